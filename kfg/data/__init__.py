@@ -1,0 +1,1 @@
+"""Folders of photographs: scan, audit, split, decode."""

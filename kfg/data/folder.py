@@ -1,0 +1,203 @@
+"""Class folders on disk -> Index, the list of labelled images that everything else takes."""
+
+import csv
+import dataclasses
+import logging
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from kfg.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+PARTS = ("train", "val", "test")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+SPLIT_FILE = "split.csv"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Index:
+    """Labelled images of one folder.
+
+    Args:
+        root: folder that `paths` are relative to.
+        paths: N posix paths relative to `root`.
+        labels: int32 array (N,), in [0, C).
+        classes: C class names; their order is decided once and travels with the index.
+        parts: N strings, "train", "val", "test", or "" where no part is decided.
+        groups: int64 array (N,); images of one group (copies, near-duplicates) stay in one part.
+        sha256: N hex digests of the file bytes, "" where not read.
+    """
+
+    root: pathlib.Path
+    paths: tuple[str, ...]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    parts: tuple[str, ...]
+    groups: np.ndarray
+    sha256: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, positions) -> "Index":
+        """Return the images at `positions` (ints, any order), classes unchanged."""
+        positions = np.asarray(positions, dtype=np.int64)
+        return dataclasses.replace(
+            self,
+            paths=tuple(self.paths[i] for i in positions),
+            labels=self.labels[positions],
+            parts=tuple(self.parts[i] for i in positions),
+            groups=self.groups[positions],
+            sha256=tuple(self.sha256[i] for i in positions),
+        )
+
+    def where(self, part: str) -> np.ndarray:
+        """Return the int64 positions of the images of one part."""
+        return np.flatnonzero(np.asarray(self.parts, dtype=object) == part)
+
+    def counts(self) -> np.ndarray:
+        """Return int64 (C,), images per class."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+    def full_paths(self) -> list[pathlib.Path]:
+        return [self.root / path for path in self.paths]
+
+
+def make_index(root, paths, labels, classes, *, parts=None, groups=None, sha256=None) -> Index:
+    """Build an Index, filling what is not known (part "", one group per image, digest "")."""
+    labels = np.asarray(labels, dtype=np.int32)
+    classes = tuple(classes)
+    if len(labels) and not (0 <= labels.min() and labels.max() < len(classes)):
+        bad = int(np.flatnonzero((labels < 0) | (labels >= len(classes)))[0])
+        raise InputError(f"{paths[bad]}: label {labels[bad]} is outside [0, {len(classes)})")
+    count = len(paths)
+    return Index(
+        root=pathlib.Path(root),
+        paths=tuple(paths),
+        labels=labels,
+        classes=classes,
+        parts=tuple(parts) if parts is not None else ("",) * count,
+        groups=np.asarray(groups, dtype=np.int64) if groups is not None else np.arange(count),
+        sha256=tuple(sha256) if sha256 is not None else ("",) * count,
+    )
+
+
+def scan(root, classes: Sequence[str] | None = None) -> Index:
+    """Read a data folder.
+
+    Understood, in this order: `root/split.csv` (columns path, class, and part or split; the official
+    split), `root/{train,val,test}/<class>/...`, `root/<class>/...`. Hidden files and folders are
+    skipped and logged; so are files that are not named like an image.
+
+    Args:
+        root: the folder.
+        classes: class names in the order wanted; default the sorted names found.
+    Returns:
+        Index with `parts` filled where the folder says them.
+    Raises:
+        InputError: missing, unreadable or empty folder, fewer than two classes, an unknown class.
+    """
+    root = pathlib.Path(root)
+    if not root.exists():
+        raise InputError(f"{root}: no such folder")
+    if not root.is_dir():
+        raise InputError(f"{root}: not a folder")
+    if (root / SPLIT_FILE).is_file():
+        return read_split(root / SPLIT_FILE, root, classes=classes)
+    names = _subfolders(root)
+    if names and set(names) <= set(PARTS) and "train" in names:
+        found = [(path, name, part) for part in PARTS if part in names for path, name in _class_files(root, part)]
+    else:
+        found = [(path, name, "") for path, name in _class_files(root, "")]
+    return _build(root, found, classes)
+
+
+def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
+    """Read a split.csv: columns path, class, part (or split), and optionally group, sha256.
+
+    Raises:
+        InputError: a missing column, an unknown part, a file that is not there, a path listed twice.
+    """
+    path, root = pathlib.Path(path), pathlib.Path(root)
+    with _opened(path) as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        part_column = "part" if "part" in columns else "split"
+        for column in ("path", "class", part_column):
+            if column not in columns:
+                raise InputError(f"{path}: no column {column!r}; found {', '.join(columns) or 'nothing'}")
+        rows = list(reader)
+    seen = set()
+    for line, row in enumerate(rows, start=2):
+        if row[part_column] not in PARTS:
+            raise InputError(f"{path}:{line}: part {row[part_column]!r} is none of {', '.join(PARTS)}")
+        if row["path"] in seen:
+            raise InputError(f"{path}:{line}: {row['path']} is listed twice")
+        if not (root / row["path"]).is_file():
+            raise InputError(f"{path}:{line}: {root / row['path']} is not there")
+        seen.add(row["path"])
+    index = _build(root, [(row["path"], row["class"], row[part_column]) for row in rows], classes)
+    if "group" in columns:
+        index = dataclasses.replace(index, groups=np.array([int(row["group"]) for row in rows], dtype=np.int64))
+    if "sha256" in columns:
+        index = dataclasses.replace(index, sha256=tuple(row["sha256"] for row in rows))
+    return index
+
+
+def _opened(path):
+    try:
+        return open(path, newline="", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def _subfolders(folder) -> list[str]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}") from error
+    for entry in entries:
+        if entry.name.startswith("."):
+            logger.info("skipped hidden %s", entry.path)
+    return [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+
+
+def _class_files(root, part):
+    """Yield (path relative to root, class name) of every image file below root/part/<class>."""
+    for name in _subfolders(root / part):
+        for folder, subfolders, files in os.walk(root / part / name, onerror=_raise_input_error):
+            subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
+            for file in sorted(files):
+                path = pathlib.Path(folder, file)
+                if file.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                    logger.info("skipped %s: not named like an image", path)
+                    continue
+                yield path.relative_to(root).as_posix(), name
+
+
+def _raise_input_error(error):
+    raise InputError(f"{error.filename}: {error.strerror}") from error
+
+
+def _build(root, found, classes) -> Index:
+    if not found:
+        raise InputError(f"{root}: no images found (expected {root}/<class>/*.jpg)")
+    names = sorted({name for _, name, _ in found})
+    classes = tuple(classes) if classes is not None else tuple(names)
+    unknown = [name for name in names if name not in classes]
+    if unknown:
+        raise InputError(f"{root}: class {unknown[0]!r} is not among the {len(classes)} classes expected")
+    if len(names) < 2:
+        raise InputError(f"{root}: one class only ({names[0]!r}); a classifier needs at least two")
+    ids = {name: i for i, name in enumerate(classes)}
+    return make_index(
+        root,
+        [path for path, _, _ in found],
+        [ids[name] for _, name, _ in found],
+        classes,
+        parts=[part for _, _, part in found],
+    )

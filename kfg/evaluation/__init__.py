@@ -1,0 +1,1 @@
+"""Predictions, confusion matrices and metrics with intervals."""
