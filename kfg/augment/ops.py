@@ -1,0 +1,118 @@
+"""Warps and level changes of uint8 images with given parameters; no random numbers here.
+
+Conventions are ImageDataGenerator's: angles in degrees, matrices map an output pixel to the input point
+that it shows (so a positive shift moves the picture left or up, and a zoom above 1 shrinks it), and the
+centre is (size - 1) / 2. Two of its faults are not: `get_random_transform` draws the column shift from
+`height_shift_range` and the row shift from `width_shift_range` (tensorflow#82838), and on an image that is
+not square it turns about (row, column) = ((width - 1) / 2, (height - 1) / 2), which is not the centre.
+"""
+
+import cv2
+import numpy as np
+
+BORDERS = {
+    "nearest": cv2.BORDER_REPLICATE,  # aaaa|abcd|dddd
+    "constant": cv2.BORDER_CONSTANT,  # kkkk|abcd|kkkk
+    "reflect": cv2.BORDER_REFLECT,  # dcba|abcd|dcba, as scipy's name; cv2 and numpy say "symmetric" elsewhere
+    "wrap": cv2.BORDER_WRAP,  # abcd|abcd|abcd; ImageDataGenerator's repeats after size - 1 pixels (scipy "wrap")
+}
+
+_FLIP_CODES = {(-1, 1): 1, (1, -1): 0, (-1, -1): -1}  # (x, y) -> cv2.flip's code
+
+
+def affine_matrices(
+    height: int, width: int, *, rotation, shift_x, shift_y, shear, zoom_x, zoom_y, flip_x, flip_y
+) -> np.ndarray:
+    """Compose ImageDataGenerator's rotation, shift, shear, zoom, then flips, about the image's centre.
+
+    Args:
+        height, width: pixels.
+        rotation, shear: float arrays (B,), degrees.
+        shift_x, shift_y: float arrays (B,), pixels along the width and the height.
+        zoom_x, zoom_y: float arrays (B,), > 0; 1 is none.
+        flip_x, flip_y: bool arrays (B,), mirror left-right and top-bottom.
+    Returns:
+        float64 array (B, 2, 3): input (x, y) = matrix @ output (x, y, 1). Exact where there are only flips.
+    Example:
+        >>> none, one, yes = np.zeros(1), np.ones(1), np.array([True])
+        >>> affine_matrices(4, 6, rotation=none, shift_x=none, shift_y=none, shear=none, zoom_x=one, zoom_y=one,
+        ...                 flip_x=yes, flip_y=~yes)[0].tolist()
+        [[-1.0, -0.0, 5.0], [-0.0, 1.0, 0.0]]
+    """
+    theta, phi = np.deg2rad(rotation), np.deg2rad(shear)
+    scale_x = np.where(flip_x, -1.0, 1.0) * zoom_x
+    scale_y = np.where(flip_y, -1.0, 1.0) * zoom_y
+    cos, sin = np.cos(theta), np.sin(theta)
+    matrices = np.empty((len(cos), 2, 3))
+    # rotation @ shear: the second axis turns by theta + phi (sum of angles)
+    matrices[:, 0, 0], matrices[:, 0, 1] = cos * scale_x, -np.sin(theta + phi) * scale_y
+    matrices[:, 1, 0], matrices[:, 1, 1] = sin * scale_x, np.cos(theta + phi) * scale_y
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
+    shift = np.stack([cos * shift_x - sin * shift_y, sin * shift_x + cos * shift_y], axis=-1)
+    matrices[:, :, 2] = centre + shift - matrices[:, :, :2] @ centre
+    return matrices
+
+
+def warp(images: np.ndarray, matrices: np.ndarray, out: np.ndarray, *, rows, fill_mode: str, cval: float = 0) -> None:
+    """Write each image, seen through its matrix, to the same row of `out`; bilinear, once.
+
+    A matrix that only mirrors, or does nothing, copies bytes. OpenCV 5 is exact to rounding (0.5 level);
+    OpenCV 4 rounds the input point to 1/32 pixel, which is up to 8 levels between black and white neighbours.
+
+    Args:
+        images: uint8 (B, H, W, 3), C-contiguous.
+        matrices: float64 (len(rows), 2, 3), output to input, of `affine_matrices`.
+        out: uint8 (B, H, W, 3), C-contiguous, not overlapping `images`; rows not listed are left alone.
+        rows: ints, the images to warp.
+        fill_mode: one of BORDERS; what lies outside the image.
+        cval: level outside, for "constant".
+    """
+    height, width = images.shape[1:3]
+    border, fill = BORDERS[fill_mode], (cval, cval, cval)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    only_flips = _only_flips(matrices, height, width)
+    for row, matrix, exact in zip(rows, matrices, only_flips, strict=True):
+        if exact and (matrix[0, 0], matrix[1, 1]) in _FLIP_CODES:
+            cv2.flip(images[row], _FLIP_CODES[matrix[0, 0], matrix[1, 1]], out[row])
+        elif exact:
+            out[row] = images[row]
+        else:
+            cv2.warpAffine(images[row], matrix, (width, height), out[row], flags, border, fill)
+
+
+def _only_flips(matrices, height, width):
+    """Return bool (B,): the matrices that map pixel centres to pixel centres by mirroring alone."""
+    diagonal = matrices[:, [0, 1], [0, 1]]
+    offset = np.where(diagonal < 0, [width - 1, height - 1], 0)
+    straight = (matrices[:, 0, 1] == 0) & (matrices[:, 1, 0] == 0)
+    return straight & (np.abs(diagonal) == 1).all(axis=1) & (matrices[:, :, 2] == offset).all(axis=1)
+
+
+def level_tables(*, channel_shift, brightness) -> np.ndarray:
+    """Return what each level becomes: plus the shift, times the brightness, kept in [0, 255] at each step.
+
+    ImageDataGenerator clips the shift to the image's own lowest and highest level, and cuts off where this rounds.
+
+    Args:
+        channel_shift: float array (B,), levels, the same for the three channels.
+        brightness: float array (B,), factor >= 0.
+    Returns:
+        uint8 array (B, 256).
+    Example:
+        >>> level_tables(channel_shift=np.array([100.0]), brightness=np.array([0.5]))[0, [0, 10, 200]].tolist()
+        [50, 55, 128]
+    """
+    shifted = np.clip(np.arange(256) + np.asarray(channel_shift)[:, None], 0, 255)
+    return np.rint(np.clip(shifted * np.asarray(brightness)[:, None], 0, 255)).astype(np.uint8)
+
+
+def change_levels(images: np.ndarray, tables: np.ndarray, *, rows) -> None:
+    """Replace each level of images[row] by its entry in the row's table, in place.
+
+    Args:
+        images: uint8 (B, H, W, 3), C-contiguous, writable.
+        tables: uint8 (len(rows), 256).
+        rows: ints.
+    """
+    for row, table in zip(rows, tables, strict=True):
+        cv2.LUT(images[row], table, images[row])

@@ -1,0 +1,222 @@
+"""What may happen to a training image, in ImageDataGenerator's words, as a pure function of (seed, epoch, position)."""
+
+import dataclasses
+import math
+import numbers
+
+import numpy as np
+
+from kfg.augment import draws, ops
+
+# One number per parameter, always drawn, so that switching an option on leaves the others' draws alone.
+_SLOTS = (
+    "rotation", "width_shift", "width_sign", "height_shift", "height_sign", "shear",
+    "zoom_x", "zoom_y", "horizontal_flip", "vertical_flip", "channel_shift", "brightness",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Ranges of random changes to an image; the default changes nothing.
+
+    Geometry is one bilinear warp about the centre (rotation, shift, shear, zoom, flips: `ops.affine_matrices`), then
+    levels change. `dataclasses.asdict` gives JSON, and `Policy(**that)` the same policy.
+
+    Args:
+        rotation: degrees in [0, 180]; angle uniform in [-rotation, rotation].
+        width_shift, height_shift: a float in [0, 1) is a fraction of the size, uniform either way; an int n >= 0
+            means whole pixels, 0 to n - 1 either way (n itself never comes: ImageDataGenerator's rule).
+        shear: degrees in [0, 90), uniform either way.
+        zoom: float z in [0, 1) for factors in [1 - z, 1 + z], or (low, high); one factor per axis, above 1 shrinks.
+        channel_shift: levels in [0, 255], uniform either way, the same for the three channels.
+        brightness: (low, high) of the factor, >= 0, or None.
+        horizontal_flip, vertical_flip: mirror left-right, top-bottom, one time in two.
+        fill_mode: "nearest", "constant", "reflect" or "wrap": what is seen outside the image.
+        cval: level in [0, 255] of "constant".
+    Raises:
+        ValueError: a value out of these limits.
+    Example:
+        >>> Policy(rotation=45, width_shift=3, height_shift=3, zoom=0.1, fill_mode="reflect").zoom_range
+        (0.9, 1.1)
+    """
+
+    rotation: float = 0.0
+    width_shift: float | int = 0.0
+    height_shift: float | int = 0.0
+    shear: float = 0.0
+    zoom: float | tuple[float, float] = 0.0
+    channel_shift: float = 0.0
+    brightness: tuple[float, float] | None = None
+    horizontal_flip: bool = False
+    vertical_flip: bool = False
+    fill_mode: str = "nearest"
+    cval: float = 0.0
+
+    def __post_init__(self):
+        for name in ("zoom", "brightness"):
+            if isinstance(getattr(self, name), list):  # as it comes back from JSON
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        _check_number("rotation", self.rotation, 0, 180, "degrees")
+        _check_shift("width_shift", self.width_shift)
+        _check_shift("height_shift", self.height_shift)
+        _check_number("shear", self.shear, 0, 90, "degrees", end_included=False)
+        if isinstance(self.zoom, tuple):
+            _check_pair("zoom", self.zoom, above_zero=True)
+        else:
+            _check_number("zoom", self.zoom, 0, 1, "or (low, high)", end_included=False)
+        _check_number("channel_shift", self.channel_shift, 0, 255, "levels")
+        if self.brightness is not None:
+            _check_pair("brightness", self.brightness)
+        for name in ("horizontal_flip", "vertical_flip"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if self.fill_mode not in ops.BORDERS:
+            raise ValueError(f"fill_mode must be one of {', '.join(ops.BORDERS)}, got {self.fill_mode!r}")
+        _check_number("cval", self.cval, 0, 255, "levels")
+
+    @property
+    def zoom_range(self) -> tuple[float, float]:
+        return self.zoom if isinstance(self.zoom, tuple) else (1 - self.zoom, 1 + self.zoom)
+
+    @property
+    def changes_geometry(self) -> bool:
+        turned = self.rotation or self.width_shift or self.height_shift or self.shear or self.zoom_range != (1, 1)
+        return bool(turned or self.horizontal_flip or self.vertical_flip)
+
+    @property
+    def changes_levels(self) -> bool:
+        return bool(self.channel_shift or self.brightness not in (None, (1, 1)))
+
+    def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
+        """Return the images, each changed as its (seed, epoch, position) says.
+
+        The result for an image does not depend on the rest of the batch, on order, or on threads.
+
+        Args:
+            images: uint8 (B, H, W, 3).
+            labels: int32 (B,); not used here, `ClassTargeted` does.
+            seed: int in [0, 2^64).
+            epoch: int in [0, 2^32).
+            positions: int64 (B,), >= 0, the image's place in the data set.
+        Returns:
+            uint8 (B, H, W, 3), a new array.
+        Raises:
+            ValueError: wrong dtype or shape, or a number out of range.
+        """
+        images = _checked(images, labels, positions)
+        return _changed(images, seed, epoch, positions, [(self, np.arange(len(images)))])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassTargeted:
+    """Another policy for some classes, by label.
+
+    The draws of an image do not depend on its policy, so two of these that differ in one class
+    differ in that class's images only.
+
+    Args:
+        default: for the classes not listed.
+        by_class: label -> Policy.
+    Raises:
+        ValueError: a label that is not an int >= 0.
+    """
+
+    default: Policy
+    by_class: dict[int, Policy]
+
+    def __post_init__(self):
+        for label in self.by_class:
+            if not isinstance(label, numbers.Integral) or label < 0:
+                raise ValueError(f"by_class: a label must be an int >= 0, got {label!r}")
+        plain = {int(label): policy for label, policy in self.by_class.items()}  # numpy's ints are no JSON keys
+        object.__setattr__(self, "by_class", plain)
+
+    def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
+        """Return the images changed by their classes' policies; arguments and result as `Policy.apply`."""
+        images = _checked(images, labels, positions)
+        labels = np.asarray(labels)
+        work = [(self.default, np.flatnonzero(~np.isin(labels, list(self.by_class))))]
+        work += [(policy, np.flatnonzero(labels == label)) for label, policy in self.by_class.items()]
+        return _changed(images, seed, epoch, positions, work)
+
+
+def parameters(policy: Policy, uniforms: np.ndarray, *, height: int, width: int) -> dict[str, np.ndarray]:
+    """Turn numbers in (0, 1) into the changes that they stand for.
+
+    Args:
+        policy: the ranges.
+        uniforms: float64 (B, 12), one column per parameter.
+        height, width: pixels.
+    Returns:
+        dict of arrays (B,): the arguments of `ops.affine_matrices`, then of `ops.level_tables`.
+    """
+    draw = dict(zip(_SLOTS, uniforms.T, strict=True))
+    zoom_low, zoom_high = policy.zoom_range
+    low, high = policy.brightness or (1.0, 1.0)
+    return {
+        "rotation": policy.rotation * (2 * draw["rotation"] - 1),
+        "shift_x": _shift(policy.width_shift, width, draw["width_shift"], draw["width_sign"]),
+        "shift_y": _shift(policy.height_shift, height, draw["height_shift"], draw["height_sign"]),
+        "shear": policy.shear * (2 * draw["shear"] - 1),
+        "zoom_x": zoom_low + (zoom_high - zoom_low) * draw["zoom_x"],
+        "zoom_y": zoom_low + (zoom_high - zoom_low) * draw["zoom_y"],
+        "flip_x": policy.horizontal_flip & (draw["horizontal_flip"] < 0.5),
+        "flip_y": policy.vertical_flip & (draw["vertical_flip"] < 0.5),
+        "channel_shift": policy.channel_shift * (2 * draw["channel_shift"] - 1),
+        "brightness": low + (high - low) * draw["brightness"],
+    }
+
+
+def _shift(amount, size, draw, sign):
+    if isinstance(amount, int):
+        return np.floor(draw * amount) * np.where(sign < 0.5, -1, 1)
+    return amount * size * (2 * draw - 1)
+
+
+def _changed(images, seed, epoch, positions, work):
+    """Return new images; `work` is (policy, rows) pairs that share out the batch."""
+    height, width = images.shape[1:3]
+    uniforms = draws.uniforms(seed, epoch=epoch, positions=positions, count=len(_SLOTS))
+    out = np.empty_like(images)
+    for policy, rows in work:
+        values = parameters(policy, uniforms[rows], height=height, width=width)
+        levels = {name: values.pop(name) for name in ("channel_shift", "brightness")}
+        if policy.changes_geometry:
+            matrices = ops.affine_matrices(height, width, **values)
+            ops.warp(images, matrices, out, rows=rows, fill_mode=policy.fill_mode, cval=policy.cval)
+        else:
+            out[rows] = images[rows]
+        if policy.changes_levels:
+            ops.change_levels(out, ops.level_tables(**levels), rows=rows)
+    return out
+
+
+def _checked(images, labels, positions):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise ValueError(f"images must be uint8 (B, H, W, 3), got {images.dtype} {images.shape}")
+    for name, values in (("labels", labels), ("positions", positions)):
+        if np.shape(values) != (len(images),):
+            raise ValueError(f"{name} must be ({len(images)},) like the images, got {np.shape(values)}")
+    return np.ascontiguousarray(images)
+
+
+def _check_number(name, value, low, high, unit, end_included=True):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not (low <= value <= high) or (value == high and not end_included):
+        raise ValueError(f"{name} must be in [{low}, {high}{']' if end_included else ')'} {unit}, got {value!r}")
+
+
+def _check_shift(name, value):
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError(f"{name} in pixels (an int) must be >= 0, got {value}")
+    elif not isinstance(value, float) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be a float in [0, 1), a fraction, or an int, pixels; got {value!r}")
+
+
+def _check_pair(name, value, above_zero=False):
+    if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(v, (int, float)) for v in value):
+        raise ValueError(f"{name} must be (low, high), got {value!r}")
+    low, high = value
+    if not 0 <= low <= high < math.inf or (above_zero and low == 0):
+        raise ValueError(f"{name} must have {'0 <' if above_zero else '0 <='} low <= high, got {value!r}")
