@@ -6,6 +6,13 @@ import pathlib
 
 import numpy as np
 
+from kfg import files
+from kfg.errors import InputError
+
+CSV_COLUMNS = ("path", "true", "predicted", "confidence", "loss", "correct")
+EPSILON = 1e-7  # Keras's own clip, so that a loss here is the loss Keras prints (less any weight penalty)
+SUM_TOLERANCE = 1e-2  # a softmax in bfloat16 is off by up to 0.4 %
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
@@ -25,3 +32,117 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """int64 (N,), the most probable class; of equals the lowest id."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def losses(self) -> np.ndarray:
+        """float64 (N,), -ln of the true class's probability clipped to [1e-7, 1 - 1e-7]."""
+        true = self.probabilities[np.arange(len(self)), self.labels].astype(np.float64)
+        return -np.log(np.clip(true, EPSILON, 1 - EPSILON))
+
+
+def check(predictions: Predictions) -> None:
+    """Raise unless every image has a label in range and finite probabilities that sum to 1.
+
+    Raises:
+        InputError: no images, shapes that do not fit, a label out of range, NaN, or rows that are
+            not probabilities (logits, say); the first bad image is named.
+    """
+    count, width = len(predictions), len(predictions.classes)
+    if not count:
+        raise InputError("no predictions to evaluate")
+    if predictions.probabilities.shape != (count, width) or len(predictions.labels) != count:
+        raise InputError(
+            f"probabilities {predictions.probabilities.shape} and labels {predictions.labels.shape} "
+            f"do not fit {count} images of {width} classes"
+        )
+    _refuse(predictions, (predictions.labels < 0) | (predictions.labels >= width), f"label outside [0, {width})")
+    _refuse(predictions, ~np.isfinite(predictions.probabilities).all(axis=1), "probabilities are not finite (NaN)")
+    off = abs(predictions.probabilities.sum(axis=1) - 1) > SUM_TOLERANCE
+    _refuse(predictions, off | (predictions.probabilities < 0).any(axis=1), "not probabilities (they must sum to 1)")
+
+
+def _refuse(predictions, bad, reason):
+    if bad.any():
+        raise InputError(f"{predictions.paths[int(np.flatnonzero(bad)[0])]}: {reason}; {bad.sum()} such images")
+
+
+def predict(model, batches, *, index) -> Predictions:
+    """Ask `model` about every image of `index`, once.
+
+    Args:
+        model: Keras model, uint8 (B, H, W, 3) -> probabilities (B, C).
+        batches: iterable (tf.data) of images, or of (images, labels), in the order of `index`;
+            labels, where given, are checked against the index.
+        index: kfg.data.folder.Index with `paths`, `labels`, `classes`.
+    Returns:
+        Predictions in the order of `index`.
+    Raises:
+        InputError: more or fewer images than the index lists, labels in another order, outputs that
+            are not probabilities of its classes.
+    """
+    outputs, seen = [np.zeros((0, len(index.classes)), np.float32)], 0
+    for batch in batches:
+        images, labels = batch[:2] if isinstance(batch, (tuple, list)) else (batch, None)
+        probabilities = np.asarray(model.predict_on_batch(images), dtype=np.float32)
+        expected = index.labels[seen : seen + len(probabilities)]
+        if labels is not None and not np.array_equal(np.asarray(labels)[: len(expected)], expected):
+            raise InputError(f"labels of images {seen} to {seen + len(probabilities) - 1} differ from the index's")
+        outputs.append(probabilities)
+        seen += len(probabilities)
+    if seen != len(index):
+        raise InputError(f"the batches hold {seen} images, the index {len(index)}: each must count once")
+    if outputs[-1].ndim != 2 or outputs[-1].shape[1] != len(index.classes):
+        raise InputError(f"the model answers with shape {outputs[-1].shape[1:]}, not {len(index.classes)} classes")
+    result = Predictions(tuple(index.paths), index.labels, np.concatenate(outputs), tuple(index.classes))
+    check(result)
+    return result
+
+
+def write_csv(predictions: Predictions, path) -> None:
+    """Write one line per image: path, true, predicted, confidence, loss, correct, then `p_CLASS` for each class.
+
+    `correct` is 1 or 0. Probabilities have the digits that give the same float32 back.
+    """
+    predicted, losses = predictions.predicted, predictions.losses
+    with files.whole(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*CSV_COLUMNS, *(f"p_{name}" for name in predictions.classes)])
+        for i, row in enumerate(predictions.probabilities.astype(np.float32)):
+            true, guess = int(predictions.labels[i]), int(predicted[i])
+            digits = row.astype(str)  # numpy's shortest digits that round-trip
+            names = predictions.classes[true], predictions.classes[guess]
+            writer.writerow(
+                [predictions.paths[i], *names, digits[guess], f"{losses[i]:.6g}", int(true == guess), *digits]
+            )
+
+
+def read_csv(path) -> Predictions:
+    """Read what `write_csv` wrote.
+
+    Raises:
+        InputError: the file is missing, has other columns, or a line that does not fit them.
+    """
+    path, fixed = pathlib.Path(path), len(CSV_COLUMNS)
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from error
+    if tuple(header[:fixed]) != CSV_COLUMNS or not all(name.startswith("p_") for name in header[fixed:]):
+        raise InputError(f"{path}: columns must be {','.join(CSV_COLUMNS)},p_CLASS...; found {','.join(header[:8])}")
+    classes = tuple(name[2:] for name in header[fixed:])
+    ids = {name: i for i, name in enumerate(classes)}
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(header) or row[1] not in ids:
+            raise InputError(f"{path}:{line}: {len(row)} fields of {len(header)}, true class {row[1:2]}")
+    try:
+        probabilities = np.array([row[fixed:] for row in rows], dtype=np.float64).astype(np.float32)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    labels = np.array([ids[row[1]] for row in rows], dtype=np.int32)
+    return Predictions(tuple(row[0] for row in rows), labels, probabilities.reshape(len(rows), len(classes)), classes)
