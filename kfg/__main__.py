@@ -1,0 +1,161 @@
+"""The `kfg` command. Each sub-command is one library call; TensorFlow is imported only by those that need it."""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+from kfg import __version__
+from kfg.errors import InputError
+
+
+def audit(args) -> int:
+    """Look for what spoils training; exit 1 if there are errors."""
+    from kfg.data import audit as auditing
+    from kfg.files import write_json
+
+    result = auditing.audit(args.folder, expect_size=_size(args.expect_size))
+    print(auditing.table(result))
+    if args.json:
+        write_json(args.json, auditing.as_json(result))
+    return auditing.exit_code(result)
+
+
+def split(args) -> int:
+    """Write a stratified, leak-safe split.csv."""
+    from kfg.data import audit as auditing
+    from kfg.data import folder, splits
+
+    index = auditing.duplicate_groups(folder.scan(args.folder))
+    index = splits.split(index, val=args.val, test=args.test, seed=args.seed, min_per_class=args.min_per_class)
+    splits.check(index)
+    splits.write_csv(index, args.out)
+    counts = ", ".join(f"{part} {len(index.where(part))}" for part in folder.PARTS)
+    print(f"{args.out}: {counts}; {len(set(index.groups.tolist()))} groups")
+    return 0
+
+
+def demo(args) -> int:
+    """Draw the demo images."""
+    from kfg.data import demo as drawing
+
+    drawing.write(args.folder)
+    print(f"{args.folder}: {sum(1 for _ in args.folder.rglob('*.jpg'))} images")
+    return 0
+
+
+def models(args) -> int:
+    """List every model kfg can build."""
+    from kfg.models import catalogue
+
+    rows = [catalogue.describe(name, num_classes=args.classes) for name in catalogue.MODELS]
+    if args.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    print(f"{'name':<12} {'input':>14} {'parameters':>12} {'trainable':>12} {'gmacs':>7}")
+    for row in rows:
+        size = " x ".join(map(str, row["input"]))
+        print(f"{row['name']:<12} {size:>14} {row['parameters']:>12,} {row['trainable']:>12,} {row['gmacs']:>7.3f}")
+    return 0
+
+
+def predict(args) -> int:
+    """Print path, class and probability of each image; exit 1 if one could not be read."""
+    from kfg import export
+
+    if args.top < 1:
+        raise InputError(f"--top: at least 1, got {args.top}")
+    files = export.image_files(args.images)
+    failed = 0
+    rows = []
+    for answer in export.load(args.model).predict(files):
+        if answer.error:
+            print(f"error: {answer.error}", file=sys.stderr)
+            failed += 1
+            continue
+        best = answer.top(args.top)
+        rows.append({"path": answer.path, "top": [{"class": name, "probability": round(p, 6)} for name, p in best]})
+        if not args.json:
+            print(answer.path, *(f"{name}\t{p:.4f}" for name, p in best), sep="\t")
+    if args.json:
+        print(json.dumps(rows, indent=1))
+    return 1 if failed else 0
+
+
+def compare(args) -> int:
+    """Print a study's figures beside ours."""
+    from kfg import ledger
+
+    print(ledger.table(args.recipe, args.out))
+    return 0
+
+
+def _size(text):
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
+    if not match:
+        raise InputError(f"--expect-size: expected WIDTHxHEIGHT like 300x300, got {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the `kfg` command."""
+    top = argparse.ArgumentParser(prog="kfg", description="Train, examine, repair and ship image classifiers.")
+    top.add_argument("--version", action="version", version=f"kfg {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(run, help_text):
+        p = commands.add_parser(run.__name__, help=help_text, description=run.__doc__)
+        p.set_defaults(run=run)
+        return p
+
+    p = command(audit, "check a data folder")
+    p.add_argument("folder", type=pathlib.Path, metavar="DIR")
+    p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the findings to FILE as well")
+    p.add_argument("--expect-size", metavar="WxH", help="the size images should have (default: the commonest)")
+
+    p = command(split, "write a train/val/test split")
+    p.add_argument("folder", type=pathlib.Path, metavar="DIR")
+    p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("split.csv"), metavar="FILE")
+    p.add_argument("--val", type=float, default=0.15, help="fraction of the images (default: %(default)s)")
+    p.add_argument("--test", type=float, default=0.2, help="fraction of the images (default: %(default)s)")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--min-per-class", type=int, default=3, help="a class with fewer images is not divided by fractions")
+
+    p = command(demo, "draw the demo images")
+    p.add_argument("folder", type=pathlib.Path, metavar="DIR")
+
+    p = command(models, "list the models")
+    p.add_argument("--classes", type=int, default=20, metavar="N")
+    p.add_argument("--json", action="store_true")
+
+    p = command(predict, "classify images")
+    p.add_argument("model", type=pathlib.Path, metavar="RUN|EXPORT", help="a run folder, an export, or a .keras file")
+    p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
+    p.add_argument("--top", type=int, default=1, metavar="K", help="classes per image (default: 1)")
+    p.add_argument("--json", action="store_true")
+
+    p = command(compare, "a study's figures beside ours")
+    p.add_argument("recipe", metavar="RECIPE")
+    p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs"), help="folder of the runs (default: runs)")
+    return top
+
+
+def main(argv=None) -> int:
+    args = parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `kfg predict ... | head`
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,226 @@
+"""The only resize, the decoded-image cache, and the tf.data batches made from it.
+
+Images are decoded and resized once into uint8 records, kept in memory or in one file; every later epoch reads
+those. Order and augmentation are pure functions of (seed, epoch, position), so a resumed run sees what the
+uninterrupted one would have seen.
+"""
+
+import concurrent.futures
+import errno
+import hashlib
+import os
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from kfg.data.decode import decode
+from kfg.data.folder import Index
+from kfg.errors import InputError
+
+MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; more goes to disk
+CHUNK = 256  # images decoded before they are stored
+
+
+def resize(image, image_size: tuple[int, int]):
+    """Resize one image, or a batch of one size, as training does.
+
+    Bilinear with antialiasing: without it, shrinking a 300 px photograph to 68 px keeps one pixel in four and
+    drops the rest. An image of the right size comes back unchanged.
+
+    Args:
+        image: uint8 tensor or array (H, W, 3) or (B, H, W, 3).
+        image_size: (height, width) in pixels; the aspect ratio is not kept (the studies squash).
+    Returns:
+        uint8 tensor (height, width, 3) or (B, height, width, 3).
+    """
+    resized = tf.image.resize(image, image_size, method="bilinear", antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
+class Images:
+    """N decoded uint8 images of one size; `gather(positions)` gives (B, H, W, 3)."""
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def gather(self, positions) -> np.ndarray:
+        return self.array[positions]
+
+
+class ImageFile:
+    """The same, in one file of equal records.
+
+    Read with plain file reads, not a memory map: mapped pages count as the process's memory, so streaming a
+    large set through a map looks, and under a memory limit acts, as if it had been loaded.
+    """
+
+    def __init__(self, path, shape: tuple[int, ...]):
+        self.path, self.shape = str(path), shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def gather(self, positions) -> np.ndarray:
+        positions = np.asarray(positions)
+        out = np.empty((len(positions), *self.shape[1:]), dtype=np.uint8)
+        size = out[0].nbytes if len(out) else 0
+        with open(self.path, "rb", buffering=0) as file:
+            for row, position in zip(out, positions, strict=True):
+                file.seek(int(position) * size)
+                file.readinto(memoryview(row).cast("B"))
+        return out
+
+
+class Chosen:
+    """Some images of a store, followed by extra ones held in memory; the store is not copied."""
+
+    def __init__(self, store, positions, extra: np.ndarray | None = None):
+        self.store = store
+        self.positions = np.asarray(positions, dtype=np.int64)
+        self.extra = extra if extra is not None else np.empty((0, *store.shape[1:]), dtype=np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.positions) + len(self.extra)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), *self.store.shape[1:])
+
+    def gather(self, positions) -> np.ndarray:
+        positions = np.asarray(positions)
+        own = positions < len(self.positions)
+        if own.all():
+            return self.store.gather(self.positions[positions])
+        out = np.empty((len(positions), *self.shape[1:]), dtype=np.uint8)
+        out[own] = self.store.gather(self.positions[positions[own]])
+        out[~own] = self.extra[positions[~own] - len(self.positions)]
+        return out
+
+
+def load(
+    index: Index, *, image_size: tuple[int, int], cache_dir=None, memory_budget: int = MEMORY_BUDGET
+) -> Images | ImageFile:
+    """Decode and resize every image of `index` once, on all cores.
+
+    Args:
+        index: the images; order is kept.
+        image_size: (height, width) in pixels.
+        cache_dir: folder for the decoded file, used when the images exceed `memory_budget`. A file already
+            there is used if it was made from the same bytes at the same size.
+        memory_budget: bytes of decoded images that may stay in memory.
+    Raises:
+        InputError: an image that cannot be decoded, a full disk, no `cache_dir` when one is needed.
+    """
+    shape = (len(index), *image_size, 3)
+    size = int(np.prod(shape, dtype=np.int64))
+    if size <= memory_budget:
+        array = np.empty(shape, dtype=np.uint8)
+        for start, chunk in _decoded_chunks(index, image_size):
+            array[start : start + len(chunk)] = chunk
+        return Images(array)
+    if cache_dir is None:
+        raise InputError(f"cache_dir: needed, {size:,} bytes of decoded images exceed the budget of {memory_budget:,}")
+    path = pathlib.Path(cache_dir) / f"{_cache_key(index, image_size)}.uint8"
+    if not (path.is_file() and path.stat().st_size == size):
+        _write_cache(path, _decoded_chunks(index, image_size))
+    return ImageFile(path, shape)
+
+
+def _decoded_chunks(index, image_size):
+    """Yield (start, uint8 (n, H, W, 3)) in the order of `index`."""
+
+    def one(path):
+        return resize(decode(path), image_size).numpy()
+
+    paths = index.full_paths()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(paths), CHUNK):
+            yield start, np.stack(list(pool.map(one, paths[start : start + CHUNK])))
+
+
+def _cache_key(index, image_size) -> str:
+    key = hashlib.sha256(repr(("bilinear-antialias-1", image_size)).encode())
+    for path, digest in zip(index.full_paths(), index.sha256, strict=True):
+        key.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
+    return key.hexdigest()[:32]
+
+
+def _write_cache(path, chunks):
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, "wb") as file:
+            for _, chunk in chunks:
+                file.write(memoryview(chunk).cast("B"))
+        os.replace(partial, path)
+    except OSError as error:
+        hint = "; make room or pass --cache on another disk" if error.errno == errno.ENOSPC else ""
+        raise InputError(f"{path.parent}: {error.strerror}{hint}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def steps(count: int, batch_size: int) -> int:
+    """Return the batches of one epoch, the last one partial."""
+    return -(-count // batch_size)
+
+
+def training_batches(
+    images, labels, *, batch_size: int, seed: int, policy=None, first_epoch: int = 0, epochs: int = 1
+) -> tf.data.Dataset:
+    """Make the shuffled, augmented batches of epochs `first_epoch` ... `epochs` - 1, one after another.
+
+    Args:
+        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images.
+        labels: int array (N,).
+        batch_size: images; the last batch of an epoch is smaller, none is dropped.
+        seed: int >= 0, with the epoch and the position it decides order and augmentation.
+        policy: object with `apply(images, labels, seed=, epoch=, positions=)`; None for none.
+        first_epoch, epochs: the epochs to make, counted from 0.
+    Returns:
+        Dataset of (uint8 (B, H, W, 3), int32 (B,)), `steps(N, batch_size)` batches per epoch.
+    """
+    labels = np.asarray(labels, dtype=np.int32)
+    count = len(labels)
+
+    def order(epoch):
+        def place(i):
+            return tf.random.experimental.index_shuffle(i, seed=tf.stack([seed, epoch]), max_index=count - 1)
+
+        batches = tf.data.Dataset.range(count).map(place).batch(batch_size)
+        return batches.map(lambda positions: (epoch, positions))
+
+    def read(epoch, positions):
+        batch, batch_labels = images.gather(positions), labels[positions]
+        if policy is not None:
+            batch = policy.apply(batch, batch_labels, seed=seed, epoch=int(epoch), positions=positions)
+        return batch, batch_labels
+
+    return _fed(tf.data.Dataset.range(first_epoch, epochs).flat_map(order), read, images.shape[1:])
+
+
+def evaluation_batches(images, labels, *, batch_size: int) -> tf.data.Dataset:
+    """Make the batches of one pass in order, every image once: (uint8 (B, H, W, 3), int32 (B,))."""
+    labels = np.asarray(labels, dtype=np.int32)
+    plan = tf.data.Dataset.range(len(labels)).batch(batch_size).map(lambda positions: (0, positions))
+    return _fed(plan, lambda _, positions: (images.gather(positions), labels[positions]), images.shape[1:])
+
+
+def _fed(plan, read, image_shape):
+    """Turn (epoch, positions) into batches with `read`, a few ahead of the model."""
+
+    def batch(epoch, positions):
+        images, labels = tf.numpy_function(read, [epoch, positions], [tf.uint8, tf.int32])
+        images.set_shape((None, *image_shape))
+        labels.set_shape((None,))
+        return images, labels
+
+    return plan.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)

@@ -1,0 +1,180 @@
+"""A model with its classes, resize and decoding as one SavedModel, and the classifier that reads it back.
+
+Endpoints of the SavedModel (plain TensorFlow loads it, kfg is not needed):
+    serve        uint8 (B, H, W, 3) RGB of any size -> float32 (B, C) probabilities
+    serve_bytes  string (B,), encoded JPEG, PNG, GIF or BMP -> the same
+    class_names  () -> string (C,)
+    image_size   () -> int32 (2,), height and width in pixels that images are resized to
+"""
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import shutil
+from collections.abc import Iterable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kfg.data import decode as decoding
+from kfg.data import graph
+from kfg.data.folder import SUFFIXES
+from kfg.data.pipeline import resize
+from kfg.errors import InputError
+from kfg.files import read_json, write_json
+
+CLASSES_FILE = "classes.json"
+TOLERANCE = 1e-4  # largest difference of probabilities between the model and its export
+
+
+def save(model, path, *, classes, samples: np.ndarray, encoded: Iterable[bytes] = ()) -> float:
+    """Write `model` as a SavedModel and check that it answers as the model does.
+
+    Args:
+        model: Keras model, images in [0, 255] -> probabilities (B, C).
+        path: folder to make; one that is there is replaced once the new one is whole and checked.
+        classes: C class names.
+        samples: uint8 (B, H, W, 3), B >= 1, decoded as training decodes: compared through `serve`.
+        encoded: the files of the same images, compared through `serve_bytes`.
+    Returns:
+        The largest absolute difference of a probability.
+    Raises:
+        RuntimeError: if it exceeds TOLERANCE.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    _write(model, partial, classes)
+    write_json(partial / CLASSES_FILE, list(classes))
+    difference = _parity(model, partial, samples, list(encoded))
+    if difference > TOLERANCE:
+        raise RuntimeError(f"{partial}: the export differs from the model by {difference:.2g}, {TOLERANCE:g} is allowed")
+    shutil.rmtree(path, ignore_errors=True)
+    os.replace(partial, path)
+    return difference
+
+
+def _write(model, path, classes):
+    image_size = tuple(model.input_shape[1:3])
+    names, size = tf.constant(list(classes)), tf.constant(image_size)
+
+    def serve(images):
+        return model(resize(images, image_size), training=False)
+
+    def serve_bytes(encoded):
+        signature = tf.TensorSpec((*image_size, 3), tf.uint8)
+        images = tf.map_fn(lambda one: resize(graph.decode(one), image_size), encoded, fn_output_signature=signature)
+        return model(images, training=False)
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", serve, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")])
+    archive.add_endpoint("serve_bytes", serve_bytes, input_signature=[tf.TensorSpec((None,), tf.string, name="encoded")])
+    archive.add_endpoint("class_names", lambda: names, input_signature=[])
+    archive.add_endpoint("image_size", lambda: size, input_signature=[])
+    archive.write_out(str(path), verbose=False)
+
+
+def _parity(model, path, samples, encoded) -> float:
+    loaded = tf.saved_model.load(str(path))
+    expected = np.asarray(model(samples, training=False))
+    differences = [np.abs(expected - loaded.serve(samples).numpy()).max()]
+    if encoded:
+        differences.append(np.abs(expected - loaded.serve_bytes(tf.constant(encoded)).numpy()).max())
+    return float(max(differences))
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """One image's result: `error` is a line where the image could not be read, else ""."""
+
+    path: str
+    names: tuple[str, ...]
+    probabilities: np.ndarray
+    error: str = ""
+
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """Return the `count` likeliest (class name, probability), likeliest first."""
+        best = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(self.names[i], float(self.probabilities[i])) for i in best]
+
+
+class Classifier:
+    """A loaded export."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.loaded = tf.saved_model.load(str(path))
+        self.image_size = tuple(self.loaded.image_size().numpy().tolist())
+        self.classes = tuple(name.decode() for name in self.loaded.class_names().numpy())
+        listed = tuple(read_json(self.path / CLASSES_FILE))
+        if listed != self.classes:
+            raise InputError(f"{self.path / CLASSES_FILE}: its classes are not those inside the model")
+
+    def predict(self, paths, *, batch_size: int = 32) -> Iterator[Answer]:
+        """Classify image files in order; a bad file gives an Answer with `error`, the others go on."""
+        paths = [str(path) for path in paths]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(paths), batch_size):
+                chunk = paths[start : start + batch_size]
+                yield from self._answers(chunk, list(pool.map(_decoded, chunk)))
+
+    def _answers(self, paths, decoded):
+        size = self.image_size
+        good = [resize(image, size) for image in decoded if not isinstance(image, InputError)]
+        probabilities = iter(self.loaded.serve(tf.stack(good)).numpy() if good else ())
+        for path, image in zip(paths, decoded, strict=True):
+            if isinstance(image, InputError):
+                yield Answer(path, self.classes, np.empty(0, np.float32), str(image))
+            else:
+                yield Answer(path, self.classes, next(probabilities))
+
+    def top1(self, path) -> tuple[str, float]:
+        """Return the likeliest class name of one image file and its probability."""
+        (answer,) = self.predict([path])
+        if answer.error:
+            raise InputError(answer.error)
+        return answer.top(1)[0]
+
+
+def _decoded(path):
+    try:
+        return decoding.decode(path)
+    except InputError as error:
+        return error
+
+
+def load(path) -> Classifier:
+    """Load an export, or the export of a run folder.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    path = pathlib.Path(path)
+    for folder in (path / "export", path):
+        if (folder / "saved_model.pb").is_file():
+            try:
+                return Classifier(folder)
+            except (OSError, tf.errors.OpError, AttributeError) as error:
+                raise InputError(f"{folder}: not a whole kfg export ({str(error).splitlines()[0]})") from error
+    raise InputError(f"{path}: no export here (expected saved_model.pb or export/saved_model.pb)")
+
+
+def image_files(paths) -> list[pathlib.Path]:
+    """Expand folders to the image files below them, sorted; files stay as given.
+
+    Raises:
+        InputError: a path that is not there, a folder without images.
+    """
+    files = []
+    for path in map(pathlib.Path, paths):
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            if not found:
+                raise InputError(f"{path}: no images in this folder")
+            files += found
+        else:
+            files.append(path)
+    return files

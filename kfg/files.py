@@ -1,0 +1,64 @@
+"""Files that appear whole: written beside, then renamed."""
+
+import contextlib
+import errno
+import json
+import os
+import pathlib
+
+from kfg.errors import InputError
+
+
+@contextlib.contextmanager
+def whole(path, mode: str = "w"):
+    """Open a file beside `path` that takes its name only when the block ends well.
+
+    Raises:
+        InputError: the folder cannot be written or the disk is full; `path` is as it was before.
+    Example:
+        >>> import tempfile
+        >>> target = pathlib.Path(tempfile.mkdtemp(), "a.txt")
+        >>> with whole(target) as file:
+        ...     _ = file.write("all of it")
+        >>> target.read_text()
+        'all of it'
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(partial, mode, **text) as file:
+            yield file
+        os.replace(partial, path)
+    except OSError as error:
+        hint = "; make room and run the same command with --resume" if error.errno == errno.ENOSPC else ""
+        raise InputError(f"{path}: {error.strerror or error}{hint}") from error
+    finally:
+        with contextlib.suppress(OSError):  # a folder that refuses the write refuses the removal too
+            partial.unlink(missing_ok=True)
+
+
+def write_text(path, text: str) -> None:
+    """Write UTF-8 text, whole."""
+    with whole(path) as file:
+        file.write(text)
+
+
+def write_json(path, value) -> None:
+    """Write indented JSON, whole. NaN and infinity are refused (ValueError): other readers choke on them."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path):
+    """Read a JSON file.
+
+    Raises:
+        InputError: missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error

@@ -1,0 +1,283 @@
+"""One run of one row: its folder, its data, its model, and what is written when it ends."""
+
+import dataclasses
+import importlib.metadata
+import json
+import logging
+import os
+import pathlib
+import platform
+import subprocess
+import time
+
+import keras
+import numpy as np
+import PIL.Image
+
+import kfg
+from kfg import export, report
+from kfg.data import pipeline, splits
+from kfg.data.decode import decode
+from kfg.data.folder import PARTS, Index
+from kfg.errors import InputError
+from kfg.evaluation import predict
+from kfg.files import read_json, write_json
+from kfg.training import checkpoint, fit, precision
+
+logger = logging.getLogger(__name__)
+
+PARITY_IMAGES = 8
+VERSIONS = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
+
+
+@dataclasses.dataclass(kw_only=True)
+class Data:
+    """The images of one command: shared by its runs, decoded once per size.
+
+    Args:
+        index: all images, groups and digests filled.
+        name: what the results call this data.
+        cache_dir: where decoded images go that exceed `memory_budget` bytes.
+    """
+
+    index: Index
+    name: str
+    cache_dir: pathlib.Path
+    memory_budget: int = pipeline.MEMORY_BUDGET
+    decoded: dict = dataclasses.field(default_factory=dict)
+
+    def images(self, image_size):
+        if image_size not in self.decoded:
+            self.decoded[image_size] = pipeline.load(
+                self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.memory_budget
+            )
+        return self.decoded[image_size]
+
+
+@dataclasses.dataclass(kw_only=True)
+class Job:
+    """What `run(config, job)` of a recipe works with.
+
+    Args:
+        recipe, row: names.
+        config: the recipe's frozen Config.
+        seed: int, decides initial weights, order, augmentation and dropout.
+        fold, folds: which part is the test set, of how many; None, 1 for a single split.
+        data: the images.
+        out: the folder given with --out; the run folder is `out/recipe/row/seed-N[-fold-K-of-M]`.
+        precision: one of kfg.training.precision.CHOICES.
+        resume: go on where an interrupted run stopped.
+    """
+
+    recipe: str
+    row: str
+    config: object
+    seed: int
+    data: Data
+    out: pathlib.Path
+    precision: str = "float32"
+    resume: bool = False
+    fold: int | None = None
+    folds: int = 1
+
+    def __post_init__(self):
+        self.started = time.perf_counter()
+        self.environment = {}
+        self.model = None
+
+    @property
+    def workdir(self) -> pathlib.Path:
+        fold = "" if self.fold is None else f"-fold-{self.fold}-of-{self.folds}"
+        return self.out / self.recipe / self.row / f"seed-{self.seed}{fold}"
+
+    def precursor(self, row: str) -> pathlib.Path:
+        """Return the run folder of another row with the same seed and fold."""
+        return dataclasses.replace(self, row=row).workdir
+
+    def finished(self) -> bool:
+        return (self.workdir / report.REPORT_FILE).is_file()
+
+    def open(self) -> None:
+        """Make the run folder, or check that the one there is of the same settings.
+
+        Raises:
+            InputError: other settings, or unfinished without --resume.
+        """
+        wanted = json.loads(json.dumps(self.settings()))
+        path = self.workdir / "config.json"
+        if path.is_file():
+            found = read_json(path)
+            different = [key for key in wanted if found.get(key) != wanted[key]]
+            if different:
+                raise InputError(f"{self.workdir}: holds a run with another {_difference(found, wanted, different[0])}; give another --out or remove it")
+            if not self.finished() and not self.resume:
+                raise InputError(f"{self.workdir}: holds an unfinished run; add --resume to go on, or remove it")
+            return
+        write_json(path, wanted)
+
+    def settings(self) -> dict:
+        """Return everything that decides the result, as it stands in config.json."""
+        index = self.data.index
+        return {
+            "recipe": self.recipe,
+            "row": self.row,
+            "seed": self.seed,
+            "fold": self.fold,
+            "folds": self.folds,
+            "precision": self.precision,
+            "data": {"name": self.data.name, "images": len(index), "classes": len(index.classes), "fingerprint": fingerprint(index)},
+            "config": dataclasses.asdict(self.config),
+        }
+
+    def split(self, *, val: float, test: float, seed: int) -> Index:
+        """Return the index with train, val and test decided, and write split.csv and classes.json."""
+        if self.fold is None:
+            index = splits.split(self.data.index, val=val, test=test, seed=seed)
+        else:
+            index = splits.folds(self.data.index, k=self.folds, val=val, seed=seed)[self.fold]
+        splits.check(index)
+        splits.write_csv(index, self.workdir / "split.csv")
+        write_json(self.workdir / "classes.json", list(index.classes))
+        return index
+
+    def compile(self, build, *, learning_rate: float, batch_size: int):
+        """Build and compile the model in the precision asked for; the same seed gives the same weights.
+
+        Args:
+            build: function () -> Keras model.
+        """
+        chosen, jit_compile, rates = self._precision(build, learning_rate, batch_size)
+        self._write_environment(chosen, jit_compile, rates)
+        keras.utils.set_random_seed(self.seed)
+        with precision.scope(chosen):
+            self.model = build()
+        fit.compile_classifier(self.model, learning_rate=learning_rate, jit_compile=jit_compile)
+        self.build = build
+        return self.model
+
+    def _precision(self, build, learning_rate, batch_size):
+        known = self.workdir / "env.json"
+        if known.is_file():  # a resumed run keeps what it was begun with
+            found = read_json(known)
+            return found["precision"], found["jit_compile"], found["images_per_second"]
+        if self.precision != "auto":
+            return self.precision, False, {}
+
+        def compiled(jit_compile):
+            model = build()
+            fit.compile_classifier(model, learning_rate=learning_rate, jit_compile=jit_compile)
+            return model
+
+        return precision.choose(compiled, batch_size=batch_size)
+
+    def _write_environment(self, chosen, jit_compile, rates):
+        self.environment = {
+            "precision": chosen,
+            "jit_compile": jit_compile,
+            "images_per_second": {name: round(rate, 1) for name, rate in rates.items()},
+            "device": precision.device(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
+            "kfg": kfg.__version__,
+            "commit": commit(),
+        }
+        write_json(self.workdir / "env.json", self.environment)
+
+    def keep_interrupted(self) -> bool:
+        """After Ctrl-C: leave a model.keras with the last finished epoch's weights; say whether there was one."""
+        state = checkpoint.read(self.workdir / "checkpoint" / "last.npz")
+        if state is None or self.model is None:
+            return False
+        checkpoint.restore(self.model, state)
+        self._save_model(self._float32_model())
+        return True
+
+    def _float32_model(self):
+        """Return the model computing in float32, so that an export answers alike on every machine."""
+        with precision.scope("float32"):
+            model = self.build()
+        model.set_weights(self.model.get_weights())
+        return model
+
+    def _save_model(self, model):
+        partial = self.workdir / ".model.partial.keras"
+        model.save(partial)
+        os.replace(partial, self.workdir / "model.keras")
+
+    def finish(self, index: Index, images, *, batch_size: int) -> dict:
+        """Predict val and test, export, write the report; return report.json's content."""
+        model = self._float32_model()
+        self._save_model(model)
+        parts = {part: index.where(part) for part in PARTS}
+        for part in ("val", "test"):
+            chosen = pipeline.Chosen(images, parts[part])
+            batches = pipeline.evaluation_batches(chosen, index.labels[parts[part]], batch_size=batch_size)
+            answers = predict.predict(model, batches, index=index.take(parts[part]))
+            predict.write_csv(answers, self.workdir / f"{part}_predictions.csv")
+        difference = self._export(model, index.take(parts["test"]))
+        print(f"export: largest difference to the model {difference:.2g}")
+        result = report.write(self.workdir, answers, image_root=index.root, decode=decode)
+        self._append_result(result, {part: len(at) for part, at in parts.items()}, difference)
+        return result
+
+    def _export(self, model, index) -> float:
+        paths = [path for path in index.full_paths() if _same_in_graph(path)][:PARITY_IMAGES]
+        size = tuple(model.input_shape[1:3])
+        samples = [pipeline.resize(decode(path), size).numpy() for path in paths]
+        if not samples:
+            samples = [np.zeros((*size, 3), np.uint8)]
+        return export.save(
+            model,
+            self.workdir / "export",
+            classes=index.classes,
+            samples=np.stack(samples),
+            encoded=[path.read_bytes() for path in paths],
+        )
+
+    def _append_result(self, result, counts, difference):
+        row = {
+            "commit": commit(),
+            **self.settings(),
+            "parts": counts,
+            "metrics": {name: result[name] for name in ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")},
+            "export_difference": difference,
+            "seconds": round(time.perf_counter() - self.started, 1),
+            **{name: self.environment[name] for name in ("device", "versions")},
+            "trained_in": self.environment["precision"],
+        }
+        with open(self.out / "results.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _difference(found, wanted, key) -> str:
+    before, now = found.get(key), wanted[key]
+    if isinstance(before, dict) and isinstance(now, dict):
+        key = next(name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
+        before, now = before.get(key), now.get(key)
+    return f"{key} ({before}, now {now})"
+
+
+def fingerprint(index: Index) -> str:
+    """Return a digest of the images and their classes: same data, same fingerprint, wherever it lies."""
+    import hashlib
+
+    digest = hashlib.sha256(repr(index.classes).encode())
+    for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
+        digest.update(repr(row).encode())
+    return digest.hexdigest()[:16]
+
+
+def commit() -> str:
+    """Return the git commit kfg runs from, with "-dirty" for local changes; "" outside a checkout."""
+    here = pathlib.Path(kfg.__file__).parents[1]
+    answer = subprocess.run(
+        ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], capture_output=True, text=True
+    )
+    return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def _same_in_graph(path) -> bool:
+    """Return whether TensorFlow's ops decode this file to the very pixels Pillow gives (not CMYK, WebP, ...)."""
+    with PIL.Image.open(path) as image:
+        return image.format in ("JPEG", "PNG") and image.mode in ("L", "RGB", "RGBA", "LA", "P")

@@ -1,0 +1,211 @@
+"""The command line that all recipes share: rows x seeds x folds, each in its run folder."""
+
+import argparse
+import ast
+import dataclasses
+import logging
+import pathlib
+import sys
+
+from kfg.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of a study's tables.
+
+    Args:
+        config: the recipe's Config.
+        reported: the study's figures, {"top1": ..., "loss": ...}; empty for rows of ours.
+        after: rows whose runs this one starts from; they are run first.
+        note: what a reader must know about it.
+    """
+
+    config: object
+    reported: dict = dataclasses.field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    note: str = ""
+
+
+def parser(recipe) -> argparse.ArgumentParser:
+    """Make the argument parser of a recipe module (NAME, ROWS, DEFAULT_ROWS, QUICK, SMOKE)."""
+    known = ", ".join(recipe.ROWS)
+    p = argparse.ArgumentParser(prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}")
+    p.add_argument("--data", required=True, help="folder of class folders, or 'demo' for drawn images")
+    p.add_argument("--out", default="runs", type=pathlib.Path, help="where run folders go (default: runs)")
+    p.add_argument("--rows", default=",".join(recipe.DEFAULT_ROWS), help="comma-separated (default: %(default)s), or 'all'")
+    p.add_argument("--seeds", default="0", help="comma-separated, one run each (default: 0)")
+    p.add_argument("--folds", type=int, default=1, metavar="K", help="run K times so that every image is tested once")
+    p.add_argument("--epochs", type=int, help="replace every row's number of epochs")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting of every row")
+    p.add_argument("--precision", default="float32", help="float32, bfloat16, float16, or auto: time and take the fastest")
+    p.add_argument("--quick", action="store_true", help="smaller nets and fewer epochs: minutes, not hours")
+    p.add_argument("--smoke", action="store_true", help="the least that runs through everything: seconds")
+    p.add_argument("--resume", action="store_true", help="go on with interrupted runs")
+    p.add_argument("--cache", type=pathlib.Path, help="folder for decoded images too many for memory (default: OUT/cache)")
+    p.add_argument("--memory-budget", type=float, default=2.0, metavar="GB", help="decoded images kept in memory (default: 2)")
+    return p
+
+
+def main(recipe, argv=None) -> int:
+    """Run a recipe from the command line; return the exit code.
+
+    0 all runs finished, 2 wrong input (one line on stderr), 130 interrupted with Ctrl-C.
+    """
+    args = parser(recipe).parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    current = []
+    try:
+        for job in jobs(recipe, args):
+            current[:] = [job]
+            run_one(recipe, job)
+        recipe.summarise(args.out)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        kept = bool(current) and current[0].keep_interrupted()
+        where = current[0].workdir if current else args.out
+        print(f"\ninterrupted; {where} {'holds the last finished epoch' if kept else 'has no finished epoch'}", file=sys.stderr)
+        print("go on with the same command and --resume", file=sys.stderr)
+        return 130
+    return 0
+
+
+def jobs(recipe, args):
+    """Yield the Jobs of a command, each after those it depends on."""
+    rows = configured_rows(recipe, args)
+    wanted = ordered(rows, list(rows) if args.rows == "all" else _names(args.rows))
+    seeds = _seeds(args.seeds)
+    if args.folds < 1:
+        raise InputError(f"--folds: at least 1, got {args.folds}")
+    _writable(args.out)
+    from kfg.training.precision import CHOICES
+
+    if args.precision not in CHOICES:
+        raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
+    data = open_data(args)
+    from kfg.recipes._job import Job
+
+    for seed in seeds:
+        for fold in range(args.folds) if args.folds > 1 else [None]:
+            for name in wanted:
+                yield Job(
+                    recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
+                    data=data, out=args.out, precision=args.precision, resume=args.resume,
+                )  # fmt: skip
+
+
+def run_one(recipe, job) -> None:
+    """Run one job unless it is finished."""
+    job.open()
+    if job.finished():
+        print(f"{job.workdir}: finished before, not repeated")
+        return
+    print(f"== {job.recipe} {job.row}, seed {job.seed}{'' if job.fold is None else f', fold {job.fold + 1} of {job.folds}'}", flush=True)
+    result = recipe.run(job.config, job)
+    top1 = result["top1"]
+    print(f"{job.workdir}: test top-1 {top1['value']:.4f} [{top1['low']:.4f}, {top1['high']:.4f}] on {result['images']} images")
+    print(f"report: {job.workdir / 'report.html'}", flush=True)
+
+
+def configured_rows(recipe, args) -> dict[str, Row]:
+    """Return the recipe's rows with --quick, --smoke, --epochs and --set applied, in that order."""
+    changes = {**(recipe.QUICK if args.quick else {}), **(recipe.SMOKE if args.smoke else {})}
+    if args.epochs is not None:
+        changes["epochs"] = args.epochs
+    fields = {field.name: field for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)}
+    for assignment in args.set:
+        key, _, value = assignment.partition("=")
+        if key not in fields or not value:
+            raise InputError(f"--set {assignment}: expected KEY=VALUE with a KEY of {', '.join(fields)}")
+        changes[key] = _value(value)
+    if changes.get("epochs", 1) < 1:
+        raise InputError(f"--epochs: at least 1, got {changes['epochs']}")
+    return {name: dataclasses.replace(row, config=_replaced(row.config, changes)) for name, row in recipe.ROWS.items()}
+
+
+def _replaced(config, changes):
+    for key, value in changes.items():
+        before = getattr(config, key)
+        if dataclasses.is_dataclass(before) and isinstance(value, dict):
+            changes = {**changes, key: dataclasses.replace(before, **value)}
+        elif before is not None and not isinstance(value, type(before)) and not (isinstance(before, float) and isinstance(value, int)):
+            raise InputError(f"--set {key}: expected {type(before).__name__} like {before!r}, got {value!r}")
+    return dataclasses.replace(config, **changes)
+
+
+def _value(text):
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def ordered(rows, names) -> list[str]:
+    """Return `names` with the rows they need, each after those it needs."""
+    order = []
+
+    def visit(name):
+        if name not in rows:
+            raise InputError(f"--rows: unknown row {name!r}; known are {', '.join(rows)}")
+        for earlier in rows[name].after:
+            visit(earlier)
+        if name not in order:
+            order.append(name)
+
+    for name in names:
+        visit(name)
+    return order
+
+
+def _names(text) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError("--rows: names no row")
+    return names
+
+
+def _seeds(text) -> list[int]:
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--seeds: expected whole numbers like 0,1,2, got {text!r}") from None
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise InputError(f"--seeds: expected different numbers from 0 up, got {text!r}")
+    return seeds
+
+
+def _writable(out) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"--out {out}: {error.strerror}") from error
+
+
+def open_data(args):
+    """Scan, fingerprint and group the images of --data; draw them first for 'demo'."""
+    from kfg.data import audit, demo, folder
+
+    if args.data == "demo":
+        root, name = args.out / "demo-data", "demo"
+        if not root.is_dir():
+            demo.write(root)
+    else:
+        root = pathlib.Path(args.data)
+        name = root.resolve().name
+    index = audit.duplicate_groups(folder.scan(root))
+    print(f"{root}: {len(index)} images in {len(index.classes)} classes")
+    import tensorflow as tf
+
+    from kfg.recipes._job import Data
+    from kfg.training.precision import device, prepare_devices
+
+    prepare_devices()
+    tf.config.experimental.enable_op_determinism()
+    print(f"device: {device()}")
+    budget = int(args.memory_budget * 1e9)
+    return Data(index=index, name=name, cache_dir=args.cache or args.out / "cache", memory_budget=budget)

@@ -1,0 +1,63 @@
+"""The callbacks Keras lacks: a history that survives a resume, and a stop on NaN that says where."""
+
+import csv
+import math
+import pathlib
+import time
+
+import keras
+
+from kfg.errors import InputError
+from kfg.files import whole
+
+COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+
+
+class History(keras.callbacks.Callback):
+    """Write history.csv, a row per epoch, rewritten whole after each.
+
+    Args:
+        path: the CSV file; epochs are counted from 1, `learning_rate` is the one the epoch was trained with.
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.rows = pathlib.Path(path), []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+        self.learning_rate = float(self.model.optimizer.learning_rate)
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        row |= {"epoch": epoch + 1, "learning_rate": self.learning_rate, "seconds": time.perf_counter() - self.started}
+        self.rows.append({name: row.get(name) for name in COLUMNS})
+        write_history(self.rows, self.path)
+
+
+def write_history(rows, path) -> None:
+    """Write the rows of a History to a CSV file."""
+    with whole(path) as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """End training at the first step whose loss is not finite.
+
+    Raises:
+        InputError: naming epoch, step and learning rate; the checkpoint of the last good epoch stays.
+    """
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            rate = float(self.model.optimizer.learning_rate)
+            raise InputError(
+                f"learning_rate: the loss is {loss} at epoch {self.epoch + 1}, step {batch + 1}, "
+                f"with learning_rate={rate:g}; a smaller one may do"
+            )

@@ -1,0 +1,114 @@
+"""One file per run that holds everything a later epoch depends on, so a resumed run is the same run.
+
+Keras saves weights and optimiser; it resets the counters of ReduceLROnPlateau and EarlyStopping whenever
+training starts. Here they travel with the weights, in one file that is replaced as a whole: a kill at any
+moment leaves the state of the last finished epoch.
+"""
+
+import json
+import logging
+import pathlib
+import zipfile
+
+import keras
+import numpy as np
+
+from kfg.errors import InputError
+from kfg.files import whole
+
+logger = logging.getLogger(__name__)
+
+# What each callback would need to go on; everything else in it is an argument.
+CALLBACK_STATE = {
+    "ReduceLROnPlateau": ("wait", "best", "cooldown_counter"),
+    "EarlyStopping": ("wait", "best", "best_epoch", "stopped_epoch", "best_weights"),
+    "History": ("rows",),
+}
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Save after every epoch; restore the callbacks' state when training starts.
+
+    Goes last in the list, so that it sees the others' state after an epoch and restores it after they reset.
+
+    Args:
+        path: the .npz file.
+        companions: callbacks whose state travels along, each of a type in CALLBACK_STATE.
+        state: what `read` returned, to resume from; None to start afresh.
+    """
+
+    def __init__(self, path, companions, *, state: dict | None = None):
+        super().__init__()
+        self.path, self.companions, self.resume_state = pathlib.Path(path), list(companions), state
+
+    def on_train_begin(self, logs=None):
+        if self.resume_state is not None:
+            _restore_callbacks(self.companions, self.resume_state)
+
+    def on_epoch_end(self, epoch, logs=None):
+        save(self.path, self.model, self.companions, epoch=epoch + 1)
+
+
+def save(path, model, companions=(), *, epoch: int) -> None:
+    """Write the state after `epoch` finished epochs."""
+    arrays = {f"model{i}": np.asarray(v) for i, v in enumerate(model.variables)}
+    arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
+    plain = {"epoch": epoch, "callbacks": {}}
+    for callback in companions:
+        kind = type(callback).__name__
+        plain["callbacks"][kind] = {}
+        for name in CALLBACK_STATE[kind]:
+            value = getattr(callback, name)
+            if name == "best_weights":
+                arrays |= {f"best{i}": array for i, array in enumerate(value or [])}
+            else:
+                plain["callbacks"][kind][name] = value.item() if isinstance(value, np.generic) else value
+    with whole(path, "wb") as file:
+        np.savez(file, state=np.array(json.dumps(plain)), **arrays)
+
+
+def read(path) -> dict | None:
+    """Return the state saved at `path`, None where there is none.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged checkpoint ({error}); remove it to start again") from error
+    return {**json.loads(str(arrays.pop("state"))), "arrays": arrays, "path": path}
+
+
+def restore(model, state: dict) -> int:
+    """Put weights, random states and optimiser back into a compiled model; return the finished epochs."""
+    model.optimizer.build(model.trainable_variables)
+    for kind, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        arrays = _numbered(state["arrays"], kind)
+        if [a.shape for a in arrays] != [tuple(v.shape) for v in variables]:
+            raise InputError(f"{state['path']}: saved from another model ({len(arrays)} {kind} arrays do not fit)")
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+    return state["epoch"]
+
+
+def _restore_callbacks(companions, state):
+    for callback in companions:
+        kind = type(callback).__name__
+        for name, value in state["callbacks"][kind].items():
+            setattr(callback, name, value)
+        if kind == "EarlyStopping":
+            callback.best_weights = best_weights(state)
+
+
+def best_weights(state: dict) -> list[np.ndarray] | None:
+    """Return the weights of the best epoch, None where early stopping kept none."""
+    return _numbered(state["arrays"], "best") or None
+
+
+def _numbered(arrays, prefix):
+    return [arrays[f"{prefix}{i}"] for i in range(sum(name.startswith(prefix) for name in arrays))]
