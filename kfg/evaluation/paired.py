@@ -1,0 +1,205 @@
+"""Paired statistics of arms trained from the same seeds and folds. No TensorFlow here.
+
+Two intervals, for two questions:
+- over images (`difference`): would another set of test images show the same gain for these trained models?
+- over runs (`over_runs`): would training again from other seeds? Student t on one difference per run.
+A gain to believe is clear of zero in both.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from kfg.errors import InputError
+from kfg.evaluation.predict import Predictions, check
+
+GROUPS = ("targeted", "other", "all")
+CHUNK = 4_000_000  # images x resamples drawn at once: 32 MB of indices
+
+
+def paired(differences, confidence: float = 0.95) -> dict:
+    """Student t interval of the mean of paired differences.
+
+    Args:
+        differences: float sequence, one per seed (or seed and fold), treatment - control.
+        confidence: in (0, 1).
+    Returns:
+        dict `mean`, `sd` (n - 1 in its divisor), `n`, `low`, `high`; what one difference alone, or none, cannot
+        give is None.
+    Source:
+        the folds of one seed share training images, so over folds the interval is somewhat too
+        narrow (Nadeau & Bengio 2003); over seeds it is exact for normal differences.
+    Example:
+        >>> result = paired([1.0, 2.0, 3.0])
+        >>> result["mean"], result["sd"], round(result["low"], 3), round(result["high"], 3)
+        (2.0, 1.0, -0.484, 4.484)
+    """
+    values = np.asarray(list(differences), dtype=np.float64)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be in (0, 1), got {confidence}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"differences must be finite, got {values.tolist()}")
+    n = len(values)
+    mean = float(values.mean()) if n else None
+    if n < 2:
+        return {"mean": mean, "sd": None, "n": n, "low": None, "high": None}
+    sd = float(values.std(ddof=1))
+    half = float(student_t.ppf((1 + confidence) / 2, n - 1)) * sd / math.sqrt(n)
+    return {"mean": mean, "sd": sd, "n": n, "low": mean - half, "high": mean + half}
+
+
+def paired_recall(
+    arms: Mapping[str, Sequence[Predictions]],
+    weak: Sequence[Collection[int]],
+    *,
+    control: str = "none",
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> dict:
+    """Compare the recall of arms on the targeted classes, on the others and on all.
+
+    Recall is pooled over images: of all answers a group got in all runs, the share that is right.
+    An image tested in several runs (other seeds, same fold) is not several independent images,
+    so its interval is a cluster bootstrap: images (clusters, known by path) are drawn with replacement and
+    bring the answers of all their runs and all arms along; the control's are drawn with them, which is
+    what makes the difference paired. The interval is of these trained models, see `over_runs` for the rest.
+
+    Args:
+        arms: name -> Predictions of each run (a seed, or a seed and fold), the runs in the same order
+            in every arm and each tested on the same images.
+        weak: for each run the class ids its `targeted` arm was aimed at; a group is decided run by run.
+        control: the arm that the others are compared with.
+        resamples, seed, confidence: of the bootstrap.
+    Returns:
+        dict, ready for JSON: `control`, `runs`, `images` (distinct), `confidence`, `resamples`, `seed`,
+        `targeted_classes` ([{"name", "runs"}], commonest first) and `groups` -> group -> `images`, `answers`
+        (counts) and `arms` -> name -> `recall` {"value", "low", "high"}, `by_run` (recall, null where the run
+        has no image of the group), `difference` {"value", "low", "high"} and `over_runs` (see `paired`), both
+        against the control, whose own are null.
+    Raises:
+        InputError: no such control, another number of runs, or runs tested on other images.
+    """
+    names = _checked_arms(arms, weak, control)
+    runs, paths, targeted, right = _answers(arms, weak, names, control)
+    unique, cluster = np.unique(paths, return_inverse=True)
+    masks = {"targeted": targeted, "other": ~targeted, "all": np.ones(len(targeted), dtype=bool)}
+    sums = {group: _cluster_sums(cluster[mask], right[:, mask], len(unique)) for group, mask in masks.items()}
+    spread = _bootstrap(sums, len(unique), resamples, seed)
+    classes = arms[control][0].classes
+    return {
+        "control": control,
+        "runs": len(weak),
+        "images": len(unique),
+        "classes": len(classes),
+        "confidence": confidence,
+        "resamples": resamples,
+        "seed": seed,
+        "targeted_classes": _often(weak, classes),
+        "groups": {
+            group: {
+                "images": int((sums[group][-1] > 0).sum()),
+                "answers": int(mask.sum()),
+                "arms": _compare(names, control, right, runs, mask, len(weak), spread[group], confidence),
+            }
+            for group, mask in masks.items()
+        },
+    }
+
+
+def _checked_arms(arms, weak, control) -> list[str]:
+    """Return the arm names, control first."""
+    if control not in arms:
+        raise InputError(f"control: no arm {control!r} among {', '.join(arms)}")
+    if not weak:
+        raise InputError("weak: no runs to compare")
+    for name, predictions in arms.items():
+        if len(predictions) != len(weak):
+            raise InputError(f"arm {name}: {len(predictions)} runs, but weak classes of {len(weak)}")
+        for answers in predictions:
+            check(answers)
+            if answers.classes != arms[control][0].classes:
+                raise InputError(f"arm {name}: its classes differ from those of {control}")
+    return [control, *(name for name in arms if name != control)]
+
+
+def _answers(arms, weak, names, control):
+    """Return run int (M,), path str (M,), targeted bool (M,), right bool (A, M): a row per image and run."""
+    runs, paths, targeted, right = [], [], [], []
+    for run, aimed in enumerate(weak):
+        reference = arms[control][run]
+        order = np.argsort(np.asarray(reference.paths), kind="stable")
+        sorted_paths, labels = np.asarray(reference.paths)[order], reference.labels[order]
+        if (sorted_paths[1:] == sorted_paths[:-1]).any():
+            raise InputError(f"run {run}: an image is listed twice")
+        rows = []
+        for name in names:
+            answers = arms[name][run]
+            own = np.argsort(np.asarray(answers.paths), kind="stable")
+            same = len(own) == len(order) and (np.asarray(answers.paths)[own] == sorted_paths).all()
+            if not same or (answers.labels[own] != labels).any():
+                raise InputError(f"arm {name}, run {run}: tested on other images than {control}")
+            rows.append(answers.predicted[own] == labels)
+        runs.append(np.full(len(order), run))
+        paths.append(sorted_paths)
+        targeted.append(np.isin(labels, list(aimed)))
+        right.append(np.stack(rows))
+    return np.concatenate(runs), np.concatenate(paths), np.concatenate(targeted), np.concatenate(right, axis=1)
+
+
+def _cluster_sums(cluster, right, count) -> np.ndarray:
+    """Return float64 (A + 1, P): right answers of each arm per image, last the answers asked."""
+    weights = [*right.astype(np.float64), np.ones(len(cluster))]
+    return np.stack([np.bincount(cluster, weights=weight, minlength=count) for weight in weights])
+
+
+def _bootstrap(sums, count, resamples, seed) -> dict[str, np.ndarray]:
+    """Return for each group the recall of each arm in each resample, float64 (A, R); NaN where none was drawn."""
+    rng = np.random.default_rng(seed)
+    table = np.concatenate([sums[group] for group in GROUPS])
+    drawn, size = [], max(1, CHUNK // count)
+    for start in range(0, resamples, size):
+        rows = min(size, resamples - start)
+        picks = rng.integers(0, count, (rows, count)) + np.arange(rows)[:, None] * count
+        weights = np.bincount(picks.ravel(), minlength=rows * count).reshape(rows, count)
+        drawn.append(table @ weights.T)
+    parts = np.split(np.concatenate(drawn, axis=1), len(GROUPS))
+    return {group: _share(part[:-1], part[-1]) for group, part in zip(GROUPS, parts, strict=True)}
+
+
+def _share(right, asked):
+    return np.where(asked > 0, right / np.maximum(asked, 1), np.nan)
+
+
+def _compare(names, control, right, runs, mask, num_runs, spread, confidence) -> dict:
+    """Return recall and difference of each arm in one group."""
+    asked = np.bincount(runs[mask], minlength=num_runs)
+    by_run = np.stack([_share(np.bincount(runs[mask & row], minlength=num_runs), asked) for row in right])
+    pooled = right[:, mask].mean(axis=1) if mask.any() else np.full(len(names), np.nan)
+    result = {}
+    for a, name in enumerate(names):
+        gained = by_run[a] - by_run[0]
+        treated = name != control
+        result[name] = {
+            "recall": _interval(pooled[a], spread[a], confidence),
+            "by_run": [None if np.isnan(value) else float(value) for value in by_run[a]],
+            "difference": _interval(pooled[a] - pooled[0], spread[a] - spread[0], confidence) if treated else None,
+            "over_runs": paired(gained[~np.isnan(gained)], confidence) if treated else None,
+        }
+    return result
+
+
+def _interval(value, spread, confidence) -> dict:
+    """Percentile bounds; None where the group has no image."""
+    if np.isnan(value):
+        return {"value": None, "low": None, "high": None}
+    low, high = np.nanquantile(spread, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return {"value": float(value), "low": float(low), "high": float(high)}
+
+
+def _often(weak, classes) -> list[dict]:
+    counts = np.bincount([c for aimed in weak for c in set(map(int, aimed))], minlength=len(classes)).astype(int)
+    order = np.argsort(-counts, kind="stable")
+    return [{"name": classes[c], "runs": int(counts[c])} for c in order if counts[c]]

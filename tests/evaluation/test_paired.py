@@ -1,0 +1,146 @@
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from kfg.errors import InputError
+from kfg.evaluation.paired import paired, paired_recall
+from kfg.evaluation.predict import Predictions
+
+
+def answered(labels, right, paths=None, num_classes=3) -> Predictions:
+    """Predictions that name the true class where `right`, else the next one."""
+    labels = np.asarray(labels, dtype=np.int32)
+    guess = np.where(right, labels, (labels + 1) % num_classes)
+    paths = tuple(paths if paths is not None else (f"{i:05}.jpg" for i in range(len(labels))))
+    names = tuple(f"c{i}" for i in range(num_classes))
+    return Predictions(paths, labels, np.eye(num_classes, dtype=np.float32)[guess], names)
+
+
+def test_paired_is_the_t_interval_of_scipy():
+    differences = [0.08, 0.12, 0.05, 0.10, 0.02]
+    expected = scipy.stats.ttest_1samp(differences, 0).confidence_interval(0.9)
+    result = paired(differences, 0.9)
+    assert (result["low"], result["high"]) == pytest.approx((expected.low, expected.high))
+    assert result["sd"] == pytest.approx(np.std(differences, ddof=1)) and result["n"] == 5
+
+
+def test_one_difference_has_no_interval_and_none_no_mean():
+    assert paired([0.1]) == {"mean": 0.1, "sd": None, "n": 1, "low": None, "high": None}
+    assert paired([])["mean"] is None
+    with pytest.raises(ValueError, match="finite"):
+        paired([0.1, float("nan")])
+
+
+def test_identical_arms_differ_by_nothing():
+    labels, right = [0, 0, 1, 1, 2, 2], [1, 0, 1, 0, 1, 1]
+    runs = [answered(labels, right), answered(labels, right[::-1])]
+    result = paired_recall({"none": runs, "copy": runs}, [{0}, {1}])
+    for group in result["groups"].values():
+        assert group["arms"]["copy"]["difference"] == {"value": 0, "low": 0, "high": 0}
+        assert group["arms"]["copy"]["over_runs"] == {"mean": 0, "sd": 0, "n": 2, "low": 0, "high": 0}
+        recall = group["arms"]["copy"]["recall"]
+        assert recall["low"] < recall["value"] < recall["high"]  # the recall itself is uncertain
+
+
+def test_a_table_worked_by_hand():
+    labels = [0, 0, 1, 1]
+    none = [answered(labels, [1, 0, 1, 1]), answered(labels, [0, 0, 1, 0])]
+    more = [answered(labels, [1, 1, 1, 1]), answered(labels, [1, 0, 0, 1])]
+    result = paired_recall({"none": none, "more": more}, [{0}, {0}])
+    targeted, other = (result["groups"][name]["arms"] for name in ("targeted", "other"))
+    assert (targeted["none"]["recall"]["value"], targeted["more"]["recall"]["value"]) == (1 / 4, 3 / 4)
+    assert (other["none"]["recall"]["value"], other["more"]["recall"]["value"]) == (3 / 4, 3 / 4)
+    assert targeted["more"]["by_run"] == [1.0, 0.5] and targeted["none"]["by_run"] == [0.5, 0.0]
+    assert targeted["more"]["difference"]["value"] == 0.5
+    assert targeted["more"]["over_runs"]["mean"] == 0.5 and targeted["more"]["over_runs"]["sd"] == 0
+    assert result["groups"]["all"]["arms"]["more"]["difference"]["value"] == 0.25
+    assert targeted["none"]["difference"] is None
+    assert (result["images"], result["runs"], result["groups"]["targeted"]["images"]) == (4, 2, 2)
+    assert result["groups"]["targeted"]["answers"] == 4
+    json.dumps(result, allow_nan=False)
+
+
+def test_the_weak_set_may_change_from_run_to_run():
+    labels = [0, 1, 2]
+    runs = [answered(labels, [0, 1, 1]), answered(labels, [1, 0, 1])]
+    result = paired_recall({"none": runs, "more": runs}, [{0}, {1, 0}])
+    assert result["groups"]["targeted"]["arms"]["none"]["by_run"] == [0.0, 0.5]
+    assert result["targeted_classes"] == [{"name": "c0", "runs": 2}, {"name": "c1", "runs": 1}]
+
+
+def test_the_order_of_images_does_not_matter():
+    labels, right = np.array([0, 1, 2, 0]), np.array([1, 0, 1, 0])
+    paths, order = np.array(["d", "b", "a", "c"]), [2, 0, 3, 1]
+    straight = answered(labels, right, paths)
+    mixed = answered(labels[order], right[order], paths[order])
+    result = paired_recall({"none": [straight], "more": [mixed]}, [{0}])
+    assert result["groups"]["all"]["arms"]["more"]["difference"] == {"value": 0, "low": 0, "high": 0}
+
+
+def test_a_group_without_images_says_so():
+    runs = [answered([0, 1], [1, 0])]
+    result = paired_recall({"none": runs, "more": runs}, [set()])
+    arm = result["groups"]["targeted"]["arms"]["more"]
+    assert arm["recall"]["value"] is None and arm["difference"]["low"] is None and arm["over_runs"]["n"] == 0
+    json.dumps(result, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "arms, weak, message",
+    [
+        ({"more": 1}, [{0}], "control"),
+        ({"none": 1, "more": 2}, [{0}], "arm more: 2 runs"),
+        ({"none": 0, "more": 0}, [], "no runs"),
+    ],
+)
+def test_what_does_not_match_is_named(arms, weak, message):
+    run = answered([0, 1], [1, 0])
+    with pytest.raises(InputError, match=message):
+        paired_recall({name: [run] * count for name, count in arms.items()}, weak)
+
+
+@pytest.mark.parametrize("paths, labels", [(["a", "x"], [0, 1]), (["a", "b"], [0, 2]), (["a"], [0])])
+def test_arms_tested_on_other_images_are_refused(paths, labels):
+    arms = {
+        "none": [answered([0, 1], [1, 1], ["a", "b"])],
+        "more": [answered(labels, np.ones(len(labels)), paths)],
+    }
+    with pytest.raises(InputError, match="arm more, run 0: tested on other images"):
+        paired_recall(arms, [{0}])
+
+
+def simulated(rng, images, seeds):
+    """Two arms whose chance of a right answer depends on image and arm, the same for every seed; gain 0.1."""
+    chance = np.clip(rng.choice([0.05, 0.95], size=(2, images)), 0, 1)
+    chance[1] = np.where(rng.random(images) < 0.2, 0.95, chance[1])  # 0.05 -> 0.95 in half of a fifth: + 0.09
+    labels = np.zeros(images, dtype=int)
+    draws = rng.random((2, seeds, images)) < chance[:, None]
+    return {
+        name: [answered(labels, draws[a, s]) for s in range(seeds)] for a, name in enumerate(("none", "more"))
+    }, draws
+
+
+def test_the_interval_holds_the_truth_where_one_that_takes_seeds_for_images_does_not():
+    rng, truth, seeds, images = np.random.default_rng(0), 0.09, 6, 150
+    held, naive = [], []
+    for _ in range(150):
+        arms, draws = simulated(rng, images, seeds)
+        difference = paired_recall(arms, [{0}] * seeds, resamples=300)["groups"]["targeted"]["arms"]["more"][
+            "difference"
+        ]
+        held.append(difference["low"] <= truth <= difference["high"])
+        flat = (draws[1].astype(float) - draws[0]).ravel()
+        naive.append(abs(flat.mean() - truth) <= 1.96 * flat.std() / np.sqrt(flat.size))
+    assert 0.9 <= np.mean(held) <= 0.99
+    assert np.mean(naive) < 0.8
+
+
+def test_the_scale_of_a_real_comparison_takes_seconds():
+    rng = np.random.default_rng(0)
+    labels = np.arange(1870) % 20
+    runs = lambda: [answered(labels, rng.random(1870) < 0.5, num_classes=20) for _ in range(6)]  # noqa: E731
+    result = paired_recall({"none": runs(), "uniform": runs(), "targeted": runs()}, [{1, 2, 3}] * 6)
+    interval = result["groups"]["targeted"]["arms"]["targeted"]["difference"]
+    assert interval["high"] - interval["low"] < 0.1  # six seeds of 280 images: under 5 points each way
