@@ -1,0 +1,249 @@
+"""Pictures of a report: learning curves, recall per class, arms side by side. Matplotlib's objects, never pyplot.
+
+Colours are those of Okabe and Ito, which differ under every common kind of colour blindness.
+"""
+
+import csv
+import functools
+import math
+import pathlib
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from kfg import files
+from kfg.errors import InputError
+
+BLUE, ORANGE, GREEN, INK, FAINT = "#0072B2", "#D55E00", "#009E73", "#222222", "#8A8A8A"
+ARM_COLOURS = (FAINT, BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00")
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "text.parse_math": False,  # a class may be called "$5"
+    "figure.facecolor": "white",
+}
+DPI = 150
+NAME_LENGTH = 28  # characters of a class name shown
+BARS = 40  # classes in the recall figure; all of them are in the table
+
+
+def styled(draw):
+    """Run a drawing function under STYLE, leaving the caller's matplotlib settings as they were."""
+
+    @functools.wraps(draw)
+    def wrapper(*args, **kwargs):
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def save(figure: Figure, path) -> None:
+    """Write a PNG whole, the same bytes for the same figure; close-cropped."""
+    with matplotlib.rc_context(STYLE), files.whole(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12, metadata={"Software": None})
+
+
+def short(name: str, length: int = NAME_LENGTH) -> str:
+    """Return a name that fits a label: one line, its middle left out where it is long.
+
+    Example:
+        >>> short("Black_footed_Albatross_of_the_Southern_Sea", 20)
+        'Black_footed…ern_Sea'
+    """
+    name = " ".join(name.split())
+    if len(name) <= length:
+        return name
+    head = length * 3 // 5
+    return f"{name[:head]}…{name[head + 1 - length :]}"
+
+
+def read_history(path) -> dict[str, np.ndarray]:
+    """Read history.csv: column -> float64 (E,), one value per epoch; NaN where a cell is empty.
+
+    Raises:
+        InputError: the file cannot be read, or a cell is not a number.
+    """
+    path = pathlib.Path(path)
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+        return {
+            name: np.array([float(row[name] or "nan") for row in rows], dtype=np.float64)
+            for name in reader.fieldnames or ()
+        }
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+@styled
+def learning_curves(history: dict[str, np.ndarray]) -> Figure:
+    """Loss, accuracy and learning rate over the epochs; cuts of the rate and the best epoch are marked.
+
+    Args:
+        history: as `read_history` gives it; columns that are absent are not drawn.
+    """
+    panels = [
+        ("Loss", [("loss", "train", BLUE), ("val_loss", "validation", ORANGE)]),
+        ("Accuracy", [("accuracy", "train", BLUE), ("val_accuracy", "validation", ORANGE)]),
+        ("Learning rate", [("learning_rate", "", INK)]),
+    ]
+    panels = [(title, lines) for title, lines in panels if any(name in history for name, *_ in lines)]
+    epochs = len(next(iter(history.values()), ()))
+    if not panels or not epochs:
+        raise InputError("history: no epoch of loss, accuracy or learning_rate to draw")
+    x = history.get("epoch", np.arange(1, epochs + 1))
+    cuts = _rate_cuts(x, history.get("learning_rate"))
+    figure = Figure(figsize=(4.6 * len(panels), 3.6), layout="constrained")
+    for axes, (title, lines) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        for cut in cuts:
+            axes.axvline(cut, color=FAINT, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
+        for name, label, colour in lines:
+            if name in history:
+                _curve(axes, x, history[name], label, colour, stepped=name == "learning_rate")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.margins(x=0.02)
+        _finish_panel(axes, title, x, history, len(cuts))
+    return figure
+
+
+def _rate_cuts(x, rate) -> np.ndarray:
+    """Return where between two epochs the learning rate fell by more than 1 %: a plateau's cut, not a slow decay."""
+    if rate is None or len(rate) < 2:
+        return np.array([])
+    at = np.flatnonzero(rate[1:] < rate[:-1] * 0.99)
+    return (x[at] + x[at + 1]) / 2
+
+
+def _curve(axes, x, y, label, colour, *, stepped):
+    marker = "o" if len(x) < 3 else None
+    style = {"drawstyle": "steps-mid"} if stepped else {}
+    axes.plot(x, y, color=colour, linewidth=1.8, marker=marker, label=label or None, **style)
+
+
+def _finish_panel(axes, title, x, history, cuts):
+    if title == "Learning rate":
+        _rate_axis(axes, history["learning_rate"])
+        axes.set_title(f"Learning rate, {cuts} cut{'' if cuts == 1 else 's'}" if cuts else title)
+        return
+    axes.legend(frameon=False, loc="best", handlelength=1.2)
+    val = history.get("val_loss")
+    if title == "Loss" and val is not None and np.isfinite(val).any():
+        best = int(np.nanargmin(val))
+        axes.plot(x[best], val[best], "o", color=ORANGE, markersize=7, markeredgecolor="white", zorder=5)
+        axes.set_title(f"Loss, best validation {val[best]:.3f} in epoch {x[best]:.0f}")
+
+
+def _rate_axis(axes, rate):
+    """Log scale; a tick at each value where they are few, so that a plateau's steps can be read off."""
+    steps = np.unique(rate[rate > 0])
+    if not len(steps):
+        return
+    axes.set_yscale("log")
+    if len(steps) <= 8:
+        axes.set_yticks(steps, minor=False)
+        axes.set_yticks([], minor=True)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
+    axes.yaxis.set_minor_formatter(lambda value, _: "")
+
+
+@styled
+def recall_bars(per_class: list[dict], *, macro: float | None = None) -> Figure:
+    """Recall of each class with its Wilson interval, worst first; of many classes the 40 worst.
+
+    Args:
+        per_class: as `metrics.evaluate` gives it.
+        macro: macro recall, drawn as a line.
+    """
+    judged = sorted((row for row in per_class if row["support"]), key=lambda row: row["recall"]["value"])
+    shown = judged[:BARS]
+    figure = Figure(figsize=(7.2, 1.1 + 0.25 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    for y, row in enumerate(shown):
+        recall = row["recall"]
+        axes.barh(y, recall["value"], height=0.66, color=BLUE, alpha=0.5, linewidth=0)
+        axes.plot([recall["low"], recall["high"]], [y, y], color=INK, linewidth=1.3, marker="|", markersize=5)
+        axes.text(1.02, y, f"{row['correct']}/{row['support']}", va="center", fontsize=8.5, color="#555555")
+    if macro is not None:
+        axes.axvline(macro, color=ORANGE, linewidth=1.2, zorder=0)
+        axes.text(macro, -0.75, f"macro recall {macro:.2f}", color=ORANGE, fontsize=9, ha="center", va="bottom")
+    axes.set_yticks(range(len(shown)), [short(row["name"]) for row in shown], fontsize=9)
+    axes.set(xlim=(-0.005, 1.005), ylim=(len(shown) - 0.4, -0.6))
+    axes.set_xlabel("recall, with 95 % Wilson interval")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    count = f", the {BARS} worst of {len(judged)}" if len(judged) > BARS else ""
+    axes.set_title(f"Recall per class{count}", pad=20)
+    return figure
+
+
+@styled
+def arms(comparison: dict) -> Figure:
+    """Recall of each arm and its paired difference to the control, for targeted, other and all classes.
+
+    Args:
+        comparison: as `paired.paired_recall` gives it.
+    """
+    groups = [name for name, group in comparison["groups"].items() if group["answers"]]
+    names = list(comparison["groups"][groups[0]]["arms"])
+    figure = Figure(figsize=(10.5, 1.5 + 0.34 * len(groups) * (len(names) + 0.6)), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    ticks, labels = [], []
+    for g, group in enumerate(groups):
+        top = g * (len(names) + 0.6)
+        ticks.append(top + (len(names) - 1) / 2)
+        labels.append(f"{group} classes\n{comparison['groups'][group]['images']} images")
+        for a, name in enumerate(names):
+            arm, colour = comparison["groups"][group]["arms"][name], ARM_COLOURS[a % len(ARM_COLOURS)]
+            _whisker(left, arm["recall"], top + a, colour, name if g == 0 else None)
+            if arm["difference"]:
+                _whisker(right, arm["difference"], top + a, colour, None, signed=True)
+                _thin(right, arm["over_runs"], top + a + 0.24, colour)
+    left.set_yticks(ticks, labels)
+    left.set_ylim(ticks[-1] + (len(names) - 1) / 2 + 0.6, -0.8)
+    left.set_title("Recall of each arm")
+    left.set_xlabel("recall")
+    right.axvline(0, color=INK, linewidth=0.9, zorder=0)
+    right.set_title(f"Difference to “{comparison['control']}”, paired")
+    right.set_xlabel("points of recall; thick: over images, thin: over runs (t)")
+    right.xaxis.set_major_formatter(lambda value, _: _signed(value, 0))
+    for axes in (left, right):
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x", color="#E6E6E6", linewidth=0.8)
+        axes.set_axisbelow(True)
+    figure.legend(loc="outside lower left", ncols=len(names), frameon=False)
+    return figure
+
+
+def _whisker(axes, interval, y, colour, label, *, signed=False):
+    axes.plot(
+        [interval["low"], interval["high"]], [y, y], color=colour, linewidth=3, alpha=0.55, solid_capstyle="round"
+    )
+    axes.plot(interval["value"], y, "o", color=colour, markersize=7, label=label)
+    text = _signed(interval["value"], 1) if signed else f"{interval['value']:.3f}"
+    axes.annotate(text, (interval["value"], y), (0, 6), textcoords="offset points", ha="center", fontsize=8.5)
+
+
+def _signed(value, digits) -> str:
+    """Return a share as signed points, 0.105 -> "+10.5", with a true minus."""
+    points = round(100 * value, digits)
+    return f"{points:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if points else "0"
+
+
+def _thin(axes, interval, y, colour):
+    if interval["low"] is not None and math.isfinite(interval["low"]):
+        axes.plot([interval["low"], interval["high"]], [y, y], color=colour, linewidth=1, marker="|", markersize=5)
