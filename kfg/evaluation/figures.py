@@ -1,11 +1,10 @@
-"""Pictures of a report: learning curves, recall per class, arms side by side. Matplotlib's objects, never pyplot.
+"""Pictures of a report: learning curves and recall per class. Matplotlib's objects, never pyplot.
 
 Colours are those of Okabe and Ito, which differ under every common kind of colour blindness.
 """
 
 import csv
 import functools
-import math
 import pathlib
 
 import matplotlib
@@ -15,8 +14,7 @@ from matplotlib.figure import Figure
 from kfg import files
 from kfg.errors import InputError
 
-BLUE, ORANGE, GREEN, INK, FAINT = "#0072B2", "#D55E00", "#009E73", "#222222", "#8A8A8A"
-ARM_COLOURS = (FAINT, BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00")
+BLUE, ORANGE, INK, FAINT = "#0072B2", "#D55E00", "#222222", "#8A8A8A"
 STYLE = {
     "font.size": 10,
     "axes.titlesize": 11,
@@ -188,62 +186,3 @@ def recall_bars(per_class: list[dict], *, macro: float | None = None) -> Figure:
     count = f", the {BARS} worst of {len(judged)}" if len(judged) > BARS else ""
     axes.set_title(f"Recall per class{count}", pad=20)
     return figure
-
-
-@styled
-def arms(comparison: dict) -> Figure:
-    """Recall of each arm and its paired difference to the control, for targeted, other and all classes.
-
-    Args:
-        comparison: as `paired.paired_recall` gives it.
-    """
-    groups = [name for name, group in comparison["groups"].items() if group["answers"]]
-    names = list(comparison["groups"][groups[0]]["arms"])
-    figure = Figure(figsize=(10.5, 1.5 + 0.34 * len(groups) * (len(names) + 0.6)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    ticks, labels = [], []
-    for g, group in enumerate(groups):
-        top = g * (len(names) + 0.6)
-        ticks.append(top + (len(names) - 1) / 2)
-        labels.append(f"{group} classes\n{comparison['groups'][group]['images']} images")
-        for a, name in enumerate(names):
-            arm, colour = comparison["groups"][group]["arms"][name], ARM_COLOURS[a % len(ARM_COLOURS)]
-            _whisker(left, arm["recall"], top + a, colour, name if g == 0 else None)
-            if arm["difference"]:
-                _whisker(right, arm["difference"], top + a, colour, None, signed=True)
-                _thin(right, arm["over_runs"], top + a + 0.24, colour)
-    left.set_yticks(ticks, labels)
-    left.set_ylim(ticks[-1] + (len(names) - 1) / 2 + 0.6, -0.8)
-    left.set_title("Recall of each arm")
-    left.set_xlabel("recall")
-    right.axvline(0, color=INK, linewidth=0.9, zorder=0)
-    right.set_title(f"Difference to “{comparison['control']}”, paired")
-    right.set_xlabel("points of recall; thick: over images, thin: over runs (t)")
-    right.xaxis.set_major_formatter(lambda value, _: _signed(value, 0))
-    for axes in (left, right):
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="x", color="#E6E6E6", linewidth=0.8)
-        axes.set_axisbelow(True)
-    figure.legend(loc="outside lower left", ncols=len(names), frameon=False)
-    return figure
-
-
-def _whisker(axes, interval, y, colour, label, *, signed=False):
-    axes.plot(
-        [interval["low"], interval["high"]], [y, y], color=colour, linewidth=3, alpha=0.55, solid_capstyle="round"
-    )
-    axes.plot(interval["value"], y, "o", color=colour, markersize=7, label=label)
-    text = _signed(interval["value"], 1) if signed else f"{interval['value']:.3f}"
-    axes.annotate(text, (interval["value"], y), (0, 6), textcoords="offset points", ha="center", fontsize=8.5)
-
-
-def _signed(value, digits) -> str:
-    """Return a share as signed points, 0.105 -> "+10.5", with a true minus."""
-    points = round(100 * value, digits)
-    return f"{points:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if points else "0"
-
-
-def _thin(axes, interval, y, colour):
-    if interval["low"] is not None and math.isfinite(interval["low"]):
-        axes.plot([interval["low"], interval["high"]], [y, y], color=colour, linewidth=1, marker="|", markersize=5)

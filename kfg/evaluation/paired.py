@@ -78,7 +78,8 @@ def paired_recall(
         `targeted_classes` ([{"name", "runs"}], commonest first) and `groups` -> group -> `images`, `answers`
         (counts) and `arms` -> name -> `recall` {"value", "low", "high"}, `by_run` (recall, null where the run
         has no image of the group), `difference` {"value", "low", "high"} and `over_runs` (see `paired`), both
-        against the control, whose own are null.
+        against the control, whose own are null, and `against` -> each other arm listed before it -> the
+        same two against that arm: targeted against uniform is what the choice of classes alone brings.
     Raises:
         InputError: no such control, another number of runs, or runs tested on other images.
     """
@@ -102,7 +103,7 @@ def paired_recall(
             group: {
                 "images": int((sums[group][-1] > 0).sum()),
                 "answers": int(mask.sum()),
-                "arms": _compare(names, control, right, runs, mask, len(weak), spread[group], confidence),
+                "arms": _compare(names, right, runs, mask, len(weak), spread[group], confidence),
             }
             for group, mask in masks.items()
         },
@@ -173,22 +174,28 @@ def _share(right, asked):
     return np.where(asked > 0, right / np.maximum(asked, 1), np.nan)
 
 
-def _compare(names, control, right, runs, mask, num_runs, spread, confidence) -> dict:
+def _compare(names, right, runs, mask, num_runs, spread, confidence) -> dict:
     """Return recall and difference of each arm in one group."""
     asked = np.bincount(runs[mask], minlength=num_runs)
     by_run = np.stack([_share(np.bincount(runs[mask & row], minlength=num_runs), asked) for row in right])
     pooled = right[:, mask].mean(axis=1) if mask.any() else np.full(len(names), np.nan)
-    result = {}
-    for a, name in enumerate(names):
-        gained = by_run[a] - by_run[0]
-        treated = name != control
-        result[name] = {
+
+    def against(a, b):
+        gained = by_run[a] - by_run[b]
+        return {
+            "difference": _interval(pooled[a] - pooled[b], spread[a] - spread[b], confidence),
+            "over_runs": paired(gained[~np.isnan(gained)], confidence),
+        }
+
+    return {
+        name: {
             "recall": _interval(pooled[a], spread[a], confidence),
             "by_run": [None if np.isnan(value) else float(value) for value in by_run[a]],
-            "difference": _interval(pooled[a] - pooled[0], spread[a] - spread[0], confidence) if treated else None,
-            "over_runs": paired(gained[~np.isnan(gained)], confidence) if treated else None,
+            **(against(a, 0) if a else {"difference": None, "over_runs": None}),
+            "against": {names[b]: against(a, b) for b in range(1, a)},
         }
-    return result
+        for a, name in enumerate(names)
+    }
 
 
 def _interval(value, spread, confidence) -> dict:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kfg.errors import InputError
-from kfg.evaluation import confusion_figure, figures, worst
+from kfg.evaluation import arms_figure, confusion_figure, figures, worst
 from kfg.evaluation.paired import paired_recall
 from kfg.evaluation.predict import Predictions
 
@@ -166,10 +166,12 @@ def comparison(runs=3):
 
 @pytest.mark.parametrize("runs", [1, 3])
 def test_arms_show_recall_and_difference_of_groups_that_have_images(tmp_path, runs):
-    figure = figures.arms(comparison(runs))
+    figure = arms_figure.draw(comparison(runs))
     left, right = figure.axes
     assert [label.get_text().split()[0] for label in left.get_yticklabels()] == ["targeted", "all"]
-    assert len(texts(left)) == 6 and len(texts(right)) == 4  # the control has no difference to itself
+    assert len(texts(left)) == 6
+    assert len(texts(right)) == 6  # two groups: uniform and targeted to none, targeted to uniform
+    assert sum("to uniform" in text for text in texts(right)) == 2
     assert all(text[0] in "+\N{MINUS SIGN}" for text in texts(right))
     assert picture(figure, tmp_path).std() > 5
 

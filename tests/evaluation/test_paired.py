@@ -62,6 +62,21 @@ def test_a_table_worked_by_hand():
     json.dumps(result, allow_nan=False)
 
 
+def test_treated_arms_are_compared_with_each_other_too():
+    labels = [0, 0, 1, 1]
+    arms = {
+        "targeted": [answered(labels, [1, 1, 1, 0])],
+        "none": [answered(labels, [0, 0, 1, 1])],
+        "uniform": [answered(labels, [1, 0, 1, 1])],
+    }
+    result = paired_recall(arms, [{0}])["groups"]["targeted"]["arms"]
+    assert list(result) == ["none", "targeted", "uniform"]  # the control first
+    assert result["uniform"]["against"]["targeted"]["difference"]["value"] == -0.5
+    assert result["uniform"]["against"]["targeted"]["over_runs"]["mean"] == -0.5
+    assert result["uniform"]["difference"]["value"] == 0.5
+    assert result["none"]["against"] == {} and result["targeted"]["against"] == {}
+
+
 def test_the_weak_set_may_change_from_run_to_run():
     labels = [0, 1, 2]
     runs = [answered(labels, [0, 1, 1]), answered(labels, [1, 0, 1])]

@@ -1,0 +1,153 @@
+"""Write the comparison of arms: arms.json, arms.png and one self-contained arms.html."""
+
+import pathlib
+
+from kfg import files
+from kfg.report import markup
+from kfg.report.markup import Number, Safe, Section, percent, tag
+
+
+def write_arms(out_dir, comparison: dict) -> None:
+    """Write what `kfg.evaluation.paired.paired_recall` found into a folder; arms.json last.
+
+    Args:
+        out_dir: an existing folder.
+        comparison: of `paired_recall`.
+    """
+    from kfg.evaluation import arms_figure, figures
+
+    out_dir = pathlib.Path(out_dir)
+    figures.save(arms_figure.draw(comparison), out_dir / "arms.png")
+    files.write_text(out_dir / "arms.html", arms_page(comparison, (out_dir / "arms.png").read_bytes()))
+    files.write_json(out_dir / "arms.json", comparison)
+
+
+def arms_page(comparison: dict, picture: bytes) -> str:
+    """Return the comparison as one HTML document; `picture` is the bytes of arms.png."""
+    names = list(comparison["groups"]["all"]["arms"])
+    aimed = [[row["name"], Number(str(row["runs"]), row["runs"])] for row in comparison["targeted_classes"]]
+    sections = [
+        ("Result", "result", markup.joined([_findings(comparison), markup.picture(picture, "Recall and differences")])),
+        ("Figures", "figures", _groups(comparison)),
+        ("Targeted classes", "classes", markup.table(["class", "runs that targeted it"], aimed, sortable=True)),
+        ("Run by run", "runs", _by_run(comparison, names)),
+        ("How the figures are made", "method", _method(comparison)),
+    ]
+    lead = (
+        f"{len(names)} arms, {comparison['runs']} runs each, {comparison['images']:,} different test images of "
+        f"{comparison['classes']} classes. Each arm is compared with {comparison['control']} on the same images."
+    )
+    return markup.page("Arms: " + ", ".join(names), lead, [Section(*section) for section in sections])
+
+
+def _findings(comparison) -> Safe:
+    lines = []
+    for group in ("targeted", "other"):
+        for name, other, compared in _comparisons(comparison["groups"][group]["arms"], comparison["control"]):
+            if compared["difference"]["value"] is not None:
+                lines.append(tag("li", *finding(name, other, group, compared)))
+    return tag("ul", *lines)
+
+
+def _comparisons(arms, control):
+    """Yield (arm, compared with, {"difference", "over_runs"}): with the control first, then arm with arm."""
+    for name, arm in arms.items():
+        if arm["difference"]:
+            yield name, control, arm
+    for name, arm in arms.items():
+        for other, compared in arm["against"].items():
+            yield name, other, compared
+
+
+def finding(name: str, other: str, group: str, compared: dict) -> list:
+    """Say in words what one arm did to one group, and whether its intervals are clear of zero."""
+    difference, runs = compared["difference"], compared["over_runs"]
+    more = "more" if difference["value"] >= 0 else "fewer"
+    text = (
+        f" recalls {abs(100 * difference['value']):.1f} points {more} than {other} on the {group} classes "
+        f"({points(difference['low'])} to {points(difference['high'])} over images"
+    )
+    if runs["low"] is None:
+        return [tag("b", name), text + "; one run, so nothing about training again)."]
+    text += f", {points(runs['low'])} to {points(runs['high'])} over {runs['n']} runs): "
+    clear = [clear_of_zero(difference), clear_of_zero(runs)]
+    verdict = {
+        (True, True): "clear of zero in both.",
+        (True, False): "clear of zero over images, not over runs.",
+        (False, True): "clear of zero over runs, not over images.",
+        (False, False): "not clear of zero.",
+    }
+    return [tag("b", name), text + verdict[tuple(clear)]]
+
+
+def clear_of_zero(interval: dict) -> bool:
+    return interval["low"] > 0 or interval["high"] < 0
+
+
+def points(share: float) -> str:
+    """Return a share as signed points with a true minus.
+
+    Example:
+        >>> points(0.081), points(0.0)
+        ('+8.1', '0.0')
+    """
+    value = round(100 * share, 1)
+    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}") if value else "0.0"
+
+
+def _groups(comparison) -> Safe:
+    return markup.joined(_group(name, group, comparison["control"]) for name, group in comparison["groups"].items())
+
+
+def _group(name, group, control) -> Safe:
+    heading = tag("h3", f"{name} classes: {group['images']:,} images, {group['answers']:,} answers per arm")
+    if not group["answers"]:
+        return markup.joined([heading, markup.paragraph("No test image of these classes.")])
+    recalls = [
+        [arm_name, Number(percent(arm["recall"]["value"]), arm["recall"]["value"]), _bounds(arm["recall"], percent)]
+        for arm_name, arm in group["arms"].items()
+    ]
+    differences = []
+    for arm_name, other, compared in _comparisons(group["arms"], control):
+        difference, runs = compared["difference"], compared["over_runs"]
+        sd = Number("" if runs["sd"] is None else f"{100 * runs['sd']:.1f}", runs["sd"])
+        row = [f"{arm_name} to {other}", Number(points(difference["value"]), difference["value"])]
+        row += [_bounds(difference, points), Number(points(runs["mean"]), runs["mean"]), sd, _bounds(runs, points)]
+        differences.append(row)
+    headers = ["difference in points", "pooled", "95 % over images", "mean over runs", "sd", "95 % over runs"]
+    return markup.joined(
+        [heading, markup.table(["arm", "recall", "95 % over images"], recalls), markup.table(headers, differences)]
+    )
+
+
+def _bounds(interval, shown) -> Number:
+    if interval["low"] is None:
+        return Number("", None)
+    return Number(f"{shown(interval['low'])} to {shown(interval['high'])}", interval["low"])
+
+
+def _by_run(comparison, names) -> Safe:
+    rows = []
+    for run in range(comparison["runs"]):
+        row = [Number(str(run + 1), run)]
+        for group in ("targeted", "other"):
+            for name in names:
+                recall = comparison["groups"][group]["arms"][name]["by_run"][run]
+                row.append(Number("" if recall is None else percent(recall), recall))
+        rows.append(row)
+    headers = ["run", *(f"{name}, {group}" for group in ("targeted", "other") for name in names)]
+    return markup.table(headers, rows)
+
+
+def _method(comparison) -> Safe:
+    lines = [
+        "Recall is pooled over images: of all answers a group of classes got in all runs, the share that is right. "
+        "Which classes are targeted is decided run by run, on validation images.",
+        f"Over images: bootstrap with {comparison['resamples']:,} resamples, seed {comparison['seed']}. Images are "
+        "drawn, and bring their answers from every run and arm along, since one image under several seeds is not "
+        "several independent images. It says whether other test images would show the same for these trained models.",
+        "Over runs: Student t on one difference per run. It says whether training again would. Folds share training "
+        "images, so with folds it is somewhat too narrow.",
+        "A gain to believe is clear of zero in both.",
+    ]
+    return tag("ul", *(tag("li", line) for line in lines), class_="note")

@@ -1,0 +1,177 @@
+"""Write the report of one finished run."""
+
+import csv
+import dataclasses
+import logging
+import pathlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kfg import files
+from kfg.data.folder import PARTS
+from kfg.errors import InputError
+from kfg.evaluation import metrics, predict
+from kfg.evaluation.predict import Predictions
+
+logger = logging.getLogger(__name__)
+
+REPORT_FILE = "report.json"  # written last: a folder that has it holds a finished run
+PAGE_FILE = "report.html"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Run:
+    """What stands in a run folder beside the predictions; None where the file is absent.
+
+    Args:
+        name: the folder's name.
+        config, env: dicts of config.json and env.json.
+        split: rows of split.csv.
+        history: column -> values of history.csv.
+        exported: whether there is an export.
+    """
+
+    name: str
+    config: dict | None
+    env: dict | None
+    split: list[dict] | None
+    history: dict[str, np.ndarray] | None
+    exported: bool
+
+
+def write(
+    run_dir,
+    predictions: Predictions,
+    *,
+    image_root=None,
+    decode: Callable[[pathlib.Path], np.ndarray] | None = None,
+    extra_sections: Sequence[tuple[str, object]] = (),
+) -> dict:
+    """Compute the metrics of a run's test predictions and write everything about them into its folder.
+
+    Writes predictions.csv, confusion.csv, confusion.png, recall.png, learning_curves.png (with a history.csv),
+    worst.png (with images), report.html, and report.json last. Each appears whole.
+
+    Args:
+        run_dir: the run folder; config.json, env.json, classes.json, split.csv and history.csv are used
+            where they are there, and the report says which are not.
+        predictions: answers on the test images.
+        image_root: folder that `predictions.paths` are relative to; None leaves the worst images out.
+        decode: full path -> uint8 (H, W, 3); default Pillow, turned as EXIF says.
+        extra_sections: (title, body); body is a text, or rows of a table with the column names first.
+    Returns:
+        The content of report.json: that of `metrics.evaluate`, and `parts`, images per part of the split.
+    Raises:
+        InputError: predictions that cannot be evaluated, classes in another order than
+            classes.json, a damaged file in the folder, a full disk.
+    """
+    from kfg.report import sections
+
+    run_dir = pathlib.Path(run_dir)
+    result = metrics.evaluate(predictions)
+    run = read(run_dir, predictions.classes)
+    result["parts"] = part_counts(run.split)
+    predict.write_csv(predictions, run_dir / "predictions.csv")
+    _write_confusion(result["confusion"], predictions.classes, run_dir / "confusion.csv")
+    worst = _worst(predictions, image_root, decode)
+    pictures = _pictures(run_dir, run, result, predictions.classes, worst)
+    files.write_text(run_dir / PAGE_FILE, sections.page(run, result, predictions, pictures, worst, extra_sections))
+    files.write_json(run_dir / REPORT_FILE, result)
+    return result
+
+
+def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
+    """Read what a run folder holds.
+
+    Raises:
+        InputError: a file that cannot be read, or classes.json unlike `classes`.
+    """
+    saved = _json(run_dir / "classes.json")
+    if saved is not None and list(saved) != list(classes):
+        raise InputError(f"{run_dir / 'classes.json'}: other classes, or another order, than the predictions have")
+    history = None
+    if (run_dir / "history.csv").is_file():
+        from kfg.evaluation import figures
+
+        history = figures.read_history(run_dir / "history.csv")
+    return Run(
+        name=run_dir.resolve().name,
+        config=_json(run_dir / "config.json"),
+        env=_json(run_dir / "env.json"),
+        split=_split(run_dir / "split.csv"),
+        history=history if history and len(next(iter(history.values()))) else None,
+        exported=(run_dir / "export").is_dir(),
+    )
+
+
+def part_counts(split: list[dict] | None) -> dict[str, int] | None:
+    """Return images per part: train, val, test, then any other."""
+    if split is None:
+        return None
+    counts = Counter(row["part"] for row in split)
+    known = [part for part in PARTS if part in counts]
+    return {part: counts[part] for part in [*known, *sorted(set(counts) - set(PARTS))]}
+
+
+def _json(path):
+    return files.read_json(path) if path.is_file() else None
+
+
+def _split(path) -> list[dict] | None:
+    if not path.is_file():
+        return None
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: {error}") from error
+    absent = {"path", "class", "part"} - set(reader.fieldnames or ())
+    if absent:
+        raise InputError(f"{path}: no column {sorted(absent)[0]!r}")
+    return rows
+
+
+def _write_confusion(confusion, classes, path) -> None:
+    """Write the matrix: first column the true class, then a column per class the model named."""
+    with files.whole(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["true", *classes])
+        writer.writerows([name, *row] for name, row in zip(classes, confusion, strict=True))
+
+
+def _worst(predictions, image_root, decode):
+    from kfg.evaluation import worst
+
+    if image_root is None:
+        return None
+    root, read_image = pathlib.Path(image_root), decode or decode_with_pillow
+    return worst.find(predictions, lambda path: read_image(root / path))
+
+
+def decode_with_pillow(path) -> np.ndarray:
+    """Return an image file as uint8 (H, W, 3), turned as its EXIF says; OSError where it cannot be read."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def _pictures(run_dir, run, result, classes, worst) -> dict[str, bytes]:
+    """Draw and write the PNGs; return their bytes by name, for the page."""
+    from kfg.evaluation import confusion_figure, figures
+    from kfg.evaluation import worst as worst_module
+
+    drawn = {
+        "confusion": confusion_figure.draw(result["confusion"], classes),
+        "recall": figures.recall_bars(result["per_class"], macro=result["macro_recall"]["value"]),
+    }
+    if run.history is not None:
+        drawn["learning_curves"] = figures.learning_curves(run.history)
+    if worst:
+        drawn["worst"] = worst_module.sheet(worst)
+    for name, figure in drawn.items():
+        figures.save(figure, run_dir / f"{name}.png")
+    return {name: (run_dir / f"{name}.png").read_bytes() for name in drawn}

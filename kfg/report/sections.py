@@ -1,0 +1,208 @@
+"""The sections of a run's report page."""
+
+import json
+from collections import Counter
+
+import numpy as np
+
+from kfg.evaluation.predict import Predictions
+from kfg.report import by_class, markup
+from kfg.report.markup import Number, Safe, Section, percent, tag
+
+
+def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes], worst, extra) -> str:
+    """Return the report as one HTML document.
+
+    Args:
+        run: kfg.report.run.Run.
+        result: of metrics.evaluate, with `parts`.
+        pictures: PNG bytes by name.
+        worst: list of Worst, or None where no images were given.
+        extra: (title, body) of further sections.
+    """
+    parts = [
+        ("Result", "result", _result(result, predictions, run)),
+        ("Data", "data", _data(run, result)),
+        ("Training", "training", _training(run, pictures)),
+        ("Confusion", "confusion", by_class.confusion(result, pictures)),
+        ("Classes", "classes", by_class.table(result, run, pictures)),
+        ("Worst images", "worst", by_class.worst_images(worst)),
+        *((title, f"extra-{i}", _extra(body)) for i, (title, body) in enumerate(extra, start=1)),
+        ("Use the model", "use", _use(run)),
+        ("Settings", "settings", _settings(run)),
+        ("How the figures are made", "method", _method(result)),
+    ]
+    return markup.page(title(run), _lead(result), [Section(*part) for part in parts])
+
+
+def title(run) -> str:
+    """Return recipe, row, seed and fold, or the folder's name where no config says them."""
+    config = run.config or {}
+    words = [str(config[key]) for key in ("recipe", "row") if config.get(key)]
+    words += [f"seed {config['seed']}"] if words and config.get("seed") is not None else []
+    words += [f"fold {config['fold']} of {config.get('folds')}"] if words and config.get("fold") is not None else []
+    return ", ".join(words) or run.name
+
+
+def _lead(result) -> Safe:
+    top1 = result["top1"]
+    right = sum(row["correct"] for row in result["per_class"])
+    return markup.joined(
+        [
+            f"{right:,} of {result['images']:,} test images named right: ",
+            tag("b", percent(top1["value"])),
+            f" (95 % interval {100 * top1['low']:.1f} to {percent(top1['high'])}), {result['classes']} classes. ",
+            f"Always naming the commonest class would give {percent(result['majority_share'])}.",
+        ],
+        "",
+    )
+
+
+def _result(result, predictions, run) -> Safe:
+    names = [("top1", "Top-1"), ("macro_recall", "Macro recall"), ("macro_f1", "Macro F1"), ("top5", "Top-5")]
+    tiles = []
+    for key, label in names:
+        figure = result[key]
+        if key == "top5" and result["classes"] <= 5:
+            continue  # 1 by definition: no finding
+        detail = f"{100 * figure['low']:.1f} to {percent(figure['high'])}"
+        bar = (figure["value"], figure["low"], figure["high"])
+        tiles.append(markup.tile(label, percent(figure["value"]), detail, bar))
+    if result["auc"]:
+        area = result["auc"]
+        detail = f"{area['low']:.3f} to {area['high']:.3f}"
+        bar = (area["value"], area["low"], area["high"])
+        tiles.append(markup.tile("AUC, macro", f"{area['value']:.3f}", detail, bar))
+    loss = result["loss"]
+    tiles.append(markup.tile("Loss", f"{loss['value']:.3f}", f"{loss['low']:.3f} to {loss['high']:.3f}"))
+    notes = [markup.tiles(tiles), markup.paragraph(_seen(predictions, run), note=True)]
+    if result["auc_classes_skipped"]:
+        skipped = result["auc_classes_skipped"]
+        names = ", ".join(skipped[:8]) + (f" and {len(skipped) - 8} more" if len(skipped) > 8 else "")
+        notes.append(markup.paragraph(f"No test image of {names}: left out of the means over classes.", note=True))
+    return markup.joined(notes)
+
+
+def _seen(predictions, run) -> str:
+    """Say how many images were seen, and whether they are the whole of a part of the split."""
+    count = len(predictions)
+    text = f"Seen: {count:,} images, each once; bounds are 95 % intervals."
+    if run.split is None:
+        return text
+    part_of = {row["path"]: row["part"] for row in run.split}
+    sizes, seen = Counter(part_of.values()), Counter(part_of.get(path, "") for path in predictions.paths)
+    told = [_covered(number, part, sizes.get(part, 0)) for part, number in seen.items()]
+    return f"{text} They are {' and '.join(told)}."
+
+
+def _covered(number, part, size) -> str:
+    if not part:
+        return f"{number:,} that split.csv does not list"
+    return f"all {number:,} of part {part}" if number == size else f"{number:,} of the {size:,} of part {part}"
+
+
+def _data(run, result) -> Safe:
+    described = (run.config or {}).get("data")
+    name = described.get("name") if isinstance(described, dict) else described
+    told = [markup.paragraph(f"Data set: {name}.")] if name else []
+    if run.split is None:
+        told.append(markup.paragraph("split.csv is not in this folder, so the parts are not known here.", note=True))
+        return markup.joined(told)
+    rows = []
+    for part, total in result["parts"].items():
+        counts = np.array(list(Counter(row["class"] for row in run.split if row["part"] == part).values()))
+        numbers = (total, len(counts), counts.min(), float(np.median(counts)), counts.max())
+        rows.append([part or "(none)", *(Number(f"{number:,g}", float(number)) for number in numbers)])
+    headers = ["part", "images", "classes", "fewest in a class", "median", "most"]
+    return markup.joined([*told, markup.table(headers, rows)])
+
+
+def _training(run, pictures) -> Safe:
+    if run.history is None:
+        return markup.paragraph("history.csv is not in this folder, so there are no learning curves.", note=True)
+    epochs = len(next(iter(run.history.values())))
+    seconds = run.history.get("seconds")
+    spent = (
+        f" in {np.nansum(seconds) / 60:.1f} minutes ({np.nanmedian(seconds):.1f} s each)" if seconds is not None else ""
+    )
+    return markup.joined(
+        [
+            markup.paragraph(f"{epochs} epochs{spent}. Dotted lines: the learning rate was cut there."),
+            markup.picture(pictures["learning_curves"], "Loss, accuracy and learning rate over the epochs"),
+            markup.paragraph(
+                "Training loss is the mean over an epoch, dropout and weight penalties included; the loss "
+                "under Result is of the finished model without penalties.",
+                note=True,
+            ),
+        ]
+    )
+
+
+def _extra(body) -> Safe:
+    if isinstance(body, str):
+        return markup.joined(markup.paragraph(part) for part in body.split("\n\n"))
+    headers, *rows = ([str(cell) for cell in row] for row in body)
+    return markup.table(headers, rows)
+
+
+def _use(run) -> Safe:
+    return markup.joined(
+        [
+            *([] if run.exported else [markup.paragraph("There is no export/ in this folder.", note=True)]),
+            markup.paragraph("From inside this run folder:"),
+            markup.code("kfg predict . photo.jpg", "kfg predict export photo.jpg folder/ --top 5 --json"),
+            markup.paragraph(
+                "The SavedModel in export/ takes photographs of any size as uint8 pixels or as encoded bytes, and "
+                "carries its class names; predictions.csv has what it said of every test image.",
+                note=True,
+            ),
+        ]
+    )
+
+
+def _settings(run) -> Safe:
+    blocks = [tag("h3", "Seed and determinism")]
+    seed = (run.config or {}).get("seed")
+    blocks.append(
+        markup.paragraph(
+            f"Seed {seed}: initial weights, image order, augmentation and dropout follow from it. On a CPU, the same "
+            "machine and versions give the same weights to the last bit, also after an interruption."
+            if seed is not None
+            else "config.json names no seed."
+        )
+    )
+    for heading, values, file in (("Settings", run.config, "config.json"), ("Environment", run.env, "env.json")):
+        blocks.append(tag("h3", heading))
+        told = markup.paragraph(f"{file} is not in this folder.", note=True)
+        blocks.append(told if values is None else markup.pairs(flattened(values)))
+    return markup.joined(blocks)
+
+
+def flattened(values: dict, prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested settings as names with dots and texts.
+
+    Example:
+        >>> flattened({"seed": 0, "config": {"epochs": 3, "sizes": [1, 2]}})
+        [('seed', '0'), ('config.epochs', '3'), ('config.sizes', '[1, 2]')]
+    """
+    rows = []
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            rows += flattened(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    return rows
+
+
+def _method(result) -> Safe:
+    made = result["intervals"]
+    lines = [
+        "Top-1, top-5, precision and recall of a class: Wilson score intervals.",
+        f"Loss, macro recall and macro F1: percentile bootstrap over images, {made['resamples']:,} resamples, seed "
+        f"{made['seed']}, moved by the bias the bootstrap finds. AUC: DeLong's variance of the mean over classes.",
+        "Macro figures are means over the classes that have test images, each class counting the same.",
+        "Loss is the mean of -ln of the true class's probability, clipped to [1e-7, 1 - 1e-7].",
+        "The intervals are of this one trained model: how another test set of this size could differ. How training "
+        "again would differ only several seeds can show.",
+    ]
+    return tag("ul", *(tag("li", line) for line in lines), class_="note")

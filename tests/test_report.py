@@ -1,0 +1,287 @@
+import csv
+import html.parser
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kfg import report
+from kfg.errors import InputError
+from kfg.evaluation import metrics
+from kfg.evaluation.paired import paired_recall
+from kfg.evaluation.predict import Predictions, read_csv
+from kfg.report import arms, markup
+
+NASTY = "<script>alert('x')</script>"
+
+
+def predictions_of(classes, count=60, signal=2.0) -> Predictions:
+    rng = np.random.default_rng(0)
+    labels = (np.arange(count) % len(classes)).astype(np.int32)
+    scores = rng.normal(size=(count, len(classes)))
+    scores[np.arange(count), labels] += signal
+    scores = np.exp(scores)
+    paths = tuple(f"{classes[c]}/{i:03}.jpg".replace("</", "<-") for i, c in enumerate(labels))
+    return Predictions(paths, labels, np.float32(scores / scores.sum(axis=1, keepdims=True)), tuple(classes))
+
+
+def fill(run_dir, predictions):
+    """Write the files of a run folder that a report reads."""
+    config = {"recipe": "imagenet20", "row": "convnet1", "seed": 7, "config": {"epochs": 3, "note": NASTY}}
+    (run_dir / "config.json").write_text(json.dumps(config))
+    (run_dir / "env.json").write_text(json.dumps({"device": "CPU", "versions": {"keras": "3.15"}}))
+    (run_dir / "classes.json").write_text(json.dumps(predictions.classes))
+    (run_dir / "history.csv").write_text(
+        "epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds\n"
+        "1,2.0,0.2,2.1,0.2,0.001,3\n2,1.5,0.4,1.7,0.3,0.001,3\n3,1.2,0.5,1.8,0.3,0.0005,3\n"
+    )
+    rows = [
+        (path, predictions.classes[c], "test") for path, c in zip(predictions.paths, predictions.labels, strict=True)
+    ]
+    rows += [(f"train-{path}", name, "train") for path, name, _ in rows]
+    with open(run_dir / "split.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("path", "class", "part"), *rows])
+
+
+def photographs(root, predictions):
+    for path in predictions.paths:
+        (root / path).parent.mkdir(exist_ok=True, parents=True)
+        Image.new("RGB", (40, 30), (200, 90, 10)).save(root / path)
+
+
+class Page(html.parser.HTMLParser):
+    """Reads a page: tags with their attributes, and the text a reader sees."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.open = [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag  # well nested
+
+    def handle_data(self, data):
+        if "style" not in self.open and "script" not in self.open:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run folder with its report, of four classes, one of which has a hostile name."""
+    root = tmp_path_factory.mktemp("run")
+    images = tmp_path_factory.mktemp("images")
+    predictions = predictions_of(["anchor", "köket", "a & b", NASTY])
+    fill(root, predictions)
+    photographs(images, predictions)
+    sections = [("Paper & ours", [["row", "paper"], [NASTY, 47.2]]), ("Note", f"one\n\n{NASTY}")]
+    result = report.write(root, predictions, image_root=images, extra_sections=sections)
+    return root, predictions, result, Page((root / "report.html").read_text(encoding="utf-8"))
+
+
+def test_every_file_is_there_and_whole(finished):
+    root, predictions, result, _ = finished
+    names = {path.name for path in root.iterdir()}
+    assert {"report.html", "report.json", "predictions.csv", "confusion.csv"} <= names
+    assert {"confusion.png", "recall.png", "learning_curves.png", "worst.png"} <= names
+    assert not [name for name in names if "partial" in name]
+    assert json.loads((root / "report.json").read_text()) == result
+    assert read_csv(root / "predictions.csv").paths == predictions.paths
+    rows = list(csv.reader((root / "confusion.csv").read_text(encoding="utf-8").splitlines()))
+    assert rows[0] == ["true", *predictions.classes] and rows[1][0] == "anchor"
+    assert [[int(cell) for cell in row[1:]] for row in rows[1:]] == result["confusion"]
+    for name in names:
+        if name.endswith(".png"):
+            Image.open(root / name).verify()
+
+
+def test_the_json_has_the_metrics_and_the_parts(finished):
+    _, predictions, result, _ = finished
+    assert result["images"] == 60 and result["classes"] == 4
+    assert result["parts"] == {"train": 60, "test": 60}
+    expected = metrics.evaluate(predictions)
+    for name in ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc"):
+        assert set(result[name]) == {"value", "low", "high"} and result[name] == expected[name]
+
+
+def test_the_page_fetches_nothing(finished):
+    page = finished[3]
+    links = [attrs[key] for _, attrs in page.tags for key in ("src", "href") if key in attrs]
+    assert len(links) > 20
+    assert all(link.startswith(("data:image/", "#")) for link in links)
+    assert not re.search(r"https?://|@import|url\(", (finished[0] / "report.html").read_text(encoding="utf-8"))
+    policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+
+
+def test_names_and_settings_are_text_not_markup(finished):
+    root, _, _, page = finished
+    assert sum(tag == "script" for tag, _ in page.tags) == 1  # the page's own
+    assert NASTY not in (root / "report.html").read_text(encoding="utf-8")
+    assert page.text.count(NASTY) >= 5  # in tables, captions, settings and the extra sections
+
+
+def test_the_page_says_what_a_reader_asks(finished):
+    _, _, result, page = finished
+    anchors = {attrs.get("id") for _, attrs in page.tags}
+    assert all(attrs["href"][1:] in anchors for tag, attrs in page.tags if tag == "a")
+    right = sum(row["correct"] for row in result["per_class"])
+    for text in (
+        "imagenet20, convnet1, seed 7",
+        f"{right} of 60 test images named right",
+        f"{100 * result['top1']['value']:.1f}\N{NO-BREAK SPACE}%",
+        "all 60 of part test",
+        "3 epochs",
+        "versions.keras",
+        "Seed 7",
+        "kfg predict",
+        "Paper & ours",
+    ):
+        assert text in page.text, text
+    assert "is not in this folder" not in page.text
+    assert sum(tag == "figure" for tag, _ in page.tags) == 3 + 24  # three figures, 24 worst images
+
+
+def test_with_four_classes_top_5_is_no_headline(finished, tmp_path):
+    assert "Top-5" not in re.sub(r"How the figures.*", "", finished[3].text, flags=re.S)
+    report.write(tmp_path, predictions_of([f"c{i}" for i in range(6)]))
+    assert "Top-5" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+
+
+def test_an_empty_folder_gets_a_report_that_says_what_is_missing(tmp_path):
+    result = report.write(tmp_path, predictions_of(["a", "b"]))
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for name in ("split.csv", "history.csv", "config.json", "env.json"):
+        assert f"{name} is not in this folder" in page.text
+    assert "The images were not given" in page.text and "no export/" in page.text
+    assert page.text.lstrip().startswith(tmp_path.name)
+    assert result["parts"] is None
+    assert not (tmp_path / "learning_curves.png").exists()
+
+
+def test_an_unreadable_image_is_shown_as_such(tmp_path):
+    report.write(tmp_path, predictions_of(["a", "b"]), image_root=tmp_path / "gone")
+    assert "not readable" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+
+
+def test_decode_gets_the_full_path(tmp_path):
+    seen = []
+
+    def decode(path):
+        seen.append(path)
+        return np.zeros((4, 4, 3), np.uint8)
+
+    report.write(tmp_path, predictions_of(["a", "b"], count=3), image_root=tmp_path / "root", decode=decode)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in seen) == [
+        "root/a/000.jpg",
+        "root/a/002.jpg",
+        "root/b/001.jpg",
+    ]
+
+
+def test_images_outside_the_split_are_counted_and_said(tmp_path):
+    predictions = predictions_of(["a", "b"], count=10)
+    fill(tmp_path, predictions)
+    text = (tmp_path / "split.csv").read_text().replace("a/000.jpg", "a/999.jpg")
+    (tmp_path / "split.csv").write_text(text)
+    report.write(tmp_path, predictions)
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "9 of the 10 of part test" in text and "1 that split.csv does not list" in text
+
+
+@pytest.mark.parametrize(
+    "file, content, message",
+    [
+        ("classes.json", '["b", "a"]', "another order"),
+        ("split.csv", "path,class\nx,a\n", "no column 'part'"),
+        ("config.json", "{", "config.json"),
+        ("history.csv", "epoch,loss\n1,x\n", "history.csv"),
+    ],
+)
+def test_a_damaged_folder_is_refused_and_stays_unfinished(tmp_path, file, content, message):
+    (tmp_path / file).write_text(content)
+    with pytest.raises(InputError, match=message):
+        report.write(tmp_path, predictions_of(["a", "b"]))
+    assert not (tmp_path / report.REPORT_FILE).exists()
+
+
+def test_report_json_is_written_last(tmp_path, monkeypatch):
+    def fail(*_args):
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr("kfg.report.run._pictures", fail)
+    with pytest.raises(InputError, match="full"):
+        report.write(tmp_path, predictions_of(["a", "b"]))
+    assert not (tmp_path / report.REPORT_FILE).exists()
+
+
+def test_a_second_report_is_the_same_bytes(tmp_path):
+    predictions, pages = predictions_of(["a", "b"]), []
+    for _ in range(2):
+        report.write(tmp_path, predictions)
+        pages.append([path.read_bytes() for path in sorted(tmp_path.iterdir())])
+    assert pages[0] == pages[1]
+
+
+def comparison(gain, runs=3):
+    rng = np.random.default_rng(0)
+    labels = (np.arange(60) % 3).astype(np.int32)
+
+    def arm(rate):
+        rates = np.where(labels == 0, rate, 0.5)
+        guesses = [np.where(rng.random(60) < rates, labels, (labels + 1) % 3) for _ in range(runs)]
+        eye, names = np.eye(3, dtype=np.float32), ("a", NASTY, "c")
+        return [Predictions(tuple(map(str, range(60))), labels, eye[guess], names) for guess in guesses]
+
+    return paired_recall(
+        {"none": arm(0.2), "uniform": arm(0.2), "targeted": arm(0.2 + gain)}, [{0, 1}, {0}, {0}][:runs]
+    )
+
+
+def test_arms_are_written_with_their_findings_in_words(tmp_path):
+    found = comparison(gain=0.7)
+    report.write_arms(tmp_path, found)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["arms.html", "arms.json", "arms.png"]
+    assert json.loads((tmp_path / "arms.json").read_text()) == found
+    page = Page((tmp_path / "arms.html").read_text(encoding="utf-8"))
+    gain = found["groups"]["targeted"]["arms"]["targeted"]["difference"]["value"]
+    assert f"targeted recalls {100 * gain:.1f} points more than none on the targeted classes" in page.text
+    assert "more than uniform on the targeted classes" in page.text
+    assert NASTY in page.text and sum(tag == "script" for tag, _ in page.tags) == 1
+
+
+@pytest.mark.parametrize(
+    "images, runs, verdict",
+    [
+        ((0.1, 0.2), (0.05, 0.25), "clear of zero in both"),
+        ((-0.2, -0.1), (-0.3, 0.1), "clear of zero over images, not over runs"),
+        ((-0.1, 0.3), (0.1, 0.2), "clear of zero over runs, not over images"),
+        ((-0.1, 0.3), (-0.1, 0.2), "not clear of zero"),
+        ((0.1, 0.3), (None, None), "nothing about training again"),
+    ],
+)
+def test_the_verdict_follows_both_intervals(images, runs, verdict):
+    compared = {
+        "difference": {"value": sum(images) / 2, "low": images[0], "high": images[1]},
+        "over_runs": {"low": runs[0], "high": runs[1], "n": 3},
+    }
+    assert verdict in arms.finding("targeted", "none", "targeted", compared)[1]
+
+
+def test_one_run_and_no_weak_class_can_still_be_shown(tmp_path):
+    found = comparison(gain=0.3, runs=1)
+    report.write_arms(tmp_path, found)
+    assert "nothing about training again" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
+    predictions = predictions_of(["a", "b"])
+    report.write_arms(tmp_path, paired_recall({"none": [predictions], "more": [predictions]}, [set()]))
+    assert "No test image of these classes" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
+
+
+def test_attributes_are_escaped_too():
+    assert markup.tag("td", "x", title='"><b>') == '<td title="&quot;&gt;&lt;b&gt;">x</td>'
