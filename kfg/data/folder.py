@@ -3,19 +3,16 @@
 import csv
 import dataclasses
 import logging
-import os
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
+from kfg.data.listing import PARTS, SPLIT_FILE, checked_root, list_folder
+from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-PARTS = ("train", "val", "test")
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-SPLIT_FILE = "split.csv"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,7 +68,7 @@ def make_index(root, paths, labels, classes, *, parts=None, groups=None, sha256=
     """Build an Index, filling what is not known (part "", one group per image, digest "")."""
     labels = np.asarray(labels, dtype=np.int32)
     classes = tuple(classes)
-    if len(labels) and not (0 <= labels.min() and labels.max() < len(classes)):
+    if len(labels) and (labels.min() < 0 or labels.max() >= len(classes)):
         bad = int(np.flatnonzero((labels < 0) | (labels >= len(classes)))[0])
         raise InputError(f"{paths[bad]}: label {labels[bad]} is outside [0, {len(classes)})")
     count = len(paths)
@@ -90,30 +87,32 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     """Read a data folder.
 
     Understood, in this order: `root/split.csv` (columns path, class, and part or split; the official
-    split), `root/{train,val,test}/<class>/...`, `root/<class>/...`. Hidden files and folders are
-    skipped and logged; so are files that are not named like an image.
+    split), `root/{train,val,test}/<class>/...`, `root/<class>/...`. Class folders may hold further folders.
+    Hidden files and folders are skipped and logged; so are files that neither are named like an image nor
+    start like one.
 
     Args:
         root: the folder.
-        classes: class names in the order wanted; default the sorted names found.
+        classes: class names in the order wanted; default the sorted names found, over all parts.
     Returns:
         Index with `parts` filled where the folder says them.
     Raises:
         InputError: missing, unreadable or empty folder, fewer than two classes, an unknown class.
     """
-    root = pathlib.Path(root)
-    if not root.exists():
-        raise InputError(f"{root}: no such folder")
-    if not root.is_dir():
-        raise InputError(f"{root}: not a folder")
+    root = checked_root(root)
     if (root / SPLIT_FILE).is_file():
         return read_split(root / SPLIT_FILE, root, classes=classes)
-    names = _subfolders(root)
-    if names and set(names) <= set(PARTS) and "train" in names:
-        found = [(path, name, part) for part in PARTS if part in names for path, name in _class_files(root, part)]
-    else:
-        found = [(path, name, "") for path, name in _class_files(root, "")]
-    return _build(root, found, classes)
+    listing = list_folder(root)
+    if listing.refused:
+        error = listing.refused[0]
+        raise InputError(f"{error.filename}: {error.strerror}") from error
+    for path, why in listing.skipped:
+        logger.info("skipped %s: %s", root / path, why)
+    for name in sorted(set(listing.folders) - {name for _, name, _ in listing.images}):
+        logger.warning("%s: class folder without an image: %s", root, name)
+    if not listing.images:
+        raise InputError(f"{root}: no images found (expected {root}/<class>/*.jpg)")
+    return _build(root, listing.images, classes)
 
 
 def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
@@ -123,69 +122,61 @@ def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
         InputError: a missing column, an unknown part, a file that is not there, a path listed twice.
     """
     path, root = pathlib.Path(path), pathlib.Path(root)
-    with _opened(path) as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
-        part_column = "part" if "part" in columns else "split"
-        for column in ("path", "class", part_column):
-            if column not in columns:
-                raise InputError(f"{path}: no column {column!r}; found {', '.join(columns) or 'nothing'}")
-        rows = list(reader)
-    seen = set()
+    rows, columns = split_rows(path)
     for line, row in enumerate(rows, start=2):
-        if row[part_column] not in PARTS:
-            raise InputError(f"{path}:{line}: part {row[part_column]!r} is none of {', '.join(PARTS)}")
-        if row["path"] in seen:
-            raise InputError(f"{path}:{line}: {row['path']} is listed twice")
         if not (root / row["path"]).is_file():
             raise InputError(f"{path}:{line}: {root / row['path']} is not there")
-        seen.add(row["path"])
-    index = _build(root, [(row["path"], row["class"], row[part_column]) for row in rows], classes)
+    index = _build(root, [(row["path"], row["class"], row["part"]) for row in rows], classes)
     if "group" in columns:
-        index = dataclasses.replace(index, groups=np.array([int(row["group"]) for row in rows], dtype=np.int64))
+        index = dataclasses.replace(index, groups=np.array([row["group"] for row in rows], dtype=np.int64))
     if "sha256" in columns:
         index = dataclasses.replace(index, sha256=tuple(row["sha256"] for row in rows))
     return index
 
 
-def _opened(path):
+def split_rows(path) -> tuple[list[dict], list[str]]:
+    """Read the rows of a split.csv without looking at the images.
+
+    Returns:
+        rows, dicts with path, class, part, and group (int) and sha256 where given; the column names.
+    Raises:
+        InputError: no table, a missing column, an unknown part, a path listed twice, a group that is no number.
+    """
+    path = pathlib.Path(path)
     try:
-        return open(path, newline="", encoding="utf-8")
+        # Excel writes a mark in front of the text; names that are not UTF-8 are kept as they are.
+        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+            reader = csv.DictReader(file)
+            columns, rows = list(reader.fieldnames or []), list(reader)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-
-
-def _subfolders(folder) -> list[str]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise InputError(f"{folder}: {error.strerror}") from error
-    for entry in entries:
-        if entry.name.startswith("."):
-            logger.info("skipped hidden %s", entry.path)
-    return [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-
-
-def _class_files(root, part):
-    """Yield (path relative to root, class name) of every image file below root/part/<class>."""
-    for name in _subfolders(root / part):
-        for folder, subfolders, files in os.walk(root / part / name, onerror=_raise_input_error):
-            subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
-            for file in sorted(files):
-                path = pathlib.Path(folder, file)
-                if file.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                    logger.info("skipped %s: not named like an image", path)
-                    continue
-                yield path.relative_to(root).as_posix(), name
-
-
-def _raise_input_error(error):
-    raise InputError(f"{error.filename}: {error.strerror}") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: {error}") from error
+    part_column = "part" if "part" in columns else "split"
+    for column in ("path", "class", part_column):
+        if column not in columns:
+            raise InputError(f"{path}: no column {column!r}; found {', '.join(columns) or 'nothing'}")
+    if not rows:
+        raise InputError(f"{path}: lists no images")
+    seen = set()
+    for line, row in enumerate(rows, start=2):
+        row["part"] = row[part_column]
+        if not row["path"] or not row["class"]:
+            raise InputError(f"{path}:{line}: no path or no class")
+        if row["part"] not in PARTS:
+            raise InputError(f"{path}:{line}: part {row['part']!r} is none of {', '.join(PARTS)}")
+        if row["path"] in seen:
+            raise InputError(f"{path}:{line}: {row['path']} is listed twice")
+        seen.add(row["path"])
+        if "group" in columns:
+            try:
+                row["group"] = int(row["group"])
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{path}:{line}: group {row['group']!r} is not a whole number") from error
+    return rows, columns
 
 
 def _build(root, found, classes) -> Index:
-    if not found:
-        raise InputError(f"{root}: no images found (expected {root}/<class>/*.jpg)")
     names = sorted({name for _, name, _ in found})
     classes = tuple(classes) if classes is not None else tuple(names)
     unknown = [name for name in names if name not in classes]
