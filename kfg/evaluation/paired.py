@@ -2,6 +2,9 @@
 
 Two intervals, for two questions:
 - over images (`difference`): would another set of test images show the same gain for these trained models?
+  An image tested in several runs (other seeds, same fold) is not several independent images, so this is a
+  cluster bootstrap: images (clusters, known by path) are drawn with replacement and bring the answers of all
+  their runs and all arms along. The control's come with them, which is what makes the difference paired.
 - over runs (`over_runs`): would training again from other seeds? Student t on one difference per run.
 A gain to believe is clear of zero in both.
 """
@@ -62,10 +65,7 @@ def paired_recall(
     """Compare the recall of arms on the targeted classes, on the others and on all.
 
     Recall is pooled over images: of all answers a group got in all runs, the share that is right.
-    An image tested in several runs (other seeds, same fold) is not several independent images,
-    so its interval is a cluster bootstrap: images (clusters, known by path) are drawn with replacement and
-    bring the answers of all their runs and all arms along; the control's are drawn with them, which is
-    what makes the difference paired. The interval is of these trained models, see `over_runs` for the rest.
+    Its interval, and that of a difference, is the cluster bootstrap over images of the module's docstring.
 
     Args:
         arms: name -> Predictions of each run (a seed, or a seed and fold), the runs in the same order
@@ -90,24 +90,14 @@ def paired_recall(
     sums = {group: _cluster_sums(cluster[mask], right[:, mask], len(unique)) for group, mask in masks.items()}
     spread = _bootstrap(sums, len(unique), resamples, seed)
     classes = arms[control][0].classes
-    return {
-        "control": control,
-        "runs": len(weak),
-        "images": len(unique),
-        "classes": len(classes),
-        "confidence": confidence,
-        "resamples": resamples,
-        "seed": seed,
-        "targeted_classes": _often(weak, classes),
-        "groups": {
-            group: {
-                "images": int((sums[group][-1] > 0).sum()),
-                "answers": int(mask.sum()),
-                "arms": _compare(names, right, runs, mask, len(weak), spread[group], confidence),
-            }
-            for group, mask in masks.items()
-        },
-    }
+    groups = {}
+    for group, mask in masks.items():
+        compared = _compare(names, right, runs, mask, len(weak), spread[group], confidence)
+        images = int((sums[group][-1] > 0).sum())
+        groups[group] = {"images": images, "answers": int(mask.sum()), "arms": compared}
+    counts = {"runs": len(weak), "images": len(unique), "classes": len(classes)}
+    made = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    return {"control": control, **counts, **made, "targeted_classes": _often(weak, classes), "groups": groups}
 
 
 def _checked_arms(arms, weak, control) -> list[str]:
