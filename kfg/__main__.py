@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import sys
@@ -144,6 +145,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv=None) -> int:
+    """Run one sub-command; return its exit code, 2 for wrong input."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as in kfg.recipes
     args = parser().parse_args(argv)
     try:
         return args.run(args)

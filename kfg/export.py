@@ -9,6 +9,7 @@ Endpoints of the SavedModel (plain TensorFlow loads it, kfg is not needed):
 
 import concurrent.futures
 import dataclasses
+import functools
 import os
 import pathlib
 import shutil
@@ -26,6 +27,7 @@ from kfg.errors import InputError
 from kfg.files import read_json, write_json
 
 CLASSES_FILE = "classes.json"
+MODEL_FILE = "model.keras"
 TOLERANCE = 1e-4  # largest difference of probabilities between the model and its export
 
 
@@ -50,7 +52,9 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Iterable[bytes] 
     write_json(partial / CLASSES_FILE, list(classes))
     difference = _parity(model, partial, samples, list(encoded))
     if difference > TOLERANCE:
-        raise RuntimeError(f"{partial}: the export differs from the model by {difference:.2g}, {TOLERANCE:g} is allowed")
+        raise RuntimeError(
+            f"{partial}: the export differs from the model by {difference:.2g}, {TOLERANCE:g} is allowed"
+        )
     shutil.rmtree(path, ignore_errors=True)
     os.replace(partial, path)
     return difference
@@ -70,8 +74,12 @@ def _write(model, path, classes):
 
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint("serve", serve, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")])
-    archive.add_endpoint("serve_bytes", serve_bytes, input_signature=[tf.TensorSpec((None,), tf.string, name="encoded")])
+    archive.add_endpoint(
+        "serve", serve, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")]
+    )
+    archive.add_endpoint(
+        "serve_bytes", serve_bytes, input_signature=[tf.TensorSpec((None,), tf.string, name="encoded")]
+    )
     archive.add_endpoint("class_names", lambda: names, input_signature=[])
     archive.add_endpoint("image_size", lambda: size, input_signature=[])
     archive.write_out(str(path), verbose=False)
@@ -102,16 +110,16 @@ class Answer:
 
 
 class Classifier:
-    """A loaded export."""
+    """A model that answers on image files.
 
-    def __init__(self, path):
-        self.path = pathlib.Path(path)
-        self.loaded = tf.saved_model.load(str(path))
-        self.image_size = tuple(self.loaded.image_size().numpy().tolist())
-        self.classes = tuple(name.decode() for name in self.loaded.class_names().numpy())
-        listed = tuple(read_json(self.path / CLASSES_FILE))
-        if listed != self.classes:
-            raise InputError(f"{self.path / CLASSES_FILE}: its classes are not those inside the model")
+    Args:
+        serve: function uint8 (B, H, W, 3) -> probabilities (B, C).
+        classes: C class names.
+        image_size: (height, width) in pixels that `serve` was trained on.
+    """
+
+    def __init__(self, serve, *, classes, image_size):
+        self.serve, self.classes, self.image_size = serve, tuple(classes), tuple(image_size)
 
     def predict(self, paths, *, batch_size: int = 32) -> Iterator[Answer]:
         """Classify image files in order; a bad file gives an Answer with `error`, the others go on."""
@@ -124,7 +132,7 @@ class Classifier:
     def _answers(self, paths, decoded):
         size = self.image_size
         good = [resize(image, size) for image in decoded if not isinstance(image, InputError)]
-        probabilities = iter(self.loaded.serve(tf.stack(good)).numpy() if good else ())
+        probabilities = iter(np.asarray(self.serve(tf.stack(good))) if good else ())
         for path, image in zip(paths, decoded, strict=True):
             if isinstance(image, InputError):
                 yield Answer(path, self.classes, np.empty(0, np.float32), str(image))
@@ -147,19 +155,44 @@ def _decoded(path):
 
 
 def load(path) -> Classifier:
-    """Load an export, or the export of a run folder.
+    """Load an export, the export of a run folder, or the model.keras an interrupted run left there.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is none, it is damaged, or its classes are not those listed beside it.
     """
     path = pathlib.Path(path)
     for folder in (path / "export", path):
         if (folder / "saved_model.pb").is_file():
-            try:
-                return Classifier(folder)
-            except (OSError, tf.errors.OpError, AttributeError) as error:
-                raise InputError(f"{folder}: not a whole kfg export ({str(error).splitlines()[0]})") from error
-    raise InputError(f"{path}: no export here (expected saved_model.pb or export/saved_model.pb)")
+            return _load_export(folder)
+    if (path / MODEL_FILE).is_file():
+        return _load_keras(path)
+    raise InputError(f"{path}: no export here (expected saved_model.pb, export/saved_model.pb or {MODEL_FILE})")
+
+
+def _load_export(folder) -> Classifier:
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        classes = [name.decode() for name in loaded.class_names().numpy()]
+        size = loaded.image_size().numpy().tolist()
+    except (OSError, tf.errors.OpError, AttributeError) as error:
+        raise InputError(f"{folder}: not a whole kfg export ({str(error).splitlines()[0]})") from error
+    if read_json(folder / CLASSES_FILE) != classes:
+        raise InputError(f"{folder / CLASSES_FILE}: its classes are not those inside the model")
+    # a SavedModel's functions do not keep its variables alive, the closure does
+    return Classifier(lambda images: loaded.serve(images), classes=classes, image_size=size)
+
+
+def _load_keras(folder) -> Classifier:
+    path = folder / MODEL_FILE
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a whole Keras model ({str(error).splitlines()[0]})") from error
+    classes = read_json(folder / CLASSES_FILE)
+    if len(classes) != model.output_shape[-1]:
+        raise InputError(f"{folder / CLASSES_FILE}: {len(classes)} classes, the model has {model.output_shape[-1]}")
+    serve = functools.partial(model, training=False)
+    return Classifier(serve, classes=classes, image_size=model.input_shape[1:3])
 
 
 def image_files(paths) -> list[pathlib.Path]:

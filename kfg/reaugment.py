@@ -7,18 +7,18 @@ over all classes) and `targeted`. Weakness is read on val, the gain on test.
 """
 
 import dataclasses
-import logging
+import pathlib
 
 import numpy as np
 
 from kfg.augment.copies import materialise
 from kfg.augment.policies import Policy
 from kfg.errors import InputError
-from kfg.evaluation import confusion
+from kfg.evaluation import confusion, paired, predict
 from kfg.evaluation.predict import Predictions
+from kfg.files import read_json, write_json
 
-logger = logging.getLogger(__name__)
-
+WEAK_FILE = "weak_classes.json"
 ARMS = ("none", "uniform", "targeted")
 
 
@@ -85,3 +85,47 @@ def extra_images(images, labels, *, arm: str, rounds, weak, seed: int) -> tuple[
         made.append(extra)
         made_labels.append(extra_labels)
     return np.concatenate(made), np.concatenate(made_labels)
+
+
+def write_weak(workdir, weak, classes) -> None:
+    """Write the ids and names of the weak classes that a run was aimed at."""
+    chosen = [{"id": int(i), "name": classes[i]} for i in weak]
+    write_json(pathlib.Path(workdir) / WEAK_FILE, chosen)
+
+
+def compare(folder, rows: dict[str, str]) -> dict | None:
+    """Compare the arms over every seed and fold that all of them have finished.
+
+    Args:
+        folder: holds `row/seed-N.../` run folders.
+        rows: arm -> row name, for each of ARMS.
+    Returns:
+        What `paired.paired_recall` says against the control `none`; None where no run is complete in all arms.
+    """
+    folder = pathlib.Path(folder)
+    runs = sorted(path.parent.name for path in (folder / rows["targeted"]).glob("*/report.json"))
+    runs = [run for run in runs if all((folder / row / run / "report.json").is_file() for row in rows.values())]
+    if not runs:
+        return None
+    arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in ARMS}
+    weak = [[one["id"] for one in read_json(folder / rows["targeted"] / run / WEAK_FILE)] for run in runs]
+    return paired.paired_recall(arms, weak, control="none")
+
+
+def table(comparison: dict) -> str:
+    """Return the comparison as lines for the screen: recall per group and arm, paired differences, percent."""
+    lines = [f"arms over {comparison['runs']} runs, {comparison['images']} test images; percent [95 % interval]"]
+    for group, content in comparison["groups"].items():
+        lines.append(f"{group} classes, {content['answers']} answers")
+        for arm in ARMS:
+            line = f"  {arm:<9} recall {_percent(content['arms'][arm]['recall'])}"
+            difference = content["arms"][arm]["difference"]
+            lines.append(line + (f"   against none {_percent(difference, '+')}" if difference else ""))
+        difference = content["arms"]["targeted"]["against"]["uniform"]["difference"]
+        lines.append(f"  targeted against uniform {_percent(difference, '+')}")
+    return "\n".join(lines)
+
+
+def _percent(figure, sign="") -> str:
+    value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
+    return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"

@@ -8,6 +8,7 @@ def decode(encoded):
 
     Transparent pixels are laid on white, EXIF rotation of a JPEG is applied. The accurate DCT is Pillow's
     default; TensorFlow's own default is off by up to 5 levels on real photographs, this one by none.
+    Not alike: CMYK JPEG, and greyscale PNG of fewer than 8 bits, which TensorFlow 2.21 does not expand.
 
     Args:
         encoded: scalar string tensor.
@@ -19,7 +20,12 @@ def decode(encoded):
     return tf.case(
         [
             (is_png, lambda: _on_white(tf.io.decode_png(encoded, channels=4))),
-            (is_jpeg, lambda: upright(tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"), exif_orientation(encoded))),
+            (
+                is_jpeg,
+                lambda: upright(
+                    tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"), exif_orientation(encoded)
+                ),
+            ),
         ],
         default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
@@ -58,7 +64,9 @@ def exif_orientation(encoded):
     entries = directory + 2 + 12 * tf.range(tf.minimum(number(directory, 2), 64))
     tags = tf.map_fn(lambda at: number(at, 2), entries)
     hit = tf.where(tags == 0x0112)
-    value = tf.cond(tf.size(hit) > 0, lambda: number(tf.gather(entries, tf.cast(hit[0, 0], tf.int32)) + 8, 2), lambda: 1)
+    value = tf.cond(
+        tf.size(hit) > 0, lambda: number(tf.gather(entries, tf.cast(hit[0, 0], tf.int32)) + 8, 2), lambda: 1
+    )
     return tf.where((value >= 1) & (value <= 8), value, 1)
 
 

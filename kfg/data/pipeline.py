@@ -6,7 +6,6 @@ uninterrupted one would have seen.
 """
 
 import concurrent.futures
-import errno
 import hashlib
 import os
 import pathlib
@@ -17,6 +16,7 @@ import tensorflow as tf
 from kfg.data.decode import decode
 from kfg.data.folder import Index
 from kfg.errors import InputError
+from kfg.files import whole
 
 MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; more goes to disk
 CHUNK = 256  # images decoded before they are stored
@@ -130,7 +130,9 @@ def load(
         raise InputError(f"cache_dir: needed, {size:,} bytes of decoded images exceed the budget of {memory_budget:,}")
     path = pathlib.Path(cache_dir) / f"{_cache_key(index, image_size)}.uint8"
     if not (path.is_file() and path.stat().st_size == size):
-        _write_cache(path, _decoded_chunks(index, image_size))
+        with whole(path, "wb") as file:
+            for _, chunk in _decoded_chunks(index, image_size):
+                file.write(memoryview(chunk).cast("B"))
     return ImageFile(path, shape)
 
 
@@ -151,21 +153,6 @@ def _cache_key(index, image_size) -> str:
     for path, digest in zip(index.full_paths(), index.sha256, strict=True):
         key.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
     return key.hexdigest()[:32]
-
-
-def _write_cache(path, chunks):
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "wb") as file:
-            for _, chunk in chunks:
-                file.write(memoryview(chunk).cast("B"))
-        os.replace(partial, path)
-    except OSError as error:
-        hint = "; make room or pass --cache on another disk" if error.errno == errno.ENOSPC else ""
-        raise InputError(f"{path.parent}: {error.strerror}{hint}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def steps(count: int, batch_size: int) -> int:

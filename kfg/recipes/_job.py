@@ -1,20 +1,16 @@
 """One run of one row: its folder, its data, its model, and what is written when it ends."""
 
 import dataclasses
-import importlib.metadata
 import json
 import logging
 import os
 import pathlib
-import platform
-import subprocess
 import time
 
 import keras
 import numpy as np
 import PIL.Image
 
-import kfg
 from kfg import export, report
 from kfg.data import pipeline, splits
 from kfg.data.decode import decode
@@ -22,36 +18,14 @@ from kfg.data.folder import PARTS, Index
 from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json
+from kfg.recipes import _provenance as provenance
+from kfg.recipes._data import Data
 from kfg.training import checkpoint, fit, precision
 
 logger = logging.getLogger(__name__)
 
 PARITY_IMAGES = 8
-VERSIONS = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
-
-
-@dataclasses.dataclass(kw_only=True)
-class Data:
-    """The images of one command: shared by its runs, decoded once per size.
-
-    Args:
-        index: all images, groups and digests filled.
-        name: what the results call this data.
-        cache_dir: where decoded images go that exceed `memory_budget` bytes.
-    """
-
-    index: Index
-    name: str
-    cache_dir: pathlib.Path
-    memory_budget: int = pipeline.MEMORY_BUDGET
-    decoded: dict = dataclasses.field(default_factory=dict)
-
-    def images(self, image_size):
-        if image_size not in self.decoded:
-            self.decoded[image_size] = pipeline.load(
-                self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.memory_budget
-            )
-        return self.decoded[image_size]
+VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -109,7 +83,8 @@ class Job:
             found = read_json(path)
             different = [key for key in wanted if found.get(key) != wanted[key]]
             if different:
-                raise InputError(f"{self.workdir}: holds a run with another {_difference(found, wanted, different[0])}; give another --out or remove it")
+                what = _difference(found, wanted, different[0])
+                raise InputError(f"{self.workdir}: holds a run with another {what}; give another --out or remove it")
             if not self.finished() and not self.resume:
                 raise InputError(f"{self.workdir}: holds an unfinished run; add --resume to go on, or remove it")
             return
@@ -125,7 +100,12 @@ class Job:
             "fold": self.fold,
             "folds": self.folds,
             "precision": self.precision,
-            "data": {"name": self.data.name, "images": len(index), "classes": len(index.classes), "fingerprint": fingerprint(index)},
+            "data": {
+                "name": self.data.name,
+                "images": len(index),
+                "classes": len(index.classes),
+                "fingerprint": provenance.fingerprint(index),
+            },
             "config": dataclasses.asdict(self.config),
         }
 
@@ -171,16 +151,12 @@ class Job:
         return precision.choose(compiled, batch_size=batch_size)
 
     def _write_environment(self, chosen, jit_compile, rates):
+        rates = {name: round(rate, 1) for name, rate in rates.items()}
         self.environment = {
             "precision": chosen,
             "jit_compile": jit_compile,
-            "images_per_second": {name: round(rate, 1) for name, rate in rates.items()},
-            "device": precision.device(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
-            "kfg": kfg.__version__,
-            "commit": commit(),
+            "images_per_second": rates,
+            **provenance.environment(),
         }
         write_json(self.workdir / "env.json", self.environment)
 
@@ -203,21 +179,22 @@ class Job:
     def _save_model(self, model):
         partial = self.workdir / ".model.partial.keras"
         model.save(partial)
-        os.replace(partial, self.workdir / "model.keras")
+        os.replace(partial, self.workdir / export.MODEL_FILE)
 
     def finish(self, index: Index, images, *, batch_size: int) -> dict:
         """Predict val and test, export, write the report; return report.json's content."""
         model = self._float32_model()
         self._save_model(model)
         parts = {part: index.where(part) for part in PARTS}
+        answers = {}
         for part in ("val", "test"):
             chosen = pipeline.Chosen(images, parts[part])
             batches = pipeline.evaluation_batches(chosen, index.labels[parts[part]], batch_size=batch_size)
-            answers = predict.predict(model, batches, index=index.take(parts[part]))
-            predict.write_csv(answers, self.workdir / f"{part}_predictions.csv")
+            answers[part] = predict.predict(model, batches, index=index.take(parts[part]))
+        predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
         difference = self._export(model, index.take(parts["test"]))
         print(f"export: largest difference to the model {difference:.2g}")
-        result = report.write(self.workdir, answers, image_root=index.root, decode=decode)
+        result = report.write(self.workdir, answers["test"], image_root=index.root, decode=decode)
         self._append_result(result, {part: len(at) for part, at in parts.items()}, difference)
         return result
 
@@ -237,7 +214,7 @@ class Job:
 
     def _append_result(self, result, counts, difference):
         row = {
-            "commit": commit(),
+            "commit": self.environment["commit"],
             **self.settings(),
             "parts": counts,
             "metrics": {name: result[name] for name in ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")},
@@ -253,28 +230,9 @@ class Job:
 def _difference(found, wanted, key) -> str:
     before, now = found.get(key), wanted[key]
     if isinstance(before, dict) and isinstance(now, dict):
-        key = next(name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
+        key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
         before, now = before.get(key), now.get(key)
     return f"{key} ({before}, now {now})"
-
-
-def fingerprint(index: Index) -> str:
-    """Return a digest of the images and their classes: same data, same fingerprint, wherever it lies."""
-    import hashlib
-
-    digest = hashlib.sha256(repr(index.classes).encode())
-    for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
-        digest.update(repr(row).encode())
-    return digest.hexdigest()[:16]
-
-
-def commit() -> str:
-    """Return the git commit kfg runs from, with "-dirty" for local changes; "" outside a checkout."""
-    here = pathlib.Path(kfg.__file__).parents[1]
-    answer = subprocess.run(
-        ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], capture_output=True, text=True
-    )
-    return answer.stdout.strip() if answer.returncode == 0 else ""
 
 
 def _same_in_graph(path) -> bool:

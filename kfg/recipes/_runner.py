@@ -30,20 +30,30 @@ class Row:
 def parser(recipe) -> argparse.ArgumentParser:
     """Make the argument parser of a recipe module (NAME, ROWS, DEFAULT_ROWS, QUICK, SMOKE)."""
     known = ", ".join(recipe.ROWS)
-    p = argparse.ArgumentParser(prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}")
+    p = argparse.ArgumentParser(
+        prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
+    )
     p.add_argument("--data", required=True, help="folder of class folders, or 'demo' for drawn images")
     p.add_argument("--out", default="runs", type=pathlib.Path, help="where run folders go (default: runs)")
-    p.add_argument("--rows", default=",".join(recipe.DEFAULT_ROWS), help="comma-separated (default: %(default)s), or 'all'")
+    p.add_argument(
+        "--rows", default=",".join(recipe.DEFAULT_ROWS), help="comma-separated (default: %(default)s), or 'all'"
+    )
     p.add_argument("--seeds", default="0", help="comma-separated, one run each (default: 0)")
     p.add_argument("--folds", type=int, default=1, metavar="K", help="run K times so that every image is tested once")
     p.add_argument("--epochs", type=int, help="replace every row's number of epochs")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting of every row")
-    p.add_argument("--precision", default="float32", help="float32, bfloat16, float16, or auto: time and take the fastest")
+    p.add_argument(
+        "--precision", default="float32", help="float32, bfloat16, float16, or auto: time and take the fastest"
+    )
     p.add_argument("--quick", action="store_true", help="smaller nets and fewer epochs: minutes, not hours")
     p.add_argument("--smoke", action="store_true", help="the least that runs through everything: seconds")
     p.add_argument("--resume", action="store_true", help="go on with interrupted runs")
-    p.add_argument("--cache", type=pathlib.Path, help="folder for decoded images too many for memory (default: OUT/cache)")
-    p.add_argument("--memory-budget", type=float, default=2.0, metavar="GB", help="decoded images kept in memory (default: 2)")
+    p.add_argument(
+        "--cache", type=pathlib.Path, help="folder for decoded images too many for memory (default: OUT/cache)"
+    )
+    p.add_argument(
+        "--memory-budget", type=float, default=2.0, metavar="GB", help="decoded images kept in memory (default: 2)"
+    )
     return p
 
 
@@ -66,7 +76,10 @@ def main(recipe, argv=None) -> int:
     except KeyboardInterrupt:
         kept = bool(current) and current[0].keep_interrupted()
         where = current[0].workdir if current else args.out
-        print(f"\ninterrupted; {where} {'holds the last finished epoch' if kept else 'has no finished epoch'}", file=sys.stderr)
+        print(
+            f"\ninterrupted; {where} {'holds the last finished epoch' if kept else 'has no finished epoch'}",
+            file=sys.stderr,
+        )
         print("go on with the same command and --resume", file=sys.stderr)
         return 130
     return 0
@@ -84,8 +97,11 @@ def jobs(recipe, args):
 
     if args.precision not in CHOICES:
         raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
-    data = open_data(args)
+    from kfg.recipes import _data
     from kfg.recipes._job import Job
+
+    budget = int(args.memory_budget * 1e9)
+    data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget)
 
     for seed in seeds:
         for fold in range(args.folds) if args.folds > 1 else [None]:
@@ -102,10 +118,11 @@ def run_one(recipe, job) -> None:
     if job.finished():
         print(f"{job.workdir}: finished before, not repeated")
         return
-    print(f"== {job.recipe} {job.row}, seed {job.seed}{'' if job.fold is None else f', fold {job.fold + 1} of {job.folds}'}", flush=True)
+    fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
+    print(f"== {job.recipe} {job.row}, seed {job.seed}{fold}", flush=True)
     result = recipe.run(job.config, job)
-    top1 = result["top1"]
-    print(f"{job.workdir}: test top-1 {top1['value']:.4f} [{top1['low']:.4f}, {top1['high']:.4f}] on {result['images']} images")
+    top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
+    print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
     print(f"report: {job.workdir / 'report.html'}", flush=True)
 
 
@@ -120,9 +137,10 @@ def configured_rows(recipe, args) -> dict[str, Row]:
         if key not in fields or not value:
             raise InputError(f"--set {assignment}: expected KEY=VALUE with a KEY of {', '.join(fields)}")
         changes[key] = _value(value)
+    rows = {name: dataclasses.replace(row, config=_replaced(row.config, changes)) for name, row in recipe.ROWS.items()}
     if changes.get("epochs", 1) < 1:
         raise InputError(f"--epochs: at least 1, got {changes['epochs']}")
-    return {name: dataclasses.replace(row, config=_replaced(row.config, changes)) for name, row in recipe.ROWS.items()}
+    return rows
 
 
 def _replaced(config, changes):
@@ -130,7 +148,11 @@ def _replaced(config, changes):
         before = getattr(config, key)
         if dataclasses.is_dataclass(before) and isinstance(value, dict):
             changes = {**changes, key: dataclasses.replace(before, **value)}
-        elif before is not None and not isinstance(value, type(before)) and not (isinstance(before, float) and isinstance(value, int)):
+        elif (
+            before is not None
+            and not isinstance(value, type(before))
+            and not (isinstance(before, float) and isinstance(value, int))
+        ):
             raise InputError(f"--set {key}: expected {type(before).__name__} like {before!r}, got {value!r}")
     return dataclasses.replace(config, **changes)
 
@@ -184,28 +206,3 @@ def _writable(out) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(f"--out {out}: {error.strerror}") from error
-
-
-def open_data(args):
-    """Scan, fingerprint and group the images of --data; draw them first for 'demo'."""
-    from kfg.data import audit, demo, folder
-
-    if args.data == "demo":
-        root, name = args.out / "demo-data", "demo"
-        if not root.is_dir():
-            demo.write(root)
-    else:
-        root = pathlib.Path(args.data)
-        name = root.resolve().name
-    index = audit.duplicate_groups(folder.scan(root))
-    print(f"{root}: {len(index)} images in {len(index.classes)} classes")
-    import tensorflow as tf
-
-    from kfg.recipes._job import Data
-    from kfg.training.precision import device, prepare_devices
-
-    prepare_devices()
-    tf.config.experimental.enable_op_determinism()
-    print(f"device: {device()}")
-    budget = int(args.memory_budget * 1e9)
-    return Data(index=index, name=name, cache_dir=args.cache or args.out / "cache", memory_budget=budget)

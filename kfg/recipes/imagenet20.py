@@ -10,12 +10,13 @@ import dataclasses
 
 import numpy as np
 
-from kfg import reaugment
+from kfg import reaugment, report
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
 from kfg.evaluation import predict
 from kfg.models import convnets
 from kfg.recipes import _runner
+from kfg.recipes._job import VAL_PREDICTIONS
 from kfg.recipes._runner import Row
 from kfg.training import fit
 
@@ -31,10 +32,17 @@ CLASSES = {
     "giant panda": "n02510455", "palm": "n12582231",
 }  # fmt: skip
 
+NONE = Policy()
 ROUND_1 = reaugment.Round(
     count=500,
     policy=Policy(
-        rotation=45, width_shift=3, height_shift=3, zoom=0.1, fill_mode="reflect", horizontal_flip=True, vertical_flip=True
+        rotation=45,
+        width_shift=3,
+        height_shift=3,
+        zoom=0.1,
+        fill_mode="reflect",
+        horizontal_flip=True,
+        vertical_flip=True,
     ),
 )
 ROUND_2 = dataclasses.replace(ROUND_1, count=650, policy=dataclasses.replace(ROUND_1.policy, rotation=60))
@@ -59,7 +67,7 @@ class Config:
     val_fraction: float = 0.15  # of all images
     val_is_test: bool = False  # the study's own shortcut: the schedule sees the test set
     split_seed: int = 0
-    policy: Policy = Policy()  # on the fly; the study had none
+    policy: Policy = NONE  # on the fly; the study had none
     start_from: str = ""  # row whose weights, optimiser and rate this one goes on from
     weak_from: str = ""  # row whose validation confusion names the weak classes
     weak_count: int = 3  # classes: anchor, armchair, cobra in the study
@@ -91,17 +99,22 @@ ROWS = {
         dataclasses.replace(NET2, plateau_patience=2), note="the report prints patience 2, its code has 3"
     ),
     "convnet4-as-printed": Row(
-        dataclasses.replace(NET2, epochs=84, plateau_factor=0.65), note="the report prints 84 epochs, its code ran 48 + 20"
+        dataclasses.replace(NET2, epochs=84, plateau_factor=0.65),
+        note="the report prints 84 epochs, its code ran 48 + 20",
     ),
     "convnet5-as-printed": Row(
-        dataclasses.replace(NET5, l2_on=()), after=("convnet4",), note="the report says net 1's architecture, its code has net 2's"
+        dataclasses.replace(NET5, l2_on=()),
+        after=("convnet4",),
+        note="the report says net 1's architecture, its code has net 2's",
     ),
     "arm-none": Row(ARM, note="control: no extra images"),
     "arm-uniform": Row(
         dataclasses.replace(ARM, arm="uniform"), note="control: as many extra images, drawn over all classes"
     ),
     "arm-targeted": Row(
-        dataclasses.replace(ARM, arm="targeted", weak_from="arm-none"), after=("arm-none",), note="extra images of weak classes"
+        dataclasses.replace(ARM, arm="targeted", weak_from="arm-none"),
+        after=("arm-none",),
+        note="extra images of weak classes",
     ),
 }
 ARM_ROWS = {"none": "arm-none", "uniform": "arm-uniform", "targeted": "arm-targeted"}
@@ -114,7 +127,10 @@ ERRATA = (
     ("net 4: 84 epochs, training accuracy 89.5 %", "48 + 20 epochs, 74 % (0.8950 is close to its loss, 0.8901)"),
     ("net 5: net 1's architecture", "net 2's architecture"),
     ("a validation and a test set", "one set for both; the rate schedule watches it"),
-    ("+4.5 points by targeting three classes", "35 of the 85 images gained are in those classes; one run each, no control"),
+    (
+        "+4.5 points by targeting three classes",
+        "35 of the 85 images gained are in those classes; one run each, no control",
+    ),
 )
 
 
@@ -157,8 +173,9 @@ def extra_images(config, job, images, labels):
     """Make the extra training images of this row; none for most rows."""
     weak = ()
     if config.weak_from:
-        answers = predict.read_csv(job.precursor(config.weak_from) / "val_predictions.csv")
+        answers = predict.read_csv(job.precursor(config.weak_from) / VAL_PREDICTIONS)
         weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=config.min_support)
+        reaugment.write_weak(job.workdir, weak, answers.classes)
         print("weak classes:", ", ".join(answers.classes[i] for i in weak))
     return reaugment.extra_images(images, labels, arm=config.arm, rounds=config.rounds, weak=weak, seed=job.seed)
 
@@ -167,7 +184,9 @@ def summarise(out):
     """Compare the three arms over all seeds and folds found in `out`, where all three are there."""
     comparison = reaugment.compare(out / NAME, ARM_ROWS)
     if comparison:
+        report.write_arms(out / NAME, comparison)
         print(reaugment.table(comparison))
+        print(f"arms: {out / NAME / 'arms.html'}")
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ class Checkpoint(keras.callbacks.Callback):
 
 def save(path, model, companions=(), *, epoch: int) -> None:
     """Write the state after `epoch` finished epochs."""
-    arrays = {f"model{i}": np.asarray(v) for i, v in enumerate(model.variables)}
-    arrays |= {f"optimizer{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)}
+    arrays = {f"model{i}": v.numpy() for i, v in enumerate(model.variables)}
+    arrays |= {f"optimizer{i}": v.numpy() for i, v in enumerate(model.optimizer.variables)}
     plain = {"epoch": epoch, "callbacks": {}}
     for callback in companions:
         kind = type(callback).__name__

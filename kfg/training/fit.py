@@ -62,7 +62,12 @@ def train(
     last = workdir / "checkpoint" / "last.npz"
     history = History(workdir / "history.csv")
     plateau = keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss", mode="min", factor=plateau_factor, patience=plateau_patience, min_lr=min_learning_rate, verbose=0
+        monitor="val_loss",
+        mode="min",
+        factor=plateau_factor,
+        patience=plateau_patience,
+        min_lr=min_learning_rate,
+        verbose=0,
     )
     companions = [plateau, history]
     if stop_patience is not None:
@@ -87,6 +92,7 @@ def train(
         initial_epoch=first_epoch,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
+        shuffle=False,  # the batches come shuffled
         callbacks=[StopOnNaN(), *companions, checkpoint.Checkpoint(last, companions, state=state)],
         verbose=verbose,
     )

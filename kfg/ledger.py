@@ -1,0 +1,71 @@
+"""A study's reported figures beside the runs found in a results file, and what its report got wrong."""
+
+import importlib
+import json
+import pathlib
+import statistics
+
+from kfg.errors import InputError
+
+RECIPES = ("imagenet20",)
+RESULTS = "results.jsonl"
+
+
+def read_results(path) -> list[dict]:
+    """Read a results.jsonl, or that of a folder of runs.
+
+    Raises:
+        InputError: a line that is not JSON.
+    """
+    path = pathlib.Path(path)
+    path = path / RESULTS if path.is_dir() else path
+    if not path.is_file():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: not JSON ({error})") from error
+    return rows
+
+
+def table(recipe_name: str, results) -> str:
+    """Return paper and ours, a line per row of the study and data set, with errata below.
+
+    Args:
+        recipe_name: one of RECIPES.
+        results: results.jsonl, or the folder of runs that holds it; a missing one leaves "not measured".
+    """
+    if recipe_name not in RECIPES:
+        raise InputError(f"recipe: {recipe_name!r} is none of {', '.join(RECIPES)}")
+    recipe = importlib.import_module(f"kfg.recipes.{recipe_name}")
+    ours = [row for row in read_results(results) if row["recipe"] == recipe_name]
+    lines = [f"{'row':<22} {'paper top-1':>11} {'paper loss':>10}   ours: top-1 mean ± sd (n), loss, data"]
+    for name, row in recipe.ROWS.items():
+        paper = [f"{100 * row.reported['top1']:.2f}", f"{row.reported['loss']:.3f}"] if row.reported else ["-", "-"]
+        measured = by_data([result for result in ours if result["row"] == name])
+        lines.append(f"{name:<22} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else 'not measured'}")
+        lines += [f"{'':<45}   {more}" for more in measured[1:]]
+    lines += ["", "Ours are on the data named, not the study's: beside its figures, not a repetition of them.", ""]
+    lines += ["The report says / its code does:"]
+    lines += [f"- {said} / {did}" for said, did in recipe.ERRATA]
+    return "\n".join(lines)
+
+
+def by_data(results) -> list[str]:
+    """Return one text per (data set, settings): mean ± sd of top-1 in percent, n, mean loss."""
+    groups = {}
+    for result in results:
+        config = result["config"]
+        groups.setdefault((result["data"]["name"], config["width"], config["epochs"]), []).append(result["metrics"])
+    return [_cell(*key, metrics) for key, metrics in groups.items()]
+
+
+def _cell(data, width, epochs, metrics) -> str:
+    top1 = [100 * m["top1"]["value"] for m in metrics]
+    spread = f" ± {statistics.stdev(top1):.2f}" if len(top1) > 1 else ""
+    loss = statistics.fmean(m["loss"]["value"] for m in metrics)
+    return (
+        f"{statistics.fmean(top1):.2f}{spread} (n = {len(top1)}), {loss:.3f}, {data}, width {width:g}, {epochs} epochs"
+    )

@@ -1,0 +1,54 @@
+"""The images of one command, whatever rows, seeds and folds are run on them."""
+
+import dataclasses
+import pathlib
+
+import tensorflow as tf
+
+from kfg.data import audit, demo, folder, pipeline
+from kfg.data.folder import Index
+from kfg.training import precision
+
+
+@dataclasses.dataclass(kw_only=True)
+class Data:
+    """The images of one command: shared by its runs, decoded once per size.
+
+    Args:
+        index: all images, groups and digests filled.
+        name: what the results call this data.
+        cache_dir: where decoded images go that exceed `memory_budget` bytes.
+    """
+
+    index: Index
+    name: str
+    cache_dir: pathlib.Path
+    memory_budget: int = pipeline.MEMORY_BUDGET
+    decoded: dict = dataclasses.field(default_factory=dict)
+
+    def images(self, image_size):
+        if image_size not in self.decoded:
+            self.decoded[image_size] = pipeline.load(
+                self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.memory_budget
+            )
+        return self.decoded[image_size]
+
+
+def open_data(where: str, *, out: pathlib.Path, cache_dir=None, memory_budget: int = pipeline.MEMORY_BUDGET) -> Data:
+    """Scan, fingerprint and group the images, and make TensorFlow deterministic.
+
+    Args:
+        where: a folder, or "demo" for drawn images, made in `out` if they are not there.
+        out: folder of the runs.
+        cache_dir: default `out/cache`.
+    """
+    root = out / "demo-data" if where == "demo" else pathlib.Path(where)
+    if where == "demo" and not root.is_dir():
+        demo.write(root)
+    index = audit.duplicate_groups(folder.scan(root))
+    print(f"{root}: {len(index)} images in {len(index.classes)} classes")
+    precision.prepare_devices()
+    tf.config.experimental.enable_op_determinism()
+    print(f"device: {precision.device()}")
+    name = "demo" if where == "demo" else root.resolve().name
+    return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)

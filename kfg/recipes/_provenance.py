@@ -1,0 +1,46 @@
+"""Where a result comes from: the code, the packages, the machine and the very images."""
+
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+
+import kfg
+from kfg.data.folder import Index
+from kfg.training import precision
+
+PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
+
+
+def environment() -> dict:
+    """Return device, cores, versions and git commit of this process."""
+    return {
+        "device": precision.device(),
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "kfg": kfg.__version__,
+        "commit": commit(),
+    }
+
+
+def fingerprint(index: Index) -> str:
+    """Return a digest of the images and their classes: same data, same fingerprint, wherever it lies."""
+    digest = hashlib.sha256(repr(index.classes).encode())
+    for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
+        digest.update(repr(row).encode())
+    return digest.hexdigest()[:16]
+
+
+def commit() -> str:
+    """Return the git commit kfg runs from, with "-dirty" for local changes; "" outside a checkout."""
+    here = pathlib.Path(kfg.__file__).parents[1]
+    answer = subprocess.run(
+        ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        capture_output=True,
+        text=True,
+    )
+    return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from kfg.data import folder, pipeline
+from kfg.errors import InputError
+
+
+def write_images(root, count=10, size=(12, 10)):
+    """Write `count` PNGs in two classes, the i-th filled with level 10 i; return their Index."""
+    for i in range(count):
+        path = root / "ab"[i % 2] / f"{i:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (10 * i % 256,) * 3).save(path)
+    return folder.scan(root)
+
+
+def test_resize_leaves_an_image_of_the_right_size_alone():
+    image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(pipeline.resize(image, (7, 5)), image)
+
+
+def test_resize_averages_what_it_shrinks():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 200  # without antialiasing the result is 0 or 200, whatever the phase
+    inner = pipeline.resize(stripes, (8, 8)).numpy()[:, 1:-1]
+    assert np.abs(inner.astype(int) - 100).max() <= 2
+
+
+def test_images_come_decoded_in_order(tmp_path):
+    index = write_images(tmp_path)
+    images = pipeline.load(index, image_size=(6, 4))
+    assert images.shape == (10, 6, 4, 3)
+    levels = [int(path.split("/")[1][:3]) * 10 for path in index.paths]
+    np.testing.assert_array_equal(images.gather(np.arange(10))[:, 0, 0, 0], levels)
+
+
+def test_disk_holds_the_same_images_as_memory_and_is_made_once(tmp_path):
+    index = write_images(tmp_path / "data")
+    cache = tmp_path / "cache"
+    in_memory = pipeline.load(index, image_size=(6, 4))
+    on_disk = pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=cache)
+    assert isinstance(on_disk, pipeline.ImageFile)
+    order = np.array([7, 0, 9, 9, 3])
+    np.testing.assert_array_equal(on_disk.gather(order), in_memory.gather(order))
+    (file,) = cache.iterdir()
+    made = file.stat().st_mtime_ns
+    pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=cache)
+    assert file.stat().st_mtime_ns == made
+
+
+def test_the_cache_is_of_these_bytes_at_this_size(tmp_path):
+    index = write_images(tmp_path / "data")
+    cache = tmp_path / "cache"
+
+    def files_after(index, image_size):
+        pipeline.load(index, image_size=image_size, memory_budget=0, cache_dir=cache)
+        return len(list(cache.iterdir()))
+
+    assert files_after(index, (6, 4)) == 1
+    assert files_after(index, (4, 6)) == 2
+    Image.new("RGB", (12, 10), (255, 0, 0)).save(index.full_paths()[0])
+    assert files_after(index, (6, 4)) == 3
+
+
+def test_what_cannot_be_cached_is_said(tmp_path):
+    index = write_images(tmp_path / "data")
+    with pytest.raises(InputError, match="cache_dir"):
+        pipeline.load(index, image_size=(6, 4), memory_budget=0)
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(InputError, match="file"):
+        pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=tmp_path / "file" / "cache")
+
+
+def test_a_corrupt_image_is_named_and_no_half_cache_stays(tmp_path):
+    index = write_images(tmp_path / "data")
+    bad = index.full_paths()[4]
+    bad.write_bytes(bad.read_bytes()[:50])
+    with pytest.raises(InputError, match=bad.name):
+        pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_chosen_images_are_followed_by_the_extra_ones():
+    store = pipeline.Images(np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8))
+    extra = np.full((2, 2, 2, 3), 99, np.uint8)
+    chosen = pipeline.Chosen(store, [4, 1], extra)
+    assert len(chosen) == 4
+    assert chosen.gather([3, 0, 1, 2])[:, 0, 0, 0].tolist() == [99, 4, 1, 99]
+    assert chosen.gather(np.array([1, 0]))[:, 0, 0, 0].tolist() == [1, 4]
+
+
+class AddPosition:
+    """A policy whose effect tells epoch and position: level + 100 epoch + position."""
+
+    def apply(self, images, labels, *, seed, epoch, positions):
+        return images + (100 * epoch + positions).astype(np.uint8)[:, None, None, None]
+
+
+def batches_of(first_epoch=0, epochs=2, seed=3, policy=None, count=23):
+    images = pipeline.Images(np.zeros((count, 2, 2, 3), np.uint8))
+    batches = pipeline.training_batches(
+        images, np.arange(count), batch_size=5, seed=seed, policy=policy, first_epoch=first_epoch, epochs=epochs
+    )
+    return [(x.numpy(), y.numpy()) for x, y in batches]
+
+
+def test_an_epoch_is_every_image_once_in_an_order_of_its_own():
+    labels = [y.tolist() for _, y in batches_of()]
+    first, second = flat(labels[:5]), flat(labels[5:])
+    assert [len(batch) for batch in labels] == [5, 5, 5, 5, 3] * 2
+    assert sorted(first) == sorted(second) == list(range(23))
+    assert first != second and first != list(range(23))
+    assert flat(y.tolist() for _, y in batches_of(seed=4)) != first + second
+
+
+def flat(lists):
+    return [item for one in lists for item in one]
+
+
+def test_later_epochs_are_the_same_when_earlier_ones_are_not_made():
+    whole, late = batches_of(policy=AddPosition()), batches_of(first_epoch=1, policy=AddPosition())
+    for (x, y), (late_x, late_y) in zip(whole[5:], late, strict=True):
+        np.testing.assert_array_equal(y, late_y)
+        np.testing.assert_array_equal(x, late_x)
+
+
+def test_the_policy_sees_epoch_and_position():
+    for number, (x, y) in enumerate(batches_of(policy=AddPosition())):
+        np.testing.assert_array_equal(x[:, 0, 0, 0], 100 * (number // 5) + y)
+
+
+def test_evaluation_sees_every_image_once_in_order():
+    images = pipeline.Images(np.zeros((13, 2, 2, 3), np.uint8))
+    batches = pipeline.evaluation_batches(images, np.arange(13), batch_size=5)
+    assert int(batches.cardinality()) == 3
+    assert batches.element_spec[0].shape == (None, 2, 2, 3) and batches.element_spec[1].dtype == tf.int32
+    assert [y.numpy().tolist() for _, y in batches] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12]]

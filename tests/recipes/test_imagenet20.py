@@ -1,0 +1,212 @@
+"""The recipe from the command line, end to end, on a few generated JPEGs."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from kfg import __main__, export
+from kfg.recipes import _runner, imagenet20
+from kfg.training import checkpoint
+
+ARMS = "arm-none,arm-uniform,arm-targeted"
+
+
+def recipe(photos, out, *options):
+    return _runner.main(imagenet20, ["--data", str(photos), "--out", str(out), *options])
+
+
+@pytest.fixture(scope="module")
+def finished(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    assert recipe(photos, out, "--smoke", "--set", "weak_count=1", "--rows", "convnet5") == 0
+    return out
+
+
+def test_the_whole_chain_leaves_report_export_and_predictions(finished, photos, capsys):
+    rows = [json.loads(line) for line in (finished / "results.jsonl").read_text().splitlines()]
+    assert [row["row"] for row in rows] == ["convnet2", "convnet4", "convnet5"]
+    run = finished / "imagenet20" / "convnet5" / "seed-0"
+    for name in (
+        "config.json",
+        "env.json",
+        "classes.json",
+        "split.csv",
+        "history.csv",
+        "model.keras",
+        "predictions.csv",
+        "report.json",
+        "report.html",
+        "export/saved_model.pb",
+        "checkpoint/last.npz",
+        "weak_classes.json",
+    ):
+        assert (run / name).is_file(), name
+    report = json.loads((run / "report.json").read_text())
+    tested = [line for line in (run / "split.csv").read_text().splitlines() if ",test," in line]
+    assert report["images"] == len(tested) == rows[-1]["parts"]["test"]
+    assert set(report["top1"]) == {"value", "low", "high"}
+    assert __main__.main(["predict", str(run), str(photos / "red"), "--top", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12 and all(len(line.split("\t")) == 5 for line in lines)
+
+
+def test_the_saved_predictions_are_those_of_the_export(finished, photos):
+    from kfg.evaluation import predict
+
+    run = finished / "imagenet20" / "convnet5" / "seed-0"
+    saved = predict.read_csv(run / "predictions.csv")
+    answers = list(export.load(run).predict([photos / path for path in saved.paths]))
+    np.testing.assert_allclose([a.probabilities for a in answers], saved.probabilities, atol=1e-5)
+
+
+def test_convnet4_goes_on_from_convnet2(finished):
+    runs = finished / "imagenet20"
+    before, after = (
+        checkpoint.read(runs / row / "seed-0" / "checkpoint" / "last.npz") for row in ("convnet2", "convnet4")
+    )
+    steps = [int(state["arrays"]["optimizer0"]) for state in (before, after)]
+    assert steps[1] == 2 * steps[0] > 0
+
+
+def test_a_finished_run_is_not_repeated(finished, photos, capsys):
+    assert recipe(photos, finished, "--smoke", "--set", "weak_count=1", "--rows", "convnet5") == 0
+    assert capsys.readouterr().out.count("finished before, not repeated") == 3
+    assert len((finished / "results.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_run_of_other_settings_is_not_overwritten(finished, photos, capsys):
+    before = (finished / "imagenet20" / "convnet2" / "seed-0" / "report.json").read_bytes()
+    assert (
+        recipe(photos, finished, "--smoke", "--set", "weak_count=1", "--set", "dropout=0.3", "--rows", "convnet2") == 2
+    )
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error and "convnet2" in error and "dropout (0.2, now 0.3)" in error
+    assert (finished / "imagenet20" / "convnet2" / "seed-0" / "report.json").read_bytes() == before
+
+
+def test_other_data_under_the_same_folder_is_refused(finished, photos, tmp_path, capsys):
+    other = tmp_path / photos.name
+    shutil.copytree(photos, other)
+    next((other / "red").iterdir()).unlink()
+    assert recipe(other, finished, "--smoke", "--set", "weak_count=1", "--rows", "convnet2") == 2
+    assert "images (36, now 35)" in capsys.readouterr().err
+
+
+def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos, tmp_path, capsys):
+    assert recipe(photos, tmp_path, "--smoke", "--set", "weak_count=1", "--rows", ARMS, "--folds", "2") == 0
+    comparison = json.loads((tmp_path / "imagenet20" / "arms.json").read_text())
+    assert comparison["runs"] == 2 and comparison["images"] == 36
+    assert comparison["groups"]["targeted"]["answers"] + comparison["groups"]["other"]["answers"] == 36
+    assert "targeted against uniform" in capsys.readouterr().out
+    assert (tmp_path / "imagenet20" / "arms.html").is_file()
+
+
+def start(photos, out, *options):
+    command = [
+        sys.executable,
+        "-m",
+        "kfg.recipes.imagenet20",
+        "--data",
+        photos,
+        "--out",
+        out,
+        "--smoke",
+        "--rows",
+        "convnet1",
+        "--epochs",
+        "40",
+        *options,
+    ]
+    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def stop_after_an_epoch(process, run, sign):
+    deadline = time.monotonic() + 120
+    while not (run / "checkpoint" / "last.npz").is_file() and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(sign)
+    return process.communicate()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_killed_or_interrupted_and_resumed_is_the_same_run(photos, tmp_path, capsys):
+    run = tmp_path / "cut" / "imagenet20" / "convnet1" / "seed-0"
+    killed = start(photos, tmp_path / "cut")
+    stop_after_an_epoch(killed, run, signal.SIGKILL)
+    assert recipe(photos, tmp_path / "cut", "--smoke", "--rows", "convnet1", "--epochs", "40") == 2
+    assert "--resume" in capsys.readouterr().err
+    (run / "checkpoint" / "last.npz").rename(run / "checkpoint" / "first.npz")
+    os.link(run / "checkpoint" / "first.npz", run / "checkpoint" / "last.npz")
+    assert recipe(photos, tmp_path / "cut", "--smoke", "--rows", "convnet1", "--epochs", "40", "--resume") == 0
+    assert checkpoint.read(run / "checkpoint" / "first.npz")["epoch"] < 40
+    assert recipe(photos, tmp_path / "whole", "--smoke", "--rows", "convnet1", "--epochs", "40") == 0
+    whole = tmp_path / "whole" / "imagenet20" / "convnet1" / "seed-0"
+    states = [checkpoint.read(folder / "checkpoint" / "last.npz") for folder in (run, whole)]
+    assert states[0]["epoch"] == states[1]["epoch"] == 40
+    for name, array in states[1]["arrays"].items():
+        np.testing.assert_array_equal(states[0]["arrays"][name], array, err_msg=name)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
+    run = tmp_path / "imagenet20" / "convnet1" / "seed-0"
+    process = start(photos, tmp_path)
+    _, errors = stop_after_an_epoch(process, run, signal.SIGINT)
+    assert process.returncode == 130
+    assert "Traceback" not in errors and "--resume" in errors
+    assert export.load(run).top1(photos / "red" / "000.jpg")[0] in ("blue", "green", "red")
+
+
+@pytest.mark.parametrize("options, named", [
+    (("--rows", "convnet9"), "convnet9"),
+    (("--rows", ","), "--rows"),
+    (("--seeds", "a"), "--seeds"),
+    (("--seeds", "1,1"), "--seeds"),
+    (("--set", "colour=3"), "colour"),
+    (("--set", "epochs=many"), "epochs"),
+    (("--epochs", "0"), "--epochs"),
+    (("--folds", "0"), "--folds"),
+    (("--precision", "double"), "double"),
+])  # fmt: skip
+def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
+    assert recipe(photos, tmp_path, "--smoke", *options) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error and named in error
+
+
+def test_missing_data_and_an_unwritable_out_are_named(photos, tmp_path, capsys):
+    assert recipe(tmp_path / "nowhere", tmp_path, "--smoke") == 2
+    assert "nowhere" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert recipe(photos, tmp_path / "file" / "out", "--smoke") == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_corrupt_image_is_named_before_training(photos, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(photos, data)
+    bad = data / "red" / "003.jpg"
+    bad.write_bytes(bad.read_bytes()[:200])
+    assert recipe(data, tmp_path / "out", "--smoke", "--rows", "convnet1") == 2
+    error = capsys.readouterr().err.strip()
+    assert "003.jpg" in error and "\n" not in error
+
+
+def test_every_row_of_the_study_has_its_printed_figures():
+    reported = {name: row.reported.get("top1") for name, row in imagenet20.ROWS.items() if row.reported}
+    assert reported == {
+        "convnet1": 0.47189, "convnet2": 0.48854, "convnet3": 0.42086, "convnet4": 0.48558, "convnet5": 0.51701,
+        "convnet5-1150": 0.51072,
+    }  # fmt: skip
+    assert len(imagenet20.CLASSES) == 20
+    for row in imagenet20.ROWS.values():
+        needed = {row.config.start_from, row.config.weak_from} - {""}
+        assert needed == set(row.after)

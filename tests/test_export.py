@@ -1,0 +1,130 @@
+import io
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from kfg import export
+from kfg.errors import InputError
+
+CLASSES = ("red", "green", "blue")
+
+
+def colour_model():
+    """A net that answers the colour an image has most of, with no training."""
+    model = keras.Sequential(
+        [
+            keras.Input((8, 6, 3)),
+            keras.layers.Rescaling(1 / 25),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Softmax(),
+        ]
+    )
+    return model
+
+
+def picture(colour, size=(20, 30)):
+    return Image.new("RGB", size, colour)
+
+
+def encoded(image, format="PNG"):
+    buffer = io.BytesIO()
+    image.save(buffer, format)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run") / "export"
+    samples = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
+    files = [encoded(Image.fromarray(sample)) for sample in samples]
+    difference = export.save(colour_model(), path, classes=CLASSES, samples=samples, encoded=files)
+    assert 0 <= difference < 1e-6
+    return path
+
+
+def test_plain_tensorflow_answers_through_every_endpoint(exported):
+    loaded = tf.saved_model.load(str(exported))
+    images = np.eye(3, dtype=np.uint8)[:, None, None, :] * np.full((1, 8, 6, 1), 200, np.uint8)
+    assert loaded.serve(images).numpy().argmax(axis=1).tolist() == [0, 1, 2]
+    files = tf.constant([encoded(picture((200, 0, 0))), encoded(picture((0, 0, 200), (31, 7)), "JPEG")])
+    assert loaded.serve_bytes(files).numpy().argmax(axis=1).tolist() == [0, 2]
+    assert [name.decode() for name in loaded.class_names().numpy()] == list(CLASSES)
+    assert loaded.image_size().numpy().tolist() == [8, 6]
+
+
+def test_serve_takes_raw_pixels_of_any_size(exported):
+    loaded = tf.saved_model.load(str(exported))
+    large = np.random.default_rng(0).integers(0, 256, (1, 40, 50, 3), dtype=np.uint8)
+    from kfg.data.pipeline import resize
+
+    np.testing.assert_allclose(loaded.serve(large), colour_model()(resize(large, (8, 6))), atol=1e-6)
+
+
+def test_an_export_that_answers_otherwise_is_refused_and_the_old_one_stays(exported, monkeypatch):
+    before = sorted(p.name for p in exported.iterdir())
+    samples = np.zeros((1, 8, 6, 3), np.uint8)
+    foreign = [encoded(picture((255, 255, 0)))]  # not the image of `samples`
+    with pytest.raises(RuntimeError, match="differs from the model by"):
+        export.save(colour_model(), exported, classes=CLASSES, samples=samples, encoded=foreign)
+    assert sorted(p.name for p in exported.iterdir()) == before
+    assert export.load(exported).classes == CLASSES
+
+
+def test_the_classifier_goes_on_after_a_bad_file(exported, tmp_path):
+    for name, colour in (("a.png", (200, 0, 0)), ("c.png", (0, 200, 0))):
+        picture(colour).save(tmp_path / name)
+    (tmp_path / "b.png").write_text("not an image")
+    answers = list(export.load(exported).predict(export.image_files([tmp_path]), batch_size=2))
+    assert [answer.top(1)[0][0] if not answer.error else "error" for answer in answers] == ["red", "error", "green"]
+    assert "b.png" in answers[1].error
+
+
+def test_any_format_and_a_rotated_photograph_are_classified(exported, tmp_path):
+    classifier = export.load(exported)
+    for name, mode, format in (("g.jpg", "RGB", "GIF"), ("w.jpg", "RGB", "WEBP"), ("p.png", "RGBA", "PNG")):
+        picture((0, 0, 200)).convert(mode).save(tmp_path / name, format)
+        assert classifier.top1(tmp_path / name)[0] == "blue"
+
+
+def test_top_is_sorted_and_no_longer_than_the_classes(exported, tmp_path):
+    picture((200, 100, 0)).save(tmp_path / "a.png")
+    (answer,) = export.load(exported).predict([tmp_path / "a.png"])
+    assert [name for name, _ in answer.top(9)] == ["red", "green", "blue"]
+    assert sum(p for _, p in answer.top(9)) == pytest.approx(1, abs=1e-5)
+
+
+def test_classes_beside_the_model_must_be_those_inside(exported, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(exported, copy)
+    (copy / "classes.json").write_text(json.dumps(["green", "red", "blue"]))
+    with pytest.raises(InputError, match=r"classes\.json"):
+        export.load(copy)
+
+
+def test_what_is_no_export_is_named(exported, tmp_path):
+    with pytest.raises(InputError, match="no export here"):
+        export.load(tmp_path)
+    (tmp_path / "saved_model.pb").write_bytes(b"broken")
+    with pytest.raises(InputError, match="not a whole kfg export"):
+        export.load(tmp_path)
+    with pytest.raises(InputError, match="no images"):
+        export.image_files([tmp_path])
+
+
+def test_a_run_without_export_answers_from_its_keras_model(tmp_path):
+    picture((0, 200, 0)).save(tmp_path / "a.png")
+    colour_model().save(tmp_path / "model.keras")
+    (tmp_path / "classes.json").write_text(json.dumps(CLASSES))
+    assert export.load(tmp_path).top1(tmp_path / "a.png")[0] == "green"
+    (tmp_path / "classes.json").write_text(json.dumps(CLASSES[:2]))
+    with pytest.raises(InputError, match="2 classes, the model has 3"):
+        export.load(tmp_path)
+    (tmp_path / "model.keras").write_bytes(b"broken")
+    with pytest.raises(InputError, match="not a whole Keras model"):
+        export.load(tmp_path)

@@ -1,0 +1,85 @@
+"""Imports go down only, and what must not import TensorFlow does not."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).parents[1] / "kfg"
+# A module may import from lower ranks, and from its own package.
+RANKS = {
+    "__main__": 6, "recipes": 5, "ledger": 5,
+    "reaugment": 4, "search": 4, "report": 4, "export": 4,
+    "training": 3, "evaluation": 3, "models": 3, "data": 3,
+    "augment": 2, "layers": 2,
+    "files": 1,
+    "errors": 0,
+}  # fmt: skip
+# ledger reads a recipe's rows by name; it is called by the command line only
+WITHOUT_TENSORFLOW = (
+    "kfg.__main__", "kfg.errors", "kfg.files", "kfg.ledger", "kfg.data.folder", "kfg.data.decode", "kfg.data.audit",
+    "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics", "kfg.evaluation.paired",
+    "kfg.augment.policies", "kfg.augment.copies",
+)  # fmt: skip
+
+
+def part(module):
+    return module.split(".")[1]
+
+
+def imports_of(path):
+    """Yield the kfg modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("kfg."))
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "kfg":
+            if node.module == "kfg":
+                yield from (f"kfg.{alias.name}" for alias in node.names if alias.name != "__version__")
+            else:
+                yield node.module
+
+
+def violations(path, name):
+    return [
+        f"{name} imports {imported}"
+        for imported in imports_of(path)
+        if part(imported) != part(name) and RANKS[part(imported)] >= RANKS[part(name)]
+    ]
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(("kfg", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+        if name != "kfg":
+            yield path, name
+
+
+def test_imports_go_down_only():
+    found = [violation for path, name in modules() for violation in violations(path, name)]
+    assert found == []
+
+
+def test_an_import_upwards_or_sideways_is_found(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text("from kfg import report\nfrom kfg.training import fit\nfrom kfg.errors import InputError\n")
+    assert violations(path, "kfg.data.bad") == [
+        "kfg.data.bad imports kfg.report",
+        "kfg.data.bad imports kfg.training",
+    ]
+
+
+def test_light_modules_leave_tensorflow_alone():
+    code = "import sys\n" + "".join(f"import {name}\n" for name in WITHOUT_TENSORFLOW)
+    code += "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_imports_next_to_nothing(option):
+    code = f"import sys\nsys.argv = ['kfg', {option!r}]\nfrom kfg.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+    code += "print(sorted({'tensorflow', 'keras', 'numpy', 'PIL', 'matplotlib', 'cv2'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "[]"

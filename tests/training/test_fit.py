@@ -1,0 +1,151 @@
+"""Training, its checkpoint and its resume, on a net of a few weights."""
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kfg.errors import InputError
+from kfg.training import checkpoint, fit
+
+EPOCHS = 6
+STEPS = 3
+
+
+@pytest.fixture(autouse=True)
+def deterministic():
+    tf.config.experimental.enable_op_determinism()
+
+
+def small_model(seed=0, learning_rate=0.05):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    fit.compile_classifier(model, learning_rate=learning_rate)
+    return model
+
+
+def data(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(12, 4)).astype("float32"), rng.integers(0, 3, 12).astype("int32")
+
+
+def batches(first_epoch):
+    x, y = data()
+    one = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
+    return one.repeat(EPOCHS - first_epoch)
+
+
+def train(workdir, *, model=None, epochs=EPOCHS, **changes):
+    model = model or small_model()
+    arguments = {
+        "steps_per_epoch": STEPS, "plateau_factor": 0.5, "plateau_patience": 1, "min_learning_rate": 1e-6, "verbose": 0,
+    }  # fmt: skip
+    val = tf.data.Dataset.from_tensor_slices(data(1)).batch(4)
+    rows = fit.train(model, batches, val, workdir=workdir, epochs=epochs, **{**arguments, **changes})
+    return model, rows
+
+
+def same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("stop_patience", [None, 3, 10])
+@pytest.mark.parametrize("killed_after", [1, 3, 5])
+def test_a_resumed_run_is_the_uninterrupted_run_to_the_last_bit(tmp_path, killed_after, stop_patience):
+    whole, rows = train(tmp_path / "whole", stop_patience=stop_patience)
+    train(tmp_path / "cut", epochs=killed_after, stop_patience=stop_patience)
+    resumed, resumed_rows = train(tmp_path / "cut", model=small_model(seed=9), stop_patience=stop_patience, resume=True)
+    assert same(whole, resumed)
+    without_time = [[{k: v for k, v in row.items() if k != "seconds"} for row in r] for r in (rows, resumed_rows)]
+    assert without_time[0] == without_time[1]
+    assert not same(whole, small_model())
+
+
+def test_the_plateau_did_something_in_the_resumed_runs(tmp_path):
+    _, rows = train(tmp_path)
+    assert rows[-1]["learning_rate"] < rows[0]["learning_rate"]
+
+
+def test_resuming_without_callback_state_would_not_be_the_same_run(tmp_path, monkeypatch):
+    whole, _ = train(tmp_path / "whole")
+    train(tmp_path / "cut", epochs=4)
+    monkeypatch.setattr(checkpoint, "_restore_callbacks", lambda companions, state: None)
+    resumed, _ = train(tmp_path / "cut", model=small_model(seed=9), resume=True)
+    assert not same(whole, resumed)
+
+
+def test_early_stopping_returns_the_best_epochs_weights(tmp_path):
+    model, rows = train(tmp_path, model=small_model(learning_rate=0.5), stop_patience=1)
+    assert len(rows) < EPOCHS
+    best = min(row["val_loss"] for row in rows)
+    assert best < rows[-1]["val_loss"]
+    again = model.evaluate(*data(1), batch_size=4, verbose=0)[0]
+    assert again == pytest.approx(best, rel=1e-6)
+
+
+def test_a_finished_run_resumes_to_the_same_weights_without_training(tmp_path):
+    whole, rows = train(tmp_path, stop_patience=2)
+    again, again_rows = train(tmp_path, model=small_model(seed=9), stop_patience=2, resume=True)
+    assert same(whole, again)
+    assert again_rows == rows
+
+
+def test_history_is_a_row_per_epoch_with_the_rate_it_was_trained_with(tmp_path):
+    _, rows = train(tmp_path)
+    with open(tmp_path / "history.csv", newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in written] == list(range(1, EPOCHS + 1))
+    assert float(written[0]["learning_rate"]) == pytest.approx(0.05)
+    assert [float(row["val_loss"]) for row in written] == [row["val_loss"] for row in rows]
+
+
+def test_another_runs_weights_optimiser_and_rate_are_gone_on_from(tmp_path):
+    first, _ = train(tmp_path / "first")
+    model, more = train(tmp_path / "second", start_from=tmp_path / "first" / "checkpoint" / "last.npz", epochs=1)
+    assert more[0]["learning_rate"] == pytest.approx(float(first.optimizer.learning_rate))
+    assert int(model.optimizer.iterations) == int(first.optimizer.iterations) + STEPS
+
+
+def test_nan_stops_at_its_step_and_keeps_the_last_good_epoch(tmp_path):
+    model = small_model(learning_rate=1e30)
+    with pytest.raises(InputError, match=r"epoch 1, step [123].*learning_rate=1e\+30"):
+        train(tmp_path, model=model)
+    assert checkpoint.read(tmp_path / "checkpoint" / "last.npz") is None
+
+
+def test_damaged_and_foreign_checkpoints_are_named(tmp_path):
+    path = tmp_path / "checkpoint" / "last.npz"
+    train(tmp_path, epochs=1)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"last\.npz: damaged"):
+        train(tmp_path, resume=True)
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    fit.compile_classifier(other, learning_rate=0.1)
+    train(tmp_path / "other", model=other, epochs=1)
+    with pytest.raises(InputError, match="another model"):
+        train(tmp_path / "other", resume=True)
+
+
+def test_a_checkpoint_appears_whole(tmp_path, monkeypatch):
+    model, _ = train(tmp_path, epochs=1)
+    path = tmp_path / "checkpoint" / "last.npz"
+    before = path.read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(InputError, match=r"last\.npz: No space left.*--resume"):
+        checkpoint.save(path, model, epoch=2)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["last.npz"]

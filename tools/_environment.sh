@@ -1,0 +1,29 @@
+# Sourced by tools/demo and tools/test: find a Python, make .venv, install kfg into it.
+# Usage: install_kfg [extra], e.g. install_kfg "[test]"
+
+fail() {
+    echo "error: $*" >&2
+    exit 2
+}
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.10 python; do
+        if [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 &&
+            "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.10 to 3.13 is needed; set PYTHON to one"
+}
+
+install_kfg() {
+    local python
+    if [ ! -x .venv/bin/python ]; then
+        python=$(find_python)
+        "$python" -m venv .venv || fail ".venv: could not be made ($python needs its venv module)"
+    fi
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$1" ||
+        fail "kfg could not be installed into .venv; is a package index reachable?"
+}
