@@ -1,0 +1,162 @@
+"""Look through a data folder for what spoils training: findings, a table, JSON, an exit code; and duplicate groups.
+
+Works on folders that `folder.scan` refuses (one class, a broken file, no image): there, that is what is found.
+"""
+
+import collections
+import dataclasses
+import pathlib
+
+from kfg.data import checks, fingerprints
+from kfg.data.checks import SEVERITY, Entry, Finding
+from kfg.data.decode import BadImage
+from kfg.data.fingerprints import Fingerprint
+from kfg.data.folder import Index, split_rows
+from kfg.data.listing import SPLIT_FILE, Listing, checked_root, list_folder
+from kfg.errors import InputError
+
+LEVELS = ("error", "warning", "note")
+EXAMPLES = 3  # findings of a kind shown in the table; the JSON has all
+CLASS_LINES = 24  # with more classes the table shows the largest and the smallest
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Audit:
+    """What an audit saw.
+
+    Args:
+        root: the folder.
+        images: image files looked at, broken ones included.
+        classes: class name -> images, by name.
+        findings: errors first, then warnings, then notes; within these by kind and path.
+        fingerprints: one per image.
+    """
+
+    root: pathlib.Path
+    images: int
+    classes: dict[str, int]
+    findings: list[Finding]
+    fingerprints: list[Fingerprint]
+
+
+def audit(root, *, expect_size: tuple[int, int] | None = None) -> Audit:
+    """Open every image below `root` and report what is wrong or worth knowing.
+
+    The folder's parts are those of its split.csv, or of its train, val and test folders.
+
+    Args:
+        root: the folder, in one of the layouts of `folder.scan`.
+        expect_size: (width, height) in pixels that every image should have; default the size most images have.
+    Raises:
+        InputError: `root` is missing, not a folder, or may not be read. All else is a finding.
+    """
+    root = checked_root(root)
+    listing = list_folder(root)
+    listed, findings = _official(root, listing)
+    if listed is None:
+        listed = listing.images
+        classes = dict.fromkeys(listing.folders, 0)
+    else:
+        classes = dict.fromkeys((name for _, name, _ in listed), 0)
+    prints = fingerprints.read(root, [path for path, _, _ in listed])
+    entries = [Entry(*image, one) for image, one in zip(listed, prints, strict=True)]
+    classes.update(collections.Counter(entry.name for entry in entries))
+    for error in listing.refused:
+        findings.append(Finding("unreadable", _relative(root, error.filename), error.strerror))
+    findings.extend(checks.passed_over(listing.skipped))
+    findings.extend(checks.all_checks(entries, classes, expect_size=expect_size))
+    kinds = list(SEVERITY)
+    findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
+    return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints)
+
+
+def _official(root, listing: Listing):
+    """Return the images of split.csv, or None without a usable one, and what is wrong with it."""
+    if not (root / SPLIT_FILE).is_file():
+        return None, []
+    try:
+        rows, _ = split_rows(root / SPLIT_FILE)
+    except InputError as error:
+        return None, [Finding("bad-split", SPLIT_FILE, str(error))]
+    listed = [(row["path"], row["class"], row["part"]) for row in rows]
+    known = {path for path, _, _ in listed}
+    unlisted = [path for path, _, _ in listing.images if path not in known]
+    return listed, [Finding("unlisted", path, f"not in {SPLIT_FILE}, not used") for path in unlisted]
+
+
+def _relative(root, path) -> str:
+    path = pathlib.Path(path)
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def exit_code(result: Audit) -> int:
+    """Return 1 if there is an error among the findings, else 0."""
+    return int(any(finding.severity == "error" for finding in result.findings))
+
+
+def as_json(result: Audit) -> dict:
+    """Return the audit as JSON values: images, classes, findings (dicts of kind, severity, path, detail)."""
+    return {
+        "images": result.images,
+        "classes": dict(result.classes),
+        "findings": [
+            {"kind": one.kind, "severity": one.severity, "path": _printable(one.path), "detail": _printable(one.detail)}
+            for one in result.findings
+        ],
+    }
+
+
+def table(result: Audit) -> str:
+    """Return the audit for the screen: classes, then each kind of finding with its count and examples."""
+    lines = [
+        f"{result.root}: {result.images:,} images in {len(result.classes)} classes",
+        "",
+        *_class_lines(result.classes),
+    ]
+    by_kind = collections.defaultdict(list)
+    for finding in result.findings:
+        by_kind[finding.severity, finding.kind].append(finding)
+    if by_kind:
+        lines += ["", f"{'finding':<31}{'severity':<10}{'count':>6}  examples"]
+    for (severity, kind), found in by_kind.items():
+        examples = [f"{one.path}: {one.detail}" for one in found[:EXAMPLES]]
+        if len(found) > EXAMPLES:
+            examples.append(f"and {len(found) - EXAMPLES:,} more")
+        lines.append(f"{kind:<31}{severity:<10}{len(found):>6,}  {examples[0]}")
+        lines += [f"{'':<49}{example}" for example in examples[1:]]
+    totals = collections.Counter(finding.severity for finding in result.findings)
+    lines += ["", ", ".join(f"{totals[level]:,} {level}{'' if totals[level] == 1 else 's'}" for level in LEVELS)]
+    return _printable("\n".join(lines))
+
+
+def _class_lines(classes):
+    ordered = sorted(classes.items(), key=lambda item: (-item[1], item[0]))
+    half = CLASS_LINES // 2
+    rows = [(name, f"{count:,}") for name, count in ordered]
+    if len(rows) > CLASS_LINES:
+        rows = [*rows[:half], (f"... {len(rows) - 2 * half} classes between", ""), *rows[-half:]]
+    width = max((len(name) for name, _ in rows), default=0)
+    lines = [f"{'class':<{width}}  images"] if rows else []
+    lines += [f"{name:<{width}}{count:>8}" for name, count in rows]
+    return [*lines, f"imbalance ratio {checks.imbalance(classes):.1f} (largest class to smallest)"]
+
+
+def _printable(text) -> str:
+    """Return text that any terminal and any JSON reader takes: bytes of a name that are not UTF-8 become \\xNN."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def duplicate_groups(index: Index) -> Index:
+    """Read every image and fill `sha256` and `groups`: files of equal bytes and near-duplicates share a group.
+
+    Groups that the index already has are kept together.
+
+    Raises:
+        InputError: an image that cannot be decoded.
+    """
+    prints = fingerprints.read(index.root, index.paths)
+    for one in prints:
+        if one.problem:
+            raise BadImage(index.root / one.path, one.problem, one.reason)
+    groups = fingerprints.group(prints, index.groups.tolist())
+    return dataclasses.replace(index, groups=groups, sha256=tuple(one.sha256 for one in prints))

@@ -1,0 +1,224 @@
+"""The audit's checks, one function each: entries in, findings out."""
+
+import collections
+import dataclasses
+import itertools
+import pathlib
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+from kfg.data.decode import FORMATS
+from kfg.data.fingerprints import Fingerprint, near_pairs
+
+SEVERITY = {  # error: training refuses, or its figures would be wrong; warning: look at it; note: good to know
+    "undecodable": "error",
+    "truncated": "error",
+    "not-an-image": "error",  # a note where the file is not named like an image either: it is skipped
+    "bomb": "error",
+    "unreadable": "error",
+    "missing": "error",
+    "bad-split": "error",
+    "no-images": "error",
+    "one-class": "error",
+    "empty-class": "error",
+    "duplicate-across-classes": "error",
+    "duplicate-across-parts": "error",
+    "name-collision": "warning",  # of classes: error
+    "wrong-suffix": "warning",
+    "odd-size": "warning",
+    "one-image-class": "warning",
+    "duplicate": "warning",
+    "near-duplicate": "warning",
+    "near-duplicate-across-classes": "warning",
+    "near-duplicate-across-parts": "warning",
+    "imbalance": "note",
+    "mixed-sizes": "note",
+    "greyscale": "note",
+    "grey-in-colour": "note",
+    "cmyk": "note",
+    "alpha": "note",
+    "16-bit": "note",
+    "exif-rotation": "note",
+    "hidden": "note",
+    "outside": "note",
+    "unlisted": "note",
+}
+IMBALANCE = 10  # largest class over smallest, from which on it is said
+TURNED = {
+    2: "mirrored",
+    3: "turned by 180",
+    4: "upside down",
+    5: "transposed",
+    6: "turned by 90",
+    7: "transversed",
+    8: "turned by 270",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing found. `path` is relative to the audited folder, "." for the folder itself."""
+
+    kind: str
+    path: str
+    detail: str
+    severity: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "severity", self.severity or SEVERITY[self.kind])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Entry:
+    """One image file: where it lies, what it is meant to be, what it is."""
+
+    path: str
+    name: str
+    part: str
+    print: Fingerprint
+
+
+def broken(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Files that training would refuse."""
+    for entry in entries:
+        if entry.print.problem:
+            yield Finding(entry.print.problem, entry.path, entry.print.reason)
+
+
+def forms(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """What the file is, where that is not a plain upright 8-bit colour image of its suffix."""
+    for path, one in ((entry.path, entry.print) for entry in entries if not entry.print.problem):
+        suffix = pathlib.PurePosixPath(path).suffix
+        if suffix.lower() not in FORMATS[one.format]:
+            yield Finding("wrong-suffix", path, f"holds a {one.format}, is named {suffix or 'without suffix'}")
+        if one.sixteen_bit:
+            yield Finding("16-bit", path, f"16 bits per channel (mode {one.mode}), read as 8")
+        if one.alpha:
+            yield Finding("alpha", path, f"transparent (mode {one.mode}), laid on white")
+        if one.mode == "CMYK":
+            yield Finding("cmyk", path, "printing colours, read as RGB")
+        if one.mode in ("1", "L", "LA", "La") or one.mode.startswith("I"):
+            yield Finding("greyscale", path, f"one channel (mode {one.mode}), read as three equal ones")
+        elif one.grey:
+            yield Finding("grey-in-colour", path, f"mode {one.mode}, but all channels are equal")
+        if one.orientation != 1:
+            yield Finding(
+                "exif-rotation", path, f"EXIF orientation {one.orientation} ({TURNED[one.orientation]}), turned upright"
+            )
+
+
+def sizes(entries: Sequence[Entry], expect_size: tuple[int, int] | None) -> Iterator[Finding]:
+    """Sizes other than the expected one, or than the most common one if most images have it."""
+    good = [entry for entry in entries if not entry.print.problem]
+    if not good:
+        return
+    counts = collections.Counter(entry.print.size for entry in good)
+    (modal, count), *_ = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if expect_size is None and 2 * count <= len(good):
+        share = f"the most common, {_by(modal)}, has {count} of {len(good)} images"
+        yield Finding("mixed-sizes", ".", f"{len(counts)} sizes; {share}")
+        return
+    wanted, word = (tuple(expect_size), "expected") if expect_size is not None else (modal, "most are")
+    for entry in good:
+        if entry.print.size != wanted:
+            yield Finding("odd-size", entry.path, f"{_by(entry.print.size)}, {word} {_by(wanted)}")
+
+
+def _by(size) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def duplicates(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Equal bytes: one finding per extra file, and one more where the class or the part differs."""
+    same = collections.defaultdict(list)
+    for entry in entries:
+        if not entry.print.problem:
+            same[entry.print.sha256].append(entry)
+    for first, *extras in same.values():
+        for extra in extras:
+            yield Finding("duplicate", extra.path, f"same bytes as {first.path}")
+        for what, word in (("classes", "name"), ("parts", "part")):
+            for extra in extras:
+                if getattr(extra, word) != getattr(first, word):
+                    here, there = getattr(extra, word), getattr(first, word)
+                    yield Finding(
+                        f"duplicate-across-{what}", extra.path, f"in {here}; same bytes as {first.path} in {there}"
+                    )
+
+
+def near_duplicates(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Almost the same picture: per image its nearest earlier one, and its nearest of another class or part."""
+    pairs = near_pairs([entry.print for entry in entries]).tolist()
+    for kind, differs in (
+        ("near-duplicate", lambda a, b: True),
+        ("near-duplicate-across-classes", lambda a, b: a.name != b.name),
+        ("near-duplicate-across-parts", lambda a, b: a.part != b.part),
+    ):
+        said = set()
+        for i, j, bits in pairs:
+            if j not in said and differs(entries[i], entries[j]):
+                said.add(j)
+                yield Finding(kind, entries[j].path, f"like {entries[i].path} ({bits} of 64 hash bits differ)")
+
+
+def counts(classes: dict[str, int]) -> Iterator[Finding]:
+    """Classes with too little in them."""
+    if not any(classes.values()):
+        yield Finding("no-images", ".", "no images found")
+    elif sum(count > 0 for count in classes.values()) < 2:
+        yield Finding("one-class", ".", "images of one class only; a classifier needs at least two")
+    for name, count in classes.items():
+        if count == 0:
+            yield Finding("empty-class", name, "no images")
+        elif count == 1:
+            yield Finding("one-image-class", name, "one image: it cannot be both learnt and tested")
+    ratio = imbalance(classes)
+    if ratio >= IMBALANCE:
+        yield Finding("imbalance", ".", f"the largest class has {ratio:.1f} times the images of the smallest")
+
+
+def imbalance(classes: dict[str, int]) -> float:
+    """Return images of the largest class over those of the smallest that has any; 1.0 without images."""
+    filled = [count for count in classes.values() if count]
+    return max(filled) / min(filled) if filled else 1.0
+
+
+def collisions(paths: Sequence[str], classes: Sequence[str]) -> Iterator[Finding]:
+    """Names that differ in case or unicode form only: one file or class on some other system."""
+    for names, severity, word in ((classes, "error", "class"), (paths, "warning", "file")):
+        same = collections.defaultdict(list)
+        for name in names:
+            folder, _, last = name.rpartition("/")
+            same[folder, unicodedata.normalize("NFC", last).casefold()].append(name)
+        for first, *others in (sorted(group) for group in same.values()):
+            for other in others:
+                equal = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", other)
+                form = "unicode form" if equal else "case"
+                yield Finding(
+                    "name-collision", other, f"differs from the {word} {first!a} in {form} only", severity
+                )
+
+
+def passed_over(skipped: Sequence[tuple[str, str]]) -> Iterator[Finding]:
+    """What the scan skips, and why."""
+    texts = {
+        "hidden": ("hidden", "hidden, skipped"),
+        "outside": ("outside", "not in a class folder, skipped"),
+        "not-an-image": ("not-an-image", "neither named like an image nor one, skipped"),
+    }
+    for path, why in skipped:
+        kind, detail = texts[why]
+        yield Finding(kind, path, detail, "note")
+
+
+def all_checks(entries: Sequence[Entry], classes: dict[str, int], *, expect_size=None) -> Iterator[Finding]:
+    """Run every check that needs only the images."""
+    return itertools.chain(
+        broken(entries),
+        counts(classes),
+        collisions([entry.path for entry in entries], list(classes)),
+        duplicates(entries),
+        near_duplicates(entries),
+        forms(entries),
+        sizes(entries, expect_size),
+    )
