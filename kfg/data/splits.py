@@ -1,0 +1,223 @@
+"""Stratified train, val and test parts that keep groups together; folds; split.csv.
+
+How a class is divided. Its groups (duplicates, near-duplicates, derived copies; see `audit.duplicate_groups`) are
+shuffled and dealt, the largest first, each to the part that lacks most of its share in images. The share of a part is
+its fraction of the images being divided, rounded; what is left is train's. With single images as groups every part
+is within half an image of its fraction.
+
+Rare classes. A class of fewer than `min_per_class` groups is not divided by fractions: its largest group goes to
+train, the next one to test, the next to val, and the others to train. So one group is all in train, two are train and
+test. Every other class has at least one group in each part whose fraction is not 0.
+
+A group with images of several classes counts for the class most of them have, and is dealt once.
+"""
+
+import collections
+import csv
+import dataclasses
+import io
+import logging
+
+import numpy as np
+
+from kfg.data.folder import Index
+from kfg.errors import InputError
+from kfg.files import whole
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("path", "class", "part", "group", "sha256")
+MIN_PER_CLASS = 4  # groups; with three, one each, fractions mean nothing
+
+
+def split(
+    index: Index, *, val: float = 0.15, test: float = 0.2, seed: int = 0, min_per_class: int = MIN_PER_CLASS
+) -> Index:
+    """Decide the part of every image; the module's docstring says how.
+
+    Parts that the index already has are kept. Those it lacks are cut out of the images that have no part, or out of
+    train if all have one; `val` and `test` are fractions of these images. An image without a part whose group has
+    one goes there. A group that the given parts cut in two is a leak of the official split: it is logged, left, and
+    from there on two groups, so that `check` can hold the rest to the rule. Equal bytes it still refuses.
+
+    Args:
+        index: the images, with groups.
+        val, test: fraction of each class, >= 0, together below 1; 0 for no such part.
+        seed: int >= 0.
+        min_per_class: groups; a class with fewer is rare.
+    Returns:
+        the same images in the same order, with `parts` filled.
+    Raises:
+        InputError: fractions out of range.
+    Example:
+        >>> from kfg.data.folder import make_index
+        >>> index = make_index(".", [f"{i}.jpg" for i in range(40)], [0] * 20 + [1] * 20, ["a", "b"])
+        >>> decided = split(index, val=0.1, test=0.2)
+        >>> [len(decided.where(part)) for part in ("train", "val", "test")]
+        [28, 4, 8]
+    """
+    _check_fractions(val, test, min_per_class)
+    index = _cut_groups_apart(index)
+    parts = _joined(index)
+    given = set(index.parts)
+    fractions = {part: share for part, share in (("test", test), ("val", val)) if part not in given}
+    free = parts == ""
+    if not free.any():
+        free = parts == "train"
+    return dataclasses.replace(index, parts=_divided(index, parts, free, fractions, seed, min_per_class))
+
+
+def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Index]:
+    """Divide k times so that every image is in test exactly once, stratified by class, groups kept together.
+
+    Parts that the index has are put aside: all images are tested. Within a fold, val is carved from the rest; it
+    is `val` of each class's images, as in `split`.
+
+    Args:
+        index: the images, with groups.
+        k: folds, >= 2.
+        seed: int >= 0; the test sets depend on it and on k only.
+        val: fraction of each class.
+    Raises:
+        InputError: k or val out of range, or fewer groups than folds.
+    """
+    if k < 2:
+        raise InputError(f"k: at least 2 folds, got {k}")
+    _check_fractions(val, 1 / k, 1)
+    if len(set(index.groups.tolist())) < k:
+        raise InputError(
+            f"{index.root}: {k} folds need {k} groups of images, there are {len(set(index.groups.tolist()))}"
+        )
+    tested = _fold_of_each_image(index, k, seed)
+    decided = []
+    for fold in range(k):
+        parts = np.where(tested == fold, "test", "train").astype(object)
+        # `val` is a fraction of all images of a class, the carving wants one of what is not in test.
+        carved = {"val": val * k / (k - 1)}
+        parts = _divided(index, parts, parts == "train", carved, seed * k + fold, 2)
+        decided.append(dataclasses.replace(index, parts=parts))
+    return decided
+
+
+def _fold_of_each_image(index, k, seed) -> np.ndarray:
+    """Deal the groups of each class, the largest first, each to the fold that has fewest of the class."""
+    tested = np.zeros(len(index), dtype=np.int64)
+    in_fold = np.zeros(k, dtype=np.int64)
+    for units in _units_by_class(index, np.ones(len(index), dtype=bool), seed):
+        of_class = np.zeros(k, dtype=np.int64)
+        for unit in units:
+            fold = np.lexsort((in_fold, of_class))[0]  # ties go to the fold that is smallest over all classes
+            tested[unit] = fold
+            of_class[fold] += len(unit)
+            in_fold[fold] += len(unit)
+    return tested
+
+
+def _check_fractions(val, test, min_per_class):
+    for name, value in (("val", val), ("test", test)):
+        if not 0 <= value < 1:
+            raise InputError(f"{name}: a fraction in [0, 1), got {value}")
+    if val + test >= 1:
+        raise InputError(f"val and test: together below 1, got {val} and {test}; nothing would be left to train on")
+    if min_per_class < 1:
+        raise InputError(f"min_per_class: at least 1, got {min_per_class}")
+
+
+def _divided(index, parts, free, fractions, seed, min_per_class) -> tuple[str, ...]:
+    """Return the parts with the `free` images dealt to train and the parts of `fractions`."""
+    parts = parts.copy()
+    for units in _units_by_class(index, free, seed):
+        for unit, part in zip(units, _deal(units, fractions, min_per_class), strict=True):
+            parts[unit] = part
+    return tuple(parts.tolist())
+
+
+def _units_by_class(index, free, seed):
+    """Yield, class by class, the groups of the `free` images as position arrays: shuffled, then the largest first."""
+    members = collections.defaultdict(list)
+    for position in np.flatnonzero(free):
+        members[int(index.groups[position])].append(position)
+    by_class = collections.defaultdict(list)
+    for unit in members.values():
+        by_class[int(np.bincount(index.labels[unit]).argmax())].append(np.array(unit))
+    for label in sorted(by_class):
+        units = by_class[label]
+        order = np.random.default_rng([seed, label]).permutation(len(units))
+        yield sorted((units[i] for i in order), key=len, reverse=True)
+
+
+def _deal(units, fractions, min_per_class) -> list[str]:
+    """Return the part of each of a class's units, which come largest first."""
+    sought = [part for part in ("test", "val") if fractions.get(part, 0) > 0]
+    if len(units) < max(min_per_class, 1 + len(sought)):
+        return [*("train", *sought)[: len(units)], *["train"] * (len(units) - 1 - len(sought))]
+    total = sum(len(unit) for unit in units)
+    lacking = {part: max(1, int(fractions[part] * total + 0.5)) for part in sought}
+    lacking["train"] = total - sum(lacking.values())
+    dealt = []
+    for left, unit in zip(range(len(units), 0, -1), units, strict=True):
+        empty = [part for part in ("train", *sought) if part not in dealt]
+        # The last units go to parts that still have none, whatever they lack.
+        choice = empty if len(empty) >= left else ["train", *sought]
+        part = max(choice, key=lambda part: lacking[part])
+        lacking[part] -= len(unit)
+        dealt.append(part)
+    return dealt
+
+
+def _cut_groups_apart(index) -> Index:
+    """Give the sides of a group that the given parts cut a group id each."""
+    ids, owner, fresh, leak = index.groups.copy(), {}, {}, None
+    for position, (group, part) in enumerate(zip(index.groups.tolist(), index.parts, strict=True)):
+        first = owner.setdefault(group, position) if part else position
+        if part != index.parts[first]:
+            leak = leak or (first, position)
+            ids[position] = fresh.setdefault((group, part), int(index.groups.max()) + 1 + len(fresh))
+    if leak:
+        one, other = (f"{index.paths[i]} ({index.parts[i]})" for i in leak)
+        text = "%s: the given parts separate %d groups of duplicates or near-duplicates, such as %s and %s"
+        logger.warning(text, index.root, len({group for group, _ in fresh}), one, other)
+    return dataclasses.replace(index, groups=ids)
+
+
+def _joined(index) -> np.ndarray:
+    """Return the parts, undecided images in that of their group."""
+    part_of = {group: part for group, part in zip(index.groups.tolist(), index.parts, strict=True) if part}
+    own = zip(index.groups.tolist(), index.parts, strict=True)
+    return np.array([part or part_of.get(group, "") for group, part in own], dtype=object)
+
+
+def check(index: Index) -> None:
+    """Check that the parts are disjoint by path, by content and by group.
+
+    Raises:
+        InputError: an image without a part, or two images, named, that are one and lie in different parts.
+    """
+    undecided = index.where("")
+    if len(undecided):
+        raise InputError(f"{index.root / index.paths[undecided[0]]}: in no part (of {len(undecided)} such images)")
+    for what, keys in (("path", index.paths), ("content", index.sha256), ("group", index.groups.tolist())):
+        first = {}
+        for position, key in enumerate(keys):
+            other = first.setdefault(key, position)
+            if key != "" and index.parts[other] != index.parts[position]:
+                a, b = (f"{index.paths[i]} ({index.parts[i]})" for i in (other, position))
+                raise InputError(f"{index.root}: {a} and {b} have the same {what}, but lie in different parts")
+
+
+def write_csv(index: Index, path) -> None:
+    """Write path, class, part, group and sha256 of every image; `folder.read_split` reads it.
+
+    Raises:
+        InputError: an image without a part, or the file cannot be written (what was there stays).
+    """
+    undecided = index.where("")
+    if len(undecided):
+        raise InputError(f"{path}: {index.paths[undecided[0]]} is in no part (of {len(undecided)} such images)")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    names = (index.classes[label] for label in index.labels)
+    writer.writerows(zip(index.paths, names, index.parts, index.groups.tolist(), index.sha256, strict=True))
+    with whole(path, "wb") as file:  # names that are not UTF-8 keep their bytes
+        file.write(text.getvalue().encode("utf-8", "surrogateescape"))
