@@ -185,7 +185,8 @@ def _changed(images, seed, epoch, positions, work):
             matrices = ops.affine_matrices(height, width, **values)
             ops.warp(images, matrices, out, rows=rows, fill_mode=policy.fill_mode, cval=policy.cval)
         else:
-            out[rows] = images[rows]
+            for row in rows:  # out[rows] = images[rows] would copy twice
+                out[row] = images[row]
         if policy.changes_levels:
             ops.change_levels(out, ops.level_tables(**levels), rows=rows)
     return out
