@@ -17,13 +17,13 @@ from kfg.data.decode import BadImage
 READ_SIDE = 256  # px; a large JPEG is decoded no finer than this here, hash and thumbnail need 32
 THUMB_SIDE = 16  # px
 # Two images are near-duplicates if their hashes differ in at most NEAR_BITS of 64 and their colour thumbnails
-# correlate at NEAR_CORRELATION or more. Looked at, pair by pair, files of different bytes: all 35 pairs in fruit3
+# correlate at NEAR_CORRELATION or more. Looked at, pair by pair, files of different bytes: all 33 pairs in fruit3
 # are the same photograph or scene (re-encoded, cropped, captioned, the next frame), and so are both in cub100. The
-# hash alone will not do: of the 29 pairs of cub100 within 8 bits, 25 are other birds in the same pose. Of the 57
+# hash alone will not do: of the 29 pairs of cub100 within 8 bits, 25 are other birds in the same pose. Of the 59
 # in caltech20 most are different motorcycles cut out on white; taken for one, they only stay in one part.
 NEAR_BITS = 8
 NEAR_CORRELATION = 0.95
-FLAT = 2.0  # levels; a thumbnail of less contrast has no structure to compare
+FLAT = 2.0  # levels, standard deviation; a thumbnail of less contrast has no structure to compare
 NEIGHBOURS = 32  # nearest earlier images compared with each image, so that 20,000 frames of one film stay affordable
 GROUP_BITS = 12  # largest distance inside a group: A ~ B ~ C ... must not chain a whole class into one group
 BLOCK = 128  # images compared with all others at a time; at 20,000 images 20 MB
@@ -132,7 +132,7 @@ def hashes_of(prints: Sequence[Fingerprint]) -> np.ndarray:
 def _first_of_each_content(prints):
     seen, first = set(), []
     for i, one in enumerate(prints):
-        if not one.problem and one.sha256 not in seen and one.thumb.std() >= FLAT:
+        if not one.problem and one.sha256 not in seen and one.thumb.std(axis=(0, 1)).max() >= FLAT:
             seen.add(one.sha256)
             first.append(i)
     return first
@@ -155,9 +155,10 @@ def _near_earlier(hashes, thumbs, start):
 
 
 def _standard(thumbs) -> np.ndarray:
-    """Return float32 rows of mean 0 and length 1: their dot product is the correlation."""
-    rows = thumbs.reshape(len(thumbs), -1).astype(np.float32)
-    rows -= rows.mean(axis=1, keepdims=True)
+    """Return float32 rows, each channel's mean taken off, of length 1: their dot product is the correlation."""
+    rows = thumbs.astype(np.float32)
+    rows -= rows.mean(axis=(1, 2), keepdims=True)
+    rows = rows.reshape(len(rows), -1)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
