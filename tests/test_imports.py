@@ -79,7 +79,8 @@ def test_light_modules_leave_tensorflow_alone():
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_imports_next_to_nothing(option):
-    code = f"import sys\nsys.argv = ['kfg', {option!r}]\nfrom kfg.__main__ import main\ntry: main()\nexcept SystemExit: pass\n"
+    code = "import sys\nfrom kfg.__main__ import main\n"
+    code += f"try: main([{option!r}])\nexcept SystemExit: pass\n"
     code += "print(sorted({'tensorflow', 'keras', 'numpy', 'PIL', 'matplotlib', 'cv2'} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"

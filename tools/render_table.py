@@ -1,0 +1,59 @@
+"""Print a recipe's results as the Markdown tables of its README: rows of the study, then the arms.
+
+Run       python tools/render_table.py imagenet20 [RESULTS]   (default: recipes/NAME/results.jsonl)
+"""
+
+import argparse
+import importlib
+import pathlib
+import statistics
+import sys
+
+from kfg.ledger import read_results
+
+RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
+HEADER = ("row", "paper top-1", "ours top-1", "n", "top-5", "macro recall", "loss", "epochs", "width", "minutes")
+
+
+def spread(values) -> str:
+    """Return mean ± sd in percent; the mean alone for one value."""
+    text = f"{100 * statistics.fmean(values):.1f}"
+    return text + (f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def line(name, row, results) -> list[str]:
+    paper = f"{100 * row.reported['top1']:.1f}" if row.reported else "-"
+    if not results:
+        return [name, paper, "not measured yet", *[""] * (len(HEADER) - 3)]
+    metrics = {key: [r["metrics"][key]["value"] for r in results] for key in ("top1", "top5", "macro_recall", "loss")}
+    ours = spread(metrics["top1"])
+    if len(results) == 1:
+        top1 = results[0]["metrics"]["top1"]
+        ours += f" [{100 * top1['low']:.1f}, {100 * top1['high']:.1f}]"
+    config = results[0]["config"]
+    return [
+        name, paper, ours, str(len(results)), spread(metrics["top5"]), spread(metrics["macro_recall"]),
+        f"{statistics.fmean(metrics['loss']):.3f}", str(config["epochs"]), f"{config['width']:g}",
+        f"{statistics.fmean(r['seconds'] for r in results) / 60:.1f}",
+    ]  # fmt: skip
+
+
+def table(recipe, results) -> str:
+    """Return a Markdown table, a line per row of the recipe."""
+    rows = [line(name, row, [r for r in results if r["row"] == name]) for name, row in recipe.ROWS.items()]
+    cells = [HEADER, ["---"] * len(HEADER), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in cells)
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("results", nargs="?", type=pathlib.Path)
+    args = parser.parse_args(argv)
+    recipe = importlib.import_module(f"kfg.recipes.{args.recipe}")
+    print(table(recipe, read_results(args.results or RECIPES / args.recipe / "results.jsonl")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
