@@ -1,27 +1,30 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows them alike.
 
-Run       python tools/bench.py augment [--repeats 7] [--images 512]
+Run       python tools/bench.py augment|train|help-time|memory [--repeats 7]
 Prints    the median of each case with its lowest and highest, and the ratios beside the bars of the project
 Exit      0 when every bar is met, else 1; it is no test, because a shared machine makes it fail now and then
 """
 
 import argparse
 import os
+import pathlib
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+TOOLS = pathlib.Path(__file__).parent
 SIZE = 224  # pixels, square
 BATCH = 64  # images
 TURN, SHIFT, ZOOM = 30, 0.1, 0.1  # degrees; fraction of the size; factors in [1 - ZOOM, 1 + ZOOM]
 FILL = "reflect"
 
 
-def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int) -> dict[str, list[float]]:
-    """Run every case once to warm up, then `repeats` rounds of all cases, every other round backwards.
+def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int, warm_up: bool = True) -> dict[str, list[float]]:
+    """Run every case once to warm up (unless told not to), then `repeats` rounds, every other round backwards.
 
     Args:
         cases: name -> function that does the work once and returns its figure (images/s, seconds, MB).
@@ -29,7 +32,7 @@ def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int) -> dict[
     Returns:
         name -> figures in the order measured, without the warm-up.
     """
-    for case in cases.values():
+    for case in cases.values() if warm_up else ():
         case()
     figures = {name: [] for name in cases}
     for number in range(repeats):
@@ -140,6 +143,99 @@ def own_policy(images):
     return lambda: drain(dataset)
 
 
+def train(args) -> bool:
+    """Train ConvNet 1: plain Keras fit on float32 arrays in memory, ours in float32, ours in the format auto picks."""
+    import keras
+
+    from kfg.data import pipeline
+    from kfg.models.convnets import convnet
+    from kfg.training import callbacks, fit, precision
+
+    images = np.random.default_rng(0).integers(0, 256, (args.images, 68, 45, 3), dtype=np.uint8)
+    labels = np.arange(args.images, dtype=np.int32) % 20
+
+    def compiled(jit_compile=False):
+        model = convnet(num_classes=20, image_size=(68, 45))
+        fit.compile_classifier(model, learning_rate=1e-3, jit_compile=jit_compile)
+        return model
+
+    def plain():
+        model = keras.Sequential([keras.Input((68, 45, 3)), *compiled().layers[1:]])  # without our rescaling
+        model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        scaled = images.astype("float32") / 255
+        return lambda: model.fit(scaled, labels, batch_size=BATCH, verbose=0)
+
+    def ours(name, jit_compile=False):
+        with precision.scope(name):
+            model = compiled(jit_compile)
+
+        def work():
+            batches = pipeline.training_batches(pipeline.Images(images), labels, batch_size=BATCH, seed=0)
+            steps = pipeline.steps(len(labels), BATCH)
+            model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[callbacks.StopOnNaN()])
+
+        return work
+
+    chosen, jit_compile, rates = precision.choose(compiled, batch_size=BATCH)
+    print(
+        f"auto: {chosen}{' with XLA' if jit_compile else ''} of {', '.join(f'{k} {v:.1f}/s' for k, v in rates.items())}"
+    )
+    keras_fit, float32, auto = "plain Keras fit, float32 arrays", "kfg, float32", f"kfg, auto: {chosen}"
+    cases = {keras_fit: plain(), float32: ours("float32"), auto: ours(chosen, jit_compile)}
+    figures = interleaved({name: rate(work, args.images) for name, work in cases.items()}, repeats=args.repeats)
+    bars = [(auto, keras_fit, 1.5), (float32, keras_fit, 0.97)]
+    return report(f"train ConvNet 1, batches of {BATCH}", figures, unit="images/s", bars=bars)
+
+
+def help_time(args) -> bool:
+    """Start `kfg --help` and `import tensorflow`, each in a new process."""
+
+    def starts(*command):
+        return rate(lambda: subprocess.run([sys.executable, *command], check=True, capture_output=True), 1)
+
+    ours, theirs = "kfg --help", "import tensorflow"
+    cases = {ours: starts("-m", "kfg", "--help"), theirs: starts("-c", "import tensorflow")}
+    figures = interleaved(cases, repeats=args.repeats)
+    return report("start", figures, unit="starts/s", bars=[(ours, theirs, 10)])
+
+
+def memory(args) -> bool:
+    """Stream 2,000 and 20,000 images through decoding, the disk cache and an augmented epoch, in new processes."""
+
+    def peak(count):
+        code = f"import sys; sys.path.insert(0, {str(TOOLS)!r}); import bench; bench.stream({count})"
+        answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        return float(answer.stdout.split()[-1])
+
+    few, many = "2,000 images", "20,000 images"
+    figures = interleaved({few: lambda: peak(2_000), many: lambda: peak(20_000)}, repeats=args.repeats, warm_up=False)
+    # the bar is "at most 1.15 times", so the ratio printed is few / many, at least 1 / 1.15
+    return report("peak memory", figures, unit="MB", bars=[(few, many, round(1 / 1.15, 3))])
+
+
+def stream(count) -> None:
+    """Decode `count` images to disk, read one augmented epoch of them, print the process's peak memory in MB."""
+    import resource
+    import tempfile
+
+    from PIL import Image
+
+    from kfg.augment.policies import Policy
+    from kfg.data import folder, pipeline
+
+    with tempfile.TemporaryDirectory() as scratch:
+        rng = np.random.default_rng(0)
+        for i in range(200):
+            pixels = rng.integers(0, 256, (30, 30, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((300, 300)).save(f"{scratch}/{i}.jpg")
+        paths = [f"{i % 200}.jpg" for i in range(count)]
+        index = folder.make_index(scratch, paths, np.arange(count) % 2, ("a", "b"))
+        images = pipeline.load(index, image_size=(128, 128), memory_budget=0, cache_dir=f"{scratch}/cache")
+        policy = Policy(rotation=TURN, horizontal_flip=True)
+        drain(pipeline.training_batches(images, index.labels, batch_size=BATCH, seed=0, policy=policy))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
 def drain(dataset):
     for _ in dataset:
         pass
@@ -154,6 +250,13 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("augment", parents=[common], help="augmented images per second")
     command.add_argument("--images", type=int, default=512)
     command.set_defaults(run=augment)
+    command = commands.add_parser("train", parents=[common], help="ConvNet 1 training images per second")
+    command.add_argument("--images", type=int, default=192)
+    command.set_defaults(run=train)
+    command = commands.add_parser("help-time", parents=[common], help="start of the command against import tensorflow")
+    command.set_defaults(run=help_time)
+    command = commands.add_parser("memory", parents=[common], help="peak memory of streaming many images")
+    command.set_defaults(run=memory)
     return top
 
 
