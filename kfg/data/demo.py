@@ -1,0 +1,144 @@
+"""Draw a data folder to try kfg on: twenty classes in families of look-alikes, lopsided, with planted blemishes."""
+
+import concurrent.futures
+import io
+import json
+import os
+import pathlib
+import shutil
+
+import numpy as np
+from PIL import Image
+
+from kfg.data.demo_photo import photograph
+from kfg.data.demo_shapes import FAMILIES
+from kfg.errors import InputError
+
+SIZE = (96, 120)  # (width, height) in pixels
+IMAGES_PER_CLASS = 64  # mean over the classes, blemishes not counted
+LOPSIDED = (1.45, 0.95, 0.6)  # images of a family's first, second, third class over the mean
+SIBLINGS = tuple(tuple(kinds) for kinds in FAMILIES.values())  # the classes of a tuple are easily taken for each other
+CLASSES = tuple(sorted(name for family in SIBLINGS for name in family))
+HIDDEN = ".kfg_demo"  # the planted hidden folder; it holds the list of what was planted
+PLANTED = "planted.json"
+EXIF_ORIENTATION = 0x0112
+
+
+def write(root, *, images_per_class: int = IMAGES_PER_CLASS, size: tuple[int, int] = SIZE, seed: int = 0) -> dict:
+    """Draw `root/<class>/<class>_NNNN.jpg`; equal arguments give equal bytes.
+
+    The folder appears whole or not at all. One that holds the same demo already is left as it is. Every blemish
+    trains: the audit lists all of them and finds no error.
+
+    Args:
+        root: a folder that is not there yet, is empty, or holds this demo.
+        images_per_class: mean over the classes, >= 8.
+        size: (width, height) in pixels, each >= 32.
+        seed: int >= 0.
+    Returns:
+        what was planted: kind of finding -> sorted paths relative to `root`.
+    Raises:
+        InputError: arguments out of range, `root` holds something else, or cannot be written.
+    """
+    root = pathlib.Path(root)
+    if images_per_class < 8:
+        raise InputError(f"images_per_class: at least 8, got {images_per_class}")
+    if min(size) < 32:
+        raise InputError(f"size: at least 32x32 pixels, got {size[0]}x{size[1]}")
+    wanted = {"images_per_class": images_per_class, "size": list(size), "seed": seed}
+    partial = root.with_name(f".{root.name}.{os.getpid()}.partial")
+    try:
+        if root.exists() and any(root.iterdir()):
+            return _already_there(root, wanted)
+        partial.mkdir(parents=True)
+        planted = _draw_all(partial, images_per_class, tuple(size), seed)
+        text = json.dumps({**wanted, "planted": planted}, indent=1)
+        (partial / HIDDEN / PLANTED).write_text(text, encoding="utf-8")
+        if root.exists():
+            root.rmdir()
+        os.replace(partial, root)
+    except OSError as error:
+        raise InputError(f"{root}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return planted
+
+
+def counts(images_per_class: int) -> dict[str, int]:
+    """Return the images drawn of each class, blemishes not counted.
+
+    Example:
+        >>> counts(64)["finch"], counts(64)["wagtail"]
+        (93, 38)
+    """
+    share = {name: LOPSIDED[place] for family in SIBLINGS for place, name in enumerate(family)}
+    return {name: round(images_per_class * share[name]) for name in CLASSES}
+
+
+def _already_there(root, wanted) -> dict:
+    try:
+        found = json.loads((root / HIDDEN / PLANTED).read_text(encoding="utf-8"))
+        planted = found.pop("planted")
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError) as error:
+        raise InputError(f"{root}: not empty, and not kfg's demo; give another folder") from error
+    if found != wanted:
+        raise InputError(f"{root}: holds a demo drawn with {found}; give another folder or remove it")
+    return planted
+
+
+def _draw_all(root, images_per_class, size, seed) -> dict:
+    jobs = [(name, i) for name, count in counts(images_per_class).items() for i in range(count)]
+    for name in CLASSES:
+        (root / name).mkdir()
+
+    def one(job):
+        name, i = job
+        rng = np.random.default_rng([seed, CLASSES.index(name), i])
+        image = photograph(name, rng, size)
+        (root / _path(name, i)).write_bytes(_jpeg(image, quality=int(rng.integers(82, 95))))
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, jobs))
+    return _plant(root, counts(images_per_class), size, seed)
+
+
+def _path(name, i) -> str:
+    return f"{name}/{name}_{i:04d}.jpg"
+
+
+def _jpeg(image, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def _plant(root, drawn, size, seed) -> dict:
+    """Add the blemishes behind the last image of their class, so that the audit takes them for the extras."""
+    planted = {}
+
+    def add(kind, name, data):
+        path = _path(name, drawn[name])
+        drawn[name] += 1
+        (root / path).write_bytes(data)
+        planted.setdefault(kind, []).append(path)
+
+    def fresh(name, size=size):
+        return photograph(name, np.random.default_rng([seed, CLASSES.index(name), drawn[name]]), size)
+
+    for name, other in (("finch", (80, 80)), ("oak", (size[0] + 24, size[1])), ("sloop", (size[0] // 2, size[1] // 2))):
+        add("odd-size", name, _jpeg(fresh(name, other), quality=90))
+    for name, i in (("perch", 3), ("perch", 5), ("mug", 0), ("bolete", 7)):
+        add("duplicate", name, (root / _path(name, i)).read_bytes())
+    for name, i, gain in (("roach", 2, 1.08), ("elm", 4, 0.93)):  # as saved again by another program
+        with Image.open(root / _path(name, i)) as image:
+            add("near-duplicate", name, _jpeg(image.point(lambda level, gain=gain: min(255, level * gain)), quality=55))
+    add("greyscale", "warbler", _jpeg(fresh("warbler").convert("L"), quality=90))
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6  # stored lying on its side, as a camera held upright does
+    add("exif-rotation", "trout", _jpeg(fresh("trout").transpose(Image.Transpose.ROTATE_90), quality=90, exif=exif))
+    gif = io.BytesIO()
+    fresh("leaf_beetle").save(gif, "GIF")
+    add("wrong-suffix", "leaf_beetle", gif.getvalue())
+    (root / HIDDEN).mkdir()
+    planted["hidden"] = [HIDDEN]
+    return {kind: sorted(paths) for kind, paths in planted.items()}
