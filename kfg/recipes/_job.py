@@ -41,6 +41,7 @@ class Job:
         out: the folder given with --out; the run folder is `out/recipe/row/seed-N[-fold-K-of-M]`.
         precision: one of kfg.training.precision.CHOICES.
         resume: go on where an interrupted run stopped.
+        note: what a reader of the report must know about the row.
     """
 
     recipe: str
@@ -53,6 +54,7 @@ class Job:
     resume: bool = False
     fold: int | None = None
     folds: int = 1
+    note: str = ""
 
     def __post_init__(self):
         self.started = time.perf_counter()
@@ -181,8 +183,12 @@ class Job:
         model.save(partial)
         os.replace(partial, self.workdir / export.MODEL_FILE)
 
-    def finish(self, index: Index, images, *, batch_size: int) -> dict:
-        """Predict val and test, export, write the report; return report.json's content."""
+    def finish(self, index: Index, images, *, batch_size: int, sections=()) -> dict:
+        """Predict val and test, export, write the report; return report.json's content.
+
+        Args:
+            sections: (title, text or rows) that the report shows besides its own.
+        """
         model = self._float32_model()
         self._save_model(model)
         parts = {part: index.where(part) for part in PARTS}
@@ -194,7 +200,10 @@ class Job:
         predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
         difference = self._export(model, index.take(parts["test"]))
         print(f"export: largest difference to the model {difference:.2g}")
-        result = report.write(self.workdir, answers["test"], image_root=index.root, decode=decode)
+        sections = [*([("About this row", self.note)] if self.note else []), *sections]
+        result = report.write(
+            self.workdir, answers["test"], image_root=index.root, decode=decode, extra_sections=sections
+        )
         self._append_result(result, {part: len(at) for part, at in parts.items()}, difference)
         return result
 

@@ -109,6 +109,7 @@ def jobs(recipe, args):
                 yield Job(
                     recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
                     data=data, out=args.out, precision=args.precision, resume=args.resume,
+                    note=rows[name].note,
                 )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def title(run) -> str:
     config = run.config or {}
     words = [str(config[key]) for key in ("recipe", "row") if config.get(key)]
     words += [f"seed {config['seed']}"] if words and config.get("seed") is not None else []
-    words += [f"fold {config['fold']} of {config.get('folds')}"] if words and config.get("fold") is not None else []
+    words += [f"fold {config['fold'] + 1} of {config.get('folds')}"] if words and config.get("fold") is not None else []
     return ", ".join(words) or run.name
 
 

@@ -1,5 +1,6 @@
 """The recipe from the command line, end to end, on a few generated JPEGs."""
 
+import html
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from kfg import __main__, export
+from kfg.augment.policies import Policy
 from kfg.recipes import _runner, imagenet20
 from kfg.training import checkpoint
 
@@ -33,6 +35,7 @@ def test_the_whole_chain_leaves_report_export_and_predictions(finished, photos, 
     rows = [json.loads(line) for line in (finished / "results.jsonl").read_text().splitlines()]
     assert [row["row"] for row in rows] == ["convnet2", "convnet4", "convnet5"]
     run = finished / "imagenet20" / "convnet5" / "seed-0"
+    assert "Extra training images" in (run / "report.html").read_text()
     for name in (
         "config.json",
         "env.json",
@@ -180,6 +183,20 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
     assert recipe(photos, tmp_path, "--smoke", *options) == 2
     error = capsys.readouterr().err.strip()
     assert "\n" not in error and named in error
+
+
+def test_set_reaches_into_the_policy_and_keeps_the_rest():
+    args = _runner.parser(imagenet20).parse_args(["--data", "x", "--set", "policy={'rotation': 20}", "--epochs", "3"])
+    config = _runner.configured_rows(imagenet20, args)["convnet2"].config
+    assert config.policy == Policy(rotation=20)
+    assert (config.epochs, config.plateau_factor) == (3, 0.75)
+
+
+def test_a_row_that_repeats_a_mistake_says_so_in_its_report(photos, tmp_path):
+    assert recipe(photos, tmp_path, "--smoke", "--rows", "convnet1-val-is-test") == 0
+    run = tmp_path / "imagenet20" / "convnet1-val-is-test" / "seed-0"
+    note = imagenet20.ROWS["convnet1-val-is-test"].note
+    assert html.escape(note) in (run / "report.html").read_text()
 
 
 def test_missing_data_and_an_unwritable_out_are_named(photos, tmp_path, capsys):

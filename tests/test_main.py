@@ -1,0 +1,102 @@
+"""The `kfg` command: what it prints, and its exit codes."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from kfg.__main__ import main
+from kfg.recipes import imagenet20
+
+
+@pytest.fixture
+def photos(tmp_path):
+    root = tmp_path / "photos"
+    for name, colours in {"cat": 4, "dog": 5}.items():
+        (root / name).mkdir(parents=True)
+        for i in range(colours):
+            noise = Image.effect_noise((40, 30), 60 + 40 * i).convert("RGB")
+            noise.save(root / name / f"{i}.png")
+    return root
+
+
+def test_audit_prints_a_table_writes_json_and_tells_by_its_exit_code(photos, tmp_path, capsys):
+    target = tmp_path / "findings.json"
+    assert main(["audit", str(photos), "--json", str(target)]) == 0
+    assert "cat" in capsys.readouterr().out
+    written = json.loads(target.read_text())
+    assert written["images"] == 9 and written["classes"] == {"cat": 4, "dog": 5}
+    (photos / "cat" / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 nothing more")
+    assert main(["audit", str(photos), "--json", str(target)]) == 1
+    kinds = {(f["kind"], f["severity"]) for f in json.loads(target.read_text())["findings"]}
+    assert any(severity == "error" for _, severity in kinds)
+
+
+def test_audit_takes_the_size_images_should_have(photos, tmp_path):
+    target = tmp_path / "findings.json"
+    main(["audit", str(photos), "--json", str(target), "--expect-size", "40x30"])
+    assert not [f for f in json.loads(target.read_text())["findings"] if f["kind"] == "odd-size"]
+    main(["audit", str(photos), "--json", str(target), "--expect-size", "41x30"])
+    assert len([f for f in json.loads(target.read_text())["findings"] if f["kind"] == "odd-size"]) == 9
+
+
+def test_split_writes_what_the_next_scan_uses(photos, capsys):
+    assert main(["split", str(photos), "--out", str(photos / "split.csv"), "--val", "0.2", "--test", "0.2"]) == 0
+    printed = capsys.readouterr().out
+    from kfg.data import folder
+
+    index = folder.scan(photos)
+    assert len(index) == 9 and set(index.parts) == {"train", "val", "test"}
+    assert all(f"{part} {len(index.where(part))}" in printed for part in folder.PARTS)
+
+
+def test_models_lists_every_model_as_json(capsys):
+    assert main(["models", "--classes", "7", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"name", "input", "parameters", "trainable", "gmacs"} <= set(rows[0])
+    assert rows[0]["parameters"] == 2_153_940 - 13 * 129  # 13 classes fewer: 128 weights and a bias each
+
+
+def test_compare_shows_the_papers_figures_and_errata_without_any_run(tmp_path, capsys):
+    assert main(["compare", "imagenet20", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "51.70" in printed and "not measured" in printed and "patience 2 / patience 3" in printed
+
+
+def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):
+    def result(seed, top1):
+        metrics = {"top1": {"value": top1}, "loss": {"value": 2.0}}
+        config = {"width": 0.5, "epochs": 3}
+        return {
+            "recipe": "imagenet20",
+            "row": "convnet1",
+            "seed": seed,
+            "data": {"name": "mine"},
+            "config": config,
+            "metrics": metrics,
+        }
+
+    rows = [result(0, 0.40), result(1, 0.50)]
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["compare", "imagenet20", "--out", str(tmp_path)]) == 0
+    assert "45.00 ± 7.07 (n = 2), 2.000, mine, width 0.5, 3 epochs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments, named", [
+    (["audit", "nowhere"], "nowhere"),
+    (["audit", ".", "--expect-size", "300"], "--expect-size"),
+    (["split", "nowhere"], "nowhere"),
+    (["models", "--classes", "1"], "classes"),
+    (["compare", "imagenet21"], "imagenet21"),
+    (["predict", "nowhere", "nowhere.jpg"], "nowhere"),
+    (["predict", "nowhere", "nowhere.jpg", "--top", "0"], "--top"),
+])  # fmt: skip
+def test_wrong_use_is_one_line_and_exit_2(arguments, named, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1 and named in error
+
+
+def test_the_errata_of_the_study_are_all_there():
+    assert len(imagenet20.ERRATA) >= 5

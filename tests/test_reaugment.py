@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from kfg import reaugment
+from kfg.augment.policies import Policy
+from kfg.data.pipeline import Images
+from kfg.errors import InputError
+from kfg.evaluation.predict import Predictions
+
+
+def answers(matrix, classes=("a", "b", "c", "d")):
+    """Return Predictions that have this confusion matrix."""
+    labels, predicted = [], []
+    for true, row in enumerate(matrix):
+        for guess, count in enumerate(row):
+            labels += [true] * count
+            predicted += [guess] * count
+    probabilities = np.eye(len(classes), dtype=np.float32)[predicted]
+    paths = tuple(f"{i}.jpg" for i in range(len(labels)))
+    return Predictions(paths, np.array(labels, np.int32), probabilities, classes)
+
+
+MATRIX = [[18, 12, 0, 0], [0, 30, 0, 0], [20, 0, 10, 0], [3, 0, 0, 0]]  # recall .6, 1, .33, 0 on 3 images
+
+
+def test_the_worst_judged_classes_are_weak():
+    assert reaugment.weak_classes(answers(MATRIX), count=2, min_support=20).tolist() == [2, 0]
+    assert reaugment.weak_classes(answers(MATRIX), count=2, min_support=3).tolist() == [3, 2]
+
+
+def test_no_class_with_enough_images_is_an_error_that_says_how_many_there_are():
+    with pytest.raises(InputError, match=r"31 validation images \(most: 30\)"):
+        reaugment.weak_classes(answers(MATRIX), count=2, min_support=31)
+
+
+def make(arm, weak=(1,), seed=0):
+    """40 images of 4 classes whose level tells the class."""
+    labels = np.arange(40) % 4
+    images = Images((labels * 50).astype(np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8))
+    policy = Policy(rotation=30, fill_mode="nearest", horizontal_flip=True)
+    rounds = (reaugment.Round(count=30, policy=policy, seeds_per_class=5), reaugment.Round(count=7, policy=policy))
+    return reaugment.extra_images(images, labels, arm=arm, rounds=rounds, weak=weak, seed=seed)
+
+
+def test_targeted_makes_weak_classes_only_and_uniform_as_many_over_all():
+    images, labels = make("targeted")
+    assert len(images) == len(labels) == 37 and set(labels) == {1}
+    np.testing.assert_array_equal(images[:, 4, 4, 0], 50)
+    images, labels = make("uniform")
+    assert len(images) == 37 and set(labels) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(images[:, 4, 4, 0], labels * 50)
+    assert len(make("none")[0]) == 0
+
+
+def test_the_same_seed_makes_the_same_images_and_another_seed_others():
+    same = [make("uniform", seed=1) for _ in range(2)]
+    np.testing.assert_array_equal(same[0][0], same[1][0])
+    assert not np.array_equal(make("uniform", seed=2)[1], same[0][1])
+
+
+def test_an_unknown_arm_lists_the_known_ones():
+    with pytest.raises(InputError, match="'some' is none of none, uniform, targeted"):
+        make("some")
+
+
+def test_nothing_finished_is_nothing_to_compare(tmp_path):
+    assert reaugment.compare(tmp_path, {"none": "a", "uniform": "b", "targeted": "c"}) is None
