@@ -194,9 +194,7 @@ def collisions(paths: Sequence[str], classes: Sequence[str]) -> Iterator[Finding
             for other in others:
                 equal = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", other)
                 form = "unicode form" if equal else "case"
-                yield Finding(
-                    "name-collision", other, f"differs from the {word} {first!a} in {form} only", severity
-                )
+                yield Finding("name-collision", other, f"differs from the {word} {first!a} in {form} only", severity)
 
 
 def passed_over(skipped: Sequence[tuple[str, str]]) -> Iterator[Finding]:

@@ -17,15 +17,15 @@ def photograph(name: str, rng, size: tuple[int, int]) -> Image.Image:
     Returns:
         RGB image.
     """
-    width, height = (SUPERSAMPLE * side for side in size)
-    scene = _background(rng, width, height)
-    thing = _posed(draw(name, rng, min(width, height)), rng, width, height)
+    width, height = size
+    thing = _posed(draw(name, rng, SUPERSAMPLE * min(size)), rng, SUPERSAMPLE * width, SUPERSAMPLE * height)
+    thing = thing.resize(size, Image.Resampling.BOX)
     alpha = thing.getchannel("A")
-    scene = _shadowed(scene, alpha, rng)
+    scene = _shadowed(_background(rng, width, height), alpha, rng)
     body = _mottled(np.asarray(thing.convert("RGB"), dtype=np.float32), rng)
     cover = np.asarray(alpha, dtype=np.float32)[..., None] / 255
     scene = (scene * (1 - cover) + body * cover) * _light(rng, width, height)
-    image = Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)
+    image = Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8))
     image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0, 0.7)))
     grain = rng.normal(0, rng.uniform(2, 7), (size[1], size[0], 1)) + rng.normal(0, 2, (size[1], size[0], 3))
     return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
@@ -71,9 +71,8 @@ def _posed(thing, rng, width, height):
 
 def _shadowed(scene, alpha, rng):
     """Darken the scene below and beside the thing."""
-    dx, dy = int(rng.integers(-14, 15)), int(rng.integers(2, 14))
-    small = alpha.resize((alpha.width // 4, alpha.height // 4), Image.Resampling.BOX)
-    soft = small.filter(ImageFilter.GaussianBlur(rng.uniform(1, 3))).resize(alpha.size, Image.Resampling.BILINEAR)
+    dx, dy = int(rng.integers(-7, 8)), int(rng.integers(1, 8))
+    soft = alpha.filter(ImageFilter.GaussianBlur(rng.uniform(2, 6)))
     moved = np.roll(np.asarray(soft, dtype=np.float32), (dy, dx), axis=(0, 1))[..., None] / 255
     return scene * (1 - rng.uniform(0.25, 0.6) * moved)
 

@@ -208,7 +208,7 @@ FAMILIES = {
         "ladybird_seven": (beetle, "seven"),
         "leaf_beetle": (beetle, "stripes"),
     },
-    "bird": {"finch": (bird, "stout", 0.2), "warbler": (bird, "fine", 0.2), "wagtail": (bird, "fine", 0.42)},
+    "bird": {"finch": (bird, "stout", 0.1), "warbler": (bird, "fine", 0.1), "wagtail": (bird, "fine", 0.42)},
     "fish": {"roach": (fish, "plain"), "perch": (fish, "bars"), "trout": (fish, "spots")},
     "mushroom": {"bolete": (mushroom, "plain"), "fly_agaric": (mushroom, "warts"), "parasol": (mushroom, "ring")},
     "leaf": {"beech": (leaf, "smooth"), "elm": (leaf, "teeth"), "oak": (leaf, "lobes")},

@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 import unicodedata
 
@@ -334,3 +336,11 @@ def test_fruit3_has_its_known_blemishes_within_a_minute(real_data):
 def test_odd_files_are_called_by_their_content(real_data):
     wrong = {one.detail for one in audit.audit(real_data / "odd_files").findings if one.kind == "wrong-suffix"}
     assert wrong == {"holds a GIF, is named .jpg", "holds a PNG, is named .jpg"}
+
+
+def test_none_of_this_imports_tensorflow():
+    modules = "audit, checks, decode, demo, fingerprints, folder, listing, splits"
+    code = (
+        f"import sys; from kfg.data import {modules}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
