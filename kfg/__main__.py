@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import os
 import pathlib
 import re
 import sys
 
-from kfg import __version__
+from kfg import __version__, quiet
 from kfg.errors import InputError
 
 
@@ -41,14 +40,16 @@ def demo(args) -> int:
     """Draw the demo images."""
     from kfg.data import demo as drawing
 
-    drawing.write(args.folder)
-    print(f"{args.folder}: {sum(1 for _ in args.folder.rglob('*.jpg'))} images")
+    planted = drawing.write(args.folder)
+    print(f"{args.folder}: 20 classes drawn")
+    print("planted for the audit to find: " + ", ".join(f"{kind} {len(paths)}" for kind, paths in planted.items()))
     return 0
 
 
 def models(args) -> int:
     """List every model kfg can build."""
-    from kfg.models import catalogue
+    with quiet.tensorflow_notes():
+        from kfg.models import catalogue
 
     rows = [catalogue.describe(name, num_classes=args.classes) for name in catalogue.MODELS]
     if args.json:
@@ -63,10 +64,11 @@ def models(args) -> int:
 
 def predict(args) -> int:
     """Print path, class and probability of each image; exit 1 if one could not be read."""
-    from kfg import export
-
     if args.top < 1:
         raise InputError(f"--top: at least 1, got {args.top}")
+    with quiet.tensorflow_notes():
+        from kfg import export
+
     files = export.image_files(args.images)
     failed = 0
     rows = []
@@ -146,7 +148,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv=None) -> int:
     """Run one sub-command; return its exit code, 2 for wrong input."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as in kfg.recipes
     args = parser().parse_args(argv)
     try:
         return args.run(args)

@@ -14,12 +14,12 @@ RANKS = {
     "reaugment": 4, "search": 4, "report": 4, "export": 4,
     "training": 3, "evaluation": 3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
-    "files": 1,
+    "files": 1, "quiet": 1,
     "errors": 0,
 }  # fmt: skip
 # ledger reads a recipe's rows by name; it is called by the command line only
 WITHOUT_TENSORFLOW = (
-    "kfg.__main__", "kfg.errors", "kfg.files", "kfg.ledger", "kfg.data.folder", "kfg.data.decode", "kfg.data.audit",
+    "kfg.__main__", "kfg.errors", "kfg.files", "kfg.quiet", "kfg.ledger", "kfg.data.folder", "kfg.data.decode", "kfg.data.audit",
     "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics", "kfg.evaluation.paired",
     "kfg.augment.policies", "kfg.augment.copies",
 )  # fmt: skip

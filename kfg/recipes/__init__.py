@@ -1,6 +1,10 @@
-"""One module per study, each a program: python -m kfg.recipes.NAME."""
+"""One module per study, each a program: python -m kfg.recipes.NAME.
 
-import os
+Importing TensorFlow prints notes on CUDA and oneDNN that no setting silences; a program's own lines should not
+drown in them, so here it is imported once with the error stream closed. An import that fails still raises.
+"""
 
-# TensorFlow's C++ log, read when it is first imported: its notes on CUDA and oneDNN drown a program's own lines.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from kfg import quiet
+
+with quiet.tensorflow_notes():
+    import tensorflow as tf  # noqa: F401

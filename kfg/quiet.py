@@ -1,0 +1,24 @@
+"""Programs without TensorFlow's chatter."""
+
+import contextlib
+import os
+import warnings
+
+
+@contextlib.contextmanager
+def tensorflow_notes():
+    """Drop what is written to the process's error stream inside; for the import of TensorFlow.
+
+    Its C++ code writes there before it reads any setting. Python exceptions pass.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what it says later
+    # Keras passes shuffle=True to its own validation loop and then warns that it is ignored
+    warnings.filterwarnings("ignore", message=".shuffle=True. was passed, but will be ignored")
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
