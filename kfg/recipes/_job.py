@@ -150,7 +150,11 @@ class Job:
             fit.compile_classifier(model, learning_rate=learning_rate, jit_compile=jit_compile)
             return model
 
-        return precision.choose(compiled, batch_size=batch_size)
+        key = (build().count_params(), batch_size)
+        if key not in self.data.precisions:
+            self.data.precisions[key] = precision.choose(compiled, batch_size=batch_size)
+            print(f"precision: {self.data.precisions[key][0]}")
+        return self.data.precisions[key]
 
     def _write_environment(self, chosen, jit_compile, rates):
         rates = {name: round(rate, 1) for name, rate in rates.items()}
