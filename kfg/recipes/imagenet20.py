@@ -119,7 +119,7 @@ ROWS = {
 }
 ARM_ROWS = {"none": "arm-none", "uniform": "arm-uniform", "targeted": "arm-targeted"}
 DEFAULT_ROWS = ("convnet1", "convnet5")
-QUICK = {"width": 0.25, "epochs": 12, "batch_size": 32}
+QUICK = {"width": 0.25, "epochs": 18, "batch_size": 32}
 SMOKE = {"width": 0.05, "epochs": 1, "batch_size": 32, "image_size": (40, 37), "min_support": 1}
 
 ERRATA = (
