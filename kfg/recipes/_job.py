@@ -5,14 +5,13 @@ import json
 import logging
 import os
 import pathlib
-import time
 
 import keras
 import numpy as np
 import PIL.Image
 
 from kfg import export, report
-from kfg.data import pipeline, splits
+from kfg.data import folder, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
 from kfg.errors import InputError
@@ -20,11 +19,14 @@ from kfg.evaluation import predict
 from kfg.files import read_json, write_json
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
-from kfg.training import checkpoint, fit, precision
+from kfg.training import callbacks, checkpoint, fit, precision
 
 logger = logging.getLogger(__name__)
 
 PARITY_IMAGES = 8
+METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
+RESULTS_FILE = "results.jsonl"
+EXPORT_CHECK = "export_check.json"
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
 
 
@@ -57,8 +59,6 @@ class Job:
     note: str = ""
 
     def __post_init__(self):
-        self.started = time.perf_counter()
-        self.environment = {}
         self.model = None
 
     @property
@@ -158,13 +158,13 @@ class Job:
 
     def _write_environment(self, chosen, jit_compile, rates):
         rates = {name: round(rate, 1) for name, rate in rates.items()}
-        self.environment = {
+        environment = {
             "precision": chosen,
             "jit_compile": jit_compile,
             "images_per_second": rates,
             **provenance.environment(),
         }
-        write_json(self.workdir / "env.json", self.environment)
+        write_json(self.workdir / "env.json", environment)
 
     def keep_interrupted(self) -> bool:
         """After Ctrl-C: leave a model.keras with the last finished epoch's weights; say whether there was one."""
@@ -204,11 +204,11 @@ class Job:
         predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
         difference = self._export(model, index.take(parts["test"]))
         print(f"export: largest difference to the model {difference:.2g}")
+        write_json(self.workdir / EXPORT_CHECK, {"images": PARITY_IMAGES, "largest_difference": difference})
         sections = [*([("About this row", self.note)] if self.note else []), *sections]
         result = report.write(
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_sections=sections
         )
-        self._append_result(result, {part: len(at) for part, at in parts.items()}, difference)
         return result
 
     def _export(self, model, index) -> float:
@@ -225,18 +225,26 @@ class Job:
             encoded=[path.read_bytes() for path in paths],
         )
 
-    def _append_result(self, result, counts, difference):
+    def record(self) -> None:
+        """Add the finished run to results.jsonl, unless it is there: a kill may have come between report and row."""
+        path = self.out / RESULTS_FILE
+        settings = json.loads(json.dumps(self.settings()))
+        known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if any(settings.items() <= json.loads(line).items() for line in known):
+            return
+        result, made = read_json(self.workdir / report.REPORT_FILE), read_json(self.workdir / "env.json")
+        index = folder.read_split(self.workdir / "split.csv", self.data.index.root, classes=self.data.index.classes)
         row = {
-            "commit": self.environment["commit"],
-            **self.settings(),
-            "parts": counts,
-            "metrics": {name: result[name] for name in ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")},
-            "export_difference": difference,
-            "seconds": round(time.perf_counter() - self.started, 1),
-            **{name: self.environment[name] for name in ("device", "versions")},
-            "trained_in": self.environment["precision"],
+            "commit": made["commit"],
+            **settings,
+            "parts": {part: len(index.where(part)) for part in PARTS},
+            "metrics": {name: result[name] for name in METRICS},
+            "export_difference": read_json(self.workdir / EXPORT_CHECK)["largest_difference"],
+            "seconds": round(callbacks.seconds(self.workdir / "history.csv"), 1),
+            "trained_in": made["precision"],
+            **{name: made[name] for name in ("device", "versions")},
         }
-        with open(self.out / "results.jsonl", "a", encoding="utf-8") as file:
+        with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 

@@ -3,11 +3,15 @@
 import argparse
 import ast
 import dataclasses
+import errno
 import logging
 import pathlib
 import sys
 
 from kfg.errors import InputError
+
+# what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
+MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +77,11 @@ def main(recipe, argv=None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in MACHINE_ERRORS:
+            raise
+        print(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         kept = bool(current) and current[0].keep_interrupted()
         where = current[0].workdir if current else args.out
@@ -118,10 +127,12 @@ def run_one(recipe, job) -> None:
     job.open()
     if job.finished():
         print(f"{job.workdir}: finished before, not repeated")
+        job.record()
         return
     fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
     print(f"== {job.recipe} {job.row}, seed {job.seed}{fold}", flush=True)
     result = recipe.run(job.config, job)
+    job.record()
     top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
     print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
     print(f"report: {job.workdir / 'report.html'}", flush=True)

@@ -43,6 +43,12 @@ def write_history(rows, path) -> None:
         writer.writerows(rows)
 
 
+def seconds(path) -> float:
+    """Return how long the epochs in a history.csv took together, interruptions not counted."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return sum(float(row["seconds"]) for row in csv.DictReader(file))
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """End training at the first step whose loss is not finite.
 

@@ -84,6 +84,15 @@ def test_a_finished_run_is_not_repeated(finished, photos, capsys):
     assert len((finished / "results.jsonl").read_text().splitlines()) == 3
 
 
+def test_a_row_lost_between_report_and_results_is_added_again_once(finished, photos):
+    results = finished / "results.jsonl"
+    before = results.read_text().splitlines()
+    results.write_text("\n".join(before[:2]) + "\n")
+    for _ in range(2):
+        assert recipe(photos, finished, "--smoke", "--set", "weak_count=1", "--rows", "convnet5") == 0
+        assert results.read_text().splitlines() == before
+
+
 def test_a_run_of_other_settings_is_not_overwritten(finished, photos, capsys):
     before = (finished / "imagenet20" / "convnet2" / "seed-0" / "report.json").read_bytes()
     assert (
