@@ -135,7 +135,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--json", action="store_true")
 
     p = command(predict, "classify images")
-    p.add_argument("model", type=pathlib.Path, metavar="RUN|EXPORT", help="a run folder, an export, or a .keras file")
+    p.add_argument(
+        "model", type=pathlib.Path, metavar="RUN|EXPORT", help="a run folder, its export, or its model.keras"
+    )
     p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
     p.add_argument("--top", type=int, default=1, metavar="K", help="classes per image (default: 1)")
     p.add_argument("--json", action="store_true")

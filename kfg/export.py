@@ -44,11 +44,15 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Iterable[bytes] 
         The largest absolute difference of a probability.
     Raises:
         RuntimeError: if it exceeds TOLERANCE.
+        InputError: the disk is full.
     """
     path = pathlib.Path(path)
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    _write(model, partial, classes)
+    try:
+        _write(model, partial, classes)
+    except tf.errors.ResourceExhaustedError as error:
+        raise InputError(f"{partial}: the disk is full; make room and run again with --resume") from error
     write_json(partial / CLASSES_FILE, list(classes))
     difference = _parity(model, partial, samples, list(encoded))
     if difference > TOLERANCE:
@@ -161,6 +165,8 @@ def load(path) -> Classifier:
         InputError: there is none, it is damaged, or its classes are not those listed beside it.
     """
     path = pathlib.Path(path)
+    if path.name == MODEL_FILE and path.is_file():
+        return _load_keras(path.parent)
     for folder in (path / "export", path):
         if (folder / "saved_model.pb").is_file():
             return _load_export(folder)
@@ -174,7 +180,7 @@ def _load_export(folder) -> Classifier:
         loaded = tf.saved_model.load(str(folder))
         classes = [name.decode() for name in loaded.class_names().numpy()]
         size = loaded.image_size().numpy().tolist()
-    except (OSError, tf.errors.OpError, AttributeError) as error:
+    except (OSError, tf.errors.OpError, AttributeError, IndexError) as error:
         raise InputError(f"{folder}: not a whole kfg export ({str(error).splitlines()[0]})") from error
     if read_json(folder / CLASSES_FILE) != classes:
         raise InputError(f"{folder / CLASSES_FILE}: its classes are not those inside the model")

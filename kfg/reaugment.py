@@ -107,9 +107,26 @@ def compare(folder, rows: dict[str, str]) -> dict | None:
     runs = [run for run in runs if all((folder / row / run / "report.json").is_file() for row in rows.values())]
     if not runs:
         return None
+    _check_alike([folder / row / run for run in runs for row in rows.values()])
     arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in ARMS}
     weak = [[one["id"] for one in read_json(folder / rows["targeted"] / run / WEAK_FILE)] for run in runs]
     return paired.paired_recall(arms, weak, control="none")
+
+
+def _check_alike(run_folders) -> None:
+    """Raise unless the runs differ in nothing but arm, seed and fold: else their difference has another cause."""
+    first = None
+    for path in run_folders:
+        settings = read_json(path / "config.json")
+        config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
+        trained_in = read_json(path / "env.json")["precision"]
+        alike = {**config, "data": settings["data"], "folds": settings["folds"], "trained in": trained_in}
+        first = first or alike
+        different = [key for key in alike if alike[key] != first.get(key)]
+        if different:
+            key = different[0]
+            here = f"{key} is {alike[key]}, but {first.get(key)} in {run_folders[0]}"
+            raise InputError(f"{path}: not to be compared with the other arms: {here}")
 
 
 def table(comparison: dict) -> str:
@@ -123,6 +140,10 @@ def table(comparison: dict) -> str:
             lines.append(line + (f"   against none {_percent(difference, '+')}" if difference else ""))
         difference = content["arms"]["targeted"]["against"]["uniform"]["difference"]
         lines.append(f"  targeted against uniform {_percent(difference, '+')}")
+    lines.append(
+        "The weak classes are those the arm none did badly on, so it is low there by selection and gains by any new "
+        "training; targeted against uniform is free of that."
+    )
     return "\n".join(lines)
 
 

@@ -79,7 +79,7 @@ def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):
     rows = [result(0, 0.40), result(1, 0.50)]
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert main(["compare", "imagenet20", "--out", str(tmp_path)]) == 0
-    assert "45.00 ± 7.07 (n = 2), 2.000, mine, width 0.5, 3 epochs" in capsys.readouterr().out
+    assert "45.00 ± 7.07 (n = 2), 2.000, mine, width 0.5, epochs 3" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments, named", [

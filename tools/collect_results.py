@@ -30,7 +30,10 @@ def collect(rows, folder=RECIPES) -> dict[str, int]:
     counts = {}
     for recipe in sorted({row["recipe"] for row in rows}):
         path = folder / recipe / "results.jsonl"
-        kept = {identity(row): row for row in [*read_results(path), *(r for r in rows if r["recipe"] == recipe)]}
+        kept = {
+            identity(row): row
+            for row in [*(read_results(path) if path.exists() else []), *(r for r in rows if r["recipe"] == recipe)]
+        }
         write_text(path, "".join(json.dumps(row) + "\n" for row in kept.values()))
         counts[recipe] = len(kept)
     return counts

@@ -9,10 +9,11 @@ import pathlib
 import statistics
 import sys
 
-from kfg.ledger import read_results
+from kfg.ledger import by_settings, read_results
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
-HEADER = ("row", "paper top-1", "ours top-1", "n", "top-5", "macro recall", "loss", "epochs", "width", "minutes")
+SETTINGS = ("epochs", "width", "batch_size", "learning_rate")
+HEADER = ("row", "paper top-1", "ours top-1", "n", "top-5", "macro recall", "loss", "data", *SETTINGS, "minutes")
 
 
 def spread(values) -> str:
@@ -33,14 +34,17 @@ def line(name, row, results) -> list[str]:
     config = results[0]["config"]
     return [
         name, paper, ours, str(len(results)), spread(metrics["top5"]), spread(metrics["macro_recall"]),
-        f"{statistics.fmean(metrics['loss']):.3f}", str(config["epochs"]), f"{config['width']:g}",
-        f"{statistics.fmean(r['seconds'] for r in results) / 60:.1f}",
+        f"{statistics.fmean(metrics['loss']):.3f}", results[0]["data"]["name"],
+        *(f"{config[key]:g}" for key in SETTINGS), f"{statistics.fmean(r['seconds'] for r in results) / 60:.1f}",
     ]  # fmt: skip
 
 
 def table(recipe, results) -> str:
     """Return a Markdown table, a line per row of the recipe."""
-    rows = [line(name, row, [r for r in results if r["row"] == name]) for name, row in recipe.ROWS.items()]
+    rows = []
+    for name, row in recipe.ROWS.items():
+        groups = by_settings([result for result in results if result["row"] == name])
+        rows += [line(name, row, group) for group in groups or [[]]]
     cells = [HEADER, ["---"] * len(HEADER), *rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in cells)
 

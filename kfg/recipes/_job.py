@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import PIL.Image
 
-from kfg import export, report
+from kfg import export, ledger, report
 from kfg.data import folder, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
 from kfg.errors import InputError
 from kfg.evaluation import predict
-from kfg.files import read_json, write_json
+from kfg.files import read_json, write_json, write_text
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
 from kfg.training import callbacks, checkpoint, fit, precision
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 PARITY_IMAGES = 8
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
-RESULTS_FILE = "results.jsonl"
 EXPORT_CHECK = "export_check.json"
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
 
@@ -118,6 +117,11 @@ class Job:
         else:
             index = splits.folds(self.data.index, k=self.folds, val=val, seed=seed)[self.fold]
         splits.check(index)
+        for part in PARTS:
+            if not len(index.where(part)):
+                raise InputError(
+                    f"{index.root}: no image is left for {part}; change --set {part}_fraction or add images"
+                )
         splits.write_csv(index, self.workdir / "split.csv")
         write_json(self.workdir / "classes.json", list(index.classes))
         return index
@@ -169,7 +173,7 @@ class Job:
     def keep_interrupted(self) -> bool:
         """After Ctrl-C: leave a model.keras with the last finished epoch's weights; say whether there was one."""
         state = checkpoint.read(self.workdir / "checkpoint" / "last.npz")
-        if state is None or self.model is None:
+        if state is None or self.model is None or self.finished():
             return False
         checkpoint.restore(self.model, state)
         self._save_model(self._float32_model())
@@ -226,12 +230,12 @@ class Job:
         )
 
     def record(self) -> None:
-        """Add the finished run to results.jsonl, unless it is there: a kill may have come between report and row."""
-        path = self.out / RESULTS_FILE
+        """Put the finished run into results.jsonl, in the place of an older row of the same settings.
+
+        Called for every finished run, new or not: a kill may have come between its report and its row.
+        """
+        path = self.out / ledger.RESULTS
         settings = json.loads(json.dumps(self.settings()))
-        known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        if any(settings.items() <= json.loads(line).items() for line in known):
-            return
         result, made = read_json(self.workdir / report.REPORT_FILE), read_json(self.workdir / "env.json")
         index = folder.read_split(self.workdir / "split.csv", self.data.index.root, classes=self.data.index.classes)
         row = {
@@ -244,8 +248,8 @@ class Job:
             "trained_in": made["precision"],
             **{name: made[name] for name in ("device", "versions")},
         }
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        others = [other for other in ledger.read_results(self.out) if not settings.items() <= other.items()]
+        write_text(path, "".join(json.dumps(one) + "\n" for one in [*others, row]))
 
 
 def _difference(found, wanted, key) -> str:
@@ -257,6 +261,9 @@ def _difference(found, wanted, key) -> str:
 
 
 def _same_in_graph(path) -> bool:
-    """Return whether TensorFlow's ops decode this file to the very pixels Pillow gives (not CMYK, WebP, ...)."""
+    """Return whether TensorFlow's ops decode this file to the very pixels Pillow gives: see kfg.data.graph."""
     with PIL.Image.open(path) as image:
-        return image.format in ("JPEG", "PNG") and image.mode in ("L", "RGB", "RGBA", "LA", "P")
+        if image.format == "PNG":
+            depth = path.read_bytes()[24]  # bits per channel, in the header chunk that comes first
+            return depth >= 8 and not image.getexif()
+        return image.format == "JPEG" and image.mode in ("L", "RGB")

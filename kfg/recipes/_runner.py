@@ -73,6 +73,7 @@ def main(recipe, argv=None) -> int:
         for job in jobs(recipe, args):
             current[:] = [job]
             run_one(recipe, job)
+            current.clear()
         recipe.summarise(args.out)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -142,6 +143,8 @@ def configured_rows(recipe, args) -> dict[str, Row]:
     """Return the recipe's rows with --quick, --smoke, --epochs and --set applied, in that order."""
     changes = {**(recipe.QUICK if args.quick else {}), **(recipe.SMOKE if args.smoke else {})}
     if args.epochs is not None:
+        if args.epochs < 1:
+            raise InputError(f"--epochs: at least 1, got {args.epochs}")
         changes["epochs"] = args.epochs
     fields = {field.name: field for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)}
     for assignment in args.set:
@@ -150,8 +153,6 @@ def configured_rows(recipe, args) -> dict[str, Row]:
             raise InputError(f"--set {assignment}: expected KEY=VALUE with a KEY of {', '.join(fields)}")
         changes[key] = _value(value)
     rows = {name: dataclasses.replace(row, config=_replaced(row.config, changes)) for name, row in recipe.ROWS.items()}
-    if changes.get("epochs", 1) < 1:
-        raise InputError(f"--epochs: at least 1, got {changes['epochs']}")
     return rows
 
 
@@ -159,14 +160,20 @@ def _replaced(config, changes):
     for key, value in changes.items():
         before = getattr(config, key)
         if dataclasses.is_dataclass(before) and isinstance(value, dict):
-            changes = {**changes, key: dataclasses.replace(before, **value)}
+            try:
+                changes = {**changes, key: dataclasses.replace(before, **value)}
+            except (TypeError, ValueError) as error:
+                raise InputError(f"--set {key}: {error}") from error
         elif (
             before is not None
             and not isinstance(value, type(before))
             and not (isinstance(before, float) and isinstance(value, int))
         ):
             raise InputError(f"--set {key}: expected {type(before).__name__} like {before!r}, got {value!r}")
-    return dataclasses.replace(config, **changes)
+    try:
+        return dataclasses.replace(config, **changes)
+    except ValueError as error:
+        raise InputError(f"--set {error}") from error
 
 
 def _value(text):

@@ -49,6 +49,14 @@ ROUND_2 = dataclasses.replace(ROUND_1, count=650, policy=dataclasses.replace(ROU
 ROUND_ARMS = dataclasses.replace(ROUND_1, count=200)
 
 
+LIMITS = (
+    ("width", 0.01, 16), ("dropout", 0, 0.95), ("l2", 0, 100), ("batch_size", 1, 65536), ("epochs", 1, 100_000),
+    ("learning_rate", 1e-9, 1e3), ("plateau_factor", 1e-6, 0.999), ("plateau_patience", 1, 100_000),
+    ("min_learning_rate", 0, 1e3), ("stop_patience", 1, 100_000), ("test_fraction", 0.01, 0.9),
+    ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31), ("weak_count", 1, 100_000), ("min_support", 1, 100_000),
+)  # fmt: skip
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     image_size: tuple[int, int] = (68, 45)  # pixels, height and width: 450 x 300 times 0.15
@@ -74,6 +82,14 @@ class Config:
     min_support: int = 8  # validation images a class needs to be judged
     arm: str = "none"  # which classes get extra images: none, uniform, targeted
     rounds: tuple[reaugment.Round, ...] = ()
+
+    def __post_init__(self):
+        for name, low, high in LIMITS:
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, (int, float)) and low <= value <= high):
+                raise ValueError(f"{name}: from {low} to {high}, got {value!r}")
+        if self.val_is_test and self.weak_from:
+            raise ValueError("val_is_test: not together with weak_from, the validation images would be trained on")
 
 
 NET1 = Config()

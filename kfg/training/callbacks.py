@@ -6,6 +6,7 @@ import pathlib
 import time
 
 import keras
+import numpy as np
 
 from kfg.errors import InputError
 from kfg.files import whole
@@ -50,10 +51,12 @@ def seconds(path) -> float:
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """End training at the first step whose loss is not finite.
+    """End training at the first step whose loss, or the first epoch whose weights, are not finite.
+
+    Goes first in the list, so that the checkpoint of the last good epoch stays.
 
     Raises:
-        InputError: naming epoch, step and learning rate; the checkpoint of the last good epoch stays.
+        InputError: naming epoch, step and learning rate.
     """
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -65,5 +68,15 @@ class StopOnNaN(keras.callbacks.Callback):
             rate = float(self.model.optimizer.learning_rate)
             raise InputError(
                 f"learning_rate: the loss is {loss} at epoch {self.epoch + 1}, step {batch + 1}, "
-                f"with learning_rate={rate:g}; a smaller one may do"
+                f"with learning_rate={rate:g}; remove the run folder and try a smaller one"
             )
+
+    def on_epoch_end(self, epoch, logs=None):
+        # a loss clipped to a finite number can hide weights that are not
+        for variable in (*self.model.variables, *self.model.optimizer.variables):
+            values = variable.numpy()
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise InputError(
+                    f"learning_rate: {variable.path} is not finite after epoch {epoch + 1}; "
+                    "remove the run folder and try a smaller one"
+                )

@@ -81,7 +81,11 @@ def train(
         first_epoch = checkpoint.restore(model, state)
         logger.info("resumed after epoch %d", first_epoch)
     elif start_from is not None:
-        checkpoint.restore(model, checkpoint.read(start_from))
+        earlier = checkpoint.read(start_from)
+        checkpoint.restore(model, earlier)
+        best = checkpoint.best_weights(earlier)
+        if best is not None:  # it stopped early, and its finished model is the best epoch's
+            model.set_weights(best)
     if first_epoch >= epochs or _had_stopped(state):
         return _finished(model, state)
     if verbose is None:

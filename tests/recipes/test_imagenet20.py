@@ -120,6 +120,14 @@ def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos
     assert (tmp_path / "imagenet20" / "arms.html").is_file()
 
 
+def test_arms_of_other_settings_are_not_compared(photos, tmp_path, capsys):
+    assert recipe(photos, tmp_path, "--smoke", "--set", "weak_count=1", "--rows", "arm-none,arm-targeted") == 0
+    assert recipe(photos, tmp_path, "--smoke", "--set", "dropout=0.7", "--rows", "arm-uniform") == 2
+    error = capsys.readouterr().err
+    assert "not to be compared" in error and "dropout" in error
+    assert not (tmp_path / "imagenet20" / "arms.json").exists()
+
+
 def start(photos, out, *options):
     command = [
         sys.executable,
@@ -186,6 +194,10 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
     (("--set", "epochs=many"), "epochs"),
     (("--epochs", "0"), "--epochs"),
     (("--folds", "0"), "--folds"),
+    (("--set", "batch_size=0"), "batch_size"),
+    (("--set", "stop_patience=abc"), "stop_patience"),
+    (("--set", "policy={'rotation': -1}"), "rotation"),
+    (("--set", "policy={'colour': 1}"), "colour"),
     (("--precision", "double"), "double"),
 ])  # fmt: skip
 def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
