@@ -125,7 +125,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--val", type=float, default=0.15, help="fraction of the images (default: %(default)s)")
     p.add_argument("--test", type=float, default=0.2, help="fraction of the images (default: %(default)s)")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--min-per-class", type=int, default=3, help="a class with fewer images is not divided by fractions")
+    p.add_argument("--min-per-class", type=int, default=4, help="a class with fewer images is not divided by fractions")
 
     p = command(demo, "draw the demo images")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
@@ -158,6 +158,9 @@ def main(argv=None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # `kfg predict ... | head`
         sys.stderr.close()
         return 0

@@ -24,6 +24,8 @@ def whole(path, mode: str = "w"):
         'all of it'
     """
     path = pathlib.Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, a file is to be written")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:

@@ -133,6 +133,8 @@ def table(comparison: dict) -> str:
     """Return the comparison as lines for the screen: recall per group and arm, paired differences, percent."""
     lines = [f"arms over {comparison['runs']} runs, {comparison['images']} test images; percent [95 % interval]"]
     for group, content in comparison["groups"].items():
+        if not content["answers"]:  # every class is targeted
+            continue
         lines.append(f"{group} classes, {content['answers']} answers")
         for arm in ARMS:
             line = f"  {arm:<9} recall {_percent(content['arms'][arm]['recall'])}"

@@ -181,8 +181,9 @@ def group(prints: Sequence[Fingerprint], known: Iterable[int]) -> np.ndarray:
             _join(sets, first.setdefault(key, i), i)
     hashes = hashes_of(prints)
     for i, j, _ in near_pairs(prints).tolist():
-        apart = np.bitwise_count(hashes[sets[i], None] ^ hashes[None, sets[j]]).max()
-        if sets[i] is not sets[j] and apart <= GROUP_BITS:
+        if sets[i] is sets[j]:  # asked first: the next line costs the product of the two sizes
+            continue
+        if np.bitwise_count(hashes[sets[i], None] ^ hashes[None, sets[j]]).max() <= GROUP_BITS:
             _join(sets, i, j)
     return np.array([min(members) for members in sets], dtype=np.int64)
 

@@ -9,6 +9,7 @@ from kfg.errors import InputError
 
 PARTS = ("train", "val", "test")
 SUFFIXES = tuple(dict.fromkeys(suffix for suffixes in FORMATS.values() for suffix in suffixes))
+PART_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
 SPLIT_FILE = "split.csv"
 
 
@@ -60,10 +61,21 @@ def list_folder(root) -> Listing:
             for name in _class_folders(root, root / part, listing) if part in names else ():
                 _list_class(root, root / part / name, name, part, listing)
     else:
+        _refuse_misnamed_parts(root, names)
         for name in names:
             _list_class(root, root / name, name, "", listing)
     listing.images.sort(key=lambda image: (PARTS.index(image[2]) if image[2] else 0, image[0]))
     return listing
+
+
+def _refuse_misnamed_parts(root, names) -> None:
+    """Raise where part folders would be read as classes, which would train "train" against "test"."""
+    for name in names:
+        if name.casefold() in PART_LIKE and any(entry.is_dir() for entry in os.scandir(root / name)):
+            raise InputError(
+                f"{root / name}: looks like a part, not a class; part folders are named {', '.join(PARTS)}, "
+                f"train among them and no other folder beside them (found {', '.join(names)})"
+            )
 
 
 def _class_folders(root, folder, listing) -> list[str]:
@@ -76,7 +88,7 @@ def _class_folders(root, folder, listing) -> list[str]:
     names = []
     for entry in entries:
         path = pathlib.Path(entry.path).relative_to(root).as_posix()
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or entry.name == "__MACOSX":  # what a Mac leaves in its archives
             listing.skipped.append((path, "hidden"))
         elif entry.is_dir():
             names.append(entry.name)

@@ -8,10 +8,10 @@ import pathlib
 
 import keras
 import numpy as np
-import PIL.Image
+import tensorflow as tf
 
 from kfg import export, ledger, report
-from kfg.data import folder, pipeline, splits
+from kfg.data import folder, graph, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
 from kfg.errors import InputError
@@ -83,12 +83,15 @@ class Job:
         if path.is_file():
             found = read_json(path)
             different = [key for key in wanted if found.get(key) != wanted[key]]
-            if different:
+            begun = (self.workdir / "checkpoint").is_dir() or self.finished()
+            if different and begun:
                 what = _difference(found, wanted, different[0])
                 raise InputError(f"{self.workdir}: holds a run with another {what}; give another --out or remove it")
-            if not self.finished() and not self.resume:
+            if begun and not self.finished() and not self.resume:
                 raise InputError(f"{self.workdir}: holds an unfinished run; add --resume to go on, or remove it")
-            return
+            if begun:
+                return
+            (self.workdir / "env.json").unlink(missing_ok=True)  # nothing was trained: begin anew
         write_json(path, wanted)
 
     def settings(self) -> dict:
@@ -216,7 +219,7 @@ class Job:
         return result
 
     def _export(self, model, index) -> float:
-        paths = [path for path in index.full_paths() if _same_in_graph(path)][:PARITY_IMAGES]
+        paths = [path for path in index.full_paths()[:PARITY_IMAGES] if _same_in_graph(path)]
         size = tuple(model.input_shape[1:3])
         samples = [pipeline.resize(decode(path), size).numpy() for path in paths]
         if not samples:
@@ -261,9 +264,8 @@ def _difference(found, wanted, key) -> str:
 
 
 def _same_in_graph(path) -> bool:
-    """Return whether TensorFlow's ops decode this file to the very pixels Pillow gives: see kfg.data.graph."""
-    with PIL.Image.open(path) as image:
-        if image.format == "PNG":
-            depth = path.read_bytes()[24]  # bits per channel, in the header chunk that comes first
-            return depth >= 8 and not image.getexif()
-        return image.format == "JPEG" and image.mode in ("L", "RGB")
+    """Return whether TensorFlow's ops decode this file to the very pixels of training: see kfg.data.graph."""
+    try:
+        return np.array_equal(graph.decode(path.read_bytes()), decode(path))
+    except tf.errors.OpError:  # WebP, TIFF: not for the export's second endpoint
+        return False

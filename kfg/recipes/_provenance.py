@@ -38,9 +38,11 @@ def fingerprint(index: Index) -> str:
 def commit() -> str:
     """Return the git commit kfg runs from, with "-dirty" for local changes; "" outside a checkout."""
     here = pathlib.Path(kfg.__file__).parents[1]
-    answer = subprocess.run(
-        ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-        capture_output=True,
-        text=True,
-    )
+    if not (here / ".git").exists():  # installed, perhaps inside somebody else's checkout
+        return ""
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True)
+    except OSError:  # a machine without git
+        return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""

@@ -102,6 +102,8 @@ def jobs(recipe, args):
     seeds = _seeds(args.seeds)
     if args.folds < 1:
         raise InputError(f"--folds: at least 1, got {args.folds}")
+    if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
+        raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
     _writable(args.out)
     from kfg.training.precision import CHOICES
 

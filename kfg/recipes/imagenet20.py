@@ -201,7 +201,10 @@ def weak_classes(config, job) -> np.ndarray:
     if not config.weak_from:
         return np.empty(0, np.int64)
     answers = predict.read_csv(job.precursor(config.weak_from) / VAL_PREDICTIONS)
-    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=config.min_support)
+    support = int(np.bincount(answers.labels).max())
+    if support < config.min_support:
+        print(f"weak classes are judged on at most {support} validation images each, {config.min_support} were wanted")
+    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=min(config.min_support, support))
     reaugment.write_weak(job.workdir, weak, answers.classes)
     print("weak classes:", ", ".join(answers.classes[i] for i in weak))
     return weak

@@ -149,5 +149,8 @@ def _method(comparison) -> Safe:
         "Over runs: Student t on one difference per run. It says whether training again would. Folds share training "
         "images, so with folds it is somewhat too narrow.",
         "A gain to believe is clear of zero in both.",
+        f"Where the targeted classes were chosen by answers of {comparison['control']} itself, that arm is low on "
+        "them by selection, and any new training gains there. What the choice of classes brings is the difference "
+        "between targeted and uniform.",
     ]
     return tag("ul", *(tag("li", line) for line in lines), class_="note")

@@ -149,3 +149,18 @@ def test_real_folders(real_data):
     assert folder.scan(real_data / "fruit3").counts().tolist() == [1495, 1495, 1495]
     with Image.open(index.full_paths()[0]) as image:
         assert image.size == (227, 227)
+
+
+PARTS_ASTRAY = [("train", "valid", "test"), ("Train", "Val"), ("train", "val", "notes"), ("val", "test")]
+
+
+@pytest.mark.parametrize("parts", PARTS_ASTRAY)
+    "parts", [("train", "valid", "test"), ("Train", "Val"), ("train", "val", "notes"), ("val", "test")]
+)
+def test_part_folders_under_other_names_are_not_taken_for_classes(tmp_path, parts):
+    for part in parts:
+        for name in ("a", "b"):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.new("RGB", (4, 4)).save(tmp_path / part / name / "0.png")
+    with pytest.raises(InputError, match="looks like a part"):
+        folder.scan(tmp_path)

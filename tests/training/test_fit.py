@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from kfg.errors import InputError
-from kfg.training import checkpoint, fit
+from kfg.training import callbacks, checkpoint, fit
 
 EPOCHS = 6
 STEPS = 3
@@ -44,13 +44,13 @@ def batches(first_epoch):
     return one.repeat(EPOCHS - first_epoch)
 
 
-def train(workdir, *, model=None, epochs=EPOCHS, **changes):
+def train(workdir, *, model=None, epochs=EPOCHS, make=batches, **changes):
     model = model or small_model()
     arguments = {
         "steps_per_epoch": STEPS, "plateau_factor": 0.5, "plateau_patience": 1, "min_learning_rate": 1e-6, "verbose": 0,
     }  # fmt: skip
     val = tf.data.Dataset.from_tensor_slices(data(1)).batch(4)
-    rows = fit.train(model, batches, val, workdir=workdir, epochs=epochs, **{**arguments, **changes})
+    rows = fit.train(model, make, val, workdir=workdir, epochs=epochs, **{**arguments, **changes})
     return model, rows
 
 
@@ -149,3 +149,32 @@ def test_a_checkpoint_appears_whole(tmp_path, monkeypatch):
         checkpoint.save(path, model, epoch=2)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["last.npz"]
+
+
+def test_weights_that_are_not_finite_stop_training_though_the_loss_is(tmp_path):
+    model = small_model()
+
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kernel = self.model.layers[0].kernel
+            kernel.assign(kernel * np.nan)
+
+    x, y = data()
+    with pytest.raises(InputError, match="kernel is not finite after epoch 1"):
+        model.fit(x, y, epochs=1, verbose=0, callbacks=[Spoil(), callbacks.StopOnNaN()])
+
+
+def test_going_on_from_a_run_that_stopped_early_starts_at_its_best_epoch(tmp_path):
+    first, _ = train(tmp_path / "first", model=small_model(learning_rate=0.5), stop_patience=1)
+    state = checkpoint.read(tmp_path / "first" / "checkpoint" / "last.npz")
+    best = checkpoint.best_weights(state)
+    assert all(np.array_equal(a, b) for a, b in zip(best, first.get_weights(), strict=True))
+    seen = []
+
+    def look(first_epoch):
+        seen.append(second.get_weights())
+        return batches(first_epoch)
+
+    second = small_model(seed=9)
+    train(tmp_path / "second", model=second, epochs=1, make=look, start_from=tmp_path / "first/checkpoint/last.npz")
+    assert all(np.array_equal(a, b) for a, b in zip(best, seen[0], strict=True))
