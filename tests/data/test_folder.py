@@ -155,8 +155,6 @@ PARTS_ASTRAY = [("train", "valid", "test"), ("Train", "Val"), ("train", "val", "
 
 
 @pytest.mark.parametrize("parts", PARTS_ASTRAY)
-    "parts", [("train", "valid", "test"), ("Train", "Val"), ("train", "val", "notes"), ("val", "test")]
-)
 def test_part_folders_under_other_names_are_not_taken_for_classes(tmp_path, parts):
     for part in parts:
         for name in ("a", "b"):
