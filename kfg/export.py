@@ -201,6 +201,12 @@ def _load_keras(folder) -> Classifier:
     return Classifier(serve, classes=classes, image_size=model.input_shape[1:3])
 
 
+def _is_image_file(name, folder) -> bool:
+    """Return whether a file is named like an image and neither it nor a folder above it is hidden, as in training."""
+    hidden = any(part.startswith(".") for part in name.parts)
+    return not hidden and name.suffix.lower() in SUFFIXES and (folder / name).is_file()
+
+
 def image_files(paths) -> list[pathlib.Path]:
     """Expand folders to the image files below them, sorted; files stay as given.
 
@@ -210,7 +216,7 @@ def image_files(paths) -> list[pathlib.Path]:
     files = []
     for path in map(pathlib.Path, paths):
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            found = sorted(p for p in path.rglob("*") if _is_image_file(p.relative_to(path), path))
             if not found:
                 raise InputError(f"{path}: no images in this folder")
             files += found

@@ -128,3 +128,11 @@ def test_a_run_without_export_answers_from_its_keras_model(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"broken")
     with pytest.raises(InputError, match="not a whole Keras model"):
         export.load(tmp_path)
+
+
+def test_a_folder_gives_its_image_files_and_not_the_hidden_ones(tmp_path):
+    for name in ("b.JPG", "a.png", "._a.png", "notes.txt", ".cache/c.png", "deeper/d.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in export.image_files([tmp_path])]
+    assert found == ["a.png", "b.JPG", "deeper/d.webp"]
