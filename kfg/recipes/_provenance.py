@@ -1,5 +1,6 @@
 """Where a result comes from: the code, the packages, the machine and the very images."""
 
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -35,6 +36,7 @@ def fingerprint(index: Index) -> str:
     return digest.hexdigest()[:16]
 
 
+@functools.cache  # of the code that was imported: the checkout may move on while a long command runs
 def commit() -> str:
     """Return the git commit kfg runs from, with "-dirty" for local changes; "" outside a checkout."""
     here = pathlib.Path(kfg.__file__).parents[1]
