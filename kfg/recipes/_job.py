@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import logging
 import os
 import pathlib
 
@@ -20,8 +19,6 @@ from kfg.files import read_json, write_json, write_text
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
 from kfg.training import callbacks, checkpoint, fit, precision
-
-logger = logging.getLogger(__name__)
 
 PARITY_IMAGES = 8
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")

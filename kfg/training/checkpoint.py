@@ -6,7 +6,6 @@ moment leaves the state of the last finished epoch.
 """
 
 import json
-import logging
 import pathlib
 import zipfile
 
@@ -15,8 +14,6 @@ import numpy as np
 
 from kfg.errors import InputError
 from kfg.files import whole
-
-logger = logging.getLogger(__name__)
 
 # What each callback would need to go on; everything else in it is an argument.
 CALLBACK_STATE = {

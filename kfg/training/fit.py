@@ -61,31 +61,9 @@ def train(
     workdir = pathlib.Path(workdir)
     last = workdir / "checkpoint" / "last.npz"
     history = History(workdir / "history.csv")
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss",
-        mode="min",
-        factor=plateau_factor,
-        patience=plateau_patience,
-        min_lr=min_learning_rate,
-        verbose=0,
-    )
-    companions = [plateau, history]
-    if stop_patience is not None:
-        stop = keras.callbacks.EarlyStopping(
-            monitor="val_loss", mode="min", patience=stop_patience, restore_best_weights=True
-        )
-        companions.insert(1, stop)
+    companions = [_plateau(plateau_factor, plateau_patience, min_learning_rate), *_early_stop(stop_patience), history]
     state = checkpoint.read(last) if resume else None
-    first_epoch = 0
-    if state is not None:
-        first_epoch = checkpoint.restore(model, state)
-        logger.info("resumed after epoch %d", first_epoch)
-    elif start_from is not None:
-        earlier = checkpoint.read(start_from)
-        checkpoint.restore(model, earlier)
-        best = checkpoint.best_weights(earlier)
-        if best is not None:  # it stopped early, and its finished model is the best epoch's
-            model.set_weights(best)
+    first_epoch = _begin(model, state, start_from)
     if first_epoch >= epochs or _had_stopped(state):
         return _finished(model, state)
     if verbose is None:
@@ -101,6 +79,33 @@ def train(
         verbose=verbose,
     )
     return history.rows
+
+
+def _plateau(factor, patience, min_learning_rate):
+    return keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss", mode="min", factor=factor, patience=patience, min_lr=min_learning_rate
+    )
+
+
+def _early_stop(patience):
+    if patience is None:
+        return []
+    return [keras.callbacks.EarlyStopping(monitor="val_loss", mode="min", patience=patience, restore_best_weights=True)]
+
+
+def _begin(model, state, start_from) -> int:
+    """Put the model where training begins; return the epochs already finished."""
+    if state is not None:
+        first_epoch = checkpoint.restore(model, state)
+        logger.info("resumed after epoch %d", first_epoch)
+        return first_epoch
+    if start_from is not None:
+        earlier = checkpoint.read(start_from)
+        checkpoint.restore(model, earlier)
+        best = checkpoint.best_weights(earlier)
+        if best is not None:  # it stopped early, and its finished model is the best epoch's
+            model.set_weights(best)
+    return 0
 
 
 def _had_stopped(state):
