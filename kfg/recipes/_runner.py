@@ -44,7 +44,7 @@ def parser(recipe) -> argparse.ArgumentParser:
     )
     p.add_argument("--seeds", default="0", help="comma-separated, one run each (default: 0)")
     p.add_argument("--folds", type=int, default=1, metavar="K", help="run K times so that every image is tested once")
-    p.add_argument("--epochs", type=int, help="replace every row's number of epochs")
+    p.add_argument("--epochs", metavar="N", help="replace every row's number of epochs; 50%% halves each row's own")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting of every row")
     p.add_argument(
         "--precision", default="float32", help="float32, bfloat16, float16, or auto: time and take the fastest"
@@ -142,20 +142,29 @@ def run_one(recipe, job) -> None:
 
 
 def configured_rows(recipe, args) -> dict[str, Row]:
-    """Return the recipe's rows with --quick, --smoke, --epochs and --set applied, in that order."""
+    """Return the recipe's rows with --quick, --smoke, --set and --epochs applied, in that order."""
     changes = {**(recipe.QUICK if args.quick else {}), **(recipe.SMOKE if args.smoke else {})}
-    if args.epochs is not None:
-        if args.epochs < 1:
-            raise InputError(f"--epochs: at least 1, got {args.epochs}")
-        changes["epochs"] = args.epochs
     fields = {field.name: field for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)}
     for assignment in args.set:
         key, _, value = assignment.partition("=")
         if key not in fields or not value:
             raise InputError(f"--set {assignment}: expected KEY=VALUE with a KEY of {', '.join(fields)}")
         changes[key] = _value(value)
-    rows = {name: dataclasses.replace(row, config=_replaced(row.config, changes)) for name, row in recipe.ROWS.items()}
+    rows = {}
+    for name, row in recipe.ROWS.items():
+        config = _replaced(row.config, changes)
+        if args.epochs is not None:
+            config = _replaced(config, {"epochs": _epochs(args.epochs, config.epochs)})
+        rows[name] = dataclasses.replace(row, config=config)
     return rows
+
+
+def _epochs(text, before) -> int:
+    """Return the epochs that `--epochs` asks for: "30" is 30, "50%" half of `before`, at least 1."""
+    number, percent, rest = text.partition("%")
+    if rest or not number.isascii() or not number.isdigit() or int(number) < 1:
+        raise InputError(f"--epochs: expected a whole number from 1 up like 30, or a percentage like 50%, got {text!r}")
+    return max(1, round(before * int(number) / 100)) if percent else int(number)
 
 
 def _replaced(config, changes):

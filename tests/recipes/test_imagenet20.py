@@ -193,6 +193,8 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
     (("--set", "colour=3"), "colour"),
     (("--set", "epochs=many"), "epochs"),
     (("--epochs", "0"), "--epochs"),
+    (("--epochs", "half"), "--epochs"),
+    (("--epochs", "0%"), "--epochs"),
     (("--folds", "0"), "--folds"),
     (("--set", "batch_size=0"), "batch_size"),
     (("--set", "stop_patience=abc"), "stop_patience"),
@@ -204,6 +206,12 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
     assert recipe(photos, tmp_path, "--smoke", *options) == 2
     error = capsys.readouterr().err.strip()
     assert "\n" not in error and named in error
+
+
+def test_epochs_in_percent_scale_each_rows_own():
+    args = _runner.parser(imagenet20).parse_args(["--data", "x", "--epochs", "50%"])
+    rows = _runner.configured_rows(imagenet20, args)
+    assert [rows[name].config.epochs for name in ("convnet1", "convnet2", "convnet4")] == [16, 24, 10]
 
 
 def test_set_reaches_into_the_policy_and_keeps_the_rest():
