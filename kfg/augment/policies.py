@@ -56,23 +56,23 @@ class Policy:
         for name in ("zoom", "brightness"):
             if isinstance(getattr(self, name), list):  # as it comes back from JSON
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        _check_number("rotation", self.rotation, 0, 180, "degrees")
+        check_number("rotation", self.rotation, 0, 180, "degrees")
         _check_shift("width_shift", self.width_shift)
         _check_shift("height_shift", self.height_shift)
-        _check_number("shear", self.shear, 0, 90, "degrees", end_included=False)
+        check_number("shear", self.shear, 0, 90, "degrees", end_included=False)
         if isinstance(self.zoom, tuple):
-            _check_pair("zoom", self.zoom, above_zero=True)
+            check_pair("zoom", self.zoom, above_zero=True)
         else:
-            _check_number("zoom", self.zoom, 0, 1, "or (low, high)", end_included=False)
-        _check_number("channel_shift", self.channel_shift, 0, 255, "levels")
+            check_number("zoom", self.zoom, 0, 1, "or (low, high)", end_included=False)
+        check_number("channel_shift", self.channel_shift, 0, 255, "levels")
         if self.brightness is not None:
-            _check_pair("brightness", self.brightness)
+            check_pair("brightness", self.brightness)
         for name in ("horizontal_flip", "vertical_flip"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if self.fill_mode not in ops.BORDERS:
             raise ValueError(f"fill_mode must be one of {', '.join(ops.BORDERS)}, got {self.fill_mode!r}")
-        _check_number("cval", self.cval, 0, 255, "levels")
+        check_number("cval", self.cval, 0, 255, "levels")
 
     @property
     def zoom_range(self) -> tuple[float, float]:
@@ -103,7 +103,7 @@ class Policy:
         Raises:
             ValueError: wrong dtype or shape, or a number out of range.
         """
-        images = _checked(images, labels, positions)
+        images = check_batch(images, labels, positions)
         return _changed(images, seed, epoch, positions, [(self, np.arange(len(images)))])
 
 
@@ -133,7 +133,7 @@ class ClassTargeted:
 
     def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
         """Return the images changed by their classes' policies; arguments and result as `Policy.apply`."""
-        images = _checked(images, labels, positions)
+        images = check_batch(images, labels, positions)
         labels = np.asarray(labels)
         work = [(self.default, np.flatnonzero(~np.isin(labels, list(self.by_class))))]
         work += [(policy, np.flatnonzero(labels == label)) for label, policy in self.by_class.items()]
@@ -192,7 +192,7 @@ def _changed(images, seed, epoch, positions, work):
     return out
 
 
-def _checked(images, labels, positions):
+def check_batch(images, labels, positions):
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise ValueError(f"images must be uint8 (B, H, W, 3), got {images.dtype} {images.shape}")
     for name, values in (("labels", labels), ("positions", positions)):
@@ -201,7 +201,7 @@ def _checked(images, labels, positions):
     return np.ascontiguousarray(images)
 
 
-def _check_number(name, value, low, high, unit, end_included=True):
+def check_number(name, value, low, high, unit, end_included=True):
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not (low <= value <= high) or (value == high and not end_included):
         raise ValueError(f"{name} must be in [{low}, {high}{']' if end_included else ')'} {unit}, got {value!r}")
@@ -215,7 +215,7 @@ def _check_shift(name, value):
         raise ValueError(f"{name} must be a float in [0, 1), a fraction, or an int, pixels; got {value!r}")
 
 
-def _check_pair(name, value, above_zero=False):
+def check_pair(name, value, above_zero=False):
     if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(v, (int, float)) for v in value):
         raise ValueError(f"{name} must be (low, high), got {value!r}")
     low, high = value

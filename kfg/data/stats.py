@@ -1,0 +1,106 @@
+"""Mean, standard deviation and mean image of a data set, in one pass; and the size most of its files have."""
+
+import collections
+import dataclasses
+
+import numpy as np
+from PIL import Image
+
+from kfg.data import decode
+from kfg.data.decode import BadImage
+from kfg.data.folder import Index
+
+CHUNK = 64  # images in hand at a time
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stats:
+    """Figures of N images, in levels of 0 to 255, one value per channel (R, G, B).
+
+    Args:
+        images: N.
+        mean: float64 (3,), over all pixels of all images.
+        std: float64 (3,), over all pixels of all images: the data set's standard deviation.
+        mean_of_image_stds: float64 (3,), the mean over images of each image's own standard deviation. It is never
+            above `std`, and lacks what makes one image brighter than the next; study retail258 calls it "std".
+        mean_image: float32 (H, W, 3).
+    """
+
+    images: int
+    mean: np.ndarray
+    std: np.ndarray
+    mean_of_image_stds: np.ndarray
+    mean_image: np.ndarray
+
+
+def measure(images, positions=None, *, chunk: int = CHUNK) -> Stats:
+    """Measure images as they come out of a store; memory for `chunk` of them.
+
+    Sums are of whole numbers, so the result does not depend on the order.
+
+    Args:
+        images: len() and `gather(positions) -> uint8 (B, H, W, 3)`, N of one size.
+        positions: ints, which of them; default all.
+    Raises:
+        ValueError: no images.
+    Example:
+        >>> class Two:
+        ...     gather = np.array([[[[0, 0, 0]]], [[[10, 20, 0]]]], np.uint8).__getitem__
+        >>> stats = measure(Two, [0, 1])
+        >>> stats.mean.tolist(), stats.std.tolist(), stats.mean_of_image_stds.tolist()
+        ([5.0, 10.0, 0.0], [5.0, 10.0, 0.0], [0.0, 0.0, 0.0])
+    """
+    positions = np.arange(len(images)) if positions is None else np.asarray(positions, dtype=np.int64)
+    if not len(positions):
+        raise ValueError("positions: there are no images to measure")
+    total, stds, squares = 0, np.zeros(3), np.zeros(3, np.int64)
+    for start in range(0, len(positions), chunk):
+        batch = images.gather(positions[start : start + chunk])
+        total = total + batch.sum(axis=0, dtype=np.int64)
+        for image in batch:
+            pixels = image.reshape(-1, 3).astype(np.int64)  # 255 squared over 2^44 pixels fits
+            sums, own = pixels.sum(axis=0), (pixels**2).sum(axis=0)
+            squares += own
+            stds += _std(sums, own, len(pixels))
+    count = len(positions) * total.shape[0] * total.shape[1]
+    sums = total.sum(axis=(0, 1))
+    return Stats(
+        images=len(positions),
+        mean=sums / count,
+        std=_std(sums, squares, count),
+        mean_of_image_stds=stds / len(positions),
+        mean_image=(total / len(positions)).astype(np.float32),
+    )
+
+
+def _std(sums, squares, count):
+    mean = sums / count
+    return np.sqrt(np.maximum(squares / count - mean**2, 0))
+
+
+def sizes(index: Index) -> list[tuple[int, int]]:
+    """Return (width, height) of every file in pixels, upright, read from the headers alone.
+
+    Raises:
+        InputError: a file that is not an image, named.
+    """
+    found = []
+    for path in index.full_paths():
+        try:
+            with Image.open(path) as image:
+                turned = decode.orientation(image) >= 5
+                found.append(image.size[::-1] if turned else image.size)
+        except decode.DAMAGE as error:
+            raise BadImage(path, "not-an-image", "not an image") from error
+    return found
+
+
+def of_commonest_size(index: Index) -> tuple[np.ndarray, tuple[int, int]]:
+    """Return the positions of the files of the commonest size, int64, and that size (width, height).
+
+    Study fruit3's rule: of its 4,195 photographs it kept the 4,141 of exactly 300 x 300, since the others are
+    drawings, collages and screenshots more often than not.
+    """
+    found = sizes(index)
+    (commonest, _), *_ = collections.Counter(found).most_common(1)
+    return np.flatnonzero([size == commonest for size in found]), commonest
