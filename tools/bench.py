@@ -156,7 +156,7 @@ def train(args) -> bool:
 
     def compiled(jit_compile=False):
         model = convnet(num_classes=20, image_size=(68, 45))
-        fit.compile_classifier(model, learning_rate=1e-3, jit_compile=jit_compile)
+        fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=1e-3), jit_compile=jit_compile)
         return model
 
     def plain():

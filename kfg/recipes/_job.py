@@ -126,22 +126,25 @@ class Job:
         write_json(self.workdir / "classes.json", list(index.classes))
         return index
 
-    def compile(self, build, *, learning_rate: float, batch_size: int):
+    def compile(self, build, *, optimizer, batch_size: int, loss=None):
         """Build and compile the model in the precision asked for; the same seed gives the same weights.
 
         Args:
             build: function () -> Keras model.
+            optimizer: function () -> Keras optimizer, a new one at each call: no two models share one.
+            batch_size: images of a training step, for timing precisions.
+            loss: Keras loss; default cross-entropy on int labels.
         """
-        chosen, jit_compile, rates = self._precision(build, learning_rate, batch_size)
+        chosen, jit_compile, rates = self._precision(build, optimizer, loss, batch_size)
         self._write_environment(chosen, jit_compile, rates)
         keras.utils.set_random_seed(self.seed)
         with precision.scope(chosen):
             self.model = build()
-        fit.compile_classifier(self.model, learning_rate=learning_rate, jit_compile=jit_compile)
+        fit.compile_classifier(self.model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
         self.build = build
         return self.model
 
-    def _precision(self, build, learning_rate, batch_size):
+    def _precision(self, build, optimizer, loss, batch_size):
         known = self.workdir / "env.json"
         if known.is_file():  # a resumed run keeps what it was begun with
             found = read_json(known)
@@ -151,7 +154,7 @@ class Job:
 
         def compiled(jit_compile):
             model = build()
-            fit.compile_classifier(model, learning_rate=learning_rate, jit_compile=jit_compile)
+            fit.compile_classifier(model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
             return model
 
         key = (build().count_params(), batch_size)

@@ -8,6 +8,7 @@ Source    R. K. Poshala, "ImageNet Image Classification", and its notebook
 
 import dataclasses
 
+import keras
 import numpy as np
 
 from kfg import reaugment, report
@@ -19,6 +20,7 @@ from kfg.recipes import _runner
 from kfg.recipes._job import VAL_PREDICTIONS
 from kfg.recipes._runner import Row
 from kfg.training import fit
+from kfg.training.schedules import Plateau
 
 NAME = "imagenet20"
 
@@ -180,14 +182,14 @@ def run(config, job):
             num_classes=len(index.classes), image_size=config.image_size, width=config.width,
             dropout=config.dropout, l2_on=config.l2_on, l2=config.l2,
         ),
-        learning_rate=config.learning_rate, batch_size=config.batch_size,
+        optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate), batch_size=config.batch_size,
     )  # fmt: skip
     fit.train(
         model, batches,
         pipeline.evaluation_batches(pipeline.Chosen(images, val), index.labels[val], batch_size=config.batch_size),
         workdir=job.workdir, epochs=config.epochs, steps_per_epoch=pipeline.steps(len(labels), config.batch_size),
-        plateau_factor=config.plateau_factor, plateau_patience=config.plateau_patience,
-        min_learning_rate=config.min_learning_rate, stop_patience=config.stop_patience, resume=job.resume,
+        schedule=Plateau(config.plateau_factor, config.plateau_patience, config.min_learning_rate),
+        stop_patience=config.stop_patience, resume=job.resume,
         start_from=job.precursor(config.start_from) / "checkpoint" / "last.npz" if config.start_from else None,
     )  # fmt: skip
     counts = np.bincount(extra_labels, minlength=len(index.classes))

@@ -20,6 +20,7 @@ CALLBACK_STATE = {
     "ReduceLROnPlateau": ("wait", "best", "cooldown_counter"),
     "EarlyStopping": ("wait", "best", "best_epoch", "stopped_epoch", "best_weights"),
     "History": ("rows",),
+    "_Rate": (),  # a function of (epoch, step)
 }
 
 
@@ -103,7 +104,7 @@ def _restore_callbacks(companions, state):
 
 
 def best_weights(state: dict) -> list[np.ndarray] | None:
-    """Return the weights of the best epoch, None where early stopping kept none."""
+    """Return the weights of the best epoch, None where none were kept."""
     return _numbered(state["arrays"], "best") or None
 
 

@@ -1,4 +1,4 @@
-"""Compile and fit with plateau, early stopping, history, checkpoints and a bit-exact resume."""
+"""Compile and fit with a rate schedule, early stopping, history, checkpoints and a bit-exact resume."""
 
 import logging
 import pathlib
@@ -6,19 +6,29 @@ import sys
 
 import keras
 
+from kfg.errors import InputError
 from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN
 
 logger = logging.getLogger(__name__)
 
+MONITORS = {"val_loss": "min", "val_accuracy": "max"}  # column of the history -> which way is better
 
-def compile_classifier(model, *, learning_rate: float, jit_compile: bool = False) -> None:
-    """Compile with Adam and cross-entropy on int labels, as the imagenet20 study did."""
+
+def compile_classifier(model, *, optimizer, loss=None, jit_compile: bool = False) -> None:
+    """Compile a model whose output is class probabilities.
+
+    Args:
+        model: Keras model, images -> probabilities (B, C).
+        optimizer: Keras optimizer object, of this model only.
+        loss: Keras loss; default cross-entropy on int labels.
+        jit_compile: XLA; 5 times slower than oneDNN on a CPU.
+    """
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate=learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
+        optimizer=optimizer,
+        loss=loss or keras.losses.SparseCategoricalCrossentropy(),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        jit_compile=jit_compile,  # XLA is 5 times slower than oneDNN on a CPU
+        jit_compile=jit_compile,
     )
 
 
@@ -30,10 +40,10 @@ def train(
     workdir,
     epochs: int,
     steps_per_epoch: int,
-    plateau_factor: float,
-    plateau_patience: int,
-    min_learning_rate: float,
+    schedule=None,
+    monitor: str = "val_loss",
     stop_patience: int | None = None,
+    keep_best: bool = False,
     resume: bool = False,
     start_from=None,
     verbose: int | str | None = None,
@@ -43,25 +53,31 @@ def train(
     Args:
         model: compiled Keras model.
         batches: function first_epoch -> dataset of the training batches of that and all later epochs.
-        val_batches: dataset that plateau and early stopping look at; never the test set.
+        val_batches: dataset that plateau, early stopping and `keep_best` look at; never the test set.
         workdir: folder for history.csv and checkpoint/last.npz.
         epochs: int >= 1, at most.
         steps_per_epoch: batches per epoch.
-        plateau_factor, plateau_patience, min_learning_rate: ReduceLROnPlateau on val_loss; epochs, rate.
-        stop_patience: epochs without a better val_loss before stopping, then the best epoch's weights are
-            restored; None trains all epochs and keeps the last weights, as the study did.
+        schedule: an object of kfg.training.schedules, which moves the rate the model was compiled with;
+            None leaves the rate alone.
+        monitor: a key of MONITORS, what plateau, early stopping and `keep_best` judge an epoch by.
+        stop_patience: epochs without a better monitored value before stopping, then the best epoch's weights
+            are restored; None trains all epochs.
+        keep_best: end with the best epoch's weights also where all epochs are trained; else the last ones stay.
         resume: go on from the checkpoint in `workdir`, if there is one.
         start_from: checkpoint file of another run whose weights, optimiser and rate this run begins with.
         verbose: as in Keras; default a bar on a terminal, a line per epoch elsewhere.
     Returns:
         The rows of history.csv, a dict per epoch.
     Raises:
-        InputError: the loss became NaN; a damaged or foreign checkpoint; a full disk.
+        InputError: the loss became NaN; a damaged or foreign checkpoint; a full disk; an unknown monitor.
     """
+    if monitor not in MONITORS:
+        raise InputError(f"monitor: {monitor!r} is none of {', '.join(MONITORS)}")
     workdir = pathlib.Path(workdir)
     last = workdir / "checkpoint" / "last.npz"
     history = History(workdir / "history.csv")
-    companions = [_plateau(plateau_factor, plateau_patience, min_learning_rate), *_early_stop(stop_patience), history]
+    rate = _schedule(model, schedule, monitor=monitor, epochs=epochs, steps_per_epoch=steps_per_epoch)
+    companions = [*rate, *_best(monitor, stop_patience or (epochs if keep_best else None)), history]
     state = checkpoint.read(last) if resume else None
     first_epoch = _begin(model, state, start_from)
     if first_epoch >= epochs or _had_stopped(state):
@@ -81,16 +97,30 @@ def train(
     return history.rows
 
 
-def _plateau(factor, patience, min_learning_rate):
-    return keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss", mode="min", factor=factor, patience=patience, min_lr=min_learning_rate
-    )
+def _schedule(model, schedule, *, monitor, epochs, steps_per_epoch):
+    if schedule is None:
+        return []
+    rate = float(model.optimizer.learning_rate)  # before a checkpoint brings the one it had come to
+    return [
+        schedule.callback(
+            monitor=monitor,
+            mode=MONITORS[monitor],
+            learning_rate=rate,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+        )
+    ]
 
 
-def _early_stop(patience):
+def _best(monitor, patience):
+    """Return what restores the best epoch's weights; with a patience of all epochs it never stops early."""
     if patience is None:
         return []
-    return [keras.callbacks.EarlyStopping(monitor="val_loss", mode="min", patience=patience, restore_best_weights=True)]
+    return [
+        keras.callbacks.EarlyStopping(
+            monitor=monitor, mode=MONITORS[monitor], patience=patience, restore_best_weights=True
+        )
+    ]
 
 
 def _begin(model, state, start_from) -> int:
@@ -103,7 +133,7 @@ def _begin(model, state, start_from) -> int:
         earlier = checkpoint.read(start_from)
         checkpoint.restore(model, earlier)
         best = checkpoint.best_weights(earlier)
-        if best is not None:  # it stopped early, and its finished model is the best epoch's
+        if best is not None:  # it kept its best epoch, and its finished model is the best epoch's
             model.set_weights(best)
     return 0
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from kfg.errors import InputError
-from kfg.training import callbacks, checkpoint, fit
+from kfg.training import callbacks, checkpoint, fit, schedules
 
 EPOCHS = 6
 STEPS = 3
@@ -29,7 +29,7 @@ def small_model(seed=0, learning_rate=0.05):
             keras.layers.Dense(3, activation="softmax"),
         ]
     )
-    fit.compile_classifier(model, learning_rate=learning_rate)
+    fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=learning_rate))
     return model
 
 
@@ -47,7 +47,7 @@ def batches(first_epoch):
 def train(workdir, *, model=None, epochs=EPOCHS, make=batches, **changes):
     model = model or small_model()
     arguments = {
-        "steps_per_epoch": STEPS, "plateau_factor": 0.5, "plateau_patience": 1, "min_learning_rate": 1e-6, "verbose": 0,
+        "steps_per_epoch": STEPS, "schedule": schedules.Plateau(0.5, 1, 1e-6), "verbose": 0,
     }  # fmt: skip
     val = tf.data.Dataset.from_tensor_slices(data(1)).batch(4)
     rows = fit.train(model, make, val, workdir=workdir, epochs=epochs, **{**arguments, **changes})
@@ -129,7 +129,7 @@ def test_damaged_and_foreign_checkpoints_are_named(tmp_path):
     with pytest.raises(InputError, match=r"last\.npz: damaged"):
         train(tmp_path, resume=True)
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
-    fit.compile_classifier(other, learning_rate=0.1)
+    fit.compile_classifier(other, optimizer=keras.optimizers.Adam(learning_rate=0.1))
     train(tmp_path / "other", model=other, epochs=1)
     with pytest.raises(InputError, match="another model"):
         train(tmp_path / "other", resume=True)

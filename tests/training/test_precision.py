@@ -33,7 +33,7 @@ def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
             keras.layers.Dense(2, activation="softmax", dtype="float32"),
         ]
         model = keras.Sequential(layers)
-        fit.compile_classifier(model, learning_rate=0.1)
+        fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=0.1))
         return model
 
     chosen, jit_compile, rates = precision.choose(build, batch_size=4)

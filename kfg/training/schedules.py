@@ -1,0 +1,166 @@
+"""Learning-rate schedules: what `fit.train` takes as `schedule=`.
+
+`StepLR`, `MultiStep` and `Cosine` multiply the rate the model was compiled with by a pure function of (epoch,
+step), so a resumed run needs nothing saved; `Plateau` looks back, and its counters travel in the checkpoint.
+Epochs and steps are counted from 0. Two rates in one optimiser (kfg.training.optimizers) move together.
+"""
+
+import dataclasses
+import math
+
+import keras
+
+from kfg.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Plateau:
+    """Multiply the rate by `factor` after `patience` epochs without a better monitored value.
+
+    Keras counts `wait >= patience` where torch counts `bad epochs > patience`: torch's patience p is p + 1 here.
+
+    Args:
+        factor: float in (0, 1).
+        patience: int >= 1, epochs.
+        min_learning_rate: float >= 0, the rate goes no lower.
+    """
+
+    factor: float
+    patience: int
+    min_learning_rate: float = 0.0
+
+    def __post_init__(self):
+        _within("factor", self.factor, 0, 1, open_ends=True)
+        _within("patience", self.patience, 1, math.inf)
+        _within("min_learning_rate", self.min_learning_rate, 0, math.inf)
+
+    def callback(self, *, monitor: str, mode: str, **_):
+        """Return Keras's ReduceLROnPlateau."""
+        return keras.callbacks.ReduceLROnPlateau(
+            monitor=monitor, mode=mode, factor=self.factor, patience=self.patience, min_lr=self.min_learning_rate
+        )
+
+
+class Pure:
+    """A schedule whose rate is a function of (epoch, step) alone; subclasses define `scale`."""
+
+    def scale(self, epoch: int, step: int, *, epochs: int, steps_per_epoch: int) -> float:
+        """Return what the compiled rate is multiplied by at one step."""
+        raise NotImplementedError
+
+    def callback(self, *, learning_rate: float, epochs: int, steps_per_epoch: int, **_):
+        """Return the callback that sets the rate before every step.
+
+        Args:
+            learning_rate: the rate the model was compiled with.
+            epochs, steps_per_epoch: of the whole run, also when only its end is trained.
+        """
+        return _Rate(
+            lambda epoch, step: learning_rate * self.scale(epoch, step, epochs=epochs, steps_per_epoch=steps_per_epoch)
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class StepLR(Pure):
+    """Multiply the rate by `gamma` every `step` epochs.
+
+    Args:
+        step: int >= 1, epochs.
+        gamma: float in (0, 1].
+    Example:
+        >>> [StepLR(step=2, gamma=0.1).scale(epoch, 0, epochs=5, steps_per_epoch=1) for epoch in range(4)]
+        [1.0, 1.0, 0.1, 0.1]
+    """
+
+    step: int
+    gamma: float
+
+    def __post_init__(self):
+        _within("step", self.step, 1, math.inf)
+        _within("gamma", self.gamma, 0, 1)
+
+    def scale(self, epoch, step, *, epochs, steps_per_epoch):
+        return float(self.gamma ** (epoch // self.step))
+
+
+@dataclasses.dataclass(frozen=True)
+class MultiStep(Pure):
+    """Multiply the rate by `gamma` at the beginning of each epoch in `milestones`.
+
+    Args:
+        milestones: rising ints >= 1, epochs counted from 0.
+        gamma: float in (0, 1].
+    Example:
+        >>> [MultiStep(milestones=(1, 3), gamma=0.5).scale(epoch, 0, epochs=5, steps_per_epoch=1) for epoch in range(5)]
+        [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    milestones: tuple[int, ...]
+    gamma: float
+
+    def __post_init__(self):
+        if list(self.milestones) != sorted(set(self.milestones)) or min(self.milestones, default=1) < 1:
+            raise InputError(f"milestones: rising epochs from 1 up, got {self.milestones}")
+        _within("gamma", self.gamma, 0, 1)
+
+    def scale(self, epoch, step, *, epochs, steps_per_epoch):
+        return float(self.gamma ** sum(milestone <= epoch for milestone in self.milestones))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cosine(Pure):
+    """Rise linearly for `warmup_epochs`, then fall along half a cosine to `final_fraction`; step by step.
+
+    With w warm-up steps of n in all, step i has scale (i + 1) / (w + 1) for i < w, then
+    f + (1 - f) (1 + cos(pi (i - w) / (n - w))) / 2: 1 at i = w; f would be reached at i = n.
+
+    Args:
+        warmup_epochs: float >= 0, fewer than the epochs of the run.
+        final_fraction: float in [0, 1], f.
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983; warm-up of Goyal et al. 2017, arXiv:1706.02677.
+    Example:
+        >>> [Cosine(warmup_epochs=1).scale(0, step, epochs=3, steps_per_epoch=3) for step in range(3)]
+        [0.25, 0.5, 0.75]
+        >>> Cosine().scale(2, 0, epochs=4, steps_per_epoch=10)
+        0.5
+    """
+
+    warmup_epochs: float = 0.0
+    final_fraction: float = 0.0
+
+    def __post_init__(self):
+        _within("warmup_epochs", self.warmup_epochs, 0, math.inf)
+        _within("final_fraction", self.final_fraction, 0, 1)
+
+    def scale(self, epoch, step, *, epochs, steps_per_epoch):
+        if self.warmup_epochs >= epochs:
+            raise InputError(f"warmup_epochs: fewer than the {epochs} epochs trained, got {self.warmup_epochs}")
+        done, total = epoch * steps_per_epoch + step, epochs * steps_per_epoch
+        warmup = round(self.warmup_epochs * steps_per_epoch)
+        if done < warmup:
+            return (done + 1) / (warmup + 1)
+        fall = (1 + math.cos(math.pi * (done - warmup) / (total - warmup))) / 2
+        return self.final_fraction + (1 - self.final_fraction) * fall
+
+
+class _Rate(keras.callbacks.Callback):
+    """Set the optimiser's rate to `rate(epoch, step)` before each step."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self._set(0)  # already here, so that the history shows the rate of the epoch's first step
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._set(batch)
+
+    def _set(self, step):
+        self.model.optimizer.learning_rate = self.rate(self.epoch, step)
+
+
+def _within(name, value, low, high, *, open_ends=False):
+    if not (low < value < high if open_ends else low <= value <= high):
+        raise InputError(f"{name}: expected {'between' if open_ends else 'from'} {low} and {high}, got {value}")
