@@ -7,12 +7,12 @@ import collections
 import dataclasses
 import pathlib
 
-from kfg.data import checks, fingerprints
+from kfg.data import checks, fingerprints, layouts
 from kfg.data.checks import SEVERITY, Entry, Finding
 from kfg.data.decode import BadImage
 from kfg.data.fingerprints import Fingerprint
 from kfg.data.folder import Index, split_rows
-from kfg.data.listing import SPLIT_FILE, Listing, checked_root, list_folder
+from kfg.data.listing import SPLIT_FILE, checked_root, list_folder, printable
 from kfg.errors import InputError
 
 LEVELS = ("error", "warning", "note")
@@ -42,7 +42,7 @@ class Audit:
 def audit(root, *, expect_size: tuple[int, int] | None = None) -> Audit:
     """Open every image below `root` and report what is wrong or worth knowing.
 
-    The folder's parts are those of its split.csv, or of its train, val and test folders.
+    The folder's parts are those of its split.csv, of a published set's lists, or of its train, val and test folders.
 
     Args:
         root: the folder, in one of the layouts of `folder.scan`.
@@ -52,36 +52,36 @@ def audit(root, *, expect_size: tuple[int, int] | None = None) -> Audit:
     """
     root = checked_root(root)
     listing = list_folder(root)
-    listed, findings = _official(root, listing)
-    if listed is None:
-        listed = listing.images
-        classes = dict.fromkeys(listing.folders, 0)
+    official, findings = _official(root)
+    if official is None:
+        listed, classes, below = listing.images, dict.fromkeys(listing.folders, 0), ""
+        findings += [Finding("misnamed-parts", ".", message) for message in listing.misnamed]
     else:
+        listed, below = official
         classes = dict.fromkeys((name for _, name, _ in listed), 0)
     prints = fingerprints.read(root, [path for path, _, _ in listed])
     entries = [Entry(*image, one) for image, one in zip(listed, prints, strict=True)]
     classes.update(collections.Counter(entry.name for entry in entries))
     for error in listing.refused:
         findings.append(Finding("unreadable", _relative(root, error.filename), error.strerror))
-    findings.extend(checks.passed_over(listing.skipped))
+    findings.extend(checks.passed_over(listing.passed_over((path for path, _, _ in listed), below=below)))
     findings.extend(checks.all_checks(entries, classes, expect_size=expect_size))
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
     return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints)
 
 
-def _official(root, listing: Listing):
-    """Return the images of split.csv, or None without a usable one, and what is wrong with it."""
-    if not (root / SPLIT_FILE).is_file():
-        return None, []
+def _official(root):
+    """Return the images that split.csv or a published set names, and the folder they are in; and what is wrong."""
+    csv = root / SPLIT_FILE
     try:
-        rows, _ = split_rows(root / SPLIT_FILE)
+        if csv.is_file():
+            rows, _ = split_rows(csv)
+            return ([(row["path"], row["class"], row["part"]) for row in rows], ""), []
+        layout = layouts.find(root)
+        return (layout and (layout.images, layout.folder)), []
     except InputError as error:
-        return None, [Finding("bad-split", SPLIT_FILE, str(error))]
-    listed = [(row["path"], row["class"], row["part"]) for row in rows]
-    known = {path for path, _, _ in listed}
-    unlisted = [path for path, _, _ in listing.images if path not in known]
-    return listed, [Finding("unlisted", path, f"not in {SPLIT_FILE}, not used") for path in unlisted]
+        return None, [Finding("bad-split", SPLIT_FILE if csv.is_file() else ".", str(error))]
 
 
 def _relative(root, path) -> str:
@@ -100,7 +100,7 @@ def as_json(result: Audit) -> dict:
         "images": result.images,
         "classes": dict(result.classes),
         "findings": [
-            {"kind": one.kind, "severity": one.severity, "path": _printable(one.path), "detail": _printable(one.detail)}
+            {"kind": one.kind, "severity": one.severity, "path": printable(one.path), "detail": printable(one.detail)}
             for one in result.findings
         ],
     }
@@ -126,7 +126,7 @@ def table(result: Audit) -> str:
         lines += [f"{'':<49}{example}" for example in examples[1:]]
     totals = collections.Counter(finding.severity for finding in result.findings)
     lines += ["", ", ".join(f"{totals[level]:,} {level}{'' if totals[level] == 1 else 's'}" for level in LEVELS)]
-    return _printable("\n".join(lines))
+    return printable("\n".join(lines))
 
 
 def _class_lines(classes):
@@ -139,11 +139,6 @@ def _class_lines(classes):
     lines = [f"{'class':<{width}}  images"] if rows else []
     lines += [f"{name:<{width}}{count:>8}" for name, count in rows]
     return [*lines, f"imbalance ratio {checks.imbalance(classes):.1f} (largest class to smallest)"]
-
-
-def _printable(text) -> str:
-    """Return text that any terminal and any JSON reader takes: bytes of a name that are not UTF-8 become \\xNN."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def duplicate_groups(index: Index) -> Index:

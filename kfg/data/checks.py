@@ -18,6 +18,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "unreadable": "error",
     "missing": "error",
     "bad-split": "error",
+    "misnamed-parts": "error",
     "no-images": "error",
     "one-class": "error",
     "empty-class": "error",
@@ -31,6 +32,8 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "near-duplicate": "warning",
     "near-duplicate-across-classes": "warning",
     "near-duplicate-across-parts": "warning",
+    "unsupported": "warning",
+    "linked": "warning",
     "imbalance": "note",
     "mixed-sizes": "note",
     "greyscale": "note",
@@ -202,11 +205,15 @@ def passed_over(skipped: Sequence[tuple[str, str]]) -> Iterator[Finding]:
     texts = {
         "hidden": ("hidden", "hidden, skipped"),
         "outside": ("outside", "not in a class folder, skipped"),
+        "stray": ("outside", "not in a class folder, skipped"),
+        "unlisted": ("unlisted", "not in the lists of the split, not used"),
+        "unsupported": ("unsupported", "named like a photograph in a format kfg does not read, skipped"),
+        "linked": ("linked", "a linked folder, not followed"),
         "not-an-image": ("not-an-image", "neither named like an image nor one, skipped"),
     }
     for path, why in skipped:
         kind, detail = texts[why]
-        yield Finding(kind, path, detail, "note")
+        yield Finding(kind, path, detail, "note" if kind == "not-an-image" else "")
 
 
 def all_checks(entries: Sequence[Entry], classes: dict[str, int], *, expect_size=None) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kfg.data import layouts
 from kfg.data.listing import PARTS, SPLIT_FILE, checked_root, list_folder
 from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.errors import InputError
@@ -87,13 +88,15 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     """Read a data folder.
 
     Understood, in this order: `root/split.csv` (columns path, class, and part or split; the official
-    split), `root/{train,val,test}/<class>/...`, `root/<class>/...`. Class folders may hold further folders.
+    split), a set as published (see `layouts`), `root/{train,val,test}/<class>/...`, `root/<class>/...`. Class
+    folders may hold further folders.
     Hidden files and folders are skipped and logged; so are files that neither are named like an image nor
     start like one.
 
     Args:
         root: the folder.
-        classes: class names in the order wanted; default the sorted names found, over all parts.
+        classes: class names in the order wanted; default the order of a published set, else the sorted names found,
+            over all parts.
     Returns:
         Index with `parts` filled where the folder says them.
     Raises:
@@ -102,7 +105,12 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     root = checked_root(root)
     if (root / SPLIT_FILE).is_file():
         return read_split(root / SPLIT_FILE, root, classes=classes)
+    layout = layouts.find(root)
+    if layout is not None:
+        return from_layout(layout, root, classes=classes)
     listing = list_folder(root)
+    if listing.misnamed:
+        raise InputError(listing.misnamed[0])
     if listing.refused:
         error = listing.refused[0]
         raise InputError(f"{error.filename}: {error.strerror}") from error
@@ -113,6 +121,25 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     if not listing.images:
         raise InputError(f"{root}: no images found (expected {root}/<class>/*.jpg)")
     return _build(root, listing.images, classes)
+
+
+def from_layout(layout: layouts.Layout, root, *, classes: Sequence[str] | None = None) -> Index:
+    """Make the Index of a published set, its classes in the set's own order unless `classes` says another.
+
+    Raises:
+        InputError: a listed image that is not there, an unknown class.
+    """
+    root = pathlib.Path(root)
+    for path, _, _ in layout.images:
+        if not (root / path).is_file():
+            raise InputError(f"{layout.lists}: {root / path} is not there")
+    return _build(root, layout.images, layout.classes if classes is None else classes)
+
+
+def passed_over(index: Index) -> list[tuple[str, str]]:
+    """List the folder of `index` again and return (path, why) of all in it that `index` does not use."""
+    layout = None if (index.root / SPLIT_FILE).is_file() else layouts.find(index.root)
+    return list_folder(index.root).passed_over(index.paths, below=layout.folder if layout else "")
 
 
 def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:

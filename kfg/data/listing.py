@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Iterable, Sequence
 
 from kfg.data.decode import FORMATS, SNIFF_BYTES, sniff
 from kfg.errors import InputError
@@ -11,6 +12,14 @@ PARTS = ("train", "val", "test")
 SUFFIXES = tuple(dict.fromkeys(suffix for suffixes in FORMATS.values() for suffix in suffixes))
 PART_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
 SPLIT_FILE = "split.csv"
+# photographs that kfg does not decode; a folder full of them must not be passed over in silence
+UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+PASSED_OVER = {  # why -> what the terminal calls it; files that are no images and hidden ones are not mentioned there
+    "unsupported": "in a format kfg does not read",
+    "linked": "as linked folders",
+    "stray": "outside of the class folders",
+    "unlisted": "not listed",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,14 +29,29 @@ class Listing:
     Args:
         images: (path, class, part) of every image file, in order; part "" where the folder does not say.
         folders: class names in order of appearance, those without an image too.
-        skipped: (path, why) of what is passed over; why is "hidden", "not-an-image" or "outside".
+        skipped: (path, why) of what is passed over; why is "hidden", "linked" (a linked folder below a class),
+            "unsupported" (named like a photograph in a format kfg does not read), "not-an-image", and beside the
+            class folders "stray" (an image) or "outside" (any other file).
         refused: OSErrors of what could not be read.
+        misnamed: messages about folders named so that parts would be read as classes.
     """
 
-    images: list[tuple[str, str, str]]
-    folders: list[str]
-    skipped: list[tuple[str, str]]
-    refused: list[OSError]
+    images: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
+    folders: list[str] = dataclasses.field(default_factory=list)
+    skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    refused: list[OSError] = dataclasses.field(default_factory=list)
+    misnamed: list[str] = dataclasses.field(default_factory=list)
+
+    def passed_over(self, used: Iterable[str], *, below: str = "") -> list[tuple[str, str]]:
+        """Return (path, why) of all that is not used: what is skipped, and "unlisted" images.
+
+        Args:
+            used: paths of the images that are used.
+            below: only what lies in this folder (posix path); "" for everything.
+        """
+        used = set(used)
+        found = self.skipped + [(path, "unlisted") for path, _, _ in self.images if path not in used]
+        return [(path, why) for path, why in found if not below or path.startswith(f"{below}/")]
 
 
 def checked_root(root) -> pathlib.Path:
@@ -51,28 +75,60 @@ def checked_root(root) -> pathlib.Path:
 def list_folder(root) -> Listing:
     """List the images of `root/<class>/...` or `root/{train,val,test}/<class>/...`; `scan` says what counts.
 
-    Nothing is raised below `root`: what cannot be read is in `refused`.
+    Nothing is raised: what cannot be read is in `refused`, what cannot be meant in `misnamed`.
     """
     root = pathlib.Path(root)
-    listing = Listing([], [], [], [])
+    listing = Listing()
     names = _class_folders(root, root, listing)
     if "train" in names and set(names) <= set(PARTS):
         for part in PARTS:
             for name in _class_folders(root, root / part, listing) if part in names else ():
                 _list_class(root, root / part / name, name, part, listing)
     else:
-        _refuse_misnamed_parts(root, names)
+        _find_misnamed_parts(root, names, listing)
         for name in names:
             _list_class(root, root / name, name, "", listing)
     listing.images.sort(key=lambda image: (PARTS.index(image[2]) if image[2] else 0, image[0]))
     return listing
 
 
-def _refuse_misnamed_parts(root, names) -> None:
-    """Raise where part folders would be read as classes, which would train "train" against "test"."""
+def list_images(folder) -> Listing:
+    """List every image below one folder, whatever its sub-folders are called; by content too, as training does."""
+    listing = Listing()
+    _list_class(pathlib.Path(folder), pathlib.Path(folder), "", "", listing)
+    return listing
+
+
+def remark(passed_over: Sequence[tuple[str, str]]) -> str:
+    """Say in a line what images are passed over, how many and one of each kind; "" for none.
+
+    Example:
+        >>> remark([("a/1.heic", "unsupported"), ("a/2.heic", "unsupported"), (".git", "hidden"), ("c.jpg", "stray")])
+        'passed over: 2 in a format kfg does not read (a/1.heic), 1 outside of the class folders (c.jpg)'
+    """
+    said = []
+    for why, words in PASSED_OVER.items():
+        paths = [path for path, reason in passed_over if reason == why]
+        if paths:
+            said.append(f"{len(paths):,} {words} ({printable(paths[0])})")
+    return f"passed over: {', '.join(said)}" if said else ""
+
+
+def printable(text: str) -> str:
+    r"""Return text that any terminal and any JSON reader takes: bytes of a name that are not UTF-8 become \xNN.
+
+    Example:
+        >>> printable("caf\udce9.jpg")
+        'caf\\xe9.jpg'
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _find_misnamed_parts(root, names, listing) -> None:
+    """Look for part folders that would be read as classes, which would train "train" against "test"."""
     for name in names:
-        if name.casefold() in PART_LIKE and any(entry.is_dir() for entry in os.scandir(root / name)):
-            raise InputError(
+        if name.casefold() in PART_LIKE and any(path.is_dir() for path in (root / name).iterdir()):
+            listing.misnamed.append(
                 f"{root / name}: looks like a part, not a class; part folders are named {', '.join(PARTS)}, "
                 f"train among them and no other folder beside them (found {', '.join(names)})"
             )
@@ -93,7 +149,8 @@ def _class_folders(root, folder, listing) -> list[str]:
         elif entry.is_dir():
             names.append(entry.name)
         elif path != SPLIT_FILE:
-            listing.skipped.append((path, "outside"))
+            kind = _kind(pathlib.Path(entry.path), listing)
+            listing.skipped.append((path, {"image": "stray", "not-an-image": "outside"}.get(kind, kind)))
     return names
 
 
@@ -102,24 +159,31 @@ def _list_class(root, folder, name, part, listing):
         listing.folders.append(name)
     for parent, subfolders, files in os.walk(folder, onerror=listing.refused.append):
         here = pathlib.Path(parent).relative_to(root)
-        listing.skipped.extend(((here / s).as_posix(), "hidden") for s in sorted(subfolders) if s.startswith("."))
+        for subfolder in sorted(subfolders):
+            if subfolder.startswith("."):
+                listing.skipped.append(((here / subfolder).as_posix(), "hidden"))
+            elif os.path.islink(os.path.join(parent, subfolder)):  # not followed: it may lead anywhere, and in circles
+                listing.skipped.append(((here / subfolder).as_posix(), "linked"))
         subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
         for file in sorted(files):
             path = (here / file).as_posix()
-            if file.startswith("."):
-                listing.skipped.append((path, "hidden"))
-            elif pathlib.PurePath(file).suffix.lower() in SUFFIXES or _starts_like_an_image(root / path, listing):
+            kind = "hidden" if file.startswith(".") else _kind(root / path, listing)
+            if kind == "image":
                 listing.images.append((path, name, part))
             else:
-                listing.skipped.append((path, "not-an-image"))
+                listing.skipped.append((path, kind))
 
 
-def _starts_like_an_image(path, listing) -> bool:
+def _kind(path, listing) -> str:
+    """Return "image", "unsupported" or "not-an-image": by name, and by content where the name does not say."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return "image"
     try:
-        if not path.is_file():
-            return False
-        with open(path, "rb") as file:
-            return bool(sniff(file.read(SNIFF_BYTES)))
+        if path.is_file():  # asked first: a named pipe would be waited on for ever
+            with open(path, "rb") as file:
+                if sniff(file.read(SNIFF_BYTES)):
+                    return "image"
     except OSError as error:
         listing.refused.append(error)
-        return False
+    return "unsupported" if suffix in UNREAD else "not-an-image"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfg.data import folder
-from kfg.data.listing import list_folder
+from kfg.data import audit, folder
+from kfg.data.listing import list_folder, remark
 from kfg.errors import InputError
 
 GIF = b"GIF89a and the rest"
@@ -61,7 +61,7 @@ def test_content_decides_where_the_suffix_is_unknown_and_the_rest_is_skipped(tmp
     assert index.paths == ("a/1.jpg", "b/1.jpg", "b/picture", "b/picture.dat")
     assert sorted(list_folder(tmp_path).skipped) == [
         (".git", "hidden"), ("b/.cache", "hidden"), ("b/.hidden.jpg", "hidden"), ("b/notes.txt", "not-an-image"),
-        ("stray.jpg", "outside"),
+        ("stray.jpg", "stray"),
     ]  # fmt: skip
     assert "notes.txt: not-an-image" in caplog.text
 
@@ -162,3 +162,25 @@ def test_part_folders_under_other_names_are_not_taken_for_classes(tmp_path, part
             Image.new("RGB", (4, 4)).save(tmp_path / part / name / "0.png")
     with pytest.raises(InputError, match="looks like a part"):
         folder.scan(tmp_path)
+    found = [one for one in audit.audit(tmp_path).findings if one.kind == "misnamed-parts"]  # there it is a finding
+    assert found and found[0].severity == "error"
+
+
+def test_photographs_passed_over_are_counted_with_an_example_of_each_kind(tmp_path):
+    put(tmp_path, "a/1.jpg", "a/2.HEIC", "a/3.heic", "b/1.jpg", "b/notes.txt", "stray.png", "b/.hidden.jpg")
+    put(tmp_path, ".elsewhere/9.jpg")
+    (tmp_path / "b" / "more").symlink_to(tmp_path / ".elsewhere", target_is_directory=True)
+    index = folder.scan(tmp_path)
+    assert index.paths == ("a/1.jpg", "b/1.jpg")
+    assert remark(folder.passed_over(index)) == (
+        "passed over: 2 in a format kfg does not read (a/2.HEIC), 1 as linked folders (b/more), "
+        "1 outside of the class folders (stray.png)"
+    )
+    assert ("linked", "b/more") in {(one.kind, one.path) for one in audit.audit(tmp_path).findings}
+    (tmp_path / "split.csv").write_text("path,class,part\na/1.jpg,a,train\nstray.png,b,test\n")
+    assert "1 not listed (b/1.jpg)" in remark(folder.passed_over(folder.scan(tmp_path)))
+
+
+def test_nothing_passed_over_is_nothing_said(tmp_path):
+    put(tmp_path, "a/1.jpg", "b/1.jpg", "b/readme.md")
+    assert remark(folder.passed_over(folder.scan(tmp_path))) == ""

@@ -1,0 +1,154 @@
+"""Data sets read as they are published: CUB-200-2011, FGVC-Aircraft and Oxford-IIIT Pet.
+
+The lists of a set have an order of their own, which is not that of the sorted files. So lines of two lists belong
+together by image id, and a line belongs to a file by its path; nothing here is matched by position. (Study cub200's
+source does so: 2,957 of the 5,994 images it trains on are official test images.)
+"""
+
+import dataclasses
+import pathlib
+
+from kfg.data.listing import PARTS
+from kfg.errors import InputError
+
+AIRCRAFT_LEVELS = {"variant": "variants.txt", "family": "families.txt", "manufacturer": "manufacturers.txt"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What a set's own lists say; whether the images are there is not looked at.
+
+    Args:
+        name: the set's.
+        images: (path relative to the folder that was read, class, part), in the order of the lists.
+        classes: class names in the set's order.
+        lists: the file that names the images, for messages.
+        folder: posix path of the images, relative to the folder that was read.
+    """
+
+    name: str
+    images: list[tuple[str, str, str]]
+    classes: tuple[str, ...]
+    lists: pathlib.Path
+    folder: str
+
+
+def find(root) -> Layout | None:
+    """Return the published set that `root` is, or holds under its archive's own folder name; None for none.
+
+    Raises:
+        InputError: lists that are missing, cannot be read, or do not agree.
+    """
+    root = pathlib.Path(root)
+    for home in (root, root / "CUB_200_2011"):
+        if (home / "image_class_labels.txt").is_file() and (home / "images.txt").is_file():
+            return cub_200_2011(root, home)
+    for home in (root, root / "data", root / "fgvc-aircraft-2013b" / "data"):
+        if (home / "images_variant_train.txt").is_file():
+            return fgvc_aircraft(root, home)
+    if (root / "annotations" / "trainval.txt").is_file() and (root / "images").is_dir():
+        return oxford_iiit_pet(root)
+    return None
+
+
+def cub_200_2011(root, home=None) -> Layout:
+    """Read images.txt, image_class_labels.txt, train_test_split.txt and classes.txt; the parts are train and test.
+
+    Args:
+        root: the folder that paths are relative to.
+        home: the folder of the lists, at or below `root`; default `root`.
+    Raises:
+        InputError: lists that are missing, cannot be read, or do not agree.
+    Source: Wah et al. 2011, CNS-TR-2011-001: 11,788 images, 5,994 of them to train on.
+    """
+    home = pathlib.Path(home or root)
+    files = _table(home / "images.txt")
+    class_ids, train = _table(home / "image_class_labels.txt"), _table(home / "train_test_split.txt")
+    names = _table(home / "classes.txt")
+    for name, table in (("image_class_labels.txt", class_ids), ("train_test_split.txt", train)):
+        alone = sorted(files.keys() ^ table.keys())
+        if alone:
+            raise InputError(f"{home / name}: image {alone[0]} is not in both this list and images.txt")
+    folder = (home / "images").relative_to(root).as_posix()
+    images = []
+    for image, path in files.items():
+        if class_ids[image] not in names:
+            raise InputError(f"{home / 'image_class_labels.txt'}: image {image} has class {class_ids[image]!r}, "
+                             "which classes.txt does not list")  # fmt: skip
+        if train[image] not in ("0", "1"):
+            raise InputError(f"{home / 'train_test_split.txt'}: image {image} has {train[image]!r}, expected 0 or 1")
+        images.append((f"{folder}/{path}", names[class_ids[image]], "train" if train[image] == "1" else "test"))
+    return Layout("CUB-200-2011", images, tuple(names.values()), home / "images.txt", folder)
+
+
+def fgvc_aircraft(root, home=None, *, level: str = "variant") -> Layout:
+    """Read images_LEVEL_train.txt, _val and _test: image id, then a class name that may have spaces.
+
+    Args:
+        root: the folder that paths are relative to.
+        home: the folder of the lists (the archive's `data`), at or below `root`; default `root`.
+        level: a key of AIRCRAFT_LEVELS; the set is published with 100 variants.
+    Raises:
+        InputError: an unknown level; lists that are missing, cannot be read, or do not agree.
+    Source: Maji et al. 2013, arXiv:1306.5151: 10,000 images, 6,667 of them train and val, 3,333 test.
+    """
+    if level not in AIRCRAFT_LEVELS:
+        raise InputError(f"level: {level!r} is none of {', '.join(AIRCRAFT_LEVELS)}")
+    home = pathlib.Path(home or root)
+    classes = tuple(_lines(home / AIRCRAFT_LEVELS[level]))
+    folder = (home / "images").relative_to(root).as_posix()
+    images, part_of = [], {}
+    for part in PARTS:
+        path = home / f"images_{level}_{part}.txt"
+        for image, name in _table(path).items():
+            if name not in classes:
+                raise InputError(f"{path}: image {image} has class {name!r}, which {AIRCRAFT_LEVELS[level]} lacks")
+            if part_of.setdefault(image, part) != part:
+                raise InputError(f"{path}: image {image} is in {part_of[image]} as well")
+            images.append((f"{folder}/{image}.jpg", name, part))
+    return Layout("FGVC-Aircraft", images, classes, home / f"images_{level}_{PARTS[0]}.txt", folder)
+
+
+def oxford_iiit_pet(root) -> Layout:
+    """Read annotations/trainval.txt and test.txt (image, class id, ...); trainval is train, `splits` cuts val from it.
+
+    The class name is the file name without its number, and classes are in the order of their ids.
+
+    Raises:
+        InputError: lists that are missing, cannot be read, or do not agree.
+    Source: Parkhi et al. 2012, "Cats and Dogs", CVPR: 3,680 images to train and choose on, 3,669 to test.
+    """
+    root = pathlib.Path(root)
+    images, ids, part_of = [], {}, {}
+    for part, file in (("train", "trainval.txt"), ("test", "test.txt")):
+        path = root / "annotations" / file
+        for image, rest in _table(path).items():
+            name, number = image.rpartition("_")[0], rest.split()[0]
+            if not number.isdigit() or ids.setdefault(name, int(number)) != int(number):
+                raise InputError(f"{path}: image {image} has class id {number}, others of its name {ids.get(name)}")
+            if part_of.setdefault(image, part) != part:
+                raise InputError(f"{path}: image {image} is in trainval.txt as well")
+            images.append((f"images/{image}.jpg", name, part))
+    classes = tuple(sorted(ids, key=ids.get))
+    return Layout("Oxford-IIIT Pet", images, classes, root / "annotations" / "trainval.txt", "images")
+
+
+def _lines(path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _table(path) -> dict[str, str]:
+    """Return first word -> rest of each line, in order; both are there and no first word comes twice."""
+    table = {}
+    for line in _lines(path):
+        key, _, rest = line.partition(" ")
+        if not rest.strip():
+            raise InputError(f"{path}: expected an id and a value, got {line!r}")
+        if key in table:
+            raise InputError(f"{path}: {key} is listed twice")
+        table[key] = rest.strip()
+    return table
