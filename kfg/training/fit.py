@@ -9,6 +9,7 @@ import keras
 from kfg.errors import InputError
 from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN
+from kfg.training.losses import Accuracy
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def compile_classifier(model, *, optimizer, loss=None, jit_compile: bool = False
     model.compile(
         optimizer=optimizer,
         loss=loss or keras.losses.SparseCategoricalCrossentropy(),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        metrics=[Accuracy(name="accuracy")],
         jit_compile=jit_compile,
     )
 

@@ -1,0 +1,115 @@
+"""SGD, Adam and AdamW with two learning rates, one for the trunk and one for the head.
+
+One optimiser object with one `learning_rate`, the head's; the trunk's is a fixed multiple of it. So schedules,
+ReduceLROnPlateau, the history and the checkpoint treat it as any other. (`keras.optimizers.MultiOptimizer` has no
+`learning_rate`, which all of them read.)
+"""
+
+import keras
+
+from kfg.errors import InputError
+
+
+class _TwoRates:
+    """Mixed in before a Keras optimizer: scales the rate of each variable, and decays the weights itself.
+
+    Keras's own decay knows neither rates per variable nor a variable's path, so its `weight_decay` stays None.
+    """
+
+    def __init__(self, *, trunk_multiplier=1.0, head="head", weight_decay=None, decay_vectors=False, **arguments):
+        super().__init__(**arguments)
+        if trunk_multiplier < 0:
+            raise InputError(f"trunk_multiplier: at least 0, got {trunk_multiplier}")
+        if (weight_decay or 0) < 0:
+            raise InputError(f"weight_decay: at least 0, got {weight_decay}")
+        self.trunk_multiplier, self.head = trunk_multiplier, head
+        self.decoupled_decay, self.decay_vectors = weight_decay or 0.0, decay_vectors
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        in_head = [is_head(variable.path, head=self.head) for variable in variables]
+        if self.trunk_multiplier != 1 and not any(in_head):
+            raise InputError(f"head: no layer with trainable weights has a name that starts with {self.head!r}")
+        self.multipliers = tuple(1.0 if own else self.trunk_multiplier for own in in_head)
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate = learning_rate * self.multipliers[self._get_variable_index(variable)]
+        if self.decoupled_decay and (self.decay_vectors or len(variable.shape) > 1):
+            self.assign_sub(variable, variable * self.decoupled_decay * rate)
+        super().update_step(gradient, variable, rate)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "weight_decay": self.decoupled_decay,
+            "trunk_multiplier": self.trunk_multiplier,
+            "head": self.head,
+            "decay_vectors": self.decay_vectors,
+        }
+
+
+@keras.saving.register_keras_serializable(package="kfg")
+class SGD(_TwoRates, keras.optimizers.SGD):
+    """keras.optimizers.SGD with the arguments of `rates`."""
+
+
+@keras.saving.register_keras_serializable(package="kfg")
+class Adam(_TwoRates, keras.optimizers.Adam):
+    """keras.optimizers.Adam with the arguments of `rates`; with `weight_decay` it is AdamW."""
+
+
+OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": Adam}
+
+
+def rates(
+    name: str,
+    *,
+    learning_rate: float,
+    trunk_multiplier: float = 1.0,
+    head: str = "head",
+    weight_decay: float = 0.0,
+    decay_vectors: bool = False,
+    **arguments,
+) -> keras.optimizers.Optimizer:
+    """Make an optimiser with one rate for the head and a multiple of it for the trunk.
+
+    Args:
+        name: a key of OPTIMIZERS; "adam" and "adamw" differ in that "adamw" needs a weight decay.
+        learning_rate: float > 0, the head's; what schedules move and histories show.
+        trunk_multiplier: float >= 0, the trunk's rate over the head's.
+        head: a variable is the head's if a layer on its path has a name that starts so.
+        weight_decay: float >= 0, decoupled: every step w -= rate * weight_decay * w, with w's own rate.
+        decay_vectors: whether biases and the gamma and beta of batch norm, which have one axis, decay too.
+        arguments: of the Keras class, as `momentum`, `nesterov`, `epsilon`, `clipnorm`.
+    Raises:
+        InputError: an unknown name, a value out of range; when training starts, no variable of the head.
+    Source: Loshchilov & Hutter 2019, arXiv:1711.05101 (decoupled decay).
+    Example:
+        >>> optimizer = rates("adamw", learning_rate=0.5, trunk_multiplier=0.1, weight_decay=0.05)
+        >>> float(optimizer.learning_rate), optimizer.trunk_multiplier
+        (0.5, 0.1)
+    """
+    if name not in OPTIMIZERS:
+        raise InputError(f"optimizer: {name!r} is none of {', '.join(OPTIMIZERS)}")
+    if name == "adamw" and not weight_decay:
+        raise InputError(f"weight_decay: adamw needs one above 0, got {weight_decay}")
+    return OPTIMIZERS[name](
+        learning_rate=learning_rate,
+        trunk_multiplier=trunk_multiplier,
+        head=head,
+        weight_decay=weight_decay,
+        decay_vectors=decay_vectors,
+        **arguments,
+    )
+
+
+def is_head(path: str, *, head: str = "head") -> bool:
+    """Return whether the variable at `path`, as Keras writes it, belongs to the head.
+
+    Example:
+        >>> is_head("head_dense/kernel"), is_head("conv_head/kernel"), is_head("net/head/bias")
+        (True, False, True)
+    """
+    return any(layer.startswith(head) for layer in path.split("/")[:-1])
