@@ -36,6 +36,25 @@ def split(args) -> int:
     return 0
 
 
+def data(args) -> int:
+    """Download, check and unpack a published data set; the same command goes on with an interrupted download."""
+    from kfg.data import download, folder, published
+
+    where = download.get(args.name, args.folder, urls=args.url, progress=_progress)
+    index = folder.scan(where)
+    parts = ", ".join(f"{part} {len(index.where(part)):,}" for part in folder.PARTS if len(index.where(part)))
+    print(f"{where}: {len(index):,} images in {len(index.classes)} classes" + (f" ({parts})" if parts else ""))
+    print(f"terms of use: {published.find(args.name).page}")
+    return 0
+
+
+def _progress(file, done, total):
+    if sys.stderr.isatty():
+        print(
+            f"\r{file}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", end="\n" if done == total else "", file=sys.stderr
+        )
+
+
 def demo(args) -> int:
     """Draw the demo images."""
     from kfg.data import demo as drawing
@@ -126,6 +145,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--test", type=float, default=0.2, help="fraction of the images (default: %(default)s)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--min-per-class", type=int, default=4, help="a class with fewer images is not divided by fractions")
+
+    p = command(data, "fetch a published data set")
+    p.add_argument("name", metavar="NAME", help="cub-200-2011, fgvc-aircraft-2013b, ...; a wrong name lists them")
+    p.add_argument("folder", type=pathlib.Path, metavar="DIR", help="NAME is made in it, and the archive kept there")
+    p.add_argument(
+        "--url", action="append", default=[], help="another address of the archive; once for each, in their order"
+    )
 
     p = command(demo, "draw the demo images")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")

@@ -3,7 +3,9 @@
 import collections
 import random
 
+import numpy as np
 import pytest
+import scipy.io
 
 from kfg.data import audit, folder, layouts
 from kfg.errors import InputError
@@ -174,6 +176,28 @@ def test_the_audit_looks_at_the_images_that_the_lists_name(tmp_path):
     result = audit.audit(tmp_path)
     assert result.images == len(truth) and result.classes == dict.fromkeys(BIRDS.values(), 8)
     assert [one.path for one in result.findings if one.kind == "unlisted"] == [f"images/{BIRDS['1']}/stray.jpg"]
+
+
+DOGS = {
+    "train": ["n02-Spitz/n02_9.jpg", "n01-Chihuahua/n01_7.jpg", "n01-Chihuahua/n01_30.jpg"],
+    "test": ["n01-Chihuahua/n01_10.jpg", "n02-Spitz/n02_1.jpg"],
+}
+
+
+def test_dogs_are_in_the_part_whose_list_names_them(tmp_path):
+    for part, names in DOGS.items():
+        cells = np.empty((len(names), 1), dtype=object)  # how the published lists hold their strings
+        cells[:, 0] = names
+        scipy.io.savemat(tmp_path / f"{part}_list.mat", {"file_list": cells})
+        for name in names:
+            touch(tmp_path / "Images" / name)
+    index = folder.scan(tmp_path)
+    assert index.classes == ("n01-Chihuahua", "n02-Spitz") and index.labels.tolist() == [1, 0, 0, 0, 1]
+    assert index.paths == tuple(f"Images/{name}" for names in DOGS.values() for name in names)
+    assert index.parts == ("train",) * 3 + ("test",) * 2
+    (tmp_path / "test_list.mat").write_text("broken")
+    with pytest.raises(InputError, match=r"test_list\.mat: not the list of Stanford Dogs"):
+        folder.scan(tmp_path)
 
 
 def test_an_image_in_both_lists_of_the_pets_is_named(tmp_path):

@@ -1,0 +1,94 @@
+"""Unpack a tar or zip archive that may be broken or hostile."""
+
+import lzma
+import pathlib
+import platform
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+
+from kfg.errors import InputError
+
+RATIO = 100  # unpacked bytes per packed byte; photographs have about 1, text 10, a bomb 1,000
+MAX_MEMBERS = 1_000_000
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+
+
+def unpack(path, folder) -> None:
+    """Unpack `path` into `folder`, which is made.
+
+    Refused before anything of it is written: a member with an absolute name or "..", a link that leads out, a device
+    file, more than RATIO times the archive's size or MAX_MEMBERS members. What came before it in the archive is
+    written by then: unpack into a folder that is thrown away on failure.
+
+    Raises:
+        InputError: the archive is not whole, or a member is refused; the disk is full.
+    """
+    path, folder = pathlib.Path(path), pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if zipfile.is_zipfile(path):
+            _unzip(path, folder)
+        else:
+            _untar(path, folder)
+    except tarfile.FilterError as error:
+        raise InputError(f"{path}: refused to unpack: {error}") from error
+    except DAMAGE as error:
+        raise InputError(f"{path}: not a whole tar or zip archive ({str(error) or type(error).__name__})") from error
+    except OSError as error:
+        if error.errno is None:  # gzip's word for damage
+            raise InputError(f"{path}: not a whole tar or zip archive ({error})") from error
+        raise InputError(f"{error.filename or folder}: {error.strerror}; unpacking {path.name} stopped") from error
+
+
+class _Budget:
+    """Counts members and bytes of one archive, and looks at names."""
+
+    def __init__(self, path):
+        self.path, self.bytes, self.members = path, RATIO * path.stat().st_size, MAX_MEMBERS
+
+    def spend(self, name, size):
+        parts = pathlib.PureWindowsPath(name)  # knows both kinds of slashes, and drives
+        if parts.anchor or ".." in parts.parts:
+            raise InputError(f"{self.path}: refused to unpack: {name!r} leads out of the folder")
+        self.bytes, self.members = self.bytes - size, self.members - 1
+        if self.bytes < 0 or self.members < 0:
+            raise InputError(f"{self.path}: refused to unpack: a bomb, more than {RATIO} times its size inside "
+                             f"or more than {MAX_MEMBERS:,} files (at {name!r})")  # fmt: skip
+
+
+def _untar(path, folder):
+    if not hasattr(tarfile, "data_filter"):
+        raise InputError(
+            f"{path}: needs a Python whose tarfile can refuse what is unsafe (3.10.12, 3.11.4 or newer), "
+            f"this is {platform.python_version()}"
+        )
+    budget = _Budget(path)
+
+    def checked(member, where):
+        budget.spend(member.name, member.size)
+        return tarfile.data_filter(member, where)
+
+    with tarfile.open(path) as archive:
+        archive.extractall(folder, filter=checked)
+
+
+def _unzip(path, folder):
+    budget = _Budget(path)
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        for member in members:
+            budget.spend(member.filename, member.file_size)
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or member.flag_bits & 1:
+                raise InputError(f"{path}: refused to unpack: {member.filename!r} is a link, a device or encrypted")
+        for member in members:
+            target = folder / member.filename
+            if member.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(member) as source, open(target, "wb") as file:
+                shutil.copyfileobj(source, file)
