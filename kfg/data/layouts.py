@@ -142,7 +142,8 @@ def stanford_dogs(root) -> Layout:
         InputError: lists that are missing, cannot be read, or do not agree.
     Source: Khosla et al. 2011, "Novel Dataset for Fine-Grained Image Categorization": 12,000 train, 8,580 test.
     """
-    from scipy import io  # here only: it costs as much as all of kfg's start
+    from scipy import io  # here only: the other sets are read without it
+    from scipy.io.matlab import MatReadError
 
     root = pathlib.Path(root)
     images, part_of = [], {}
@@ -152,7 +153,7 @@ def stanford_dogs(root) -> Layout:
             names = [str(row[0][0]) for row in io.loadmat(path)["file_list"]]
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}") from error
-        except (ValueError, KeyError, IndexError, TypeError, NotImplementedError) as error:
+        except (MatReadError, ValueError, KeyError, IndexError, TypeError, NotImplementedError) as error:
             raise InputError(f"{path}: not the list of Stanford Dogs ({error})") from error
         for name in names:
             if part_of.setdefault(name, part) != part:

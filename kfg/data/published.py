@@ -2,7 +2,7 @@
 
 Source of sizes and digests: the checksum files of tensorflow/datasets (CUB, pets, dogs: bytes and sha256), torchvision
 (pets, Caltech-101: md5, which agree); FGVC-Aircraft's sha256 and Caltech-101's size as several public projects give
-them after downloading. Not downloaded here: this machine has no way to these addresses.
+them after downloading. Not tried yet: a download from these very addresses.
 """
 
 import dataclasses
