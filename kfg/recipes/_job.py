@@ -2,27 +2,24 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from kfg import export, ledger, report
-from kfg.data import folder, graph, pipeline, splits
+from kfg import export, report
+from kfg.data import pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
 from kfg.errors import InputError
 from kfg.evaluation import predict
-from kfg.files import read_json, write_json, write_text
+from kfg.files import read_json, write_json
+from kfg.recipes import _exporting as exporting
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
-from kfg.training import callbacks, checkpoint, fit, precision
+from kfg.training import checkpoint, fit, precision
 
-PARITY_IMAGES = 8
-METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
-EXPORT_CHECK = "export_check.json"
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
 
 
@@ -40,6 +37,7 @@ class Job:
         precision: one of kfg.training.precision.CHOICES.
         resume: go on where an interrupted run stopped.
         note: what a reader of the report must know about the row.
+        max_params: parameters a model may have, all counted; None for any number.
     """
 
     recipe: str
@@ -53,6 +51,7 @@ class Job:
     fold: int | None = None
     folds: int = 1
     note: str = ""
+    max_params: int | None = None
 
     def __post_init__(self):
         self.model = None
@@ -110,12 +109,17 @@ class Job:
             "config": dataclasses.asdict(self.config),
         }
 
-    def split(self, *, val: float, test: float, seed: int) -> Index:
-        """Return the index with train, val and test decided, and write split.csv and classes.json."""
+    def split(self, index: Index | None = None, *, val: float, test: float, seed: int) -> Index:
+        """Return the index with train, val and test decided, and write split.csv and classes.json.
+
+        Args:
+            index: some of the images, or other parts or classes than the data's; default all as they are.
+        """
+        index = self.data.index if index is None else index
         if self.fold is None:
-            index = splits.split(self.data.index, val=val, test=test, seed=seed)
+            index = splits.split(index, val=val, test=test, seed=seed)
         else:
-            index = splits.folds(self.data.index, k=self.folds, val=val, seed=seed)[self.fold]
+            index = splits.folds(index, k=self.folds, val=val, seed=seed)[self.fold]
         splits.check(index)
         for part in PARTS:
             if not len(index.where(part)):
@@ -136,10 +140,13 @@ class Job:
             loss: Keras loss; default cross-entropy on int labels.
         """
         chosen, jit_compile, rates = self._precision(build, optimizer, loss, batch_size)
-        self._write_environment(chosen, jit_compile, rates)
         keras.utils.set_random_seed(self.seed)
         with precision.scope(chosen):
             self.model = build()
+        count = self.model.count_params()
+        if self.max_params is not None and count > self.max_params:
+            raise InputError(f"--max-params {self.max_params:,}: the model of row {self.row} has {count:,} parameters")
+        self._write_environment(chosen, jit_compile, rates)
         fit.compile_classifier(self.model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
         self.build = build
         return self.model
@@ -169,6 +176,10 @@ class Job:
             "precision": chosen,
             "jit_compile": jit_compile,
             "images_per_second": rates,
+            "parameters": {
+                "total": self.model.count_params(),
+                "trained": sum(math.prod(v.shape) for v in self.model.trainable_variables),
+            },
             **provenance.environment(),
         }
         write_json(self.workdir / "env.json", environment)
@@ -194,11 +205,13 @@ class Job:
         model.save(partial)
         os.replace(partial, self.workdir / export.MODEL_FILE)
 
-    def finish(self, index: Index, images, *, batch_size: int, sections=()) -> dict:
+    def finish(self, index: Index, images, *, batch_size: int, sections=(), examine=None) -> dict:
         """Predict val and test, export, write the report; return report.json's content.
 
         Args:
-            sections: (title, text or rows) that the report shows besides its own.
+            sections: (title, text, rows or PNG bytes) that the report shows besides its own.
+            examine: function (answers on val, answers on test) -> (figures, sections) of the recipe's own; figures,
+                name -> {"value", "low", "high"}, are recorded beside the usual ones.
         """
         model = self._float32_model()
         self._save_model(model)
@@ -209,50 +222,12 @@ class Job:
             batches = pipeline.evaluation_batches(chosen, index.labels[parts[part]], batch_size=batch_size)
             answers[part] = predict.predict(model, batches, index=index.take(parts[part]))
         predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
-        difference = self._export(model, index.take(parts["test"]))
-        print(f"export: largest difference to the model {difference:.2g}")
-        write_json(self.workdir / EXPORT_CHECK, {"images": PARITY_IMAGES, "largest_difference": difference})
-        sections = [*([("About this row", self.note)] if self.note else []), *sections]
-        result = report.write(
-            self.workdir, answers["test"], image_root=index.root, decode=decode, extra_sections=sections
-        )
-        return result
-
-    def _export(self, model, index) -> float:
-        paths = [path for path in index.full_paths()[:PARITY_IMAGES] if _same_in_graph(path)]
-        size = tuple(model.input_shape[1:3])
-        samples = [pipeline.resize(decode(path), size).numpy() for path in paths]
-        if not samples:
-            samples = [np.zeros((*size, 3), np.uint8)]
-        return export.save(
-            model,
-            self.workdir / "export",
-            classes=index.classes,
-            samples=np.stack(samples),
-            encoded=[path.read_bytes() for path in paths],
-        )
-
-    def record(self) -> None:
-        """Put the finished run into results.jsonl, in the place of an older row of the same settings.
-
-        Called for every finished run, new or not: a kill may have come between its report and its row.
-        """
-        path = self.out / ledger.RESULTS
-        settings = json.loads(json.dumps(self.settings()))
-        result, made = read_json(self.workdir / report.REPORT_FILE), read_json(self.workdir / "env.json")
-        index = folder.read_split(self.workdir / "split.csv", self.data.index.root, classes=self.data.index.classes)
-        row = {
-            "commit": made["commit"],
-            **settings,
-            "parts": {part: len(index.where(part)) for part in PARTS},
-            "metrics": {name: result[name] for name in METRICS},
-            "export_difference": read_json(self.workdir / EXPORT_CHECK)["largest_difference"],
-            "seconds": round(callbacks.seconds(self.workdir / "history.csv"), 1),
-            "trained_in": made["precision"],
-            **{name: made[name] for name in ("device", "versions")},
-        }
-        others = [other for other in ledger.read_results(self.out) if not settings.items() <= other.items()]
-        write_text(path, "".join(json.dumps(one) + "\n" for one in [*others, row]))
+        exporting.save(model, index.take(parts["test"]), self.workdir)
+        figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
+        return report.write(
+            self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
+            extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more],
+        )  # fmt: skip
 
 
 def _difference(found, wanted, key) -> str:
@@ -261,11 +236,3 @@ def _difference(found, wanted, key) -> str:
         key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
         before, now = before.get(key), now.get(key)
     return f"{key} ({before}, now {now})"
-
-
-def _same_in_graph(path) -> bool:
-    """Return whether TensorFlow's ops decode this file to the very pixels of training: see kfg.data.graph."""
-    try:
-        return np.array_equal(graph.decode(path.read_bytes()), decode(path))
-    except tf.errors.OpError:  # WebP, TIFF: not for the export's second endpoint
-        return False

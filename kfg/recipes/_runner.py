@@ -1,7 +1,6 @@
 """The command line that all recipes share: rows x seeds x folds, each in its run folder."""
 
 import argparse
-import ast
 import dataclasses
 import errno
 import logging
@@ -9,6 +8,7 @@ import pathlib
 import sys
 
 from kfg.errors import InputError
+from kfg.recipes._options import count, epochs, replaced, value_of
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -49,6 +49,12 @@ def parser(recipe) -> argparse.ArgumentParser:
     p.add_argument(
         "--precision", default="float32", help="float32, bfloat16, float16, or auto: time and take the fastest"
     )
+    p.add_argument(
+        "--weights",
+        metavar="imagenet|none|PATH",
+        help="what rows with a pretrained trunk begin from, instead of ImageNet",
+    )
+    p.add_argument("--max-params", metavar="N", help="refuse a model of more parameters; 10M is ten million")
     p.add_argument("--quick", action="store_true", help="smaller nets and fewer epochs: minutes, not hours")
     p.add_argument("--smoke", action="store_true", help="the least that runs through everything: seconds")
     p.add_argument("--resume", action="store_true", help="go on with interrupted runs")
@@ -98,6 +104,7 @@ def main(recipe, argv=None) -> int:
 def jobs(recipe, args):
     """Yield the Jobs of a command, each after those it depends on."""
     rows = configured_rows(recipe, args)
+    max_params = count(args.max_params) if args.max_params is not None else None
     wanted = ordered(rows, list(rows) if args.rows == "all" else _names(args.rows))
     seeds = _seeds(args.seeds)
     if args.folds < 1:
@@ -121,21 +128,23 @@ def jobs(recipe, args):
                 yield Job(
                     recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
                     data=data, out=args.out, precision=args.precision, resume=args.resume,
-                    note=rows[name].note,
+                    note=rows[name].note, max_params=max_params,
                 )  # fmt: skip
 
 
 def run_one(recipe, job) -> None:
     """Run one job unless it is finished."""
+    from kfg.recipes._record import record
+
     job.open()
     if job.finished():
         print(f"{job.workdir}: finished before, not repeated")
-        job.record()
+        record(job)
         return
     fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
     print(f"== {job.recipe} {job.row}, seed {job.seed}{fold}", flush=True)
     result = recipe.run(job.config, job)
-    job.record()
+    record(job)
     top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
     print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
     print(f"report: {job.workdir / 'report.html'}", flush=True)
@@ -149,49 +158,18 @@ def configured_rows(recipe, args) -> dict[str, Row]:
         key, _, value = assignment.partition("=")
         if key not in fields or not value:
             raise InputError(f"--set {assignment}: expected KEY=VALUE with a KEY of {', '.join(fields)}")
-        changes[key] = _value(value)
+        changes[key] = value_of(value)
+    if args.weights is not None and "weights" not in fields:
+        raise InputError(f"--weights: {recipe.NAME} has no pretrained trunk")
     rows = {}
     for name, row in recipe.ROWS.items():
-        config = _replaced(row.config, changes)
+        config = replaced(row.config, changes)
+        if args.weights is not None and config.weights != "none":
+            config = dataclasses.replace(config, weights=args.weights)
         if args.epochs is not None:
-            config = _replaced(config, {"epochs": _epochs(args.epochs, config.epochs)})
+            config = replaced(config, {"epochs": epochs(args.epochs, config.epochs)})
         rows[name] = dataclasses.replace(row, config=config)
     return rows
-
-
-def _epochs(text, before) -> int:
-    """Return the epochs that `--epochs` asks for: "30" is 30, "50%" half of `before`, at least 1."""
-    number, percent, rest = text.partition("%")
-    if rest or not number.isascii() or not number.isdigit() or int(number) < 1:
-        raise InputError(f"--epochs: expected a whole number from 1 up like 30, or a percentage like 50%, got {text!r}")
-    return max(1, round(before * int(number) / 100)) if percent else int(number)
-
-
-def _replaced(config, changes):
-    for key, value in changes.items():
-        before = getattr(config, key)
-        if dataclasses.is_dataclass(before) and isinstance(value, dict):
-            try:
-                changes = {**changes, key: dataclasses.replace(before, **value)}
-            except (TypeError, ValueError) as error:
-                raise InputError(f"--set {key}: {error}") from error
-        elif (
-            before is not None
-            and not isinstance(value, type(before))
-            and not (isinstance(before, float) and isinstance(value, int))
-        ):
-            raise InputError(f"--set {key}: expected {type(before).__name__} like {before!r}, got {value!r}")
-    try:
-        return dataclasses.replace(config, **changes)
-    except ValueError as error:
-        raise InputError(f"--set {error}") from error
-
-
-def _value(text):
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def ordered(rows, names) -> list[str]:

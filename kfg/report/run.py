@@ -47,6 +47,7 @@ def write(
     *,
     image_root=None,
     decode: Callable[[pathlib.Path], np.ndarray] | None = None,
+    extra_figures: dict | None = None,
     extra_sections: Sequence[tuple[str, object]] = (),
 ) -> dict:
     """Compute the metrics of a run's test predictions and write everything about them into its folder.
@@ -60,9 +61,10 @@ def write(
         predictions: answers on the test images.
         image_root: folder that `predictions.paths` are relative to; None leaves the worst images out.
         decode: full path -> uint8 (H, W, 3); default Pillow, turned as EXIF says.
-        extra_sections: (title, body); body is a text, or rows of a table with the column names first.
+        extra_figures: name -> {"value", "low", "high"} of figures that `metrics.evaluate` does not know.
+        extra_sections: (title, body); body is a text, rows of a table with the column names first, or a PNG's bytes.
     Returns:
-        The content of report.json: that of `metrics.evaluate`, and `parts`, images per part of the split.
+        The content of report.json: that of `metrics.evaluate`, `parts`, images per part of the split, and `figures`.
     Raises:
         InputError: predictions that cannot be evaluated, classes in another order than
             classes.json, a damaged file in the folder, a full disk.
@@ -73,6 +75,7 @@ def write(
     result = metrics.evaluate(predictions)
     run = read(run_dir, predictions.classes)
     result["parts"] = part_counts(run.split)
+    result["figures"] = extra_figures or {}
     predict.write_csv(predictions, run_dir / "predictions.csv")
     _write_confusion(result["confusion"], predictions.classes, run_dir / "confusion.csv")
     worst = _worst(predictions, image_root, decode)

@@ -27,7 +27,7 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
         ("Confusion", "confusion", by_class.confusion(result, pictures)),
         ("Classes", "classes", by_class.table(result, run, pictures)),
         ("Worst images", "worst", by_class.worst_images(worst)),
-        *((title, f"extra-{i}", _extra(body)) for i, (title, body) in enumerate(extra, start=1)),
+        *((title, f"extra-{i}", _extra(title, body)) for i, (title, body) in enumerate(extra, start=1)),
         ("Use the model", "use", _use(run)),
         ("Settings", "settings", _settings(run)),
         ("How the figures are made", "method", _method(result)),
@@ -138,7 +138,9 @@ def _training(run, pictures) -> Safe:
     )
 
 
-def _extra(body) -> Safe:
+def _extra(title, body) -> Safe:
+    if isinstance(body, bytes):
+        return markup.picture(body, title)
     if isinstance(body, str):
         return markup.joined(markup.paragraph(part) for part in body.split("\n\n"))
     headers, *rows = ([str(cell) for cell in row] for row in body)

@@ -50,6 +50,12 @@ def seconds(path) -> float:
         return sum(float(row["seconds"]) for row in csv.DictReader(file))
 
 
+def epochs(path) -> int:
+    """Return how many epochs a history.csv lists."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return sum(1 for _ in csv.DictReader(file))
+
+
 class StopOnNaN(keras.callbacks.Callback):
     """End training at the first step whose loss, or the first epoch whose weights, are not finite.
 

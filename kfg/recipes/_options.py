@@ -1,0 +1,51 @@
+"""What a command line's words do to a recipe's settings."""
+
+import ast
+import dataclasses
+
+from kfg.errors import InputError
+
+UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
+
+
+def count(text) -> int:
+    """Return a number of parameters: "10M", "500k", "4263748"."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
+    if not number.isascii() or not number.isdigit() or not int(number):
+        raise InputError(f"--max-params: expected a number like 10M, 500k or 4263748, got {text!r}")
+    return int(number) * UNITS[unit]
+
+
+def epochs(text, before) -> int:
+    """Return the epochs that `--epochs` asks for: "30" is 30, "50%" half of `before`, at least 1."""
+    number, percent, rest = text.partition("%")
+    if rest or not number.isascii() or not number.isdigit() or int(number) < 1:
+        raise InputError(f"--epochs: expected a whole number from 1 up like 30, or a percentage like 50%, got {text!r}")
+    return max(1, round(before * int(number) / 100)) if percent else int(number)
+
+
+def replaced(config, changes):
+    for key, value in changes.items():
+        before = getattr(config, key)
+        if dataclasses.is_dataclass(before) and isinstance(value, dict):
+            try:
+                changes = {**changes, key: dataclasses.replace(before, **value)}
+            except (TypeError, ValueError) as error:
+                raise InputError(f"--set {key}: {error}") from error
+        elif (
+            before is not None
+            and not isinstance(value, type(before))
+            and not (isinstance(before, float) and isinstance(value, int))
+        ):
+            raise InputError(f"--set {key}: expected {type(before).__name__} like {before!r}, got {value!r}")
+    try:
+        return dataclasses.replace(config, **changes)
+    except ValueError as error:
+        raise InputError(f"--set {error}") from error
+
+
+def value_of(text):
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
