@@ -13,6 +13,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from kfg.data import sampling as sampling_module
 from kfg.data.decode import decode
 from kfg.data.folder import Index
 from kfg.errors import InputError
@@ -161,8 +162,9 @@ def steps(count: int, batch_size: int) -> int:
 
 
 def training_batches(
-    images, labels, *, batch_size: int, seed: int, policy=None, first_epoch: int = 0, epochs: int = 1
-) -> tf.data.Dataset:
+    images, labels, *, batch_size: int, seed: int, policy=None, sampling: str | None = None, mixing=None,
+    num_classes: int | None = None, first_epoch: int = 0, epochs: int = 1,
+) -> tf.data.Dataset:  # fmt: skip
     """Make the shuffled, augmented batches of epochs `first_epoch` ... `epochs` - 1, one after another.
 
     Args:
@@ -171,43 +173,73 @@ def training_batches(
         batch_size: images; the last batch of an epoch is smaller, none is dropped.
         seed: int >= 0, with the epoch and the position it decides order and augmentation.
         policy: object with `apply(images, labels, seed=, epoch=, positions=)`; None for none.
+        sampling: None shows every image once an epoch; else a key of kfg.data.sampling.SHARES, N images too.
+        mixing: kfg.augment.mixing.Mixup or CutMix, applied after the policy; labels then are soft. None for none.
+        num_classes: needed with `mixing` only.
         first_epoch, epochs: the epochs to make, counted from 0.
     Returns:
-        Dataset of (uint8 (B, H, W, 3), int32 (B,)), `steps(N, batch_size)` batches per epoch.
+        Dataset of (uint8 (B, H, W, 3), int32 (B,)), with `mixing` (uint8 (B, H, W, 3), float32 (B, num_classes));
+        `steps(N, batch_size)` batches per epoch.
+    Raises:
+        InputError: an unknown sampling.
     """
     labels = np.asarray(labels, dtype=np.int32)
     count = len(labels)
+    if sampling is not None:
+        sampling_module.check(sampling)
 
     def order(epoch):
-        def place(i):
-            return tf.random.experimental.index_shuffle(i, seed=tf.stack([seed, epoch]), max_index=count - 1)
+        keys = _sampled(labels, sampling, seed, epoch) if sampling else _shuffled(count, seed, epoch)
+        return keys.batch(batch_size).map(lambda keys: (epoch, keys))
 
-        batches = tf.data.Dataset.range(count).map(place).batch(batch_size)
-        return batches.map(lambda positions: (epoch, positions))
-
-    def read(epoch, positions):
+    def read(epoch, keys):
+        positions = keys % count  # a key above N is an image's second showing in this epoch, see epoch_keys
+        draw = {"seed": seed, "epoch": int(epoch), "positions": keys}
         batch, batch_labels = images.gather(positions), labels[positions]
         if policy is not None:
-            batch = policy.apply(batch, batch_labels, seed=seed, epoch=int(epoch), positions=positions)
+            batch = policy.apply(batch, batch_labels, **draw)
+        if mixing is not None:
+            batch, batch_labels = mixing.apply(batch, batch_labels, num_classes=num_classes, **draw)
         return batch, batch_labels
 
-    return _fed(tf.data.Dataset.range(first_epoch, epochs).flat_map(order), read, images.shape[1:])
+    plan = tf.data.Dataset.range(first_epoch, epochs).flat_map(order)
+    label_spec = (tf.float32, (num_classes,)) if mixing is not None else (tf.int32, ())
+    return _fed(plan, read, images.shape[1:], label_spec)
+
+
+def _shuffled(count, seed, epoch):
+    def place(i):
+        return tf.random.experimental.index_shuffle(i, seed=tf.stack([seed, epoch]), max_index=count - 1)
+
+    return tf.data.Dataset.range(count).map(place)
+
+
+def _sampled(labels, sampling, seed, epoch):
+    def keys(epoch):
+        return sampling_module.epoch_keys(labels, sampling, seed=seed, epoch=int(epoch))
+
+    drawn = tf.numpy_function(keys, [epoch], tf.int64)
+    drawn.set_shape((len(labels),))
+    return tf.data.Dataset.from_tensor_slices(drawn)
 
 
 def evaluation_batches(images, labels, *, batch_size: int) -> tf.data.Dataset:
     """Make the batches of one pass in order, every image once: (uint8 (B, H, W, 3), int32 (B,))."""
     labels = np.asarray(labels, dtype=np.int32)
     plan = tf.data.Dataset.range(len(labels)).batch(batch_size).map(lambda positions: (0, positions))
-    return _fed(plan, lambda _, positions: (images.gather(positions), labels[positions]), images.shape[1:])
+    return _fed(
+        plan, lambda _, positions: (images.gather(positions), labels[positions]), images.shape[1:], (tf.int32, ())
+    )
 
 
-def _fed(plan, read, image_shape):
-    """Turn (epoch, positions) into batches with `read`, a few ahead of the model."""
+def _fed(plan, read, image_shape, label_spec):
+    """Turn (epoch, positions) into batches with `read`, a few ahead of the model; `label_spec` is one label's."""
+    label_type, label_shape = label_spec
 
     def batch(epoch, positions):
-        images, labels = tf.numpy_function(read, [epoch, positions], [tf.uint8, tf.int32])
+        images, labels = tf.numpy_function(read, [epoch, positions], [tf.uint8, label_type])
         images.set_shape((None, *image_shape))
-        labels.set_shape((None,))
+        labels.set_shape((None, *label_shape))
         return images, labels
 
     return plan.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(2)

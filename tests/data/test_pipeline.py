@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from kfg.augment.mixing import Mixup
 from kfg.data import folder, pipeline
 from kfg.errors import InputError
 
@@ -98,10 +99,11 @@ class AddPosition:
         return images + (100 * epoch + positions).astype(np.uint8)[:, None, None, None]
 
 
-def batches_of(first_epoch=0, epochs=2, seed=3, policy=None, count=23):
+def batches_of(first_epoch=0, epochs=2, seed=3, count=23, labels=None, **changes):
     images = pipeline.Images(np.zeros((count, 2, 2, 3), np.uint8))
+    labels = np.arange(count) if labels is None else labels
     batches = pipeline.training_batches(
-        images, np.arange(count), batch_size=5, seed=seed, policy=policy, first_epoch=first_epoch, epochs=epochs
+        images, labels, batch_size=5, seed=seed, first_epoch=first_epoch, epochs=epochs, **changes
     )
     return [(x.numpy(), y.numpy()) for x, y in batches]
 
@@ -129,6 +131,41 @@ def test_later_epochs_are_the_same_when_earlier_ones_are_not_made():
 def test_the_policy_sees_epoch_and_position():
     for number, (x, y) in enumerate(batches_of(policy=AddPosition())):
         np.testing.assert_array_equal(x[:, 0, 0, 0], 100 * (number // 5) + y)
+
+
+RARE = np.repeat([0, 1, 2], [18, 4, 1])
+
+
+def test_balanced_sampling_shows_each_class_alike_and_later_epochs_do_not_need_earlier_ones():
+    whole = batches_of(labels=RARE, sampling="balanced", policy=AddPosition())
+    assert [len(y) for _, y in whole] == [5, 5, 5, 5, 3] * 2
+    counts = np.bincount(flat(y.tolist() for _, y in whole))
+    assert counts.max() - counts.min() <= 2 and len(counts) == 3
+    late = batches_of(first_epoch=1, labels=RARE, sampling="balanced", policy=AddPosition())
+    for (x, y), (late_x, late_y) in zip(whole[5:], late, strict=True):
+        np.testing.assert_array_equal(y, late_y)
+        np.testing.assert_array_equal(x, late_x)
+
+
+def test_an_image_shown_twice_in_an_epoch_is_augmented_in_two_ways():
+    first = batches_of(epochs=1, labels=RARE, sampling="balanced", policy=AddPosition())
+    levels = flat(x[y == 2, 0, 0, 0].tolist() for x, y in first)  # the only image of class 2, at position 22
+    assert len(levels) > 5 and len(set(levels)) == len(levels)
+    assert {level % 23 for level in levels if level < 230} == {22}
+
+
+def test_mixing_makes_soft_labels_of_the_images_that_are_shown():
+    plain, mixed = batches_of(), batches_of(mixing=Mixup(alpha=1.0), num_classes=30)
+    for (_, y), (images, soft) in zip(plain, mixed, strict=True):
+        assert soft.dtype == np.float32 and soft.shape == (len(y), 30) and images.dtype == np.uint8
+        np.testing.assert_allclose(soft.sum(axis=1), 1, rtol=1e-6)
+        assert ((soft > 0).sum(axis=1) <= 2).all()
+        assert (soft[np.arange(len(y)), y] > 0).all()
+
+
+def test_an_unknown_sampling_is_named_before_anything_is_read():
+    with pytest.raises(InputError, match="sampling: 'rare'"):
+        pipeline.training_batches(None, [0], batch_size=1, seed=0, sampling="rare")
 
 
 def test_evaluation_sees_every_image_once_in_order():
