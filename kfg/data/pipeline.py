@@ -172,7 +172,8 @@ def training_batches(
         labels: int array (N,).
         batch_size: images; the last batch of an epoch is smaller, none is dropped.
         seed: int >= 0, with the epoch and the position it decides order and augmentation.
-        policy: object with `apply(images, labels, seed=, epoch=, positions=)`; None for none.
+        policy: object with `apply(images, labels, seed=, epoch=, positions=)`; None for none. If its `image_size`
+            is not None, that is the (height, width) it makes.
         sampling: None shows every image once an epoch; else a key of kfg.data.sampling.SHARES, N images too.
         mixing: kfg.augment.mixing.Mixup or CutMix, applied after the policy; labels then are soft. None for none.
         num_classes: needed with `mixing` only.
@@ -204,7 +205,8 @@ def training_batches(
 
     plan = tf.data.Dataset.range(first_epoch, epochs).flat_map(order)
     label_spec = (tf.float32, (num_classes,)) if mixing is not None else (tf.int32, ())
-    return _fed(plan, read, images.shape[1:], label_spec)
+    size = getattr(policy, "image_size", None) or images.shape[1:3]
+    return _fed(plan, read, (*size, 3), label_spec)
 
 
 def _shuffled(count, seed, epoch):

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from kfg.augment.crops import ResizedCrop
 from kfg.augment.mixing import Mixup
 from kfg.data import folder, pipeline
 from kfg.errors import InputError
@@ -174,3 +175,11 @@ def test_evaluation_sees_every_image_once_in_order():
     assert int(batches.cardinality()) == 3
     assert batches.element_spec[0].shape == (None, 2, 2, 3) and batches.element_spec[1].dtype == tf.int32
     assert [y.numpy().tolist() for _, y in batches] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12]]
+
+
+def test_a_policy_may_make_images_of_another_size():
+    store = pipeline.Images(np.zeros((5, 20, 20, 3), np.uint8))
+    crop = ResizedCrop(image_size=(12, 16))
+    batches = pipeline.training_batches(store, np.arange(5), batch_size=4, seed=0, policy=crop)
+    assert [images.shape for images, _ in batches] == [(4, 12, 16, 3), (1, 12, 16, 3)]
+    assert batches.element_spec[0].shape == (None, 12, 16, 3)

@@ -1,0 +1,32 @@
+"""A store of images that shows another store's, changed."""
+
+import numpy as np
+
+
+class Changed:
+    """The images of a store as a policy changes them, each always in the same way; nothing is kept.
+
+    For what a study measures on changed images: retail258 tests on random crops, and takes its mean and deviation
+    from them.
+
+    Args:
+        store: `gather(positions) -> uint8 (B, H, W, 3)` and `shape`.
+        policy: as `training_batches` takes it; one that looks at labels will not do.
+        seed: int in [0, 2^64).
+        epoch: int >= 0, another number changes the images in another way.
+    """
+
+    def __init__(self, store, policy, *, seed: int, epoch: int = 0):
+        self.store, self.policy, self.seed, self.epoch = store, policy, seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        size = getattr(self.policy, "image_size", None) or self.store.shape[1:3]
+        return (len(self), *size, 3)
+
+    def gather(self, positions) -> np.ndarray:
+        images, labels = self.store.gather(positions), np.zeros(len(positions), np.int32)
+        return self.policy.apply(images, labels, seed=self.seed, epoch=self.epoch, positions=np.asarray(positions))
