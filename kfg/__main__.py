@@ -11,7 +11,7 @@ from kfg.errors import InputError
 
 
 def audit(args) -> int:
-    """Look for what spoils training; exit 1 if there are errors."""
+    """Look for what spoils training. Exit 0: no error found; 1: errors found, an empty folder is one; 2: wrong use."""
     from kfg.data import audit as auditing
     from kfg.files import write_json
 

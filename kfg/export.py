@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from kfg.data import decode as decoding
 from kfg.data import graph
-from kfg.data.folder import SUFFIXES
+from kfg.data.listing import list_images
 from kfg.data.pipeline import resize
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
@@ -201,25 +201,22 @@ def _load_keras(folder) -> Classifier:
     return Classifier(serve, classes=classes, image_size=model.input_shape[1:3])
 
 
-def _is_image_file(name, folder) -> bool:
-    """Return whether a file is named like an image and neither it nor a folder above it is hidden, as in training."""
-    hidden = any(part.startswith(".") for part in name.parts)
-    return not hidden and name.suffix.lower() in SUFFIXES and (folder / name).is_file()
-
-
 def image_files(paths) -> list[pathlib.Path]:
-    """Expand folders to the image files below them, sorted; files stay as given.
+    """Expand folders to the image files below them, listed as training lists a class, sorted; files stay as given.
 
     Raises:
-        InputError: a path that is not there, a folder without images.
+        InputError: a folder without images, or one that may not be read.
     """
     files = []
     for path in map(pathlib.Path, paths):
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if _is_image_file(p.relative_to(path), path))
-            if not found:
+            listing = list_images(path)
+            if listing.refused:
+                error = listing.refused[0]
+                raise InputError(f"{error.filename}: {error.strerror}") from error
+            if not listing.images:
                 raise InputError(f"{path}: no images in this folder")
-            files += found
+            files += [path / name for name in sorted(name for name, _, _ in listing.images)]
         else:
             files.append(path)
     return files

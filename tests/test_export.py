@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kfg import export
+from kfg.data.listing import list_folder
 from kfg.errors import InputError
 
 CLASSES = ("red", "green", "blue")
@@ -134,5 +135,9 @@ def test_a_folder_gives_its_image_files_and_not_the_hidden_ones(tmp_path):
     for name in ("b.JPG", "a.png", "._a.png", "notes.txt", ".cache/c.png", "deeper/d.webp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    for name in ("camera", "deeper/e.upload"):  # by content, as training takes them
+        (tmp_path / name).write_bytes(encoded(picture((1, 2, 3))))
     found = [path.relative_to(tmp_path).as_posix() for path in export.image_files([tmp_path])]
-    assert found == ["a.png", "b.JPG", "deeper/d.webp"]
+    assert found == ["a.png", "b.JPG", "camera", "deeper/d.webp", "deeper/e.upload"]
+    below = [path for path, _, _ in list_folder(tmp_path).images]
+    assert [path for path in found if "/" in path] == below

@@ -40,6 +40,18 @@ def test_audit_takes_the_size_images_should_have(photos, tmp_path):
     assert len([f for f in json.loads(target.read_text())["findings"] if f["kind"] == "odd-size"]) == 9
 
 
+def test_the_exit_code_of_an_audit_is_1_for_what_it_found_and_2_for_wrong_use(photos, tmp_path, capsys):
+    assert main(["audit", str(photos)]) == 0
+    (tmp_path / "empty").mkdir()
+    assert main(["audit", str(tmp_path / "empty")]) == 1  # looked at, and it lacks images
+    assert "no images found" in capsys.readouterr().out
+    (tmp_path / "parts" / "training" / "cat").mkdir(parents=True)
+    assert main(["audit", str(tmp_path / "parts")]) == 1
+    assert "looks like a part" in capsys.readouterr().out
+    assert main(["audit", str(photos / "cat" / "0.png")]) == 2
+    assert main(["audit", str(tmp_path / "nowhere")]) == 2
+
+
 def test_split_writes_what_the_next_scan_uses(photos, capsys):
     assert main(["split", str(photos), "--out", str(photos / "split.csv"), "--val", "0.2", "--test", "0.2"]) == 0
     printed = capsys.readouterr().out
@@ -86,13 +98,16 @@ def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):
     (["audit", "nowhere"], "nowhere"),
     (["audit", ".", "--expect-size", "300"], "--expect-size"),
     (["split", "nowhere"], "nowhere"),
+    (["split", "../photos", "--seed", "-1"], "seed: a whole number from 0 up, got -1"),
+    (["split", "../photos", "--val", "nan"], "val"),
     (["models", "--classes", "1"], "classes"),
     (["compare", "imagenet21"], "imagenet21"),
     (["predict", "nowhere", "nowhere.jpg"], "nowhere"),
     (["predict", "nowhere", "nowhere.jpg", "--top", "0"], "--top"),
 ])  # fmt: skip
-def test_wrong_use_is_one_line_and_exit_2(arguments, named, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_wrong_use_is_one_line_and_exit_2(arguments, named, capsys, photos, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and named in error

@@ -114,22 +114,29 @@ class ClassTargeted:
     The draws of an image do not depend on its policy, so two of these that differ in one class
     differ in that class's images only.
 
+    `dataclasses.asdict` gives JSON, and `ClassTargeted(**that)` the same policies.
+
     Args:
         default: for the classes not listed.
-        by_class: label -> Policy.
+        by_class: label -> Policy; labels may be strings of digits, as JSON has them.
     Raises:
-        ValueError: a label that is not an int >= 0.
+        ValueError: a label that is not an int >= 0, or is there twice.
     """
 
     default: Policy
     by_class: dict[int, Policy]
 
     def __post_init__(self):
-        for label in self.by_class:
-            if not isinstance(label, numbers.Integral) or label < 0:
+        plain = {}
+        for label, policy in self.by_class.items():
+            digits = isinstance(label, str) and label.isascii() and label.isdigit()
+            if not digits and (not isinstance(label, numbers.Integral) or label < 0):
                 raise ValueError(f"by_class: a label must be an int >= 0, got {label!r}")
-        plain = {int(label): policy for label, policy in self.by_class.items()}  # numpy's ints are no JSON keys
+            if int(label) in plain:
+                raise ValueError(f"by_class: label {int(label)} is there twice")
+            plain[int(label)] = _as_policy(policy)  # numpy's ints are no JSON keys
         object.__setattr__(self, "by_class", plain)
+        object.__setattr__(self, "default", _as_policy(self.default))
 
     def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
         """Return the images changed by their classes' policies; arguments and result as `Policy.apply`."""
@@ -138,6 +145,10 @@ class ClassTargeted:
         work = [(self.default, np.flatnonzero(~np.isin(labels, list(self.by_class))))]
         work += [(policy, np.flatnonzero(labels == label)) for label, policy in self.by_class.items()]
         return _changed(images, seed, epoch, positions, work)
+
+
+def _as_policy(value) -> Policy:
+    return Policy(**value) if isinstance(value, dict) else value
 
 
 def parameters(policy: Policy, uniforms: np.ndarray, *, height: int, width: int) -> dict[str, np.ndarray]:

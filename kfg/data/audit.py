@@ -54,12 +54,17 @@ def audit(root, *, expect_size: tuple[int, int] | None = None) -> Audit:
     listing = list_folder(root)
     official, findings = _official(root)
     if official is None:
-        listed, classes, below = listing.images, dict.fromkeys(listing.folders, 0), ""
+        listed, classes, below, digests = listing.images, dict.fromkeys(listing.folders, 0), "", {}
         findings += [Finding("misnamed-parts", ".", message) for message in listing.misnamed]
     else:
-        listed, below = official
+        listed, below, digests = official
         classes = dict.fromkeys((name for _, name, _ in listed), 0)
     prints = fingerprints.read(root, [path for path, _, _ in listed])
+    findings += [
+        Finding("changed", one.path, _changed(digests[one.path]))
+        for one in prints
+        if not one.problem and digests.get(one.path, one.sha256) != one.sha256
+    ]
     entries = [Entry(*image, one) for image, one in zip(listed, prints, strict=True)]
     classes.update(collections.Counter(entry.name for entry in entries))
     for error in listing.refused:
@@ -72,14 +77,15 @@ def audit(root, *, expect_size: tuple[int, int] | None = None) -> Audit:
 
 
 def _official(root):
-    """Return the images that split.csv or a published set names, and the folder they are in; and what is wrong."""
+    """Return (images that split.csv or a published set names, their folder, path -> digest), and what is wrong."""
     csv = root / SPLIT_FILE
     try:
         if csv.is_file():
             rows, _ = split_rows(csv)
-            return ([(row["path"], row["class"], row["part"]) for row in rows], ""), []
+            digests = {row["path"]: row["sha256"] for row in rows if row.get("sha256")}
+            return ([(row["path"], row["class"], row["part"]) for row in rows], "", digests), []
         layout = layouts.find(root)
-        return (layout and (layout.images, layout.folder)), []
+        return (layout and (layout.images, layout.folder, {})), []
     except InputError as error:
         return None, [Finding("bad-split", SPLIT_FILE if csv.is_file() else ".", str(error))]
 
@@ -141,17 +147,23 @@ def _class_lines(classes):
     return [*lines, f"imbalance ratio {checks.imbalance(classes):.1f} (largest class to smallest)"]
 
 
+def _changed(digest) -> str:
+    return f"its bytes are not those that {SPLIT_FILE} lists (sha256 {digest[:12]}...)"
+
+
 def duplicate_groups(index: Index) -> Index:
     """Read every image and fill `sha256` and `groups`: files of equal bytes and near-duplicates share a group.
 
     Groups that the index already has are kept together.
 
     Raises:
-        InputError: an image that cannot be decoded.
+        InputError: an image that cannot be decoded, or whose bytes are not those that `index.sha256` gives.
     """
     prints = fingerprints.read(index.root, index.paths)
-    for one in prints:
+    for one, given in zip(prints, index.sha256, strict=True):
         if one.problem:
             raise BadImage(index.root / one.path, one.problem, one.reason)
+        if given and given != one.sha256:
+            raise InputError(f"{index.root / one.path}: {_changed(given)}; write the split anew with `kfg split`")
     groups = fingerprints.group(prints, index.groups.tolist())
     return dataclasses.replace(index, groups=groups, sha256=tuple(one.sha256 for one in prints))

@@ -19,6 +19,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "missing": "error",
     "bad-split": "error",
     "misnamed-parts": "error",
+    "changed": "error",
     "no-images": "error",
     "one-class": "error",
     "empty-class": "error",

@@ -25,13 +25,14 @@ MAGIC = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
-    b"BM": "BMP",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",
     b"MM\0+": "TIFF",
 }
-SNIFF_BYTES = 16
+SNIFF_BYTES = 18
+BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes of the second header, which tell a BMP from a text with "BM"
+STRIP_PIXELS = 1 << 18  # blended at a time: at 80 M pixels the whole would take 4 GB
 ORIENTATION_TAG = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -55,7 +56,7 @@ class BadImage(InputError):
 
 
 def sniff(first_bytes: bytes) -> str:
-    """Return the format that the first 16 bytes of a file announce, "" for none that kfg reads.
+    """Return the format that the first SNIFF_BYTES of a file announce, "" for none that kfg reads.
 
     Example:
         >>> sniff(b"GIF89a and so on"), sniff(b"From: somebody")
@@ -66,6 +67,8 @@ def sniff(first_bytes: bytes) -> str:
     for magic, format in MAGIC.items():
         if first_bytes.startswith(magic):
             return format
+    if first_bytes[:2] == b"BM" and int.from_bytes(first_bytes[14:18], "little") in BMP_HEADERS:
+        return "BMP"
     return ""
 
 
@@ -177,8 +180,13 @@ def on_white(rgba: np.ndarray) -> np.ndarray:
         >>> on_white(np.array([[[0, 100, 200, 51]]], np.uint8)).tolist()
         [[[204, 224, 244]]]
     """
-    colour, alpha = rgba[..., :3].astype(np.int32), rgba[..., 3:].astype(np.int32)
-    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    out = np.empty((*rgba.shape[:2], 3), dtype=np.uint8)
+    rows = max(1, STRIP_PIXELS // rgba.shape[1])
+    for start in range(0, len(rgba), rows):
+        strip = rgba[start : start + rows].astype(np.int32)
+        colour, alpha = strip[..., :3], strip[..., 3:]
+        out[start : start + rows] = (colour * alpha + 255 * (255 - alpha) + 127) // 255
+    return out
 
 
 def has_alpha(image: Image.Image) -> bool:

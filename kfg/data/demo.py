@@ -12,6 +12,7 @@ from PIL import Image
 
 from kfg.data.demo_photo import photograph
 from kfg.data.demo_shapes import FAMILIES
+from kfg.data.listing import list_folder
 from kfg.errors import InputError
 
 SIZE = (96, 120)  # (width, height) in pixels
@@ -38,7 +39,7 @@ def write(root, *, images_per_class: int = IMAGES_PER_CLASS, size: tuple[int, in
     Returns:
         what was planted: kind of finding -> sorted paths relative to `root`.
     Raises:
-        InputError: arguments out of range, `root` holds something else, or cannot be written.
+        InputError: arguments out of range, `root` holds something else, more or fewer files, or cannot be written.
     """
     root = pathlib.Path(root)
     if images_per_class < 8:
@@ -49,7 +50,9 @@ def write(root, *, images_per_class: int = IMAGES_PER_CLASS, size: tuple[int, in
     partial = root.with_name(f".{root.name}.{os.getpid()}.partial")
     try:
         if root.exists() and any(root.iterdir()):
-            return _already_there(root, wanted)
+            planted = _already_there(root, wanted)
+            _check_files(root, counts(images_per_class), planted)
+            return planted
         partial.mkdir(parents=True)
         planted = _draw_all(partial, images_per_class, tuple(size), seed)
         text = json.dumps({**wanted, "planted": planted}, indent=1)
@@ -84,6 +87,17 @@ def _already_there(root, wanted) -> dict:
     if found != wanted:
         raise InputError(f"{root}: holds a demo drawn with {found}; give another folder or remove it")
     return planted
+
+
+def _check_files(root, drawn, planted):
+    """Raise unless the folder has the very images that were drawn; what is in them is not looked at."""
+    wanted = {_path(name, i) for name, count in drawn.items() for i in range(count)}
+    wanted |= {path for kind, paths in planted.items() if kind != "hidden" for path in paths}
+    wrong = sorted(wanted ^ {path for path, _, _ in list_folder(root).images})
+    if wrong:
+        what = "is missing from it" if wrong[0] in wanted else "is not of it"
+        raise InputError(f"{root}: kfg's demo, but {wrong[0]} {what} (of {len(wrong)} such images); "
+                         "remove the folder, it is drawn again, or give another")  # fmt: skip
 
 
 def _draw_all(root, images_per_class, size, seed) -> dict:

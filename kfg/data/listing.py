@@ -93,7 +93,7 @@ def list_folder(root) -> Listing:
 
 
 def list_images(folder) -> Listing:
-    """List every image below one folder, whatever its sub-folders are called; by content too, as training does."""
+    """List every image below one folder, whatever its sub-folders are called, as training lists a class."""
     listing = Listing()
     _list_class(pathlib.Path(folder), pathlib.Path(folder), "", "", listing)
     return listing

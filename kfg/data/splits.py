@@ -48,7 +48,7 @@ def split(
     Returns:
         the same images in the same order, with `parts` filled.
     Raises:
-        InputError: fractions out of range.
+        InputError: fractions or seed out of range.
     Example:
         >>> from kfg.data.folder import make_index
         >>> index = make_index(".", [f"{i}.jpg" for i in range(40)], [0] * 20 + [1] * 20, ["a", "b"])
@@ -57,6 +57,7 @@ def split(
         [28, 4, 8]
     """
     _check_fractions(val, test, min_per_class)
+    _check_seed(seed)
     index = _cut_groups_apart(index)
     parts = _joined(index)
     given = set(index.parts)
@@ -64,7 +65,9 @@ def split(
     free = parts == ""
     if not free.any():
         free = parts == "train"
-    return dataclasses.replace(index, parts=_divided(index, parts, free, fractions, seed, min_per_class))
+    index = dataclasses.replace(index, parts=_divided(index, parts, free, fractions, seed, min_per_class))
+    _say_untrained(index)
+    return index
 
 
 def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Index]:
@@ -79,11 +82,12 @@ def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Ind
         seed: int >= 0; the test sets depend on it and on k only.
         val: fraction of each class.
     Raises:
-        InputError: k or val out of range, or fewer groups than folds.
+        InputError: k, val or seed out of range, or fewer groups than folds.
     """
     if k < 2:
         raise InputError(f"k: at least 2 folds, got {k}")
     _check_fractions(val, 1 / k, 1)
+    _check_seed(seed)
     if len(set(index.groups.tolist())) < k:
         raise InputError(
             f"{index.root}: {k} folds need {k} groups of images, there are {len(set(index.groups.tolist()))}"
@@ -96,6 +100,7 @@ def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Ind
         carved = {"val": val * k / (k - 1)}
         parts = _divided(index, parts, parts == "train", carved, seed * k + fold, 2)
         decided.append(dataclasses.replace(index, parts=parts))
+        _say_untrained(decided[-1], f"fold {fold + 1} of {k}: ")
     return decided
 
 
@@ -121,6 +126,19 @@ def _check_fractions(val, test, min_per_class):
         raise InputError(f"val and test: together below 1, got {val} and {test}; nothing would be left to train on")
     if min_per_class < 1:
         raise InputError(f"min_per_class: at least 1, got {min_per_class}")
+
+
+def _check_seed(seed):
+    if seed < 0:
+        raise InputError(f"seed: a whole number from 0 up, got {seed}")
+
+
+def _say_untrained(index, where=""):
+    """Warn of classes without an image to train on: they cannot be learnt, only tested."""
+    lacking = [index.classes[label] for label in np.flatnonzero(index.take(index.where("train")).counts() == 0)]
+    if lacking:
+        more = f" (and {len(lacking) - 1} more classes)" if len(lacking) > 1 else ""
+        logger.warning("%s: %sno image of class %r is in train%s", index.root, where, lacking[0], more)
 
 
 def _divided(index, parts, free, fractions, seed, min_per_class) -> tuple[str, ...]:

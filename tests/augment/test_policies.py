@@ -172,8 +172,8 @@ def test_levels_change_after_the_warp():
 def test_policies_go_through_json():
     for policy in (Policy(), ALL, Policy(zoom=(0.5, 1.5))):
         assert Policy(**json.loads(json.dumps(dataclasses.asdict(policy)))) == policy
-    targeted = ClassTargeted(default=ALL, by_class={np.int32(2): STUDY})
-    assert json.loads(json.dumps(dataclasses.asdict(targeted)))["by_class"]["2"]["rotation"] == 45
+    targeted = ClassTargeted(default=ALL, by_class={np.int32(2): STUDY, 11: Policy()})
+    assert ClassTargeted(**json.loads(json.dumps(dataclasses.asdict(targeted)))) == targeted
 
 
 @pytest.mark.parametrize(
@@ -213,5 +213,8 @@ def test_batches_of_the_wrong_kind_are_named():
         Policy().apply(images, labels[:3], **where, positions=positions)
     with pytest.raises(ValueError, match=r"positions must be \(4,\)"):
         ALL.apply(images, labels, **where, positions=positions[:2])
-    with pytest.raises(ValueError, match="by_class: a label must be an int >= 0, got '2'"):
-        ClassTargeted(default=ALL, by_class={"2": ALL})
+    for label in ("two", "-2", "", "2.0", -2, 2.0):
+        with pytest.raises(ValueError, match=f"by_class: a label must be an int >= 0, got {label!r}"):
+            ClassTargeted(default=ALL, by_class={label: ALL})
+    with pytest.raises(ValueError, match="by_class: label 2 is there twice"):
+        ClassTargeted(default=ALL, by_class={"2": ALL, 2: STUDY})

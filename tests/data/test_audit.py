@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfg.data import audit, decode, fingerprints, folder
+from kfg.data import audit, decode, fingerprints, folder, splits
 from kfg.errors import InputError
 
 
@@ -168,6 +168,17 @@ def test_split_csv_gives_the_parts_and_is_checked(clean):
     result = audit.audit(clean)
     assert [(one.kind, one.path) for one in result.findings[:1]] == [("bad-split", "split.csv")]
     assert result.images == 13
+
+
+def test_bytes_that_are_not_those_of_split_csv_are_found(clean):
+    index = audit.duplicate_groups(folder.scan(clean))
+    splits.write_csv(splits.split(index), clean / "split.csv")
+    assert "changed" not in {kind for kind, _, _ in found(clean)}
+    audit.duplicate_groups(folder.scan(clean))
+    shutil.copy(clean / "b/5.jpg", clean / "a/3.jpg")
+    assert ("changed", "error", "a/3.jpg") in found(clean)
+    with pytest.raises(InputError, match=r"a/3\.jpg: its bytes are not those that split\.csv lists"):
+        audit.duplicate_groups(folder.scan(clean))
 
 
 def test_what_is_skipped_is_said(clean):

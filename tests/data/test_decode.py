@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -77,6 +78,17 @@ def test_on_white_is_exact_for_every_colour_and_alpha():
     rgba = np.stack([colour, colour, colour, alpha], axis=-1).astype(np.uint8)
     exact = np.floor((colour * alpha + 255 * (255 - alpha)) / 255 + 0.5 - 1e-9)  # a half cannot occur: 255 is odd
     np.testing.assert_array_equal(decoding.on_white(rgba)[..., 0], exact)
+
+
+def test_on_white_goes_in_strips_that_leave_no_seam(monkeypatch):
+    rgba = np.random.default_rng(0).integers(0, 256, (2000, 1000, 4), dtype=np.uint8)
+    tracemalloc.start()
+    out = decoding.on_white(rgba)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * rgba.nbytes  # all at once took 12 times
+    monkeypatch.setattr(decoding, "STRIP_PIXELS", 10**9)
+    np.testing.assert_array_equal(out, decoding.on_white(rgba))
 
 
 def sixteen_bit_png(rgb):
@@ -163,6 +175,12 @@ def test_flipped_bytes_give_pixels_or_a_bad_image_and_nothing_else(format):
         except BadImage as error:
             kinds.add(error.kind)
     assert "undecodable" in kinds
+
+
+@pytest.mark.parametrize("text", ["BM", "BMI by country\n", "BMX races of 2019, by rider", "BM" + "\n" * 60])
+def test_a_text_that_starts_like_a_bmp_is_none(text):
+    assert decoding.sniff(text.encode()[: decoding.SNIFF_BYTES]) == ""
+    assert decoding.sniff(encoded(picture(), "BMP")[: decoding.SNIFF_BYTES]) == "BMP"
 
 
 def test_what_is_no_image_is_named(tmp_path):

@@ -4,6 +4,7 @@ import collections
 import errno
 import hashlib
 import os
+import shutil
 import time
 
 import numpy as np
@@ -72,12 +73,30 @@ def test_a_finished_demo_is_kept_and_anything_else_is_refused(drawn, tmp_path):
     started = time.perf_counter()
     assert demo.write(root, images_per_class=12) == planted and digests(root) == before
     assert time.perf_counter() - started < 1
+    (root / "split.csv").touch()  # beside the images a user may keep what is none
+    assert demo.write(root, images_per_class=12) == planted
+    (root / "split.csv").unlink()
     with pytest.raises(InputError, match="holds a demo drawn with"):
         demo.write(root, images_per_class=13)
     (tmp_path / "photo.jpg").touch()
     with pytest.raises(InputError, match="not empty, and not kfg's demo"):
         demo.write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+@pytest.mark.parametrize("damage, said", [
+    (lambda root: (root / "mug" / "mug_0001.jpg").unlink(), r"mug/mug_0001\.jpg is missing from it \(of 1 such"),
+    (lambda root: shutil.rmtree(root / "elm"), r"elm/elm_0000\.jpg is missing from it"),
+    (lambda root: shutil.copy(root / "mug" / "mug_0001.jpg", root / "mug" / "mine.jpg"), r"mug/mine\.jpg is not of it"),
+    (lambda root: shutil.copytree(root / "elm", root / "yew"), r"yew/elm_0000\.jpg is not of it"),
+])  # fmt: skip
+def test_a_demo_with_files_lost_or_added_is_not_taken_for_whole(drawn, tmp_path, damage, said):
+    root = tmp_path / "copy"
+    shutil.copytree(drawn[0], root)
+    demo.write(root, images_per_class=12)
+    damage(root)
+    with pytest.raises(InputError, match=said):
+        demo.write(root, images_per_class=12)
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):

@@ -147,6 +147,17 @@ def test_wrong_folds_name_the_argument():
         splits.folds(index_of([10, 10], groups=[0] * 10 + [1] * 10), k=3)
 
 
+def test_a_class_without_a_training_image_is_said_once(caplog):
+    parts = ["train"] * 6 + ["test"] * 3 + ["val"] * 2
+    labels = [0, 0, 0, 1, 1, 1, 2, 2, 2, 4, 4]
+    index = folder.make_index("here", [f"{i}.jpg" for i in range(11)], labels, "abcde", parts=parts)
+    splits.split(index)
+    assert caplog.messages == ["here: no image of class 'c' is in train (and 2 more classes)"]  # d has no image at all
+    caplog.clear()
+    splits.folds(folder.make_index("here", "uvwxyz", [0, 0, 0, 0, 0, 1], "ab"), k=2, val=0)
+    assert [message for message in caplog.messages if "class 'b'" in message] == caplog.messages != []
+
+
 def test_check_names_the_two_that_meet():
     good = {"parts": ["train", "val", "test"], "sha256": ["a", "", ""]}
     splits.check(index_of([2, 1], **good))
