@@ -1,0 +1,1 @@
+"""Serializable Keras layers, one per file."""

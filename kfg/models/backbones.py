@@ -1,0 +1,200 @@
+"""Pretrained trunks by name, and classifiers on them: flat Keras graphs that take raw pixels.
+
+No model stands inside another, so every layer has one output in the one graph: taps, Grad-CAM and freezing by name
+find it. Sources: keras.applications; for EfficientNet-Lite `kfg.models.efficientnet_lite`.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import keras
+from keras import applications, layers
+
+from kfg.errors import InputError
+from kfg.models import builders, efficientnet_lite, heads, preprocessing, pretrained
+from kfg.models import weights as files
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """A trunk.
+
+    Args:
+        build: function (height, width) -> flat model with random weights, images -> last map (or features (B, F)).
+        image_size: pixels, the square it was trained on.
+        smallest: pixels, the smallest side it takes.
+        preprocessing: what its first layers do to RGB in [0, 255].
+        stages: names of the layers that end its stages, of which the last three have an eighth, a sixteenth and a
+            32nd of the image's size; every path through the net passes these layers.
+    """
+
+    build: Callable[[tuple[int, int]], keras.Model]
+    image_size: int
+    smallest: int
+    preprocessing: str
+    stages: tuple[str, ...]
+
+    @property
+    def taps(self) -> tuple[str, str, str]:
+        """Names of the layers to take the maps of 1/8, 1/16 and 1/32 of the image's size from."""
+        return self.stages[-3:]
+
+
+def _lite(name):
+    return lambda image_size: efficientnet_lite.trunk(name, image_size=image_size, weights="none")
+
+
+_CAFFE, _SYMMETRIC = "BGR minus the ImageNet mean", "x / 127.5 - 1"
+_STANDARDISED = "(x / 255 - ImageNet mean) / deviation"
+
+
+def _vgg(application):
+    pools = tuple(f"block{i}_pool" for i in range(1, 6))
+    return Backbone(builders.plain(application, preprocessing.caffe), 224, 32, _CAFFE, pools)
+
+
+def _resnet(application, third):
+    ends = ("conv1_relu", "conv2_block3_out", "conv3_block4_out", f"conv4_block{third}_out", "conv5_block3_out")
+    return Backbone(builders.plain(application, preprocessing.caffe), 224, 32, _CAFFE, ends)
+
+
+def _inception(application, *ends):
+    return Backbone(builders.plain(application, preprocessing.symmetric), 299, 75, _SYMMETRIC, ends)
+
+
+def _densenet(application, third, fourth):
+    # taps before each transition and before the last normalisation, as FBSD takes them
+    ends = ("conv1_relu", "conv2_block6_concat", "conv3_block12_concat", f"conv4_block{third}_concat",
+            f"conv5_block{fourth}_concat")  # fmt: skip
+    return Backbone(builders.plain(application, preprocessing.standardised), 224, 32, _STANDARDISED, ends)
+
+
+def _b(application, size, first, *last, preprocessing=_STANDARDISED, build=builders.efficientnet):
+    """Describe an EfficientNet by the last block of stages 1, 2, 3 and 5."""
+    ends = (first, *(f"block{block}_add" for block in last), "top_activation")
+    return Backbone(build(application), size, 32, preprocessing, ends)
+
+
+def _v2(application, size, first, *last, preprocessing=_STANDARDISED):
+    return _b(application, size, first, *last, preprocessing=preprocessing, build=builders.own)
+
+
+def _next(application, name, depth):
+    ends = tuple(f"{name}_stage_{stage}_block_{last}_add" for stage, last in enumerate((2, 2, depth - 1, 2)))
+    return Backbone(builders.convnext(application), 224, 32, _STANDARDISED, ends)
+
+
+def _light(name, *last):
+    ends = ("block1a_project_bn", *(f"block{block}_add" for block in last), "top_activation")
+    return Backbone(_lite(name), efficientnet_lite.VARIANTS[name].image_size, 32, "(x - 127) / 128", ends)
+
+
+BACKBONES = {
+    "vgg16": _vgg(applications.VGG16),
+    "vgg16-fc": dataclasses.replace(_vgg(applications.VGG16), build=builders.vgg16_fc),
+    "vgg19": _vgg(applications.VGG19),
+    "resnet50": _resnet(applications.ResNet50, 6),
+    "resnet101": _resnet(applications.ResNet101, 23),
+    "inception-v3": _inception(applications.InceptionV3, "mixed2", "mixed7", "mixed10"),
+    "inception-resnet-v2": _inception(
+        applications.InceptionResNetV2, "block35_10_ac", "block17_20_ac", "conv_7b_ac"
+    ),
+    "densenet121": _densenet(applications.DenseNet121, 24, 16),
+    "densenet169": _densenet(applications.DenseNet169, 32, 32),
+    "densenet201": _densenet(applications.DenseNet201, 48, 32),
+    "mobilenet-v2": Backbone(
+        builders.plain(applications.MobileNetV2, preprocessing.symmetric), 224, 32, _SYMMETRIC,
+        ("expanded_conv_project_BN", "block_2_add", "block_5_add", "block_12_add", "out_relu"),
+    ),
+    "mobilenet-v3-small": Backbone(
+        builders.mobilenet_v3(applications.MobileNetV3Small), 224, 32, _SYMMETRIC,
+        ("expanded_conv_project_bn", "expanded_conv_2_add", "expanded_conv_7_add", "top_activation"),
+    ),
+    "mobilenet-v3-large": Backbone(
+        builders.mobilenet_v3(applications.MobileNetV3Large), 224, 32, _SYMMETRIC,
+        ("expanded_conv_add", "expanded_conv_2_add", "expanded_conv_5_add", "expanded_conv_11_add",
+         "top_activation"),
+    ),
+    "efficientnet-b0": _b(applications.EfficientNetB0, 224, "block1a_project_bn", "2b", "3b", "5c"),
+    "efficientnet-b1": _b(applications.EfficientNetB1, 240, "block1b_add", "2c", "3c", "5d"),
+    "efficientnet-b2": _b(applications.EfficientNetB2, 260, "block1b_add", "2c", "3c", "5d"),
+    "efficientnet-b3": _b(applications.EfficientNetB3, 300, "block1b_add", "2c", "3c", "5e"),
+    "efficientnetv2-b0": _v2(applications.EfficientNetV2B0, 224, "block1a_project_activation", "2b", "3b", "5e"),
+    "efficientnetv2-b1": _v2(applications.EfficientNetV2B1, 240, "block1b_add", "2c", "3c", "5f"),
+    "efficientnetv2-b2": _v2(applications.EfficientNetV2B2, 260, "block1b_add", "2c", "3c", "5f"),
+    "efficientnetv2-b3": _v2(applications.EfficientNetV2B3, 300, "block1b_add", "2c", "3c", "5g"),
+    "efficientnetv2-s": _v2(
+        applications.EfficientNetV2S, 384, "block1b_add", "2d", "3d", "5i", preprocessing="x / 128 - 1"
+    ),
+    "convnext-tiny": _next(applications.ConvNeXtTiny, "convnext_tiny", 9),
+    "convnext-base": _next(applications.ConvNeXtBase, "convnext_base", 27),
+    "efficientnet-lite0": _light("efficientnet-lite0", "2b", "3b", "5c"),
+    "efficientnet-lite1": _light("efficientnet-lite1", "2c", "3c", "5d"),
+    "efficientnet-lite2": _light("efficientnet-lite2", "2c", "3c", "5d"),
+}  # fmt: skip
+
+
+def trunk(name: str, *, image_size: tuple[int, int], weights="imagenet") -> keras.Model:
+    """Build a trunk up to its last feature map.
+
+    Args:
+        name: a key of BACKBONES.
+        image_size: (height, width) in pixels.
+        weights: "imagenet"; "none", random; or the path of a file that fits, see `kfg.models.weights`.
+    Returns:
+        Functional model: uint8 or float RGB in [0, 255] (B, H, W, 3) -> float (B, H / 32, W / 32, C), rounded up or
+        down as the net pads; "vgg16-fc" -> (B, 4096).
+    Raises:
+        InputError: an unknown name, a size too small, weights that cannot be had or do not fit.
+    """
+    net = _network(name, image_size, weights)
+    if name.startswith("convnext"):
+        return keras.Model(net.input, net.get_layer("pool").input, name=name)
+    return net
+
+
+def classifier(
+    name: str, *, num_classes: int, image_size: tuple[int, int], weights="imagenet", head=None
+) -> keras.Model:
+    """Build a trunk with pooled features and a head on it.
+
+    Args:
+        name, image_size, weights: as for `trunk`; the head is always random.
+        num_classes: int >= 2.
+        head: function (features, num_classes) -> logits of `kfg.models.heads`; default one dense layer.
+    Returns:
+        Functional model, not compiled: uint8 or float RGB in [0, 255] (B, H, W, 3) -> float32 class probabilities
+        (B, num_classes); its layer "features" gives float32 (B, F).
+    Raises:
+        InputError: as for `trunk`, or fewer than two classes.
+    Example:
+        >>> net = classifier("mobilenet-v3-small", num_classes=3, image_size=(32, 32), weights="none")
+        >>> net.get_layer("features").output.shape, net.output.shape
+        ((None, 576), (None, 3))
+    """
+    if num_classes < 2:
+        raise InputError(f"classes: at least 2, got {num_classes}")
+    net = _network(name, image_size, weights)
+    features = net.output
+    if len(features.shape) == 4:
+        features = layers.GlobalAveragePooling2D(name="features", dtype="float32")(features)
+    logits = (head or heads.linear())(features, num_classes)
+    probabilities = layers.Activation("softmax", name="probabilities", dtype="float32")(logits)
+    return keras.Model(net.input, probabilities, name=name)
+
+
+def _network(name, image_size, weights):
+    if name not in BACKBONES:
+        raise InputError(f"backbone: {name!r} is none of {', '.join(BACKBONES)}")
+    backbone = BACKBONES[name]
+    if min(image_size) < backbone.smallest:
+        size = f"{image_size[0]} x {image_size[1]}"
+        raise InputError(f"image_size: {name} takes at least {backbone.smallest} pixels a side, got {size}")
+    if name in efficientnet_lite.VARIANTS and pathlib.Path(weights).suffix not in files.SUFFIXES:
+        return efficientnet_lite.trunk(name, image_size=image_size, weights=weights)
+    net = backbone.build(tuple(image_size))
+    net = keras.Model(net.input, net.output, name=name)
+    if str(weights) != "none":
+        files.load(net, pretrained.fetch(name) if str(weights) == "imagenet" else weights)
+    return net

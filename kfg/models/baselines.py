@@ -1,0 +1,84 @@
+"""The small networks the studies compare against: fruit3's CNN and MLP, retail258's five-layer CNN.
+
+All take raw pixels and normalise them inside. Sources: the studies' printed layer tables; retail258's baseline is the
+CIFAR tutorial net of its repository at 128 pixels. Every count is checked in the tests.
+"""
+
+import keras
+from keras import layers
+
+from kfg.errors import InputError
+from kfg.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, standardised
+
+SMALLEST = 16  # pixels: two valid 5 x 5 convolutions and two halvings leave one cell
+
+
+def fruit3_cnn(
+    *, num_classes: int, image_size: tuple[int, int], dropouts: tuple[float, float] = (0.25, 0.5)
+) -> keras.Model:
+    """Build fruit3's CNN; 9,966,691 parameters at 300 x 300 and 3 classes.
+
+    Args:
+        num_classes: int >= 2.
+        image_size: (height, width) in pixels, each at least SMALLEST.
+        dropouts: rates after the second pooling and before the last layer; (0, 0) is the row without dropout.
+    Returns:
+        Functional model: uint8 or float RGB in [0, 255] (B, H, W, 3) -> float32 probabilities (B, num_classes).
+    Raises:
+        InputError: the image is too small.
+    """
+    return _lenet("fruit3-cnn", num_classes, image_size, dropouts, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def retail258_cnn(
+    *,
+    num_classes: int,
+    image_size: tuple[int, int],
+    mean: tuple[float, float, float] = IMAGENET_MEAN,
+    std: tuple[float, float, float] = IMAGENET_STD,
+) -> keras.Model:
+    """Build retail258's baseline, the same layers without dropout; 1,649,806 parameters at 128 x 128, 258 classes.
+
+    Args:
+        num_classes, image_size: as for `fruit3_cnn`.
+        mean, std: of R, G and B in [0, 1]; the study took its data set's.
+    Returns, Raises: as for `fruit3_cnn`.
+    """
+    return _lenet("retail258-cnn", num_classes, image_size, (0.0, 0.0), mean, std)
+
+
+def _lenet(name, num_classes, image_size, dropouts, mean, std):
+    if min(image_size) < SMALLEST:
+        size = f"{image_size[0]} x {image_size[1]}"
+        raise InputError(f"image_size: {name} takes at least {SMALLEST} pixels a side, got {size}")
+    images = keras.Input((*image_size, 3), name="images")
+    x = standardised(images, mean=mean, std=std)
+    for number, filters in ((1, 6), (2, 16)):
+        x = layers.Conv2D(filters, 5, activation="relu", name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
+    x = layers.Dropout(dropouts[0], name="dropout1")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(120, activation="relu", name="dense1")(x)
+    x = layers.Dense(84, activation="relu", name="dense2")(x)
+    x = layers.Dropout(dropouts[1], name="dropout2")(x)
+    return keras.Model(images, _probabilities(x, num_classes), name=name)
+
+
+def fruit3_mlp(*, num_classes: int, image_size: tuple[int, int], units: int = 255) -> keras.Model:
+    """Build fruit3's MLP, one hidden layer; 68,851,023 parameters at 300 x 300 and 3 classes.
+
+    Args:
+        num_classes: int >= 2.
+        image_size: (height, width) in pixels.
+        units: int >= 1, of the hidden layer.
+    Returns:
+        Functional model: uint8 or float RGB in [0, 255] (B, H, W, 3) -> float32 probabilities (B, num_classes).
+    """
+    images = keras.Input((*image_size, 3), name="images")
+    x = layers.Flatten(name="flatten")(standardised(images))
+    x = layers.Dense(units, activation="relu", name="dense1")(x)
+    return keras.Model(images, _probabilities(x, num_classes), name="fruit3-mlp")
+
+
+def _probabilities(x, num_classes):
+    return layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities")(x)

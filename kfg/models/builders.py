@@ -1,0 +1,117 @@
+"""How each family of keras.applications becomes a flat graph from raw pixels.
+
+Each function here returns a builder, (height, width) -> model with random weights, images -> last feature map.
+"""
+
+import keras
+import numpy as np
+from keras import applications, layers
+
+from kfg.layers.adaptive_pooling import AdaptiveAveragePooling
+from kfg.models import preprocessing
+from kfg.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+
+
+def plain(application, preprocess):
+    """Return the builder of a net that comes without its preprocessing."""
+
+    def build(image_size):
+        images = _images(image_size)
+        net = _without_top(application, preprocess(images), image_size)
+        return keras.Model(images, net.output)
+
+    return build
+
+
+def _images(image_size):
+    return keras.Input((*image_size, 3), name="images")
+
+
+def _without_top(application, x, image_size, **options):
+    return application(include_top=False, weights=None, input_tensor=x, input_shape=(*image_size, 3), **options)
+
+
+def own(application):
+    """Return the builder of a net that brings its preprocessing."""
+    return plain(application, lambda images: images)
+
+
+def mobilenet_v3(application):
+    def build(image_size):
+        net = own(application)(image_size)
+        net.layers[-1].name = "top_activation"  # Keras numbers it through the process
+        return net
+
+    return build
+
+
+def efficientnet(application):
+    """Return the builder of the net that `weights="imagenet"` makes, with random weights.
+
+    Keras puts a division by the square root of the ImageNet deviation behind its Normalization layer, whose stored
+    variance is that deviation, for these weights only (tensorflow#49930). As m, the stored mean, is known, the same
+    is done before the net, with one graph for all weights: with s the root,
+    (x' / 255 - m) = (x / 255 - m) / s for x' = x / s + 255 m (1 - 1 / s).
+    """
+
+    def build(image_size):
+        images = _images(image_size)
+        inverse = [deviation**-0.5 for deviation in IMAGENET_STD]
+        offset = [255 * mean * (1 - factor) for mean, factor in zip(IMAGENET_MEAN, inverse, strict=True)]
+        x = preprocessing.rescaling(scale=inverse, offset=offset)(images)
+        net = _without_top(application, x, image_size)
+        normalization = next(layer for layer in net.layers if isinstance(layer, layers.Normalization))
+        normalization.set_weights([np.float32(IMAGENET_MEAN), np.float32(IMAGENET_STD), np.int32(0)])
+        normalization.finalize_state()
+        return keras.Model(images, net.output)
+
+    return build
+
+
+def convnext(application):
+    """Return the builder of the net with its inner Sequentials opened and its last normalisation kept.
+
+    Its features are the normalised average of the last map, as in the paper: the layer "features" is that
+    normalisation, "pool" the average.
+    """
+
+    def build(image_size):
+        images = _images(image_size)
+        nested = _without_top(application, images, image_size, pooling="avg")
+        renamed = dict(zip((layer.name for layer in nested.layers[-2:]), ("pool", "features"), strict=True))
+        return _flattened(nested, renamed)
+
+    return build
+
+
+def _flattened(nested, renamed):
+    """Copy a model, its Sequentials opened and its sums as layers with names; `renamed` layers compute in float32."""
+
+    def copy(layer):
+        config = layer.get_config()
+        if layer.name in renamed:
+            config |= {"name": renamed[layer.name], "dtype": "float32"}
+        return type(layer).from_config(config)
+
+    def call(layer, *args, **kwargs):
+        if isinstance(layer, keras.Sequential):
+            for inner in layer.layers:
+                args = (copy(inner)(*args),)
+            return args[0]
+        if not isinstance(layer, keras.layers.Layer):  # the sum that closes a block
+            block = args[1]._keras_history.operation.name.rpartition("_")[0]
+            return layers.Add(name=f"{block}_add")(list(args))
+        return layer(*args, **kwargs)
+
+    return keras.models.clone_model(nested, clone_function=copy, call_function=call)
+
+
+def vgg16_fc(image_size):
+    """Build VGG16 with its two dense layers behind an average of 7 x 7 cells; features (B, 4096)."""
+    net = plain(applications.VGG16, preprocessing.caffe)(image_size)
+    x = AdaptiveAveragePooling(7, name="pool")(net.output)
+    x = layers.Flatten(name="flatten")(x)
+    for name in ("fc1", "fc2"):
+        x = layers.Dense(4096, activation="relu", name=name)(x)
+    x = layers.Activation("linear", name="features", dtype="float32")(x)
+    return keras.Model(net.input, x)

@@ -1,0 +1,153 @@
+"""Which parts of a classifier train, by name of the policy, and how many parameters that makes."""
+
+import contextlib
+import math
+import re
+
+from keras import layers
+
+from kfg.errors import InputError
+from kfg.models import backbones
+
+POLICIES = ("none", "all", "head", "last-block+bn", "stages:N", "re:REGEX")
+BATCH_NORM = ("frozen", "stats", "train")
+# how the trunks name the layers of a residual, dense or plain block
+BLOCK = re.compile(r"(conv\d+_block\d+|block_?\d+[a-z]?|block\d+_\d+|expanded_conv_\d+|.*_stage_\d+_block_\d+)_")
+UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
+
+
+def apply(model, policy: str, *, batch_norm: str = "frozen") -> None:
+    """Freeze parts of a flat classifier; compile it afterwards. Earlier freezing is forgotten.
+
+    Dropout and stochastic depth of frozen parts still act while training, as in torch.
+
+    Args:
+        model: classifier of `kfg.models.backbones`: trunk, layer "features", head.
+        policy: "none" (all train), "all" (nothing trains), "head" (only the head trains), "last-block+bn" (the
+            trunk's last block, gamma and beta of every batch normalisation, the head: the cub200 study),
+            "stages:N" (the head and the trunk's last N stages), "re:REGEX" (the layers whose name it finds).
+        batch_norm: what frozen batch normalisation does while training. "frozen": as in inference; "stats": gamma
+            and beta stay, but it normalises by the batch and goes on averaging, as torch's frozen modules do in
+            train(); "train": gamma and beta train too. A saved model does not keep "stats".
+    Raises:
+        InputError: an unknown policy or mode, a bad N or expression, a trunk without such parts.
+    """
+    if batch_norm not in BATCH_NORM:
+        raise InputError(f"batch_norm: {batch_norm!r} is none of {', '.join(BATCH_NORM)}")
+    trained = _trained(model, policy)
+    for layer in model.layers:
+        layer.trainable = True  # also undoes "stats", which sets variables
+        if id(layer) in trained:
+            continue
+        if not isinstance(layer, layers.BatchNormalization) or batch_norm == "frozen":
+            layer.trainable = False
+        elif batch_norm == "stats":
+            # the layer's own flag decides about statistics, the variables' about gradients
+            for variable in layer.trainable_variables:
+                variable.trainable = False
+
+
+def _trained(model, policy) -> set[int]:
+    """Return the ids of the layers that train."""
+    trunk, head = _parts(model)
+    kind, _, argument = policy.partition(":")
+    if policy == "none":
+        chosen = model.layers
+    elif policy == "all":
+        chosen = []
+    elif policy == "head":
+        chosen = head
+    elif policy == "last-block+bn":
+        chosen = [*_last_block(model, trunk), *(x for x in trunk if isinstance(x, layers.BatchNormalization)), *head]
+    elif kind == "stages" and argument:
+        chosen = [*_last_stages(model, trunk, argument), *head]
+    elif kind == "re" and argument:
+        chosen = _matching(model, argument)
+    else:
+        raise InputError(f"freeze: {policy!r} is none of {', '.join(POLICIES)}")
+    return {id(layer) for layer in chosen}
+
+
+def _parts(model):
+    names = [layer.name for layer in model.layers]
+    if "features" not in names:
+        raise InputError(f"freeze: {model.name} has no layer 'features' between trunk and head")
+    # ConvNeXt's "features" has weights of its own; they belong to the trunk
+    end = names.index("features") + 1
+    return model.layers[:end], model.layers[end:]
+
+
+def _last_block(model, trunk):
+    prefixes = [match[0] for layer in trunk if layer.weights and (match := BLOCK.match(layer.name))]
+    if not prefixes:
+        raise InputError(f"freeze: {model.name} has no blocks; use head, stages:N or re:REGEX")
+    return [layer for layer in trunk if layer.name.startswith(prefixes[-1])]
+
+
+def _last_stages(model, trunk, argument):
+    if model.name not in backbones.BACKBONES:
+        raise InputError(f"freeze: stages:{argument} needs a model of kfg.models.backbones, not {model.name}")
+    ends = backbones.BACKBONES[model.name].stages
+    if not argument.isdecimal() or not 1 <= int(argument) <= len(ends):
+        raise InputError(f"freeze: stages:{argument} must be from stages:1 to stages:{len(ends)} for {model.name}")
+    if int(argument) == len(ends):
+        return trunk
+    # Layers come by depth, and every path passes a stage's end: what follows it in the list is behind it.
+    end = [layer.name for layer in trunk].index(ends[-1 - int(argument)])
+    return trunk[end + 1 :]
+
+
+def _matching(model, expression):
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise InputError(f"freeze: re:{expression} is no regular expression ({error})") from error
+    chosen = [layer for layer in model.layers if pattern.search(layer.name)]
+    if not any(layer.weights for layer in chosen):
+        raise InputError(f"freeze: re:{expression} finds no layer of {model.name} that has weights")
+    return chosen
+
+
+def trainable_count(model) -> int:
+    """Return the number of parameters that training changes.
+
+    Example:
+        >>> import keras
+        >>> trainable_count(keras.Sequential([keras.Input((3,)), layers.Dense(2), layers.BatchNormalization()]))
+        12
+    """
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
+def check_budget(model, budget: str | int) -> None:
+    """Refuse a model with more parameters than allowed, frozen ones and moving statistics counted.
+
+    Args:
+        model: built Keras model.
+        budget: int, or like "10M", "500k", "4263748".
+    Raises:
+        InputError: over budget, or not such a number.
+    """
+    allowed, count = parse_count(budget), model.count_params()
+    if count > allowed:
+        raise InputError(f"max-params: {model.name} has {count:,} parameters, {allowed:,} are allowed")
+
+
+def parse_count(text: str | int) -> int:
+    """Read a positive count with an optional unit k, M or G.
+
+    Raises:
+        InputError: not such a number.
+    Example:
+        >>> parse_count("1.5M")
+        1500000
+    """
+    digits, unit = str(text), 1
+    if digits[-1:] in UNITS:
+        digits, unit = digits[:-1], UNITS[digits[-1:]]
+    count = float("nan")
+    with contextlib.suppress(ValueError):
+        count = float(digits) * unit
+    if not (1 <= count < math.inf and count == int(count)):
+        raise InputError(f"max-params: {text!r} is no count of parameters like 10M, 500k or 4263748")
+    return int(count)

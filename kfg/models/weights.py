@@ -1,0 +1,96 @@
+"""Put the weights of a file into a trunk: the formats Keras has had, all or nothing."""
+
+import pathlib
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+
+from kfg.errors import InputError
+
+SUFFIXES = (".keras", ".h5")
+# layers of keras.applications behind the last feature map; a file with them still fits a trunk without
+TOP = {"fc1", "fc2", "predictions", "conv_2", "logits"}
+
+
+def load(model, path) -> None:
+    """Load a file's weights into a trunk; the file may hold a head behind the trunk, which is left.
+
+    Args:
+        model: flat Keras model.
+        path: `.keras` (a run's model), `.weights.h5`, or `.h5` (keras.applications, `model.save` of Keras 2).
+    Raises:
+        InputError: missing, another suffix, damaged, or the weights of another net; the message names the file.
+    """
+    path = pathlib.Path(path)
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"weights: {path} is neither {' nor '.join(SUFFIXES)}; imagenet, none or such a file")
+    if not path.is_file():
+        raise InputError(f"weights: {path}: no such file")
+    try:
+        if path.suffix == ".keras" or path.name.endswith(".weights.h5"):
+            _load_by_structure(model, path)
+        else:
+            _load_in_order(model, path)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"weights: {path}: not a readable Keras weights file ({reason})") from error
+
+
+def _load_by_structure(model, path):
+    before = model.get_weights()
+    try:
+        model.load_weights(path)
+    except ValueError as error:
+        model.set_weights(before)  # Keras stops where the file no longer fits
+        reason = str(error).splitlines()[0]
+        raise InputError(f"weights: {path}: not the weights of {model.name} ({reason})") from error
+
+
+def _load_in_order(model, path):
+    """Load the older HDF5 format, where layers count by their order; nothing is assigned before all fits."""
+    own = [layer for layer in model.layers if layer.weights]
+    with h5py.File(path, "r") as file:
+        stored = _stored_layers(file.get("model_weights", file))
+    extra = {name for name, _ in stored[len(own) :]} - TOP
+    if len(stored) < len(own) or extra:
+        raise InputError(
+            f"weights: {path}: not the weights of {model.name}, which has {len(own)} layers, the file {len(stored)}"
+        )
+    pairs = []
+    for layer, (name, values) in zip(own, stored, strict=False):
+        variables = [*layer.trainable_variables, *layer.non_trainable_variables]
+        shapes = [tuple(variable.shape) for variable in variables], [value.shape for value in values]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"weights: {path}: not the weights of {model.name}: {name} has {shapes[1]}, {layer.name} {shapes[0]}"
+            )
+        pairs += zip(variables, values, strict=True)
+    for variable, value in pairs:
+        variable.assign(value)
+    for layer in own:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies of its variables
+
+
+def _stored_layers(group) -> list[tuple[str, list[np.ndarray]]]:
+    """Return (name, arrays) of the stored layers that have weights."""
+    layers = []
+    for name in _names(group, "layer_names"):
+        values = [np.asarray(group[name][weight]) for weight in _names(group[name], "weight_names")]
+        if values:
+            layers.append((name, values))
+    return layers
+
+
+def _names(group, attribute) -> list[str]:
+    """Read a list of names; Keras cuts a list too long for one attribute into NAME0, NAME1, ..."""
+    if attribute in group.attrs:
+        parts = [group.attrs[attribute]]
+    else:
+        keys = (f"{attribute}{i}" for i in range(len(group.attrs)))
+        parts = [group.attrs[key] for key in keys if key in group.attrs]
+        if not parts:
+            raise KeyError(f"no {attribute}")
+    return [name.decode() if isinstance(name, bytes) else name for part in parts for name in part]
