@@ -178,3 +178,32 @@ def test_going_on_from_a_run_that_stopped_early_starts_at_its_best_epoch(tmp_pat
     second = small_model(seed=9)
     train(tmp_path / "second", model=second, epochs=1, make=look, start_from=tmp_path / "first/checkpoint/last.npz")
     assert all(np.array_equal(a, b) for a, b in zip(best, seen[0], strict=True))
+
+
+def test_all_epochs_trained_and_the_best_ones_weights_kept(tmp_path):
+    hot = {"schedule": None, "model": small_model(learning_rate=0.5)}
+    model, rows = train(tmp_path, keep_best=True, monitor="val_accuracy", **hot)
+    best = max(row["val_accuracy"] for row in rows)
+    assert len(rows) == EPOCHS and rows[-1]["val_accuracy"] < best  # else this shows nothing
+    x, y = data(1)
+    assert (model.predict(x, verbose=0).argmax(axis=1) == y).mean() == pytest.approx(best)
+    again, again_rows = train(tmp_path, model=small_model(seed=9), keep_best=True, monitor="val_accuracy", resume=True)
+    assert same(model, again) and again_rows == rows
+
+
+def test_val_accuracy_counts_upwards(tmp_path):
+    hot = small_model(learning_rate=0.5)
+    _, rows = train(tmp_path, model=hot, schedule=None, stop_patience=1, monitor="val_accuracy")
+    values = [row["val_accuracy"] for row in rows]
+    first_not_better = next(i for i in range(1, EPOCHS) if values[i] <= max(values[:i]))
+    assert len(rows) == first_not_better + 1
+
+
+def test_without_a_schedule_the_rate_stays(tmp_path):
+    _, rows = train(tmp_path, schedule=None)
+    assert {row["learning_rate"] for row in rows} == {rows[0]["learning_rate"]}
+
+
+def test_an_unknown_monitor_is_named(tmp_path):
+    with pytest.raises(InputError, match="monitor: 'loss' is none of val_loss, val_accuracy"):
+        train(tmp_path, monitor="loss")
