@@ -87,6 +87,7 @@ def predict(args) -> int:
         raise InputError(f"--top: at least 1, got {args.top}")
     with quiet.tensorflow_notes():
         from kfg import export
+        from kfg.data.listing import printable
 
     files = export.image_files(args.images)
     failed = 0
@@ -97,9 +98,10 @@ def predict(args) -> int:
             failed += 1
             continue
         best = answer.top(args.top)
-        rows.append({"path": answer.path, "top": [{"class": name, "probability": round(p, 6)} for name, p in best]})
+        path = printable(answer.path)
+        rows.append({"path": path, "top": [{"class": name, "probability": round(p, 6)} for name, p in best]})
         if not args.json:
-            print(answer.path, *(f"{name}\t{p:.4f}" for name, p in best), sep="\t")
+            print(path, *(f"{name}\t{p:.4f}" for name, p in best), sep="\t")
     if args.json:
         print(json.dumps(rows, indent=1))
     return 1 if failed else 0

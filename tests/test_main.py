@@ -1,7 +1,9 @@
 """The `kfg` command: what it prints, and its exit codes."""
 
 import json
+import os
 
+import keras
 import pytest
 from PIL import Image
 
@@ -60,6 +62,19 @@ def test_split_writes_what_the_next_scan_uses(photos, capsys):
     index = folder.scan(photos)
     assert len(index) == 9 and set(index.parts) == {"train", "val", "test"}
     assert all(f"{part} {len(index.where(part))}" in printed for part in folder.PARTS)
+
+
+def test_predict_prints_names_that_are_not_utf8(tmp_path, capsys):
+    model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Softmax()])
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "classes.json").write_text('["red", "green", "blue"]')
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (4, 4), "red").save(folder / "1.png")
+    os.rename(folder / "1.png", os.fsencode(folder) + b"/caf\xe9.png")
+    assert main(["predict", str(tmp_path), str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{folder}/caf\\xe9.png\tred\t1.0000") and printed.encode()
 
 
 def test_models_lists_every_model_as_json(capsys):

@@ -76,7 +76,8 @@ class ImageFile:
         with open(self.path, "rb", buffering=0) as file:
             for row, position in zip(out, positions, strict=True):
                 file.seek(int(position) * size)
-                file.readinto(memoryview(row).cast("B"))
+                if file.readinto(memoryview(row).cast("B")) != size:
+                    raise InputError(f"{self.path}: ends early; remove it, the same command makes it again")
         return out
 
 

@@ -5,8 +5,9 @@ import pathlib
 
 import tensorflow as tf
 
-from kfg.data import audit, demo, folder, pipeline
+from kfg.data import audit, demo, folder, listing, pipeline
 from kfg.data.folder import Index
+from kfg.errors import InputError
 from kfg.training import precision
 
 
@@ -42,14 +43,27 @@ def open_data(where: str, *, out: pathlib.Path, cache_dir=None, memory_budget: i
         where: a folder, or "demo" for drawn images, made in `out` if they are not there.
         out: folder of the runs.
         cache_dir: default `out/cache`.
+    Raises:
+        InputError: as `folder.scan` and `audit.duplicate_groups`; a name that is not UTF-8.
     """
     root = out / "demo-data" if where == "demo" else pathlib.Path(where)
-    if where == "demo" and not root.is_dir():
+    if where == "demo":
         demo.write(root)
-    index = audit.duplicate_groups(folder.scan(root))
+    index = folder.scan(root)
+    _check_names(index)
+    index = audit.duplicate_groups(index)
     print(f"{root}: {len(index)} images in {len(index.classes)} classes")
+    if remark := listing.remark(folder.passed_over(index)):
+        print(f"{root}: {remark}")
     precision.prepare_devices()
     tf.config.experimental.enable_op_determinism()
     print(f"device: {precision.device()}")
     name = "demo" if where == "demo" else root.resolve().name
     return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)
+
+
+def _check_names(index):
+    """Refuse names that reports, tables and exports, which are UTF-8, could not repeat."""
+    for name in (str(index.root.resolve()), *index.classes, *index.paths):
+        if listing.printable(name) != name:
+            raise InputError(f"{listing.printable(str(index.root / name))}: this name is not UTF-8; rename it")

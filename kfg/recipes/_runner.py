@@ -4,12 +4,14 @@ import argparse
 import dataclasses
 import errno
 import logging
+import math
 import pathlib
 import sys
 
 from kfg.errors import InputError
 from kfg.recipes._options import count, epochs, replaced, value_of
 
+MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -106,7 +108,7 @@ def jobs(recipe, args):
     rows = configured_rows(recipe, args)
     max_params = count(args.max_params) if args.max_params is not None else None
     wanted = ordered(rows, list(rows) if args.rows == "all" else _names(args.rows))
-    seeds = _seeds(args.seeds)
+    seeds, budget = _seeds(args.seeds), _bytes(args.memory_budget)
     if args.folds < 1:
         raise InputError(f"--folds: at least 1, got {args.folds}")
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
@@ -119,7 +121,6 @@ def jobs(recipe, args):
     from kfg.recipes import _data
     from kfg.recipes._job import Job
 
-    budget = int(args.memory_budget * 1e9)
     data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget)
 
     for seed in seeds:
@@ -201,9 +202,15 @@ def _seeds(text) -> list[int]:
         seeds = [int(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"--seeds: expected whole numbers like 0,1,2, got {text!r}") from None
-    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise InputError(f"--seeds: expected different numbers from 0 up, got {text!r}")
+    if min(seeds) < 0 or max(seeds) > MAX_SEED or len(set(seeds)) < len(seeds):
+        raise InputError(f"--seeds: expected different numbers from 0 to {MAX_SEED}, got {text!r}")
     return seeds
+
+
+def _bytes(gigabytes) -> int:
+    if not 0 <= gigabytes < math.inf:  # refuses nan too
+        raise InputError(f"--memory-budget: gigabytes from 0 up, got {gigabytes}")
+    return int(gigabytes * 1e9)
 
 
 def _writable(out) -> None:

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -73,6 +75,16 @@ def test_what_cannot_be_cached_is_said(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(InputError, match="file"):
         pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=tmp_path / "file" / "cache")
+
+
+def test_a_cache_cut_behind_our_back_is_named(tmp_path):
+    index = write_images(tmp_path / "data")
+    images = pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=tmp_path / "cache")
+    os.truncate(images.path, 9 * 72 + 30)
+    assert images.gather([8]).shape == (1, 6, 4, 3)
+    with pytest.raises(InputError, match=r"\.uint8: ends early; remove it"):
+        images.gather([0, 9])
+    assert len(pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=tmp_path / "cache").gather([9])) == 1
 
 
 def test_a_corrupt_image_is_named_and_no_half_cache_stays(tmp_path):
