@@ -25,9 +25,11 @@ def audit(args) -> int:
 def split(args) -> int:
     """Write a stratified, leak-safe split.csv."""
     from kfg.data import audit as auditing
-    from kfg.data import folder, splits
+    from kfg.data import folder, listing, splits
 
     index = auditing.duplicate_groups(folder.scan(args.folder))
+    if remark := listing.remark(folder.passed_over(index)):
+        print(f"{args.folder}: {remark}")
     index = splits.split(index, val=args.val, test=args.test, seed=args.seed, min_per_class=args.min_per_class)
     splits.check(index)
     splits.write_csv(index, args.out)
@@ -107,6 +109,20 @@ def predict(args) -> int:
     return 1 if failed else 0
 
 
+def evaluate(args) -> int:
+    """Print a finished run's test figures; with --posthoc what corrections for rare classes would change."""
+    if not args.posthoc and (args.tau is not None or args.data is not None):
+        raise InputError("--tau, --data: are for --posthoc")
+    with quiet.tensorflow_notes():
+        from kfg import rebalance
+
+    print(rebalance.summary(args.folder))
+    if args.posthoc:
+        print(rebalance.table(rebalance.posthoc_corrections(args.folder, data_dir=args.data, tau=args.tau)))
+        print(f"written: {args.folder / rebalance.POSTHOC_FILE}")
+    return 0
+
+
 def compare(args) -> int:
     """Print a study's figures beside ours."""
     from kfg import ledger
@@ -169,6 +185,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
     p.add_argument("--top", type=int, default=1, metavar="K", help="classes per image (default: 1)")
     p.add_argument("--json", action="store_true")
+
+    p = command(evaluate, "a run's test figures, and corrections for rare classes")
+    p.add_argument("folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
+    p.add_argument("--posthoc", action="store_true", help="logit adjustment and tau-normalisation, before and after")
+    p.add_argument("--tau", type=float, metavar="T", help="their strength (default: chosen on the validation images)")
+    p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's images: tau-normalisation needs them")
 
     p = command(compare, "a study's figures beside ours")
     p.add_argument("recipe", metavar="RECIPE")

@@ -130,11 +130,11 @@ def _open(url, start, archive, by_hand):
         response.close()
         raise InputError(f"{url}: the server answers {response.status_code} {response.reason}{by_hand}")
     total = content_range.rpartition("/")[2] if part_sent else response.headers.get("Content-Length", "")
-    if total.isdigit() and int(total) != archive.size:
+    kind = response.headers.get("Content-Type", "unknown type")
+    if kind.startswith("text/html") or (total.isdigit() and int(total) != archive.size):
         response.close()
-        kind = response.headers.get("Content-Type", "unknown type")
         raise InputError(
-            f"{url}: offers {int(total):,} bytes ({kind}), {archive.file} has {archive.size:,}; "
+            f"{url}: offers {total or 'unsaid'} bytes of {kind}, {archive.file} has {archive.size}; "
             f"another file, or a page that asks to log in{by_hand}"
         )
     return response, start if part_sent else 0

@@ -51,17 +51,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body, start = self.server.body, 0
         if how == "gone":
             return self.send_error(404)
-        if how == "page":
+        if "page" in how:
             body = b"<html>please log in</html>"
         if asked and how == "unsatisfiable":
             return self.send_error(416)
-        if asked and how not in ("ignores", "page"):
+        if asked and how != "ignores" and "page" not in how:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
         self.send_response(206 if start else 200)
         if start:
             said = 0 if how == "lies" else start
             self.send_header("Content-Range", f"bytes {said}-{len(body) - 1}/{len(body)}")
-        if how != "no length":
+        if "page" in how:
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+        if "no length" not in how:
             self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
         rest = body[start:]
@@ -143,7 +145,8 @@ def test_an_archive_placed_by_hand_is_used_and_checked(server, small_set, tmp_pa
 
 @pytest.mark.parametrize("how, said", [
     ("gone", "the server answers 404 Not Found; or load set.tgz by other means and place it in"),
-    ("page", "offers 26 bytes"),
+    ("page", "offers 26 bytes of text/html"),
+    ("page of no length", "offers unsaid bytes of text/html"),
 ])  # fmt: skip
 def test_another_answer_than_the_file_leaves_the_part_alone(server, small_set, tmp_path, how, said):
     server.behaviour = (how,)
