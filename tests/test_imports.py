@@ -22,7 +22,7 @@ WITHOUT_TENSORFLOW = (
     "kfg.__main__", "kfg.errors", "kfg.files", "kfg.quiet", "kfg.ledger", "kfg.data.folder", "kfg.data.decode",
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
     "kfg.evaluation.paired", "kfg.evaluation.posthoc",
-    "kfg.augment.policies", "kfg.augment.copies",
+    "kfg.augment.policies", "kfg.augment.copies", "kfg.data.layouts", "kfg.data.download",
 )  # fmt: skip
 
 
