@@ -9,6 +9,8 @@ import keras
 
 from kfg.errors import InputError
 
+HEAD = ("head", "hidden")  # how the layers of kfg.models.heads are called
+
 
 class _TwoRates:
     """Mixed in before a Keras optimizer: scales the rate of each variable, and decays the weights itself.
@@ -16,13 +18,13 @@ class _TwoRates:
     Keras's own decay knows neither rates per variable nor a variable's path, so its `weight_decay` stays None.
     """
 
-    def __init__(self, *, trunk_multiplier=1.0, head="head", weight_decay=None, decay_vectors=False, **arguments):
+    def __init__(self, *, trunk_multiplier=1.0, head=HEAD, weight_decay=None, decay_vectors=False, **arguments):
         super().__init__(**arguments)
         if trunk_multiplier < 0:
             raise InputError(f"trunk_multiplier: at least 0, got {trunk_multiplier}")
         if (weight_decay or 0) < 0:
             raise InputError(f"weight_decay: at least 0, got {weight_decay}")
-        self.trunk_multiplier, self.head = trunk_multiplier, head
+        self.trunk_multiplier, self.head = trunk_multiplier, tuple(head)
         self.decoupled_decay, self.decay_vectors = weight_decay or 0.0, decay_vectors
 
     def build(self, variables):
@@ -31,7 +33,9 @@ class _TwoRates:
         super().build(variables)
         in_head = [is_head(variable.path, head=self.head) for variable in variables]
         if self.trunk_multiplier != 1 and not any(in_head):
-            raise InputError(f"head: no layer with trainable weights has a name that starts with {self.head!r}")
+            raise InputError(
+                f"head: no layer with trainable weights has a name that starts with {' or '.join(self.head)}"
+            )
         self.multipliers = tuple(1.0 if own else self.trunk_multiplier for own in in_head)
 
     def update_step(self, gradient, variable, learning_rate):
@@ -45,7 +49,7 @@ class _TwoRates:
             **super().get_config(),
             "weight_decay": self.decoupled_decay,
             "trunk_multiplier": self.trunk_multiplier,
-            "head": self.head,
+            "head": list(self.head),
             "decay_vectors": self.decay_vectors,
         }
 
@@ -68,7 +72,7 @@ def rates(
     *,
     learning_rate: float,
     trunk_multiplier: float = 1.0,
-    head: str = "head",
+    head: tuple[str, ...] = HEAD,
     weight_decay: float = 0.0,
     decay_vectors: bool = False,
     **arguments,
@@ -79,7 +83,7 @@ def rates(
         name: a key of OPTIMIZERS; "adam" and "adamw" differ in that "adamw" needs a weight decay.
         learning_rate: float > 0, the head's; what schedules move and histories show.
         trunk_multiplier: float >= 0, the trunk's rate over the head's.
-        head: a variable is the head's if a layer on its path has a name that starts so.
+        head: a variable is the head's if a layer on its path has a name that starts with one of these.
         weight_decay: float >= 0, decoupled: every step w -= rate * weight_decay * w, with w's own rate.
         decay_vectors: whether biases and the gamma and beta of batch norm, which have one axis, decay too.
         arguments: of the Keras class, as `momentum`, `nesterov`, `epsilon`, `clipnorm`.
@@ -105,11 +109,11 @@ def rates(
     )
 
 
-def is_head(path: str, *, head: str = "head") -> bool:
+def is_head(path: str, *, head: tuple[str, ...] = HEAD) -> bool:
     """Return whether the variable at `path`, as Keras writes it, belongs to the head.
 
     Example:
         >>> is_head("head_dense/kernel"), is_head("conv_head/kernel"), is_head("net/head/bias")
         (True, False, True)
     """
-    return any(layer.startswith(head) for layer in path.split("/")[:-1])
+    return any(layer.startswith(tuple(head)) for layer in path.split("/")[:-1])

@@ -133,7 +133,7 @@ def test_a_wrong_argument_is_named(name, arguments, named):
 
 def test_a_head_that_is_not_there_is_said_before_all_is_trained_at_the_trunks_rate():
     model = small_model(head="classifier")
-    with pytest.raises(InputError, match="'head'"):
+    with pytest.raises(InputError, match="head or hidden"):
         optimizers.rates("adam", learning_rate=0.1, trunk_multiplier=0.1).build(model.trainable_variables)
-    optimizers.rates("adam", learning_rate=0.1, trunk_multiplier=0.1, head="class").build(model.trainable_variables)
+    optimizers.rates("adam", learning_rate=0.1, trunk_multiplier=0.1, head=("class",)).build(model.trainable_variables)
     optimizers.rates("adam", learning_rate=0.1).build(model.trainable_variables)
