@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 import pathlib
 
@@ -15,6 +14,7 @@ from kfg.data.folder import PARTS, Index
 from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json
+from kfg.models import freezing
 from kfg.recipes import _exporting as exporting
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
@@ -143,9 +143,8 @@ class Job:
         keras.utils.set_random_seed(self.seed)
         with precision.scope(chosen):
             self.model = build()
-        count = self.model.count_params()
-        if self.max_params is not None and count > self.max_params:
-            raise InputError(f"--max-params {self.max_params:,}: the model of row {self.row} has {count:,} parameters")
+        if self.max_params is not None:
+            freezing.check_budget(self.model, self.max_params)
         self._write_environment(chosen, jit_compile, rates)
         fit.compile_classifier(self.model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
         self.build = build
@@ -178,7 +177,7 @@ class Job:
             "images_per_second": rates,
             "parameters": {
                 "total": self.model.count_params(),
-                "trained": sum(math.prod(v.shape) for v in self.model.trainable_variables),
+                "trained": freezing.trainable_count(self.model),
             },
             **provenance.environment(),
         }

@@ -5,15 +5,17 @@ import dataclasses
 
 from kfg.errors import InputError
 
-UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 
+def within(config, limits) -> None:
+    """Check a Config's numbers; `limits` are (name, lowest, highest), a None in the Config passes.
 
-def count(text) -> int:
-    """Return a number of parameters: "10M", "500k", "4263748"."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
-    if not number.isascii() or not number.isdigit() or not int(number):
-        raise InputError(f"--max-params: expected a number like 10M, 500k or 4263748, got {text!r}")
-    return int(number) * UNITS[unit]
+    Raises:
+        ValueError: naming the setting, the limits and the value.
+    """
+    for name, low, high in limits:
+        value = getattr(config, name)
+        if value is not None and not (isinstance(value, (int, float)) and low <= value <= high):
+            raise ValueError(f"{name}: from {low} to {high}, got {value!r}")
 
 
 def epochs(text, before) -> int:
@@ -25,6 +27,11 @@ def epochs(text, before) -> int:
 
 
 def replaced(config, changes):
+    """Return a Config with some settings replaced; one that is a dataclass itself takes a dict of its own.
+
+    Raises:
+        InputError: a value of another type than before, or refused by the Config.
+    """
     for key, value in changes.items():
         before = getattr(config, key)
         if dataclasses.is_dataclass(before) and isinstance(value, dict):

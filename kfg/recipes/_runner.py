@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 from kfg.errors import InputError
-from kfg.recipes._options import count, epochs, replaced, value_of
+from kfg.recipes._options import epochs, replaced, value_of
 
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
@@ -34,7 +34,7 @@ class Row:
 
 
 def parser(recipe) -> argparse.ArgumentParser:
-    """Make the argument parser of a recipe module (NAME, ROWS, DEFAULT_ROWS, QUICK, SMOKE)."""
+    """Make the argument parser of a recipe module: NAME, ROWS, DEFAULT_ROWS, QUICK, SMOKE, run, perhaps summarise."""
     known = ", ".join(recipe.ROWS)
     p = argparse.ArgumentParser(
         prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
@@ -76,13 +76,15 @@ def main(recipe, argv=None) -> int:
     """
     args = parser(recipe).parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # every row is a new model, it warns of their tracing
     current = []
     try:
         for job in jobs(recipe, args):
             current[:] = [job]
             run_one(recipe, job)
             current.clear()
-        recipe.summarise(args.out)
+        if hasattr(recipe, "summarise"):
+            recipe.summarise(args.out)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -106,7 +108,6 @@ def main(recipe, argv=None) -> int:
 def jobs(recipe, args):
     """Yield the Jobs of a command, each after those it depends on."""
     rows = configured_rows(recipe, args)
-    max_params = count(args.max_params) if args.max_params is not None else None
     wanted = ordered(rows, list(rows) if args.rows == "all" else _names(args.rows))
     seeds, budget = _seeds(args.seeds), _bytes(args.memory_budget)
     if args.folds < 1:
@@ -114,8 +115,10 @@ def jobs(recipe, args):
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
     _writable(args.out)
+    from kfg.models.freezing import parse_count
     from kfg.training.precision import CHOICES
 
+    max_params = None if args.max_params is None else parse_count(args.max_params)
     if args.precision not in CHOICES:
         raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
     from kfg.recipes import _data

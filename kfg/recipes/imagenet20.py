@@ -18,6 +18,7 @@ from kfg.evaluation import predict
 from kfg.models import convnets
 from kfg.recipes import _runner
 from kfg.recipes._job import VAL_PREDICTIONS
+from kfg.recipes._options import within
 from kfg.recipes._runner import Row
 from kfg.training import fit
 from kfg.training.schedules import Plateau
@@ -86,10 +87,7 @@ class Config:
     rounds: tuple[reaugment.Round, ...] = ()
 
     def __post_init__(self):
-        for name, low, high in LIMITS:
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and low <= value <= high):
-                raise ValueError(f"{name}: from {low} to {high}, got {value!r}")
+        within(self, LIMITS)
         if self.val_is_test and self.weak_from:
             raise ValueError("val_is_test: not together with weak_from, the validation images would be trained on")
 

@@ -206,6 +206,7 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
     (("--set", "policy={'rotation': -1}"), "rotation"),
     (("--set", "policy={'colour': 1}"), "colour"),
     (("--precision", "double"), "double"),
+    (("--weights", "none"), "--weights: imagenet20 has no pretrained trunk"),
 ])  # fmt: skip
 def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
     assert recipe(photos, tmp_path, "--smoke", *options) == 2

@@ -1,0 +1,66 @@
+"""cub200 from the command line on generated photographs, its misread split, and its rows against the report."""
+
+import json
+
+import pytest
+
+from kfg.data import folder
+from kfg.models import backbones, freezing
+from kfg.recipes import _runner, cub200
+
+
+def recipe(photos, out, *options):
+    return _runner.main(cub200, ["--data", str(photos), "--out", str(out), "--smoke", *options])
+
+
+def test_a_row_runs_to_its_report_and_into_the_picture(photos, tmp_path, capsys):
+    assert recipe(photos, tmp_path, "--rows", "b2-frozen-dropout0.2", "--max-params", "10M") == 0
+    row = json.loads((tmp_path / "results.jsonl").read_text())
+    assert 0 < row["parameters"]["trained"] < row["parameters"]["total"] < 10_000_000
+    assert (tmp_path / "cub200" / "parameters.png").stat().st_size > 5_000
+    assert "accuracy over parameters" in capsys.readouterr().out
+
+
+def test_a_model_over_budget_is_refused_before_training(photos, tmp_path, capsys):
+    assert recipe(photos, tmp_path, "--rows", "lite0", "--max-params", "500k") == 2
+    error = capsys.readouterr().err.strip()
+    assert "500,000 are allowed" in error and "\n" not in error
+    assert not (tmp_path / "cub200" / "lite0" / "seed-0" / "history.csv").exists()
+
+
+@pytest.mark.parametrize("options, named", [
+    (("--set", "split=mine"), "split"),
+    (("--set", "logits_dropout=0.5"), "logits_activation"),
+    (("--rows", "b0-frozen-no-schedule", "--set", "schedule={'gamma': 0.5}"), "schedule"),
+    (("--set", "schedule={'speed': 0.5}"), "speed"),
+])  # fmt: skip
+def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
+    assert recipe(photos, tmp_path, *options) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error and named in error
+
+
+def test_the_studys_misreading_moves_flags_between_images_and_keeps_their_number():
+    listed = ["a/3.jpg", "a/1.jpg", "a/2.jpg", "b/1.jpg"]  # the lists' order is not the sorted one
+    index = folder.make_index("root", listed, [0, 0, 0, 1], ["a", "b"], parts=["train", "test", "test", "train"])
+    found = dict(zip(listed, cub200.misread(index).parts, strict=True))
+    assert found == {"a/1.jpg": "train", "a/2.jpg": "test", "a/3.jpg": "test", "b/1.jpg": "train"}
+    in_order = index.take([1, 2, 0, 3])
+    assert cub200.misread(in_order).parts == in_order.parts
+
+
+def test_every_row_of_the_study_has_its_printed_figures():
+    printed = {name: row.reported for name, row in cub200.ROWS.items() if row.reported}
+    assert {name: (round(100 * one["top1"], 2), one["epochs"]) for name, one in printed.items()} == {
+        "b0": (73.37, 14), "b2": (73.92, 19), "b0-frozen": (70.76, 20), "b2-frozen": (69.80, 17),
+        "b2-frozen-dropout0.5": (54.69, 18), "b2-frozen-dropout0.2": (69.14, 20), "b0-frozen-plateau": (69.61, 11),
+        "b0-frozen-no-schedule": (69.09, 11), "b0-frozen-leaky-dropout0.2": (68.62, 11),
+    }  # fmt: skip
+    assert all(row.config.net in backbones.BACKBONES for row in cub200.ROWS.values())
+
+
+@pytest.mark.parametrize("name", ["b0", "b0-frozen", "b0-frozen-leaky-dropout0.2"])
+def test_what_trains_is_what_the_report_counts(name):
+    row = cub200.ROWS[name]
+    model = cub200.build(cub200.dataclasses.replace(row.config, weights="none"), 200)
+    assert freezing.trainable_count(model) == row.reported["trained"]

@@ -1,0 +1,75 @@
+"""retail258 from the command line on a lopsided set of generated photographs, and its rows against the report."""
+
+import json
+import shutil
+
+import pytest
+
+from kfg.models import backbones
+from kfg.recipes import _runner, retail258
+
+SMALL = ("--set", "net=cnn5", "--set", "weights=none")
+
+
+def recipe(photos, out, *options):
+    return _runner.main(retail258, ["--data", str(photos), "--out", str(out), "--smoke", *options])
+
+
+@pytest.fixture(scope="module")
+def lopsided(photos, tmp_path_factory):
+    """Return the photographs with all but four of one class left out."""
+    data = tmp_path_factory.mktemp("lopsided") / "data"
+    shutil.copytree(photos, data)
+    for path in sorted((data / "red").iterdir())[4:]:
+        path.unlink()
+    return data
+
+
+def test_the_baseline_reports_rare_classes_and_the_data_sets_figures(lopsided, tmp_path):
+    assert recipe(lopsided, tmp_path, "--rows", "cnn5", "--set", "rare_limit=10") == 0
+    row = json.loads((tmp_path / "results.jsonl").read_text())
+    assert set(row["metrics"]["rare_accuracy"]) == {"value", "low", "high"}
+    run = tmp_path / "retail258" / "cnn5" / "seed-0"
+    page = (run / "report.html").read_text()
+    for words in ("fewer than 10 images: 1 classes, 1 tested", "Mean image", "0.2112, 0.1898, 0.1821", "Average acc"):
+        assert words in page, words
+    figures = json.loads((run / "report.json").read_text())["figures"]
+    assert figures["rare_accuracy"]["value"] in (0.0, 1.0) and figures["other_accuracy"]["high"] <= 1
+
+
+def test_crops_a_thousand_outputs_and_random_tests_run_through(lopsided, tmp_path):
+    options = ("--set", "head_classes=7", "--set", "random_test=True")
+    assert recipe(lopsided, tmp_path, "--rows", "resnet50-1000way", *SMALL, *options) == 0
+    run = tmp_path / "retail258" / "resnet50-1000way" / "seed-0"
+    assert json.loads((run / "classes.json").read_text())[2:] == ["red", *(f"(unused {i})" for i in range(3, 7))]
+    assert "as random crops" in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("row", ["lite0-weighted", "lite0-balanced", "lite0-adjusted"])
+def test_rows_for_rare_classes_run_through(lopsided, tmp_path, row):
+    assert recipe(lopsided, tmp_path, "--rows", row, *SMALL) == 0
+    assert (tmp_path / "retail258" / row / "seed-0" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("options, named", [
+    (("--set", "loss=focal"), "loss: one of plain, weighted, adjusted, got 'focal'"),
+    (("--set", "optimizer=lion"), "optimizer"),
+    (("--rows", "lite0-balanced", *SMALL, "--set", "sampling=even"), "sampling"),
+    (("--rows", "resnet50", "--set", "policy={'scale': (0, 2)}"), "scale"),
+    (("--rows", "inception-v3"), "75 pixels"),
+])  # fmt: skip
+def test_a_wrong_option_is_one_line_and_exit_2(lopsided, tmp_path, capsys, options, named):
+    assert recipe(lopsided, tmp_path, *options) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error and named in error
+
+
+def test_every_figure_of_the_study_has_its_row():
+    printed = {name: row.reported for name, row in retail258.ROWS.items() if row.reported}
+    assert list(printed) == ["cnn5", "resnet50", "resnet50-256", "resnet50-adam", "inception-v3"]
+    table = printed["resnet50"]
+    assert [table[f"train_{name}"] for name in ("top1", "top5", "average")] == [0.95, 0.99, 0.95]
+    assert [table[name] for name in ("top1", "top5", "average")] == [0.91, 0.95, 0.92]
+    assert [printed[name]["loss"] for name in ("resnet50", "resnet50-256", "inception-v3")] == [0.3322, 0.6592, 0.5148]
+    assert {"vgg16", "vgg19", "inception-resnet-v2"} < set(retail258.ROWS)
+    assert all(row.config.net == "cnn5" or row.config.net in backbones.BACKBONES for row in retail258.ROWS.values())
