@@ -7,7 +7,7 @@ import statistics
 
 from kfg.errors import InputError
 
-RECIPES = ("imagenet20",)
+RECIPES = ("imagenet20", "fruit3", "cub200", "retail258")
 RESULTS = "results.jsonl"
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named beside a figure
 
@@ -44,14 +44,16 @@ def table(recipe_name: str, results) -> str:
         raise InputError(f"recipe: {recipe_name!r} is none of {', '.join(RECIPES)}")
     recipe = importlib.import_module(f"kfg.recipes.{recipe_name}")
     ours = [row for row in read_results(results) if row["recipe"] == recipe_name]
-    lines = [f"{'row':<22} {'paper top-1':>11} {'paper loss':>10}   ours: top-1 mean ± sd (n), loss, data"]
+    width = max(22, *map(len, recipe.ROWS))
+    lines = [f"{'row':<{width}} {'paper top-1':>11} {'paper loss':>10}   ours: top-1 mean ± sd (n), loss, data"]
     for name, row in recipe.ROWS.items():
-        paper = [f"{100 * row.reported['top1']:.2f}", f"{row.reported['loss']:.3f}"] if row.reported else ["-", "-"]
+        top1, loss = (row.reported.get(key) for key in ("top1", "loss"))
+        paper = ["-" if top1 is None else f"{100 * top1:.2f}", "-" if loss is None else f"{loss:.3f}"]
         measured = [_cell(group) for group in by_settings([result for result in ours if result["row"] == name])]
-        lines.append(f"{name:<22} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else 'not measured'}")
-        lines += [f"{'':<45}   {more}" for more in measured[1:]]
-    lines += ["", "Ours are on the data named, not the study's: beside its figures, not a repetition of them."]
-    lines += ["Loss: the paper's includes the L2 penalty of nets 2 to 5, ours is cross-entropy alone.", ""]
+        lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else 'not measured'}")
+        lines += [f"{'':<{width + 23}}   {more}" for more in measured[1:]]
+    lines += ["", "Ours are on the data named: beside the study's figures, which are on its own."]
+    lines += [recipe.CAVEAT, ""]
     lines += ["The report says / its code does:"]
     lines += [f"- {said} / {did}" for said, did in recipe.ERRATA]
     return "\n".join(lines)

@@ -12,8 +12,9 @@ import sys
 from kfg.ledger import by_settings, read_results
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
-SETTINGS = ("epochs", "width", "batch_size", "learning_rate")
-HEADER = ("row", "paper top-1", "ours top-1", "n", "top-5", "macro recall", "loss", "data", *SETTINGS, "minutes")
+SETTINGS = ("width", "batch_size", "learning_rate")  # of the recipe's Config, where it has them
+HEADER = ("row", "paper top-1", "paper, further", "ours top-1", "n", "top-5", "macro recall", "loss", "data", "epochs")
+SHARES = ("top1", "top5", "average")  # ends of names whose values are shown in percent
 
 
 def spread(values) -> str:
@@ -22,30 +23,46 @@ def spread(values) -> str:
     return text + (f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else "")
 
 
-def line(name, row, results) -> list[str]:
-    paper = f"{100 * row.reported['top1']:.1f}" if row.reported else "-"
+def further(reported) -> str:
+    """Return the figures that a study prints of a row beside its top-1."""
+    told = []
+    for name, value in reported.items():
+        if name == "top1" or value is None:
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        shown = (f"{100 * one:.1f}" if name.endswith(SHARES) else f"{one:,}" for one in values)
+        told.append(f"{name.replace('_', ' ')} {' / '.join(shown)}")
+    return ", ".join(told)
+
+
+def line(name, row, results, settings) -> list[str]:
+    paper = [f"{100 * row.reported['top1']:.1f}" if "top1" in row.reported else "-", further(row.reported)]
     if not results:
-        return [name, paper, "not measured yet", *[""] * (len(HEADER) - 3)]
+        return [name, *paper, "not measured yet", *[""] * (len(HEADER) + len(settings) - 3)]
     metrics = {key: [r["metrics"][key]["value"] for r in results] for key in ("top1", "top5", "macro_recall", "loss")}
     ours = spread(metrics["top1"])
     if len(results) == 1:
         top1 = results[0]["metrics"]["top1"]
         ours += f" [{100 * top1['low']:.1f}, {100 * top1['high']:.1f}]"
     config = results[0]["config"]
+    epochs = sorted({r.get("epochs", config["epochs"]) for r in results})  # earlier rows do not say how many it took
     return [
-        name, paper, ours, str(len(results)), spread(metrics["top5"]), spread(metrics["macro_recall"]),
+        name, *paper, ours, str(len(results)), spread(metrics["top5"]), spread(metrics["macro_recall"]),
         f"{statistics.fmean(metrics['loss']):.3f}", results[0]["data"]["name"],
-        *(f"{config[key]:g}" for key in SETTINGS), f"{statistics.fmean(r['seconds'] for r in results) / 60:.1f}",
+        f"{epochs[0]}" + (f" to {epochs[-1]}" if len(epochs) > 1 else ""), *(f"{config[key]:g}" for key in settings),
+        f"{statistics.fmean(r['seconds'] for r in results) / 60:.1f}",
     ]  # fmt: skip
 
 
 def table(recipe, results) -> str:
     """Return a Markdown table, a line per row of the recipe."""
+    settings = [key for key in SETTINGS if hasattr(next(iter(recipe.ROWS.values())).config, key)]
     rows = []
     for name, row in recipe.ROWS.items():
         groups = by_settings([result for result in results if result["row"] == name])
-        rows += [line(name, row, group) for group in groups or [[]]]
-    cells = [HEADER, ["---"] * len(HEADER), *rows]
+        rows += [line(name, row, group, settings) for group in groups or [[]]]
+    header = [*HEADER, *(key.replace("_", " ") for key in settings), "minutes"]
+    cells = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in cells)
 
 
@@ -55,7 +72,7 @@ def main(argv=None) -> int:
     parser.add_argument("results", nargs="?", type=pathlib.Path)
     args = parser.parse_args(argv)
     recipe = importlib.import_module(f"kfg.recipes.{args.recipe}")
-    print(table(recipe, read_results(args.results or RECIPES / args.recipe / "results.jsonl")))
+    print(table(recipe, read_results(args.results or RECIPES / args.recipe)))
     return 0
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from kfg.augment.crops import ResizedCrop
 from kfg.augment.views import Changed
 from kfg.data import pipeline, stats
-from kfg.evaluation import rare
+from kfg.evaluation import posthoc, rare
 from kfg.models import backbones, baselines, freezing
 from kfg.recipes import _runner
 from kfg.recipes._options import within
@@ -180,7 +180,7 @@ def run(config, job):
     return job.finish(
         index, changed if config.random_test else images, batch_size=config.batch_size,
         sections=data_sections(measured, stats.measure(changed, training) if policy else None),
-        examine=lambda _, test: examine(config, index.counts(), test),
+        examine=lambda val, test: examine(config, index, val, test),
     )  # fmt: skip
 
 
@@ -206,9 +206,9 @@ def data_sections(measured, of_crops):
     return [("Mean and deviation", [*rows, PRINTED_STATS]), ("Mean image", picture.getvalue())]
 
 
-def examine(config, counts, test):
-    """Return the figures and report sections of rare classes and of what the study calls average."""
-    judged = rare.judge(test, counts, limit=config.rare_limit)
+def examine(config, index, val, test):
+    """Return the figures and report sections of rare classes, and of what the study calls average."""
+    judged = rare.judge(test, index.counts(), limit=config.rare_limit)
     figures = {
         f"{name}_accuracy": {key: judged[name][key] for key in ("value", "low", "high")} for name in ("rare", "other")
     }
@@ -218,7 +218,27 @@ def examine(config, counts, test):
         f"The study prints an average and does not say of what. The mean of the batches of {config.batch_size}, as "
         f"scripts print it, is {100 * average:.1f} %; the mean over the classes is macro recall, above."
     )
-    return figures, [("Rare classes, on the test set alone", rare.table(judged)), ("Average accuracy", text)]
+    sections = [("Rare classes, on the test set alone", rare.table(judged)), ("Average accuracy", text)]
+    if config.loss == "plain" and config.sampling is None:  # the others have been adjusted already
+        gain, rows = adjusted_afterwards(index.take(index.where("train")).counts(), val, test)
+        figures["posthoc_gain"] = gain
+        sections.append(("Logit adjustment after training", rows))
+    return figures, sections
+
+
+def adjusted_afterwards(counts, val, test):
+    """Return what post-hoc logit adjustment adds to macro recall, and the table of before and after."""
+    prior = log_prior(counts)
+    tau = posthoc.choose({tau: posthoc.adjusted(val, prior, tau=tau) for tau in posthoc.GRID})
+    after = posthoc.adjusted(test, prior, tau=tau)
+    gain = posthoc.gain(test, after)
+    rows = [(f"test images; tau {tau}, chosen on validation images", "before", "after")]
+    before, changed = posthoc.figures(test, counts), posthoc.figures(after, counts)
+    for name, value in before.items():
+        if value is not None:
+            rows.append((name.replace("_", " "), f"{100 * value:.1f} %", f"{100 * changed[name]:.1f} %"))
+    bounds = f"{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}"
+    return gain, [*rows, ("gain in macro recall, points, 95 % paired", f"{100 * gain['value']:+.1f}", bounds)]
 
 
 if __name__ == "__main__":
