@@ -68,18 +68,18 @@ def demo(args) -> int:
 
 
 def models(args) -> int:
-    """List every model kfg can build."""
+    """List the models kfg can build, with random weights and at their own image size: parameters, cost of one image."""
     with quiet.tensorflow_notes():
         from kfg.models import catalogue
 
-    rows = [catalogue.describe(name, num_classes=args.classes) for name in catalogue.MODELS]
+    rows = [catalogue.describe(name, num_classes=args.classes) for name in args.names or catalogue.MODELS]
     if args.json:
         print(json.dumps(rows, indent=1))
         return 0
-    print(f"{'name':<12} {'input':>14} {'parameters':>12} {'trainable':>12} {'gmacs':>7}")
+    print(f"{'name':<19} {'input':>14} {'parameters':>12} {'trainable':>12} {'gmacs':>7}")
     for row in rows:
         size = " x ".join(map(str, row["input"]))
-        print(f"{row['name']:<12} {size:>14} {row['parameters']:>12,} {row['trainable']:>12,} {row['gmacs']:>7.3f}")
+        print(f"{row['name']:<19} {size:>14} {row['parameters']:>12,} {row['trainable']:>12,} {row['gmacs']:>7.3f}")
     return 0
 
 
@@ -175,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
 
     p = command(models, "list the models")
+    p.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
     p.add_argument("--classes", type=int, default=20, metavar="N")
     p.add_argument("--json", action="store_true")
 

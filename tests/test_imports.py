@@ -14,7 +14,7 @@ RANKS = {
     "ledger": 4, "reaugment": 4, "rebalance": 4, "search": 4, "report": 4, "export": 4,
     "training": 3, "evaluation": 3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
-    "files": 1, "quiet": 1,
+    "files": 1, "pixels": 1, "quiet": 1,
     "errors": 0,
 }  # fmt: skip
 # ledger reads a recipe's rows by name; it is called by the command line only

@@ -77,9 +77,10 @@ def test_predict_prints_names_that_are_not_utf8(tmp_path, capsys):
     assert printed.startswith(f"{folder}/caf\\xe9.png\tred\t1.0000") and printed.encode()
 
 
-def test_models_lists_every_model_as_json(capsys):
-    assert main(["models", "--classes", "7", "--json"]) == 0
+def test_models_lists_the_models_named_as_json(capsys):
+    assert main(["models", "convnet1", "retail258-cnn", "--classes", "7", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == ["convnet1", "retail258-cnn"]
     assert {"name", "input", "parameters", "trainable", "gmacs"} <= set(rows[0])
     assert rows[0]["parameters"] == 2_153_940 - 13 * 129  # 13 classes fewer: 128 weights and a bias each
 
@@ -116,6 +117,7 @@ def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):
     (["split", "../photos", "--seed", "-1"], "seed: a whole number from 0 up, got -1"),
     (["split", "../photos", "--val", "nan"], "val"),
     (["models", "--classes", "1"], "classes"),
+    (["models", "resnet18"], "resnet18"),
     (["compare", "imagenet21"], "imagenet21"),
     (["predict", "nowhere", "nowhere.jpg"], "nowhere"),
     (["predict", "nowhere", "nowhere.jpg", "--top", "0"], "--top"),

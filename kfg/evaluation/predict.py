@@ -8,6 +8,7 @@ import numpy as np
 
 from kfg import files
 from kfg.errors import InputError
+from kfg.pixels import check_range
 
 CSV_COLUMNS = ("path", "true", "predicted", "confidence", "loss", "correct")
 EPSILON = 1e-7  # Keras's own clip, so that a loss here is the loss Keras prints (less any weight penalty)
@@ -82,12 +83,14 @@ def predict(model, batches, *, index) -> Predictions:
     Returns:
         Predictions in the order of `index`.
     Raises:
-        InputError: more or fewer images than the index lists, labels in another order, outputs that
-            are not probabilities of its classes.
+        InputError: more or fewer images than the index lists, labels in another order, images that were scaled
+            before they came here, outputs that are not probabilities of its classes.
     """
     outputs, seen = [np.zeros((0, len(index.classes)), np.float32)], 0
     for batch in batches:
         images, labels = batch[:2] if isinstance(batch, (tuple, list)) else (batch, None)
+        if not seen:
+            check_range(images)  # one batch tells, and later ones cost nothing
         probabilities = np.asarray(model.predict_on_batch(images), dtype=np.float32)
         expected = index.labels[seen : seen + len(probabilities)]
         if labels is not None and not np.array_equal(np.asarray(labels)[: len(expected)], expected):

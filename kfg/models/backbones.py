@@ -196,5 +196,7 @@ def _network(name, image_size, weights):
     net = backbone.build(tuple(image_size))
     net = keras.Model(net.input, net.output, name=name)
     if str(weights) != "none":
-        files.load(net, pretrained.fetch(name) if str(weights) == "imagenet" else weights)
+        path = pretrained.fetch(name) if str(weights) == "imagenet" else weights
+        files.load(net, path)
+        builders.check_normalization(net, path)
     return net

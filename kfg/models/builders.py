@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import applications, layers
 
+from kfg.errors import InputError
 from kfg.layers.adaptive_pooling import AdaptiveAveragePooling
 from kfg.models import preprocessing
 from kfg.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -37,6 +38,8 @@ def own(application):
 
 
 def mobilenet_v3(application):
+    """Return the builder of a MobileNetV3, its last layer named."""
+
     def build(image_size):
         net = own(application)(image_size)
         net.layers[-1].name = "top_activation"  # Keras numbers it through the process
@@ -66,6 +69,20 @@ def efficientnet(application):
         return keras.Model(images, net.output)
 
     return build
+
+
+def check_normalization(net, path) -> None:
+    """Refuse weights of an EfficientNet that does not normalise as ImageNet's, after they are loaded.
+
+    Raises:
+        InputError: the file is from a net that Keras built with `weights=None`.
+    """
+    for layer in net.layers:
+        if isinstance(layer, layers.Normalization) and layer.weights:
+            mean = layer.get_weights()[0]
+            if not np.allclose(mean, IMAGENET_MEAN, atol=1e-3):
+                found = ", ".join(f"{value:.4g}" for value in mean)
+                raise InputError(f"weights: {path}: its first layer subtracts {found}, not the ImageNet mean")
 
 
 def convnext(application):

@@ -36,7 +36,9 @@ def apply(model, policy: str, *, batch_norm: str = "frozen") -> None:
         raise InputError(f"batch_norm: {batch_norm!r} is none of {', '.join(BATCH_NORM)}")
     trained = _trained(model, policy)
     for layer in model.layers:
-        layer.trainable = True  # also undoes "stats", which sets variables
+        # Twice, to undo "stats" too: on TensorFlow, setting the value that is there does not reach the variables.
+        layer.trainable = False
+        layer.trainable = True
         if id(layer) in trained:
             continue
         if not isinstance(layer, layers.BatchNormalization) or batch_norm == "frozen":

@@ -119,10 +119,12 @@ def _download(published, path):
     logger.info("downloading %s", url)
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response, whole(path, "wb") as file:
-            if _digest(published, _copied(response, file)) != published.digest and published.digest:
+            digest = _digest(published, _copied(response, file))
+            missing = int(response.headers.get("Content-Length", file.tell())) - file.tell()
+            if missing:
+                raise ConnectionError(f"cut short, {missing:,} bytes are missing")
+            if published.digest and digest != published.digest:
                 raise ConnectionError("another file came")
-            if response.length:
-                raise ConnectionError(f"cut short, {response.length:,} bytes are missing")
     except (OSError, http.client.HTTPException, InputError) as error:
         reason = getattr(error, "reason", error)
         raise InputError(

@@ -1,6 +1,7 @@
 """Put the weights of a file into a trunk: the formats Keras has had, all or nothing."""
 
 import pathlib
+import warnings
 import zipfile
 
 import h5py
@@ -41,7 +42,9 @@ def load(model, path) -> None:
 def _load_by_structure(model, path):
     before = model.get_weights()
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # before it raises, Keras warns about each part that is missing
+            model.load_weights(path)
     except ValueError as error:
         model.set_weights(before)  # Keras stops where the file no longer fits
         reason = str(error).splitlines()[0]

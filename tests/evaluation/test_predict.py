@@ -62,6 +62,12 @@ def test_a_model_of_another_class_count_is_an_error():
         predict(Echo(), batches_of([0, 1], 2), index=index)
 
 
+def test_images_that_were_scaled_beforehand_are_refused():
+    scaled = [np.linspace(0, 1, 2 * 4 * 4 * 3, dtype=np.float32).reshape(2, 4, 4, 3)]
+    with pytest.raises(InputError, match="images: values from 0 to 1 look scaled already"):
+        predict(Echo(), scaled, index=listed([0, 1]))
+
+
 def test_a_keras_model_on_tf_data():
     tf = pytest.importorskip("tensorflow")
     keras = pytest.importorskip("keras")

@@ -1,0 +1,49 @@
+import keras
+import pytest
+
+from kfg.errors import InputError
+from kfg.models import backbones, catalogue
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "gmacs"),
+    [
+        ("convnet3", 2_153_940, 1.903),  # study imagenet20
+        ("fruit3-cnn", 9_966_691, 0.099),  # study fruit3
+        ("fruit3-mlp", 68_851_023, 0.069),
+        ("mobilenet-v2", 2_257_984 + 1280 * 3 + 3, 0.299),  # the papers': depthwise convolutions
+        ("resnet50", 23_587_712 + 2048 * 3 + 3, 3.856),
+        ("convnext-tiny", 27_820_128 + 768 * 3 + 3, 4.455),  # grouped convolutions, dense layers on maps
+    ],
+)
+def test_counts_and_costs_are_those_of_studies_and_papers(name, parameters, gmacs):
+    row = catalogue.describe(name, num_classes=20 if name == "convnet3" else 3)
+    assert (row["parameters"], row["gmacs"]) == (parameters, gmacs)
+    assert row["trainable"] <= parameters
+
+
+def test_every_trunk_and_baseline_is_listed():
+    assert set(backbones.BACKBONES) < set(catalogue.MODELS)
+    assert {"convnet1", "fruit3-cnn", "fruit3-mlp", "retail258-cnn"} < set(catalogue.MODELS)
+
+
+def test_macs_of_grouped_depthwise_and_dense_layers_on_maps():
+    inputs = keras.Input((6, 6, 4))
+    x = keras.layers.Conv2D(8, 3, groups=2)(inputs)  # 16 places x (9 x 2) x 8
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(x)  # 16 places x 9 x 8
+    x = keras.layers.Dense(5)(x)  # 16 places x 8 x 5
+    assert catalogue.macs(keras.Model(inputs, x)) == 16 * (9 * 2 * 8 + 9 * 8 + 8 * 5)
+
+
+def test_unknown_names_and_too_few_classes_are_refused():
+    with pytest.raises(InputError, match="model: 'convnet9' is none of convnet1"):
+        catalogue.build("convnet9", num_classes=20)
+    with pytest.raises(InputError, match="classes: at least 2, got 1"):
+        catalogue.build("convnet1", num_classes=1)
+
+
+def test_counting_leaves_nothing_to_fill_in_later():
+    model = catalogue.shapes_only(lambda: catalogue.build("retail258-cnn", num_classes=3))
+    with keras.StatelessScope():  # fills in, on leaving, what this thread remembers
+        pass
+    assert all(variable._value is None for variable in model.variables)
