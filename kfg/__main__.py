@@ -109,6 +109,17 @@ def predict(args) -> int:
     return 1 if failed else 0
 
 
+def train(args) -> int:
+    """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
+    with quiet.tensorflow_notes():
+        from kfg.recipes import folder
+
+    return folder.command(
+        args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, resume=args.resume,
+        settings=args.set,
+    )  # fmt: skip
+
+
 def evaluate(args) -> int:
     """Print a finished run's test figures; with --posthoc what corrections for rare classes would change."""
     if not args.posthoc and (args.tau is not None or args.data is not None):
@@ -178,6 +189,18 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
     p.add_argument("--classes", type=int, default=20, metavar="N")
     p.add_argument("--json", action="store_true")
+
+    p = command(train, "train on your own photographs")
+    p.add_argument("folder", type=pathlib.Path, metavar="DIR", help="class folders, or another layout kfg audit takes")
+    p.add_argument(
+        "--out", type=pathlib.Path, default=pathlib.Path("runs"), help="where run folders go (default: runs)"
+    )
+    p.add_argument(
+        "--time-budget", default="12m", metavar="T", help="90s, 10m or 2h to the end of training (default: %(default)s)"
+    )
+    p.add_argument("--seeds", type=int, default=1, metavar="N", help="runs, each from another seed (default: 1)")
+    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting, as backbone=...")
 
     p = command(predict, "classify images")
     p.add_argument(

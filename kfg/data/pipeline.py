@@ -180,7 +180,8 @@ def training_batches(
         num_classes: needed with `mixing` only.
         first_epoch, epochs: the epochs to make, counted from 0.
     Returns:
-        Dataset of (uint8 (B, H, W, 3), int32 (B,)), with `mixing` (uint8 (B, H, W, 3), float32 (B, num_classes));
+        Dataset of (uint8 (B, H, W, 3), int32 (B,)), of the store's own dtype and shape where it has a `dtype`;
+        with `mixing` (uint8 (B, H, W, 3), float32 (B, num_classes));
         `steps(N, batch_size)` batches per epoch.
     Raises:
         InputError: an unknown sampling.
@@ -206,8 +207,8 @@ def training_batches(
 
     plan = tf.data.Dataset.range(first_epoch, epochs).flat_map(order)
     label_spec = (tf.float32, (num_classes,)) if mixing is not None else (tf.int32, ())
-    size = getattr(policy, "image_size", None) or images.shape[1:3]
-    return _fed(plan, read, (*size, 3), label_spec)
+    size = getattr(policy, "image_size", None)
+    return _fed(plan, read, _spec(images, shape=(*size, 3) if size else None), label_spec)
 
 
 def _shuffled(count, seed, epoch):
@@ -231,16 +232,21 @@ def evaluation_batches(images, labels, *, batch_size: int) -> tf.data.Dataset:
     labels = np.asarray(labels, dtype=np.int32)
     plan = tf.data.Dataset.range(len(labels)).batch(batch_size).map(lambda positions: (0, positions))
     return _fed(
-        plan, lambda _, positions: (images.gather(positions), labels[positions]), images.shape[1:], (tf.int32, ())
+        plan, lambda _, positions: (images.gather(positions), labels[positions]), _spec(images), (tf.int32, ())
     )
 
 
-def _fed(plan, read, image_shape, label_spec):
-    """Turn (epoch, positions) into batches with `read`, a few ahead of the model; `label_spec` is one label's."""
-    label_type, label_shape = label_spec
+def _spec(images, *, shape=None):
+    """Return dtype and shape of one record of a store: uint8 pixels unless it says otherwise."""
+    return tf.as_dtype(getattr(images, "dtype", np.uint8)), shape or images.shape[1:]
+
+
+def _fed(plan, read, image_spec, label_spec):
+    """Turn (epoch, positions) into batches with `read`, a few ahead of the model; the specs are one record's."""
+    (image_type, image_shape), (label_type, label_shape) = image_spec, label_spec
 
     def batch(epoch, positions):
-        images, labels = tf.numpy_function(read, [epoch, positions], [tf.uint8, label_type])
+        images, labels = tf.numpy_function(read, [epoch, positions], [image_type, label_type])
         images.set_shape((None, *image_shape))
         labels.set_shape((None, *label_shape))
         return images, labels

@@ -55,6 +55,7 @@ class Job:
 
     def __post_init__(self):
         self.model = None
+        self.fitted = None  # the model that is being fitted: `model`, or a part of it
 
     @property
     def workdir(self) -> pathlib.Path:
@@ -142,7 +143,7 @@ class Job:
         chosen, jit_compile, rates = self._precision(build, optimizer, loss, batch_size)
         keras.utils.set_random_seed(self.seed)
         with precision.scope(chosen):
-            self.model = build()
+            self.model = self.fitted = build()
         if self.max_params is not None:
             freezing.check_budget(self.model, self.max_params)
         self._write_environment(chosen, jit_compile, rates)
@@ -186,9 +187,9 @@ class Job:
     def keep_interrupted(self) -> bool:
         """After Ctrl-C: leave a model.keras with the last finished epoch's weights; say whether there was one."""
         state = checkpoint.read(self.workdir / "checkpoint" / "last.npz")
-        if state is None or self.model is None or self.finished():
+        if state is None or self.fitted is None or self.finished():
             return False
-        checkpoint.restore(self.model, state)
+        checkpoint.restore(self.fitted, state)
         self._save_model(self._float32_model())
         return True
 

@@ -1,16 +1,28 @@
 """Fit a job's compiled model on stores of images: the steps that most recipes share."""
 
+import keras
+
 from kfg.data import pipeline
-from kfg.training import fit
+from kfg.recipes._progress import Progress
+from kfg.training import features, fit
 
 
-def train(job, training, validation, *, batch_size: int, epochs: int, policy=None, sampling=None, **settings):
-    """Fit `job.model`, or go on with it where `job.resume` asks for that.
+def train(job, training, validation, **settings):
+    """Fit `job.model`, or go on with it where `job.resume` asks for that; arguments as for `fit_on`."""
+    job.fitted = job.model
+    return fit_on(job, training, validation, **settings)
+
+
+def fit_on(
+    job, training, validation, *, batch_size: int, epochs: int, policy=None, sampling=None, workdir=None, **settings
+):  # fmt: skip
+    """Fit `job.fitted`, which is `job.model` or a part of it.
 
     Args:
         job: compiled.
         training, validation: (images, labels) each; `gather(positions) -> uint8 (B, H, W, 3)` and int (N,).
         batch_size, policy, sampling: of `pipeline.training_batches`.
+        workdir: for history.csv and the checkpoint; default the run folder.
         epochs, settings: of `fit.train`.
     Returns:
         The rows of history.csv, a dict per epoch.
@@ -24,6 +36,43 @@ def train(job, training, validation, *, batch_size: int, epochs: int, policy=Non
         )  # fmt: skip
 
     return fit.train(
-        job.model, batches, pipeline.evaluation_batches(*validation, batch_size=batch_size), workdir=job.workdir,
+        job.fitted, batches, pipeline.evaluation_batches(*validation, batch_size=batch_size),
+        workdir=workdir or job.workdir,
         epochs=epochs, steps_per_epoch=pipeline.steps(len(labels), batch_size), resume=job.resume, **settings,
     )  # fmt: skip
+
+
+def train_head(
+    job, training, validation, *, optimizer, loss=None, views: features.Views | None = None, workdir=None, **settings
+):  # fmt: skip
+    """Fit what stands behind the layer "features" of `job.model`, on cached features of what stands before it.
+
+    The trunk must be frozen: its part of the model is run once for each picture, in inference mode. The layers are
+    the model's own, so the whole model has learned when this returns.
+
+    Args:
+        job: compiled.
+        training, validation: (pipeline.Chosen, labels) each, without extra images; the features of the whole store
+            are cached, so that other splits of it find theirs.
+        optimizer: function () -> Keras optimizer.
+        loss: Keras loss.
+        views: augmented pictures of the training images, one of them or the image itself in each epoch.
+        workdir: for history.csv and the checkpoint; default the run folder.
+        settings: of `fit_on`.
+    Returns:
+        The rows of history.csv, a dict per epoch.
+    """
+    trunk = keras.Model(job.model.input, job.model.get_layer("features").output)
+    job.fitted = keras.Model(job.model.get_layer("features").output, job.model.output)
+    fit.compile_classifier(job.fitted, optimizer=optimizer(), loss=loss)
+    stores, policy = [], None
+    for images, labels in (training, validation):
+        found = features.cached(trunk, images.store, cache_dir=job.data.cache_dir, progress=Progress("features"))
+        stores.append((features.Features(found[images.positions]), labels))
+    if views is not None:
+        images, labels = training
+        found = features.cached(
+            trunk, images, labels, cache_dir=job.data.cache_dir, views=views, progress=Progress("augmented features")
+        )
+        policy = features.AnyView(found)
+    return fit_on(job, *stores, policy=policy, workdir=workdir, **settings)

@@ -1,6 +1,6 @@
 """Features of a frozen trunk, computed once and shared by runs, searches and processes.
 
-A frozen trunk gives the same answer in every epoch. Its answers are written to one file per (images, weights, size,
+A frozen trunk gives the same answer in every epoch. Its answers are written to one file per (pixels, weights,
 augmentation), named after the hash of all of them, and read back through a memory map. While one process fills a
 file it holds a lock that ends with the process; others wait, then read. A killed fill goes on where it stopped.
 """
@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import math
 import os
 import pathlib
 
@@ -18,94 +19,125 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kfg.augment import draws
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1  # of the file's meaning; another one makes another file
+VERSION = 1  # of the files' meaning; another one makes other files
+BATCH = 64  # images per forward pass
+VIEW = 0x76696577  # purpose of the draws that pick a view
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Views:
-    """How many pictures of each image go through the trunk.
+    """Augmented pictures of each image, that go through the trunk instead of it.
 
     Args:
-        count: int >= 1; the first is the image itself, the others are augmented.
-        policy: object with `apply(images, labels, seed=, epoch=, positions=)`, a dataclass; None with count 1.
+        count: int >= 1, per image.
+        policy: dataclass with `apply(images, labels, seed=, epoch=, positions=)`.
         seed: int >= 0, of the augmentation.
     """
 
-    count: int = 1
-    policy: object = None
+    count: int
+    policy: object
     seed: int = 0
 
-    def __post_init__(self):
-        if self.count < 1 or (self.count > 1) != (self.policy is not None):
-            raise ValueError(f"views: one without a policy, more with one; got {self.count} and {self.policy}")
+
+class Features:
+    """A store of feature vectors for `kfg.data.pipeline`: `gather(positions)` gives float32 (B, F)."""
+
+    dtype = np.float32
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def gather(self, positions) -> np.ndarray:
+        return np.asarray(self.array[positions], dtype=np.float32)
 
 
-def weights_hash(model) -> str:
-    """Return a hash of a model's architecture and weights; names of the model's own making do not count."""
-    digest = hashlib.sha256()
-    for layer in model.layers:
-        digest.update(f"{type(layer).__name__}|{layer.output.shape}".encode())
-    for variable in model.weights:
-        value = np.ascontiguousarray(variable.numpy())
-        digest.update(f"{value.dtype}{value.shape}".encode())
-        digest.update(value.data)
-    return digest.hexdigest()
-
-
-def cache_key(trunk, digests, *, views: Views, dtype: str) -> str:
-    """Return the name of the file for these images, this trunk and these views."""
-    policy = None if views.policy is None else [type(views.policy).__name__, dataclasses.asdict(views.policy)]
-    plain = {
-        "version": VERSION, "weights": weights_hash(trunk), "input": list(trunk.input_shape[1:]),
-        "views": views.count, "policy": policy, "seed": views.seed if policy else 0, "dtype": dtype,
-    }  # fmt: skip
-    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
-    for one in digests:
-        if len(one) != 64:
-            raise ValueError(f"digests: 64 hexadecimal digits each, got {one!r}")
-        digest.update(one.encode())
-    return digest.hexdigest()[:32]
-
-
-def cached(
-    trunk, images, labels, *, digests, cache_dir, views: Views | None = None, batch_size: int = 64,
-    dtype: str = "float32", progress=None,
-) -> np.ndarray:  # fmt: skip
-    """Return the trunk's output for every view of every image, computing only what no earlier call has.
+class AnyView:
+    """A policy for `Features`: each time one of the image's views, its own features among them.
 
     Args:
-        trunk: Keras model, images in [0, 255] (B, H, W, 3) -> float (B, ...); called in inference mode.
-        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images.
-        labels: int (N,), for policies that differ by class.
-        digests: N sha256 of the images' files: with the trunk's weights and the views they name the cache file.
-        cache_dir: folder of the cache files.
-        views: default one view, the images themselves.
-        batch_size: images per forward pass; does not change the values beyond rounding.
-        dtype: of the file, "float32" or "float16".
-        progress: function (images done, images in all), called after each batch.
-    Returns:
-        memory-mapped, read-only array (views, N, ...).
-    Raises:
-        InputError: a full disk, a folder that cannot be written, a damaged file.
+        views: float (V, N, F), the features of V augmented pictures of each image.
     """
-    views = views or Views()
+
+    image_size = None
+
+    def __init__(self, views: np.ndarray):
+        self.views = views
+
+    def apply(self, batch, labels, *, seed: int, epoch: int, positions) -> np.ndarray:
+        positions = np.asarray(positions)
+        drawn = draws.uniforms(draws.derived_seed(seed, VIEW), epoch=epoch, positions=positions, count=1)[:, 0]
+        view = np.minimum((drawn * (len(self.views) + 1)).astype(np.int64), len(self.views))
+        changed = self.views[np.maximum(view - 1, 0), positions % self.views.shape[1]]
+        return np.where((view == 0)[:, None], batch, changed).astype(np.float32)
+
+
+def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None, progress=None) -> np.ndarray:
+    """Return the trunk's output for every image, or for augmented views of it, computing only what no call has yet.
+
+    Args:
+        trunk: Keras model, images in [0, 255] (B, H, W, 3) -> float32 (B, ...); called in inference mode.
+        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images; their pixels are hashed, not their names.
+        labels: int (N,), for policies that differ by class.
+        cache_dir: folder of the files.
+        views: default the images themselves.
+        progress: function (pictures done, pictures in all), called after each batch.
+    Returns:
+        memory-mapped, read-only float32 array (N, ...), with views (count, N, ...).
+    Raises:
+        InputError: a full disk, a folder that cannot be written, a file of another length.
+    """
     folder = pathlib.Path(cache_dir)
-    key = cache_key(trunk, digests, views=views, dtype=dtype)
-    shape = (views.count, len(labels), *trunk.output_shape[1:])
-    path = folder / f"features-{key}.{dtype}"
+    passes = views.count if views else 1
+    shape = (passes, len(images), *trunk.output_shape[1:])
+    key = cache_key(trunk, images, views)
+    path = folder / f"features-{key}.float32"
     if not path.is_file():
         with _lock(folder / f"features-{key}.lock"):
             if not path.is_file():  # another process may have filled it while this one waited
-                _fill(trunk, images, labels, path, shape, views, batch_size, dtype, progress)
-    expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
+                _fill(trunk, images, labels, path, shape, views, progress)
+    expected = math.prod(shape) * 4
     if path.stat().st_size != expected:
         raise InputError(f"{path}: {path.stat().st_size:,} bytes, {expected:,} expected; remove it and run again")
-    return np.memmap(path, dtype=dtype, mode="r", shape=shape)
+    array = np.memmap(path, dtype=np.float32, mode="r", shape=shape)
+    return array if views else array[0]
+
+
+def cache_key(trunk, images, views: Views | None) -> str:
+    """Return the name of the file for these pixels, this trunk and these views."""
+    plain = {
+        "version": VERSION, "weights": weights_hash(trunk), "shape": list(images.shape),
+        "views": views and [views.count, views.seed, type(views.policy).__name__, dataclasses.asdict(views.policy)],
+    }  # fmt: skip
+    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+    for start in range(0, len(images), BATCH):
+        digest.update(np.ascontiguousarray(images.gather(np.arange(start, min(start + BATCH, len(images))))).data)
+    return digest.hexdigest()[:32]
+
+
+def weights_hash(model) -> str:
+    """Return a hash of a model's layers, their settings and weights; the names of its own making do not count."""
+    digest = hashlib.sha256()
+    for layer in model.layers:
+        settings = {name: value for name, value in layer.get_config().items() if name not in ("name", "trainable")}
+        digest.update(f"{type(layer).__name__} {json.dumps(settings, sort_keys=True, default=str)}".encode())
+        for variable in layer.weights:
+            value = np.ascontiguousarray(variable.numpy())
+            digest.update(f"{value.dtype} {value.shape}".encode())
+            digest.update(value.data)
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager
@@ -125,36 +157,36 @@ def _lock(path):
         yield
 
 
-def _fill(trunk, images, labels, path, shape, views, batch_size, dtype, progress):
-    partial, done_file = path.with_suffix(".partial"), path.with_suffix(".done.json")
-    total = views.count * len(labels)
-    done = read_json(done_file)["done"] if done_file.is_file() and partial.is_file() else 0
+def _fill(trunk, images, labels, path, shape, views, progress):
+    partial, state = path.with_suffix(".partial"), path.with_suffix(".done.json")
+    count, size = shape[1], math.prod(shape[2:]) * 4
+    total = shape[0] * count
+    done = read_json(state)["done"] if state.is_file() and partial.is_file() else 0
     forward = _forward(trunk)
     try:
         with open(partial, "r+b" if done else "wb") as file:
-            file.truncate(total * int(np.prod(shape[2:])) * np.dtype(dtype).itemsize)
-            file.seek(done * int(np.prod(shape[2:])) * np.dtype(dtype).itemsize)
+            file.seek(done * size)
             while done < total:
-                view, start = divmod(done, len(labels))
-                stop = min(start + batch_size, len(labels))
-                batch = _view(images, labels, np.arange(start, stop), view, views)
-                file.write(np.ascontiguousarray(forward(batch), dtype=dtype).data)
+                one_pass, start = divmod(done, count)
+                positions = np.arange(start, min(start + BATCH, count))
+                file.write(np.ascontiguousarray(forward(_picture(images, labels, positions, one_pass, views))).data)
                 file.flush()
-                done = view * len(labels) + stop
-                write_json(done_file, {"done": done})
+                done += len(positions)
+                write_json(state, {"done": done})
                 if progress is not None:
                     progress(done, total)
         os.replace(partial, path)
-        done_file.unlink()
+        state.unlink()
     except OSError as error:
         raise InputError(f"{partial}: {error.strerror}") from error
 
 
-def _view(images, labels, positions, view, views):
+def _picture(images, labels, positions, one_pass, views):
     batch = images.gather(positions)
-    if view == 0:
+    if views is None:
         return batch
-    return views.policy.apply(batch, labels[positions], seed=views.seed, epoch=view, positions=positions)
+    of_batch = None if labels is None else labels[positions]
+    return views.policy.apply(batch, of_batch, seed=views.seed, epoch=one_pass, positions=positions)
 
 
 def _forward(trunk):
@@ -162,6 +194,6 @@ def _forward(trunk):
 
     @tf.function(input_signature=[tf.TensorSpec((None, *trunk.input_shape[1:]), tf.uint8)], jit_compile=False)
     def run(images):
-        return trunk(images, training=False)
+        return tf.cast(trunk(images, training=False), tf.float32)
 
     return lambda batch: keras.ops.convert_to_numpy(run(batch))

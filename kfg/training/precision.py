@@ -76,7 +76,7 @@ def choose(build, *, batch_size: int) -> tuple[str, bool, dict[str, float]]:
     options = candidates()
     for precision, jit_compile in options:
         with scope(precision):
-            rates[_label(precision, jit_compile)] = _images_per_second(
+            rates[_label(precision, jit_compile)] = training_rate(
                 build(jit_compile), min(batch_size, PROBE_IMAGES)
             )
     precision, jit_compile = max(options, key=lambda option: rates[_label(*option)])
@@ -88,7 +88,8 @@ def _label(precision, jit_compile):
     return f"{precision}{'+xla' if jit_compile else ''}"
 
 
-def _images_per_second(model, batch_size) -> float:
+def training_rate(model, batch_size: int) -> float:
+    """Return the images/s of a compiled model's training steps on random images; this changes its weights."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch_size, *model.input_shape[1:]), dtype=np.uint8)
     labels = rng.integers(0, model.output_shape[-1], batch_size).astype(np.int32)

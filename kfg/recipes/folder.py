@@ -1,0 +1,242 @@
+"""Your own photographs: a head on cached features of a pretrained trunk, then the whole net, in minutes on a CPU.
+
+Run       kfg train DIR [--out DIR] [--time-budget 10m] [--seeds N]
+Data      DIR/<class>/*.jpg, or any layout that `kfg audit` takes; an official split is kept
+Expected  the table in recipes/folder/README.md; rows in recipes/folder/results.jsonl
+Source    ours; that fine-tuning from a trained head keeps the trunk's features: Kumar et al. 2022, arXiv:2202.10054
+"""
+
+import collections
+import dataclasses
+import functools
+import re
+import sys
+import time
+
+import numpy as np
+
+from kfg.augment.policies import Policy
+from kfg.data import audit, pipeline
+from kfg.errors import InputError
+from kfg.evaluation import predict
+from kfg.files import read_json, write_json
+from kfg.models import backbones, freezing, heads
+from kfg.recipes import _runner
+from kfg.recipes._options import within
+from kfg.recipes._progress import duration
+from kfg.recipes._runner import Row
+from kfg.recipes._training import train, train_head
+from kfg.training import fit, optimizers, precision
+from kfg.training.features import Views
+from kfg.training.losses import CrossEntropy
+from kfg.training.schedules import Cosine
+
+NAME = "folder"
+PLAN_FILE = "plan.json"  # what was decided by the clock: a resumed run keeps to it
+
+AUGMENTED = Policy(
+    rotation=15,
+    width_shift=0.08,
+    height_shift=0.08,
+    zoom=0.15,
+    brightness=(0.8, 1.2),
+    horizontal_flip=True,
+    fill_mode="reflect",
+)
+LIMITS = (
+    ("dropout", 0, 0.95), ("label_smoothing", 0, 0.9), ("views", 0, 100), ("head_epochs", 1, 100_000),
+    ("head_batch_size", 1, 65536), ("head_learning_rate", 1e-9, 1e3), ("epochs", 0, 100_000),
+    ("batch_size", 1, 65536), ("learning_rate", 1e-9, 1e3), ("trunk_multiplier", 0, 1e3), ("weight_decay", 0, 10),
+    ("ema", 0.5, 0.99999), ("min_errors", 0, 100_000), ("time_budget", 1, 1e9), ("test_fraction", 0.01, 0.9),
+    ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31),
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    backbone: str = "efficientnet-lite0"  # a key of kfg.models.backbones
+    weights: str = "imagenet"  # imagenet, none, or a file
+    image_size: tuple[int, int] = (224, 224)  # pixels, height and width
+    test_fraction: float = 0.2  # of all images
+    val_fraction: float = 0.1  # of all images
+    split_seed: int = 0
+    policy: Policy = AUGMENTED
+    dropout: float = 0.2  # on the features
+    label_smoothing: float = 0.1
+    views: int = 2  # augmented pictures per image that the head is trained on
+    head_epochs: int = 40
+    head_batch_size: int = 64  # images
+    head_learning_rate: float = 2e-3
+    epochs: int = 8  # of the whole net, at most
+    batch_size: int = 32  # images
+    learning_rate: float = 2e-4
+    trunk_multiplier: float = 1.0  # the trunk's rate, as a part of the head's
+    weight_decay: float = 0.02  # of AdamW, for kernels
+    ema: float = 0.99  # of the weights, per step: the average is what is kept
+    min_errors: int = 3  # on validation images; with fewer the head is left as it is
+    time_budget: float = 720.0  # seconds, up to the end of training
+
+    def __post_init__(self):
+        within(self, LIMITS)
+
+
+ROWS = {
+    "transfer": Row(Config(), note="a head on cached features, then the whole net"),
+    "head": Row(Config(epochs=0), note="control: only the head is trained"),
+}
+DEFAULT_ROWS = ("transfer",)
+QUICK = {"epochs": 2}
+SMOKE = {"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 1, "min_errors": 0, "views": 1}
+
+NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
+
+
+def run(config, job):
+    """Train, test and export once; return the content of report.json."""
+    clock = time.monotonic()
+    index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
+    images, labels = job.data.images(config.image_size), index.labels
+    training, validation = (
+        (pipeline.Chosen(images, index.where(part)), labels[index.where(part)]) for part in ("train", "val")
+    )
+    loss = CrossEntropy(label_smoothing=config.label_smoothing)
+    optimizer = functools.partial(
+        optimizers.rates, "adamw", learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier,
+        weight_decay=config.weight_decay, use_ema=True, ema_momentum=config.ema,
+    )  # fmt: skip
+    build = functools.partial(classifier, config, len(index.classes))
+    job.compile(build, optimizer=optimizer, batch_size=config.batch_size, loss=loss)
+    train_head(
+        job, training, validation, loss=loss, workdir=job.workdir / "head", batch_size=config.head_batch_size,
+        optimizer=lambda: optimizers.rates(
+            "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
+        ),
+        views=Views(count=config.views, policy=config.policy) if config.views else None,
+        epochs=config.head_epochs, schedule=Cosine(), verbose=0,
+    )  # fmt: skip
+    head = Judged("the head", job.model, validation, index, config.batch_size)
+    plan = planned(config, job, build, optimizer, loss, head, len(training[1]), clock)
+    chosen = head
+    if plan["epochs"]:
+        train(
+            job, training, validation, batch_size=config.batch_size, epochs=plan["epochs"], policy=config.policy,
+            schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
+        )  # fmt: skip
+        chosen = max(head, Judged("the whole net", job.model, validation, index, config.batch_size), key=Judged.rank)
+        print(f"kept: {chosen.name}, by top-1 and loss on the validation images")
+        job.model.set_weights(chosen.weights)
+    choices = [("choice", "value"), *plan.items(), ("kept", chosen.name)]
+    return job.finish(
+        index, images, batch_size=config.batch_size,
+        sections=[("How it was trained", [tuple(map(str, row)) for row in choices])],
+    )  # fmt: skip
+
+
+def classifier(config, num_classes):
+    """Return the trunk with one dense layer; all trains but batch normalisation."""
+    model = backbones.classifier(
+        config.backbone, num_classes=num_classes, image_size=config.image_size, weights=config.weights,
+        head=heads.linear(dropout=config.dropout),
+    )  # fmt: skip
+    freezing.apply(model, NOT_BATCH_NORM)
+    return model
+
+
+class Judged:
+    """A stage of the model, with its weights and how it does on the validation images."""
+
+    def __init__(self, name, model, validation, index, batch_size):
+        self.name, self.weights = name, model.get_weights()
+        answers = predict.predict(
+            model, pipeline.evaluation_batches(*validation, batch_size=batch_size), index=index.take(index.where("val"))
+        )
+        self.count, self.errors = len(answers), int(np.sum(answers.predicted != answers.labels))
+        self.loss = float(answers.losses.mean())
+        print(f"{name}: {self.count - self.errors} of {self.count} validation images right, loss {self.loss:.3f}")
+
+    def rank(self):
+        return -self.errors, -self.loss
+
+
+def planned(config, job, build, optimizer, loss, head, count, clock) -> dict:
+    """Decide how many epochs the whole net is trained for, print and keep it."""
+    path = job.workdir / PLAN_FILE
+    if path.is_file():
+        return read_json(path)
+    plan = {"epochs": 0, "why": ""}
+    if config.epochs == 0:
+        plan["why"] = "only the head was asked for"
+    elif head.errors < config.min_errors:
+        plan["why"] = f"the head errs on {head.errors} of {head.count} validation images: no gain could be seen"
+    else:
+        rate = timed(job, build, optimizer, loss, config.batch_size)
+        seconds = count / rate + head.count / (3 * rate)  # a forward pass is a third of a step
+        left = config.time_budget - (time.monotonic() - clock)
+        epochs = max(0, min(config.epochs, int(left / seconds)))
+        why = "as many as are set" if epochs == config.epochs else "as many as the time budget holds"
+        plan = {"epochs": epochs, "why": why, "images per second": round(rate, 1), "seconds per epoch": round(seconds)}
+        print(f"training the whole net: {epochs} epochs of {duration(seconds)}, {duration(epochs * seconds)} in all")
+    print(f"epochs of the whole net: {plan['epochs']}, {plan['why']}")
+    write_json(path, plan)
+    return plan
+
+
+def timed(job, build, optimizer, loss, batch_size) -> float:
+    """Return the images/s of training steps, measured on a copy of the model."""
+    chosen = read_json(job.workdir / "env.json")
+    with precision.scope(chosen["precision"]):
+        copy = build()
+    fit.compile_classifier(copy, optimizer=optimizer(), loss=loss, jit_compile=chosen["jit_compile"])
+    return precision.training_rate(copy, batch_size)
+
+
+def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, settings=()) -> int:
+    """Audit a folder and train on it: what `kfg train` does; return the exit code.
+
+    Args:
+        root: folder of photographs.
+        out: folder of the runs.
+        seeds: int >= 1, runs.
+        time_budget: "90s", "10m" or "2h", of one run.
+        resume: go on with interrupted runs.
+        settings: "key=value" of this recipe's Config.
+    Raises:
+        InputError: an argument out of range, or photographs that the audit finds unfit, named.
+    """
+    if seeds < 1:
+        raise InputError(f"--seeds: at least 1, got {seeds}")
+    audited(root)
+    words = ["--data", str(root), "--out", str(out), "--seeds", ",".join(map(str, range(seeds)))]
+    for setting in (f"time_budget={seconds_of(time_budget)}", *settings):
+        words += ["--set", setting]
+    words += ["--resume"] if resume else []
+    return _runner.main(sys.modules[__name__], words)
+
+
+def audited(root) -> None:
+    """Print what an audit finds, in a line; refuse a folder with errors."""
+    result = audit.audit(root)
+    found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
+    kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to mend"
+    print(f"audit: {result.images} images, {len(result.classes)} classes; {kinds} (kfg audit {root} tells all)")
+    errors = [finding for finding in result.findings if finding.severity == "error"]
+    if errors:
+        more = f", and {len(errors) - 1} more errors" if errors[1:] else ""
+        raise InputError(f"{root}: {errors[0].path}: {errors[0].detail}{more}; mend or remove, kfg audit lists all")
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of "90s", "10m", "2h" or "600".
+
+    Example:
+        >>> seconds_of("10m"), seconds_of("1.5h"), seconds_of("90")
+        (600.0, 5400.0, 90.0)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if not match or not float(match[1]):
+        raise InputError(f"--time-budget: expected a time like 90s, 10m or 2h, got {text!r}")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+if __name__ == "__main__":
+    raise SystemExit(_runner.main(sys.modules[__name__]))

@@ -1,0 +1,154 @@
+"""Cached features: the trunk's own answers, computed once, whatever is killed or runs at the same time."""
+
+import dataclasses
+import logging
+import multiprocessing
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from kfg.augment.policies import Policy
+from kfg.data import pipeline
+from kfg.errors import InputError
+from kfg.training import features
+from kfg.training.features import AnyView, Features, Views
+
+FLIP = Views(count=2, policy=Policy(horizontal_flip=True, rotation=20))
+
+
+def make_trunk(seed=0):
+    keras.utils.set_random_seed(seed)
+    images = keras.Input((6, 6, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(keras.layers.Rescaling(1 / 255)(images))
+    return keras.Model(images, keras.layers.GlobalAveragePooling2D(name="features")(x))
+
+
+def store(count=150, seed=1):
+    return pipeline.Images(np.random.default_rng(seed).integers(0, 256, (count, 6, 6, 3), dtype=np.uint8))
+
+
+class Counting:
+    """A store that counts how many images of it were read after hashing."""
+
+    def __init__(self, images):
+        self.images, self.shape, self.reads = images, images.shape, 0
+
+    def __len__(self):
+        return len(self.images)
+
+    def gather(self, positions):
+        self.reads += len(positions)
+        return self.images.gather(positions)
+
+
+def test_features_are_the_trunks_answers_and_computed_once(tmp_path):
+    trunk, images = make_trunk(), Counting(store())
+    first = features.cached(trunk, images, cache_dir=tmp_path)
+    np.testing.assert_allclose(first, trunk.predict(store().array, verbose=0), atol=1e-6)
+    assert images.reads == 300  # once for the hash, once for the trunk
+    again = features.cached(trunk, images, cache_dir=tmp_path)
+    assert images.reads == 450
+    np.testing.assert_array_equal(first, again)
+    assert isinstance(again, np.memmap)
+    assert not again.flags.writeable
+
+
+def test_another_weight_pixel_setting_or_view_is_another_file(tmp_path):
+    trunk, images = make_trunk(), store()
+    keys = {features.cache_key(trunk, images, None), features.cache_key(trunk, images, FLIP)}
+    keys.add(features.cache_key(trunk, images, dataclasses.replace(FLIP, seed=1)))
+    changed = images.array.copy()
+    changed[149, 5, 5, 2] ^= 1
+    keys.add(features.cache_key(trunk, pipeline.Images(changed), None))
+    keys.add(features.cache_key(make_trunk(seed=1), images, None))
+    other = make_trunk()
+    other.get_layer("conv").activation = keras.activations.tanh
+    keys.add(features.cache_key(other, images, None))
+    assert len(keys) == 6
+    assert features.cache_key(make_trunk(), store(), None) in keys  # built anew, the same
+
+
+def test_views_are_the_augmented_images(tmp_path):
+    trunk, images, labels = make_trunk(), store(), np.zeros(150, np.int32)
+    found = features.cached(trunk, images, labels, cache_dir=tmp_path, views=FLIP)
+    assert found.shape == (2, 150, 4)
+    seen = FLIP.policy.apply(images.array, labels, seed=0, epoch=1, positions=np.arange(150))
+    np.testing.assert_allclose(found[1], trunk.predict(seen, verbose=0), atol=1e-6)
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+
+
+def test_a_killed_fill_goes_on_where_it_stopped(tmp_path):
+    trunk, whole = make_trunk(), features.cached(make_trunk(), store(), cache_dir=tmp_path / "whole")
+
+    def kill(done, total):
+        if done >= 64:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        features.cached(trunk, store(), cache_dir=tmp_path / "cut", progress=kill)
+    images, told = Counting(store()), []
+    resumed = features.cached(
+        trunk, images, cache_dir=tmp_path / "cut", progress=lambda done, total: told.append((done, total))
+    )
+    assert images.reads == 150 + 86  # the hash, and what was missing
+    assert told == [(128, 150), (150, 150)]
+    np.testing.assert_array_equal(resumed, whole)
+    assert sorted(path.suffix for path in (tmp_path / "cut").iterdir()) == [".float32", ".lock"]
+
+
+def hold(path, started, release):
+    with features._lock(path):
+        started.set()
+        release.wait(20)
+
+
+def test_a_second_process_waits_for_the_first_and_for_no_dead_one(tmp_path, caplog):
+    context = multiprocessing.get_context("fork")
+    started, release = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path / "x.lock", started, release))
+    other.start()
+    assert started.wait(20)
+    with caplog.at_level(logging.WARNING):
+        begun = time.monotonic()
+        other_ends = context.Process(target=lambda: (time.sleep(0.3), release.set()))
+        other_ends.start()
+        with features._lock(tmp_path / "x.lock"):
+            assert time.monotonic() - begun > 0.2
+    assert "another process computes these features" in caplog.text
+    other.join()
+    other_ends.join()
+    with features._lock(tmp_path / "x.lock"):
+        pass
+
+
+def test_damage_and_folders_that_cannot_be_are_named(tmp_path):
+    features.cached(make_trunk(), store(), cache_dir=tmp_path)
+    (path,) = tmp_path.glob("*.float32")
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(InputError, match=r"features-\w+\.float32: 2,396 bytes, 2,400 expected; remove it"):
+        features.cached(make_trunk(), store(), cache_dir=tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file"):
+        features.cached(make_trunk(), store(), cache_dir=tmp_path / "file" / "cache")
+
+
+def test_batches_of_features_show_every_view(tmp_path):
+    own = np.arange(40, dtype=np.float32).reshape(20, 2)
+    views = np.stack([own + 100, own + 200])
+    seen = []
+    batches = pipeline.training_batches(
+        Features(own), np.arange(20), batch_size=8, seed=3, policy=AnyView(views), epochs=30
+    )
+    for batch, labels in batches:
+        base = own[labels.numpy()]
+        offset = batch.numpy() - base
+        assert (offset == offset[:, :1]).all()
+        seen += offset[:, 0].tolist()
+    counts = {value: seen.count(value) for value in set(seen)}
+    assert set(counts) == {0.0, 100.0, 200.0}
+    assert len(seen) == 600
+    assert min(counts.values()) > 150  # 200 expected of each
+    (first, _), *_ = pipeline.evaluation_batches(Features(own), np.arange(20), batch_size=8)
+    np.testing.assert_array_equal(first, own[:8])
