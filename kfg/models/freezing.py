@@ -110,6 +110,23 @@ def _matching(model, expression):
     return chosen
 
 
+def is_constant(model) -> bool:
+    """Return whether training leaves the features of a classifier as they are: nothing up to them learns or is random.
+
+    Args:
+        model: classifier of `kfg.models.backbones`, frozen by `apply`; without a layer "features" the answer is no.
+    """
+    if "features" not in [layer.name for layer in model.layers]:
+        return False
+    return not any(map(_changes, _parts(model)[0]))
+
+
+def _changes(layer) -> bool:
+    learns = bool(layer.trainable_variables)
+    follows = isinstance(layer, layers.BatchNormalization) and layer.trainable  # batch statistics
+    return learns or follows or getattr(layer, "rate", 0) > 0  # dropout, stochastic depth
+
+
 def trainable_count(model) -> int:
     """Return the number of parameters that training changes.
 

@@ -148,7 +148,7 @@ class Job:
             freezing.check_budget(self.model, self.max_params)
         self._write_environment(chosen, jit_compile, rates)
         fit.compile_classifier(self.model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
-        self.build = build
+        self.build, self.optimizer, self.loss = build, optimizer, loss
         return self.model
 
     def _precision(self, build, optimizer, loss, batch_size):

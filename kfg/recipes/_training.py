@@ -3,12 +3,18 @@
 import keras
 
 from kfg.data import pipeline
+from kfg.models import freezing
 from kfg.recipes._progress import Progress
 from kfg.training import features, fit
 
 
 def train(job, training, validation, **settings):
-    """Fit `job.model`, or go on with it where `job.resume` asks for that; arguments as for `fit_on`."""
+    """Fit `job.model`, or go on with it where `job.resume` asks for that; arguments as for `fit_on`.
+
+    Where the trunk is frozen and the images are not augmented, its features are computed once, not in every epoch.
+    """
+    if settings.get("policy") is None and freezing.is_constant(job.model):
+        return train_head(job, training, validation, optimizer=job.optimizer, loss=job.loss, **settings)
     job.fitted = job.model
     return fit_on(job, training, validation, **settings)
 

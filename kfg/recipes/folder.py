@@ -27,6 +27,7 @@ from kfg.recipes._progress import duration
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
 from kfg.training import fit, optimizers, precision
+from kfg.training.callbacks import write_history
 from kfg.training.features import Views
 from kfg.training.losses import CrossEntropy
 from kfg.training.schedules import Cosine
@@ -106,7 +107,7 @@ def run(config, job):
     )  # fmt: skip
     build = functools.partial(classifier, config, len(index.classes))
     job.compile(build, optimizer=optimizer, batch_size=config.batch_size, loss=loss)
-    train_head(
+    learned = train_head(
         job, training, validation, loss=loss, workdir=job.workdir / "head", batch_size=config.head_batch_size,
         optimizer=lambda: optimizers.rates(
             "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
@@ -117,7 +118,9 @@ def run(config, job):
     head = Judged("the head", job.model, validation, index, config.batch_size)
     plan = planned(config, job, build, optimizer, loss, head, len(training[1]), clock)
     chosen = head
-    if plan["epochs"]:
+    if not plan["epochs"]:
+        write_history(learned, job.workdir / "history.csv")
+    else:
         train(
             job, training, validation, batch_size=config.batch_size, epochs=plan["epochs"], policy=config.policy,
             schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
@@ -126,8 +129,9 @@ def run(config, job):
         print(f"kept: {chosen.name}, by top-1 and loss on the validation images")
         job.model.set_weights(chosen.weights)
     choices = [("choice", "value"), *plan.items(), ("kept", chosen.name)]
+    spent = {"value": round(time.monotonic() - clock, 1), "low": None, "high": None}
     return job.finish(
-        index, images, batch_size=config.batch_size,
+        index, images, batch_size=config.batch_size, examine=lambda val, test: ({"seconds_to_trained": spent}, []),
         sections=[("How it was trained", [tuple(map(str, row)) for row in choices])],
     )  # fmt: skip
 

@@ -148,4 +148,6 @@ def _finished(model, state):
     best = checkpoint.best_weights(state)
     if best is not None:
         model.set_weights(best)
+    else:
+        model.optimizer.finalize_variable_values(model.trainable_variables)  # the average, where one is kept
     return state["callbacks"]["History"]["rows"]

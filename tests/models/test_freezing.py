@@ -158,3 +158,19 @@ def test_counts_are_read(text, count):
 def test_other_counts_are_refused(text):
     with pytest.raises(InputError, match="is no count of parameters like 10M"):
         freezing.parse_count(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "batch_norm", "constant"),
+    [
+        ("efficientnet-lite0", "head", "frozen", True),
+        ("efficientnet-lite0", "head", "stats", False),  # moving statistics move
+        ("efficientnet-lite0", "last-block+bn", "frozen", False),
+        ("efficientnet-lite0", "none", "frozen", False),
+        ("efficientnet-b0", "head", "frozen", False),  # drop-connect acts in frozen blocks too
+    ],
+)
+def test_features_are_constant_only_where_nothing_before_them_learns_or_is_random(name, policy, batch_norm, constant):
+    model = backbones.classifier(name, num_classes=3, image_size=(32, 32), weights="none")
+    freezing.apply(model, policy, batch_norm=batch_norm)
+    assert freezing.is_constant(model) is constant

@@ -69,7 +69,12 @@ def cut(monkeypatch, workdir, after, **settings):
         train(workdir, **settings)
 
 
+def averaged():
+    return optimizers.rates("adam", learning_rate=0.01, use_ema=True, ema_momentum=0.9)
+
+
 SETTINGS = {
+    "averaged weights": {"optimizer": averaged},
     "cosine": {"schedule": Cosine(warmup_epochs=1)},
     "step": {"schedule": StepLR(step=1, gamma=0.5), "optimizer": lambda: keras.optimizers.Adam(learning_rate=0.01)},
     "multi-step, momentum": {
@@ -95,6 +100,15 @@ def test_cut_and_resumed_is_the_same_run_to_the_last_bit(name, tmp_path, monkeyp
     assert rows == resumed_rows and len(rows) == EPOCHS
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["averaged weights", "cosine"])
+def test_cut_after_the_last_epoch_ends_with_the_same_weights(name, tmp_path, monkeypatch):
+    whole, _ = train(tmp_path / "whole", **SETTINGS[name])
+    cut(monkeypatch, tmp_path / "cut", EPOCHS, **SETTINGS[name])
+    resumed, _ = train(tmp_path / "cut", resume=True, **SETTINGS[name])
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("changes", [
