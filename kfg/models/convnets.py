@@ -18,17 +18,21 @@ def convnet(
     num_classes: int,
     image_size: tuple[int, int],
     width: float = 1.0,
+    dense_width: float = 1.0,
+    kernel: int = 5,
     dropout: float = 0.2,
     l2_on: tuple[str, ...] = (),
     l2: float = 0.01,
     name: str = "convnet",
 ) -> keras.Sequential:
-    """Build one of the study's ConvNets; they differ in `l2_on` only.
+    """Build one of the study's ConvNets, which differ in `l2_on` only, or a net of their kind.
 
     Args:
         num_classes: int >= 2.
-        image_size: (height, width) in pixels, each at least SMALLEST.
+        image_size: (height, width) in pixels, each at least SMALLEST with a kernel of 5.
         width: float > 0, multiplies the filters and units of every hidden layer.
+        dense_width: float > 0, multiplies the units of the two hidden dense layers once more.
+        kernel: int >= 1, pixels, of the fourth and seventh convolution; the others have 3.
         dropout: float in [0, 1), the rate of all six dropouts.
         l2_on: names of the convolutions ("conv1" ... "conv8") whose kernels are penalised.
         l2: float >= 0, the penalty is l2 * sum(kernel ** 2).
@@ -44,13 +48,14 @@ def convnet(
     unknown = set(l2_on) - {f"conv{i}" for i in range(1, 9)}
     if unknown:
         raise InputError(f"l2_on: unknown layer {sorted(unknown)[0]!r}; known are conv1 ... conv8")
-    if min(image_size) < SMALLEST:
+    smallest = SMALLEST + 4 * (kernel - 5)
+    if min(image_size) < smallest:
         raise InputError(
-            f"image_size: {image_size[0]} x {image_size[1]} leaves nothing to pool, at least {SMALLEST} x {SMALLEST}"
+            f"image_size: {image_size[0]} x {image_size[1]} leaves nothing to pool, at least {smallest} x {smallest}"
         )
 
-    def filters(count):
-        return max(1, round(count * width))
+    def filters(count, factor=width):
+        return max(1, round(count * factor))
 
     def conv(number, count, kernel, padding="valid"):
         penalty = keras.regularizers.L2(l2) if f"conv{number}" in l2_on else None
@@ -66,20 +71,20 @@ def convnet(
             conv(2, 64, 3),
             conv(3, 128, 3),
             layers.Dropout(dropout),
-            conv(4, 128, 5),
+            conv(4, 128, kernel),
             layers.Dropout(dropout),
             conv(5, 256, 3, "same"),
             layers.MaxPooling2D(3, name="pool1"),
             layers.Dropout(dropout),
             conv(6, 128, 3),
             layers.Dropout(dropout),
-            conv(7, 128, 5),
+            conv(7, 128, kernel),
             layers.Dropout(dropout),
             conv(8, 256, 3, "same"),
             layers.MaxPooling2D(3, name="pool2"),
             layers.Flatten(),
-            layers.Dense(filters(256), activation="relu", name="dense1"),
-            layers.Dense(filters(128), activation="relu", name="dense2"),
+            layers.Dense(filters(256, width * dense_width), activation="relu", name="dense1"),
+            layers.Dense(filters(128, width * dense_width), activation="relu", name="dense2"),
             layers.Dropout(dropout),
             # float32 whatever the precision: a softmax in half precision loses the tail of 258 classes
             layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities"),

@@ -184,6 +184,9 @@ class Job:
         }
         write_json(self.workdir / "env.json", environment)
 
+    def training_begins(self) -> None:
+        """Called before each fit, when images and features are at hand: from here on time is a trial's own."""
+
     def keep_interrupted(self) -> bool:
         """After Ctrl-C: leave a model.keras with the last finished epoch's weights; say whether there was one."""
         state = checkpoint.read(self.workdir / "checkpoint" / "last.npz")

@@ -4,6 +4,7 @@ import ast
 import dataclasses
 
 from kfg.errors import InputError
+from kfg.files import read_json
 
 
 def within(config, limits) -> None:
@@ -49,6 +50,39 @@ def replaced(config, changes):
         return dataclasses.replace(config, **changes)
     except ValueError as error:
         raise InputError(f"--set {error}") from error
+
+
+def assigned(words, fields) -> dict:
+    """Return the settings that `--set` asks for: KEY=VALUE, or @FILE with those a search found, later ones first.
+
+    Args:
+        words: what stands behind each --set.
+        fields: names of the settings there are.
+    Raises:
+        InputError: an unknown name, no value, a file that is not a search's.
+    """
+    changes = {}
+    for word in words:
+        if word.startswith("@"):
+            found = read_json(word[1:])
+            settings = found.get("settings") if isinstance(found, dict) else None
+            if not isinstance(settings, dict):
+                raise InputError(f"--set {word}: not the best.json of a search, it has no settings")
+            pairs = {key: _tuples(value) for key, value in settings.items()}
+        else:
+            key, _, text = word.partition("=")
+            pairs = {key: value_of(text)} if text else {}
+        if not pairs or set(pairs) - set(fields):
+            raise InputError(f"--set {word}: expected KEY=VALUE, or @FILE of them, with KEYs of {', '.join(fields)}")
+        changes |= pairs
+    return changes
+
+
+def _tuples(value):
+    """Return JSON's lists as the tuples that settings are."""
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def value_of(text):

@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 from kfg.errors import InputError
-from kfg.recipes._options import epochs, replaced, value_of
+from kfg.recipes._options import assigned, epochs, replaced
 
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
@@ -47,7 +47,13 @@ def parser(recipe) -> argparse.ArgumentParser:
     p.add_argument("--seeds", default="0", help="comma-separated, one run each (default: 0)")
     p.add_argument("--folds", type=int, default=1, metavar="K", help="run K times so that every image is tested once")
     p.add_argument("--epochs", metavar="N", help="replace every row's number of epochs; 50%% halves each row's own")
-    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting of every row")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE|@FILE",
+        help="replace a setting of every row; @FILE takes all that a search found, from its best.json",
+    )
     p.add_argument(
         "--precision", default="float32", help="float32, bfloat16, float16, or auto: time and take the fastest"
     )
@@ -157,12 +163,8 @@ def run_one(recipe, job) -> None:
 def configured_rows(recipe, args) -> dict[str, Row]:
     """Return the recipe's rows with --quick, --smoke, --set and --epochs applied, in that order."""
     changes = {**(recipe.QUICK if args.quick else {}), **(recipe.SMOKE if args.smoke else {})}
-    fields = {field.name: field for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)}
-    for assignment in args.set:
-        key, _, value = assignment.partition("=")
-        if key not in fields or not value:
-            raise InputError(f"--set {assignment}: expected KEY=VALUE with a KEY of {', '.join(fields)}")
-        changes[key] = value_of(value)
+    fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
+    changes |= assigned(args.set, fields)
     if args.weights is not None and "weights" not in fields:
         raise InputError(f"--weights: {recipe.NAME} has no pretrained trunk")
     rows = {}

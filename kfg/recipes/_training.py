@@ -34,6 +34,7 @@ def fit_on(
         The rows of history.csv, a dict per epoch.
     """
     images, labels = training
+    job.training_begins()
 
     def batches(first_epoch):
         return pipeline.training_batches(

@@ -20,7 +20,7 @@ from kfg.recipes import _runner
 from kfg.recipes._job import VAL_PREDICTIONS
 from kfg.recipes._options import within
 from kfg.recipes._runner import Row
-from kfg.training import fit
+from kfg.recipes._training import fit_on
 from kfg.training.schedules import Plateau
 
 NAME = "imagenet20"
@@ -53,17 +53,20 @@ ROUND_ARMS = dataclasses.replace(ROUND_1, count=200)
 
 
 LIMITS = (
-    ("width", 0.01, 16), ("dropout", 0, 0.95), ("l2", 0, 100), ("batch_size", 1, 65536), ("epochs", 1, 100_000),
-    ("learning_rate", 1e-9, 1e3), ("plateau_factor", 1e-6, 0.999), ("plateau_patience", 1, 100_000),
-    ("min_learning_rate", 0, 1e3), ("stop_patience", 1, 100_000), ("test_fraction", 0.01, 0.9),
-    ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31), ("weak_count", 1, 100_000), ("min_support", 1, 100_000),
+    ("width", 0.01, 16), ("dense_width", 0.01, 16), ("kernel", 1, 31), ("dropout", 0, 0.95), ("l2", 0, 100),
+    ("batch_size", 1, 65536), ("epochs", 1, 100_000), ("learning_rate", 1e-9, 1e3), ("plateau_factor", 1e-6, 0.999),
+    ("plateau_patience", 1, 100_000), ("min_learning_rate", 0, 1e3), ("stop_patience", 1, 100_000),
+    ("test_fraction", 0.01, 0.9), ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31), ("weak_count", 1, 100_000),
+    ("min_support", 1, 100_000),
 )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     image_size: tuple[int, int] = (68, 45)  # pixels, height and width: 450 x 300 times 0.15
-    width: float = 1.0  # times the study's filters
+    width: float = 1.0  # times the study's filters and units
+    dense_width: float = 1.0  # times that, in the two dense layers
+    kernel: int = 5  # pixels, of the fourth and seventh convolution
     dropout: float = 0.2
     l2_on: tuple[str, ...] = ()
     l2: float = 0.01  # the notebook's string "l2" in Keras
@@ -168,27 +171,19 @@ def run(config, job):
         originals, index.labels[train], arm=config.arm, rounds=config.rounds, weak=weak, seed=job.seed
     )
     labels = np.concatenate([index.labels[train], extra_labels])
-    chosen = pipeline.Chosen(images, train, extra)
-
-    def batches(first_epoch):
-        return pipeline.training_batches(
-            chosen, labels, batch_size=config.batch_size, seed=job.seed, policy=config.policy,
-            first_epoch=first_epoch, epochs=config.epochs,
-        )  # fmt: skip
-
-    model = job.compile(
+    job.compile(
         lambda: convnets.convnet(
             num_classes=len(index.classes), image_size=config.image_size, width=config.width,
-            dropout=config.dropout, l2_on=config.l2_on, l2=config.l2,
+            dense_width=config.dense_width, kernel=config.kernel, dropout=config.dropout, l2_on=config.l2_on,
+            l2=config.l2,
         ),
         optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate), batch_size=config.batch_size,
     )  # fmt: skip
-    fit.train(
-        model, batches,
-        pipeline.evaluation_batches(pipeline.Chosen(images, val), index.labels[val], batch_size=config.batch_size),
-        workdir=job.workdir, epochs=config.epochs, steps_per_epoch=pipeline.steps(len(labels), config.batch_size),
+    fit_on(
+        job, (pipeline.Chosen(images, train, extra), labels), (pipeline.Chosen(images, val), index.labels[val]),
+        batch_size=config.batch_size, epochs=config.epochs, policy=config.policy,
         schedule=Plateau(config.plateau_factor, config.plateau_patience, config.min_learning_rate),
-        stop_patience=config.stop_patience, resume=job.resume,
+        stop_patience=config.stop_patience,
         start_from=job.precursor(config.start_from) / "checkpoint" / "last.npz" if config.start_from else None,
     )  # fmt: skip
     counts = np.bincount(extra_labels, minlength=len(index.classes))

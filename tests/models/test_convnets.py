@@ -54,6 +54,21 @@ def test_raw_pixels_go_in_and_probabilities_come_out():
     np.testing.assert_array_equal(probabilities, model(images.astype("float32")).numpy())
 
 
+@pytest.mark.parametrize(("kernel", "smallest"), [(3, 29), (5, 37), (7, 45)])
+def test_the_smallest_image_leaves_one_cell_with_every_kernel(kernel, smallest):
+    model = convnet(num_classes=3, image_size=(smallest, smallest), width=0.05, kernel=kernel)
+    assert model.get_layer("pool2").output.shape[1:3] == (1, 1)
+    assert model.get_layer("conv4").kernel.shape[:2] == (kernel, kernel)
+    with pytest.raises(InputError, match=f"at least {smallest} x {smallest}"):
+        convnet(num_classes=3, image_size=(smallest - 1, smallest), kernel=kernel)
+
+
+def test_dense_layers_have_a_width_of_their_own():
+    model = convnet(num_classes=3, image_size=(40, 40), width=0.5, dense_width=0.25)
+    assert (model.get_layer("dense1").units, model.get_layer("dense2").units) == (32, 16)
+    assert model.get_layer("conv5").filters == 128
+
+
 @pytest.mark.parametrize("arguments", [{"image_size": (36, 60)}, {"image_size": (68, 45), "l2_on": ("conv9",)}])
 def test_what_cannot_be_built_is_refused(arguments):
     with pytest.raises(InputError, match=r"image_size|conv9"):

@@ -1,0 +1,45 @@
+"""--set: settings by hand, and those a search found."""
+
+import json
+
+import pytest
+
+from kfg.augment.policies import Policy
+from kfg.errors import InputError
+from kfg.recipes import _runner, imagenet20
+from kfg.recipes._options import assigned
+
+FIELDS = ("epochs", "l2_on", "policy")
+
+
+def test_a_searchs_file_is_taken_whole_and_a_later_word_wins(tmp_path):
+    found = {"score": 0.5, "settings": {"epochs": 9, "l2_on": ["conv5"], "policy": {"brightness": [0.8, 1.2]}}}
+    (tmp_path / "best.json").write_text(json.dumps(found))
+    changes = assigned([f"@{tmp_path}/best.json", "epochs=3"], FIELDS)
+    assert changes == {"epochs": 3, "l2_on": ("conv5",), "policy": {"brightness": (0.8, 1.2)}}
+    words = ["--data", "x", "--set", f"@{tmp_path}/best.json"]
+    rows = _runner.configured_rows(imagenet20, _runner.parser(imagenet20).parse_args(words))
+    assert rows["convnet1"].config.l2_on == ("conv5",)
+    assert rows["convnet1"].config.policy == Policy(brightness=(0.8, 1.2))
+
+
+@pytest.mark.parametrize(
+    ("word", "content"),
+    [
+        ("epochs", None),
+        ("epochs=", None),
+        ("depth=3", None),
+        ("@none.json", None),
+        ("@a.json", "[1]"),
+        ("@a.json", "{}"),
+        ("@a.json", "{"),
+        ("@a.json", '{"settings": {}}'),
+        ("@a.json", '{"settings": {"depth": 3}}'),
+    ],
+)
+def test_what_is_no_setting_is_refused(tmp_path, monkeypatch, word, content):
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / word[1:]).write_text(content)
+    with pytest.raises(InputError, match=word[1:] if word.startswith("@") else word):
+        assigned([word], FIELDS)
