@@ -22,6 +22,7 @@ from kfg.evaluation import predict
 from kfg.files import read_json, write_json
 from kfg.models import backbones, freezing, heads
 from kfg.recipes import _runner
+from kfg.recipes._imbalance import treated
 from kfg.recipes._options import within
 from kfg.recipes._progress import duration
 from kfg.recipes._runner import Row
@@ -29,12 +30,12 @@ from kfg.recipes._training import train, train_head
 from kfg.training import fit, optimizers, precision
 from kfg.training.callbacks import write_history
 from kfg.training.features import Views
-from kfg.training.losses import CrossEntropy
 from kfg.training.schedules import Cosine
 
 NAME = "folder"
 PLAN_FILE = "plan.json"  # what was decided by the clock: a resumed run keeps to it
 
+NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
 AUGMENTED = Policy(
     rotation=15,
     width_shift=0.08,
@@ -57,6 +58,7 @@ LIMITS = (
 class Config:
     backbone: str = "efficientnet-lite0"  # a key of kfg.models.backbones
     weights: str = "imagenet"  # imagenet, none, or a file
+    freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, when the whole net is trained
     image_size: tuple[int, int] = (224, 224)  # pixels, height and width
     test_fraction: float = 0.2  # of all images
     val_fraction: float = 0.1  # of all images
@@ -64,6 +66,7 @@ class Config:
     policy: Policy = AUGMENTED
     dropout: float = 0.2  # on the features
     label_smoothing: float = 0.1
+    imbalance: str = "none"  # one of kfg.recipes._imbalance
     views: int = 2  # augmented pictures per image that the head is trained on
     head_epochs: int = 40
     head_batch_size: int = 64  # images
@@ -89,8 +92,6 @@ DEFAULT_ROWS = ("transfer",)
 QUICK = {"epochs": 2}
 SMOKE = {"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 1, "min_errors": 0, "views": 1}
 
-NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
-
 
 def run(config, job):
     """Train, test and export once; return the content of report.json."""
@@ -100,7 +101,8 @@ def run(config, job):
     training, validation = (
         (pipeline.Chosen(images, index.where(part)), labels[index.where(part)]) for part in ("train", "val")
     )
-    loss = CrossEntropy(label_smoothing=config.label_smoothing)
+    counts = index.take(index.where("train")).counts()
+    loss, sampling = treated(config.imbalance, counts, label_smoothing=config.label_smoothing)
     optimizer = functools.partial(
         optimizers.rates, "adamw", learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier,
         weight_decay=config.weight_decay, use_ema=True, ema_momentum=config.ema,
@@ -113,7 +115,7 @@ def run(config, job):
             "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
         ),
         views=Views(count=config.views, policy=config.policy) if config.views else None,
-        epochs=config.head_epochs, schedule=Cosine(), verbose=0,
+        epochs=config.head_epochs, schedule=Cosine(), sampling=sampling, verbose=0,
     )  # fmt: skip
     head = Judged("the head", job.model, validation, index, config.batch_size)
     plan = planned(config, job, build, optimizer, loss, head, len(training[1]), clock)
@@ -123,7 +125,7 @@ def run(config, job):
     else:
         train(
             job, training, validation, batch_size=config.batch_size, epochs=plan["epochs"], policy=config.policy,
-            schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
+            sampling=sampling, schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
         )  # fmt: skip
         chosen = max(head, Judged("the whole net", job.model, validation, index, config.batch_size), key=Judged.rank)
         print(f"kept: {chosen.name}, by top-1 and loss on the validation images")
@@ -137,12 +139,12 @@ def run(config, job):
 
 
 def classifier(config, num_classes):
-    """Return the trunk with one dense layer; all trains but batch normalisation."""
+    """Return the trunk with one dense layer; what trains is `config.freeze`'s to say."""
     model = backbones.classifier(
         config.backbone, num_classes=num_classes, image_size=config.image_size, weights=config.weights,
         head=heads.linear(dropout=config.dropout),
     )  # fmt: skip
-    freezing.apply(model, NOT_BATCH_NORM)
+    freezing.apply(model, config.freeze)
     return model
 
 
