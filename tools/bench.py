@@ -1,6 +1,6 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows them alike.
 
-Run       python tools/bench.py augment|train|help-time|memory [--repeats 7]
+Run       python tools/bench.py augment|train|help-time|memory|frozen|predict [--repeats 7]
 Prints    the median of each case with its lowest and highest, and the ratios beside the bars of the project
 Exit      0 when every bar is met, else 1; it is no test, because a shared machine makes it fail now and then
 """
@@ -8,61 +8,18 @@ Exit      0 when every bar is met, else 1; it is no test, because a shared machi
 import argparse
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
+import bench_transfer
 import numpy as np
+from _measure import interleaved, rate, report
 
 TOOLS = pathlib.Path(__file__).parent
 SIZE = 224  # pixels, square
 BATCH = 64  # images
 TURN, SHIFT, ZOOM = 30, 0.1, 0.1  # degrees; fraction of the size; factors in [1 - ZOOM, 1 + ZOOM]
 FILL = "reflect"
-
-
-def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int, warm_up: bool = True) -> dict[str, list[float]]:
-    """Run every case once to warm up (unless told not to), then `repeats` rounds, every other round backwards.
-
-    Args:
-        cases: name -> function that does the work once and returns its figure (images/s, seconds, MB).
-        repeats: int >= 1, figures per case.
-    Returns:
-        name -> figures in the order measured, without the warm-up.
-    """
-    for case in cases.values() if warm_up else ():
-        case()
-    figures = {name: [] for name in cases}
-    for number in range(repeats):
-        for name in list(cases) if number % 2 == 0 else reversed(cases):
-            figures[name].append(cases[name]())
-    return figures
-
-
-def rate(work: Callable[[], object], count: int) -> Callable[[], float]:
-    """Return a case for `interleaved`: how many of `count` things `work` does in a second."""
-
-    def case():
-        start = time.perf_counter()
-        work()
-        return count / (time.perf_counter() - start)
-
-    return case
-
-
-def report(title: str, figures: dict[str, list[float]], *, unit: str, bars=()) -> bool:
-    """Print medians, then for each (name, other, least) of `bars` the ratio of their medians; True if all are met."""
-    print(f"{title}: median of {len(next(iter(figures.values())))} (lowest to highest), {os.cpu_count()} cores")
-    for name, values in figures.items():
-        print(f"  {statistics.median(values):10,.1f} {unit}  ({min(values):,.1f} to {max(values):,.1f})  {name}")
-    met = True
-    for name, other, least in bars:
-        ratio = statistics.median(figures[name]) / statistics.median(figures[other])
-        met &= ratio >= least
-        print(f"  {ratio:10.2f} times  {name} / {other}; bar {least}: {'met' if ratio >= least else 'MISSED'}")
-    return met
 
 
 def augment(args) -> bool:
@@ -257,6 +214,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=help_time)
     command = commands.add_parser("memory", parents=[common], help="peak memory of streaming many images")
     command.set_defaults(run=memory)
+    bench_transfer.add_commands(commands, common)
     return top
 
 

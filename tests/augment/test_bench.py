@@ -1,4 +1,4 @@
-"""The arithmetic of tools/bench.py; its figures are for people, not for a test."""
+"""The arithmetic behind tools/bench.py; its figures are for people, not for a test."""
 
 import importlib.util
 import pathlib
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def bench():
-    path = pathlib.Path(__file__).parents[2] / "tools" / "bench.py"
+    path = pathlib.Path(__file__).parents[2] / "tools" / "_measure.py"
     spec = importlib.util.spec_from_file_location("bench", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

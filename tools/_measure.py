@@ -1,0 +1,48 @@
+"""Cases that take turns, and their medians and ratios."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+
+def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int, warm_up: bool = True) -> dict[str, list[float]]:
+    """Run every case once to warm up (unless told not to), then `repeats` rounds, every other round backwards.
+
+    Args:
+        cases: name -> function that does the work once and returns its figure (images/s, seconds, MB).
+        repeats: int >= 1, figures per case.
+    Returns:
+        name -> figures in the order measured, without the warm-up.
+    """
+    for case in cases.values() if warm_up else ():
+        case()
+    figures = {name: [] for name in cases}
+    for number in range(repeats):
+        for name in list(cases) if number % 2 == 0 else reversed(cases):
+            figures[name].append(cases[name]())
+    return figures
+
+
+def rate(work: Callable[[], object], count: int) -> Callable[[], float]:
+    """Return a case for `interleaved`: how many of `count` things `work` does in a second."""
+
+    def case():
+        start = time.perf_counter()
+        work()
+        return count / (time.perf_counter() - start)
+
+    return case
+
+
+def report(title: str, figures: dict[str, list[float]], *, unit: str, bars=()) -> bool:
+    """Print medians, then for each (name, other, least) of `bars` the ratio of their medians; True if all are met."""
+    print(f"{title}: median of {len(next(iter(figures.values())))} (lowest to highest), {os.cpu_count()} cores")
+    for name, values in figures.items():
+        print(f"  {statistics.median(values):10,.1f} {unit}  ({min(values):,.1f} to {max(values):,.1f})  {name}")
+    met = True
+    for name, other, least in bars:
+        ratio = statistics.median(figures[name]) / statistics.median(figures[other])
+        met &= ratio >= least
+        print(f"  {ratio:10.2f} times  {name} / {other}; bar {least}: {'met' if ratio >= least else 'MISSED'}")
+    return met
