@@ -1,0 +1,175 @@
+"""FBSD: three stages of a trunk, each boosting its best strip and hiding it from the next; four heads that vote.
+
+Source: Song & Yang 2021, "Feature Boosting, Suppression, and Diversification for Fine-Grained Visual Classification",
+arXiv:2103.02782, and its code; where those two differ, the difference is an argument.
+"""
+
+import keras
+from keras import layers
+
+from kfg.errors import InputError
+from kfg.layers.diversification import Diversification
+from kfg.layers.strip_attention import StripAttention
+from kfg.layers.top_k_pooling import TopKPooling2D
+from kfg.models import backbones
+from kfg.models.branched import ANSWER, Branch, BranchedClassifier
+
+STAGES = ("stage3", "stage4", "stage5")  # the paper's names for an eighth, a sixteenth and a 32nd of the image's size
+STRIPS = (8, 4, 2)  # of each stage: 7 rows each at 448 pixels
+POOLS = {"topk5": 5, "gmp": 1}  # the mean of the 5 largest values (code); global max pooling (paper)
+LOSS_WEIGHTS = {**dict.fromkeys(STAGES, 2.0), "concat": 1.0}
+
+
+def classifier(
+    backbone: str, *, num_classes: int, image_size: tuple[int, int], weights="imagenet", **options
+) -> BranchedClassifier:
+    """Build FBSD on a trunk of `kfg.models.backbones`.
+
+    Args:
+        backbone, image_size, weights: as for `backbones.trunk`; sides multiples of 64.
+        num_classes: int >= 2.
+        options: of `extend`.
+    Returns:
+        See `extend`.
+    Raises:
+        InputError: as `backbones.trunk` and `extend`.
+    Example:
+        >>> options = {"image_size": (192, 192), "weights": "none", "width": 16}
+        >>> net = classifier("mobilenet-v3-small", num_classes=3, **options)
+        >>> net.output.shape, sorted(net.training_graph().output)
+        ((None, 3), ['concat', 'probabilities', 'stage3', 'stage4', 'stage5'])
+    """
+    trunk = backbones.trunk(backbone, image_size=image_size, weights=weights)
+    return extend(trunk, backbones.BACKBONES[backbone].taps, num_classes=num_classes, **options)
+
+
+def extend(
+    trunk: keras.Model,
+    taps: tuple[str, str, str],
+    *,
+    num_classes: int,
+    width: int = 1024,
+    strip_axis: str = "height",
+    alpha: float = 0.5,
+    beta: float = 0.5,
+    gamma: float = 1.0,
+    fdm_scale: float = 0.001,
+    pool: str = "topk5",
+    dropout: float = 0.0,
+) -> BranchedClassifier:
+    """Build FBSD on any trunk with three taps; defaults are those of the authors' code.
+
+    The trunk is copied layer by layer into one flat graph, with each stage's suppressed map in the place of its map;
+    so the layers at the taps, and all others, keep their names. All that is new is called "head_...".
+
+    Args:
+        trunk: functional model without nesting, images (B, H, W, 3) -> maps; its weights are copied.
+        taps: names of the layers that end the three stages, each on every path to the next.
+        num_classes: int >= 2.
+        width: int >= 2, even: channels of each stage's map before pooling; hidden layers have half of it.
+        strip_axis: "height" (code) or "width" (paper).
+        alpha, beta: boost strength and the factor of suppressed strips, see `StripAttention`.
+        gamma, fdm_scale: see `Diversification`; scale 0.001 (code) or 1.0 (paper).
+        pool: "topk5" (code) or "gmp" (paper).
+        dropout: float in [0, 1), on each stage's map before the diversification; the contest's entry has 0.2.
+    Returns:
+        Model, not compiled: RGB in [0, 255] (B, H, W, 3) -> float32 (B, num_classes), softmax of the sum of the four
+        heads' logits. Branches "stage3", "stage4", "stage5" and "concat", loss weights 2, 2, 2 and 1.
+    Raises:
+        InputError: a value out of range, a trunk without the taps, a map that does not split into strips.
+    """
+    if num_classes < 2:
+        raise InputError(f"classes: at least 2, got {num_classes}")
+    if width < 2 or width % 2:
+        raise InputError(f"head_width: an even number, at least 2, got {width}")
+    if pool not in POOLS:
+        raise InputError(f"pool: {pool!r} is none of {', '.join(POOLS)}")
+    images, boosted = _boosted(trunk, taps, strip_axis=strip_axis, alpha=alpha, beta=beta)
+    maps = []
+    for stage, x in zip(STAGES, boosted, strict=True):
+        x = _conv_block(x, width, f"head_{stage}")
+        maps.append(layers.Dropout(dropout, name=f"head_{stage}_dropout")(x) if dropout else x)
+    maps = Diversification(gamma=gamma, scale=fdm_scale, name="head_diversification")(maps)
+    vectors = {
+        stage: TopKPooling2D(POOLS[pool], name=f"head_{stage}_pool", dtype="float32")(x)
+        for stage, x in zip(STAGES, maps, strict=True)
+    }
+    vectors["concat"] = layers.Concatenate(name="head_concat", dtype="float32")(list(vectors.values()))
+    logits = {name: _head(vector, width // 2, num_classes, f"head_{name}") for name, vector in vectors.items()}
+    votes = layers.Add(name="head_sum", dtype="float32")(list(logits.values()))
+    answer = layers.Activation("softmax", name=ANSWER, dtype="float32")(votes)
+    branches = {name: Branch(loss_weight) for name, loss_weight in LOSS_WEIGHTS.items()}
+    return BranchedClassifier(images, answer, logits=logits, branches=branches, name=f"fbsd-{trunk.name}")
+
+
+def strip_weights(model: BranchedClassifier) -> keras.Model:
+    """Return a model images -> {"stage3": float32 (B, 8), "stage4": (B, 4), "stage5": (B, 2)}; each row sums to 1."""
+    return keras.Model(model.inputs, {stage: model.get_layer(f"head_{stage}_strips").output[2] for stage in STAGES})
+
+
+def _boosted(trunk, taps, *, strip_axis, alpha, beta):
+    """Copy a trunk up to its last tap, with a StripAttention behind each; return its input and the boosted maps."""
+    names = [layer.name for layer in trunk.layers]
+    missing = [tap for tap in taps if tap not in names]
+    if len(taps) != len(STAGES) or missing:
+        raise InputError(f"taps: {len(STAGES)} layers of {trunk.name}, it has no {', '.join(missing or taps)}")
+    trunk = keras.Model(trunk.input, trunk.get_layer(taps[-1]).output)
+    boosted = {}
+
+    def call(layer, *args, **kwargs):
+        x = layer(*args, **kwargs)
+        if layer.name not in taps:
+            return x
+        stage = taps.index(layer.name)
+        attention = StripAttention(
+            STRIPS[stage], axis=strip_axis, alpha=alpha, beta=beta, name=f"head_{STAGES[stage]}_strips"
+        )
+        boosted[layer.name], suppressed, _ = attention(x)
+        return suppressed
+
+    copy = keras.models.clone_model(trunk, call_function=call)
+    for layer in trunk.layers:
+        if layer.weights:
+            values = {}
+            layer.save_own_variables(values)
+            # not set_weights: a Normalization makes constants of its variables when they are loaded
+            copy.get_layer(layer.name).load_own_variables(values)
+    return copy.input, [boosted[tap] for tap in taps]
+
+
+def _conv_block(x, width, name):
+    # momentum: torch's 0.01, of the new part, is 0.99 here
+    for i, (filters, kernel) in enumerate(((width // 2, 1), (width, 3)), start=1):
+        x = layers.Conv2D(
+            filters, kernel, padding="same", use_bias=False, kernel_initializer=_uniform(), name=f"{name}_conv{i}"
+        )(x)
+        x = layers.BatchNormalization(momentum=0.99, epsilon=1e-5, name=f"{name}_bn{i}")(x)
+        x = layers.ReLU(name=f"{name}_relu{i}")(x)
+    return x
+
+
+def _head(vector, units, num_classes, name):
+    vector = _normalised(vector, f"{name}_vector_bn")
+    x = _normalised(_dense(vector, units, f"{name}_hidden"), f"{name}_hidden_bn")
+    x = layers.ELU(name=f"{name}_elu", dtype="float32")(x)
+    return _dense(x, num_classes, f"{name}_logits")
+
+
+def _normalised(x, name):
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name, dtype="float32")(x)
+
+
+def _dense(x, units, name):
+    bound = x.shape[-1] ** -0.5
+    return layers.Dense(
+        units,
+        kernel_initializer=_uniform(),
+        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
+        name=name,
+        dtype="float32",
+    )(x)
+
+
+def _uniform():
+    """Return torch's initial values of a kernel, U(+-1 / sqrt(inputs))."""
+    return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
