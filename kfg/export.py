@@ -25,6 +25,7 @@ from kfg.data.listing import list_images
 from kfg.data.pipeline import resize
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
+from kfg.models import folding
 
 CLASSES_FILE = "classes.json"
 MODEL_FILE = "model.keras"
@@ -66,6 +67,7 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Iterable[bytes] 
 
 def _write(model, path, classes):
     image_size = tuple(model.input_shape[1:3])
+    model = folding.fold(model)
     names, size = tf.constant(list(classes)), tf.constant(image_size)
 
     def serve(images):
@@ -128,16 +130,24 @@ class Classifier:
     def predict(self, paths, *, batch_size: int = 32) -> Iterator[Answer]:
         """Classify image files in order; a bad file gives an Answer with `error`, the others go on."""
         paths = [str(path) for path in paths]
+        chunks = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            for start in range(0, len(paths), batch_size):
-                chunk = paths[start : start + batch_size]
-                yield from self._answers(chunk, list(pool.map(_decoded, chunk)))
+            read = [[pool.submit(self._read, path) for path in chunk] for chunk in chunks[:1]]
+            for number, chunk in enumerate(chunks):
+                # the next images are read while the model answers on these
+                read += [[pool.submit(self._read, path) for path in more] for more in chunks[number + 1 : number + 2]]
+                yield from self._answers(chunk, [one.result() for one in read.pop(0)])
 
-    def _answers(self, paths, decoded):
-        size = self.image_size
-        good = [resize(image, size) for image in decoded if not isinstance(image, InputError)]
+    def _read(self, path):
+        try:
+            return resize(decoding.decode(path), self.image_size)
+        except InputError as error:
+            return error
+
+    def _answers(self, paths, images):
+        good = [image for image in images if not isinstance(image, InputError)]
         probabilities = iter(np.asarray(self.serve(tf.stack(good))) if good else ())
-        for path, image in zip(paths, decoded, strict=True):
+        for path, image in zip(paths, images, strict=True):
             if isinstance(image, InputError):
                 yield Answer(path, self.classes, np.empty(0, np.float32), str(image))
             else:
@@ -149,13 +159,6 @@ class Classifier:
         if answer.error:
             raise InputError(answer.error)
         return answer.top(1)[0]
-
-
-def _decoded(path):
-    try:
-        return decoding.decode(path)
-    except InputError as error:
-        return error
 
 
 def load(path) -> Classifier:

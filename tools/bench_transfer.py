@@ -83,10 +83,11 @@ def head_on_cache(images, labels, num_classes, cache_dir) -> float:
     import keras
 
     from kfg.data import pipeline
+    from kfg.models import folding
     from kfg.training import features, fit
 
     model = built(num_classes)
-    trunk = keras.Model(model.input, model.get_layer("features").output)
+    trunk = folding.fold(keras.Model(model.input, model.get_layer("features").output))
     head = keras.Model(model.get_layer("features").output, model.output)
     fit.compile_classifier(head, optimizer=keras.optimizers.Adam(learning_rate=1e-3))
     stores = {

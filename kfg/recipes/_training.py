@@ -3,7 +3,7 @@
 import keras
 
 from kfg.data import pipeline
-from kfg.models import freezing
+from kfg.models import folding, freezing
 from kfg.recipes._progress import Progress
 from kfg.training import features, fit
 
@@ -69,7 +69,7 @@ def train_head(
     Returns:
         The rows of history.csv, a dict per epoch.
     """
-    trunk = keras.Model(job.model.input, job.model.get_layer("features").output)
+    trunk = folding.fold(keras.Model(job.model.input, job.model.get_layer("features").output))
     job.fitted = keras.Model(job.model.get_layer("features").output, job.model.output)
     fit.compile_classifier(job.fitted, optimizer=optimizer(), loss=loss)
     stores, policy = [], None

@@ -1,0 +1,54 @@
+"""Folded normalisations: the same answers from fewer layers."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from kfg.models import folding
+
+
+def moved(model):
+    """Move every weight off its initial value, so that no normalisation is the identity."""
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.2, 1.5, value.shape) for value in model.get_weights()])
+    return model
+
+
+def net(**settings):
+    images = keras.Input((9, 9, 3))
+    x = layers.Conv2D(4, 3, use_bias=settings.get("use_bias", False), name="conv")(images)
+    x = layers.BatchNormalization(scale=settings.get("scale", True), center=settings.get("center", True), name="a")(x)
+    x = layers.ReLU(max_value=6)(x)
+    x = layers.DepthwiseConv2D(3, depth_multiplier=settings.get("depth_multiplier", 1), name="depthwise")(x)
+    x = layers.BatchNormalization(epsilon=1e-2, name="b")(x)
+    return moved(keras.Model(images, layers.GlobalAveragePooling2D()(layers.Activation("tanh")(x))))
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"use_bias": True}, {"scale": False}, {"center": False}, {"depth_multiplier": 2}]
+)
+def test_a_folded_net_answers_alike(settings):
+    model, images = net(**settings), np.random.default_rng(1).uniform(0, 0.1, (2, 9, 9, 3)).astype(np.float32)
+    folded = folding.fold(model)
+    np.testing.assert_allclose(folded(images), model(images, training=False), rtol=1e-4, atol=1e-6)
+    assert not [layer for layer in folded.layers if isinstance(layer, layers.BatchNormalization)]
+    assert [layer.name for layer in folded.layers[1:]] == [layer.name for layer in model.layers[1:]]
+
+
+def test_a_normalisation_that_others_look_behind_stays():
+    images = keras.Input((5, 5, 3))
+    x = layers.Conv2D(3, 1, name="shared")(images)
+    y = layers.Add()([layers.BatchNormalization()(x), x])  # the convolution's own output is used too
+    z = layers.BatchNormalization()(layers.Conv2D(3, 1, activation="relu")(y))  # a ReLU stands between
+    model = moved(keras.Model(images, z))
+    assert folding.fold(model) is model
+
+
+def test_a_model_of_its_own_class_comes_back_itself():
+    class Own(keras.Model):
+        pass
+
+    source = net()
+    own = Own(source.input, source.output)
+    assert folding.fold(own) is own
