@@ -46,6 +46,14 @@ def open_data(where: str, *, out: pathlib.Path, cache_dir=None, memory_budget: i
     Raises:
         InputError: as `folder.scan` and `audit.duplicate_groups`; a name that is not UTF-8.
     """
+    index, name = open_index(where, out=out)
+    be_deterministic()
+    print(f"device: {precision.device()}")
+    return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)
+
+
+def open_index(where: str, *, out: pathlib.Path) -> tuple[Index, str]:
+    """Scan, fingerprint and group the images; return them with the data's name. Arguments as for `open_data`."""
     root = out / "demo-data" if where == "demo" else pathlib.Path(where)
     if where == "demo":
         demo.write(root)
@@ -55,11 +63,13 @@ def open_data(where: str, *, out: pathlib.Path, cache_dir=None, memory_budget: i
     print(f"{root}: {len(index)} images in {len(index.classes)} classes")
     if remark := listing.remark(folder.passed_over(index)):
         print(f"{root}: {remark}")
+    return index, "demo" if where == "demo" else root.resolve().name
+
+
+def be_deterministic() -> None:
+    """Prepare the devices and let TensorFlow repeat itself to the last bit, before anything is computed."""
     precision.prepare_devices()
     tf.config.experimental.enable_op_determinism()
-    print(f"device: {precision.device()}")
-    name = "demo" if where == "demo" else root.resolve().name
-    return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)
 
 
 def _check_names(index):

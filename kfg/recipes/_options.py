@@ -68,7 +68,7 @@ def assigned(words, fields) -> dict:
             settings = found.get("settings") if isinstance(found, dict) else None
             if not isinstance(settings, dict):
                 raise InputError(f"--set {word}: not the best.json of a search, it has no settings")
-            pairs = {key: _tuples(value) for key, value in settings.items()}
+            pairs = {key: tuples(value) for key, value in settings.items()}
         else:
             key, _, text = word.partition("=")
             pairs = {key: value_of(text)} if text else {}
@@ -78,11 +78,11 @@ def assigned(words, fields) -> dict:
     return changes
 
 
-def _tuples(value):
+def tuples(value):
     """Return JSON's lists as the tuples that settings are."""
     if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+        return {key: tuples(inner) for key, inner in value.items()}
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
 
 
 def value_of(text):

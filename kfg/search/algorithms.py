@@ -1,0 +1,176 @@
+"""KerasTuner's oracles, which choose the settings of trials, with a memory that a kill cannot tear.
+
+What KerasTuner 1.4.8 does by itself, and this does not: it writes a search as one file per trial and one for the
+rest, each in place, so a kill leaves half a file, or a trial that counts but is never run, or one that has ended and
+is run again, its second score averaged with the first. A worker that is gone keeps its trial, and the chief, for
+ever. Tracebacks do not travel from worker to chief. A seed of 0 is no seed.
+"""
+
+import json
+import logging
+import threading
+import time
+
+import keras_tuner
+from keras_tuner import oracles
+from keras_tuner.src.engine import trial as trials
+
+from kfg.files import read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+RECORD = "kfg/record"  # a value of a trial that is none of its settings: what the worker has to tell, as JSON
+FAILED, COMPLETED, RUNNING, STOPPED, IDLE = "FAILED", "COMPLETED", "RUNNING", "STOPPED", "IDLE"
+NEVER = 10**9  # failures in a row that stop a search: KerasTuner would raise there, holding its lock
+
+
+class Kept:
+    """What all oracles here do besides choosing; goes before KerasTuner's class in the bases."""
+
+    def attach(self, path, *, lease: float) -> None:
+        """Say where the search is kept, and take up what is there.
+
+        Args:
+            path: the one file of the whole search.
+            lease: seconds without a sign of life after which another worker is given a worker's trial.
+        """
+        self.path, self.lease, self.records, self.seen = path, lease, {}, {}
+        self.guard = threading.RLock()  # KerasTuner's own lock stays shut after an exception
+        self.verbose = 0
+        if path.is_file():
+            self._take_up(read_json(path))
+
+    def _take_up(self, state):
+        for plain in state["trials"]:
+            space = self.hyperparameters.get_config()
+            plain = {**plain, "hyperparameters": {**space, "values": plain["values"]}, "message": None}
+            self.trials[plain["trial_id"]] = trials.Trial.from_state(plain)
+        self.set_state(state)
+        self.records = state["records"]
+        ended = {name for name, one in self.trials.items() if one.status in (COMPLETED, FAILED)}
+        self.ongoing_trials = {k: one for k, one in self.ongoing_trials.items() if one.trial_id not in ended}
+        self.seen = {one.trial_id: time.monotonic() for one in self.ongoing_trials.values()}
+
+    def plain(self) -> dict:
+        """Return the whole search as JSON has it."""
+        found = [
+            {
+                "trial_id": one.trial_id,
+                "values": one.hyperparameters.values,
+                "status": one.status,
+                "score": one.score,
+                "best_step": one.best_step,
+                "metrics": one.metrics.get_config(),
+            }
+            for one in self.trials.values()
+        ]
+        return {**self.get_state(), "trials": found, "records": self.records}
+
+    def save(self):
+        write_json(self.path, self.plain())
+
+    def _save_trial(self, trial):
+        """Trials stand in the one file with everything else."""
+
+    def _random_values(self):
+        """Begin with the recipe's own settings, then as KerasTuner does."""
+        if self.trials:
+            return super()._random_values()
+        own = keras_tuner.HyperParameters()
+        for hp in self.hyperparameters.space:
+            own.merge([hp])
+            if own.is_active(hp):
+                own.values[hp.name] = hp.default
+        return own.values
+
+    def create_trial(self, tuner_id):
+        with self.guard:
+            self._take_from_the_lost(tuner_id)
+            trial = super().create_trial(tuner_id)
+            if trial.status == STOPPED and self.ongoing_trials:
+                trial.status = IDLE  # another worker may still be lost: its trial is for this one then
+            if trial.status == RUNNING:
+                self.seen[trial.trial_id] = time.monotonic()
+            return trial
+
+    def _take_from_the_lost(self, tuner_id):
+        for other, trial in list(self.ongoing_trials.items()):
+            if other != tuner_id and time.monotonic() - self.seen[trial.trial_id] > self.lease:
+                logger.warning("trial %s: no sign of worker %s, another one runs it", trial.trial_id, other)
+                del self.ongoing_trials[other]
+                self.tuner_ids.discard(other)
+                self._retry_queue.append(trial.trial_id)
+
+    def get_trial(self, trial_id):
+        """A worker asks after its trial from time to time: its sign of life."""
+        with self.guard:
+            self.seen[trial_id] = time.monotonic()
+            return super().get_trial(trial_id)
+
+    def end_trial(self, trial):
+        """Take the result of a trial from the worker that has it; anybody else's, or a second one, is dropped."""
+        with self.guard:
+            record = json.loads(trial.hyperparameters.values.pop(RECORD))
+            own = self.ongoing_trials.get(record["worker"])
+            if own is None or own.trial_id != trial.trial_id:
+                logger.warning(
+                    "trial %s: not worker %s's any more, its result is dropped", trial.trial_id, record["worker"]
+                )
+                return
+            own.status = trial.status
+            self.records[own.trial_id] = record
+            if own.status == COMPLETED:
+                super().update_trial(own.trial_id, record["metrics"])
+            super().end_trial(own)
+
+    def done(self) -> bool:
+        """Return whether all trials asked for have ended."""
+        with self.guard:
+            return len(self.end_order) >= self.max_trials
+
+
+class Random(Kept, oracles.RandomSearchOracle):
+    """Independent draws."""
+
+
+class Bayesian(Kept, oracles.BayesianOptimizationOracle):
+    """Draws at first, then where a Gaussian process expects most."""
+
+
+class Hyperband(Kept, oracles.HyperbandOracle):
+    """Many short trials, the best of them again and longer."""
+
+
+def _hyperband(epochs, max_trials, **arguments):
+    oracle = Hyperband(max_epochs=epochs, hyperband_iterations=NEVER, **arguments)
+    oracle.max_trials = max_trials
+    return oracle
+
+
+# name -> function (epochs of a full trial, trials, arguments of all oracles) -> oracle
+ALGORITHMS = {
+    "random": lambda epochs, max_trials, **arguments: Random(max_trials=max_trials, **arguments),
+    "bayesian": lambda epochs, max_trials, **arguments: Bayesian(max_trials=max_trials, **arguments),
+    "hyperband": _hyperband,
+}
+
+
+def oracle(name: str, space, *, objective: str, direction: str, seed: int, max_trials: int, epochs: int):
+    """Make an oracle; `attach` it before use.
+
+    Args:
+        name: a key of ALGORITHMS.
+        space: keras_tuner.HyperParameters.
+        objective, direction: a figure of a trial and "max" or "min".
+        seed: int >= 0.
+        max_trials: int >= 1.
+        epochs: int >= 1, of a full trial.
+    """
+    return ALGORITHMS[name](
+        epochs,
+        max_trials,
+        objective=keras_tuner.Objective(objective, direction),
+        seed=seed + 1,  # KerasTuner takes 0 for no seed
+        hyperparameters=space,
+        max_consecutive_failed_trials=NEVER,
+    )

@@ -1,0 +1,95 @@
+"""The command line of a search."""
+
+import argparse
+import logging
+import pathlib
+import sys
+
+from kfg import quiet
+from kfg.errors import InputError
+
+LOCAL = "local"  # the name of the one worker of a search on one machine
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="python -m kfg.search", description="Search over a recipe's settings with KerasTuner.",
+        epilog="The same command goes on with a search that was cut off. best.json is for --set @best.json.",
+    )  # fmt: skip
+    p.add_argument("recipe", help="imagenet20, folder")
+    p.add_argument("--data", help="folder of class folders, or 'demo' for drawn images")
+    p.add_argument("--out", type=pathlib.Path, help="folder of this search")
+    p.add_argument("--space", help="which settings may change (default: the recipe's first)")
+    p.add_argument("--algorithm", default="random", help="random, bayesian or hyperband (default: random)")
+    p.add_argument("--max-trials", type=int, default=20, metavar="N", help="trials in all (default: 20)")
+    p.add_argument("--objective", default="val_macro_recall", help="val_macro_recall, val_accuracy or val_loss")
+    p.add_argument("--seed", type=int, default=0, help="of the search and of the trainings (default: 0)")
+    p.add_argument("--executions", type=int, default=1, metavar="N", help="trainings per trial, their mean counts")
+    p.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all trials, not searched over"
+    )
+    p.add_argument("--max-params", metavar="N", help="a trial of more parameters fails; 10M is ten million")
+    p.add_argument("--trial-time", type=float, metavar="SECONDS", help="a trial that trains longer fails")
+    p.add_argument("--cache", type=pathlib.Path, help="folder for decoded images and features (default: OUT/cache)")
+    p.add_argument("--show", type=pathlib.Path, metavar="DIR", help="print the search in DIR, running or not, and end")
+    return p
+
+
+def main(argv=None, *, spaces=None) -> int:
+    """Search from the command line; return the exit code.
+
+    0 all trials ended and one completed, 2 wrong input or no trial completed (one line on stderr), 130 Ctrl-C.
+
+    Args:
+        argv: words; default the program's own.
+        spaces: recipe -> space's name -> Space; default kfg.recipes.spaces.SPACES.
+    """
+    args = parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        if args.show is not None:
+            return show(args.show)
+        return search(args, spaces)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on", file=sys.stderr)
+        return 130
+
+
+def show(folder) -> int:
+    """Print the search in a folder."""
+    from kfg.search import table
+
+    head, state = table.read(folder)
+    found, settings = table.rows(state), head["settings"]
+    print(f"{settings['recipe']} {settings['space']} on {head['data']}, {settings['algorithm']}")
+    print(table.text(found, settings["objective"][1]))
+    print(table.summary(found, settings))
+    return 0
+
+
+def search(args, spaces) -> int:
+    """Run a search on this machine."""
+    with quiet.tensorflow_notes():
+        import tensorflow  # noqa: F401
+    from kfg.search import algorithms, live, planned, process, table, work
+    from kfg.search import plan as planning
+
+    plan = planned.from_words(args, spaces)
+    settings = plan.settings()
+    with planning.held(args.out):
+        planning.claim(args.out, settings, plan.data_name)
+        oracle = algorithms.oracle(
+            plan.algorithm, plan.hyperparameters(), objective=plan.objective, direction=settings["objective"][1],
+            seed=plan.seed, max_trials=args.max_trials, epochs=plan.epochs,
+        )  # fmt: skip
+        oracle.attach(args.out / table.STATE_FILE, lease=0.0)
+        shown = live.Live(args.out, oracle, settings, plan.given)
+        work.work(
+            oracle, plan, worker=LOCAL, folder=args.out / "trials", cache_dir=args.cache or args.out / "cache",
+            made=process.context(plan.space.module), ended=shown.ended,
+        )  # fmt: skip
+        shown.finish()
+    return 0

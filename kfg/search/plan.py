@@ -1,0 +1,157 @@
+"""What decides the result of a search, and the folder that holds one search and no other."""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import pathlib
+
+import keras_tuner
+
+from kfg.errors import InputError
+from kfg.files import read_json, write_json
+from kfg.recipes import _provenance as provenance
+from kfg.recipes._options import replaced, tuples
+from kfg.recipes.spaces import Space
+from kfg.search.table import PREFIXES, SETTINGS_FILE
+
+HYPERBAND_EPOCHS, HYPERBAND_FROM = "tuner/epochs", "tuner/trial_id"
+DIGEST = "kfg/search"  # a fixed value of every space: workers compare it with their own
+OBJECTIVES = {"val_macro_recall": "max", "val_accuracy": "max", "val_loss": "min"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A search.
+
+    Args:
+        recipe, space_name: names.
+        space: kfg.recipes.spaces.Space.
+        config: the row's Config with what was given by hand.
+        given: settings given by hand; they are not searched over.
+        algorithm: a key of kfg.search.algorithms.ALGORITHMS.
+        objective: a key of OBJECTIVES, on validation images.
+        seed: int >= 0, of the oracle and of the first training of each trial.
+        executions: trainings per trial, with seeds one apart; their mean is the score.
+        max_params: parameters a model may have; None for any number.
+        trial_time: seconds that the trainings of a trial may take together; None for any time.
+        index, data_name: the images.
+    """
+
+    recipe: str
+    space_name: str
+    space: Space
+    config: object
+    given: dict
+    algorithm: str
+    objective: str
+    seed: int
+    executions: int
+    max_params: int | None
+    trial_time: float | None
+    index: object
+    data_name: str
+
+    def settings(self) -> dict:
+        """Return everything that decides the result but the number of trials, as JSON has it."""
+        index = self.index
+        settings = {
+            "recipe": self.recipe,
+            "row": self.space.row,
+            "space": self.space_name,
+            "algorithm": self.algorithm,
+            "objective": [self.objective, OBJECTIVES[self.objective]],
+            "seed": self.seed,
+            "executions": self.executions,
+            "max_params": self.max_params,
+            "trial_time": self.trial_time,
+            "data": {
+                "images": len(index), "classes": len(index.classes), "fingerprint": provenance.fingerprint(index),
+            },
+            "config": dataclasses.asdict(self.config),
+            "hyperparameters": self.hyperparameters().get_config()["space"],
+        }  # fmt: skip
+        return json.loads(json.dumps(settings))
+
+    def hyperparameters(self) -> keras_tuner.HyperParameters:
+        """Return the space as KerasTuner has it."""
+        hp = keras_tuner.HyperParameters()
+        self.space.suggest(_Free(hp, self.given))
+        if not hp.space:
+            raise InputError(f"--set: leaves nothing of the space {self.space_name} to search over")
+        return hp
+
+    def changes(self, values: dict) -> dict:
+        """Return the settings of a trial, as JSON has them, from KerasTuner's values."""
+        hp = keras_tuner.HyperParameters()
+        hp.values = {name: value for name, value in values.items() if not name.startswith(PREFIXES)}
+        suggested = self.space.suggest(_Free(hp, self.given))
+        changes = {name: value for name, value in suggested.items() if value is not None and name not in self.given}
+        if HYPERBAND_EPOCHS in values:
+            changes[self.space.epochs] = values[HYPERBAND_EPOCHS]
+        return changes
+
+    def configured(self, changes: dict):
+        """Return the Config of a trial."""
+        return replaced(self.config, tuples(changes))
+
+    @property
+    def epochs(self) -> int:
+        return getattr(self.config, self.space.epochs)
+
+
+class _Free:
+    """HyperParameters without those that were given by hand: they keep their default and are not in the space."""
+
+    def __init__(self, hp, given):
+        self.hp, self.given = hp, given
+
+    def Choice(self, name, values, *, default):
+        return default if name in self.given else self.hp.Choice(name, values, default=default)
+
+    def Int(self, name, low, high, *, default, **arguments):
+        return default if name in self.given else self.hp.Int(name, low, high, default=default, **arguments)
+
+    def Float(self, name, low, high, *, default, **arguments):
+        return default if name in self.given else self.hp.Float(name, low, high, default=default, **arguments)
+
+    def conditional_scope(self, name, values):
+        return contextlib.nullcontext() if name in self.given else self.hp.conditional_scope(name, values)
+
+
+def digest(settings: dict) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
+    """Make the folder this search's, or check that it is.
+
+    Raises:
+        InputError: it holds another search, or cannot be written.
+    """
+    path = folder / SETTINGS_FILE
+    if path.is_file():
+        found = read_json(path)["settings"]
+        for key, wanted in settings.items():
+            if found.get(key) != wanted:
+                both = f" ({found.get(key)}, now {wanted})" if not isinstance(wanted, (dict, list)) else ""
+                raise InputError(f"{folder}: holds a search with another {key}{both}; give another --out or remove it")
+        return
+    write_json(path, {"settings": settings, "data": data_name})
+
+
+@contextlib.contextmanager
+def held(folder: pathlib.Path):
+    """Keep other searches out of the folder until this one ends, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "w")  # noqa: SIM115 - held until the end
+    except OSError as error:
+        raise InputError(f"--out {folder}: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"--out {folder}: another search is running there; --show prints it") from None
+        yield

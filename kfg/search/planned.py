@@ -1,0 +1,55 @@
+"""From the words of a command line to a Plan."""
+
+import importlib
+import pathlib
+
+from kfg.errors import InputError
+from kfg.models.freezing import parse_count
+from kfg.recipes import _data
+from kfg.recipes._options import assigned, replaced
+from kfg.recipes.spaces import SPACES
+from kfg.search.algorithms import ALGORITHMS
+from kfg.search.plan import OBJECTIVES, Plan
+
+
+def from_words(args, spaces=None) -> Plan:
+    """Check the words and scan the images.
+
+    Args:
+        args: what `kfg.search.command.parser` returned.
+        spaces: recipe -> name -> Space; default kfg.recipes.spaces.SPACES.
+    Raises:
+        InputError: an unknown name, a number out of range, no images, settings that do not fit.
+    """
+    spaces = SPACES if spaces is None else spaces
+    known = _known("RECIPE", args.recipe, spaces)
+    name = next(iter(known)) if args.space is None else args.space
+    space = _known("--space", name, known)
+    _known("--algorithm", args.algorithm, ALGORITHMS)
+    _known("--objective", args.objective, OBJECTIVES)
+    for option, low, high in (("max_trials", 1, 10**6), ("executions", 1, 1000), ("seed", 0, 2**30)):
+        if not low <= getattr(args, option) <= high:
+            raise InputError(f"--{option.replace('_', '-')}: from {low} to {high}, got {getattr(args, option)}")
+    if args.trial_time is not None and not args.trial_time > 0:
+        raise InputError(f"--trial-time: seconds above 0, got {args.trial_time}")
+    for option in ("data", "out"):
+        if getattr(args, option) is None:
+            raise InputError(f"--{option}: is needed for a search; --show DIR prints one")
+    row = importlib.import_module(space.module).ROWS[space.row].config
+    given = assigned(args.set, vars(row))
+    max_params = None if args.max_params is None else parse_count(args.max_params)
+    config = replaced(row, given)
+    if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
+        raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
+    index, data_name = _data.open_index(args.data, out=args.out)
+    return Plan(
+        recipe=args.recipe, space_name=name, space=space, config=config, given=given, algorithm=args.algorithm,
+        objective=args.objective, seed=args.seed, executions=args.executions, max_params=max_params,
+        trial_time=args.trial_time, index=index, data_name=data_name,
+    )  # fmt: skip
+
+
+def _known(what, name, known):
+    if name not in known:
+        raise InputError(f"{what}: {name!r} is none of {', '.join(known)}")
+    return known[name]

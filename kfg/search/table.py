@@ -1,0 +1,139 @@
+"""A search as rows: read from its folder, printed, written as trials.csv and best.json."""
+
+import csv
+import pathlib
+
+from kfg.errors import InputError
+from kfg.files import read_json, whole, write_json
+
+SETTINGS_FILE, STATE_FILE = "search.json", "oracle.json"
+CSV_FILE, BEST_FILE = "trials.csv", "best.json"
+COLUMNS = ("trial", "status", "score", "sd", "seconds", "worker", "reason")
+PREFIXES = ("kfg/", "tuner/")  # values that are no settings
+
+
+def read(folder: pathlib.Path) -> tuple[dict, dict]:
+    """Return what decides a search, and its state; from a running one, the state after its last change.
+
+    Raises:
+        InputError: no search there.
+    """
+    if not (folder / SETTINGS_FILE).is_file():
+        raise InputError(f"{folder}: holds no search, {SETTINGS_FILE} is missing")
+    state = folder / STATE_FILE
+    empty = {"trials": [], "records": {}, "start_order": [], "hyperparameters": {"space": []}}
+    return read_json(folder / SETTINGS_FILE), read_json(state) if state.is_file() else empty
+
+
+def rows(state: dict) -> list[dict]:
+    """Return a dict per trial, in the order they were begun.
+
+    Returns:
+        `trial`, `status` ("RUNNING", "COMPLETED", "FAILED"), `score`, `values` (of the space), and of the worker's
+        record `settings`, `metrics`, `scores`, `seconds`, `worker`, `reason`, `traceback`, None where not known yet.
+    """
+    by_id = {one["trial_id"]: one for one in state["trials"]}
+    result = []
+    for name in state["start_order"]:
+        one, record = by_id[name], state["records"].get(name, {})
+        values = {key: value for key, value in one["values"].items() if not key.startswith(PREFIXES)}
+        result.append({"trial": name, "status": one["status"], "score": one["score"], "values": values}
+                      | {key: record.get(key) for key in
+                         ("settings", "metrics", "scores", "seconds", "worker", "reason", "traceback")})  # fmt: skip
+    return result
+
+
+def best(found: list[dict], direction: str) -> dict | None:
+    """Return the completed trial with the best score, of equals the first; None where none completed."""
+    completed = [row for row in found if row["status"] == "COMPLETED"]
+    sign = 1 if direction == "max" else -1
+    return max(completed, key=lambda row: sign * row["score"], default=None)
+
+
+def write_csv(path, found: list[dict]) -> None:
+    """Write a row per trial: what became of it, its figures, its settings."""
+    figures = list(dict.fromkeys(name for row in found for name in row["metrics"] or {}))
+    names = list(dict.fromkeys(name for row in found for name in row["values"]))
+    with whole(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((*COLUMNS, *figures, *names))
+        for row in found:
+            cells = {**row, "sd": deviation(row["scores"])}
+            writer.writerow(
+                [cells[name] for name in COLUMNS]
+                + [(row["metrics"] or {}).get(name) for name in figures]
+                + [row["values"].get(name) for name in names]
+            )
+
+
+def deviation(scores) -> float | None:
+    """Return the standard deviation (n - 1) of a trial's trainings; None of fewer than two."""
+    if not scores or len(scores) < 2:
+        return None
+    mean = sum(scores) / len(scores)
+    return (sum((score - mean) ** 2 for score in scores) / (len(scores) - 1)) ** 0.5
+
+
+def write_best(path, row: dict, settings: dict, given: dict) -> None:
+    """Write the settings of the best trial, as `--set @best.json` takes them.
+
+    Args:
+        row: of `rows`.
+        settings: of the search.
+        given: settings of all its trials.
+    """
+    write_json(
+        path,
+        {
+            **{key: settings[key] for key in ("recipe", "row", "space", "objective")},
+            "trial": row["trial"],
+            "score": row["score"],
+            "settings": {**row["settings"], **given},
+        },
+    )
+
+
+HEADER = f"{'trial':>6} {'score':>8} {'best':>8} {'seconds':>8}  settings"
+
+
+def line(row: dict, best_so_far: float | None) -> str:
+    """Return a row of the table that a search prints."""
+    score = "failed" if row["status"] == "FAILED" else _number(row["score"]) if row["score"] is not None else "runs"
+    seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
+    values = " ".join(f"{name}={short(value)}" for name, value in row["values"].items())
+    reason = f"  {row['reason']}" if row["reason"] else ""
+    return f"{row['trial']:>6} {score:>8} {_number(best_so_far):>8} {seconds:>8}  {values}{reason}"
+
+
+def text(found: list[dict], direction: str) -> str:
+    """Return the whole table with the best so far in every row."""
+    lines = [HEADER]
+    for at, row in enumerate(found):
+        so_far = best(found[: at + 1], direction)
+        lines.append(line(row, so_far and so_far["score"]))
+    return "\n".join(lines)
+
+
+def summary(found: list[dict], settings: dict) -> str:
+    """Return how many trials there are, how many failed and why, and the best."""
+    count = {status: sum(row["status"] == status for row in found) for status in ("COMPLETED", "FAILED", "RUNNING")}
+    parts = [f"{len(found)} trials", f"{count['COMPLETED']} completed", f"{count['FAILED']} failed"]
+    parts += [f"{count['RUNNING']} running"] if count["RUNNING"] else []
+    name, direction = settings["objective"]
+    winner = best(found, direction)
+    end = f"; best: trial {winner['trial']}, {name} {_number(winner['score'])}" if winner else ""
+    return ", ".join(parts) + end
+
+
+def short(value) -> str:
+    """Return a setting in few characters.
+
+    Example:
+        >>> short(0.000123456), short("balanced"), short(64)
+        ('0.000123', 'balanced', '64')
+    """
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _number(score) -> str:
+    return "" if score is None else f"{score:.4f}"

@@ -1,0 +1,133 @@
+"""One training of one trial, in the process made for it: the recipe's own run() on training and validation images."""
+
+import dataclasses
+import faulthandler
+import importlib
+import multiprocessing
+import os
+import pathlib
+import sys
+import threading
+import traceback
+from multiprocessing import connection
+
+import tensorflow as tf
+
+from kfg.data import pipeline
+from kfg.data.folder import Index
+from kfg.errors import InputError
+from kfg.evaluation import confusion, predict
+from kfg.recipes import _data
+from kfg.recipes._job import Job
+from kfg.training import callbacks
+
+LOG = "log.txt"
+STARTED, DONE, REFUSED = "started", "done", "refused"  # kinds of messages to the search
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a trial's process is told.
+
+    Args:
+        module, recipe, row: the recipe's module, its name, and the row that is varied.
+        config: the recipe's Config with the trial's settings.
+        seed: of the training.
+        index, data_name: the images.
+        cache_dir: folder of decoded images and features that trials share.
+        workdir: the trial's own folder.
+        max_params: parameters a model may have; None for any number.
+        resume: go on from the checkpoint in `workdir`.
+    """
+
+    module: str
+    recipe: str
+    row: str
+    config: object
+    seed: int
+    index: Index
+    data_name: str
+    cache_dir: pathlib.Path
+    workdir: pathlib.Path
+    max_params: int | None = None
+    resume: bool = False
+
+
+@dataclasses.dataclass(kw_only=True)
+class TrialJob(Job):
+    """A job that ends with the figures on validation images: it never looks at a test image, exports or reports."""
+
+    folder: pathlib.Path
+    tell: object  # function (kind, content), a message to the search
+
+    @property
+    def workdir(self) -> pathlib.Path:
+        return self.folder
+
+    def training_begins(self) -> None:
+        self.tell(STARTED, None)
+
+    def finish(self, index, images, *, batch_size: int, sections=(), examine=None) -> dict:
+        """Return {"val_macro_recall", "val_accuracy", "val_loss"} and the size of the work."""
+        val = index.where("val")
+        batches = pipeline.evaluation_batches(
+            pipeline.Chosen(images, val), index.labels[val], batch_size=batch_size
+        )  # fmt: skip
+        answers = predict.predict(self.model, batches, index=index.take(val))
+        predict.check(answers)
+        matrix = confusion.confusion_matrix(answers.labels, answers.predicted, len(index.classes))
+        support = matrix.sum(axis=1)
+        recalls = matrix.diagonal()[support > 0] / support[support > 0]
+        history = self.workdir / "history.csv"
+        return {
+            "val_macro_recall": float(recalls.mean()),
+            "val_accuracy": float((answers.predicted == answers.labels).mean()),
+            "val_loss": float(answers.losses.mean()),
+            "parameters": self.model.count_params(),
+            "epochs": callbacks.epochs(history),
+        }
+
+
+def main(request: Request, sender) -> None:
+    """Run the request; send STARTED, then DONE with figures or REFUSED with (reason, traceback) through `sender`.
+
+    Anything else that is raised ends the process with exit code 1 and its traceback in the log, as the death of the
+    process itself does with another code: the search reads both.
+    """
+    threading.Thread(target=_end_with_the_search, daemon=True).start()
+    request.workdir.mkdir(parents=True, exist_ok=True)
+    log = os.open(request.workdir / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    faulthandler.enable()
+
+    def tell(kind, content):
+        sender.send((kind, content))
+
+    try:
+        tell(DONE, _run(request, tell))
+    except InputError as error:
+        tell(REFUSED, (str(error), traceback.format_exc()))
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        tell(REFUSED, (f"out of memory: {(str(error).splitlines() or ['no room'])[0]}", traceback.format_exc()))
+    finally:
+        sys.stdout.flush()
+
+
+def _run(request, tell) -> dict:
+    _data.be_deterministic()
+    data = _data.Data(
+        # in one file, not in memory: the file is decoded once for all trials
+        index=request.index, name=request.data_name, cache_dir=request.cache_dir, memory_budget=0,
+    )  # fmt: skip
+    job = TrialJob(
+        recipe=request.recipe, row=request.row, config=request.config, seed=request.seed, data=data,
+        out=request.workdir, folder=request.workdir, tell=tell, max_params=request.max_params, resume=request.resume,
+    )  # fmt: skip
+    return importlib.import_module(request.module).run(request.config, job)
+
+
+def _end_with_the_search():
+    """End this process when the one that started it is gone, however it went."""
+    connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

@@ -1,0 +1,85 @@
+"""A recipe whose trials are over at once: their score is a setting, and they fail or wait when told to."""
+
+import dataclasses
+import os
+import pathlib
+import signal
+import sys
+import time
+
+from kfg.errors import InputError
+from kfg.recipes._options import within
+from kfg.recipes._runner import Row
+from kfg.recipes.spaces import Space
+
+NAME = "fake"
+FAILURES = ("raises", "refused", "nan", "memory", "killed", "slow", "big")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    x: float = 0.5
+    kind: str = "good"
+    y: float = 0.0
+    epochs: int = 9
+    seconds: float = 0.0  # a trial takes
+    calls: str = ""  # file that lists the trials that were begun
+
+    def __post_init__(self):
+        within(self, (("x", 0, 1), ("epochs", 1, 100)))
+
+
+ROWS = {"line": Row(Config())}
+
+
+def run(config, job):
+    if config.calls:
+        with open(config.calls, "a") as file:
+            file.write(f"{job.workdir.parent.name} {job.workdir.parent.parent.name} {os.getpid()}\n")
+    job.training_begins()
+    time.sleep(config.seconds)
+    if config.kind == "raises":
+        raise RuntimeError("a defect")
+    if config.kind == "refused":
+        raise InputError("the loss is not a number")
+    if config.kind == "memory":
+        raise MemoryError
+    if config.kind == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if config.kind == "slow":
+        time.sleep(60)
+    recall = config.x + 0.01 * job.seed
+    return {"val_macro_recall": recall, "val_accuracy": 1 - config.x, "val_loss": config.x, "epochs": config.epochs}
+
+
+def line(hp):
+    return {"x": hp.Float("x", 0.0, 1.0, default=0.5)}
+
+
+def failing(hp):
+    kind = hp.Choice("kind", ["raises", "refused", "memory", "killed", "good"], default="raises")
+    with hp.conditional_scope("kind", ["good"]):
+        x = hp.Float("x", 0.0, 1.0, default=0.25)
+    return {"kind": kind, "x": x}
+
+
+def hopeless(hp):
+    return {"kind": "refused", "x": hp.Float("x", 0.0, 1.0, default=0.5)}
+
+
+HERE = {"module": "fake_recipe", "row": "line"}
+SPACES = {
+    "fake": {
+        "line": Space(suggest=line, **HERE),
+        "failing": Space(suggest=failing, **HERE),
+        "hopeless": Space(suggest=hopeless, **HERE),
+    }
+}
+
+if __name__ == "__main__":  # a search as a process that can be killed
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    import fake_recipe
+
+    from kfg.search.command import main
+
+    raise SystemExit(main(sys.argv[1:], spaces=fake_recipe.SPACES))

@@ -1,0 +1,162 @@
+"""Searches of a fake recipe: what is tried, what is kept, what is refused."""
+
+import json
+
+import pytest
+from reading import state, trials
+
+
+def test_the_rows_own_settings_come_first_and_the_best_is_written(search, tmp_path, capsys):
+    assert search("--max-trials", 5) == 0
+    rows = trials(tmp_path / "out")
+    scores = [float(row["score"]) for row in rows]
+    assert scores[0] == 0.5
+    assert len(set(scores)) == 5
+    best = json.loads((tmp_path / "out" / "best.json").read_text())
+    assert best["score"] == max(scores) == best["settings"]["x"]
+    assert best["objective"] == ["val_macro_recall", "max"]
+    said = capsys.readouterr().out
+    assert "5 trials, 5 completed, 0 failed" in said
+    assert f"--set @{tmp_path / 'out' / 'best.json'}" in said
+
+
+@pytest.mark.parametrize(("objective", "chosen"), [("val_macro_recall", max), ("val_accuracy", min), ("val_loss", min)])
+def test_the_objective_has_a_direction(search, tmp_path, objective, chosen):
+    # the fake's accuracy is 1 - x and its loss x
+    assert search("--max-trials", 4, "--objective", objective) == 0
+    x = [float(row["x"]) for row in trials(tmp_path / "out")]
+    assert json.loads((tmp_path / "out" / "best.json").read_text())["settings"]["x"] == chosen(x)
+
+
+def test_more_trials_go_on_as_if_never_stopped_and_none_is_run_twice(search, tmp_path):
+    calls = tmp_path / "calls"
+    for count in (2, 4, 4):
+        assert search("--max-trials", count, "--set", f"calls={calls}") == 0
+    assert [line.split()[0] for line in calls.read_text().splitlines()] == ["0", "1", "2", "3"]
+    assert search("--max-trials", 4, out=tmp_path / "whole") == 0
+    assert [row["x"] for row in trials(tmp_path / "whole")] == [row["x"] for row in trials(tmp_path / "out")]
+    assert search("--max-trials", 4, "--seed", 1, out=tmp_path / "other") == 0
+    assert [row["x"] for row in trials(tmp_path / "other")] != [row["x"] for row in trials(tmp_path / "out")]
+
+
+def test_failures_are_trials_with_a_reason_and_never_the_best(search, tmp_path):
+    assert search("--space", "failing", "--max-trials", 12, "--seed", 1) == 0
+    rows = trials(tmp_path / "out")
+    reasons = {row["kind"]: row["reason"] for row in rows}
+    expected = {
+        "raises": "RuntimeError: a defect",
+        "refused": "the loss is not a number",
+        "memory": "out of memory: no room",
+        "killed": "killed by SIGKILL, as the system does when memory is out",
+        "good": "",
+    }
+    assert reasons == expected
+    assert all((row["status"] == "FAILED") == bool(row["reason"]) == (row["score"] == "") for row in rows)
+    assert json.loads((tmp_path / "out" / "best.json").read_text())["settings"]["kind"] == "good"
+    records = state(tmp_path / "out")["records"].values()
+    (raised,) = [one for one in records if one["settings"]["kind"] == "raises"][:1]
+    assert "Traceback (most recent call last)" in raised["traceback"]
+    assert "in run\n" in raised["traceback"]
+
+
+def test_a_trial_over_its_time_is_ended(search, tmp_path):
+    assert search("--max-trials", 1, "--set", "kind=slow", "--trial-time", 0.3) == 2
+    (row,) = trials(tmp_path / "out")
+    assert row["reason"] == "--trial-time: over 0.3 s of training"
+    assert float(row["seconds"]) < 10
+
+
+def test_where_all_fail_the_end_is_one_line(search, tmp_path, capsys):
+    assert search("--space", "hopeless", "--max-trials", 50) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: all 10 trials failed, the first: the loss is not a number")
+    assert "\n" not in error
+    assert len(trials(tmp_path / "out")) == 10
+    assert not (tmp_path / "out" / "best.json").exists()
+
+
+def test_trainings_of_a_trial_are_averaged(search, tmp_path):
+    assert search("--max-trials", 2, "--executions", 3) == 0
+    first = trials(tmp_path / "out")[0]
+    assert float(first["score"]) == pytest.approx(0.51)  # 0.50, 0.51 and 0.52
+    assert float(first["sd"]) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("algorithm", ["bayesian", "hyperband"])
+def test_other_algorithms_resume_too(search, tmp_path, algorithm):
+    calls = tmp_path / "calls"
+    for count in (7, 12):
+        assert search("--algorithm", algorithm, "--max-trials", count, "--set", f"calls={calls}") == 0
+    assert len(calls.read_text().splitlines()) == len(trials(tmp_path / "out")) == 12
+    best = json.loads((tmp_path / "out" / "best.json").read_text())
+    assert best["score"] > 0.7
+    if algorithm == "hyperband":  # most trials are short, the best of them again and longer
+        epochs = [one["settings"]["epochs"] for one in state(tmp_path / "out")["records"].values()]
+        assert min(epochs) == 1
+        assert max(epochs) > 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--space", "failing"), ("--algorithm", "bayesian"), ("--seed", 5), ("--set", "y=0.5"), ("--executions", 2)],
+)
+def test_another_search_in_the_same_folder_is_refused(search, tmp_path, capsys, words):
+    assert search("--max-trials", 1) == 0
+    before = state(tmp_path / "out")
+    capsys.readouterr()
+    assert search("--max-trials", 2, *words) == 2
+    assert "holds a search with another" in capsys.readouterr().err
+    assert state(tmp_path / "out") == before
+
+
+def test_other_data_in_the_same_folder_are_refused(search, photos, tmp_path, capsys):
+    assert search("--max-trials", 1) == 0
+    for path in photos.rglob("*.png"):
+        target = tmp_path / "other" / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    assert search("--max-trials", 1, data=tmp_path / "other") == 0  # the same pictures elsewhere
+    target.unlink()
+    assert search("--max-trials", 1, data=tmp_path / "other") == 2
+    assert "holds a search with another data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--algorithm", "grid"), "--algorithm: 'grid' is none of random, bayesian, hyperband"),
+        (("--space", "circle"), "--space: 'circle' is none of line, failing, hopeless"),
+        (("--objective", "test_accuracy"), "--objective: 'test_accuracy' is none of val_macro_recall"),
+        (("--max-trials", "0"), "--max-trials: from 1 to"),
+        (("--seed", "-1"), "--seed: from 0 to"),
+        (("--trial-time", "0"), "--trial-time: seconds above 0"),
+        (("--set", "z=1"), "--set z=1"),
+        (("--set", "x=3"), "x: from 0 to 1"),
+        (("--set", "x=0.5"), "leaves nothing of the space line"),
+        (("--max-params", "many"), "many"),
+        (("--data", "/nowhere"), "/nowhere"),
+        (("--show", "/nowhere"), "/nowhere: holds no search"),
+    ],
+)
+def test_wrong_words_are_one_line(search, capsys, words, complaint):
+    assert search(*words) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ")
+    assert complaint in error
+    assert "\n" not in error
+
+
+def test_an_unknown_recipe_lists_the_known(capsys):
+    from kfg.search.command import main
+
+    assert main(["cub300", "--data", "x", "--out", "y"]) == 2
+    assert "RECIPE: 'cub300' is none of imagenet20, folder" in capsys.readouterr().err
+
+
+def test_a_finished_search_is_shown(search, tmp_path, capsys):
+    assert search("--space", "failing", "--max-trials", 3) == 0
+    capsys.readouterr()
+    assert search("--show", tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "RuntimeError: a defect" in said
+    assert "3 trials, " in said
