@@ -31,6 +31,17 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--max-params", metavar="N", help="a trial of more parameters fails; 10M is ten million")
     p.add_argument("--trial-time", type=float, metavar="SECONDS", help="a trial that trains longer fails")
     p.add_argument("--cache", type=pathlib.Path, help="folder for decoded images and features (default: OUT/cache)")
+    p.add_argument("--chief", metavar="HOST:PORT", help="lead a search here for workers on other machines")
+    p.add_argument(
+        "--worker", metavar="ID", help="run trials for the chief at --chief HOST:PORT; an ID for each worker"
+    )
+    p.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long chief and worker wait for a word of the other (default: 60)",
+    )
     p.add_argument("--show", type=pathlib.Path, metavar="DIR", help="print the search in DIR, running or not, and end")
     return p
 
@@ -71,25 +82,47 @@ def show(folder) -> int:
 
 
 def search(args, spaces) -> int:
-    """Run a search on this machine."""
+    """Run a search on this machine, or lead one, or work for one."""
     with quiet.tensorflow_notes():
         import tensorflow  # noqa: F401
-    from kfg.search import algorithms, live, planned, process, table, work
+    from kfg.search import algorithms, live, planned, spread, table
     from kfg.search import plan as planning
 
     plan = planned.from_words(args, spaces)
     settings = plan.settings()
+    if args.worker is not None:
+        client = spread.Client(args.chief, spread.worker_name(args.worker), patience=args.patience)
+        client.check(planning.digest(settings))
+        run_trials(client, plan, args, worker=args.worker, ended=tell)
+        return 0
     with planning.held(args.out):
         planning.claim(args.out, settings, plan.data_name)
+        space = plan.hyperparameters()
+        space.Fixed(planning.DIGEST, planning.digest(settings))
         oracle = algorithms.oracle(
-            plan.algorithm, plan.hyperparameters(), objective=plan.objective, direction=settings["objective"][1],
-            seed=plan.seed, max_trials=args.max_trials, epochs=plan.epochs,
+            plan.algorithm, space, objective=plan.objective, direction=settings["objective"][1], seed=plan.seed,
+            max_trials=args.max_trials, epochs=plan.epochs,
         )  # fmt: skip
-        oracle.attach(args.out / table.STATE_FILE, lease=0.0)
+        oracle.attach(args.out / table.STATE_FILE, lease=0.0 if args.chief is None else args.patience)
         shown = live.Live(args.out, oracle, settings, plan.given)
-        work.work(
-            oracle, plan, worker=LOCAL, folder=args.out / "trials", cache_dir=args.cache or args.out / "cache",
-            made=process.context(plan.space.module), ended=shown.ended,
-        )  # fmt: skip
+        if not oracle.done():
+            if args.chief is None:
+                run_trials(oracle, plan, args, worker=LOCAL, ended=lambda *_: shown.ended())
+            else:
+                spread.serve(oracle, args.chief, ended=shown.ended)
         shown.finish()
     return 0
+
+
+def tell(trial, record) -> None:
+    """Print a trial that a worker has run."""
+    print(f"trial {trial}: {record['reason'] or record['scores']}, {record['seconds']:.1f} s", flush=True)
+
+
+def run_trials(oracle, plan, args, *, worker, ended) -> None:
+    from kfg.search import process, work
+
+    work.work(
+        oracle, plan, worker=worker, folder=args.out / "trials", cache_dir=args.cache or args.out / "cache",
+        made=process.context(plan.space.module), every=args.patience / 4, ended=ended,
+    )  # fmt: skip

@@ -25,12 +25,15 @@ class Live:
         self._print()
 
     def ended(self) -> None:
-        """Show the trials that have ended since the last call.
+        """Show the trials that have ended since the last call, if any.
 
         Raises:
             InputError: the first ENOUGH trials failed, all of them.
         """
+        before = len(self.printed)
         found = self._print()
+        if len(self.printed) == before:
+            return
         table.write_csv(self.folder / table.CSV_FILE, found)
         winner = table.best(found, self.settings["objective"][1])
         if winner:
@@ -48,6 +51,8 @@ class Live:
         if table.best(found, self.settings["objective"][1]) is None:
             raise InputError(self._all_failed(found))
         print(table.summary(found, self.settings))
+        if not self.oracle.done():
+            print("fewer than asked for: no other settings were found")
         print(f"settings of the best: --set @{self.folder / table.BEST_FILE}")
 
     def _found(self):

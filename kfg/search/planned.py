@@ -8,6 +8,7 @@ from kfg.models.freezing import parse_count
 from kfg.recipes import _data
 from kfg.recipes._options import assigned, replaced
 from kfg.recipes.spaces import SPACES
+from kfg.search import spread
 from kfg.search.algorithms import ALGORITHMS
 from kfg.search.plan import OBJECTIVES, Plan
 
@@ -32,6 +33,14 @@ def from_words(args, spaces=None) -> Plan:
             raise InputError(f"--{option.replace('_', '-')}: from {low} to {high}, got {getattr(args, option)}")
     if args.trial_time is not None and not args.trial_time > 0:
         raise InputError(f"--trial-time: seconds above 0, got {args.trial_time}")
+    if args.worker is not None and args.chief is None:
+        raise InputError(f"--worker {args.worker}: needs --chief HOST:PORT")
+    if args.chief is not None:
+        spread.address(args.chief)
+    if args.worker is not None:
+        spread.worker_name(args.worker)
+    if not 0 < args.patience < 1e6:
+        raise InputError(f"--patience: seconds above 0, got {args.patience}")
     for option in ("data", "out"):
         if getattr(args, option) is None:
             raise InputError(f"--{option}: is needed for a search; --show DIR prints one")

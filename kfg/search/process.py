@@ -35,16 +35,16 @@ class Outcome:
 
 
 def context(module: str):
-    """Return the multiprocessing context whose server has imported what trials need; start it now.
+    """Return the multiprocessing context whose server has imported what trials need.
 
     Args:
         module: of the recipe.
     """
-    from multiprocessing import forkserver
-
     made = multiprocessing.get_context("forkserver")
     made.set_forkserver_preload(["kfg.recipes", trial.__name__, module])  # the first imports TensorFlow quietly
-    forkserver.ensure_running()
+    first = made.Process(target=int)  # starts when the imports are done: no trial has to wait for them
+    first.start()
+    first.join()
     return made
 
 

@@ -1,5 +1,6 @@
 """What a worker does: ask for a trial, run it, tell how it ended, until there are no more."""
 
+import functools
 import json
 import pathlib
 import shutil
@@ -10,10 +11,11 @@ from kfg.search import process, trial
 from kfg.search.algorithms import COMPLETED, FAILED, IDLE, RECORD, STOPPED
 
 PAUSE = 1.0  # seconds between two questions when there is nothing to do yet
-BEAT = 10.0  # seconds between two signs of life
 
 
-def work(oracle, plan, *, worker: str, folder: pathlib.Path, cache_dir: pathlib.Path, made, ended=lambda: None) -> None:
+def work(
+    oracle, plan, *, worker: str, folder: pathlib.Path, cache_dir: pathlib.Path, made, every: float, ended
+) -> None:
     """Run trials until the oracle has no more.
 
     Args:
@@ -23,7 +25,8 @@ def work(oracle, plan, *, worker: str, folder: pathlib.Path, cache_dir: pathlib.
         folder: of the trials' own folders.
         cache_dir: of decoded images and features.
         made: what `process.context` returned.
-        ended: called after each trial.
+        every: seconds between two signs of life while a trial runs.
+        ended: function (trial's id, what is recorded of it), called after each trial.
     """
     while True:
         given = oracle.create_trial(worker)
@@ -32,30 +35,30 @@ def work(oracle, plan, *, worker: str, folder: pathlib.Path, cache_dir: pathlib.
         if given.status == IDLE:
             time.sleep(PAUSE)
             continue
-        runner = _Trial(plan, given, folder / worker / given.trial_id, cache_dir, made, oracle)
-        record = {"worker": worker, **runner.run()}
+        runner = _Trial(plan, given.hyperparameters.values, folder / worker / given.trial_id, cache_dir)
+        alive = {"beat": functools.partial(oracle.get_trial, given.trial_id), "every": every}
+        record = {"worker": worker, **runner.run(made, alive)}
         given.status = FAILED if record["reason"] else COMPLETED
         given.hyperparameters.values[RECORD] = json.dumps(record)
         oracle.end_trial(given)
-        ended()
+        ended(given.trial_id, record)
 
 
 class _Trial:
     """One trial: its trainings, one after another, within its time."""
 
-    def __init__(self, plan, given, folder, cache_dir, made, oracle):
-        self.plan, self.given, self.folder, self.cache_dir, self.made = plan, given, folder, cache_dir, made
-        self.beat = lambda: oracle.get_trial(given.trial_id)
+    def __init__(self, plan, values, folder, cache_dir):
+        self.plan, self.values, self.folder, self.cache_dir = plan, values, folder, cache_dir
 
-    def run(self) -> dict:
+    def run(self, made, alive) -> dict:
         """Return what the table and best.json need to know."""
         begun, left, figures = time.monotonic(), self.plan.trial_time, []
-        changes = self.plan.changes(self.given.hyperparameters.values)
+        changes = self.plan.changes(self.values)
         record = {"settings": changes, "metrics": None, "scores": None, "reason": "", "traceback": ""}
         shutil.rmtree(self.folder, ignore_errors=True)  # of a try that was cut off
         for number in range(self.plan.executions):
             request = self._request(changes, self.plan.seed + number)
-            outcome = process.run(request, self.made, limit=left, beat=self.beat, every=BEAT)
+            outcome = process.run(request, made, limit=left, **alive)
             if outcome.figures is None:
                 record |= {"reason": outcome.reason, "traceback": outcome.traceback}
                 break

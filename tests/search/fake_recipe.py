@@ -60,7 +60,11 @@ def failing(hp):
     kind = hp.Choice("kind", ["raises", "refused", "memory", "killed", "good"], default="raises")
     with hp.conditional_scope("kind", ["good"]):
         x = hp.Float("x", 0.0, 1.0, default=0.25)
-    return {"kind": kind, "x": x}
+    return {"kind": kind, "x": x, "y": hp.Float("y", 0.0, 1.0, default=0.0)}
+
+
+def small(hp):
+    return {"x": hp.Choice("x", [0.25, 0.5, 0.75], default=0.5)}
 
 
 def hopeless(hp):
@@ -72,6 +76,7 @@ SPACES = {
     "fake": {
         "line": Space(suggest=line, **HERE),
         "failing": Space(suggest=failing, **HERE),
+        "small": Space(suggest=small, **HERE),
         "hopeless": Space(suggest=hopeless, **HERE),
     }
 }

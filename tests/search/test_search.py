@@ -40,7 +40,7 @@ def test_more_trials_go_on_as_if_never_stopped_and_none_is_run_twice(search, tmp
 
 
 def test_failures_are_trials_with_a_reason_and_never_the_best(search, tmp_path):
-    assert search("--space", "failing", "--max-trials", 12, "--seed", 1) == 0
+    assert search("--space", "failing", "--max-trials", 20, "--seed", 1) == 0
     rows = trials(tmp_path / "out")
     reasons = {row["kind"]: row["reason"] for row in rows}
     expected = {
@@ -73,6 +73,13 @@ def test_where_all_fail_the_end_is_one_line(search, tmp_path, capsys):
     assert "\n" not in error
     assert len(trials(tmp_path / "out")) == 10
     assert not (tmp_path / "out" / "best.json").exists()
+
+
+@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+def test_a_space_of_three_has_three_trials(search, tmp_path, capsys, algorithm):
+    assert search("--space", "small", "--max-trials", 30, "--algorithm", algorithm, "--set", "epochs=1") == 0
+    assert "fewer than asked for: no other settings were found" in capsys.readouterr().out
+    assert sorted(float(row["x"]) for row in trials(tmp_path / "out")) == [0.25, 0.5, 0.75]
 
 
 def test_trainings_of_a_trial_are_averaged(search, tmp_path):
@@ -125,7 +132,7 @@ def test_other_data_in_the_same_folder_are_refused(search, photos, tmp_path, cap
     ("words", "complaint"),
     [
         (("--algorithm", "grid"), "--algorithm: 'grid' is none of random, bayesian, hyperband"),
-        (("--space", "circle"), "--space: 'circle' is none of line, failing, hopeless"),
+        (("--space", "circle"), "--space: 'circle' is none of line, failing, small, hopeless"),
         (("--objective", "test_accuracy"), "--objective: 'test_accuracy' is none of val_macro_recall"),
         (("--max-trials", "0"), "--max-trials: from 1 to"),
         (("--seed", "-1"), "--seed: from 0 to"),
@@ -154,9 +161,9 @@ def test_an_unknown_recipe_lists_the_known(capsys):
 
 
 def test_a_finished_search_is_shown(search, tmp_path, capsys):
-    assert search("--space", "failing", "--max-trials", 3) == 0
+    assert search("--space", "failing", "--max-trials", 8, "--seed", 1) == 0
     capsys.readouterr()
     assert search("--show", tmp_path / "out") == 0
     said = capsys.readouterr().out
     assert "RuntimeError: a defect" in said
-    assert "3 trials, " in said
+    assert "8 trials, " in said
