@@ -8,15 +8,15 @@ from kfg.recipes._progress import Progress
 from kfg.training import features, fit
 
 
-def train(job, training, validation, **settings):
+def train(job, training, validation, *, policy=None, **settings):
     """Fit `job.model`, or go on with it where `job.resume` asks for that; arguments as for `fit_on`.
 
     Where the trunk is frozen and the images are not augmented, its features are computed once, not in every epoch.
     """
-    if settings.get("policy") is None and freezing.is_constant(job.model):
+    if policy is None and freezing.is_constant(job.model):
         return train_head(job, training, validation, optimizer=job.optimizer, loss=job.loss, **settings)
     job.fitted = job.model
-    return fit_on(job, training, validation, **settings)
+    return fit_on(job, training, validation, policy=policy, **settings)
 
 
 def fit_on(
