@@ -59,9 +59,9 @@ class Config:
     backbone: str = "efficientnet-lite0"  # a key of kfg.models.backbones
     weights: str = "imagenet"  # imagenet, none, or a file
     freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, when the whole net is trained
-    image_size: tuple[int, int] = (224, 224)  # pixels, height and width
+    image_size: tuple[int, int] = (256, 256)  # pixels, height and width
     test_fraction: float = 0.2  # of all images
-    val_fraction: float = 0.1  # of all images
+    val_fraction: float = 0.05  # of all images; they only choose between the head and the whole net
     split_seed: int = 0
     policy: Policy = AUGMENTED
     dropout: float = 0.2  # on the features
