@@ -7,7 +7,7 @@ import statistics
 
 from kfg.errors import InputError
 
-RECIPES = ("imagenet20", "fruit3", "cub200", "retail258")
+RECIPES = ("imagenet20", "fruit3", "cub200", "retail258", "folder")
 RESULTS = "results.jsonl"
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named beside a figure
 
@@ -53,9 +53,10 @@ def table(recipe_name: str, results) -> str:
         lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else 'not measured'}")
         lines += [f"{'':<{width + 23}}   {more}" for more in measured[1:]]
     lines += ["", "Ours are on the data named: beside the study's figures, which are on its own."]
-    lines += [recipe.CAVEAT, ""]
-    lines += ["The report says / its code does:"]
-    lines += [f"- {said} / {did}" for said, did in recipe.ERRATA]
+    lines += [recipe.CAVEAT]
+    if recipe.ERRATA:
+        lines += ["", "The report says / its code does:"]
+        lines += [f"- {said} / {did}" for said, did in recipe.ERRATA]
     return "\n".join(lines)
 
 
