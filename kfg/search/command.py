@@ -42,6 +42,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long chief and worker wait for a word of the other (default: 60)",
     )
+    p.add_argument(
+        "--finish", type=int, nargs="?", const=1, default=0, metavar="N",
+        help="then train the best settings in full, N times (default: once), and test them on the test images",
+    )  # fmt: skip
     p.add_argument("--show", type=pathlib.Path, metavar="DIR", help="print the search in DIR, running or not, and end")
     return p
 
@@ -70,7 +74,7 @@ def main(argv=None, *, spaces=None) -> int:
 
 
 def show(folder) -> int:
-    """Print the search in a folder."""
+    """Print the search in a folder, and write its page."""
     from kfg.search import table
 
     head, state = table.read(folder)
@@ -78,6 +82,9 @@ def show(folder) -> int:
     print(f"{settings['recipe']} {settings['space']} on {head['data']}, {settings['algorithm']}")
     print(table.text(found, settings["objective"][1]))
     print(table.summary(found, settings))
+    from kfg.search import page  # after the table: pictures take seconds
+
+    print(f"page: {page.write(folder)}")
     return 0
 
 
@@ -104,13 +111,17 @@ def search(args, spaces) -> int:
             max_trials=args.max_trials, epochs=plan.epochs,
         )  # fmt: skip
         oracle.attach(args.out / table.STATE_FILE, lease=0.0 if args.chief is None else args.patience)
-        shown = live.Live(args.out, oracle, settings, plan.given)
+        shown = live.Live(args.out, oracle, plan, settings)
         if not oracle.done():
             if args.chief is None:
                 run_trials(oracle, plan, args, worker=LOCAL, ended=lambda *_: shown.ended())
             else:
                 spread.serve(oracle, args.chief, ended=shown.ended)
         shown.finish()
+        if args.finish:
+            from kfg.search import finish
+
+            finish.finish(plan, args.out, args.cache or args.out / "cache", runs=args.finish)
     return 0
 
 

@@ -3,7 +3,7 @@
 import pathlib
 
 from kfg.errors import InputError
-from kfg.search import table
+from kfg.search import page, table
 
 ENOUGH = 10  # trials that failed before one completed: the search ends
 
@@ -14,12 +14,12 @@ class Live:
     Args:
         folder: of the search.
         oracle: attached oracle of kfg.search.algorithms.
-        settings: what decides the search.
-        given: settings of all trials.
+        plan: Plan.
+        settings: what it says decides the search.
     """
 
-    def __init__(self, folder: pathlib.Path, oracle, settings: dict, given: dict):
-        self.folder, self.oracle, self.settings, self.given = folder, oracle, settings, given
+    def __init__(self, folder: pathlib.Path, oracle, plan, settings: dict):
+        self.folder, self.oracle, self.plan, self.settings = folder, oracle, plan, settings
         self.printed = set()
         print(table.HEADER)
         self._print()
@@ -37,22 +37,25 @@ class Live:
         table.write_csv(self.folder / table.CSV_FILE, found)
         winner = table.best(found, self.settings["objective"][1])
         if winner:
-            table.write_best(self.folder / table.BEST_FILE, winner, self.settings, self.given)
+            table.write_best(self.folder / table.BEST_FILE, winner, self.settings, self.plan.full(winner["settings"]))
         elif sum(row["status"] == "FAILED" for row in found) >= ENOUGH:
+            page.write(self.folder)
             raise InputError(self._all_failed(found))
 
     def finish(self) -> None:
-        """Print the best trial.
+        """Write the page and print the best trial.
 
         Raises:
             InputError: there is none.
         """
         found = self._found()
+        shown = page.write(self.folder)
         if table.best(found, self.settings["objective"][1]) is None:
             raise InputError(self._all_failed(found))
         print(table.summary(found, self.settings))
         if not self.oracle.done():
             print("fewer than asked for: no other settings were found")
+        print(f"page: {shown}")
         print(f"settings of the best: --set @{self.folder / table.BEST_FILE}")
 
     def _found(self):

@@ -14,9 +14,8 @@ from kfg.files import read_json, write_json
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._options import replaced, tuples
 from kfg.recipes.spaces import Space
-from kfg.search.table import PREFIXES, SETTINGS_FILE
+from kfg.search.table import HYPERBAND_EPOCHS, PREFIXES, SETTINGS_FILE
 
-HYPERBAND_EPOCHS, HYPERBAND_FROM = "tuner/epochs", "tuner/trial_id"
 DIGEST = "kfg/search"  # a fixed value of every space: workers compare it with their own
 OBJECTIVES = {"val_macro_recall": "max", "val_accuracy": "max", "val_loss": "min"}
 
@@ -91,6 +90,12 @@ class Plan:
         if HYPERBAND_EPOCHS in values:
             changes[self.space.epochs] = values[HYPERBAND_EPOCHS]
         return changes
+
+    def full(self, changes: dict) -> dict:
+        """Return a trial's settings as a full run takes them: with what was given by hand, and with all epochs."""
+        if self.algorithm == "hyperband":
+            changes = {name: value for name, value in changes.items() if name != self.space.epochs}
+        return {**changes, **self.given}
 
     def configured(self, changes: dict):
         """Return the Config of a trial."""

@@ -28,7 +28,12 @@ def from_words(args, spaces=None) -> Plan:
     space = _known("--space", name, known)
     _known("--algorithm", args.algorithm, ALGORITHMS)
     _known("--objective", args.objective, OBJECTIVES)
-    for option, low, high in (("max_trials", 1, 10**6), ("executions", 1, 1000), ("seed", 0, 2**30)):
+    for option, low, high in (
+        ("max_trials", 1, 10**6),
+        ("executions", 1, 1000),
+        ("finish", 0, 1000),
+        ("seed", 0, 2**30),
+    ):
         if not low <= getattr(args, option) <= high:
             raise InputError(f"--{option.replace('_', '-')}: from {low} to {high}, got {getattr(args, option)}")
     if args.trial_time is not None and not args.trial_time > 0:

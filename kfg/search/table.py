@@ -9,6 +9,7 @@ from kfg.files import read_json, whole, write_json
 SETTINGS_FILE, STATE_FILE = "search.json", "oracle.json"
 CSV_FILE, BEST_FILE = "trials.csv", "best.json"
 COLUMNS = ("trial", "status", "score", "sd", "seconds", "worker", "reason")
+HYPERBAND_EPOCHS = "tuner/epochs"
 PREFIXES = ("kfg/", "tuner/")  # values that are no settings
 
 
@@ -37,6 +38,8 @@ def rows(state: dict) -> list[dict]:
     for name in state["start_order"]:
         one, record = by_id[name], state["records"].get(name, {})
         values = {key: value for key, value in one["values"].items() if not key.startswith(PREFIXES)}
+        if HYPERBAND_EPOCHS in one["values"]:
+            values["epochs"] = one["values"][HYPERBAND_EPOCHS]
         result.append({"trial": name, "status": one["status"], "score": one["score"], "values": values}
                       | {key: record.get(key) for key in
                          ("settings", "metrics", "scores", "seconds", "worker", "reason", "traceback")})  # fmt: skip
@@ -74,13 +77,13 @@ def deviation(scores) -> float | None:
     return (sum((score - mean) ** 2 for score in scores) / (len(scores) - 1)) ** 0.5
 
 
-def write_best(path, row: dict, settings: dict, given: dict) -> None:
+def write_best(path, row: dict, settings: dict, full: dict) -> None:
     """Write the settings of the best trial, as `--set @best.json` takes them.
 
     Args:
         row: of `rows`.
-        settings: of the search.
-        given: settings of all its trials.
+        settings: what decides the search.
+        full: the trial's settings for a full run.
     """
     write_json(
         path,
@@ -88,7 +91,7 @@ def write_best(path, row: dict, settings: dict, given: dict) -> None:
             **{key: settings[key] for key in ("recipe", "row", "space", "objective")},
             "trial": row["trial"],
             "score": row["score"],
-            "settings": {**row["settings"], **given},
+            "settings": full,
         },
     )
 

@@ -1,0 +1,35 @@
+"""Train the winner in full: the only part of a search that looks at test images."""
+
+import importlib
+import pathlib
+
+from kfg.files import read_json
+from kfg.recipes import _data, _runner
+from kfg.recipes._job import Job
+from kfg.recipes._options import replaced, tuples
+from kfg.search import table
+
+
+def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) -> None:
+    """Run the recipe with the best trial's settings, with seeds from the plan's on; what is finished is not repeated.
+
+    The run folders are `folder`/RECIPE/SPACE-searched/seed-N, with report and export; their rows are in results.jsonl.
+
+    Args:
+        plan: Plan.
+        folder: of the search, ended.
+        cache_dir: of decoded images and features.
+        runs: int >= 1.
+    """
+    recipe = importlib.import_module(plan.space.module)
+    best = read_json(folder / table.BEST_FILE)
+    note = f"settings of trial {best['trial']} of a search, {best['objective'][0]} {best['score']:.4f} there"
+    _data.be_deterministic()
+    data = _data.Data(index=plan.index, name=plan.data_name, cache_dir=cache_dir)
+    config = replaced(plan.config, tuples(best["settings"]))
+    for seed in range(plan.seed, plan.seed + runs):
+        job = Job(
+            recipe=plan.recipe, row=f"{plan.space_name}-searched", config=config,
+            seed=seed, data=data, out=folder, resume=True, note=note, max_params=plan.max_params,
+        )  # fmt: skip
+        _runner.run_one(recipe, job)

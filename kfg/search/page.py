@@ -1,0 +1,143 @@
+"""Write what a search found: pictures and one self-contained search.html."""
+
+import pathlib
+
+from kfg.evaluation import figures
+from kfg.files import write_text
+from kfg.report import markup
+from kfg.report.markup import Number, Safe, Section, tag
+from kfg.search import axes, pictures, table
+from kfg.search.table import short
+
+PAGE = "search.html"
+PARALLEL, IMPORTANCE, PROGRESS = "parallel.png", "importance.png", "progress.png"
+
+
+def write(folder: pathlib.Path) -> pathlib.Path:
+    """Write pictures and page of a search, running or not, into its folder; return the page's path.
+
+    Raises:
+        InputError: no search there, or a folder that cannot be written.
+    """
+    head, state = table.read(folder)
+    found, (objective, direction) = table.rows(state), head["settings"]["objective"]
+    along = axes.axes(state, found)
+    judged = axes.importance(found, along)
+    drawn = {}
+    if along:
+        drawn[PARALLEL] = pictures.parallel(found, along, objective, direction)
+    if judged:
+        drawn[IMPORTANCE] = pictures.mattered(judged[0])
+    if table.best(found, direction):
+        drawn[PROGRESS] = pictures.progress(found, objective, direction)
+    for name, figure in drawn.items():
+        figures.save(figure, folder / name)
+    write_text(folder / PAGE, page(head, found, judged, {name: (folder / name).read_bytes() for name in drawn}))
+    return folder / PAGE
+
+
+def page(head: dict, found: list[dict], judged, drawn: dict[str, bytes]) -> str:
+    """Return the search as one HTML document.
+
+    Args:
+        head: of `table.read`.
+        found: of `table.rows`.
+        judged: of `axes.importance`.
+        drawn: name -> bytes of the pictures there are.
+    """
+    settings = head["settings"]
+    winner = table.best(found, settings["objective"][1])
+    sections = [("Result", "result", _result(settings, found, winner))]
+    if PARALLEL in drawn:
+        text = "A line is a trial, from its settings to its score; the best is thick, those that failed are dotted."
+        body = [markup.paragraph(text), markup.picture(drawn[PARALLEL], "Trials as lines", zoom=True)]
+        sections.append(("Trials as lines", "lines", markup.joined(body)))
+    sections.append(("What mattered", "importance", _mattered(judged, drawn)))
+    if PROGRESS in drawn:
+        sections.append(("Score by trial", "progress", markup.picture(drawn[PROGRESS], "Score by trial")))
+    sections.append(("Trials", "trials", _trials(found, settings)))
+    failed = [row for row in found if row["status"] == "FAILED"]
+    if failed:
+        sections.append(("Failed trials", "failed", _failed(failed)))
+    sections.append(("How it was searched", "method", _method(head)))
+    lead = (
+        f"{settings['algorithm']} search over the space {settings['space']} of {settings['recipe']} on {head['data']}."
+    )
+    return markup.page("Search: " + settings["space"], lead, [Section(*section) for section in sections])
+
+
+def _result(settings, found, winner) -> Safe:
+    parts = [markup.paragraph(table.summary(found, settings) + ".")]
+    if winner:
+        objective = settings["objective"][0]
+        others = ", ".join(f"{name} {short(value)}" for name, value in winner["metrics"].items() if name != objective)
+        command = f"python -m kfg.recipes.{settings['recipe']} --data DIR --rows {settings['row']} --set @best.json"
+        parts += [
+            markup.tiles([markup.tile(objective, f"{winner['score']:.4f}", f"trial {winner['trial']}")]),
+            markup.paragraph("On validation images; ", others, ".", note=True),
+            markup.pairs((name, short(value)) for name, value in winner["values"].items()),
+            markup.code(command),
+        ]
+        text = (
+            "The best of many scores on the same images is flattered by the choice: what it is worth, a full run with "
+            "--finish says, on test images no trial has seen."
+        )
+        parts.append(markup.paragraph(text, note=True))
+    return markup.joined(parts)
+
+
+def _mattered(judged, drawn) -> Safe:
+    if judged is None:
+        return markup.paragraph(f"Not judged: that takes {axes.FEWEST} completed trials and two settings that differ.")
+    text = (
+        f"Permutation importance in a random forest ({axes.TREES} trees) of the completed trials. On trials left out "
+        f"the forest explains R² = {judged[1]:.2f} of the scores' variance: "
+        + ("about nothing, so do not read the bars." if judged[1] < 0.1 else "the nearer to 1, the more to believe.")
+    )
+    return markup.joined([markup.paragraph(text), markup.picture(drawn[IMPORTANCE], "Importance of settings")])
+
+
+def _trials(found, settings) -> Safe:
+    names = list(dict.fromkeys(name for row in found for name in row["values"]))
+    so_far, rows = None, []
+    for at, row in enumerate(found):
+        so_far = table.best(found[: at + 1], settings["objective"][1])
+        score = Number("" if row["score"] is None else f"{row['score']:.4f}", row["score"])
+        sd = table.deviation(row["scores"])
+        rows.append([
+            Number(row["trial"], int(row["trial"])), row["status"].lower(), score,
+            Number("" if sd is None else f"{sd:.4f}", sd),
+            Number(f"{so_far['score']:.4f}" if so_far else "", so_far and so_far["score"]),
+            Number("" if row["seconds"] is None else f"{row['seconds']:.1f}", row["seconds"]), row["worker"] or "",
+            *(_cell(row["values"].get(name)) for name in names),
+        ])  # fmt: skip
+    headers = ["trial", "status", "score", "sd", "best so far", "seconds", "worker", *names]
+    return markup.table(headers, rows, sortable=True, tall=True)
+
+
+def _cell(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return Number(short(value), value)
+    return "" if value is None else short(value)
+
+
+def _failed(failed) -> Safe:
+    parts = []
+    for row in failed:
+        values = ", ".join(f"{name} {short(value)}" for name, value in row["values"].items())
+        parts += [tag("h3", f"Trial {row['trial']}: {row['reason']}"), markup.paragraph(values, note=True)]
+        if row["traceback"]:
+            parts.append(tag("details", tag("summary", "traceback"), markup.code(row["traceback"])))
+    return markup.joined(parts)
+
+
+def _method(head) -> Safe:
+    settings = head["settings"]
+    told = ("algorithm", "seed", "executions", "max_params", "trial_time")
+    pairs = [("data", f"{head['data']}, {settings['data']['images']:,} images, {settings['data']['classes']} classes")]
+    pairs += [(name.replace("_", " "), "none" if settings[name] is None else settings[name]) for name in told]
+    text = (
+        "KerasTuner chooses the settings; the first trial has the recipe's own. Each training is a process of its own "
+        "on training images, scored on validation images; test images are not looked at."
+    )
+    return markup.joined([markup.paragraph(text), markup.pairs(pairs)])

@@ -1,0 +1,101 @@
+"""Pictures of a search: its trials as lines through their settings, what mattered, how the best score grew."""
+
+import math
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from kfg.evaluation.figures import BLUE, FAINT, INK, ORANGE, short, styled
+from kfg.search.table import best
+from kfg.search.table import short as brief
+
+COLUMN = 1.25  # inches per axis
+ABSENT = -0.12  # where a line passes an axis that its trial has no setting of
+
+
+@styled
+def parallel(found: list[dict], along: list, objective: str, direction: str) -> Figure:
+    """One line per trial through its settings to its score; the best thick, failed ones grey and without an end.
+
+    Args:
+        found: of `table.rows`.
+        along: of `axes.axes`.
+        objective, direction: of the search.
+    """
+    scores = [row["score"] for row in found if row["status"] == "COMPLETED"]
+    low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
+    width = (high - low) or 1.0
+    figure = Figure(figsize=(max(6.0, COLUMN * (len(along) + 1.6)), 4.8), layout="constrained")
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(-0.3, len(along) + 0.45)
+    axes.set_ylim(-0.28, 1.12)
+    colours = matplotlib.colormaps["viridis"]
+    winner = best(found, direction)
+    for row in sorted(found, key=lambda row: row is winner):
+        places = [axis.at(row["values"].get(axis.name)) for axis in along]
+        places = [ABSENT if math.isnan(place) else place for place in places]
+        if row["status"] == "COMPLETED":
+            share = (row["score"] - low) / width
+            colour = ORANGE if row is winner else colours(0.9 * (share if direction == "max" else 1 - share))
+            axes.plot(range(len(along) + 1), [*places, share], color=colour, lw=2.6 if row is winner else 1, alpha=0.85)
+        else:
+            axes.plot(range(len(along)), places, color=FAINT, lw=0.8, linestyle=(0, (2, 3)), alpha=0.7)
+    for at, axis in enumerate(along):
+        _scale(axes, at, short(axis.name, 18), _ticks(axis))
+    _scale(axes, len(along), objective, [(0.0, f"{low:.3f}"), (0.5, f"{(low + high) / 2:.3f}"), (1.0, f"{high:.3f}")])
+    return figure
+
+
+def _ticks(axis):
+    if axis.choices:
+        return [(axis.at(choice), short(brief(choice), 14)) for choice in axis.choices]
+    ends = [axis.low, math.sqrt(axis.low * axis.high) if axis.log else (axis.low + axis.high) / 2, axis.high]
+    return [(place, brief(float(value))) for place, value in zip((0.0, 0.5, 1.0), ends, strict=True)]
+
+
+def _scale(axes, at, name, ticks):
+    axes.plot([at, at], [0, 1], color=INK, lw=1)
+    axes.annotate(name, (at, 1.07), ha="center", va="bottom", fontsize=8.5, fontweight="bold", rotation=14)
+    for place, text in ticks:
+        axes.plot([at - 0.03, at + 0.03], [place, place], color=INK, lw=1)
+        axes.annotate(
+            text,
+            (at + 0.05, place),
+            va="center",
+            fontsize=7.5,
+            bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 0.6},
+        )
+
+
+@styled
+def mattered(rows: list[tuple[str, float, float]]) -> Figure:
+    """Bars of permutation importance with their standard deviations.
+
+    Args:
+        rows: (name, mean, standard deviation) of `axes.importance`.
+    """
+    figure = Figure(figsize=(6.4, 0.9 + 0.32 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    names = [short(name) for name, _, _ in reversed(rows)]
+    axes.barh(
+        names, [mean for _, mean, _ in reversed(rows)], xerr=[sd for *_, sd in reversed(rows)], color=BLUE, ecolor=FAINT
+    )
+    axes.set_xlabel("fall of the forest's R² when the setting is shuffled")
+    axes.axvline(0, color=INK, lw=0.8)
+    return figure
+
+
+@styled
+def progress(found: list[dict], objective: str, direction: str) -> Figure:
+    """Scores in the order the trials were begun, and the best so far."""
+    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    completed = [(at, row["score"]) for at, row in enumerate(found) if row["status"] == "COMPLETED"]
+    axes.scatter(*zip(*completed, strict=True), s=14, color=BLUE, label="trial")
+    so_far = [(at, best(found[: at + 1], direction)["score"]) for at, _ in completed]
+    axes.step(*zip(*so_far, strict=True), where="post", color=ORANGE, label="best so far")
+    axes.set_xlabel("trial")
+    axes.set_ylabel(objective)
+    axes.legend(frameon=False)
+    return figure
