@@ -54,7 +54,7 @@ class Diversification(keras.layers.Layer):
     def call(self, maps):
         strength = self.gamma * self.scale
         if not strength:
-            return [ops.identity(x) for x in maps]
+            return list(maps)
         places = [ops.reshape(x, (-1, np.prod(x.shape[1:3]), x.shape[3])) for x in maps]
         lengths = [ops.sum(ops.square(x), axis=-1, keepdims=True) for x in places]
         directions = [x * ops.rsqrt(ops.maximum(n, SMALLEST)) for x, n in zip(places, lengths, strict=True)]

@@ -93,7 +93,7 @@ class BranchedClassifier(keras.Model):
             raise InputError(f"branch: {name!r} is none of {', '.join(self._training.branches)}")
         logits = self._training.graph.output[name]
         probabilities = keras.layers.Activation("softmax", name=ANSWER, dtype="float32")(logits)
-        return keras.Model(self.inputs, probabilities, name=f"{self.name}_{name}")
+        return keras.Model(self.input, probabilities, name=f"{self.name}_{name}")
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         if not isinstance(y_pred, dict):

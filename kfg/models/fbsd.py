@@ -104,7 +104,7 @@ def extend(
 
 def strip_weights(model: BranchedClassifier) -> keras.Model:
     """Return a model images -> {"stage3": float32 (B, 8), "stage4": (B, 4), "stage5": (B, 2)}; each row sums to 1."""
-    return keras.Model(model.inputs, {stage: model.get_layer(f"head_{stage}_strips").output[2] for stage in STAGES})
+    return keras.Model(model.input, {stage: model.get_layer(f"head_{stage}_strips").output[2] for stage in STAGES})
 
 
 def _boosted(trunk, taps, *, strip_axis, alpha, beta):
