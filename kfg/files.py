@@ -2,11 +2,15 @@
 
 import contextlib
 import errno
+import fcntl
 import json
+import logging
 import os
 import pathlib
 
 from kfg.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -39,6 +43,30 @@ def whole(path, mode: str = "w"):
     finally:
         with contextlib.suppress(OSError):  # a folder that refuses the write refuses the removal too
             partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def exclusive(path):
+    """Hold a lock among processes, which the system lets go of when the process ends, however it ends.
+
+    Args:
+        path: a file for this lock alone; it stays.
+    Raises:
+        InputError: its folder cannot be written.
+    """
+    path = pathlib.Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    with open(path, "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.warning("%s: another process computes the same; waiting for it", path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_text(path, text: str) -> None:

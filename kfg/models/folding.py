@@ -53,15 +53,20 @@ def fold(model) -> keras.Model:
             folded.get_layer(layer.name).set_weights(_folded(layer, followers[layer.name]))
         elif layer.weights and layer.name not in normalisations:
             folded.get_layer(layer.name).set_weights(layer.get_weights())
+        if isinstance(layer, layers.Normalization):
+            folded.get_layer(layer.name).finalize_state()  # it computes with copies of its weights
     return folded
 
 
 def _followers(model) -> dict:
     """Return convolution's name -> the normalisation that alone takes its output."""
-    found = {}
+    graph = model._functional if isinstance(model, keras.Sequential) else model
+    found, operations = {}, {id(operation) for operation in graph.operations}
+    results = {id(tensor) for tensor in graph.outputs}
     for layer in model.layers:
-        consumers = [node.operation for node in layer._outbound_nodes if node.operation in model.layers]
+        consumers = [node.operation for node in layer._outbound_nodes if id(node.operation) in operations]
         plain = isinstance(layer, FOLDABLE) and layer.activation is keras.activations.linear
+        plain = plain and id(layer.output) not in results
         if plain and len(consumers) == 1 and isinstance(consumers[0], layers.BatchNormalization):
             found[layer.name] = consumers[0]
     return found

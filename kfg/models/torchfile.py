@@ -109,7 +109,8 @@ def _load(file):
 def _view(values, tensor) -> np.ndarray:
     size, stride = tuple(tensor.size), tuple(tensor.stride)
     last = tensor.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if min((tensor.offset, *size, *stride), default=0) < 0 or (math.prod(size) and last >= len(values)):
+    count = math.prod(size)  # no tensor here repeats values; one that did could ask for any amount of memory
+    if min((tensor.offset, *size, *stride)) < 0 or count > len(values) or (count and last >= len(values)):
         raise ValueError(f"a tensor of size {size} reaches beyond its storage of {len(values)} values")
     steps = [step * values.itemsize for step in stride]
     return np.lib.stride_tricks.as_strided(values[tensor.offset :], size, steps).copy()

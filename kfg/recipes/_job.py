@@ -80,7 +80,7 @@ class Job:
         if path.is_file():
             found = read_json(path)
             different = [key for key in wanted if found.get(key) != wanted[key]]
-            begun = (self.workdir / "checkpoint").is_dir() or self.finished()
+            begun = any(self.workdir.rglob("checkpoint")) or self.finished()  # a head's lies deeper
             if different and begun:
                 what = _difference(found, wanted, different[0])
                 raise InputError(f"{self.workdir}: holds a run with another {what}; give another --out or remove it")
@@ -193,6 +193,7 @@ class Job:
         if state is None or self.fitted is None or self.finished():
             return False
         checkpoint.restore(self.fitted, state)
+        self.fitted.optimizer.finalize_variable_values(self.fitted.trainable_variables)  # averages, where kept
         self._save_model(self._float32_model())
         return True
 

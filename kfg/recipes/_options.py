@@ -13,6 +13,10 @@ def within(config, limits) -> None:
     Raises:
         ValueError: naming the setting, the limits and the value.
     """
+    for name in ("image_size", "crop_from"):
+        size = getattr(config, name, None)
+        if size is not None and not (len(size) == 2 and all(isinstance(n, int) and 1 <= n <= 65536 for n in size)):
+            raise ValueError(f"{name}: height and width in whole pixels like (224, 224), got {size!r}")
     for name, low, high in limits:
         value = getattr(config, name)
         if value is not None and not (isinstance(value, (int, float)) and low <= value <= high):

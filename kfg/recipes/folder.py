@@ -9,6 +9,7 @@ Source    ours; that fine-tuning from a trained head keeps the trunk's features:
 import collections
 import dataclasses
 import functools
+import pathlib
 import re
 import sys
 import time
@@ -61,7 +62,9 @@ class Config:
     freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, when the whole net is trained
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width
     test_fraction: float = 0.2  # of all images
-    val_fraction: float = 0.05  # of all images; they only choose between the head and the whole net
+    val_fraction: float = (
+        0.05  # of all images, with an official split of train; they only choose between the head and the whole net
+    )
     split_seed: int = 0
     policy: Policy = AUGMENTED
     dropout: float = 0.2  # on the features
@@ -132,7 +135,9 @@ def run(config, job):
         chosen = max(head, Judged("the whole net", job.model, validation, index, config.batch_size), key=Judged.rank)
         print(f"kept: {chosen.name}, by top-1 and loss on the validation images")
         job.model.set_weights(chosen.weights)
-    choices = [("choice", "value"), *plan.items(), ("kept", chosen.name)]
+    plan["kept"] = chosen.name
+    write_json(job.workdir / PLAN_FILE, plan)
+    choices = [("choice", "value"), *plan.items()]
     spent = {"value": round(time.monotonic() - clock, 1), "low": None, "high": None}
     return job.finish(
         index, images, batch_size=config.batch_size, examine=lambda val, test: ({"seconds_to_trained": spent}, []),
@@ -213,9 +218,18 @@ def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, se
     """
     if seeds < 1:
         raise InputError(f"--seeds: at least 1, got {seeds}")
+    budget = seconds_of(time_budget)
     audited(root)
-    words = ["--data", str(root), "--out", str(out), "--seeds", ",".join(map(str, range(seeds)))]
-    for setting in (f"time_budget={seconds_of(time_budget)}", *settings):
+    # whole, because the word "demo" alone would mean drawn images
+    words = [
+        "--data",
+        str(pathlib.Path(root).resolve()),
+        "--out",
+        str(out),
+        "--seeds",
+        ",".join(map(str, range(seeds))),
+    ]
+    for setting in (f"time_budget={budget}", *settings):
         words += ["--set", setting]
     words += ["--resume"] if resume else []
     return _runner.main(sys.modules[__name__], words)

@@ -5,12 +5,9 @@ augmentation), named after the hash of all of them, and read back through a memo
 file it holds a lock that ends with the process; others wait, then read. A killed fill goes on where it stopped.
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
-import logging
 import math
 import os
 import pathlib
@@ -21,9 +18,7 @@ import tensorflow as tf
 
 from kfg.augment import draws
 from kfg.errors import InputError
-from kfg.files import read_json, write_json
-
-logger = logging.getLogger(__name__)
+from kfg.files import exclusive, read_json, write_json
 
 VERSION = 1  # of the files' meaning; another one makes other files
 BATCH = 64  # images per forward pass
@@ -102,10 +97,10 @@ def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None,
     folder = pathlib.Path(cache_dir)
     passes = views.count if views else 1
     shape = (passes, len(images), *trunk.output_shape[1:])
-    key = cache_key(trunk, images, views)
+    key = cache_key(trunk, images, views, labels)
     path = folder / f"features-{key}.float32"
     if not path.is_file():
-        with _lock(folder / f"features-{key}.lock"):
+        with exclusive(folder / f"features-{key}.lock"):
             if not path.is_file():  # another process may have filled it while this one waited
                 _fill(trunk, images, labels, path, shape, views, progress)
     expected = math.prod(shape) * 4
@@ -115,13 +110,15 @@ def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None,
     return array if views else array[0]
 
 
-def cache_key(trunk, images, views: Views | None) -> str:
-    """Return the name of the file for these pixels, this trunk and these views."""
+def cache_key(trunk, images, views: Views | None, labels=None) -> str:
+    """Return the name of the file for these pixels, this trunk and these views, which may depend on the labels."""
     plain = {
         "version": VERSION, "weights": weights_hash(trunk), "shape": list(images.shape),
         "views": views and [views.count, views.seed, type(views.policy).__name__, dataclasses.asdict(views.policy)],
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
+    if views is not None and labels is not None:
+        digest.update(np.asarray(labels, np.int32).tobytes())
     for start in range(0, len(images), BATCH):
         digest.update(np.ascontiguousarray(images.gather(np.arange(start, min(start + BATCH, len(images))))).data)
     return digest.hexdigest()[:32]
@@ -138,23 +135,6 @@ def weights_hash(model) -> str:
             digest.update(f"{value.dtype} {value.shape}".encode())
             digest.update(value.data)
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _lock(path):
-    """Hold an exclusive lock that the system lets go of when the process ends, however it ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    with open(path, "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.warning("%s: another process computes these features; waiting for it", path)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _fill(trunk, images, labels, path, shape, views, progress):

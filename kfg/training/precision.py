@@ -76,9 +76,7 @@ def choose(build, *, batch_size: int) -> tuple[str, bool, dict[str, float]]:
     options = candidates()
     for precision, jit_compile in options:
         with scope(precision):
-            rates[_label(precision, jit_compile)] = training_rate(
-                build(jit_compile), min(batch_size, PROBE_IMAGES)
-            )
+            rates[_label(precision, jit_compile)] = training_rate(build(jit_compile), min(batch_size, PROBE_IMAGES))
     precision, jit_compile = max(options, key=lambda option: rates[_label(*option)])
     logger.info("precision %s of %s", _label(precision, jit_compile), rates)
     return precision, jit_compile, rates

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kfg.models import folding
+from kfg.models import backbones, folding
 
 
 def moved(model):
@@ -43,6 +43,29 @@ def test_a_normalisation_that_others_look_behind_stays():
     z = layers.BatchNormalization()(layers.Conv2D(3, 1, activation="relu")(y))  # a ReLU stands between
     model = moved(keras.Model(images, z))
     assert folding.fold(model) is model
+
+
+@pytest.mark.parametrize("name", ["efficientnet-b0", "efficientnet-lite0", "mobilenet-v3-small", "resnet50"])
+def test_trunks_with_weights_off_their_start_answer_alike(name):
+    model = backbones.trunk(name, image_size=(32, 32), weights="none")
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([value * rng.uniform(0.5, 2, value.shape) for value in layer.get_weights()])
+            layer.moving_mean.assign(rng.uniform(-0.2, 0.2, layer.moving_mean.shape))
+    images = rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    folded, expected = folding.fold(model), np.asarray(model(images, training=False))
+    assert folded is not model
+    assert np.abs(expected).max() > 1e-3  # an answer that is all 0 would prove nothing
+    np.testing.assert_allclose(folded(images, training=False), expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+
+
+def test_a_convolution_that_is_looked_at_otherwise_is_left():
+    images = keras.Input((5, 5, 3))
+    x = layers.Conv2D(3, 1)(images)
+    y = layers.BatchNormalization()(x)
+    for model in (keras.Model(images, keras.ops.add(y, x)), keras.Model(images, [x, y])):
+        assert folding.fold(model) is model
 
 
 def test_a_model_of_its_own_class_comes_back_itself():

@@ -12,6 +12,7 @@ import pytest
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
 from kfg.errors import InputError
+from kfg.files import exclusive
 from kfg.training import features
 from kfg.training.features import AnyView, Features, Views
 
@@ -63,10 +64,12 @@ def test_another_weight_pixel_setting_or_view_is_another_file(tmp_path):
     changed[149, 5, 5, 2] ^= 1
     keys.add(features.cache_key(trunk, pipeline.Images(changed), None))
     keys.add(features.cache_key(make_trunk(seed=1), images, None))
+    keys.add(features.cache_key(trunk, images, FLIP, np.zeros(150, np.int32)))
+    keys.add(features.cache_key(trunk, images, FLIP, np.ones(150, np.int32)))
     other = make_trunk()
     other.get_layer("conv").activation = keras.activations.tanh
     keys.add(features.cache_key(other, images, None))
-    assert len(keys) == 6
+    assert len(keys) == 8
     assert features.cache_key(make_trunk(), store(), None) in keys  # built anew, the same
 
 
@@ -99,7 +102,7 @@ def test_a_killed_fill_goes_on_where_it_stopped(tmp_path):
 
 
 def hold(path, started, release):
-    with features._lock(path):
+    with exclusive(path):
         started.set()
         release.wait(20)
 
@@ -114,12 +117,12 @@ def test_a_second_process_waits_for_the_first_and_for_no_dead_one(tmp_path, capl
         begun = time.monotonic()
         other_ends = context.Process(target=lambda: (time.sleep(0.3), release.set()))
         other_ends.start()
-        with features._lock(tmp_path / "x.lock"):
+        with exclusive(tmp_path / "x.lock"):
             assert time.monotonic() - begun > 0.2
-    assert "another process computes these features" in caplog.text
+    assert "another process computes the same" in caplog.text
     other.join()
     other_ends.join()
-    with features._lock(tmp_path / "x.lock"):
+    with exclusive(tmp_path / "x.lock"):
         pass
 
 
