@@ -16,8 +16,11 @@ import tensorflow as tf
 from kfg.data import sampling as sampling_module
 from kfg.data.decode import decode
 from kfg.data.folder import Index
+from kfg.data.stores import Chosen, ImageFile, Images
 from kfg.errors import InputError
-from kfg.files import whole
+from kfg.files import exclusive, whole
+
+__all__ = ["Chosen", "ImageFile", "Images", "evaluation_batches", "load", "resize", "steps", "training_batches"]
 
 MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; more goes to disk
 CHUNK = 256  # images decoded before they are stored
@@ -37,74 +40,6 @@ def resize(image, image_size: tuple[int, int]):
     """
     resized = tf.image.resize(image, image_size, method="bilinear", antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
-
-
-class Images:
-    """N decoded uint8 images of one size; `gather(positions)` gives (B, H, W, 3)."""
-
-    def __init__(self, array: np.ndarray):
-        self.array = array
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
-    def gather(self, positions) -> np.ndarray:
-        return self.array[positions]
-
-
-class ImageFile:
-    """The same, in one file of equal records.
-
-    Read with plain file reads, not a memory map: mapped pages count as the process's memory, so streaming a
-    large set through a map looks, and under a memory limit acts, as if it had been loaded.
-    """
-
-    def __init__(self, path, shape: tuple[int, ...]):
-        self.path, self.shape = str(path), shape
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def gather(self, positions) -> np.ndarray:
-        positions = np.asarray(positions)
-        out = np.empty((len(positions), *self.shape[1:]), dtype=np.uint8)
-        size = out[0].nbytes if len(out) else 0
-        with open(self.path, "rb", buffering=0) as file:
-            for row, position in zip(out, positions, strict=True):
-                file.seek(int(position) * size)
-                if file.readinto(memoryview(row).cast("B")) != size:
-                    raise InputError(f"{self.path}: ends early; remove it, the same command makes it again")
-        return out
-
-
-class Chosen:
-    """Some images of a store, followed by extra ones held in memory; the store is not copied."""
-
-    def __init__(self, store, positions, extra: np.ndarray | None = None):
-        self.store = store
-        self.positions = np.asarray(positions, dtype=np.int64)
-        self.extra = extra if extra is not None else np.empty((0, *store.shape[1:]), dtype=np.uint8)
-
-    def __len__(self) -> int:
-        return len(self.positions) + len(self.extra)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (len(self), *self.store.shape[1:])
-
-    def gather(self, positions) -> np.ndarray:
-        positions = np.asarray(positions)
-        own = positions < len(self.positions)
-        if own.all():
-            return self.store.gather(self.positions[positions])
-        out = np.empty((len(positions), *self.shape[1:]), dtype=np.uint8)
-        out[own] = self.store.gather(self.positions[positions[own]])
-        out[~own] = self.extra[positions[~own] - len(self.positions)]
-        return out
 
 
 def load(
@@ -131,11 +66,21 @@ def load(
     if cache_dir is None:
         raise InputError(f"cache_dir: needed, {size:,} bytes of decoded images exceed the budget of {memory_budget:,}")
     path = pathlib.Path(cache_dir) / f"{_cache_key(index, image_size)}.uint8"
-    if not (path.is_file() and path.stat().st_size == size):
-        with whole(path, "wb") as file:
-            for _, chunk in _decoded_chunks(index, image_size):
-                file.write(memoryview(chunk).cast("B"))
+    if not _has_size(path, size):
+        with exclusive(path.with_suffix(".lock")):
+            if not _has_size(path, size):  # another process may have written it while this one waited
+                _decode_to(path, index, image_size)
     return ImageFile(path, shape)
+
+
+def _has_size(path, size) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _decode_to(path, index, image_size):
+    with whole(path, "wb") as file:
+        for _, chunk in _decoded_chunks(index, image_size):
+            file.write(memoryview(chunk).cast("B"))
 
 
 def _decoded_chunks(index, image_size):
@@ -231,9 +176,7 @@ def evaluation_batches(images, labels, *, batch_size: int) -> tf.data.Dataset:
     """Make the batches of one pass in order, every image once: (uint8 (B, H, W, 3), int32 (B,))."""
     labels = np.asarray(labels, dtype=np.int32)
     plan = tf.data.Dataset.range(len(labels)).batch(batch_size).map(lambda positions: (0, positions))
-    return _fed(
-        plan, lambda _, positions: (images.gather(positions), labels[positions]), _spec(images), (tf.int32, ())
-    )
+    return _fed(plan, lambda _, positions: (images.gather(positions), labels[positions]), _spec(images), (tf.int32, ()))
 
 
 def _spec(images, *, shape=None):

@@ -1,3 +1,4 @@
+import concurrent.futures
 import os
 
 import numpy as np
@@ -9,6 +10,7 @@ from kfg.augment.crops import ResizedCrop
 from kfg.augment.mixing import Mixup
 from kfg.data import folder, pipeline
 from kfg.errors import InputError
+from kfg.files import exclusive
 
 
 def write_images(root, count=10, size=(12, 10)):
@@ -48,7 +50,7 @@ def test_disk_holds_the_same_images_as_memory_and_is_made_once(tmp_path):
     assert isinstance(on_disk, pipeline.ImageFile)
     order = np.array([7, 0, 9, 9, 3])
     np.testing.assert_array_equal(on_disk.gather(order), in_memory.gather(order))
-    (file,) = cache.iterdir()
+    (file,) = cache.glob("*.uint8")
     made = file.stat().st_mtime_ns
     pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=cache)
     assert file.stat().st_mtime_ns == made
@@ -60,12 +62,28 @@ def test_the_cache_is_of_these_bytes_at_this_size(tmp_path):
 
     def files_after(index, image_size):
         pipeline.load(index, image_size=image_size, memory_budget=0, cache_dir=cache)
-        return len(list(cache.iterdir()))
+        return len(list(cache.glob("*.uint8")))
 
     assert files_after(index, (6, 4)) == 1
     assert files_after(index, (4, 6)) == 2
     Image.new("RGB", (12, 10), (255, 0, 0)).save(index.full_paths()[0])
     assert files_after(index, (6, 4)) == 3
+
+
+def test_while_one_process_decodes_another_waits_and_then_reads(tmp_path):
+    index = write_images(tmp_path / "data")
+    cached = {"image_size": (6, 4), "memory_budget": 0, "cache_dir": tmp_path / "cache"}
+    pipeline.load(index, **cached)
+    (file,) = (tmp_path / "cache").glob("*.uint8")
+    made = file.read_bytes()
+    file.unlink()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with exclusive(file.with_suffix(".lock")):
+            other = pool.submit(pipeline.load, index, **cached)
+            with pytest.raises(concurrent.futures.TimeoutError):
+                other.result(timeout=0.3)
+            file.write_bytes(made[::-1])  # what the first process wrote, marked
+        assert other.result(timeout=20).gather([0]).tobytes() == made[::-1][:72]
 
 
 def test_what_cannot_be_cached_is_said(tmp_path):
@@ -93,7 +111,7 @@ def test_a_corrupt_image_is_named_and_no_half_cache_stays(tmp_path):
     bad.write_bytes(bad.read_bytes()[:50])
     with pytest.raises(InputError, match=bad.name):
         pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
 def test_chosen_images_are_followed_by_the_extra_ones():
