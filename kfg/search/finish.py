@@ -31,5 +31,6 @@ def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) ->
         job = Job(
             recipe=plan.recipe, row=f"{plan.space_name}-searched", config=config,
             seed=seed, data=data, out=folder, resume=True, note=note, max_params=plan.max_params,
+            precision=plan.precision,
         )  # fmt: skip
         _runner.run_one(recipe, job)

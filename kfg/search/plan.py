@@ -16,6 +16,7 @@ from kfg.recipes._options import replaced, tuples
 from kfg.recipes.spaces import Space
 from kfg.search.table import HYPERBAND_EPOCHS, PREFIXES, SETTINGS_FILE
 
+HYPERBAND_FROM = "tuner/trial_id"
 DIGEST = "kfg/search"  # a fixed value of every space: workers compare it with their own
 OBJECTIVES = {"val_macro_recall": "max", "val_accuracy": "max", "val_loss": "min"}
 
@@ -35,6 +36,7 @@ class Plan:
         executions: trainings per trial, with seeds one apart; their mean is the score.
         max_params: parameters a model may have; None for any number.
         trial_time: seconds that the trainings of a trial may take together; None for any time.
+        precision: of the trainings, one of kfg.training.precision.CHOICES.
         index, data_name: the images.
     """
 
@@ -49,6 +51,7 @@ class Plan:
     executions: int
     max_params: int | None
     trial_time: float | None
+    precision: str
     index: object
     data_name: str
 
@@ -65,6 +68,7 @@ class Plan:
             "executions": self.executions,
             "max_params": self.max_params,
             "trial_time": self.trial_time,
+            "precision": self.precision,
             "data": {
                 "images": len(index), "classes": len(index.classes), "fingerprint": provenance.fingerprint(index),
             },
@@ -96,6 +100,14 @@ class Plan:
         if self.algorithm == "hyperband":
             changes = {name: value for name, value in changes.items() if name != self.space.epochs}
         return {**changes, **self.given}
+
+    def begun_in(self, values: dict) -> str | None:
+        """Return the id of the shorter trial that Hyperband goes on from; None where a trial begins anew."""
+        return values.get(HYPERBAND_FROM) if self.space.continues else None
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        return self.space.continues and self.algorithm == "hyperband"
 
     def configured(self, changes: dict):
         """Return the Config of a trial."""

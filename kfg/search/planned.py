@@ -11,6 +11,7 @@ from kfg.recipes.spaces import SPACES
 from kfg.search import spread
 from kfg.search.algorithms import ALGORITHMS
 from kfg.search.plan import OBJECTIVES, Plan
+from kfg.training.precision import CHOICES
 
 
 def from_words(args, spaces=None) -> Plan:
@@ -28,6 +29,7 @@ def from_words(args, spaces=None) -> Plan:
     space = _known("--space", name, known)
     _known("--algorithm", args.algorithm, ALGORITHMS)
     _known("--objective", args.objective, OBJECTIVES)
+    _known("--precision", args.precision, dict.fromkeys(CHOICES))
     for option, low, high in (
         ("max_trials", 1, 10**6),
         ("executions", 1, 1000),
@@ -59,7 +61,7 @@ def from_words(args, spaces=None) -> Plan:
     return Plan(
         recipe=args.recipe, space_name=name, space=space, config=config, given=given, algorithm=args.algorithm,
         objective=args.objective, seed=args.seed, executions=args.executions, max_params=max_params,
-        trial_time=args.trial_time, index=index, data_name=data_name,
+        trial_time=args.trial_time, precision=args.precision, index=index, data_name=data_name,
     )  # fmt: skip
 
 

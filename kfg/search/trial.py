@@ -37,6 +37,7 @@ class Request:
         cache_dir: folder of decoded images and features that trials share.
         workdir: the trial's own folder.
         max_params: parameters a model may have; None for any number.
+        precision: one of kfg.training.precision.CHOICES.
         resume: go on from the checkpoint in `workdir`.
     """
 
@@ -50,6 +51,7 @@ class Request:
     cache_dir: pathlib.Path
     workdir: pathlib.Path
     max_params: int | None = None
+    precision: str = "float32"
     resume: bool = False
 
 
@@ -73,7 +75,8 @@ class TrialJob(Job):
         batches = pipeline.evaluation_batches(
             pipeline.Chosen(images, val), index.labels[val], batch_size=batch_size
         )  # fmt: skip
-        answers = predict.predict(self.model, batches, index=index.take(val))
+        model = self.model if self.precision == "float32" else self._float32_model()  # as a finished run answers
+        answers = predict.predict(model, batches, index=index.take(val))
         predict.check(answers)
         matrix = confusion.confusion_matrix(answers.labels, answers.predicted, len(index.classes))
         support = matrix.sum(axis=1)
@@ -122,7 +125,8 @@ def _run(request, tell) -> dict:
     )  # fmt: skip
     job = TrialJob(
         recipe=request.recipe, row=request.row, config=request.config, seed=request.seed, data=data,
-        out=request.workdir, folder=request.workdir, tell=tell, max_params=request.max_params, resume=request.resume,
+        out=request.workdir, folder=request.workdir, tell=tell, max_params=request.max_params,
+        precision=request.precision, resume=request.resume,
     )  # fmt: skip
     return importlib.import_module(request.module).run(request.config, job)
 

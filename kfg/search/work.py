@@ -64,16 +64,26 @@ class _Trial:
                 break
             figures.append(outcome.figures)
             left = None if left is None else left - outcome.seconds
-            shutil.rmtree(request.workdir / "checkpoint", ignore_errors=True)
+            if not self.plan.keeps_checkpoints:
+                shutil.rmtree(request.workdir / "checkpoint", ignore_errors=True)
         else:
             record["metrics"] = {name: statistics.fmean(one[name] for one in figures) for name in figures[0]}
             record["scores"] = [one[self.plan.objective] for one in figures]
         return {**record, "seconds": round(time.monotonic() - begun, 2)}
 
     def _request(self, changes, seed):
-        plan = self.plan
+        plan, workdir = self.plan, self.folder / f"seed-{seed}"
+        earlier = self._earlier(seed)
+        if earlier:
+            shutil.copytree(earlier, workdir / "checkpoint")
         return trial.Request(
             module=plan.space.module, recipe=plan.recipe, row=plan.space.row, config=plan.configured(changes),
             seed=seed, index=plan.index, data_name=plan.data_name, cache_dir=self.cache_dir,
-            workdir=self.folder / f"seed-{seed}", max_params=plan.max_params,
+            workdir=workdir, max_params=plan.max_params, precision=plan.precision, resume=earlier is not None,
         )  # fmt: skip
+
+    def _earlier(self, seed) -> pathlib.Path | None:
+        """Return the checkpoint to go on from, if a worker that shares this folder has left one."""
+        trial = self.plan.begun_in(self.values)
+        found = sorted(self.folder.parents[1].glob(f"*/{trial}/seed-{seed}/checkpoint")) if trial else []
+        return found[0] if found else None

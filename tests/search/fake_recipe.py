@@ -37,6 +37,11 @@ def run(config, job):
         with open(config.calls, "a") as file:
             file.write(f"{job.workdir.parent.name} {job.workdir.parent.parent.name} {os.getpid()}\n")
     job.training_begins()
+    epochs, checkpoint = config.epochs, job.workdir / "checkpoint" / "epochs"
+    if job.resume:
+        epochs -= int(checkpoint.read_text())
+    checkpoint.parent.mkdir(exist_ok=True)
+    checkpoint.write_text(str(config.epochs))
     time.sleep(config.seconds)
     if config.kind == "raises":
         raise RuntimeError("a defect")
@@ -49,7 +54,7 @@ def run(config, job):
     if config.kind == "slow":
         time.sleep(60)
     recall = config.x + 0.01 * job.seed
-    return {"val_macro_recall": recall, "val_accuracy": 1 - config.x, "val_loss": config.x, "epochs": config.epochs}
+    return {"val_macro_recall": recall, "val_accuracy": 1 - config.x, "val_loss": config.x, "epochs": epochs}
 
 
 def line(hp):
@@ -75,6 +80,7 @@ HERE = {"module": "fake_recipe", "row": "line"}
 SPACES = {
     "fake": {
         "line": Space(suggest=line, **HERE),
+        "continuing": Space(suggest=line, continues=True, **HERE),
         "failing": Space(suggest=failing, **HERE),
         "small": Space(suggest=small, **HERE),
         "hopeless": Space(suggest=hopeless, **HERE),

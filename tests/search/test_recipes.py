@@ -77,7 +77,7 @@ def planned(recipe, name, **given):
     return Plan(
         recipe=recipe, space_name=name, space=space, config=dataclasses.replace(row, **given), given=given,
         algorithm="hyperband", seed=0, executions=1, objective="val_loss", max_params=None, trial_time=None,
-        index=index, data_name="x",
+        precision="float32", index=index, data_name="x",
     )  # fmt: skip
 
 

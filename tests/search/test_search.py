@@ -103,6 +103,20 @@ def test_other_algorithms_resume_too(search, tmp_path, algorithm):
         assert max(epochs) > 1
 
 
+def test_hyperband_goes_on_from_the_shorter_trial_where_the_schedule_allows(search, tmp_path):
+    for space, sets in (("line", ()), ("continuing", ()), ("continuing", ("--executions", 2))):
+        out = tmp_path / f"{space}{len(sets)}"
+        assert search("--algorithm", "hyperband", "--max-trials", 16, "--space", space, *sets, out=out) == 0
+        kept = state(out)
+        trained = {one["trial_id"]: kept["records"][one["trial_id"]]["metrics"]["epochs"] for one in kept["trials"]}
+        longer = [one for one in kept["trials"] if "tuner/trial_id" in one["values"]]
+        assert longer
+        for one in longer:
+            before = one["values"]["tuner/initial_epoch"] if space == "continuing" else 0
+            assert trained[one["trial_id"]] == one["values"]["tuner/epochs"] - before
+        assert bool(list(out.rglob("checkpoint"))) == (space == "continuing")
+
+
 @pytest.mark.parametrize(
     "words",
     [("--space", "failing"), ("--algorithm", "bayesian"), ("--seed", 5), ("--set", "y=0.5"), ("--executions", 2)],
@@ -132,7 +146,7 @@ def test_other_data_in_the_same_folder_are_refused(search, photos, tmp_path, cap
     ("words", "complaint"),
     [
         (("--algorithm", "grid"), "--algorithm: 'grid' is none of random, bayesian, hyperband"),
-        (("--space", "circle"), "--space: 'circle' is none of line, failing, small, hopeless"),
+        (("--space", "circle"), "--space: 'circle' is none of line, continuing, failing, small, hopeless"),
         (("--objective", "test_accuracy"), "--objective: 'test_accuracy' is none of val_macro_recall"),
         (("--max-trials", "0"), "--max-trials: from 1 to"),
         (("--seed", "-1"), "--seed: from 0 to"),
