@@ -6,7 +6,7 @@ import math
 import keras
 
 from kfg.errors import InputError
-from kfg.models import backbones, baselines, convnets
+from kfg.models import backbones, baselines, convnets, fbsd, mmal
 from kfg.models.freezing import trainable_count
 
 
@@ -25,6 +25,12 @@ def _transfer(name):
     )
 
 
+def _attentive(module, backbone, side, **options):
+    return lambda num_classes: module.classifier(
+        backbone, num_classes=num_classes, image_size=(side, side), weights="none", **options
+    )
+
+
 # name -> function (num_classes) -> model with random weights, at the study's or the trunk's own image size
 MODELS = {
     "convnet1": _convnet(),
@@ -36,6 +42,10 @@ MODELS = {
     "fruit3-mlp": _baseline(baselines.fruit3_mlp, 300),
     "retail258-cnn": _baseline(baselines.retail258_cnn, 128),
     **{name: _transfer(name) for name in backbones.BACKBONES},
+    "fbsd-resnet50": _attentive(fbsd, "resnet50", 448),
+    "fbsd-efficientnet-lite0": _attentive(fbsd, "efficientnet-lite0", 256, width=256),
+    "mmal-resnet50": _attentive(mmal, "resnet50", 448),
+    "mmal-efficientnet-lite0": _attentive(mmal, "efficientnet-lite0", 256),
 }
 
 
@@ -86,12 +96,16 @@ def shapes_only(build):
 def macs(model) -> int:
     """Count the multiply-accumulates of one image's forward pass: convolutions and dense layers of a flat model.
 
+    A layer that is called several times counts as often, each time with the shape of its first call.
+
     Example:
         >>> net = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flatten()])
         >>> macs(net)  # 36 places x 27 weights x 4 filters
         3888
     """
-    return sum(_layer_macs(layer) for layer in model.layers)
+    graph = keras.Model(model.inputs, model.outputs)  # layers may be called in other graphs too
+    calls = {layer["config"]["name"]: len(layer["inbound_nodes"]) for layer in graph.get_config()["layers"]}
+    return sum(calls[layer.name] * _layer_macs(layer) for layer in graph.layers)
 
 
 def _layer_macs(layer) -> int:

@@ -35,6 +35,23 @@ def test_macs_of_grouped_depthwise_and_dense_layers_on_maps():
     assert catalogue.macs(keras.Model(inputs, x)) == 16 * (9 * 2 * 8 + 9 * 8 + 8 * 5)
 
 
+def test_macs_of_a_layer_count_each_call_in_this_graph_only():
+    inputs = keras.Input((6, 6, 4))
+    convolution = keras.layers.Conv2D(4, 3, padding="same")
+    once = convolution(inputs)
+    twice = convolution(once)
+    assert catalogue.macs(keras.Model(inputs, twice)) == 2 * 36 * 9 * 4 * 4
+    assert catalogue.macs(keras.Model(inputs, once)) == 36 * 9 * 4 * 4
+
+
+@pytest.mark.parametrize(("name", "trunks"), [("mmal-resnet50", 2), ("fbsd-resnet50", 1)])
+def test_attention_nets_cost_their_trunks_at_448_pixels_and_their_blocks(name, trunks):
+    row = catalogue.describe(name, num_classes=200)
+    trunk = 4 * 3.855925  # of 224 pixels
+    blocks = 20.858 if name.startswith("fbsd") else 0
+    assert row["gmacs"] == pytest.approx(trunks * trunk + blocks, abs=0.01)
+
+
 def test_unknown_names_and_too_few_classes_are_refused():
     with pytest.raises(InputError, match="model: 'convnet9' is none of convnet1"):
         catalogue.build("convnet9", num_classes=20)
