@@ -10,6 +10,9 @@ from keras import ops
 from kfg.errors import InputError
 
 SMALLEST = 1e-24  # of a squared length: torch's 1e-12 for the length
+# What is left is nine matrix products per pair and step, at the speed of a convolution. As top-k pooling follows, the
+# gradient of the first map's product is nearly all zeros; gathering its rows instead of multiplying was tried: the same
+# time on two cores (1.09 of 1.11 s at 448 pixels, two images) for 92 MB more.
 
 
 @keras.saving.register_keras_serializable(package="kfg")
