@@ -31,7 +31,7 @@ WINDOWS = {
 }
 # The trunks' last map, which is pooled, and the map of the block before. Of a Lite net's block before, the rectified
 # map: its last one is linear, and a sum over channels of either sign says nothing about activity
-# (on six birds its boxes cut off five heads; these keep all six).
+# (looked at on six photographs of birds: its boxes cut into the heads, these hold them).
 TAPS = {
     **dict.fromkeys(("resnet50", "resnet101"), ("conv5_block3_out", "conv5_block2_out")),
     **dict.fromkeys((f"efficientnet-lite{i}" for i in range(3)), ("top_activation", "block7a_activation")),
