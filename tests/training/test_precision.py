@@ -44,5 +44,5 @@ def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
         def rate(model, batch_size, fastest=fastest):
             return 2.0 if keras.config.dtype_policy().compute_dtype == fastest else 1.0
 
-        monkeypatch.setattr(precision, "_images_per_second", rate)
+        monkeypatch.setattr(precision, "training_rate", rate)
         assert precision.choose(build, batch_size=4)[0] == fastest
