@@ -1,6 +1,6 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows them alike.
 
-Run       python tools/bench.py augment|train|help-time|memory|frozen|predict [--repeats 7]
+Run       python tools/bench.py augment|train|help-time|memory|frozen|predict|search [--repeats 7]
 Prints    the median of each case with its lowest and highest, and the ratios beside the bars of the project
 Exit      0 when every bar is met, else 1; it is no test, because a shared machine makes it fail now and then
 """
@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 import sys
 
+import bench_search
 import bench_transfer
 import numpy as np
 from _measure import interleaved, rate, report
@@ -215,6 +216,7 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("memory", parents=[common], help="peak memory of streaming many images")
     command.set_defaults(run=memory)
     bench_transfer.add_commands(commands, common)
+    bench_search.add_commands(commands, common)
     return top
 
 

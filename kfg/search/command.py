@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--max-params", metavar="N", help="a trial of more parameters fails; 10M is ten million")
     p.add_argument("--trial-time", type=float, metavar="SECONDS", help="a trial that trains longer fails")
-    p.add_argument("--precision", default="float32", help="float32, bfloat16, float16, or auto, timed in each trial")
+    p.add_argument("--precision", default="float32", help="of the trainings: float32 (default), bfloat16, float16")
     p.add_argument("--cache", type=pathlib.Path, help="folder for decoded images and features (default: OUT/cache)")
     p.add_argument("--chief", metavar="HOST:PORT", help="lead a search here for workers on other machines")
     p.add_argument(

@@ -24,12 +24,14 @@ def from_words(args, spaces=None) -> Plan:
         InputError: an unknown name, a number out of range, no images, settings that do not fit.
     """
     spaces = SPACES if spaces is None else spaces
-    known = _known("RECIPE", args.recipe, spaces)
+    _known("RECIPE", args.recipe, spaces)
+    known = spaces[args.recipe]
     name = next(iter(known)) if args.space is None else args.space
-    space = _known("--space", name, known)
+    _known("--space", name, known)
+    space = known[name]
     _known("--algorithm", args.algorithm, ALGORITHMS)
     _known("--objective", args.objective, OBJECTIVES)
-    _known("--precision", args.precision, dict.fromkeys(CHOICES))
+    _known("--precision", args.precision, [name for name in CHOICES if name != "auto"])
     for option, low, high in (
         ("max_trials", 1, 10**6),
         ("executions", 1, 1000),
@@ -68,4 +70,3 @@ def from_words(args, spaces=None) -> Plan:
 def _known(what, name, known):
     if name not in known:
         raise InputError(f"{what}: {name!r} is none of {', '.join(known)}")
-    return known[name]
