@@ -120,7 +120,7 @@ def jobs(recipe, args):
         raise InputError(f"--folds: at least 1, got {args.folds}")
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
-    _writable(args.out)
+    check_writable("--out", args.out)
     from kfg.models.freezing import parse_count
     from kfg.training.precision import CHOICES
 
@@ -218,11 +218,12 @@ def _bytes(gigabytes) -> int:
     return int(gigabytes * 1e9)
 
 
-def _writable(out) -> None:
+def check_writable(option: str, folder) -> None:
+    """Make a folder and a file in it; raise InputError, naming the option, if that cannot be."""
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise InputError(f"--out {out}: {error.strerror}") from error
+        raise InputError(f"{option} {folder}: {error.strerror}") from error

@@ -104,6 +104,7 @@ def finetune(hp) -> dict:
         "label_smoothing": hp.Float("label_smoothing", 0.0, 0.3, default=0.1),
         "imbalance": hp.Choice("imbalance", list(TREATMENTS), default="none"),
         "policy": augmented(strength),
+        "views": 0,  # their features would have to be computed for every policy
         # as many epochs for every trial, whatever the clock says and however good its head is
         "time_budget": 1e9,
         "min_errors": 0,

@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m kfg.search", description="Search over a recipe's settings with KerasTuner.",
         epilog="The same command goes on with a search that was cut off. best.json is for --set @best.json.",
     )  # fmt: skip
-    p.add_argument("recipe", help="imagenet20, folder")
+    p.add_argument("recipe", help="a recipe that has spaces: imagenet20, folder")
     p.add_argument("--data", help="folder of class folders, or 'demo' for drawn images")
     p.add_argument("--out", type=pathlib.Path, help="folder of this search")
     p.add_argument("--space", help="which settings may change (default: the recipe's first)")
@@ -101,7 +101,7 @@ def search(args, spaces) -> int:
     if args.worker is not None:
         client = spread.Client(args.chief, spread.worker_name(args.worker), patience=args.patience)
         client.check(planning.digest(settings))
-        run_trials(client, plan, args, worker=args.worker, ended=tell)
+        run_trials(client, plan, args, worker=args.worker, ended=Told(args.worker))
         return 0
     with planning.held(args.out):
         planning.claim(args.out, settings, plan.data_name)
@@ -126,9 +126,25 @@ def search(args, spaces) -> int:
     return 0
 
 
-def tell(trial, record) -> None:
-    """Print a trial that a worker has run."""
-    print(f"trial {trial}: {record['reason'] or record['scores']}, {record['seconds']:.1f} s", flush=True)
+class Told:
+    """Prints the trials that a worker has run, and ends a worker that fails them all.
+
+    Raises:
+        InputError: PATIENCE trials failed, one after another: another machine may be better off.
+    """
+
+    PATIENCE = 10
+
+    def __init__(self, worker):
+        self.worker, self.failed = worker, 0
+
+    def __call__(self, trial, record) -> None:
+        print(f"trial {trial}: {record['reason'] or record['scores']}, {record['seconds']:.1f} s", flush=True)
+        self.failed = self.failed + 1 if record["reason"] else 0
+        if self.failed == self.PATIENCE:
+            raise InputError(
+                f"--worker {self.worker}: {self.failed} trials failed in a row, the last: {record['reason']}"
+            )
 
 
 def run_trials(oracle, plan, args, *, worker, ended) -> None:

@@ -87,7 +87,7 @@ def test_defaults_are_the_rows_own_and_every_draw_is_a_config(recipe, name):
     space = plan.hyperparameters()
     changes = plan.changes({hp.name: hp.default for hp in space.space})
     config = plan.configured(json.loads(json.dumps(changes)))
-    for setting in set(changes) - {"policy", "l2", "time_budget", "min_errors"}:
+    for setting in set(changes) - {"policy", "l2", "views", "time_budget", "min_errors"}:
         assert getattr(config, setting) == getattr(plan.config, setting), setting
     objective = keras_tuner.Objective("val_loss", "min")
     oracle = keras_tuner.oracles.RandomSearchOracle(objective=objective, hyperparameters=space, seed=1)

@@ -5,6 +5,9 @@ import json
 import pytest
 from reading import state, trials
 
+from kfg.errors import InputError
+from kfg.search.command import Told
+
 
 def test_the_rows_own_settings_come_first_and_the_best_is_written(search, tmp_path, capsys):
     assert search("--max-trials", 5) == 0
@@ -172,6 +175,24 @@ def test_an_unknown_recipe_lists_the_known(capsys):
 
     assert main(["cub300", "--data", "x", "--out", "y"]) == 2
     assert "RECIPE: 'cub300' is none of imagenet20, folder" in capsys.readouterr().err
+
+
+def test_folders_that_cannot_be_written_are_said_before_anything_is_tried(search, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for words in (("--out", tmp_path / "file" / "x"), ("--cache", tmp_path / "file" / "x")):
+        assert search(*words) == 2
+        assert capsys.readouterr().err == f"error: {words[0]} {words[1]}: Not a directory\n"
+
+
+def test_a_worker_that_fails_every_trial_ends():
+    told = Told("w")
+    for _ in range(2):
+        for number in range(Told.PATIENCE - 1):
+            told(str(number), {"reason": "no room", "scores": None, "seconds": 1.0})
+        told("x", {"reason": "", "scores": [0.5], "seconds": 1.0})
+    with pytest.raises(InputError, match="10 trials failed in a row, the last: no room"):
+        for number in range(Told.PATIENCE):
+            told(str(number), {"reason": "no room", "scores": None, "seconds": 1.0})
 
 
 def test_a_finished_search_is_shown(search, tmp_path, capsys):
