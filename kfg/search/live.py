@@ -30,10 +30,9 @@ class Live:
         Raises:
             InputError: the first ENOUGH trials failed, all of them.
         """
-        before = len(self.printed)
-        found = self._print()
-        if len(self.printed) == before:
+        if len(self.oracle.end_order) == len(self.printed):
             return
+        found = self._print()
         table.write_csv(self.folder / table.CSV_FILE, found)
         winner = table.best(found, self.settings["objective"][1])
         if winner:

@@ -153,7 +153,7 @@ def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
         for key, wanted in settings.items():
             if found.get(key) != wanted:
                 both = f" ({found.get(key)}, now {wanted})" if not isinstance(wanted, (dict, list)) else ""
-                raise InputError(f"{folder}: holds a search with another {key}{both}; give another --out or remove it")
+                raise InputError(f"{folder}: holds a search with other {key}{both}; give another --out or remove it")
         return
     write_json(path, {"settings": settings, "data": data_name})
 

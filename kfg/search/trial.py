@@ -105,6 +105,7 @@ def main(request: Request, sender) -> None:
     faulthandler.enable()
 
     def tell(kind, content):
+        sys.stdout.flush()  # the search does not wait for this process to end
         sender.send((kind, content))
 
     try:
@@ -113,8 +114,6 @@ def main(request: Request, sender) -> None:
         tell(REFUSED, (str(error), traceback.format_exc()))
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         tell(REFUSED, (f"out of memory: {(str(error).splitlines() or ['no room'])[0]}", traceback.format_exc()))
-    finally:
-        sys.stdout.flush()
 
 
 def _run(request, tell) -> dict:

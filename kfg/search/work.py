@@ -64,6 +64,7 @@ class _Trial:
                 break
             figures.append(outcome.figures)
             left = None if left is None else left - outcome.seconds
+            (request.workdir / "split.csv").unlink(missing_ok=True)  # alike in all trials, and large
             if not self.plan.keeps_checkpoints:
                 shutil.rmtree(request.workdir / "checkpoint", ignore_errors=True)
         else:

@@ -109,7 +109,7 @@ def test_other_algorithms_resume_too(search, tmp_path, algorithm):
 def test_hyperband_goes_on_from_the_shorter_trial_where_the_schedule_allows(search, tmp_path):
     for space, sets in (("line", ()), ("continuing", ()), ("continuing", ("--executions", 2))):
         out = tmp_path / f"{space}{len(sets)}"
-        assert search("--algorithm", "hyperband", "--max-trials", 16, "--space", space, *sets, out=out) == 0
+        assert search("--algorithm", "hyperband", "--max-trials", 11, "--space", space, *sets, out=out) == 0
         kept = state(out)
         trained = {one["trial_id"]: kept["records"][one["trial_id"]]["metrics"]["epochs"] for one in kept["trials"]}
         longer = [one for one in kept["trials"] if "tuner/trial_id" in one["values"]]
@@ -129,7 +129,7 @@ def test_another_search_in_the_same_folder_is_refused(search, tmp_path, capsys, 
     before = state(tmp_path / "out")
     capsys.readouterr()
     assert search("--max-trials", 2, *words) == 2
-    assert "holds a search with another" in capsys.readouterr().err
+    assert "holds a search with other" in capsys.readouterr().err
     assert state(tmp_path / "out") == before
 
 
@@ -142,7 +142,7 @@ def test_other_data_in_the_same_folder_are_refused(search, photos, tmp_path, cap
     assert search("--max-trials", 1, data=tmp_path / "other") == 0  # the same pictures elsewhere
     target.unlink()
     assert search("--max-trials", 1, data=tmp_path / "other") == 2
-    assert "holds a search with another data" in capsys.readouterr().err
+    assert "holds a search with other data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
