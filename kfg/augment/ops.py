@@ -10,6 +10,7 @@ not square it turns about (row, column) = ((width - 1) / 2, (height - 1) / 2), w
 import cv2
 import numpy as np
 
+LUMA = (0.299, 0.587, 0.114)  # of R, G, B
 BORDERS = {
     "nearest": cv2.BORDER_REPLICATE,  # aaaa|abcd|dddd
     "constant": cv2.BORDER_CONSTANT,  # kkkk|abcd|kkkk
@@ -104,6 +105,28 @@ def level_tables(*, channel_shift, brightness) -> np.ndarray:
     """
     shifted = np.clip(np.arange(256) + np.asarray(channel_shift)[:, None], 0, 255)
     return np.rint(np.clip(shifted * np.asarray(brightness)[:, None], 0, 255)).astype(np.uint8)
+
+
+def mean_grey(images: np.ndarray, *, rows) -> np.ndarray:
+    """Return the mean brightness of images[row], 0.299 R + 0.587 G + 0.114 B in whole levels, float64 (len(rows),)."""
+    return np.array([np.rint(np.dot(LUMA, cv2.mean(images[row])[:3])) for row in rows])
+
+
+def contrast_tables(contrast, grey) -> np.ndarray:
+    """Return what each level becomes when its distance from a grey is multiplied; kept in [0, 255].
+
+    Args:
+        contrast: float array (B,), factor >= 0.
+        grey: float array (B,), levels.
+    Returns:
+        uint8 array (B, 256).
+    Source: torchvision's adjust_contrast, Pillow's ImageEnhance.Contrast.
+    Example:
+        >>> contrast_tables(np.array([0.5]), np.array([100.0]))[0, [0, 100, 200]].tolist()
+        [50, 100, 150]
+    """
+    factor, grey = np.asarray(contrast)[:, None], np.asarray(grey)[:, None]
+    return np.rint(np.clip(grey + factor * (np.arange(256) - grey), 0, 255)).astype(np.uint8)
 
 
 def change_levels(images: np.ndarray, tables: np.ndarray, *, rows) -> None:

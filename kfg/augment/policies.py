@@ -11,7 +11,7 @@ from kfg.augment import draws, ops
 # One number per parameter, always drawn, so that switching an option on leaves the others' draws alone.
 _SLOTS = (
     "rotation", "width_shift", "width_sign", "height_shift", "height_sign", "shear",
-    "zoom_x", "zoom_y", "horizontal_flip", "vertical_flip", "channel_shift", "brightness",
+    "zoom_x", "zoom_y", "horizontal_flip", "vertical_flip", "channel_shift", "brightness", "contrast",
 )  # fmt: skip
 
 
@@ -30,6 +30,7 @@ class Policy:
         zoom: float z in [0, 1) for factors in [1 - z, 1 + z], or (low, high); one factor per axis, above 1 shrinks.
         channel_shift: levels in [0, 255], uniform either way, the same for the three channels.
         brightness: (low, high) of the factor, >= 0, or None.
+        contrast: (low, high) of the factor, >= 0, of the distance from the image's mean grey, or None; comes last.
         horizontal_flip, vertical_flip: mirror left-right, top-bottom, one time in two.
         fill_mode: "nearest", "constant", "reflect" or "wrap": what is seen outside the image.
         cval: level in [0, 255] of "constant".
@@ -47,13 +48,14 @@ class Policy:
     zoom: float | tuple[float, float] = 0.0
     channel_shift: float = 0.0
     brightness: tuple[float, float] | None = None
+    contrast: tuple[float, float] | None = None
     horizontal_flip: bool = False
     vertical_flip: bool = False
     fill_mode: str = "nearest"
     cval: float = 0.0
 
     def __post_init__(self):
-        for name in ("zoom", "brightness"):
+        for name in ("zoom", "brightness", "contrast"):
             if isinstance(getattr(self, name), list):  # as it comes back from JSON
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         check_number("rotation", self.rotation, 0, 180, "degrees")
@@ -65,8 +67,9 @@ class Policy:
         else:
             check_number("zoom", self.zoom, 0, 1, "or (low, high)", end_included=False)
         check_number("channel_shift", self.channel_shift, 0, 255, "levels")
-        if self.brightness is not None:
-            check_pair("brightness", self.brightness)
+        for name in ("brightness", "contrast"):
+            if getattr(self, name) is not None:
+                check_pair(name, getattr(self, name))
         for name in ("horizontal_flip", "vertical_flip"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
@@ -156,14 +159,15 @@ def parameters(policy: Policy, uniforms: np.ndarray, *, height: int, width: int)
 
     Args:
         policy: the ranges.
-        uniforms: float64 (B, 12), one column per parameter.
+        uniforms: float64 (B, 13), one column per parameter.
         height, width: pixels.
     Returns:
-        dict of arrays (B,): the arguments of `ops.affine_matrices`, then of `ops.level_tables`.
+        dict of arrays (B,): the arguments of `ops.affine_matrices`, those of `ops.level_tables`, then "contrast".
     """
     draw = dict(zip(_SLOTS, uniforms.T, strict=True))
     zoom_low, zoom_high = policy.zoom_range
     low, high = policy.brightness or (1.0, 1.0)
+    least, most = policy.contrast or (1.0, 1.0)
     return {
         "rotation": policy.rotation * (2 * draw["rotation"] - 1),
         "shift_x": _shift(policy.width_shift, width, draw["width_shift"], draw["width_sign"]),
@@ -175,6 +179,7 @@ def parameters(policy: Policy, uniforms: np.ndarray, *, height: int, width: int)
         "flip_y": policy.vertical_flip & (draw["vertical_flip"] < 0.5),
         "channel_shift": policy.channel_shift * (2 * draw["channel_shift"] - 1),
         "brightness": low + (high - low) * draw["brightness"],
+        "contrast": least + (most - least) * draw["contrast"],
     }
 
 
@@ -191,6 +196,7 @@ def _changed(images, seed, epoch, positions, work):
     out = np.empty_like(images)
     for policy, rows in work:
         values = parameters(policy, uniforms[rows], height=height, width=width)
+        contrast = values.pop("contrast")
         levels = {name: values.pop(name) for name in ("channel_shift", "brightness")}
         if policy.changes_geometry:
             matrices = ops.affine_matrices(height, width, **values)
@@ -200,6 +206,8 @@ def _changed(images, seed, epoch, positions, work):
                 out[row] = images[row]
         if policy.changes_levels:
             ops.change_levels(out, ops.level_tables(**levels), rows=rows)
+        if policy.contrast not in (None, (1, 1)):
+            ops.change_levels(out, ops.contrast_tables(contrast, ops.mean_grey(out, rows=rows)), rows=rows)
     return out
 
 

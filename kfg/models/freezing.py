@@ -51,23 +51,27 @@ def apply(model, policy: str, *, batch_norm: str = "frozen") -> None:
 
 def _trained(model, policy) -> set[int]:
     """Return the ids of the layers that train."""
-    trunk, head = _parts(model)
     kind, _, argument = policy.partition(":")
     if policy == "none":
         chosen = model.layers
     elif policy == "all":
         chosen = []
-    elif policy == "head":
-        chosen = head
-    elif policy == "last-block+bn":
-        chosen = [*_last_block(model, trunk), *(x for x in trunk if isinstance(x, layers.BatchNormalization)), *head]
-    elif kind == "stages" and argument:
-        chosen = [*_last_stages(model, trunk, argument), *head]
     elif kind == "re" and argument:
         chosen = _matching(model, argument)
     else:
-        raise InputError(f"freeze: {policy!r} is none of {', '.join(POLICIES)}")
+        chosen = _by_place(model, policy, kind, argument)
     return {id(layer) for layer in chosen}
+
+
+def _by_place(model, policy, kind, argument):
+    trunk, head = _parts(model)
+    if policy == "head":
+        return head
+    if policy == "last-block+bn":
+        return [*_last_block(model, trunk), *(x for x in trunk if isinstance(x, layers.BatchNormalization)), *head]
+    if kind == "stages" and argument:
+        return [*_last_stages(model, trunk, argument), *head]
+    raise InputError(f"freeze: {policy!r} is none of {', '.join(POLICIES)}")
 
 
 def _parts(model):

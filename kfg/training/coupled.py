@@ -3,11 +3,12 @@
 import keras
 
 from kfg.errors import InputError
+from kfg.training.optimizers import SGD
 
 
 @keras.saving.register_keras_serializable(package="kfg")
-class CoupledSGD(keras.optimizers.SGD):
-    """keras.optimizers.SGD whose decay is added to the gradient: g += decay * w, of every variable that is trained.
+class CoupledSGD(SGD):
+    """SGD with two rates whose decay is added to the gradient: g += decay * w, of every variable that is trained.
 
     An L2 penalty of decay / 2 on every kernel, bias, gamma and beta does the same; as an optimiser it also reaches
     the layers of a ready-made trunk, and leaves the loss cross-entropy alone. Keras's own `weight_decay` takes
@@ -15,7 +16,7 @@ class CoupledSGD(keras.optimizers.SGD):
 
     Args:
         decay: float >= 0.
-        arguments: of keras.optimizers.SGD.
+        arguments: of keras.optimizers.SGD; trunk_multiplier and head as for `optimizers.rates`.
     Raises:
         InputError: a negative decay.
     Source: torch.optim.SGD.

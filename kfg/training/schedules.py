@@ -143,6 +143,29 @@ class Cosine(Pure):
         return self.final_fraction + (1 - self.final_fraction) * fall
 
 
+@dataclasses.dataclass(frozen=True)
+class CyclicCosine(Pure):
+    """Fall and rise along a cosine, over and over: a cosine schedule of `half` epochs that is stepped in every batch.
+
+    Step i, counted from 0 over the whole run, has scale (1 + cos(pi (i + 1) / half)) / 2. FBSD's released code does
+    this with half = 200, the number of its epochs; its paper means `Cosine`.
+
+    Args:
+        half: int >= 1, steps from the highest rate to 0.
+    Example:
+        >>> [round(CyclicCosine(half=2).scale(0, step, epochs=1, steps_per_epoch=4), 3) for step in range(4)]
+        [0.5, 0.0, 0.5, 1.0]
+    """
+
+    half: int = 200
+
+    def __post_init__(self):
+        _within("half", self.half, 1, math.inf)
+
+    def scale(self, epoch, step, *, epochs, steps_per_epoch):
+        return (1 + math.cos(math.pi * (epoch * steps_per_epoch + step + 1) / self.half)) / 2
+
+
 class _Rate(keras.callbacks.Callback):
     """Set the optimiser's rate to `rate(epoch, step)` before each step."""
 

@@ -11,7 +11,7 @@ from kfg.augment.policies import ClassTargeted, Policy, parameters
 
 ALL = Policy(
     rotation=45, width_shift=0.1, height_shift=3, shear=10, zoom=0.1, channel_shift=20, brightness=(0.8, 1.2),
-    horizontal_flip=True, vertical_flip=True, fill_mode="reflect",
+    contrast=(0.8, 1.2), horizontal_flip=True, vertical_flip=True, fill_mode="reflect",
 )  # fmt: skip
 STUDY = Policy(
     rotation=45, width_shift=3, height_shift=3, zoom=0.1, fill_mode="reflect", horizontal_flip=True, vertical_flip=True
@@ -24,7 +24,7 @@ def batch(count=24, height=45, width=68):
 
 
 def drawn(policy, count=4000, height=45, width=68):
-    uniforms = draws.uniforms(0, epoch=0, positions=np.arange(count), count=12)
+    uniforms = draws.uniforms(0, epoch=0, positions=np.arange(count), count=13)
     return parameters(policy, uniforms, height=height, width=width)
 
 
@@ -97,6 +97,7 @@ def test_global_random_state_is_neither_read_nor_moved():
         ({"zoom": 0.3}, {"zoom_x", "zoom_y"}),
         ({"channel_shift": 5}, {"channel_shift"}),
         ({"brightness": None}, {"brightness"}),
+        ({"contrast": None}, {"contrast"}),
         ({"horizontal_flip": False}, {"flip_x"}),
         ({"vertical_flip": False}, {"flip_y"}),
     ],
@@ -109,9 +110,9 @@ def test_an_option_leaves_the_draws_of_the_others_alone(option, moved):
 def test_each_parameter_keeps_its_column():
     """A run resumed with a later kfg must draw what it drew before."""
     columns = ["rotation", "shift_x", "shift_x", "shift_y", "shift_y", "shear", "zoom_x", "zoom_y", "flip_x", "flip_y"]
-    policy, low = dataclasses.replace(ALL, width_shift=9, height_shift=9), np.full((1, 12), 0.3)
+    policy, low = dataclasses.replace(ALL, width_shift=9, height_shift=9), np.full((1, 13), 0.3)
     before = parameters(policy, low, height=45, width=68)
-    for column, name in enumerate([*columns, "channel_shift", "brightness"]):
+    for column, name in enumerate([*columns, "channel_shift", "brightness", "contrast"]):
         high = low.copy()
         high[0, column] = 0.8
         after = parameters(policy, high, height=45, width=68)
