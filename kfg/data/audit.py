@@ -9,10 +9,11 @@ import pathlib
 
 from kfg.data import checks, fingerprints, layouts
 from kfg.data.checks import SEVERITY, Entry, Finding
+from kfg.data.contest import list_folder
 from kfg.data.decode import BadImage
 from kfg.data.fingerprints import Fingerprint
 from kfg.data.folder import Index, split_rows
-from kfg.data.listing import SPLIT_FILE, checked_root, list_folder, printable
+from kfg.data.listing import SPLIT_FILE, checked_root, printable
 from kfg.errors import InputError
 
 LEVELS = ("error", "warning", "note")

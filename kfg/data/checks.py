@@ -46,6 +46,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "hidden": "note",
     "outside": "note",
     "unlisted": "note",
+    "to-answer": "note",
 }
 IMBALANCE = 10  # largest class over smallest, from which on it is said
 TURNED = {
@@ -210,6 +211,7 @@ def passed_over(skipped: Sequence[tuple[str, str]]) -> Iterator[Finding]:
         "unlisted": ("unlisted", "not in the lists of the split, not used"),
         "unsupported": ("unsupported", "named like a photograph in a format kfg does not read, skipped"),
         "linked": ("linked", "a linked folder, not followed"),
+        "to-answer": ("to-answer", "an image of the contest's test, for kfg answer; not opened here"),
         "not-an-image": ("not-an-image", "neither named like an image nor one, skipped"),
     }
     for path, why in skipped:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from kfg.data import layouts
-from kfg.data.listing import PARTS, SPLIT_FILE, checked_root, list_folder
+from kfg.data.contest import list_folder
+from kfg.data.listing import PARTS, SPLIT_FILE, checked_root
 from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.errors import InputError
 
@@ -71,7 +72,7 @@ def make_index(root, paths, labels, classes, *, parts=None, groups=None, sha256=
     classes = tuple(classes)
     if len(labels) and (labels.min() < 0 or labels.max() >= len(classes)):
         bad = int(np.flatnonzero((labels < 0) | (labels >= len(classes)))[0])
-        raise InputError(f"{paths[bad]}: label {labels[bad]} is outside [0, {len(classes)})")
+        raise InputError(f"{pathlib.Path(root) / paths[bad]}: label {labels[bad]} is outside [0, {len(classes)})")
     count = len(paths)
     return Index(
         root=pathlib.Path(root),
@@ -88,8 +89,9 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     """Read a data folder.
 
     Understood, in this order: `root/split.csv` (columns path, class, and part or split; the official
-    split), a set as published (see `layouts`), `root/{train,val,test}/<class>/...`, `root/<class>/...`. Class
-    folders may hold further folders.
+    split), a set as published (see `layouts`), `root/train/ID_name/...` beside a `root/test` without class folders
+    (see `contest`; no part is decided, test is left out), `root/{train,val,test}/<class>/...`, `root/<class>/...`.
+    Class folders may hold further folders.
     Hidden files and folders are skipped and logged; so are files that neither are named like an image nor
     start like one.
 
@@ -100,7 +102,8 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     Returns:
         Index with `parts` filled where the folder says them.
     Raises:
-        InputError: missing, unreadable or empty folder, fewer than two classes, an unknown class.
+        InputError: missing, unreadable or empty folder, fewer than two classes, an unknown class; a contest's
+            class ids that are missing or alike.
     """
     root = checked_root(root)
     if (root / SPLIT_FILE).is_file():

@@ -14,6 +14,7 @@ PART_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing
 SPLIT_FILE = "split.csv"
 # photographs that kfg does not decode; a folder full of them must not be passed over in silence
 UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+TO_ANSWER = "to-answer"  # why an image of a contest's test is not trained on: see kfg.data.contest
 PASSED_OVER = {  # why -> what the terminal calls it; files that are no images and hidden ones are not mentioned there
     "unsupported": "in a format kfg does not read",
     "linked": "as linked folders",
@@ -31,9 +32,9 @@ class Listing:
         folders: class names in order of appearance, those without an image too.
         skipped: (path, why) of what is passed over; why is "hidden", "linked" (a linked folder below a class),
             "unsupported" (named like a photograph in a format kfg does not read), "not-an-image", and beside the
-            class folders "stray" (an image) or "outside" (any other file).
+            class folders "stray" (an image), "to-answer" (one of a contest's test) or "outside" (any other file).
         refused: OSErrors of what could not be read.
-        misnamed: messages about folders named so that parts would be read as classes.
+        misnamed: messages about folders named so that parts would be read as classes, or two classes as one.
     """
 
     images: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
@@ -50,8 +51,8 @@ class Listing:
             below: only what lies in this folder (posix path); "" for everything.
         """
         used = set(used)
-        found = self.skipped + [(path, "unlisted") for path, _, _ in self.images if path not in used]
-        return [(path, why) for path, why in found if not below or path.startswith(f"{below}/")]
+        found = self.skipped + [(path, "unlisted") for path, _, _ in self.images]
+        return [(path, why) for path, why in found if path not in used and (not below or path.startswith(f"{below}/"))]
 
 
 def checked_root(root) -> pathlib.Path:
@@ -100,18 +101,24 @@ def list_images(folder) -> Listing:
 
 
 def remark(passed_over: Sequence[tuple[str, str]]) -> str:
-    """Say in a line what images are passed over, how many and one of each kind; "" for none.
+    """Say in a line what images are passed over or a contest's to answer, how many and one of each kind; "" for none.
 
     Example:
         >>> remark([("a/1.heic", "unsupported"), ("a/2.heic", "unsupported"), (".git", "hidden"), ("c.jpg", "stray")])
         'passed over: 2 in a format kfg does not read (a/1.heic), 1 outside of the class folders (c.jpg)'
+        >>> remark([("test/1.jpg", "to-answer")])
+        'to be answered: 1 (test/1.jpg)'
     """
     said = []
     for why, words in PASSED_OVER.items():
         paths = [path for path, reason in passed_over if reason == why]
         if paths:
             said.append(f"{len(paths):,} {words} ({printable(paths[0])})")
-    return f"passed over: {', '.join(said)}" if said else ""
+    told = [f"passed over: {', '.join(said)}"] if said else []
+    waiting = [path for path, reason in passed_over if reason == TO_ANSWER]
+    if waiting:
+        told.append(f"to be answered: {len(waiting):,} ({printable(waiting[0])})")
+    return "; ".join(told)
 
 
 def printable(text: str) -> str:

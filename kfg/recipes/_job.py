@@ -8,12 +8,12 @@ import pathlib
 import keras
 
 from kfg import export, report
-from kfg.data import pipeline, splits
+from kfg.data import contest, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
 from kfg.errors import InputError
 from kfg.evaluation import predict
-from kfg.files import read_json, write_json
+from kfg.files import read_json, write_json, write_text
 from kfg.models import freezing
 from kfg.recipes import _exporting as exporting
 from kfg.recipes import _provenance as provenance
@@ -113,6 +113,8 @@ class Job:
     def split(self, index: Index | None = None, *, val: float, test: float, seed: int) -> Index:
         """Return the index with train, val and test decided, and write split.csv and classes.json.
 
+        A contest's folder gets class_labels.txt as well, each class's index and id.
+
         Args:
             index: some of the images, or other parts or classes than the data's; default all as they are.
         """
@@ -129,6 +131,8 @@ class Job:
                 )
         splits.write_csv(index, self.workdir / "split.csv")
         write_json(self.workdir / "classes.json", list(index.classes))
+        if contest.is_contest(index.root):
+            write_text(self.workdir / contest.LABELS_FILE, contest.label_lines(index.classes))
         return index
 
     def compile(self, build, *, optimizer, batch_size: int, loss=None):

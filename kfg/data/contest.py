@@ -1,0 +1,173 @@
+"""A contest's folder: `train/ID_name/...`, and `test/...` without class folders, whose images are to be answered.
+
+A class id is the digits before the first "_" of a folder's name. It is text from the folder to the answer file: as a
+number "0004615" would lose its zeros. Labels are 0..C-1 in the order of the sorted folder names, whatever the ids.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Iterable
+
+from kfg.data import listing
+from kfg.data.listing import Listing
+from kfg.errors import InputError
+
+LABELS_FILE = "class_labels.txt"
+_ID = re.compile("([0-9]+)_")  # not \d: digits of other scripts are no ids of any contest
+
+
+def class_id(class_name: str) -> str:
+    """Return the id that a class name begins with, as text; the name whole where there is none.
+
+    Example:
+        >>> class_id("0004615_Boeing_737"), class_id("12_"), class_id("cat"), class_id("12 cat")
+        ('0004615', '12', 'cat', '12 cat')
+    """
+    match = _ID.match(class_name)
+    return match[1] if match else class_name
+
+
+def ids(classes: Iterable[str]) -> tuple[str, ...]:
+    """Return what to answer for each class: its id where all classes have one, else its name whole.
+
+    Raises:
+        InputError: as `check`, where all have an id.
+    Example:
+        >>> ids(["007_fox", "12_cat"]), ids(["2020_cars", "bikes"])
+        (('007', '12'), ('2020_cars', 'bikes'))
+    """
+    classes = tuple(classes)
+    if not all(map(_ID.match, classes)):
+        return classes
+    check(classes)
+    return tuple(map(class_id, classes))
+
+
+def check(classes: Iterable[str]) -> None:
+    """Check that ids tell the classes apart, as text and as numbers; names that all lack an id pass.
+
+    Raises:
+        InputError: a class without an id beside others with one; an id twice; ids that differ by leading zeros only,
+            which a reader with int() would take for one.
+    """
+    classes = sorted(classes)
+    without = [name for name in classes if not _ID.match(name)]
+    if without and len(without) < len(classes):
+        other = next(name for name in classes if _ID.match(name))
+        raise InputError(f"class folder {without[0]!r}: no id, expected digits and '_' as in {other!r}")
+    owners = {}
+    for name in () if without else classes:
+        same = owners.setdefault(class_id(name).lstrip("0"), name)
+        if same != name:
+            apart = "" if class_id(same) == class_id(name) else " but for leading zeros"
+            raise InputError(f"class folders {same!r} and {name!r}: the same id{apart}; one class, one id")
+
+
+def label_lines(classes: Iterable[str]) -> str:
+    r"""Return the text of class_labels.txt: a line `index id` for each class, indices 0..C-1.
+
+    Raises:
+        InputError: as `check`.
+    Example:
+        >>> label_lines(["007_fox", "12_cat"])
+        '0 007\n1 12\n'
+    """
+    classes = tuple(classes)
+    check(classes)
+    return "".join(f"{index} {one}\n" for index, one in enumerate(ids(classes)))
+
+
+def is_contest(root) -> bool:
+    """Return whether `root` has `train/ID_name` folders and a `test` folder that does not hold classes.
+
+    Folders named both with and without ids are a contest's, to be refused, if images or folders lie in test.
+    """
+    root = pathlib.Path(root)
+    train, test = _visible(root / "train"), _visible(root / "test")
+    if train is None or test is None:
+        return False
+    classes = [name for name, is_folder in train.items() if is_folder]
+    with_id = [name for name in classes if _ID.match(name)]
+    if any(is_folder and (name in classes or _ID.match(name)) for name, is_folder in test.items()):
+        return False
+    return bool(with_id) and (len(with_id) == len(classes) or bool(test))
+
+
+def list_folder(root) -> Listing:
+    """List a data folder as `listing.list_folder` does; a contest's train images have no part, its test is set aside.
+
+    The images of test are among the `skipped`, as "to-answer"; ids that `check` refuses and images in folders of
+    test are in `misnamed`.
+    """
+    found = listing.list_folder(root)
+    if found.misnamed or not is_contest(root):
+        return found
+    root = pathlib.Path(root)
+    known = {
+        name for part in ("train", "val") for name, is_folder in (_visible(root / part) or {}).items() if is_folder
+    }
+    deeper = [_not_flat(root / path) for path, _, part in found.images if part == "test"]
+    try:
+        check(known)
+    except InputError as error:
+        found.misnamed.append(f"{root / 'train'}: {error}")
+    return dataclasses.replace(
+        found,
+        images=[(path, name, "" if part == "train" else part) for path, name, part in found.images if part != "test"],
+        folders=[name for name in found.folders if name in known],
+        skipped=[(path, listing.TO_ANSWER if _to_answer(path, why) else why) for path, why in found.skipped],
+        misnamed=found.misnamed + deeper[:1],
+    )
+
+
+def images_to_answer(root) -> list[pathlib.Path]:
+    """Return the images of `root/test`, sorted by name, files in a format kfg does not read among them.
+
+    Raises:
+        InputError: no images, images in a folder of test, a folder that may not be read.
+    """
+    test = pathlib.Path(root) / "test"
+    files = images_below(test)
+    for file in files:
+        if file.parent != test:
+            raise InputError(_not_flat(file))
+    return files
+
+
+def images_below(folder) -> list[pathlib.Path]:
+    """Return the images below `folder`, sorted; what kfg cannot read or follow is among them, so that it is missed.
+
+    Raises:
+        InputError: no images, or a folder that may not be read.
+    """
+    folder = pathlib.Path(folder)
+    found = listing.list_images(folder)
+    if found.refused:
+        error = found.refused[0]
+        raise InputError(f"{error.filename}: {error.strerror}") from error
+    names = [path for path, _, _ in found.images]
+    names += [path for path, why in found.skipped if why in ("unsupported", "linked")]
+    if not names:
+        raise InputError(f"{folder}: no images in this folder")
+    return [folder / name for name in sorted(names)]
+
+
+def _to_answer(path, why) -> bool:
+    return why == "stray" and path.startswith("test/")
+
+
+def _not_flat(path) -> str:
+    return f"{path}: in a folder of test, and a contest's test has none; move its images up"
+
+
+def _visible(folder) -> dict[str, bool] | None:
+    """Return name -> whether it is a folder of what is not hidden in `folder`; None if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return {
+                one.name: one.is_dir() for one in entries if not one.name.startswith(".") and one.name != "__MACOSX"
+            }
+    except OSError:  # said by the listing, where it matters
+        return None
