@@ -109,6 +109,21 @@ def predict(args) -> int:
     return 1 if failed else 0
 
 
+def answer(args) -> int:
+    """Answer a contest's test images by class id, as JSON; exit 1 if one could not be read, it is left out."""
+    with quiet.tensorflow_notes():
+        from kfg import answers, export
+
+    files = answers.images(args.images)
+    answers.check_targets(args.out, args.csv, group=args.group)
+    given = answers.answer(export.load(args.model), files)
+    answers.write(given, args.out, group=args.group, table=args.csv)
+    for line in given.unread:
+        print(f"error: {line}", file=sys.stderr)
+    print(f"{args.out}: {len(given.images):,} of {len(files):,} images answered")
+    return 1 if given.unread else 0
+
+
 def train(args) -> int:
     """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
     with quiet.tensorflow_notes():
@@ -209,6 +224,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
     p.add_argument("--top", type=int, default=1, metavar="K", help="classes per image (default: 1)")
     p.add_argument("--json", action="store_true")
+
+    p = command(answer, "write a contest's answer file")
+    p.add_argument("model", type=pathlib.Path, metavar="RUN|EXPORT", help="as for predict")
+    p.add_argument(
+        "images", type=pathlib.Path, nargs="+", metavar="DIR|IMAGE", help="of a contest's folder, test is answered"
+    )
+    p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("answer.json"), metavar="FILE")
+    p.add_argument("--group", default="", metavar="NAME", help="the groupname in it (default: empty)")
+    p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="a table with the probabilities as well")
 
     p = command(evaluate, "a run's test figures, and corrections for rare classes")
     p.add_argument("folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")

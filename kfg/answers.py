@@ -1,0 +1,121 @@
+"""A contest's answer file: for each test image, by its file name, the id of the predicted class.
+
+The id is the text before "_" of a class folder `ID_name`, leading zeros intact. Where not all of a model's classes
+have one, the answers are their names, whole.
+
+An image that cannot be read has no answer: a guess would pass for the model's. It is named, and missing from the file.
+A contest that scores its own list counts it as wrong; where one wants every name, the image has to be mended first.
+"""
+
+import csv
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+
+from kfg.data import contest
+from kfg.data.listing import printable
+from kfg.errors import InputError
+from kfg.files import whole, write_json
+
+COLUMNS = ("file", "id", "probability")
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """What a model answers.
+
+    Args:
+        images: file name -> (class id, probability in [0, 1]), in the order of the files.
+        unread: a line about each image that could not be read.
+    """
+
+    images: dict[str, tuple[str, float]]
+    unread: tuple[str, ...] = ()
+
+
+def images(paths: Iterable) -> list[pathlib.Path]:
+    """Return the image files to answer: files as given, those below a folder, those in test of a contest's folder.
+
+    Files below a folder in a format kfg does not read are among them: they are missed, not forgotten. A folder that
+    holds both train and test is taken for a contest's.
+
+    Raises:
+        InputError: a folder without images or that may not be read, images in a folder of a contest's test, two
+            files of one name, a name that is not UTF-8 (JSON could not carry it).
+    """
+    found = []
+    for path in map(pathlib.Path, paths):
+        if (path / "train").is_dir() and (path / "test").is_dir():
+            found += contest.images_to_answer(path)
+        else:
+            found += contest.images_below(path) if path.is_dir() else [path]
+    owners = {}
+    for path in found:
+        if printable(path.name) != path.name:
+            raise InputError(f"{printable(str(path))}: this name is not UTF-8; rename it")
+        same = owners.setdefault(path.name, path)
+        if same.resolve() != path.resolve():
+            raise InputError(f"{path}: has the name of {same}, and answers go by name; answer one folder at a time")
+    return list(owners.values())
+
+
+def answer(classifier, paths: Sequence) -> Answers:
+    """Classify the images.
+
+    Args:
+        classifier: a kfg.export.Classifier, or another with its `classes` and `predict`.
+        paths: N files of different names, as `images` gives them.
+    Raises:
+        InputError: classes whose ids are alike, or not one image that can be read.
+    """
+    id_of = dict(zip(classifier.classes, contest.ids(classifier.classes), strict=True))
+    answered, unread = {}, []
+    for path, given in zip(paths, classifier.predict(paths), strict=True):
+        if given.error:
+            unread.append(given.error)
+            continue
+        ((name, probability),) = given.top(1)
+        answered[pathlib.Path(path).name] = id_of[name], probability
+    if not answered:
+        raise InputError(f"none of {len(unread)} images can be read; the first: {unread[0]}")
+    return Answers(answered, tuple(unread))
+
+
+def check_targets(out, table=None, *, group: str = "") -> None:
+    """Look whether `write` can do its work, before the model does its own.
+
+    Raises:
+        InputError: a target that is a folder or lies where nothing can be written, one target twice, a group
+            that is not UTF-8.
+    """
+    targets = [pathlib.Path(path) for path in (out, table) if path is not None]
+    for path in targets:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, a file is to be written")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from error
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"{path.parent}: this folder cannot be written")
+    if len({path.resolve() for path in targets}) < len(targets):
+        raise InputError(f"--csv {table}: is the file of --out too")
+    if printable(group) != group:
+        raise InputError(f"--group: not UTF-8, got {printable(group)!r}")
+
+
+def write(answers: Answers, out, *, group: str = "", table=None) -> None:
+    """Write `out`, JSON {"images": {file name: id}, "groupname": group}, and `table`, CSV file, id, probability.
+
+    Each file appears whole or not at all, `out` last.
+
+    Raises:
+        InputError: a file that cannot be written.
+    """
+    if table is not None:
+        with whole(table) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows((name, one, f"{p:.6f}") for name, (one, p) in answers.images.items())
+    write_json(out, {"images": {name: one for name, (one, _) in answers.images.items()}, "groupname": group})
