@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import betaincinv
 
 from kfg.augment import draws
+from kfg.errors import InputError
 
 _MIX = 7  # purpose of derived seeds; kfg.augment.copies and kfg.data.sampling have 1 to 6
 
@@ -78,6 +79,32 @@ class CutMix:
             mixed[i][box] = images[(i + 1) % len(images)][box]
         part = 1 - (bottom - top) * (right - left) / (height * width)
         return mixed, soft_labels(labels, part, num_classes=num_classes)
+
+
+MIXINGS = {"mixup": Mixup, "cutmix": CutMix}
+
+
+def named(name: str, *, alpha: float | None = None):
+    """Return the mixing of this name.
+
+    Args:
+        name: "none" or a key of MIXINGS.
+        alpha: float > 0; None for the mixing's own.
+    Returns:
+        Mixup or CutMix, None for "none".
+    Raises:
+        InputError: an unknown name, an alpha for "none" or not above 0.
+    Example:
+        >>> named("cutmix"), named("mixup", alpha=0.4), named("none")
+        (CutMix(alpha=1.0), Mixup(alpha=0.4), None)
+    """
+    if name != "none" and name not in MIXINGS:
+        raise InputError(f"mixing: {name!r} is none of none, {', '.join(MIXINGS)}")
+    if alpha is None:
+        return None if name == "none" else MIXINGS[name]()
+    if name == "none" or not alpha > 0:
+        raise InputError(f"mixing_alpha: above 0, with mixing={' or '.join(MIXINGS)}; got {alpha!r}, mixing={name}")
+    return MIXINGS[name](alpha=alpha)
 
 
 def soft_labels(labels, part, *, num_classes: int) -> np.ndarray:

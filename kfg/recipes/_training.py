@@ -8,26 +8,29 @@ from kfg.recipes._progress import Progress
 from kfg.training import features, fit
 
 
-def train(job, training, validation, *, policy=None, **settings):
+def train(job, training, validation, *, policy=None, mixing=None, **settings):
     """Fit `job.model`, or go on with it where `job.resume` asks for that; arguments as for `fit_on`.
 
-    Where the trunk is frozen and the images are not augmented, its features are computed once, not in every epoch.
+    Where the trunk is frozen and the images are neither augmented nor mixed, its features are computed once, not in
+    every epoch.
     """
-    if policy is None and freezing.is_constant(job.model):
+    if policy is None and mixing is None and freezing.is_constant(job.model):
         return train_head(job, training, validation, optimizer=job.optimizer, loss=job.loss, **settings)
     job.fitted = job.model
-    return fit_on(job, training, validation, policy=policy, **settings)
+    return fit_on(job, training, validation, policy=policy, mixing=mixing, **settings)
 
 
 def fit_on(
-    job, training, validation, *, batch_size: int, epochs: int, policy=None, sampling=None, workdir=None, **settings
+    job, training, validation, *, batch_size: int, epochs: int, policy=None, sampling=None, mixing=None, workdir=None,
+    **settings,
 ):  # fmt: skip
     """Fit `job.fitted`, which is `job.model` or a part of it.
 
     Args:
         job: compiled.
         training, validation: (images, labels) each; `gather(positions) -> uint8 (B, H, W, 3)` and int (N,).
-        batch_size, policy, sampling: of `pipeline.training_batches`.
+        batch_size, policy, sampling, mixing: of `pipeline.training_batches`; with `mixing` the loss must take soft
+            labels, as kfg.training.losses.CrossEntropy does.
         workdir: for history.csv and the checkpoint; default the run folder.
         epochs, settings: of `fit.train`.
     Returns:
@@ -39,7 +42,8 @@ def fit_on(
     def batches(first_epoch):
         return pipeline.training_batches(
             images, labels, batch_size=batch_size, seed=job.seed, policy=policy, sampling=sampling,
-            first_epoch=first_epoch, epochs=epochs,
+            mixing=mixing, num_classes=job.fitted.output_shape[-1] if mixing else None, first_epoch=first_epoch,
+            epochs=epochs,
         )  # fmt: skip
 
     return fit.train(

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from kfg import ledger
+from kfg.augment import mixing
 from kfg.data import pipeline
 from kfg.evaluation import figures, tradeoff_figure
 from kfg.models import backbones, freezing, heads
@@ -19,6 +20,7 @@ from kfg.recipes import _runner
 from kfg.recipes._options import within
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train
+from kfg.training.losses import CrossEntropy
 from kfg.training.schedules import Plateau, StepLR
 
 NAME = "cub200"
@@ -42,6 +44,8 @@ class Config:
     features_dropout: float = 0.2  # of the port the study uses, in its rows "without dropout" too; 0.3 for B2
     logits_activation: str = ""  # relu or leaky_relu on the class scores; "" for neither
     logits_dropout: float = 0.0  # on the activated scores
+    mixing: str = "none"  # none, mixup or cutmix; the study had none
+    mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
     batch_size: int = 64  # images
     epochs: int = 20  # at most
     learning_rate: float = 1e-3  # Adam
@@ -54,6 +58,7 @@ class Config:
 
     def __post_init__(self):
         within(self, LIMITS)
+        mixing.named(self.mixing, alpha=self.mixing_alpha)
         if self.split not in ("official", "source"):
             raise ValueError(f"split: official or source, got {self.split!r}")
         if not isinstance(self.schedule, (StepLR, Plateau, type(None))):
@@ -125,6 +130,7 @@ ROWS = {
     "lite0": Row(lite(0), note=OURS),
     "lite0-frozen": Row(lite(0, **FROZEN), note=OURS),
     "lite0-head": Row(lite(0, freeze="head", batch_norm="frozen"), note=OURS + "; the last layer alone is trained"),
+    "lite0-cutmix": Row(lite(0, mixing="cutmix"), note=OURS + "; each image covered in part by another, CutMix"),
     "lite2": Row(lite(2, features_dropout=0.3), note=OURS),
     "lite2-frozen": Row(lite(2, features_dropout=0.3, **FROZEN), note=OURS),
 }  # fmt: skip
@@ -157,15 +163,17 @@ def run(config, job):
     index = job.data.index if config.split == "official" else misread(job.data.index)
     index = job.split(index, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     images = job.data.images(config.image_size)
+    mixed = mixing.named(config.mixing, alpha=config.mixing_alpha)
     job.compile(
         lambda: build(config, len(index.classes)),
         optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate, epsilon=ADAM_EPSILON),
         batch_size=config.batch_size,
+        loss=CrossEntropy() if mixed else None,
     )
     training, val = ((pipeline.Chosen(images, at), index.labels[at]) for at in map(index.where, ("train", "val")))
     train(
         job, training, val, batch_size=config.batch_size, epochs=config.epochs, schedule=config.schedule,
-        monitor="val_accuracy", stop_patience=config.stop_patience, keep_best=True,
+        mixing=mixed, monitor="val_accuracy", stop_patience=config.stop_patience, keep_best=True,
     )  # fmt: skip
     return job.finish(index, images, batch_size=config.batch_size)
 

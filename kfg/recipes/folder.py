@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 
+from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data import audit, pipeline
 from kfg.errors import InputError
@@ -68,6 +69,8 @@ class Config:
     split_seed: int = 0
     policy: Policy = AUGMENTED
     dropout: float = 0.2  # on the features
+    mixing: str = "none"  # none, mixup or cutmix, when the whole net is trained
+    mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
     label_smoothing: float = 0.1
     imbalance: str = "none"  # one of kfg.recipes._imbalance
     views: int = 2  # augmented pictures per image that the head is trained on
@@ -86,6 +89,7 @@ class Config:
     def __post_init__(self):
         within(self, LIMITS)
 
+        mixing.named(self.mixing, alpha=self.mixing_alpha)
 
 ROWS = {
     "transfer": Row(Config(), note="a head on cached features, then the whole net"),
@@ -130,7 +134,8 @@ def run(config, job):
     else:
         train(
             job, training, validation, batch_size=config.batch_size, epochs=plan["epochs"], policy=config.policy,
-            sampling=sampling, schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
+            sampling=sampling, mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
+            schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
         )  # fmt: skip
         chosen = max(head, Judged("the whole net", job.model, validation, index, config.batch_size), key=Judged.rank)
         print(f"kept: {chosen.name}, by top-1 and loss on the validation images")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kfg.augment.mixing import CutMix, Mixup
+from kfg.augment.mixing import CutMix, Mixup, named
+from kfg.errors import InputError
 
 LABELS = np.array([0, 2, 1, 2], np.int32)
 EYE = np.eye(3, dtype=np.float32)
@@ -89,3 +90,11 @@ def test_alpha_is_above_0(make):
 def test_a_label_out_of_range_is_refused():
     with pytest.raises(ValueError, match=r"\[0, 3\)"):
         mixed(Mixup(), flat([0, 1]), np.array([1, 3]))
+
+
+@pytest.mark.parametrize(
+    "name, alpha, complaint", [("blend", None, "'blend'"), ("mixup", 0, "above 0"), ("none", 1, "with")]
+)
+def test_a_setting_that_makes_no_sense_is_named(name, alpha, complaint):
+    with pytest.raises(InputError, match=complaint):
+        named(name, alpha=alpha)

@@ -21,6 +21,12 @@ def test_a_row_runs_to_its_report_and_into_the_picture(photos, tmp_path, capsys)
     assert "accuracy over parameters" in capsys.readouterr().out
 
 
+def test_cutmix_goes_by_images_even_where_only_the_head_is_trained(photos, tmp_path):
+    assert recipe(photos, tmp_path, "--rows", "lite0-cutmix", "--set", "freeze=head", "--weights", "none") == 0
+    assert json.loads((tmp_path / "results.jsonl").read_text())["config"]["mixing"] == "cutmix"
+    assert not list((tmp_path / "cache").glob("features-*"))
+
+
 def test_a_model_over_budget_is_refused_before_training(photos, tmp_path, capsys):
     assert recipe(photos, tmp_path, "--rows", "lite0", "--max-params", "500k") == 2
     error = capsys.readouterr().err.strip()
@@ -30,6 +36,7 @@ def test_a_model_over_budget_is_refused_before_training(photos, tmp_path, capsys
 
 @pytest.mark.parametrize("options, named", [
     (("--set", "split=mine"), "split"),
+    (("--set", "mixing=blend"), "mixing"),
     (("--set", "logits_dropout=0.5"), "logits_activation"),
     (("--rows", "b0-frozen-no-schedule", "--set", "schedule={'gamma': 0.5}"), "schedule"),
     (("--set", "schedule={'speed': 0.5}"), "speed"),

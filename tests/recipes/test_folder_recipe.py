@@ -2,12 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from kfg.__main__ import main
+from kfg.augment.mixing import CutMix
 from kfg.errors import InputError
 from kfg.export import load
 from kfg.recipes import folder
+from kfg.training import checkpoint
 
 TINY = ("image_size=(32, 32)", "weights=none", "head_epochs=3", "epochs=1", "views=1", "batch_size=16")
 
@@ -45,6 +48,46 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     # a second run takes its features from the first
     assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0",)) == 2  # seed 0 has other settings
     assert "another epochs (1, now 0)" in capsys.readouterr().err
+
+
+def die_after(monkeypatch, deaths):
+    """Let training die as a kill would, when the file of a stage is saved for the epoch that `deaths` names."""
+    save = checkpoint.save
+
+    def save_and_die(path, model, companions=(), *, epoch):
+        save(path, model, companions, epoch=epoch)
+        if deaths and (path.parent.parent.name, epoch) == deaths[0]:
+            deaths.pop(0)
+            raise RuntimeError("killed")
+
+    monkeypatch.setattr(checkpoint, "save", save_and_die)
+
+
+def test_mixed_images_train_the_whole_net_and_a_cut_run_ends_as_the_whole_one(photos, tmp_path, monkeypatch):
+    settings = ("min_errors=0", "epochs=2", "mixing=cutmix", "mixing_alpha=0.5", "learning_rate=1e-2")
+    last, seen = "folder/transfer/seed-0/checkpoint/last.npz", []
+    apply = CutMix.apply
+    monkeypatch.setattr(CutMix, "apply", lambda self, *args, **draw: seen.append(self) or apply(self, *args, **draw))
+    assert train(photos, tmp_path / "whole", settings=settings) == 0
+    assert set(seen) == {CutMix(alpha=0.5)}
+    deaths = [("seed-0", 1)]
+    die_after(monkeypatch, deaths)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(photos, tmp_path / "cut", settings=settings)
+    assert not deaths
+    assert train(photos, tmp_path / "cut", "--resume", settings=settings) == 0
+    whole, cut = (checkpoint.read(tmp_path / out / last) for out in ("whole", "cut"))
+    assert whole["epoch"] == cut["epoch"] == 2
+    assert whole["arrays"].keys() == cut["arrays"].keys()
+    for name, array in whole["arrays"].items():
+        np.testing.assert_array_equal(array, cut["arrays"][name])
+
+
+@pytest.mark.parametrize("setting", ["mixing=blend", "mixing_alpha=0.5"])
+def test_a_mixing_that_is_none_is_one_line(photos, tmp_path, capsys, setting):
+    assert train(photos, tmp_path, settings=(setting,)) == 2
+    error = capsys.readouterr().err.strip()
+    assert "mixing" in error and "\n" not in error
 
 
 def test_a_head_that_hardly_errs_is_left_alone_and_time_is_kept(photos, tmp_path, capsys):
