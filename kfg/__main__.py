@@ -131,7 +131,7 @@ def train(args) -> int:
 
     return folder.command(
         args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, resume=args.resume,
-        settings=args.set,
+        settings=args.set, track=args.track,
     )  # fmt: skip
 
 
@@ -216,6 +216,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seeds", type=int, default=1, metavar="N", help="runs, each from another seed (default: 1)")
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting, as backbone=...")
+    p.add_argument("--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb, or both")
 
     p = command(predict, "classify images")
     p.add_argument(

@@ -18,6 +18,7 @@ from kfg.models import freezing
 from kfg.recipes import _exporting as exporting
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
+from kfg.tracking import logs
 from kfg.training import checkpoint, fit, precision
 
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
@@ -38,6 +39,7 @@ class Job:
         resume: go on where an interrupted run stopped.
         note: what a reader of the report must know about the row.
         max_params: parameters a model may have, all counted; None for any number.
+        track: keys of kfg.tracking.logs.LOGS; what is logged decides no result, so it is not in config.json.
     """
 
     recipe: str
@@ -52,10 +54,12 @@ class Job:
     folds: int = 1
     note: str = ""
     max_params: int | None = None
+    track: tuple[str, ...] = ()
 
     def __post_init__(self):
         self.model = None
         self.fitted = None  # the model that is being fitted: `model`, or a part of it
+        self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by _runner
 
     @property
     def workdir(self) -> pathlib.Path:
@@ -89,6 +93,7 @@ class Job:
             if begun:
                 return
             (self.workdir / "env.json").unlink(missing_ok=True)  # nothing was trained: begin anew
+            logs.discard(self.workdir)
         write_json(path, wanted)
 
     def settings(self) -> dict:

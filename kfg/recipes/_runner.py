@@ -66,6 +66,7 @@ def parser(recipe) -> argparse.ArgumentParser:
     p.add_argument("--quick", action="store_true", help="smaller nets and fewer epochs: minutes, not hours")
     p.add_argument("--smoke", action="store_true", help="the least that runs through everything: seconds")
     p.add_argument("--resume", action="store_true", help="go on with interrupted runs")
+    p.add_argument("--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb, or both")
     p.add_argument(
         "--cache", type=pathlib.Path, help="folder for decoded images too many for memory (default: OUT/cache)"
     )
@@ -113,6 +114,9 @@ def main(recipe, argv=None) -> int:
 
 def jobs(recipe, args):
     """Yield the Jobs of a command, each after those it depends on."""
+    from kfg.tracking import logs
+
+    track = logs.names(args.track)
     rows = configured_rows(recipe, args)
     wanted = ordered(rows, list(rows) if args.rows == "all" else _names(args.rows))
     seeds, budget = _seeds(args.seeds), _bytes(args.memory_budget)
@@ -138,19 +142,28 @@ def jobs(recipe, args):
                 yield Job(
                     recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
                     data=data, out=args.out, precision=args.precision, resume=args.resume,
-                    note=rows[name].note, max_params=max_params,
+                    note=rows[name].note, max_params=max_params, track=track,
                 )  # fmt: skip
 
 
 def run_one(recipe, job) -> None:
-    """Run one job unless it is finished."""
+    """Run one job unless it is finished; its row in results.jsonl and its logs are made up for in any case."""
+    from kfg import report
+    from kfg.files import read_json
     from kfg.recipes._record import record
+    from kfg.tracking import logs
 
     job.open()
-    if job.finished():
-        print(f"{job.workdir}: finished before, not repeated")
-        record(job)
-        return
+    with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
+        if job.finished():
+            print(f"{job.workdir}: finished before, not repeated")
+            record(job)
+        else:
+            _run_unfinished(recipe, job, record)
+        job.logs.results(read_json(job.workdir / report.REPORT_FILE))
+
+
+def _run_unfinished(recipe, job, record) -> None:
     fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
     print(f"== {job.recipe} {job.row}, seed {job.seed}{fold}", flush=True)
     result = recipe.run(job.config, job)

@@ -48,7 +48,7 @@ def fit_on(
 
     return fit.train(
         job.fitted, batches, pipeline.evaluation_batches(*validation, batch_size=batch_size),
-        workdir=workdir or job.workdir,
+        workdir=workdir or job.workdir, callbacks=job.logs.callbacks() if job.logs else (),
         epochs=epochs, steps_per_epoch=pipeline.steps(len(labels), batch_size), resume=job.resume, **settings,
     )  # fmt: skip
 

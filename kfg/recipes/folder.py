@@ -29,6 +29,7 @@ from kfg.recipes._options import within
 from kfg.recipes._progress import duration
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
+from kfg.tracking import logs
 from kfg.training import fit, optimizers, precision
 from kfg.training.callbacks import write_history
 from kfg.training.features import Views
@@ -208,7 +209,7 @@ def timed(job, build, optimizer, loss, batch_size) -> float:
     return precision.training_rate(copy, batch_size)
 
 
-def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, settings=()) -> int:
+def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, settings=(), track=()) -> int:
     """Audit a folder and train on it: what `kfg train` does; return the exit code.
 
     Args:
@@ -218,12 +219,14 @@ def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, se
         time_budget: "90s", "10m" or "2h", of one run.
         resume: go on with interrupted runs.
         settings: "key=value" of this recipe's Config.
+        track: values of --track.
     Raises:
         InputError: an argument out of range, or photographs that the audit finds unfit, named.
     """
     if seeds < 1:
         raise InputError(f"--seeds: at least 1, got {seeds}")
     budget = seconds_of(time_budget)
+    logs.names(track)  # before an audit that may take minutes
     audited(root)
     # whole, because the word "demo" alone would mean drawn images
     words = [
@@ -236,6 +239,8 @@ def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, se
     ]
     for setting in (f"time_budget={budget}", *settings):
         words += ["--set", setting]
+    for text in track:
+        words += ["--track", text]
     words += ["--resume"] if resume else []
     return _runner.main(sys.modules[__name__], words)
 

@@ -47,6 +47,7 @@ def train(
     keep_best: bool = False,
     resume: bool = False,
     start_from=None,
+    callbacks=(),
     verbose: int | str | None = None,
 ):
     """Fit a compiled model; the weights that count are in it when this returns.
@@ -66,6 +67,7 @@ def train(
         keep_best: end with the best epoch's weights also where all epochs are trained; else the last ones stay.
         resume: go on from the checkpoint in `workdir`, if there is one.
         start_from: checkpoint file of another run whose weights, optimiser and rate this run begins with.
+        callbacks: Keras callbacks, called when the epoch's history and checkpoint are on disk.
         verbose: as in Keras; default a bar on a terminal, a line per epoch elsewhere.
     Returns:
         The rows of history.csv, a dict per epoch.
@@ -92,7 +94,7 @@ def train(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         shuffle=False,  # the batches come shuffled
-        callbacks=[StopOnNaN(), *companions, checkpoint.Checkpoint(last, companions, state=state)],
+        callbacks=[StopOnNaN(), *companions, checkpoint.Checkpoint(last, companions, state=state), *callbacks],
         verbose=verbose,
     )
     return history.rows

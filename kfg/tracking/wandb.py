@@ -1,0 +1,117 @@
+"""A run's log for Weights & Biases: on its server where a key is known, else offline in the run folder."""
+
+import logging
+import os
+import pathlib
+import secrets
+import shutil
+
+from kfg.errors import InputError
+from kfg.files import read_json, write_json
+
+logger = logging.getLogger(__name__)
+
+STATE_FILE = "kfg.json"  # {"id", "complete"}: a resumed run goes on under its id
+MODES = ("online", "offline", "disabled")  # of WANDB_MODE
+PATIENCE = 30  # seconds for the server to answer before the log goes offline
+
+
+class WandbLog:
+    """Epochs by their number, settings as the config, test figures as the summary, pictures as media.
+
+    It never asks for a key. WANDB_MODE, WANDB_PROJECT (else "kfg") and WANDB_API_KEY or an earlier `wandb login` are
+    respected; without a key, or where the server does not answer, it is offline, for `wandb sync` to send later. A kill
+    can cost an offline log its last seconds, so a resumed run writes a new one with all epochs and removes the old.
+
+    Args:
+        folder: the run folder's "wandb".
+        name: of the run on the server.
+        settings: content of config.json.
+    Raises:
+        InputError: a WANDB_MODE that is none of MODES; online without a key, or with one that is refused.
+    """
+
+    def __init__(self, folder, *, name: str, settings: dict):
+        self.folder = pathlib.Path(folder)
+        path = self.folder / STATE_FILE
+        self.state = read_json(path) if path.is_file() else {"id": secrets.token_hex(4), "complete": False}
+        self.sent = {}  # prefix -> rows
+        self.run = None
+        if not self.state["complete"]:
+            write_json(path, self.state)
+            self.run = begin(self.folder, name=name, settings=settings, run_id=self.state["id"])
+
+    def epochs(self, rows, *, prefix: str) -> None:
+        """Send the rows that were not sent; `prefix` + "epoch" is the axis of `prefix` + each other column."""
+        if self.run is None:
+            return
+        for row in rows[self.sent.get(prefix, 0) :]:
+            if prefix not in self.sent:
+                for name in row:
+                    self.run.define_metric(f"{prefix}{name}", step_metric=f"{prefix}epoch")
+            self.sent[prefix] = self.sent.get(prefix, 0) + 1
+            self._send({f"{prefix}{name}": value for name, value in row.items()})
+
+    def results(self, values: dict[str, float], pictures: dict[str, pathlib.Path], *, step: int) -> None:
+        """Send figures, for the summary, and PNG files; `step` is TensorBoard's, here they follow the last epoch."""
+        if self.run is None:
+            return
+        import wandb
+
+        self.sent["results"] = 1
+        self._send({name: wandb.Image(str(path)) for name, path in pictures.items()})
+        self.run.summary.update(values)
+        self.state["complete"] = True
+
+    def close(self, *, failed: bool) -> None:
+        if self.run is not None:
+            import wandb
+
+            self.run.finish(exit_code=int(failed))
+            wandb.teardown()  # finish comes back before an offline log is on disk
+            write_json(self.folder / STATE_FILE, self.state)
+
+    def _send(self, values):
+        """Send values at the next step, unless the server has that of an earlier session."""
+        step = sum(self.sent.values())
+        if step >= self.run.step:
+            self.run.log(values, step=step, commit=True)
+
+
+def begin(folder, *, name, settings, run_id):
+    """Return a begun or resumed wandb run, online where that can be."""
+    import wandb
+
+    quiet = {"silent": True, "console": "off", "init_timeout": PATIENCE}
+    wandb.setup(settings=wandb.Settings(silent=True))
+    for old in folder.glob("offline-run-*"):
+        shutil.rmtree(old)
+
+    def init(mode):
+        return wandb.init(
+            project=os.environ.get("WANDB_PROJECT", "kfg"), name=name, id=run_id, dir=str(folder.parent), mode=mode,
+            config=settings, resume="allow" if mode == "online" else None, settings=wandb.Settings(**quiet),
+        )  # fmt: skip
+
+    mode = chosen_mode(wandb)
+    try:
+        return init(mode)
+    except wandb.errors.AuthenticationError as error:
+        raise InputError(f"--track wandb: {error}") from error
+    except wandb.errors.CommError as error:
+        logger.warning("wandb: no answer from the server (%s); logging offline", str(error).splitlines()[0])
+        wandb.teardown()  # it holds the id of the attempt
+        return init("offline")
+
+
+def chosen_mode(wandb) -> str:
+    """Return one of MODES, from WANDB_MODE, else from whether a key is known."""
+    mode = os.environ.get("WANDB_MODE")
+    if mode not in (None, *MODES):
+        raise InputError(f"WANDB_MODE: {mode!r} is none of {', '.join(MODES)}")
+    if mode in ("offline", "disabled"):
+        return mode
+    known = wandb.login(prompt=False, verify=False)
+    if mode == "online" and not known:
+        raise InputError("WANDB_MODE: online needs a key; set WANDB_API_KEY or run wandb login")
+    return "online" if known else "offline"
