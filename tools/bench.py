@@ -1,6 +1,6 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows them alike.
 
-Run       python tools/bench.py augment|train|help-time|memory|frozen|predict|search [--repeats 7]
+Run       python tools/bench.py augment|train|help-time|memory|frozen|predict|search|attention|modules [--repeats 7]
 Prints    the median of each case with its lowest and highest, and the ratios beside the bars of the project
 Exit      0 when every bar is met, else 1; it is no test, because a shared machine makes it fail now and then
 """
@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 import sys
 
+import bench_attention
 import bench_search
 import bench_transfer
 import numpy as np
@@ -217,6 +218,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=memory)
     bench_transfer.add_commands(commands, common)
     bench_search.add_commands(commands, common)
+    bench_attention.add_commands(commands, common)
     return top
 
 

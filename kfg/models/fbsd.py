@@ -13,6 +13,7 @@ from kfg.layers.strip_attention import StripAttention
 from kfg.layers.top_k_pooling import TopKPooling2D
 from kfg.models import backbones
 from kfg.models.branched import ANSWER, Branch, BranchedClassifier
+from kfg.models.copying import copied
 
 STAGES = ("stage3", "stage4", "stage5")  # the paper's names for an eighth, a sixteenth and a 32nd of the image's size
 STRIPS = (8, 4, 2)  # of each stage: 7 rows each at 448 pixels
@@ -127,13 +128,7 @@ def _boosted(trunk, taps, *, strip_axis, alpha, beta):
         boosted[layer.name], suppressed, _ = attention(x)
         return suppressed
 
-    copy = keras.models.clone_model(trunk, call_function=call)
-    for layer in trunk.layers:
-        if layer.weights:
-            values = {}
-            layer.save_own_variables(values)
-            # not set_weights: a Normalization makes constants of its variables when they are loaded
-            copy.get_layer(layer.name).load_own_variables(values)
+    copy = copied(trunk, call=call)
     return copy.input, [boosted[tap] for tap in taps]
 
 

@@ -58,10 +58,19 @@ def classifier(
         >>> net.output.shape, sorted(net.training_graph().output)
         ((None, 3), ['object', 'parts', 'probabilities', 'raw'])
     """
-    if taps is None and backbone in backbones.BACKBONES and backbone not in TAPS:
-        raise InputError(f"taps: known for {', '.join(TAPS)}; for {backbone} name two layers, the last map's first")
     trunk = backbones.trunk(backbone, image_size=image_size, weights=weights)
-    return extend(trunk, taps or TAPS[backbone], num_classes=num_classes, **options)
+    return extend(trunk, taps or known_taps(backbone), num_classes=num_classes, **options)
+
+
+def known_taps(backbone: str) -> tuple[str, str]:
+    """Return the two layers of a trunk that MMAL-Net looks at.
+
+    Raises:
+        InputError: a trunk that is not in TAPS.
+    """
+    if backbone not in TAPS:
+        raise InputError(f"taps: known for {', '.join(TAPS)}; for {backbone} name two layers, the last map's first")
+    return TAPS[backbone]
 
 
 def extend(

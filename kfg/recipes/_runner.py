@@ -62,6 +62,9 @@ def parser(recipe) -> argparse.ArgumentParser:
         metavar="imagenet|none|PATH",
         help="what rows with a pretrained trunk begin from, instead of ImageNet",
     )
+    p.add_argument(
+        "--init-from", metavar="RUN", help="a run of the same net on other data, whose weights all but the last begin"
+    )
     p.add_argument("--max-params", metavar="N", help="refuse a model of more parameters; 10M is ten million")
     p.add_argument("--quick", action="store_true", help="smaller nets and fewer epochs: minutes, not hours")
     p.add_argument("--smoke", action="store_true", help="the least that runs through everything: seconds")
@@ -180,6 +183,10 @@ def configured_rows(recipe, args) -> dict[str, Row]:
     changes |= assigned(args.set, fields)
     if args.weights is not None and "weights" not in fields:
         raise InputError(f"--weights: {recipe.NAME} has no pretrained trunk")
+    if args.init_from is not None:
+        if "init_from" not in fields:
+            raise InputError(f"--init-from: not for {recipe.NAME}, its rows begin with ImageNet's weights or none")
+        changes["init_from"] = args.init_from
     rows = {}
     for name, row in recipe.ROWS.items():
         config = replaced(row.config, changes)

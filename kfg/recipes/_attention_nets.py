@@ -1,0 +1,81 @@
+"""The nets of competition100: FBSD, MMAL-Net and a plain trunk, behind one crop and one normalisation."""
+
+import keras
+from keras import layers
+
+from kfg.models import backbones, fbsd, freezing, heads, mmal, preprocessing
+from kfg.models.branched import ANSWER
+from kfg.models.copying import copied
+
+
+def build(config, num_classes):
+    """Return the net of a row, not compiled; arguments of `competition100.Config`."""
+    model = NETS[config.net](config, trunk(config), num_classes)
+    freezing.apply(model, config.freeze)
+    if config.net == "fbsd":
+        model.get_layer("head_concat_logits").trainable = config.train_last_vote
+    return model
+
+
+def trunk(config):
+    """Return the trunk behind the crop in the middle and the change of normalisation, in one flat graph."""
+    net = backbones.trunk(config.backbone, image_size=config.image_size, weights=config.weights)
+    if config.crop_from == config.image_size and config.normalisation == "backbone":
+        return net
+    images = x = keras.Input((*config.crop_from, 3), name="images")
+    if config.crop_from != config.image_size:
+        # not CenterCrop: its default training=True reaches all layers behind it where none is given
+        spare = [large - small for large, small in zip(config.crop_from, config.image_size, strict=True)]
+        x = layers.Cropping2D([(n // 2, n - n // 2) for n in spare], name="centre_crop")(x)
+    seen = NORMALISATIONS[config.normalisation](x)
+
+    def call(layer, *inputs, **options):
+        return layer(*(seen if x is images else x for x in inputs), **options)
+
+    return copied(net, images=images, call=call)
+
+
+def _plain(config, net, num_classes):
+    features = layers.GlobalAveragePooling2D(name="features", dtype="float32")(net.output)
+    logits = heads.linear(dropout=config.dropout)(features, num_classes)
+    return keras.Model(net.input, layers.Activation("softmax", name=ANSWER, dtype="float32")(logits), name=net.name)
+
+
+def _fbsd(config, net, num_classes):
+    names = ("strip_axis", "alpha", "beta", "gamma", "fdm_scale", "pool", "dropout")
+    options = {name: getattr(config, name) for name in names}
+    taps = backbones.BACKBONES[config.backbone].taps
+    return fbsd.extend(net, taps, num_classes=num_classes, width=config.head_width, **options)
+
+
+def _mmal(config, net, num_classes):
+    return mmal.extend(
+        net, mmal.known_taps(config.backbone), num_classes=num_classes, windows=config.windows, dropout=config.dropout,
+        first_joint_epoch=config.first_joint_epoch,
+    )  # fmt: skip
+
+
+def half(images):
+    """Normalise with mean and deviation 0.5 for a trunk that brings its own preprocessing: FBSD's paper and code.
+
+    Pixels change so that what the trunk's own preprocessing makes of them is (x / 255 - 0.5) / 0.5 in the units of
+    ImageNet's mean and deviation, in which torchvision's weights were trained.
+    """
+    scale = [2 * std for std in preprocessing.IMAGENET_STD]
+    offset = [
+        255 * (mean - std) for mean, std in zip(preprocessing.IMAGENET_MEAN, preprocessing.IMAGENET_STD, strict=True)
+    ]
+    return layers.Rescaling(scale=scale, offset=offset, name="half", dtype="float32")(images)
+
+
+NORMALISATIONS = {"backbone": lambda images: images, "half": half}
+
+NETS = {"fbsd": _fbsd, "mmal": _mmal, "plain": _plain}
+
+
+def names_classes(layer: str) -> bool:
+    """Return whether a layer has a row for each class: what another data set's net cannot lend."""
+    return layer == "head" or (layer.startswith("head_") and layer.endswith("_logits"))
+
+
+VOTES = {"fbsd": (*fbsd.STAGES, "concat"), "mmal": ("raw", "object")}  # branches that see whole images, one answer each

@@ -1,0 +1,135 @@
+"""competition100 from the command line on generated photographs; its nets, crops, normalisation and transfer."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from kfg import export
+from kfg.errors import InputError
+from kfg.models import backbones, preprocessing
+from kfg.models.transfer import begin_from
+from kfg.recipes import _attention_nets as nets
+from kfg.recipes import _runner, competition100
+
+SMALL = dataclasses.replace(
+    competition100.ROWS["fbsd-lite0"].config, weights="none", image_size=(128, 128), crop_from=(128, 128), head_width=8
+)
+
+
+def recipe(photos, out, *options):
+    return _runner.main(competition100, ["--data", str(photos), "--out", str(out), "--smoke", *options])
+
+
+@pytest.fixture(scope="module")
+def finished(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    assert recipe(photos, out, "--rows", "fbsd-lite0,mmal-lite0") == 0
+    return out
+
+
+def test_every_net_runs_to_report_and_export(finished, photos):
+    rows = {row["row"]: row for row in map(json.loads, (finished / "results.jsonl").read_text().splitlines())}
+    assert {name: [key for key in row["metrics"] if key.endswith("_top1")] for name, row in rows.items()} == {
+        "fbsd-lite0": ["stage3_top1", "stage4_top1", "stage5_top1", "concat_top1"],
+        "mmal-lite0": ["raw_top1", "object_top1"],
+    }
+    # MMAL-Net answers with its object branch
+    metrics = rows["mmal-lite0"]["metrics"]
+    assert metrics["object_top1"]["value"] == metrics["top1"]["value"]
+    assert all(row["export_difference"] <= 1e-4 for row in rows.values())
+    page = (finished / "competition100" / "fbsd-lite0" / "seed-0" / "report.html").read_text()
+    assert "What each branch says alone" in page
+    answers = export.load(finished / "competition100" / "mmal-lite0" / "seed-0").predict([photos / "red" / "000.jpg"])
+    assert {name for name, _ in next(iter(answers)).top(3)} == {"blue", "green", "red"}
+
+
+def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, photos, tmp_path, monkeypatch, capsys):
+    begun = {}
+
+    def stop(job, *_, **__):
+        begun.update({layer.name: layer.get_weights() for layer in job.model.layers if layer.weights})
+        raise InputError("far enough")
+
+    monkeypatch.setattr(competition100, "fit_on", stop)
+    earlier = finished / "competition100" / "fbsd-lite0" / "seed-0"
+    assert recipe(photos, tmp_path, "--rows", "fbsd-lite0", "--seeds", "1", "--init-from", str(earlier)) == 2
+    assert "far enough" in capsys.readouterr().err
+    lent = keras.saving.load_model(earlier / export.MODEL_FILE, compile=False)
+    alike = {
+        name: all(map(np.array_equal, values, lent.get_layer(name).get_weights())) for name, values in begun.items()
+    }
+    assert {name for name in alike if not alike[name]} == {f"head_{vote}_logits" for vote in nets.VOTES["fbsd"]}
+    config = json.loads((tmp_path / "competition100" / "fbsd-lite0" / "seed-1" / "config.json").read_text())
+    assert config["config"]["init_from"] == str(earlier)
+
+
+@pytest.mark.parametrize("options, named", [
+    (("--init-from", "no-such-run"), "--init-from no-such-run: no model.keras there"),
+    (("--set", "net=bird"), "net: one of fbsd, mmal, plain, got 'bird'"),
+    (("--rows", "mmal-lite0", "--set", "crop_from=(160, 160)"), "crop_from: mmal cuts from the whole image"),
+    (("--set", "crop_from=(32, 32)"), "crop_from: at least image_size (128, 128), got (32, 32)"),
+    (("--rows", "fbsd-lite0", "--set", "image_size=(96, 96)", "--set", "crop_from=(96, 96)"), "not split into 8"),
+    (("--rows", "mmal-lite0", "--set", "backbone=mobilenet-v3-small"), "taps: known for resnet50"),
+])  # fmt: skip
+def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
+    assert recipe(photos, tmp_path, *options) == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error and named in error
+
+
+def test_another_kind_of_net_lends_no_weights(finished):
+    run = finished / "competition100" / "mmal-lite0" / "seed-0"
+    model = nets.build(SMALL, 3)
+    before = model.get_weights()
+    with pytest.raises(InputError, match=r"model\.keras: another net than fbsd-efficientnet-lite0: it has .* head"):
+        begin_from(model, run / export.MODEL_FILE, replaced=nets.names_classes)
+    wider = nets.build(dataclasses.replace(SMALL, head_width=16), 3)
+    run = finished / "competition100" / "fbsd-lite0" / "seed-0"
+    with pytest.raises(InputError, match=r"head_.* has .* are needed"):
+        begin_from(wider, run / export.MODEL_FILE, replaced=nets.names_classes)
+    assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
+
+
+def test_the_crop_is_cut_from_the_middle_and_the_weights_stay():
+    config = dataclasses.replace(SMALL, net="plain", image_size=(64, 64), crop_from=(80, 72))
+    keras.utils.set_random_seed(0)
+    whole = nets.trunk(config)
+    keras.utils.set_random_seed(0)
+    inner = backbones.trunk(config.backbone, image_size=(64, 64), weights="none")
+    images = np.random.default_rng(0).integers(0, 256, (2, 80, 72, 3)).astype("float32")
+    np.testing.assert_allclose(whole(images), inner(images[:, 8:72, 4:68]), atol=1e-6)
+
+
+@pytest.mark.parametrize("backbone", ["resnet50", "efficientnet-lite0"])
+def test_half_normalisation_reaches_a_trunk_in_its_own_units(backbone):
+    """What comes out of the trunk's preprocessing is (x / 255 - 0.5) / 0.5, in units of ImageNet's deviation."""
+    pixels = np.array([0.0, 100.0, 255.0])[:, None, None, None] * np.ones((1, 2, 2, 3))
+    changed = np.asarray(nets.half(keras.ops.convert_to_tensor(pixels.astype("float32"))))
+    mean, std = np.array(preprocessing.IMAGENET_MEAN), np.array(preprocessing.IMAGENET_STD)
+    np.testing.assert_allclose((changed / 255 - mean) / std, (pixels / 255 - 0.5) / 0.5, atol=1e-5)
+    config = dataclasses.replace(SMALL, net="plain", backbone=backbone, normalisation="half")
+    assert [layer.name for layer in nets.trunk(config).layers][1] == "half"
+
+
+def test_the_untrained_vote_is_not_trained():
+    model = nets.build(dataclasses.replace(SMALL, train_last_vote=False), 3)
+    trained = {weight.path.split("/")[0] for weight in model.trainable_weights}
+    assert "head_concat_logits" not in trained and {"head_concat_hidden", "head_stage3_logits"} <= trained
+    assert not any("_bn" in name and not name.startswith("head_") for name in trained)
+
+
+def test_the_studys_rows_have_its_settings():
+    fbsd, printed, mmal = (competition100.ROWS[name].config for name in ("fbsd", "fbsd-as-printed", "mmal"))
+    assert (fbsd.alpha, fbsd.beta, fbsd.gamma, fbsd.batch_size, fbsd.epochs) == (0.5, 0.5, 1, 20, 200)
+    assert (fbsd.learning_rate, fbsd.learning_rate * fbsd.trunk_multiplier) == (0.002, 0.0002)
+    assert (printed.strip_axis, printed.fdm_scale, printed.pool) == ("width", 1.0, "gmp")
+    assert (mmal.learning_rate, mmal.weight_decay, mmal.schedule.milestones, mmal.batch_size) == (
+        1e-3,
+        1e-4,
+        (60, 100),
+        6,
+    )
+    assert competition100.ROWS["fbsd-source"].reported == {"top1": 0.71}
