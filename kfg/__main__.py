@@ -124,6 +124,17 @@ def answer(args) -> int:
     return 1 if given.unread else 0
 
 
+def explain(args) -> int:
+    """Draw where in each image the model sees its class; print class and PNG; exit 1 if one could not be read."""
+    with quiet.tensorflow_notes():
+        from kfg import explain as explaining
+        from kfg import export
+
+    files = export.image_files(args.images)
+    model, classes = export.load_keras(args.model)
+    return explaining.draw(model, classes, files, out=args.out, class_name=args.classname)
+
+
 def train(args) -> int:
     """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
     with quiet.tensorflow_notes():
@@ -234,6 +245,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("answer.json"), metavar="FILE")
     p.add_argument("--group", default="", metavar="NAME", help="the groupname in it (default: empty)")
     p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="a table with the probabilities as well")
+
+    p = command(explain, "show what a model looks at")
+    p.add_argument("model", type=pathlib.Path, metavar="RUN|MODEL.keras", help="a run folder or its model.keras")
+    p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
+    p.add_argument(
+        "--out", type=pathlib.Path, default=pathlib.Path("explained"), metavar="DIR", help="default: explained"
+    )
+    p.add_argument("--classname", metavar="NAME", help="show the heat of this class as well")
 
     p = command(evaluate, "a run's test figures, and corrections for rare classes")
     p.add_argument("folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")

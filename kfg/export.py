@@ -25,7 +25,7 @@ from kfg.data.listing import list_images
 from kfg.data.pipeline import resize
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
-from kfg.models import folding
+from kfg.models import fbsd, folding, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
 
 CLASSES_FILE = "classes.json"
 MODEL_FILE = "model.keras"
@@ -169,7 +169,7 @@ def load(path) -> Classifier:
     """
     path = pathlib.Path(path)
     if path.name == MODEL_FILE and path.is_file():
-        return _load_keras(path.parent)
+        return _load_keras(path)
     for folder in (path / "export", path):
         if (folder / "saved_model.pb").is_file():
             return _load_export(folder)
@@ -191,17 +191,34 @@ def _load_export(folder) -> Classifier:
     return Classifier(lambda images: loaded.serve(images), classes=classes, image_size=size)
 
 
-def _load_keras(folder) -> Classifier:
-    path = folder / MODEL_FILE
+def _load_keras(path) -> Classifier:
+    model, classes = load_keras(path)
+    serve = functools.partial(model, training=False)
+    return Classifier(serve, classes=classes, image_size=model.input_shape[1:3])
+
+
+def load_keras(path) -> tuple[keras.Model, list[str]]:
+    """Load the Keras model of a run folder, or a .keras file with its classes.json beside it, and its class names.
+
+    Raises:
+        InputError: there is none, only an export, which has no layers; it is damaged, or its classes do not fit.
+    """
+    path = pathlib.Path(path)
+    if (path / "saved_model.pb").is_file():
+        beside = path.parent / MODEL_FILE
+        raise InputError(f"{path}: an export has no layers, the Keras model is needed: {beside}")
+    path = path / MODEL_FILE if path.is_dir() else path
+    if not path.is_file() or path.suffix != ".keras":
+        raise InputError(f"{path}: no Keras model here (expected a run folder or a .keras file)")
     try:
         model = keras.saving.load_model(path, compile=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a whole Keras model ({str(error).splitlines()[0]})") from error
-    classes = read_json(folder / CLASSES_FILE)
+    listed = path.with_name(CLASSES_FILE)
+    classes = read_json(listed)
     if len(classes) != model.output_shape[-1]:
-        raise InputError(f"{folder / CLASSES_FILE}: {len(classes)} classes, the model has {model.output_shape[-1]}")
-    serve = functools.partial(model, training=False)
-    return Classifier(serve, classes=classes, image_size=model.input_shape[1:3])
+        raise InputError(f"{listed}: {len(classes)} classes, the model has {model.output_shape[-1]}")
+    return model, classes
 
 
 def image_files(paths) -> list[pathlib.Path]:

@@ -12,3 +12,29 @@ def real_data():
     if not folder.is_dir():
         pytest.skip(f"no real photographs at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def attentive_net():
+    """Return the function "fbsd", "mmal" or "plain" -> net of three classes at 128 px on six convolutions."""
+    import keras
+
+    from kfg.models import fbsd, heads, mmal
+
+    def build(name, **options):
+        keras.utils.set_random_seed(1)
+        images = keras.Input((128, 128, 3), name="images")
+        x = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
+        for i in range(1, 6):
+            x = keras.layers.Conv2D(4 + 2 * i, 3, strides=2, padding="same", name=f"conv{i}")(x)
+            x = keras.layers.ReLU(name=f"relu{i}")(x)
+        x = keras.layers.Conv2D(14, 3, padding="same", activation="relu", name="relu6")(x)
+        trunk = keras.Model(images, x, name="tiny")
+        if name == "fbsd":
+            return fbsd.extend(trunk, ("relu3", "relu4", "relu5"), num_classes=3, width=8, **options)
+        if name == "mmal":
+            return mmal.extend(trunk, ("relu6", "relu5"), num_classes=3, **options)
+        pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.MaxPooling2D(name="coarse")(x))
+        return keras.Model(images, keras.layers.Softmax()(heads.linear()(pooled, 3)), name="tiny")
+
+    return build

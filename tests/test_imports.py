@@ -11,7 +11,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "kfg"
 # A module may import from lower ranks, and from its own package.
 RANKS = {
     "__main__": 6, "search": 6, "recipes": 5,
-    "ledger": 4, "reaugment": 4, "rebalance": 4, "report": 4, "export": 4, "tracking": 4, "answers": 4,
+    "explain": 4, "ledger": 4, "reaugment": 4, "rebalance": 4, "report": 4, "export": 4, "tracking": 4, "answers": 4,
     "training": 3, "evaluation": 3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "files": 1, "pixels": 1, "quiet": 1,

@@ -4,63 +4,123 @@ Source: Selvaraju et al. 2017, arXiv:1610.02391: the last maps, weighted by the 
 """
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from matplotlib.figure import Figure
 
 from kfg.errors import InputError
-from kfg.evaluation.figures import INK, short, styled
+from kfg.layers.adaptive_pooling import AdaptiveAveragePooling
+from kfg.layers.object_boxes import ObjectBoxes
+from kfg.layers.strip_attention import StripAttention
 
 OPACITY = 0.5  # of the heat over the photograph
-COLUMNS = 3  # images beside each other, each with its maps
+OBJECT_MAP = "object_map"  # of MMAL-Net: the last map of the object, which it cuts out of the image
+CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
+# What only makes maps coarser, at the end of a net, hides places: the ConvNets' last pooling leaves 4 x 1.
+COARSER = (layers.MaxPooling2D, layers.AveragePooling2D, AdaptiveAveragePooling, layers.Dropout)
 
 
 def heatmaps(model, images, labels, *, layer: str | None = None) -> np.ndarray:
     """Return how much each place of an image speaks for a class.
 
+    The maps read are, unless `layer` says otherwise, the last ones before any pooling. Of FBSD the last stage's,
+    boosted (its earlier stages reach the answer beside them, and are held as they are); of MMAL-Net the object's: the
+    heat is put back where the object was cut out, and is 0 around it, where this model's answer sees nothing.
+
     Args:
         model: Keras model without nested models, (B, H, W, 3) in [0, 255] -> probabilities (B, C).
         images: uint8 (B, H, W, 3), of the model's size.
         labels: int (B,), the classes asked about.
-        layer: whose maps are weighted; default the last layer with maps. Every path from images to answer must
-            pass it.
+        layer: whose maps are weighted; every path from images to answer must pass it.
     Returns:
         float32 (B, H, W) in [0, 1], each image's largest value 1; all 0 where nothing speaks for the class.
     Raises:
         InputError: an unknown layer, one without maps, or a model that has none.
     """
-    source = _maps_layer(model, layer)
+    return reader(model, layer=layer)(images, labels)
+
+
+def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
+    """Return the function (images, labels) -> heat of `heatmaps`, which prepares the model once.
+
+    Args, Raises: as for `heatmaps`.
+    """
+    source = _named(model, layer) if layer else _last(model)
     front, back = _halves(model, source)
-    maps = front(tf.convert_to_tensor(images))
-    places = tf.range(len(images))
+    finder = next((one for one in model.layers if isinstance(one, ObjectBoxes)), None)
+    boxes = keras.Model(model.inputs, finder.output) if finder and source.name == OBJECT_MAP else None
+
+    def read(images, labels):
+        images = tf.convert_to_tensor(images)
+        maps, *others = tf.nest.flatten(front(images))
+        heat = _weighted(model, maps, others, back=back, labels=labels)
+        heat = tf.image.resize(heat, images.shape[1:3])[..., 0].numpy()
+        if boxes is not None:
+            heat = np.stack(list(map(_put_back, heat, boxes(images, training=False).numpy())))
+        most = heat.max(axis=(1, 2), keepdims=True)
+        return np.divide(heat, most, out=np.zeros_like(heat), where=most > 0)
+
+    return read
+
+
+def has_maps(model) -> bool:
+    """Return whether Grad-CAM can read the model: whether it has a convolution."""
+    return any(isinstance(layer, CONVOLUTIONS) for layer in model.layers)
+
+
+def _weighted(model, maps, others, *, back, labels):
+    """Return the heat (B, h, w, 1) on the maps' own grid."""
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        chosen = tf.gather_nd(_scores(model, back(maps)), tf.stack([places, tf.cast(labels, tf.int32)], axis=1))
+        scores = _scores(model, back([maps, *others]))
+        chosen = tf.gather(scores, tf.cast(labels, tf.int32), axis=1, batch_dims=1)
     weights = tf.reduce_mean(tf.cast(tape.gradient(chosen, maps), tf.float32), axis=(1, 2), keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
-    heat = tf.image.resize(heat, model.input_shape[1:3])[..., 0].numpy()
-    most = heat.max(axis=(1, 2), keepdims=True)
-    return np.divide(heat, most, out=np.zeros_like(heat), where=most > 0)
+    return tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
 
 
-def _maps_layer(model, name):
-    with_maps = [one for one in model.layers if not isinstance(one, layers.InputLayer) and len(one.output.shape) == 4]
-    if name is not None:
-        with_maps = [one for one in with_maps if one.name == name]
-    if not with_maps:
-        raise InputError(f"layer: {model.name} has {'no layer with maps' if name is None else f'no maps at {name!r}'}")
-    return with_maps[-1]
+def _put_back(heat, box):
+    """Return the heat of an object's image on the image it was cut from, corner pixel on corner pixel."""
+    y0, x0, y1, x1 = box.astype(int)
+    whole = np.zeros_like(heat)
+    size = (y1 - y0 + 1, x1 - x0 + 1)
+    inside = tf.image.crop_and_resize(heat[None, :, :, None], [[0.0, 0.0, 1.0, 1.0]], [0], size)
+    whole[y0 : y1 + 1, x0 : x1 + 1] = inside[0, ..., 0]
+    return whole
+
+
+def _has_map(layer) -> bool:
+    output = layer.output
+    return not isinstance(layer, layers.InputLayer) and not isinstance(output, (list, tuple)) and len(output.shape) == 4
+
+
+def _named(model, name):
+    for layer in model.layers:
+        if layer.name == name and _has_map(layer):
+            return layer
+    raise InputError(f"layer: {model.name} has no maps at {name!r}")
+
+
+def _last(model):
+    if not has_maps(model):
+        raise InputError(f"model: {model.name} has no layer with maps, which Grad-CAM reads")
+    strips = [layer for layer in model.layers if isinstance(layer, StripAttention)]
+    with_maps = [layer for layer in model.layers if _has_map(layer) and not isinstance(layer, COARSER)]
+    return strips[-1] if strips else with_maps[-1]
 
 
 def _halves(model, source):
-    """Return the functions from images to the maps, and from the maps to what goes into the last layer."""
+    """Return the functions from images to maps, the source's first, and from these to what enters the last layer."""
     if isinstance(model, keras.Sequential):  # a loaded one's layers remember another graph than its own
         cut = model.layers.index(source) + 1
-        return _chain(model.layers[:cut]), _chain(model.layers[cut:-1])
-    halves = keras.Model(model.inputs, source.output), keras.Model(source.output, model.layers[-1].input)
+        front, back = _chain(model.layers[:cut]), _chain(model.layers[cut:-1])
+        return front, lambda maps: back(*maps)
+    cut = [source.output]
+    if isinstance(source, StripAttention):  # each stage's boosted map goes to a head of its own
+        cut = [one.output[0] for one in reversed(model.layers) if isinstance(one, StripAttention)]
+    halves = keras.Model(model.inputs, cut), keras.Model(cut, model.layers[-1].input)
     return tuple(functools.partial(half, training=False) for half in halves)
 
 
@@ -87,28 +147,3 @@ def overlay(image, heat) -> np.ndarray:
 
     colours = matplotlib.colormaps["turbo"](heat)[..., :3] * 255
     return np.round(image * (1 - OPACITY) + colours * OPACITY).astype(np.uint8)
-
-
-@styled
-def sheet(images, maps: list[dict[str, np.ndarray]]) -> Figure:
-    """Draw images, each with its heat maps beside it.
-
-    Args:
-        images: uint8 (N, H, W, 3).
-        maps: N times title -> float (H, W) in [0, 1]; the same number of titles for each.
-    """
-    wide = 1 + len(maps[0])
-    columns = min(COLUMNS, len(images))
-    rows = -(-len(images) // columns)
-    figure = Figure(figsize=(1.5 * wide * columns, 1.85 * rows))
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=1 - 0.25 / (1.85 * rows), wspace=0.04, hspace=0.24)
-    grid = figure.subplots(rows, wide * columns, squeeze=False)
-    for axes in grid.ravel():
-        axes.set_axis_off()
-    for number, (image, heats) in enumerate(zip(images, maps, strict=True)):
-        row, first = number // columns, number % columns * wide
-        grid[row, first].imshow(image)
-        for place, (title, heat) in enumerate(heats.items(), start=first + 1):
-            grid[row, place].imshow(overlay(image, heat))
-            grid[row, place].set_title(short(title, 18), fontsize=8, color=INK, pad=2, loc="left")
-    return figure

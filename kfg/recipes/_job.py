@@ -7,7 +7,7 @@ import pathlib
 
 import keras
 
-from kfg import export, report
+from kfg import explain, export, report
 from kfg.data import contest, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
@@ -237,9 +237,10 @@ class Job:
         predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
         exporting.save(model, index.take(parts["test"]), self.workdir)
         figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
+        looks = explain.report_sections(model, answers["test"], pipeline.Chosen(images, parts["test"]), self.workdir)
         return report.write(
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
-            extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more],
+            extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
         )  # fmt: skip
 
 

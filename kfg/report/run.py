@@ -62,7 +62,8 @@ def write(
         image_root: folder that `predictions.paths` are relative to; None leaves the worst images out.
         decode: full path -> uint8 (H, W, 3); default Pillow, turned as EXIF says.
         extra_figures: name -> {"value", "low", "high"} of figures that `metrics.evaluate` does not know.
-        extra_sections: (title, body); body is a text, rows of a table with the column names first, or a PNG's bytes.
+        extra_sections: (title, body); body is a text, a list of a table's rows with the column names first, a PNG's
+            bytes, or a tuple of such.
     Returns:
         The content of report.json: that of `metrics.evaluate`, `parts`, images per part of the split, and `figures`.
     Raises:

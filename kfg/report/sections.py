@@ -139,6 +139,8 @@ def _training(run, pictures) -> Safe:
 
 
 def _extra(title, body) -> Safe:
+    if isinstance(body, tuple):
+        return markup.joined(_extra(title, part) for part in body)
     if isinstance(body, bytes):
         return markup.picture(body, title)
     if isinstance(body, str):

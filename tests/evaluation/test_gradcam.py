@@ -1,15 +1,15 @@
 """Grad-CAM: the heat lies where the evidence is, for nets whose evidence is known."""
 
-import io
-
 import keras
 import numpy as np
 import pytest
+import scipy.ndimage
+import tensorflow as tf
 from keras import layers
 
 from kfg.errors import InputError
 from kfg.evaluation import gradcam
-from kfg.models import backbones, convnets
+from kfg.models import backbones, baselines, convnets, mmal
 
 
 def colour_net(*, split_softmax):
@@ -49,20 +49,91 @@ def test_what_speaks_for_nothing_is_cold():
     assert gradcam.heatmaps(colour_net(split_softmax=True), np.zeros((1, 16, 20, 3), np.uint8), [0]).max() == 0
 
 
-@pytest.mark.parametrize("name", ["convnet", "efficientnet-lite0", "mobilenet-v3-small", "densenet121"])
-def test_the_models_of_kfg_have_heat_also_when_loaded(name, tmp_path):
-    if name == "convnet":
-        model = convnets.convnet(num_classes=3, image_size=(40, 37), width=0.05)
-    else:
-        model = backbones.classifier(name, num_classes=3, image_size=(64, 64), weights="none")
-    images = np.random.default_rng(0).integers(0, 256, (2, *model.input_shape[1:]), dtype=np.uint8)
-    heat = gradcam.heatmaps(model, images, [0, 2])
-    assert heat.shape == images.shape[:3]
+@pytest.fixture(scope="module")
+def noise():
+    return np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+
+
+# one of each shape of net: the others have the same layers at their end, and were all read once, by hand
+NETS = {
+    "convnet": lambda: convnets.convnet(num_classes=3, image_size=(40, 37), width=0.05),
+    "retail258": lambda: baselines.retail258_cnn(num_classes=3, image_size=(32, 36)),
+    "efficientnet-lite0": lambda: transfer("efficientnet-lite0"),
+    "mobilenet-v3-small": lambda: transfer("mobilenet-v3-small"),
+}
+
+
+def transfer(name):
+    return backbones.classifier(name, num_classes=3, image_size=(64, 64), weights="none")
+
+
+def check(model, tmp_path):
+    """Check the heat's form, and that the model has the same heat when loaded; return the heat."""
+    images = np.random.default_rng(0).integers(0, 256, (3, *model.input_shape[1:]), dtype=np.uint8)
+    heat = gradcam.heatmaps(model, images, [0, 1, 2])
+    assert heat.shape == images.shape[:3] and heat.dtype == np.float32
     assert heat.min() >= 0
     assert set(heat.max(axis=(1, 2)).tolist()) <= {0.0, 1.0}
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
-    np.testing.assert_allclose(gradcam.heatmaps(loaded, images, [0, 2]), heat, atol=1e-5)
+    np.testing.assert_allclose(gradcam.heatmaps(loaded, images, [0, 1, 2]), heat, atol=1e-5)
+    return heat
+
+
+@pytest.mark.parametrize("name", list(NETS))
+def test_the_models_of_kfg_have_heat_also_when_loaded(name, tmp_path):
+    model = NETS[name]()
+    check(model, tmp_path)
+    assert gradcam.has_maps(model)
+
+
+@pytest.mark.parametrize("name", ["fbsd", "mmal", "plain"])
+def test_the_nets_with_attention_have_heat_also_when_loaded(name, attentive_net, tmp_path):
+    assert check(attentive_net(name), tmp_path).max() == 1
+
+
+def test_the_maps_read_are_those_before_the_last_pooling(attentive_net, noise):
+    model = attentive_net("plain")
+    heat = gradcam.heatmaps(model, noise, [0, 1, 2])
+    np.testing.assert_array_equal(heat, gradcam.heatmaps(model, noise, [0, 1, 2], layer="relu6"))
+    assert (
+        np.abs(heat - gradcam.heatmaps(model, noise, [0, 1, 2], layer="coarse")).max() > 0.1
+    )  # 2 x 2 cells, not 4 x 4
+
+
+def test_the_heat_of_fbsd_is_the_gradient_at_the_last_stages_boosted_map(attentive_net, noise):
+    model, labels = attentive_net("fbsd"), [0, 1, 2]
+    boosted = model.get_layer("head_stage5_strips").output[0]
+    both = keras.Model(model.input, [boosted, model.get_layer("head_sum").output])
+    images = tf.constant(noise, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        maps, logits = both(images, training=False)
+        chosen = tf.gather(logits, labels, axis=1, batch_dims=1)
+    weights = tape.gradient(chosen, maps).numpy().mean(axis=(1, 2), keepdims=True)
+    cells = np.maximum((weights * maps.numpy()).sum(axis=-1, keepdims=True), 0)
+    expected = tf.image.resize(cells, (128, 128)).numpy()[..., 0]
+    assert expected.max() > 0
+    most = np.maximum(expected.max(axis=(1, 2), keepdims=True), 1e-30)
+    np.testing.assert_allclose(gradcam.heatmaps(model, noise, labels), expected / most, atol=1e-4)
+
+
+def test_the_heat_of_mmal_lies_where_the_object_was_cut_out(attentive_net, noise):
+    """What the raw image's branch, of the same layers, says of the object's image, put back by hand."""
+    model, labels = attentive_net("mmal"), [0, 1, 2]
+    noise[0, :60, 64:] //= 4
+    boxes = mmal.located(model)(noise)["object"].numpy().astype(int)
+    assert (boxes[:, 2:] - boxes[:, :2] < 127).any(axis=1).sum() >= 2  # not the whole image
+    objects = keras.Model(model.input, model.get_layer("object").output)(noise)
+    inside = gradcam.heatmaps(model.branch("raw"), objects, labels)
+    heat = gradcam.heatmaps(model, noise, labels)
+    assert inside.max() == 1
+    for one, found, (y0, x0, y1, x1) in zip(inside, heat, boxes, strict=True):
+        rows, columns = (np.linspace(0, 127, end - start + 1) for start, end in ((y0, y1), (x0, x1)))
+        resampled = scipy.ndimage.map_coordinates(one, np.meshgrid(rows, columns, indexing="ij"), order=1)
+        expected = np.zeros((128, 128))
+        expected[y0 : y1 + 1, x0 : x1 + 1] = resampled / max(resampled.max(), 1e-30)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_a_layer_that_is_not_there_is_named():
@@ -73,12 +144,15 @@ def test_a_layer_that_is_not_there_is_named():
         gradcam.heatmaps(flat, np.zeros((1, 4, 4, 3), np.uint8), [0])
 
 
-def test_the_sheet_shows_each_image_with_its_maps():
-    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
-    maps = [{"truth: a": np.zeros((8, 8)), "said: b": np.ones((8, 8))}] * 4
-    figure = gradcam.sheet(images, maps)
-    shown = [axes for axes in figure.axes if axes.images]
-    assert len(shown) == 12
-    assert [axes.get_title(loc="left") for axes in shown[:3]] == ["", "truth: a", "said: b"]
-    figure.savefig(io.BytesIO(), format="png")
-    assert gradcam.overlay(images[0], np.ones((8, 8))).dtype == np.uint8
+def test_an_mlp_has_no_maps_though_its_preprocessing_has_an_images_shape():
+    model = baselines.fruit3_mlp(num_classes=3, image_size=(8, 8), units=4)
+    assert not gradcam.has_maps(model)
+    with pytest.raises(InputError, match="fruit3-mlp has no layer with maps"):
+        gradcam.heatmaps(model, np.zeros((1, 8, 8, 3), np.uint8), [0])
+
+
+def test_the_overlay_mixes_image_and_colour_in_halves():
+    drawn = gradcam.overlay(np.full((2, 1, 3), 100, np.uint8), np.array([[0.0], [1.0]]))
+    cold, hot = (drawn[i, 0].astype(int) * 2 - 100 for i in (0, 1))  # the colour alone
+    assert drawn.dtype == np.uint8
+    assert cold[2] > cold[0] and hot[0] > hot[2]

@@ -1,0 +1,172 @@
+"""What a model looks at, in pictures: for the report of a run, and of any image for `kfg explain`."""
+
+import collections
+import pathlib
+import sys
+
+import numpy as np
+
+from kfg.data import pipeline
+from kfg.data.decode import decode
+from kfg.data.listing import printable
+from kfg.errors import InputError
+from kfg.evaluation import attention_figure, figures, gradcam
+from kfg.evaluation.panels import Panel, grid
+from kfg.layers.object_boxes import ObjectBoxes
+from kfg.layers.strip_attention import StripAttention
+from kfg.models import fbsd, mmal
+
+SHOWN = 3  # test images named right in a report, and as many named wrong
+BOXES, STRIPS = "boxes", "strips"
+TITLE = "What the model looks at"
+CAMS = (
+    "Grad-CAM: red is what speaks most for the class named above, each map on a scale of its own; one that is dark "
+    "all over found nothing. First the test images named right with most confidence, with the map of the runner-up; "
+    "then those named wrong with most confidence, with the map of the true class."
+)
+NOTES = {
+    BOXES: "The model answers from the object that it cuts out of the image; outside it there is no heat. Framed: "
+    "that object, and the parts of it that are seen in training only.",
+    STRIPS: "The maps are those of the last stage. Below: the weights of each stage's strips, paler where they are "
+    "smaller; the framed strip is hidden from the next stage.",
+}
+
+
+class Explainer:
+    """A model's heat maps, and the panels of what its attention chose, prepared once.
+
+    Args:
+        model: Keras model of kfg, (B, H, W, 3) in [0, 255] -> probabilities.
+    Raises:
+        InputError: a model without maps, see `gradcam.has_maps`.
+    """
+
+    def __init__(self, model):
+        self.heat = gradcam.reader(model)
+        self.kind = self.axis = None
+        strips = [layer for layer in model.layers if isinstance(layer, StripAttention)]
+        if strips:
+            self.kind, self.axis, self._chosen = STRIPS, strips[0].axis, fbsd.strip_weights(model)
+        elif any(isinstance(layer, ObjectBoxes) for layer in model.layers):
+            self.kind, self._chosen = BOXES, mmal.located(model)
+
+    def cams(self, image, titles: list[tuple[str, int]]) -> list[Panel]:
+        """Return a panel per (title, class id): the heat of that class over the image, uint8 (H, W, 3)."""
+        heats = self.heat(np.stack([image] * len(titles)), [label for _, label in titles])
+        return [Panel(gradcam.overlay(image, heat), title) for heat, (title, _) in zip(heats, titles, strict=True)]
+
+    def attention(self, image) -> list[Panel]:
+        """Return the panels of boxes or strips; none for a model that has neither."""
+        if self.kind is None:
+            return []
+        chosen = {name: np.asarray(one)[0] for name, one in self._chosen(image[None], training=False).items()}
+        if self.kind == BOXES:
+            return attention_figure.boxes_panels(image, chosen["object"], chosen["parts"])
+        return attention_figure.strips_panels(image, chosen, axis=self.axis)
+
+
+def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
+    """Draw image files, a PNG each, and print path, predicted class, its probability and the PNG's path.
+
+    Shown are the image, the heat of the predicted class and of `class_name`, and what the model's attention chose.
+
+    Args:
+        model: Keras model of kfg.
+        classes: C names.
+        files: paths of images.
+        out: folder of the PNGs, made where it is not there.
+        class_name: another class whose heat is asked for.
+    Returns:
+        Exit code: 1 if an image could not be read, which is said, else 0.
+    Raises:
+        InputError: an unknown class, a model without maps, a folder that cannot be written.
+    """
+    asked = [] if class_name is None else [class_id(classes, class_name)]
+    explainer, failed = Explainer(model), 0
+    for path, target in zip(files, targets(files, out), strict=True):
+        try:
+            image = pipeline.resize(decode(path), model.input_shape[1:3]).numpy()
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed = 1
+            continue
+        probabilities = np.asarray(model(image[None], training=False))[0]
+        said = int(np.argmax(probabilities))
+        heats = explainer.cams(image, [(_share(classes, probabilities, i), i) for i in dict.fromkeys([said, *asked])])
+        figures.save(grid([[Panel(image), *heats, *explainer.attention(image)]]), target)
+        print(printable(str(path)), classes[said], f"{probabilities[said]:.4f}", printable(str(target)), sep="\t")
+    return failed
+
+
+def targets(files, out) -> list[pathlib.Path]:
+    """Return a PNG's path for each image file, no two alike.
+
+    Example:
+        >>> [path.name for path in targets(["a/1.jpg", "b/1.jpg", "a/2.png"], "out")]
+        ['1.jpg.explained.png', '1.jpg.explained-2.png', '2.png.explained.png']
+    """
+    count = collections.Counter()
+    paths = []
+    for name in (pathlib.Path(path).name for path in files):
+        count[name] += 1
+        paths.append(pathlib.Path(out) / f"{name}.explained{f'-{count[name]}' if count[name] > 1 else ''}.png")
+    return paths
+
+
+def class_id(classes, name: str) -> int:
+    """Return a class's place; InputError where there is none of the name, naming some there are."""
+    if name in classes:
+        return list(classes).index(name)
+    known = ", ".join(classes[:8]) + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")
+    raise InputError(f"--classname: {name!r} is none of {known}")
+
+
+def _share(classes, probabilities, label) -> str:
+    percent = f"{100 * probabilities[label]:.0f} %"
+    return f"{figures.short(classes[label], 18)} {percent}"
+
+
+def report_sections(model, predictions, images, workdir) -> list[tuple]:
+    """Draw a handful of test images into a run folder: gradcam.png, and boxes.png or strips.png.
+
+    Args:
+        model: the run's Keras model.
+        predictions: kfg.evaluation.predict.Predictions, its answers on the test images.
+        images: store of them, in that order: `gather(positions)` gives uint8 (n, H, W, 3), of the model's size.
+        workdir: the run folder.
+    Returns:
+        Section for `kfg.report.write`.
+    """
+    if not gradcam.has_maps(model):
+        return [(TITLE, f"{model.name} has no maps, so there is no Grad-CAM of it.")]
+    explainer, shown = Explainer(model), telling(predictions)
+    cams = [_compared(explainer, *one, predictions) for one in zip(images.gather(shown), shown, strict=True)]
+    sheets = {"gradcam": grid(cams)}
+    if explainer.kind:
+        sheets[explainer.kind] = grid([[one[0], *explainer.attention(one[0].image)] for one in cams], columns=2)
+    body = [" ".join([CAMS, *([NOTES[explainer.kind]] if explainer.kind else [])])]
+    for name, figure in sheets.items():
+        figures.save(figure, workdir / f"{name}.png")
+        body.append((workdir / f"{name}.png").read_bytes())
+    return [(TITLE, tuple(body))]
+
+
+def telling(predictions, *, count: int = SHOWN) -> np.ndarray:
+    """Return int64 (n,), the places of up to `count` images named right and as many named wrong.
+
+    Those with most confidence, it falling, the ones named right first; ties by place.
+    """
+    confidence = -predictions.probabilities.max(axis=1)
+    order = np.argsort(confidence, kind="stable")
+    right = predictions.predicted[order] == predictions.labels[order]
+    return np.concatenate([order[right][:count], order[~right][:count]])
+
+
+def _compared(explainer, image, at, predictions) -> list[Panel]:
+    """Return the image, the heat of the class it was given, and that of the true class or the runner-up."""
+    probabilities, classes = predictions.probabilities[at], predictions.classes
+    said, runner_up = np.argsort(-probabilities, kind="stable")[:2]
+    true = predictions.labels[at]
+    other = runner_up if said == true else true
+    titles = [(_share(classes, probabilities, label), label) for label in (said, other)]
+    return [Panel(image, f"is {figures.short(classes[true], 20)}"), *explainer.cams(image, titles)]
