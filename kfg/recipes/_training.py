@@ -73,7 +73,7 @@ def train_head(
     Returns:
         The rows of history.csv, a dict per epoch.
     """
-    trunk = folding.fold(keras.Model(job.model.input, job.model.get_layer("features").output))
+    trunk = trunk_of(job.model)
     job.fitted = keras.Model(job.model.get_layer("features").output, job.model.output)
     fit.compile_classifier(job.fitted, optimizer=optimizer(), loss=loss)
     stores, policy = [], None
@@ -87,3 +87,8 @@ def train_head(
         )
         policy = features.AnyView(found)
     return fit_on(job, *stores, policy=policy, workdir=workdir, **settings)
+
+
+def trunk_of(model) -> keras.Model:
+    """Return what stands before the layer "features" of a model, and that layer, ready for inference."""
+    return folding.fold(keras.Model(model.input, model.get_layer("features").output))

@@ -14,8 +14,6 @@ import re
 import sys
 import time
 
-import numpy as np
-
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data import audit, pipeline
@@ -30,13 +28,12 @@ from kfg.recipes._progress import duration
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
 from kfg.tracking import logs
-from kfg.training import fit, optimizers, precision
+from kfg.training import optimizers
 from kfg.training.callbacks import write_history
 from kfg.training.features import Views
 from kfg.training.schedules import Cosine
 
 NAME = "folder"
-PLAN_FILE = "plan.json"  # what was decided by the clock: a resumed run keeps to it
 
 NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
 AUGMENTED = Policy(
@@ -69,9 +66,9 @@ class Config:
     )
     split_seed: int = 0
     policy: Policy = AUGMENTED
-    dropout: float = 0.2  # on the features
     mixing: str = "none"  # none, mixup or cutmix, when the whole net is trained
     mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
+    dropout: float = 0.2  # on the features
     label_smoothing: float = 0.1
     imbalance: str = "none"  # one of kfg.recipes._imbalance
     views: int = 2  # augmented pictures per image that the head is trained on
@@ -85,12 +82,12 @@ class Config:
     weight_decay: float = 0.02  # of AdamW, for kernels
     ema: float = 0.99  # of the weights, per step: the average is what is kept
     min_errors: int = 3  # on validation images; with fewer the head is left as it is
-    time_budget: float = 720.0  # seconds, up to the end of training
+    time_budget: float = 720.0  # seconds, up to the end of training; the head's stage gets half of it
 
     def __post_init__(self):
         within(self, LIMITS)
-
         mixing.named(self.mixing, alpha=self.mixing_alpha)
+
 
 ROWS = {
     "transfer": Row(Config(), note="a head on cached features, then the whole net"),
@@ -106,6 +103,7 @@ SMOKE = {"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 
 def run(config, job):
     """Train, test and export once; return the content of report.json."""
     clock = time.monotonic()
+    resumed = any(job.workdir.rglob("checkpoint"))
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     images, labels = job.data.images(config.image_size), index.labels
     training, validation = (
@@ -119,16 +117,12 @@ def run(config, job):
     )  # fmt: skip
     build = functools.partial(classifier, config, len(index.classes))
     job.compile(build, optimizer=optimizer, batch_size=config.batch_size, loss=loss)
-    learned = train_head(
-        job, training, validation, loss=loss, workdir=job.workdir / "head", batch_size=config.head_batch_size,
-        optimizer=lambda: optimizers.rates(
-            "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
-        ),
-        views=Views(count=config.views, policy=config.policy) if config.views else None,
-        epochs=config.head_epochs, schedule=Cosine(), sampling=sampling, verbose=0,
-    )  # fmt: skip
-    head = Judged("the head", job.model, validation, index, config.batch_size)
-    plan = planned(config, job, build, optimizer, loss, head, len(training[1]), clock)
+    learned = fit_head(config, job, training, validation, loss, sampling, clock)
+    head = _planning.Judged("the head", job.model, validation, index, config.batch_size)
+    plan = _planning.choose(job, "whole net", lambda: _planning.whole_net_stage(
+        job, head, epochs=config.epochs, min_errors=config.min_errors, count=len(training[1]),
+        batch_size=config.batch_size, deadline=clock + config.time_budget,
+    ))  # fmt: skip
     chosen = head
     if not plan["epochs"]:
         write_history(learned, job.workdir / "history.csv")
@@ -138,16 +132,34 @@ def run(config, job):
             sampling=sampling, mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
             schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
         )  # fmt: skip
-        chosen = max(head, Judged("the whole net", job.model, validation, index, config.batch_size), key=Judged.rank)
+        whole = _planning.Judged("the whole net", job.model, validation, index, config.batch_size)
+        chosen = max(head, whole, key=_planning.Judged.rank)
         print(f"kept: {chosen.name}, by top-1 and loss on the validation images")
         job.model.set_weights(chosen.weights)
-    plan["kept"] = chosen.name
-    write_json(job.workdir / PLAN_FILE, plan)
-    choices = [("choice", "value"), *plan.items()]
-    spent = {"value": round(time.monotonic() - clock, 1), "low": None, "high": None}
+    _planning.choose(job, "end", lambda: {"kept": chosen.name})
+    # what sessions that were killed spent is not known
+    spent = {"value": None if resumed else round(time.monotonic() - clock, 1), "low": None, "high": None}
     return job.finish(
         index, images, batch_size=config.batch_size, examine=lambda val, test: ({"seconds_to_trained": spent}, []),
-        sections=[("How it was trained", [tuple(map(str, row)) for row in choices])],
+        sections=[("How it was trained", _planning.rows(job))],
+    )  # fmt: skip
+
+
+def fit_head(config, job, training, validation, loss, sampling, clock):
+    """Fit the head on cached features, on as many views as there is time for; return the rows of its history."""
+    views = Views(count=config.views, policy=config.policy) if config.views else None
+    share = _planning.HEAD_SHARE if config.epochs else 1
+    optimizer = functools.partial(
+        optimizers.rates, "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
+    )
+    plan = _planning.choose(job, "head", lambda: _planning.head_stage(
+        job, training, views=views, epochs=config.head_epochs, batch_size=config.head_batch_size, optimizer=optimizer,
+        loss=loss, deadline=clock + share * config.time_budget,
+    ))  # fmt: skip
+    return train_head(
+        job, training, validation, loss=loss, workdir=job.workdir / "head", batch_size=config.head_batch_size,
+        optimizer=optimizer, views=dataclasses.replace(views, count=plan["views"]) if plan["views"] else None,
+        epochs=plan["epochs"], schedule=Cosine(), sampling=sampling, verbose=0,
     )  # fmt: skip
 
 
@@ -159,54 +171,6 @@ def classifier(config, num_classes):
     )  # fmt: skip
     freezing.apply(model, config.freeze)
     return model
-
-
-class Judged:
-    """A stage of the model, with its weights and how it does on the validation images."""
-
-    def __init__(self, name, model, validation, index, batch_size):
-        self.name, self.weights = name, model.get_weights()
-        answers = predict.predict(
-            model, pipeline.evaluation_batches(*validation, batch_size=batch_size), index=index.take(index.where("val"))
-        )
-        self.count, self.errors = len(answers), int(np.sum(answers.predicted != answers.labels))
-        self.loss = float(answers.losses.mean())
-        print(f"{name}: {self.count - self.errors} of {self.count} validation images right, loss {self.loss:.3f}")
-
-    def rank(self):
-        return -self.errors, -self.loss
-
-
-def planned(config, job, build, optimizer, loss, head, count, clock) -> dict:
-    """Decide how many epochs the whole net is trained for, print and keep it."""
-    path = job.workdir / PLAN_FILE
-    if path.is_file():
-        return read_json(path)
-    plan = {"epochs": 0, "why": ""}
-    if config.epochs == 0:
-        plan["why"] = "only the head was asked for"
-    elif head.errors < config.min_errors:
-        plan["why"] = f"the head errs on {head.errors} of {head.count} validation images: no gain could be seen"
-    else:
-        rate = timed(job, build, optimizer, loss, config.batch_size)
-        seconds = count / rate + head.count / (3 * rate)  # a forward pass is a third of a step
-        left = config.time_budget - (time.monotonic() - clock)
-        epochs = max(0, min(config.epochs, int(left / seconds)))
-        why = "as many as are set" if epochs == config.epochs else "as many as the time budget holds"
-        plan = {"epochs": epochs, "why": why, "images per second": round(rate, 1), "seconds per epoch": round(seconds)}
-        print(f"training the whole net: {epochs} epochs of {duration(seconds)}, {duration(epochs * seconds)} in all")
-    print(f"epochs of the whole net: {plan['epochs']}, {plan['why']}")
-    write_json(path, plan)
-    return plan
-
-
-def timed(job, build, optimizer, loss, batch_size) -> float:
-    """Return the images/s of training steps, measured on a copy of the model."""
-    chosen = read_json(job.workdir / "env.json")
-    with precision.scope(chosen["precision"]):
-        copy = build()
-    fit.compile_classifier(copy, optimizer=optimizer(), loss=loss, jit_compile=chosen["jit_compile"])
-    return precision.training_rate(copy, batch_size)
 
 
 def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, settings=(), track=()) -> int:

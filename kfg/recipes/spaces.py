@@ -89,6 +89,7 @@ def head(hp) -> dict:
         "head_learning_rate": hp.Float("head_learning_rate", 2e-4, 2e-2, sampling="log", default=2e-3),
         "head_batch_size": hp.Choice("head_batch_size", [32, 64, 128], default=64),
         "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),
+        "time_budget": 1e9,  # as many views and epochs for every trial, whatever the clock says
     }
 
 

@@ -22,6 +22,7 @@ from kfg.files import exclusive, read_json, write_json
 
 VERSION = 1  # of the files' meaning; another one makes other files
 BATCH = 64  # images per forward pass
+RATE_BATCHES = 3  # timed
 VIEW = 0x76696577  # purpose of the draws that pick a view
 
 
@@ -94,13 +95,11 @@ def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None,
     Raises:
         InputError: a full disk, a folder that cannot be written, a file of another length.
     """
-    folder = pathlib.Path(cache_dir)
     passes = views.count if views else 1
     shape = (passes, len(images), *trunk.output_shape[1:])
-    key = cache_key(trunk, images, views, labels)
-    path = folder / f"features-{key}.float32"
+    path = _path(trunk, images, labels, cache_dir, views)
     if not path.is_file():
-        with exclusive(folder / f"features-{key}.lock"):
+        with exclusive(path.with_suffix(".lock")):
             if not path.is_file():  # another process may have filled it while this one waited
                 _fill(trunk, images, labels, path, shape, views, progress)
     expected = math.prod(shape) * 4
@@ -108,6 +107,29 @@ def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None,
         raise InputError(f"{path}: {path.stat().st_size:,} bytes, {expected:,} expected; remove it and run again")
     array = np.memmap(path, dtype=np.float32, mode="r", shape=shape)
     return array if views else array[0]
+
+
+def ready(trunk, images, labels=None, *, cache_dir, views: Views | None = None) -> bool:
+    """Return whether `cached`, called alike, would find everything computed."""
+    return _path(trunk, images, labels, cache_dir, views).is_file()
+
+
+def rate(trunk, images, labels=None, *, views: Views | None = None) -> float:
+    """Return how many pictures/s go through the trunk, augmentation included, measured on the first ones."""
+    forward, positions = _forward(trunk), np.arange(min(BATCH, len(images)))
+
+    def step():
+        forward(_picture(images, labels, positions, 0, views))
+
+    step()  # traces and allocates
+    started = time.perf_counter()
+    for _ in range(RATE_BATCHES):
+        step()
+    return RATE_BATCHES * len(positions) / (time.perf_counter() - started)
+
+
+def _path(trunk, images, labels, cache_dir, views):
+    return pathlib.Path(cache_dir) / f"features-{cache_key(trunk, images, views, labels)}.float32"
 
 
 def cache_key(trunk, images, views: Views | None, labels=None) -> str:

@@ -28,9 +28,12 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     run = tmp_path / "folder" / "transfer" / "seed-0"
     assert "audit: " in said
     assert "training the whole net: 1 epochs" in said
-    plan = json.loads((run / "plan.json").read_text())
-    assert (plan["epochs"], plan["why"]) == (1, "as many as are set")
-    assert json.loads((run / "config.json").read_text())["config"]["time_budget"] == 720
+    settings = json.loads((run / "config.json").read_text())
+    choices = settings["choices"]
+    assert (choices["whole net"]["epochs"], choices["whole net"]["why"]) == (1, "as many as are set")
+    assert (choices["head"]["views"], choices["head"]["epochs"], choices["head"]["why"]) == (1, 3, "as set")
+    assert choices["end"]["kept"] in ("the head", "the whole net")
+    assert settings["config"]["time_budget"] == 720
     report = json.loads((run / "report.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert rows[0]["metrics"]["top1"] == report["top1"]
@@ -75,7 +78,13 @@ def test_mixed_images_train_the_whole_net_and_a_cut_run_ends_as_the_whole_one(ph
     with pytest.raises(RuntimeError, match="killed"):
         train(photos, tmp_path / "cut", settings=settings)
     assert not deaths
+    made = json.loads((tmp_path / "cut/folder/transfer/seed-0/config.json").read_text())["choices"]
     assert train(photos, tmp_path / "cut", "--resume", settings=settings) == 0
+    for out, known in (("whole", True), ("cut", False)):  # what a killed session spent is not known
+        report = json.loads((tmp_path / out / "folder/transfer/seed-0/report.json").read_text())
+        assert (report["figures"]["seconds_to_trained"]["value"] is not None) == known
+    again = json.loads((tmp_path / "cut/folder/transfer/seed-0/config.json").read_text())["choices"]
+    assert again.items() > made.items()
     whole, cut = (checkpoint.read(tmp_path / out / last) for out in ("whole", "cut"))
     assert whole["epoch"] == cut["epoch"] == 2
     assert whole["arrays"].keys() == cut["arrays"].keys()
@@ -94,7 +103,9 @@ def test_a_head_that_hardly_errs_is_left_alone_and_time_is_kept(photos, tmp_path
     assert train(photos, tmp_path / "a", settings=("min_errors=1000",)) == 0
     assert "no gain could be seen" in capsys.readouterr().out
     assert train(photos, tmp_path / "b", "--time-budget", "1s", settings=("min_errors=0",)) == 0
-    assert "epochs of the whole net: 0, as many as the time budget holds" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "augmented views of each image: 0, epochs of the head: 1, not 1 and 3, for the time budget" in said
+    assert "epochs of the whole net: 0, as many as the time budget holds" in said
 
 
 @pytest.mark.parametrize(
