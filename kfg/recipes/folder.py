@@ -18,13 +18,10 @@ from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data import audit, pipeline
 from kfg.errors import InputError
-from kfg.evaluation import predict
-from kfg.files import read_json, write_json
 from kfg.models import backbones, freezing, heads
-from kfg.recipes import _runner
+from kfg.recipes import _planning, _runner
 from kfg.recipes._imbalance import treated
 from kfg.recipes._options import within
-from kfg.recipes._progress import duration
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
 from kfg.tracking import logs

@@ -11,6 +11,8 @@ import json
 import math
 import os
 import pathlib
+import re
+import time
 
 import keras
 import numpy as np
@@ -147,8 +149,8 @@ def cache_key(trunk, images, views: Views | None, labels=None) -> str:
 
 
 def weights_hash(model) -> str:
-    """Return a hash of a model's layers, their settings and weights; the names of its own making do not count."""
-    digest = hashlib.sha256()
+    """Return a hash of a model's layers, settings, wiring and weights; the names of its own making do not count."""
+    digest = hashlib.sha256(_wiring(model).encode())
     for layer in model.layers:
         settings = {name: value for name, value in layer.get_config().items() if name not in ("name", "trainable")}
         digest.update(f"{type(layer).__name__} {json.dumps(settings, sort_keys=True, default=str)}".encode())
@@ -157,6 +159,15 @@ def weights_hash(model) -> str:
             digest.update(f"{value.dtype} {value.shape}".encode())
             digest.update(value.data)
     return digest.hexdigest()
+
+
+def _wiring(model) -> str:
+    """Return which layer takes whose output, layers called by their number."""
+    config = model.get_config()
+    numbers = {layer["config"]["name"]: str(number) for number, layer in enumerate(config["layers"])}
+    wires = [[layer.get("inbound_nodes") for layer in config["layers"]], config.get("output_layers")]
+    names = re.compile(r'"([^"]*)"')
+    return names.sub(lambda name: numbers.get(name[1], name[0]), json.dumps(wires, default=str))
 
 
 def _fill(trunk, images, labels, path, shape, views, progress):

@@ -73,6 +73,29 @@ def test_another_weight_pixel_setting_or_view_is_another_file(tmp_path):
     assert features.cache_key(make_trunk(), store(), None) in keys  # built anew, the same
 
 
+def wired(crossed):
+    """Make a net of one convolution whose maps are subtracted from the image, or the image from them."""
+    keras.utils.set_random_seed(0)
+    images = keras.Input((6, 6, 3))
+    maps = keras.layers.Conv2D(3, 1)(images)
+    difference = keras.layers.Subtract()([images, maps] if crossed else [maps, images])
+    return keras.Model(images, keras.layers.GlobalAveragePooling2D()(difference))
+
+
+def test_the_same_layers_wired_otherwise_are_another_trunk():
+    assert features.weights_hash(wired(False)) == features.weights_hash(wired(False))  # whatever Keras calls them
+    assert features.weights_hash(wired(False)) != features.weights_hash(wired(True))
+
+
+def test_what_is_ready_is_known_and_the_rate_is_measured(tmp_path):
+    trunk, images = make_trunk(), store()
+    assert not features.ready(trunk, images, cache_dir=tmp_path)
+    features.cached(trunk, images, cache_dir=tmp_path)
+    assert features.ready(trunk, images, cache_dir=tmp_path)
+    assert not features.ready(trunk, images, np.zeros(150, np.int32), cache_dir=tmp_path, views=FLIP)
+    assert features.rate(trunk, images, np.zeros(150, np.int32), views=FLIP) > 0
+
+
 def test_views_are_the_augmented_images(tmp_path):
     trunk, images, labels = make_trunk(), store(), np.zeros(150, np.int32)
     found = features.cached(trunk, images, labels, cache_dir=tmp_path, views=FLIP)
