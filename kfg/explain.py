@@ -16,7 +16,7 @@ from kfg.layers.object_boxes import ObjectBoxes
 from kfg.layers.strip_attention import StripAttention
 from kfg.models import fbsd, mmal
 
-SHOWN = 3  # test images named right in a report, and as many named wrong
+SHOWN = 4  # test images named right in a report, and as many named wrong
 BOXES, STRIPS = "boxes", "strips"
 TITLE = "What the model looks at"
 CAMS = (
@@ -25,10 +25,10 @@ CAMS = (
     "then those named wrong with most confidence, with the map of the true class."
 )
 NOTES = {
-    BOXES: "The model answers from the object that it cuts out of the image; outside it there is no heat. Framed: "
-    "that object, and the parts of it that are seen in training only.",
-    STRIPS: "The maps are those of the last stage. Below: the weights of each stage's strips, paler where they are "
-    "smaller; the framed strip is hidden from the next stage.",
+    BOXES: "The model answers from the object that it cuts out of the image; outside it there is no heat. Below, the "
+    "same images: framed is that object, and in it the parts, which are looked at in training only.",
+    STRIPS: "The maps are those of the last stage. Below, the same images with the weights of each stage's strips, "
+    "paler where they are smaller; the framed strip is hidden from the next stage.",
 }
 
 
@@ -50,19 +50,26 @@ class Explainer:
         elif any(isinstance(layer, ObjectBoxes) for layer in model.layers):
             self.kind, self._chosen = BOXES, mmal.located(model)
 
-    def cams(self, image, titles: list[tuple[str, int]]) -> list[Panel]:
-        """Return a panel per (title, class id): the heat of that class over the image, uint8 (H, W, 3)."""
-        heats = self.heat(np.stack([image] * len(titles)), [label for _, label in titles])
-        return [Panel(gradcam.overlay(image, heat), title) for heat, (title, _) in zip(heats, titles, strict=True)]
+    def cams(self, images, labels, titles) -> list[Panel]:
+        """Return a panel per image, uint8 (B, H, W, 3): over it the heat of the class asked about, int (B,)."""
+        drawn = zip(images, self.heat(images, labels), titles, strict=True)
+        return [Panel(gradcam.overlay(image, heat), title) for image, heat, title in drawn]
 
-    def attention(self, image) -> list[Panel]:
-        """Return the panels of boxes or strips; none for a model that has neither."""
+    def attention(self, images) -> list[list[Panel]]:
+        """Return each image's panels of boxes or strips; none for a model that has neither."""
         if self.kind is None:
-            return []
-        chosen = {name: np.asarray(one)[0] for name, one in self._chosen(image[None], training=False).items()}
-        if self.kind == BOXES:
-            return attention_figure.boxes_panels(image, chosen["object"], chosen["parts"])
-        return attention_figure.strips_panels(image, chosen, axis=self.axis)
+            return [[] for _ in images]
+        chosen = {name: np.asarray(values) for name, values in self._chosen(images, training=False).items()}
+        each = [{name: values[i] for name, values in chosen.items()} for i in range(len(images))]
+        if self.kind == STRIPS:
+            return [
+                attention_figure.strips_panels(image, one, axis=self.axis)
+                for image, one in zip(images, each, strict=True)
+            ]
+        return [
+            attention_figure.boxes_panels(image, one["object"], one["parts"])
+            for image, one in zip(images, each, strict=True)
+        ]
 
 
 def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
@@ -85,15 +92,17 @@ def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
     explainer, failed = Explainer(model), 0
     for path, target in zip(files, targets(files, out), strict=True):
         try:
-            image = pipeline.resize(decode(path), model.input_shape[1:3]).numpy()
+            image = pipeline.resize(decode(path), model.input_shape[1:3]).numpy()[None]
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             failed = 1
             continue
-        probabilities = np.asarray(model(image[None], training=False))[0]
+        probabilities = np.asarray(model(image, training=False))[0]
         said = int(np.argmax(probabilities))
-        heats = explainer.cams(image, [(_share(classes, probabilities, i), i) for i in dict.fromkeys([said, *asked])])
-        figures.save(grid([[Panel(image), *heats, *explainer.attention(image)]]), target)
+        wanted = list(dict.fromkeys([said, *asked]))
+        titles = [_share(classes, probabilities, label) for label in wanted]
+        heats = explainer.cams(np.repeat(image, len(wanted), axis=0), wanted, titles)
+        figures.save(grid([[Panel(image[0]), *heats, *explainer.attention(image)[0]]]), target)
         print(printable(str(path)), classes[said], f"{probabilities[said]:.4f}", printable(str(target)), sep="\t")
     return failed
 
@@ -140,10 +149,10 @@ def report_sections(model, predictions, images, workdir) -> list[tuple]:
     if not gradcam.has_maps(model):
         return [(TITLE, f"{model.name} has no maps, so there is no Grad-CAM of it.")]
     explainer, shown = Explainer(model), telling(predictions)
-    cams = [_compared(explainer, *one, predictions) for one in zip(images.gather(shown), shown, strict=True)]
-    sheets = {"gradcam": grid(cams)}
+    pictures = images.gather(shown)
+    sheets = {"gradcam": grid(_compared(explainer, pictures, shown, predictions))}
     if explainer.kind:
-        sheets[explainer.kind] = grid([[one[0], *explainer.attention(one[0].image)] for one in cams], columns=2)
+        sheets[explainer.kind] = grid(explainer.attention(pictures))
     body = [" ".join([CAMS, *([NOTES[explainer.kind]] if explainer.kind else [])])]
     for name, figure in sheets.items():
         figures.save(figure, workdir / f"{name}.png")
@@ -162,11 +171,14 @@ def telling(predictions, *, count: int = SHOWN) -> np.ndarray:
     return np.concatenate([order[right][:count], order[~right][:count]])
 
 
-def _compared(explainer, image, at, predictions) -> list[Panel]:
-    """Return the image, the heat of the class it was given, and that of the true class or the runner-up."""
-    probabilities, classes = predictions.probabilities[at], predictions.classes
-    said, runner_up = np.argsort(-probabilities, kind="stable")[:2]
-    true = predictions.labels[at]
-    other = runner_up if said == true else true
-    titles = [(_share(classes, probabilities, label), label) for label in (said, other)]
-    return [Panel(image, f"is {figures.short(classes[true], 20)}"), *explainer.cams(image, titles)]
+def _compared(explainer, images, shown, predictions) -> list[list[Panel]]:
+    """Return each image, the heat of the class it was given, and that of the true class or the runner-up."""
+    classes, labels = predictions.classes, predictions.labels[shown]
+    likeliest = np.argsort(-predictions.probabilities[shown], axis=1, kind="stable")
+    said = likeliest[:, 0]
+    other = np.where(said == labels, likeliest[:, 1], labels)
+    columns = [[Panel(*one) for one in zip(images, (f"is {classes[label]}" for label in labels), strict=True)]]
+    for asked in (said, other):
+        titles = [_share(classes, predictions.probabilities[at], i) for at, i in zip(shown, asked, strict=True)]
+        columns.append(explainer.cams(images, asked, titles))
+    return [list(panels) for panels in zip(*columns, strict=True)]

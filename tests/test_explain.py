@@ -39,15 +39,13 @@ def test_shown_are_the_surest_right_and_the_surest_wrong():
 
 def test_a_right_image_is_compared_with_the_runner_up_a_wrong_one_with_the_truth(images):
     class Asked:
-        def cams(self, image, titles):
-            return titles
+        def cams(self, images, labels, titles):
+            return list(zip(labels.tolist(), titles, strict=True))
 
-    def compared(at):
-        panel, *titles = explain._compared(Asked(), images.array[at], at, FIVE)
-        return panel.title, titles
-
-    assert compared(0) == ("is auk", [("auk 60 %", 0), ("bee 30 %", 1)])
-    assert compared(3) == ("is cod", [("auk 90 %", 0), ("cod 10 %", 2)])
+    right, wrong = explain._compared(Asked(), images.array[[0, 3]], np.array([0, 3]), FIVE)
+    assert right[0].title == "is auk" and right[1:] == [(0, "auk 60 %"), (1, "bee 30 %")]
+    assert wrong[0].title == "is cod" and wrong[1:] == [(0, "auk 90 %"), (2, "cod 10 %")]
+    assert (wrong[0].image == images.array[3]).all()
 
 
 @pytest.mark.parametrize("name, drawn", [("plain", {"gradcam"}), ("fbsd", {"gradcam", "strips"}),
@@ -59,7 +57,7 @@ def test_a_report_has_the_pictures_that_its_model_has(name, drawn, attentive_net
     shown = sections._extra(title, body)
     assert shown.count("<img") == len(drawn) and "Grad-CAM" in shown and f'alt="{title}"' in shown
     with Image.open(tmp_path / "gradcam.png") as picture:
-        assert 1500 < picture.width < 2500  # three images abreast, each with two maps
+        assert 1300 < picture.width < 1500  # two images abreast, each with two maps: 6 x 1.6 inches of 150 pixels
 
 
 def test_a_report_says_that_a_model_has_no_maps(images, tmp_path):
@@ -71,15 +69,15 @@ def test_a_report_says_that_a_model_has_no_maps(images, tmp_path):
 
 
 def test_attention_is_the_models_own(attentive_net, images):
-    image = images.array[0]
-    strips = explain.Explainer(attentive_net("fbsd", strip_axis="width")).attention(image)
+    image = images.array[:1]
+    strips = explain.Explainer(attentive_net("fbsd", strip_axis="width")).attention(image)[0]
     assert [len(panel.outlines) for panel in strips] == [8, 4, 2]
     assert strips[0].outlines[1].box == (0, 16, 127, 31)
-    whole, parts = explain.Explainer(attentive_net("mmal")).attention(image)
+    whole, parts = explain.Explainer(attentive_net("mmal")).attention(image)[0]
     assert len(whole.outlines) == len(parts.outlines) + 1
     y0, x0, y1, x1 = whole.outlines[-1].box
     assert parts.image.shape == (y1 - y0 + 1, x1 - x0 + 1, 3)
-    assert explain.Explainer(attentive_net("plain")).attention(image) == []
+    assert explain.Explainer(attentive_net("plain")).attention(image) == [[]]
 
 
 @pytest.fixture

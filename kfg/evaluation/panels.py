@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from kfg.evaluation.figures import INK, short, styled
 
-COLUMNS = 3  # images beside each other, each with its panels
+COLUMNS = 2  # images beside each other, each with its panels
 WIDE, HIGH = 1.6, 1.8  # inches of a panel, the title included
 TITLE = 24  # characters
 

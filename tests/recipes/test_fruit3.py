@@ -26,7 +26,8 @@ def test_odd_sizes_are_left_out_counted_and_copies_are_made_of_training_images_a
     said = "36 of 37 images are used; the commonest size is 40 x 50, left out for another are 1 (red 1)"
     assert said in capsys.readouterr().out
     run = tmp_path / "out" / "fruit3" / "cnn" / "seed-0"
-    assert said in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert said in page and "What the model looks at" in page and (run / "gradcam.png").is_file()
     assert "odd.jpg" not in (run / "split.csv").read_text()
     row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
     assert sum(row["parts"].values()) == 36 and row["data"]["images"] == 37
