@@ -28,7 +28,8 @@ class WandbLog:
         name: of the run on the server.
         settings: content of config.json.
     Raises:
-        InputError: a WANDB_MODE that is none of MODES; online without a key, or with one that is refused.
+        InputError: a WANDB_MODE that is none of MODES; online without a key, or with one that is refused; a setting
+            in the environment that wandb does not take.
     """
 
     def __init__(self, folder, *, name: str, settings: dict):
@@ -79,24 +80,24 @@ class WandbLog:
 
 
 def begin(folder, *, name, settings, run_id):
-    """Return a begun or resumed wandb run, online where that can be."""
+    """Return a begun or resumed wandb run, online where that can be; None where WANDB_MODE is disabled."""
     import wandb
 
     quiet = {"silent": True, "console": "off", "init_timeout": PATIENCE}
-    wandb.setup(settings=wandb.Settings(silent=True))
-    for old in folder.glob("offline-run-*"):
-        shutil.rmtree(old)
 
     def init(mode):
+        for old in folder.glob("offline-run-*"):
+            shutil.rmtree(old)
         return wandb.init(
             project=os.environ.get("WANDB_PROJECT", "kfg"), name=name, id=run_id, dir=str(folder.parent), mode=mode,
             config=settings, resume="allow" if mode == "online" else None, settings=wandb.Settings(**quiet),
         )  # fmt: skip
 
-    mode = chosen_mode(wandb)
     try:
-        return init(mode)
-    except wandb.errors.AuthenticationError as error:
+        mode = chosen_mode(wandb)
+        return None if mode == "disabled" else init(mode)
+    except (wandb.errors.AuthenticationError, wandb.errors.UsageError) as error:
+        wandb.teardown()  # it keeps what it was told, for the next run of this process too
         raise InputError(f"--track wandb: {error}") from error
     except wandb.errors.CommError as error:
         logger.warning("wandb: no answer from the server (%s); logging offline", str(error).splitlines()[0])
@@ -111,6 +112,7 @@ def chosen_mode(wandb) -> str:
         raise InputError(f"WANDB_MODE: {mode!r} is none of {', '.join(MODES)}")
     if mode in ("offline", "disabled"):
         return mode
+    wandb.setup(settings=wandb.Settings(silent=True))
     known = wandb.login(prompt=False, verify=False)
     if mode == "online" and not known:
         raise InputError("WANDB_MODE: online needs a key; set WANDB_API_KEY or run wandb login")

@@ -223,6 +223,28 @@ def test_a_server_that_does_not_answer_is_a_line_and_an_offline_log(run_dir, mon
     assert line.startswith("wandb: no answer from the server (") and line.endswith("); logging offline")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("WANDB_API_KEY", "abc"), ("WANDB_PROJECT", "a/b"), ("WANDB_MODE", "sometimes")]
+)
+def test_what_wandb_does_not_take_is_one_line_before_training(name, value, run_dir, monkeypatch):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=value if name != "WANDB_API_KEY" else name) as raised, opened(run_dir):
+        pytest.fail("the block is not entered")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_disabled_wandb_is_not_begun_and_can_be_later(run_dir, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    with opened(run_dir, wanted=("wandb",)) as log:
+        train(run_dir, log)
+        finish(run_dir, log)
+    assert [path.name for path in (run_dir / "wandb").iterdir()] == ["kfg.json"]
+    monkeypatch.delenv("WANDB_MODE")
+    with opened(run_dir) as log:
+        finish(run_dir, log)
+    assert_complete(run_dir)
+
+
 @pytest.mark.parametrize(("mode", "known", "chosen"), [
     (None, False, "offline"), (None, True, "online"), ("offline", True, "offline"), ("online", True, "online"),
     ("disabled", True, "disabled"), ("online", False, "needs a key"), ("sometimes", True, "'sometimes' is none of"),
@@ -234,7 +256,7 @@ def test_the_mode_is_that_of_the_environment_and_nobody_is_asked(mode, known, ch
 
     if mode:
         monkeypatch.setenv("WANDB_MODE", mode)
-    fake = types.SimpleNamespace(login=login)
+    fake = types.SimpleNamespace(login=login, Settings=dict, setup=lambda settings: None)
     if chosen in wandb_log.MODES:
         assert wandb_log.chosen_mode(fake) == chosen
     else:
