@@ -10,7 +10,7 @@ import numpy as np
 
 from kfg.data import layouts
 from kfg.data.contest import list_folder
-from kfg.data.listing import PARTS, SPLIT_FILE, checked_root
+from kfg.data.listing import BOTH, PARTS, SPLIT_FILE, checked_root
 from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.errors import InputError
 
@@ -26,7 +26,8 @@ class Index:
         paths: N posix paths relative to `root`.
         labels: int32 array (N,), in [0, C).
         classes: C class names; their order is decided once and travels with the index.
-        parts: N strings, "train", "val", "test", or "" where no part is decided.
+        parts: N strings, "train", "val", "test", "val+test" of `splits.with_test_as_val`, or "" where no part is
+            decided.
         groups: int64 array (N,); images of one group (copies, near-duplicates) stay in one part.
         sha256: N hex digests of the file bytes, "" where not read.
     """
@@ -55,8 +56,9 @@ class Index:
         )
 
     def where(self, part: str) -> np.ndarray:
-        """Return the int64 positions of the images of one part."""
-        return np.flatnonzero(np.asarray(self.parts, dtype=object) == part)
+        """Return the int64 positions of the images of one part; those of "val+test" are in both."""
+        own = np.asarray(self.parts, dtype=object)
+        return np.flatnonzero((own == part) | ((own == BOTH) & (part in BOTH.split("+"))))
 
     def counts(self) -> np.ndarray:
         """Return int64 (C,), images per class."""
@@ -107,7 +109,12 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     """
     root = checked_root(root)
     if (root / SPLIT_FILE).is_file():
-        return read_split(root / SPLIT_FILE, root, classes=classes)
+        index = read_split(root / SPLIT_FILE, root, classes=classes)
+        if BOTH in index.parts:
+            raise InputError(
+                f"{root / SPLIT_FILE}: part {BOTH!r} says what a run did; for a new one an image is in one"
+            )
+        return index
     layout = layouts.find(root)
     if layout is not None:
         return from_layout(layout, root, classes=classes)
@@ -193,7 +200,7 @@ def split_rows(path) -> tuple[list[dict], list[str]]:
         row["part"] = row[part_column]
         if not row["path"] or not row["class"]:
             raise InputError(f"{path}:{line}: no path or no class")
-        if row["part"] not in PARTS:
+        if row["part"] not in (*PARTS, BOTH):
             raise InputError(f"{path}:{line}: part {row['part']!r} is none of {', '.join(PARTS)}")
         if row["path"] in seen:
             raise InputError(f"{path}:{line}: {row['path']} is listed twice")

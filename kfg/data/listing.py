@@ -9,6 +9,7 @@ from kfg.data.decode import FORMATS, SNIFF_BYTES, sniff
 from kfg.errors import InputError
 
 PARTS = ("train", "val", "test")
+BOTH = "val+test"  # in the split.csv of a run that repeats a study's mistake: these images were both
 SUFFIXES = tuple(dict.fromkeys(suffix for suffixes in FORMATS.values() for suffix in suffixes))
 PART_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
 SPLIT_FILE = "split.csv"

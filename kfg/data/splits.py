@@ -21,6 +21,7 @@ import logging
 import numpy as np
 
 from kfg.data.folder import Index
+from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.files import whole
 
@@ -102,6 +103,12 @@ def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Ind
         decided.append(dataclasses.replace(index, parts=parts))
         _say_untrained(decided[-1], f"fold {fold + 1} of {k}: ")
     return decided
+
+
+def with_test_as_val(index: Index) -> Index:
+    """Return the index with val's images in train and test's in "val+test": a study's one set for both, said so."""
+    parts = {"val": "train", "test": BOTH}
+    return dataclasses.replace(index, parts=tuple(parts.get(part, part) for part in index.parts))
 
 
 def _fold_of_each_image(index, k, seed) -> np.ndarray:

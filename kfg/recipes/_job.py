@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 
 import keras
@@ -11,6 +10,7 @@ from kfg import explain, export, report
 from kfg.data import contest, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
+from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json, write_text
@@ -22,6 +22,10 @@ from kfg.tracking import logs
 from kfg.training import checkpoint, fit, precision
 
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
+SAME_IMAGES = (
+    "The validation images are the test images, all {}: what watched the training is what is reported here. These "
+    "figures are therefore not of images the training never saw."
+)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -122,6 +126,7 @@ class Job:
 
         Args:
             index: some of the images, or other parts or classes than the data's; default all as they are.
+            val_is_test: the test images are the validation images too, as in some studies; see splits.
         """
         index = self.data.index if index is None else index
         if self.fold is None:
@@ -134,6 +139,8 @@ class Job:
                 raise InputError(
                     f"{index.root}: no image is left for {part}; change --set {part}_fraction or add images"
                 )
+        if val_is_test:
+            index = splits.with_test_as_val(index)
         splits.write_csv(index, self.workdir / "split.csv")
         write_json(self.workdir / "classes.json", list(index.classes))
         if contest.is_contest(index.root):
@@ -237,6 +244,8 @@ class Job:
         predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
         exporting.save(model, index.take(parts["test"]), self.workdir)
         figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
+        if BOTH in index.parts:
+            sections = [("Validation and test", SAME_IMAGES.format(len(parts["test"]))), *sections]
         looks = explain.report_sections(model, answers["test"], pipeline.Chosen(images, parts["test"]), self.workdir)
         return report.write(
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,

@@ -139,12 +139,11 @@ def run(config, job):
         kept = np.arange(len(job.data.index))
     sections = [("Odd sizes", left_out(job.data.index, kept, size))]
     index = job.split(
-        job.data.index.take(kept), val=config.val_fraction, test=config.test_fraction, seed=config.split_seed
-    )
+        job.data.index.take(kept), val=config.val_fraction, test=config.test_fraction, seed=config.split_seed,
+        val_is_test=config.val_is_test,
+    )  # fmt: skip
     images = pipeline.Chosen(job.data.images(config.image_size), kept)
-    training, val = index.where("train"), index.where("test" if config.val_is_test else "val")
-    if config.val_is_test:
-        training = np.concatenate([training, index.where("val")])
+    training, val = index.where("train"), index.where("val")
     originals, labels = pipeline.Chosen(images, training), index.labels[training]
     if config.eightfold != "none":
         originals, labels = Repeated(originals), np.repeat(labels, COPIES)

@@ -160,11 +160,11 @@ ERRATA = (
 
 def run(config, job):
     """Train, test and export once; return the content of report.json."""
-    index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
+    index = job.split(
+        val=config.val_fraction, test=config.test_fraction, seed=config.split_seed, val_is_test=config.val_is_test
+    )
     images = job.data.images(config.image_size)
-    train, val = index.where("train"), index.where("test" if config.val_is_test else "val")
-    if config.val_is_test:
-        train = np.concatenate([train, index.where("val")])
+    train, val = index.where("train"), index.where("val")
     weak = weak_classes(config, job)
     originals = pipeline.Chosen(images, train)
     extra, extra_labels = reaugment.extra_images(

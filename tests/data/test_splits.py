@@ -193,6 +193,22 @@ def test_split_csv_there_and_back(tmp_path):
     assert (tmp_path / "split.csv").read_bytes().startswith(b"path,class,part,group,sha256\nb/1.jpg,b,test,9,x\n")
 
 
+def test_a_test_set_that_is_val_too_is_said_in_the_file_and_is_no_split_of_a_folder(tmp_path):
+    index = folder.make_index(tmp_path, [f"{i}.jpg" for i in range(5)], [0, 1, 0, 1, 0], ["a", "b"],
+                              parts=["train", "val", "test", "train", "test"])  # fmt: skip
+    both = splits.with_test_as_val(index)
+    assert both.where("train").tolist() == [0, 1, 3]
+    assert both.where("val").tolist() == both.where("test").tolist() == [2, 4]
+    assert index.where("val").tolist() == [1]
+    splits.check(both)
+    for path in index.full_paths():
+        path.touch()
+    splits.write_csv(both, tmp_path / "split.csv")
+    assert folder.read_split(tmp_path / "split.csv", tmp_path).parts == both.parts
+    with pytest.raises(InputError, match="what a run did"):
+        folder.scan(tmp_path)
+
+
 def test_a_full_disk_leaves_the_old_split_and_nothing_half_written(tmp_path, monkeypatch):
     index = splits.split(index_of([10, 10]))
     splits.write_csv(index, tmp_path / "split.csv")

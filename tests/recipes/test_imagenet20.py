@@ -14,6 +14,7 @@ import pytest
 
 from kfg import __main__, export
 from kfg.augment.policies import Policy
+from kfg.data import folder
 from kfg.recipes import _runner, imagenet20
 from kfg.training import checkpoint
 
@@ -231,7 +232,14 @@ def test_a_row_that_repeats_a_mistake_says_so_in_its_report(photos, tmp_path):
     assert recipe(photos, tmp_path, "--smoke", "--rows", "convnet1-val-is-test") == 0
     run = tmp_path / "imagenet20" / "convnet1-val-is-test" / "seed-0"
     note = imagenet20.ROWS["convnet1-val-is-test"].note
-    assert html.escape(note) in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert html.escape(note) in page and "The validation images are the test images" in page
+    parts = [row["part"] for row in folder.split_rows(run / "split.csv")[0]]
+    assert set(parts) == {"train", "val+test"}
+    answers = [(run / name).read_text() for name in ("val_predictions.csv", "predictions.csv")]
+    assert answers[0] == answers[1] and len(answers[0].splitlines()) == 1 + parts.count("val+test")
+    row = json.loads((tmp_path / "results.jsonl").read_text())
+    assert row["parts"]["val"] == row["parts"]["test"] == parts.count("val+test")
 
 
 def test_missing_data_and_an_unwritable_out_are_named(photos, tmp_path, capsys):
