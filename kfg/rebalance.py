@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kfg.data import folder, pipeline
+from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import posthoc, predict
 from kfg.files import read_json, write_json
@@ -14,6 +15,13 @@ from kfg.training import losses
 POSTHOC_FILE = "posthoc.json"
 REPORT_FILE, SPLIT_FILE, MODEL_FILE = "report.json", "split.csv", "model.keras"
 PREDICTIONS = {"val": "val_predictions.csv", "test": "predictions.csv"}
+CONFIG_FILE = "config.json"
+TRAINED = {  # what a run's settings imbalance, loss or sampling may say -> what was done
+    "adjusted": "with the loss adjusted to the class counts",
+    "weighted": "with classes weighted in the loss",
+    "balanced": "with every class shown equally often",
+    "square-root": "with classes shown as the root of their size",
+}
 SAME = 1e-3  # largest difference of a probability between the run's predictions and the same model asked again
 CHUNK = 256  # images in memory at a time
 FIGURES = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
@@ -48,8 +56,9 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
         data_dir: the folder of images the run was trained on; None leaves tau-normalisation out.
         tau: float >= 0 to use instead of choosing.
     Returns:
-        What is in posthoc.json: `train_counts`, `val_images`, `val_rare_images`, `test_images`, `before` and
-        `corrections`, each with `method`, `tau`, `val_macro_recall` (by tau), `after`, `gain`.
+        What is in posthoc.json: `train_counts`, `val_images`, `val_rare_images`, `test_images`, `remarks`, lines
+        on what this run makes the corrections mean, `before` and `corrections`, each with `method`, `tau`,
+        `val_macro_recall` (by tau), `after`, `gain`.
     Raises:
         InputError: a missing file, tau below 0, images or a model that are not the run's, a head that is not dense.
     """
@@ -70,6 +79,7 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
         "val_images": len(val),
         "val_rare_images": int(posthoc.GROUPS["rare"](counts)[val.labels].sum()),
         "test_images": len(test),
+        "remarks": _remarks(run),
         "before": posthoc.figures(test, counts),
         "corrections": [_corrected(name, method, test, counts, taus) for name, method in methods.items()],
     }
@@ -97,7 +107,22 @@ def table(result: dict) -> str:
     lines.append(
         f"tau {chosen}; {result['val_images']} validation images, {result['val_rare_images']} of them of rare classes"
     )
-    return "\n".join(lines)
+    return "\n".join([*result["remarks"], *lines])
+
+
+def _remarks(run) -> list[str]:
+    """Say what was done for rare classes already, and where tau is chosen on the very images it is judged on."""
+    remarks, path = [], pathlib.Path(run) / CONFIG_FILE
+    config = read_json(path).get("config", {}) if path.is_file() else {}
+    for name in ("imbalance", "loss", "sampling"):
+        if config.get(name) in TRAINED:
+            remarks.append(
+                f"note: trained {TRAINED[config[name]]} ({name}={config[name]}), so adjusted already: a correction "
+                "comes on top, for counts that the answers follow no longer; tau near 0 is to be expected"
+            )
+    if any(row["part"] == BOTH for row in folder.split_rows(_file(run, SPLIT_FILE))[0]):
+        remarks.append("note: the validation images are the test images, tau is chosen on what it is judged by")
+    return remarks
 
 
 def _corrected(name, method, test, counts, taus):

@@ -109,6 +109,23 @@ def test_a_given_tau_is_used_and_without_images_only_logits_are_adjusted(run, ca
     assert one["tau"] == 0.5 and "tau given" in printed and "tau-normalisation" not in printed
 
 
+@pytest.mark.parametrize("setting, said", [
+    ({"imbalance": "adjusted"}, "adjusted to the class counts (imbalance=adjusted)"),
+    ({"loss": "plain", "sampling": "balanced"}, "every class shown equally often (sampling=balanced)"),
+    ({"loss": "plain", "sampling": None}, ""), ({}, ""),
+])  # fmt: skip
+def test_a_run_that_was_adjusted_in_training_says_what_a_correction_then_means(run, capsys, setting, said):
+    write_json(run / "config.json", {"config": setting})
+    assert main(["evaluate", str(run), "--posthoc"]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note:")]
+    assert len(notes) == bool(said) and said in "".join(notes)
+
+
+def test_a_tau_chosen_on_the_test_images_is_said(run, made):
+    splits.write_csv(splits.with_test_as_val(made[2]), run / "split.csv")
+    assert "validation images are the test images" in rebalance.table(rebalance.posthoc_corrections(run))
+
+
 def test_without_posthoc_the_runs_figures_are_printed_and_nothing_is_written(run, capsys):
     assert main(["evaluate", str(run)]) == 0
     top1 = json.loads((run / "report.json").read_text())["top1"]
