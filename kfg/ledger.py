@@ -64,7 +64,8 @@ def by_settings(results) -> list[list[dict]]:
     """Return the results in lists of equal data and settings, seeds and folds apart; only those may be averaged."""
     groups = {}
     for result in results:
-        key = [result["data"], result["config"], result.get("folds", 1), result.get("trained_in")]
+        own = (result.get("folds", 1), result.get("trained_in"), result.get("weights_sha256"))
+        key = [result["data"], result["config"], *own]
         groups.setdefault(json.dumps(key, sort_keys=True), []).append(result)
     return list(groups.values())
 

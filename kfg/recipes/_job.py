@@ -102,24 +102,9 @@ class Job:
 
     def settings(self) -> dict:
         """Return everything that decides the result, as it stands in config.json."""
-        index = self.data.index
-        return {
-            "recipe": self.recipe,
-            "row": self.row,
-            "seed": self.seed,
-            "fold": self.fold,
-            "folds": self.folds,
-            "precision": self.precision,
-            "data": {
-                "name": self.data.name,
-                "images": len(index),
-                "classes": len(index.classes),
-                "fingerprint": provenance.fingerprint(index),
-            },
-            "config": dataclasses.asdict(self.config),
-        }
+        return provenance.settings(self)
 
-    def split(self, index: Index | None = None, *, val: float, test: float, seed: int) -> Index:
+    def split(self, index: Index | None = None, *, val: float, test: float, seed: int, val_is_test=False) -> Index:
         """Return the index with train, val and test decided, and write split.csv and classes.json.
 
         A contest's folder gets class_labels.txt as well, each class's index and id.

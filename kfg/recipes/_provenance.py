@@ -1,5 +1,6 @@
 """Where a result comes from: the code, the packages, the machine and the very images."""
 
+import dataclasses
 import functools
 import hashlib
 import importlib.metadata
@@ -10,6 +11,7 @@ import subprocess
 
 import kfg
 from kfg.data.folder import Index
+from kfg.errors import InputError
 from kfg.training import precision
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
@@ -34,6 +36,45 @@ def fingerprint(index: Index) -> str:
     for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
         digest.update(repr(row).encode())
     return digest.hexdigest()[:16]
+
+
+def settings(job) -> dict:
+    """Return everything that decides the result of a Job."""
+    index, weights = job.data.index, getattr(job.config, "weights", "none")
+    # the path alone would not tell a file from another that took its place
+    of_file = {} if weights in ("imagenet", "none") else {"weights_sha256": file_digest(weights)}
+    return {
+        "recipe": job.recipe,
+        "row": job.row,
+        "seed": job.seed,
+        "fold": job.fold,
+        "folds": job.folds,
+        "precision": job.precision,
+        "data": {
+            "name": job.data.name,
+            "images": len(index),
+            "classes": len(index.classes),
+            "fingerprint": fingerprint(index),
+        },
+        **of_file,
+        "config": dataclasses.asdict(job.config),
+    }
+
+
+def file_digest(path) -> str:
+    """Return the SHA-256 of a weights file, as hex digits.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise InputError(f"weights: {path}: {error.strerror}; imagenet, none or a file") from error
+    return digest.hexdigest()
 
 
 @functools.cache  # of the code that was imported: the checkout may move on while a long command runs

@@ -1,9 +1,11 @@
 """cub200 from the command line on generated photographs, its misread split, and its rows against the report."""
 
+import hashlib
 import json
 
 import pytest
 
+from kfg import ledger
 from kfg.data import folder
 from kfg.models import backbones, freezing
 from kfg.recipes import _runner, cub200
@@ -45,6 +47,27 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
     assert recipe(photos, tmp_path, *options) == 2
     error = capsys.readouterr().err.strip()
     assert "\n" not in error and named in error
+
+
+def test_a_weights_file_is_known_by_its_content(photos, tmp_path, capsys):
+    net = backbones.trunk("mobilenet-v3-small", image_size=(32, 32), weights="none")
+    path = tmp_path / "trunk.weights.h5"
+    net.save_weights(path)
+    begin = ("--rows", "lite0-head", "--set", f"weights={path}")  # --smoke has no weights for --weights to replace
+    assert recipe(photos, tmp_path / "out", *begin) == 0
+    run = tmp_path / "out" / "cub200" / "lite0-head" / "seed-0"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert json.loads((run / "config.json").read_text())["weights_sha256"] == digest
+    row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
+    assert len(ledger.by_settings([row, {**row, "seed": 1}])) == 1
+    assert len(ledger.by_settings([row, {**row, "weights_sha256": "of another file"}])) == 2
+    net.set_weights([value + 1 for value in net.get_weights()])
+    net.save_weights(path)
+    assert recipe(photos, tmp_path / "out", *begin, "--resume") == 2
+    assert "another weights_sha256" in capsys.readouterr().err
+    path.unlink()
+    assert recipe(photos, tmp_path / "out", *begin) == 2
+    assert "trunk.weights.h5: No such file" in capsys.readouterr().err
 
 
 def test_the_studys_misreading_moves_flags_between_images_and_keeps_their_number():
