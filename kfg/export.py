@@ -10,9 +10,11 @@ Endpoints of the SavedModel (plain TensorFlow loads it, kfg is not needed):
 import concurrent.futures
 import dataclasses
 import functools
+import json
 import os
 import pathlib
 import shutil
+import zipfile
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -218,6 +220,10 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
     classes = read_json(listed)
     if len(classes) != model.output_shape[-1]:
         raise InputError(f"{listed}: {len(classes)} classes, the model has {model.output_shape[-1]}")
+    with zipfile.ZipFile(path) as file:
+        inside = json.loads(file.read(CLASSES_FILE)) if CLASSES_FILE in file.namelist() else classes
+    if inside != classes:
+        raise InputError(f"{listed}: its classes are not those inside {path.name}")
     return model, classes
 
 

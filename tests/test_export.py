@@ -10,6 +10,7 @@ from PIL import Image
 from kfg import export
 from kfg.data.listing import list_folder
 from kfg.errors import InputError
+from kfg.recipes import _exporting
 
 CLASSES = ("red", "green", "blue")
 
@@ -129,6 +130,19 @@ def test_a_run_without_export_answers_from_its_keras_model(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"broken")
     with pytest.raises(InputError, match="not a whole Keras model"):
         export.load(tmp_path)
+
+
+def test_classes_in_another_order_than_inside_the_keras_model_are_refused(tmp_path):
+    _exporting.save_keras(colour_model(), CLASSES, tmp_path)
+    for classes, said in ((CLASSES, None), (CLASSES[::-1], "its classes are not those inside model.keras")):
+        (tmp_path / "classes.json").write_text(json.dumps(classes))
+        if said is None:
+            assert export.load_keras(tmp_path)[1] == list(CLASSES)
+        else:
+            with pytest.raises(InputError, match=said):
+                export.load(tmp_path)
+    assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, 3)
+    assert [path.name for path in tmp_path.glob("*.keras")] == ["model.keras"]
 
 
 def test_a_folder_gives_its_image_files_and_not_the_hidden_ones(tmp_path):

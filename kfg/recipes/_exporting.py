@@ -1,4 +1,8 @@
-"""Export a finished model and note how far its answers are from the model's."""
+"""Save and export a finished model and note how far its answers are from the model's."""
+
+import json
+import os
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -28,6 +32,15 @@ def save(model, index, workdir) -> None:
     )
     print(f"export: largest difference to the model {difference:.2g}")
     write_json(workdir / EXPORT_CHECK, {"images": PARITY_IMAGES, "largest_difference": difference})
+
+
+def save_keras(model, classes, workdir) -> None:
+    """Write `workdir`/model.keras, whole, with the class names inside: Keras passes over them, kfg.export checks."""
+    partial = workdir / f".partial.{export.MODEL_FILE}"
+    model.save(partial)
+    with zipfile.ZipFile(partial, "a") as file:
+        file.writestr(export.CLASSES_FILE, json.dumps(list(classes)))
+    os.replace(partial, workdir / export.MODEL_FILE)
 
 
 def _same_in_graph(path) -> bool:

@@ -6,7 +6,7 @@ import pathlib
 
 import keras
 
-from kfg import explain, export, report
+from kfg import explain, report
 from kfg.data import contest, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
@@ -195,7 +195,7 @@ class Job:
             return False
         checkpoint.restore(self.fitted, state)
         self.fitted.optimizer.finalize_variable_values(self.fitted.trainable_variables)  # averages, where kept
-        self._save_model(self._float32_model())
+        exporting.save_keras(self._float32_model(), read_json(self.workdir / "classes.json"), self.workdir)
         return True
 
     def _float32_model(self):
@@ -204,11 +204,6 @@ class Job:
             model = self.build()
         model.set_weights(self.model.get_weights())
         return model
-
-    def _save_model(self, model):
-        partial = self.workdir / ".model.partial.keras"
-        model.save(partial)
-        os.replace(partial, self.workdir / export.MODEL_FILE)
 
     def finish(self, index: Index, images, *, batch_size: int, sections=(), examine=None) -> dict:
         """Predict val and test, export, write the report; return report.json's content.
@@ -219,7 +214,7 @@ class Job:
                 name -> {"value", "low", "high"}, are recorded beside the usual ones.
         """
         model = self._float32_model()
-        self._save_model(model)
+        exporting.save_keras(model, index.classes, self.workdir)
         parts = {part: index.where(part) for part in PARTS}
         answers = {}
         for part in ("val", "test"):
