@@ -6,9 +6,10 @@ import tensorflow as tf
 def decode(encoded):
     """Decode one JPEG, PNG, GIF (first frame) or BMP as `kfg.data.decode` does, with TensorFlow ops only.
 
-    Transparent pixels are laid on white, EXIF rotation of a JPEG is applied. The accurate DCT is Pillow's
+    Transparent pixels are laid on white, EXIF rotation of a JPEG or PNG is applied. The accurate DCT is Pillow's
     default; TensorFlow's own default is off by up to 5 levels on real photographs, this one by none.
-    Not alike: CMYK JPEG, and greyscale PNG of fewer than 8 bits, which TensorFlow 2.21 does not expand.
+    Not alike: CMYK JPEG; a PNG that names one colour as transparent and has 2 or 4 bits of grey, or 3 x 16 bits,
+    where Pillow compares that colour with levels it has rescaled; EXIF that a PNG keeps as text.
 
     Args:
         encoded: scalar string tensor.
@@ -19,7 +20,7 @@ def decode(encoded):
     is_jpeg = tf.strings.substr(encoded, 0, 2) == b"\xff\xd8"
     return tf.case(
         [
-            (is_png, lambda: _on_white(tf.io.decode_png(encoded, channels=4))),
+            (is_png, lambda: upright(_decode_png(encoded), png_orientation(encoded))),
             (
                 is_jpeg,
                 lambda: upright(
@@ -31,10 +32,35 @@ def decode(encoded):
     )
 
 
-def _on_white(rgba):
-    rgba = tf.cast(rgba, tf.int32)
+def _decode_png(encoded):
+    rgba = tf.cast(tf.io.decode_png(encoded, channels=4), tf.int32)
     colour, alpha = rgba[..., :3], rgba[..., 3:]
+    # an image of b < 8 bits without alpha gets one of 2 ** b - 1 from TensorFlow 2.21, not of 255
+    bits = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 24, 1), tf.uint8), tf.int32)[0]
+    alpha = tf.where(tf.reduce_all(alpha == tf.bitwise.left_shift(1, bits) - 1), 255, alpha)
     return tf.cast((colour * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
+
+
+def png_orientation(encoded):
+    """Read the EXIF orientation of a PNG, as `exif_orientation` does: from the chunk eXIf, wherever it stands.
+
+    Source: PNG, third edition (W3C), sections 5.3 and 11.3.3.6.
+    """
+    size = tf.strings.length(encoded)
+
+    def length(at):
+        digits = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, at, 4), tf.uint8), tf.int32)
+        return tf.reduce_sum(digits * tf.constant([1 << 24, 1 << 16, 1 << 8, 1]))
+
+    def other(at):
+        return (at + 12 <= size) & (tf.strings.substr(encoded, tf.minimum(at + 4, size - 4), 4) != b"eXIf")
+
+    # a length beyond the file, or below 0 where it overflows, ends the walk
+    beyond = lambda at: (length(at) < 0) | (length(at) > size)  # noqa: E731
+    (at,) = tf.while_loop(other, lambda at: (tf.where(beyond(at), size, at + 12 + length(at)),), (tf.constant(8),))
+    found = at + 12 <= size
+    data = tf.cond(found, lambda: tf.strings.substr(encoded, at + 8, length(at)), lambda: tf.constant(b""))
+    return _orientation(data, tf.constant(0))
 
 
 def exif_orientation(encoded):
@@ -46,13 +72,21 @@ def exif_orientation(encoded):
         int32 scalar.
     Source: EXIF 2.3 (JEITA CP-3451C), section 4.5: tag 0x0112 of the first directory.
     """
-    head = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 0, 65536), tf.uint8), tf.int32)
+    head = tf.strings.substr(encoded, 0, 65536)
+    values = tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
+    values = tf.concat([values, tf.zeros(6, tf.int32)], axis=0)
+    mark = tf.constant(list(b"Exif\0\0"), tf.int32)
+    windows = tf.stack([values[i : tf.size(values) - 6 + i] for i in range(6)], axis=-1)
+    found = tf.where(tf.reduce_all(windows == mark, axis=-1))
+    start = tf.cond(tf.size(found) > 0, lambda: tf.cast(found[0, 0], tf.int32) + 6, lambda: tf.strings.length(head))
+    return _orientation(head, start)
+
+
+def _orientation(encoded, start):
+    """Read the orientation from the EXIF block that begins at `start`; 1 where there is none."""
+    head = tf.cast(tf.io.decode_raw(encoded, tf.uint8), tf.int32)
     head = tf.concat([head, tf.zeros(16, tf.int32)], axis=0)  # reads past the end find zeros
     last = tf.size(head) - 1
-    mark = tf.constant(list(b"Exif\0\0"), tf.int32)
-    windows = tf.stack([head[i : tf.size(head) - 6 + i] for i in range(6)], axis=-1)
-    found = tf.where(tf.reduce_all(windows == mark, axis=-1))
-    start = tf.cond(tf.size(found) > 0, lambda: tf.cast(found[0, 0], tf.int32) + 6, lambda: last)
     little = tf.gather(head, start) == ord("I")
 
     def number(at, size):

@@ -1,6 +1,8 @@
 """Decoding inside the graph against Pillow's, pixel by pixel."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -38,6 +40,70 @@ def test_sixteen_bit_png_gives_the_same_pixels():
     data = encoded(Image.fromarray(levels), "PNG")
     np.testing.assert_array_equal(in_graph(data), decode(data))
     np.testing.assert_array_equal(in_graph(data)[..., 0], levels >> 8)
+
+
+def png(bits, colour_type, *chunks, size=(16, 5)):
+    """Write a PNG of random levels byte by byte; Pillow writes no grey of 2 or 4 bits."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
+    row = size[0] * bits * channels // 8
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], row), dtype=np.uint8)
+    head = struct.pack(">IIBBBBB", *size, bits, colour_type, 0, 0, 0)
+    image = zlib.compress(b"".join(b"\0" + line.tobytes() for line in noise))
+    written = [(b"IHDR", head), *chunks, (b"IDAT", image), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in written)
+
+
+PALETTE = (b"PLTE", bytes(np.random.default_rng(1).integers(0, 256, 48, dtype=np.uint8)))
+
+
+@pytest.mark.parametrize("bits, colour_type, chunks", [
+    *((bits, 0, ()) for bits in (1, 2, 4, 8, 16)),
+    *((bits, 3, chunks) for bits in (1, 2, 4) for chunks in ((PALETTE,), (PALETTE, (b"tRNS", b"\0\x80")))),
+    (1, 0, ((b"tRNS", b"\0\1"),)), (8, 0, ((b"tRNS", b"\0\1"),)), (16, 0, ((b"tRNS", b"\0\1"),)),
+    (8, 2, ()), (16, 2, ()), (8, 4, ()), (16, 4, ()), (8, 6, ()), (16, 6, ()),
+])  # fmt: skip
+def test_png_of_every_depth_and_colour_type_gives_the_same_pixels(bits, colour_type, chunks):
+    if colour_type == 3:  # as many colours as the bits can name
+        chunks = ((b"PLTE", chunks[0][1][: 3 << bits]), *chunks[1:])
+    data = png(bits, colour_type, *chunks)
+    np.testing.assert_array_equal(in_graph(data), decode(data))
+    assert decode(data).std() > 10
+
+
+@pytest.mark.parametrize("bits, key", [(2, b"\0\1"), (4, b"\0\1")])
+def test_a_transparent_grey_of_few_bits_is_where_pillow_differs(bits, key):
+    data = png(bits, 0, (b"tRNS", key))
+    level = 255 // ((1 << bits) - 1)
+    differs = (in_graph(data).numpy() != decode(data)).all(axis=-1)
+    assert differs.any()
+    np.testing.assert_array_equal(differs, (decode(data)[..., 0] == level))
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_png_is_turned_as_its_exif_chunk_says(orientation, late):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(picture(), "PNG", exif=exif)
+    at = data.index(b"eXIf") - 4
+    whole = data[at : at + 12 + int.from_bytes(data[at : at + 4], "big")]
+    if late:  # behind the pixels
+        data = data.replace(whole, b"")
+        data = data[:-12] + whole + data[-12:]
+    np.testing.assert_array_equal(in_graph(data), decode(data))
+    assert int(graph.png_orientation(data)) == orientation
+    assert int(graph.png_orientation(data.replace(whole, b""))) == 1
+
+
+@pytest.mark.parametrize("length", [b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\0\0\xff\xff"])
+def test_a_png_chunk_of_a_wrong_length_ends_the_search(length):
+    data = encoded(picture(), "PNG")
+    assert int(graph.png_orientation(data[:8] + length + data[12:])) == 1
+    assert int(graph.png_orientation(data[:20])) == 1
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
