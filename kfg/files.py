@@ -2,13 +2,17 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import logging
 import os
 import pathlib
 
 from kfg.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows: what needs no lock works there
+    fcntl = None
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +65,25 @@ def exclusive(path):
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     with open(path, "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locked(file):
             logger.warning("%s: another process computes the same; waiting for it", path)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def locked(file) -> bool:
+    """Lock an open file for this process until it is closed; return False where another one holds it.
+
+    Raises:
+        InputError: a system without such locks.
+    """
+    if fcntl is None:
+        raise InputError(f"{file.name}: this system has no POSIX file locks; on Windows run kfg under WSL")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_text(path, text: str) -> None:

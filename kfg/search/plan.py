@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import pathlib
@@ -10,7 +9,7 @@ import pathlib
 import keras_tuner
 
 from kfg.errors import InputError
-from kfg.files import read_json, write_json
+from kfg.files import locked, read_json, write_json
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._options import replaced, tuples
 from kfg.recipes.spaces import Space
@@ -167,8 +166,6 @@ def held(folder: pathlib.Path):
     except OSError as error:
         raise InputError(f"--out {folder}: {error.strerror}") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"--out {folder}: another search is running there; --show prints it") from None
+        if not locked(file):
+            raise InputError(f"--out {folder}: another search is running there; --show prints it")
         yield
