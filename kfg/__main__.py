@@ -275,6 +275,7 @@ def main(argv=None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        print(quiet.INTERRUPTED, file=sys.stderr)
         return 130
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)

@@ -1,8 +1,11 @@
-"""Programs without TensorFlow's chatter."""
+"""Programs without TensorFlow's chatter, and without a traceback when they are interrupted."""
 
 import contextlib
 import os
+import sys
 import warnings
+
+INTERRUPTED = "interrupted"
 
 
 @contextlib.contextmanager
@@ -22,3 +25,18 @@ def tensorflow_notes():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def end_on_interrupt() -> None:
+    """Let Ctrl-C end the program with one line and exit code 130, wherever no one else sees to it.
+
+    For programs alone: it holds until the process ends.
+    """
+
+    def ended(kind, error, traceback):
+        if not issubclass(kind, KeyboardInterrupt):
+            return sys.__excepthook__(kind, error, traceback)
+        print(INTERRUPTED, file=sys.stderr)
+        raise SystemExit(130)
+
+    sys.excepthook = ended
