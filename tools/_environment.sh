@@ -22,7 +22,9 @@ install_kfg() {
     local python
     if [ ! -x .venv/bin/python ]; then
         python=$(find_python)
+        [ -e .venv ] || trap 'rm -rf .venv' EXIT # half of one would be taken for whole the next time
         "$python" -m venv .venv || fail ".venv: could not be made ($python needs its venv module)"
+        trap - EXIT
     fi
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$1" ||
         fail "kfg could not be installed into .venv; is a package index reachable?"

@@ -77,7 +77,7 @@ class StepLR(Pure):
 
     def __post_init__(self):
         _within("step", self.step, 1, math.inf)
-        _within("gamma", self.gamma, 0, 1)
+        _check_gamma(self.gamma)
 
     def scale(self, epoch, step, *, epochs, steps_per_epoch):
         return float(self.gamma ** (epoch // self.step))
@@ -101,7 +101,7 @@ class MultiStep(Pure):
     def __post_init__(self):
         if list(self.milestones) != sorted(set(self.milestones)) or min(self.milestones, default=1) < 1:
             raise InputError(f"milestones: rising epochs from 1 up, got {self.milestones}")
-        _within("gamma", self.gamma, 0, 1)
+        _check_gamma(self.gamma)
 
     def scale(self, epoch, step, *, epochs, steps_per_epoch):
         return float(self.gamma ** sum(milestone <= epoch for milestone in self.milestones))
@@ -182,6 +182,11 @@ class _Rate(keras.callbacks.Callback):
 
     def _set(self, step):
         self.model.optimizer.learning_rate = self.rate(self.epoch, step)
+
+
+def _check_gamma(gamma):
+    if not 0 < gamma <= 1:
+        raise InputError(f"gamma: above 0, at most 1, got {gamma}")
 
 
 def _within(name, value, low, high, *, open_ends=False):
