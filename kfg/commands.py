@@ -1,0 +1,178 @@
+"""What the sub-commands of `kfg` do: each a library call, its words from the command line, its answer to the screen.
+
+TensorFlow is imported only by those that need it.
+"""
+
+import json
+import re
+import sys
+
+from kfg import quiet
+from kfg.errors import InputError
+
+
+def audit(args) -> int:
+    """Look for what spoils training. Exit 0: no error found; 1: errors found, an empty folder is one; 2: wrong use."""
+    from kfg.data import audit as auditing
+    from kfg.files import write_json
+
+    result = auditing.audit(args.folder, expect_size=_size(args.expect_size))
+    print(auditing.table(result))
+    if args.json:
+        write_json(args.json, auditing.as_json(result))
+    return auditing.exit_code(result)
+
+
+def split(args) -> int:
+    """Write a stratified, leak-safe split.csv."""
+    from kfg.data import audit as auditing
+    from kfg.data import folder, listing, splits
+
+    index = auditing.duplicate_groups(folder.scan(args.folder))
+    if remark := listing.remark(folder.passed_over(index)):
+        print(f"{args.folder}: {remark}")
+    index = splits.split(index, val=args.val, test=args.test, seed=args.seed, min_per_class=args.min_per_class)
+    splits.check(index)
+    splits.write_csv(index, args.out)
+    counts = ", ".join(f"{part} {len(index.where(part))}" for part in folder.PARTS)
+    print(f"{args.out}: {counts}; {len(set(index.groups.tolist()))} groups")
+    return 0
+
+
+def data(args) -> int:
+    """Download, check and unpack a published data set; the same command goes on with an interrupted download."""
+    from kfg.data import download, folder, published
+
+    where = download.get(args.name, args.folder, urls=args.url, progress=_progress)
+    index = folder.scan(where)
+    parts = ", ".join(f"{part} {len(index.where(part)):,}" for part in folder.PARTS if len(index.where(part)))
+    print(f"{where}: {len(index):,} images in {len(index.classes)} classes" + (f" ({parts})" if parts else ""))
+    print(f"terms of use: {published.find(args.name).page}")
+    return 0
+
+
+def _progress(file, done, total):
+    if sys.stderr.isatty():
+        print(
+            f"\r{file}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", end="\n" if done == total else "", file=sys.stderr
+        )
+
+
+def demo(args) -> int:
+    """Draw the demo images."""
+    from kfg.data import demo as drawing
+
+    planted = drawing.write(args.folder)
+    print(f"{args.folder}: 20 classes drawn")
+    print("planted for the audit to find: " + ", ".join(f"{kind} {len(paths)}" for kind, paths in planted.items()))
+    return 0
+
+
+def models(args) -> int:
+    """List the models kfg can build, with random weights and at their own image size: parameters, cost of one image."""
+    with quiet.tensorflow_notes():
+        from kfg.models import catalogue
+
+    rows = [catalogue.describe(name, num_classes=args.classes) for name in args.names or catalogue.MODELS]
+    if args.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    print(f"{'name':<19} {'input':>14} {'parameters':>12} {'trainable':>12} {'gmacs':>7}")
+    for row in rows:
+        size = " x ".join(map(str, row["input"]))
+        print(f"{row['name']:<19} {size:>14} {row['parameters']:>12,} {row['trainable']:>12,} {row['gmacs']:>7.3f}")
+    return 0
+
+
+def predict(args) -> int:
+    """Print path, class and probability of each image; exit 1 if one could not be read."""
+    if args.top < 1:
+        raise InputError(f"--top: at least 1, got {args.top}")
+    with quiet.tensorflow_notes():
+        from kfg import export
+        from kfg.data.listing import printable
+
+    files = export.image_files(args.images)
+    failed = 0
+    rows = []
+    for answer in export.load(args.model).predict(files):
+        if answer.error:
+            print(f"error: {answer.error}", file=sys.stderr)
+            failed += 1
+            continue
+        best = answer.top(args.top)
+        path = printable(answer.path)
+        rows.append({"path": path, "top": [{"class": name, "probability": round(p, 6)} for name, p in best]})
+        if not args.json:
+            print(path, *(f"{name}\t{p:.4f}" for name, p in best), sep="\t")
+    if args.json:
+        print(json.dumps(rows, indent=1))
+    return 1 if failed else 0
+
+
+def answer(args) -> int:
+    """Answer a contest's test images by class id, as JSON; exit 1 if one could not be read, it is left out."""
+    with quiet.tensorflow_notes():
+        from kfg import answers, export
+
+    files = answers.images(args.images)
+    answers.check_targets(args.out, args.csv, group=args.group)
+    given = answers.answer(export.load(args.model), files)
+    answers.write(given, args.out, group=args.group, table=args.csv)
+    for line in given.unread:
+        print(f"error: {line}", file=sys.stderr)
+    print(f"{args.out}: {len(given.images):,} of {len(files):,} images answered")
+    return 1 if given.unread else 0
+
+
+def explain(args) -> int:
+    """Draw where in each image the model sees its class; print class and PNG; exit 1 if one could not be read."""
+    with quiet.tensorflow_notes():
+        from kfg import explain as explaining
+        from kfg import export
+
+    files = export.image_files(args.images)
+    model, classes = export.load_keras(args.model)
+    return explaining.draw(model, classes, files, out=args.out, class_name=args.classname)
+
+
+def train(args) -> int:
+    """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
+    with quiet.tensorflow_notes():
+        from kfg.recipes import folder
+
+    return folder.command(
+        args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, resume=args.resume,
+        settings=args.set, track=args.track,
+    )  # fmt: skip
+
+
+def evaluate(args) -> int:
+    """Print a finished run's test figures; with --posthoc what corrections for rare classes would change."""
+    if not args.posthoc and (args.tau is not None or args.data is not None):
+        raise InputError("--tau, --data: are for --posthoc")
+    with quiet.tensorflow_notes():
+        from kfg import rebalance
+
+    print(rebalance.summary(args.folder))
+    if args.posthoc:
+        print(rebalance.table(rebalance.posthoc_corrections(args.folder, data_dir=args.data, tau=args.tau)))
+        print(f"written: {args.folder / rebalance.POSTHOC_FILE}")
+    return 0
+
+
+def compare(args) -> int:
+    """Print a study's figures beside ours."""
+    from kfg import ledger
+
+    print(ledger.table(args.recipe, args.out))
+    return 0
+
+
+def _size(text):
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
+    if not match:
+        raise InputError(f"--expect-size: expected WIDTHxHEIGHT like 300x300, got {text!r}")
+    return int(match[1]), int(match[2])
