@@ -19,7 +19,8 @@ RANKS = {
 }  # fmt: skip
 # ledger reads a recipe's rows by name; it is called by the command line only
 WITHOUT_TENSORFLOW = (
-    "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.quiet", "kfg.ledger", "kfg.data.folder", "kfg.data.decode",
+    "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.quiet", "kfg.ledger",
+    "kfg.data.folder", "kfg.data.decode",
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
     "kfg.evaluation.paired", "kfg.evaluation.posthoc",
     "kfg.augment.policies", "kfg.augment.copies", "kfg.data.layouts", "kfg.data.download", "kfg.data.contest",
