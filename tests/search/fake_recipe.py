@@ -24,6 +24,7 @@ class Config:
     epochs: int = 9
     seconds: float = 0.0  # a trial takes
     calls: str = ""  # file that lists the trials that were begun
+    hold: str = ""  # file with a number: the trial begun as that number lasts as long as the file is there
 
     def __post_init__(self):
         within(self, (("x", 0, 1), ("epochs", 1, 100)))
@@ -43,6 +44,8 @@ def run(config, job):
     checkpoint.parent.mkdir(exist_ok=True)
     checkpoint.write_text(str(config.epochs))
     time.sleep(config.seconds)
+    while held(config):
+        time.sleep(0.02)
     if config.kind == "raises":
         raise RuntimeError("a defect")
     if config.kind == "refused":
@@ -55,6 +58,11 @@ def run(config, job):
         time.sleep(60)
     recall = config.x + 0.01 * job.seed
     return {"val_macro_recall": recall, "val_accuracy": 1 - config.x, "val_loss": config.x, "epochs": epochs}
+
+
+def held(config) -> bool:
+    hold = pathlib.Path(config.hold)
+    return hold.is_file() and int(hold.read_text()) == len(pathlib.Path(config.calls).read_text().splitlines())
 
 
 def line(hp):

@@ -23,8 +23,9 @@ def alive(pid):
 
 
 def test_a_killed_search_keeps_what_has_ended_and_runs_the_broken_trial_again(start, search, tmp_path, capsys):
-    calls, out = tmp_path / "calls", tmp_path / "out"
-    words = ("--max-trials", 5, "--set", f"calls={calls}", "--set", "seconds=0.5")
+    calls, hold, out = tmp_path / "calls", tmp_path / "hold", tmp_path / "out"
+    hold.write_text("3")
+    words = ("--max-trials", 5, "--set", f"calls={calls}", "--set", f"hold={hold}")
     process = start(*words)
     wait_for(lambda: calls.is_file() and len(calls.read_text().splitlines()) == 3)
     assert search("--max-trials", 5) == 2  # a second search in this folder
@@ -33,6 +34,7 @@ def test_a_killed_search_keeps_what_has_ended_and_runs_the_broken_trial_again(st
     process.wait()
     trial, _, pid = calls.read_text().splitlines()[2].split()
     wait_for(lambda: not alive(int(pid)))  # a trial ends with its search
+    hold.unlink()
     before = {row["trial_id"]: row for row in state(out)["trials"]}
     assert before[trial]["status"] == "RUNNING"
     assert search(*words) == 0
