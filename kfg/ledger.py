@@ -64,7 +64,12 @@ def by_settings(results) -> list[list[dict]]:
     """Return the results in lists of equal data and settings, seeds and folds apart; only those may be averaged."""
     groups = {}
     for result in results:
-        own = (result.get("folds", 1), result.get("trained_in"), result.get("weights_sha256"))
+        own = (
+            result.get("folds", 1),
+            result.get("trained_in"),
+            result.get("weights_sha256"),
+            result.get("init_from_sha256"),
+        )
         key = [result["data"], result["config"], *own]
         groups.setdefault(json.dumps(key, sort_keys=True), []).append(result)
     return list(groups.values())

@@ -12,6 +12,7 @@ import subprocess
 import kfg
 from kfg.data.folder import Index
 from kfg.errors import InputError
+from kfg.export import MODEL_FILE
 from kfg.training import precision
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
@@ -43,6 +44,8 @@ def settings(job) -> dict:
     index, weights = job.data.index, getattr(job.config, "weights", "none")
     # the path alone would not tell a file from another that took its place
     of_file = {} if weights in ("imagenet", "none") else {"weights_sha256": file_digest(weights)}
+    if earlier := getattr(job.config, "init_from", ""):
+        of_file["init_from_sha256"] = file_digest(model_file(earlier))
     return {
         "recipe": job.recipe,
         "row": job.row,
@@ -59,6 +62,19 @@ def settings(job) -> dict:
         **of_file,
         "config": dataclasses.asdict(job.config),
     }
+
+
+def model_file(run) -> pathlib.Path:
+    """Return the model of a run folder, or `run` itself if it is one.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = pathlib.Path(run)
+    path = path / MODEL_FILE if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"--init-from {run}: no {MODEL_FILE} there")
+    return path
 
 
 def file_digest(path) -> str:

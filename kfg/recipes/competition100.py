@@ -8,17 +8,15 @@ Source    the report of a student competition's team and its repository; Song & 
 """
 
 import dataclasses
-import pathlib
 
 import keras
 
-from kfg import export
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
-from kfg.errors import InputError
 from kfg.evaluation.metrics import wilson
 from kfg.models.transfer import begin_from
 from kfg.recipes import _attention_nets as nets
+from kfg.recipes import _provenance as provenance
 from kfg.recipes import _runner
 from kfg.recipes._options import within
 from kfg.recipes._runner import Row
@@ -176,7 +174,7 @@ def run(config, job):
         batch_size=config.batch_size,
     )
     if config.init_from:  # also where a run is resumed: its checkpoint comes later, if there is one
-        begin_from(job.model, model_file(config.init_from), replaced=nets.names_classes)
+        begin_from(job.model, provenance.model_file(config.init_from), replaced=nets.names_classes)
     training, val = ((pipeline.Chosen(images, at), labels[at]) for at in map(index.where, ("train", "val")))
     fit_on(
         job, training, val, policy=config.policy, batch_size=config.batch_size, epochs=config.epochs,
@@ -185,15 +183,6 @@ def run(config, job):
     return job.finish(
         index, images, batch_size=config.batch_size, examine=lambda val, test: votes(config, job.model, index, images)
     )
-
-
-def model_file(run) -> pathlib.Path:
-    """Return the model of a run folder, or `run` itself if it is one."""
-    path = pathlib.Path(run)
-    path = path / export.MODEL_FILE if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"--init-from {run}: no {export.MODEL_FILE} there")
-    return path
 
 
 def votes(config, model, index, images):

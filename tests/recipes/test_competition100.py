@@ -1,6 +1,7 @@
 """competition100 from the command line on generated photographs; its nets, crops, normalisation and transfer."""
 
 import dataclasses
+import hashlib
 import json
 
 import keras
@@ -64,6 +65,7 @@ def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, ph
     assert {name for name in alike if not alike[name]} == {f"head_{vote}_logits" for vote in nets.VOTES["fbsd"]}
     config = json.loads((tmp_path / "competition100" / "fbsd-lite0" / "seed-1" / "config.json").read_text())
     assert config["config"]["init_from"] == str(earlier)
+    assert config["init_from_sha256"] == hashlib.sha256((earlier / export.MODEL_FILE).read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("options, named", [
