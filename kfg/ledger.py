@@ -7,7 +7,7 @@ import statistics
 
 from kfg.errors import InputError
 
-RECIPES = ("imagenet20", "fruit3", "cub200", "retail258", "folder")
+RECIPES = ("imagenet20", "fruit3", "cub200", "retail258", "competition100", "folder")
 RESULTS = "results.jsonl"
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named beside a figure
 

@@ -32,6 +32,7 @@ class _Training:
     graph: keras.Model  # images -> {branch: logits, ANSWER: probabilities}
     branches: dict[str, Branch]
     epoch: keras.Variable
+    losses: dict[str, keras.metrics.Mean]  # each branch's own, unweighted, over the epoch
 
 
 @keras.saving.register_keras_serializable(package="kfg")
@@ -42,8 +43,9 @@ class BranchedClassifier(keras.Model):
     model runs that graph and returns all of it as a dict; otherwise it runs the graph of its answer alone, which is
     what predictions, validation, exports and Grad-CAM see. `compute_loss` adds up loss_weight * loss(labels,
     softmax(logits)) with the loss the model was compiled with, so smoothing, class weights and priors reach every
-    branch; accuracy is the answer's. `train_step` stays Keras's own: loss scaling, half precision, checkpoints and
-    moving statistics work as in any model. In validation the loss is that of the answer.
+    branch; accuracy is the answer's. In the logs of training "<name>_loss" is a branch's own loss. `train_step` stays
+    Keras's own: loss scaling, half precision, checkpoints and moving statistics work as in any model. In validation
+    the loss is that of the answer.
 
     Branches that begin late are told the epoch by `fit`, also when it begins with a later one; without `fit`, as in
     `train_on_batch`, every branch counts.
@@ -69,7 +71,8 @@ class BranchedClassifier(keras.Model):
         last = max(branch.first_epoch for branch in branches.values())
         start = keras.initializers.Constant(last)
         epoch = keras.Variable(start, shape=(), dtype="int32", trainable=False, name="epoch")
-        self._training = _Training(graph, dict(branches), epoch)
+        losses = {name: keras.metrics.Mean(name=f"{name}_loss") for name in branches}
+        self._training = _Training(graph, dict(branches), epoch, losses)
 
     def call(self, inputs, training=None, mask=None):
         if training:
@@ -105,13 +108,20 @@ class BranchedClassifier(keras.Model):
                 labels = ops.repeat(labels, branch.repeats, axis=0)
                 weights = None if weights is None else ops.repeat(weights, branch.repeats, axis=0)
             loss = self.loss(labels, ops.softmax(ops.cast(y_pred[name], "float32")), sample_weight=weights)
+            self._training.losses[name].update_state(loss)
             begun = ops.cast(self._training.epoch >= branch.first_epoch, loss.dtype)
             total = total + branch.loss_weight * begun * loss
         return total
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        answer = y_pred[ANSWER] if isinstance(y_pred, dict) else y_pred
-        return super().compute_metrics(x, y, answer, sample_weight=sample_weight)
+        training = isinstance(y_pred, dict)
+        found = super().compute_metrics(x, y, y_pred[ANSWER] if training else y_pred, sample_weight=sample_weight)
+        of_branches = () if training else [loss.name for loss in self._training.losses.values()]
+        return {name: value for name, value in found.items() if name not in of_branches}
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self._training.losses.values()]
 
     def fit(self, *args, callbacks=None, **kwargs):
         return super().fit(*args, callbacks=[_Epoch(self._training.epoch), *(callbacks or [])], **kwargs)

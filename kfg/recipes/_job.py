@@ -213,7 +213,7 @@ class Job:
             examine: function (answers on val, answers on test) -> (figures, sections) of the recipe's own; figures,
                 name -> {"value", "low", "high"}, are recorded beside the usual ones.
         """
-        model = self._float32_model()
+        model = self.model = self._float32_model()  # what `examine` asks is what is reported
         exporting.save_keras(model, index.classes, self.workdir)
         parts = {part: index.where(part) for part in PARTS}
         answers = {}

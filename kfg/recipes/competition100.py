@@ -158,6 +158,8 @@ ERRATA = (
     ("strips along the width", "along the height"),
     ("global max pooling", "the mean of the five largest values"),
     ("diversification", "multiplied by 0.001, so nearly off"),
+    ("a cosine over 200 epochs", "stepped in every batch: the rate falls and rises with a period of 400 steps"),
+    ("window sides 128, 192, 256 (MMAL-Net)", "never used; the windows are fixed lists of cells"),
     ("validation accuracy near 100 %", "accuracy on the training images: the flag for the test images was off"),
     ("fine-tuned from aircraft", "its last layer was replaced after the optimisers were made, so it never learned"),
     ("CUDA out of memory", "a label that was no class"),

@@ -18,7 +18,8 @@ class History(keras.callbacks.Callback):
     """Write history.csv, a row per epoch, rewritten whole after each.
 
     Args:
-        path: the CSV file; epochs are counted from 1, `learning_rate` is the one the epoch was trained with.
+        path: the CSV file; epochs are counted from 1, `learning_rate` is the one the epoch was trained with. What a
+            net logs besides COLUMNS follows them.
     """
 
     def __init__(self, path):
@@ -32,14 +33,15 @@ class History(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {name: float(value) for name, value in (logs or {}).items()}
         row |= {"epoch": epoch + 1, "learning_rate": self.learning_rate, "seconds": time.perf_counter() - self.started}
-        self.rows.append({name: row.get(name) for name in COLUMNS})
+        self.rows.append({name: row.get(name) for name in dict.fromkeys([*COLUMNS, *row])})
         write_history(self.rows, self.path)
 
 
 def write_history(rows, path) -> None:
     """Write the rows of a History to a CSV file."""
     with whole(path) as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        columns = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
+        writer = csv.DictWriter(file, list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

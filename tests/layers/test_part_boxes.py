@@ -65,12 +65,13 @@ def test_boxes_begin_a_pixel_before_the_cell_and_areas_count_both_ends():
     assert iou(np.array([[0, 0, 9, 9], [0, 10, 9, 19]]))[0, 1] == 0
 
 
-def test_an_overlap_of_a_quarter_is_kept():
-    assert iou(np.array([[0, 0, 4, 0], [3, 0, 7, 0]]))[0, 1] == 0.25  # 2 pixels of 8
-    rows = np.array([0, 0, 0, 1, 1, 0], "float32").reshape(1, 6, 1, 1)
-    found = np.asarray(PartBoxes([([(3, 1)], 2)], stride=1, overlap=0.2)(rows))
-    again = np.asarray(PartBoxes([([(3, 1)], 2)], stride=1, overlap=0.6)(rows))
-    assert not np.array_equal(found, again)
+def test_an_overlap_of_just_what_is_allowed_is_kept():
+    rows = np.array([0, 9, 9, 9, 9, 1, 1, 1, 0], "float32").reshape(1, 9, 1, 1)
+    assert iou(np.array([[0, 0, 4, 0], [3, 0, 7, 0]]))[0, 1] == 0.25  # 2 pixels of 8: windows 1 and 4
+    found = np.asarray(PartBoxes([([(4, 1)], 2)], stride=1, overlap=0.25)(rows))
+    assert found[0].tolist() == [[0, 0, 4, 0], [3, 0, 7, 0]]
+    stricter = np.asarray(PartBoxes([([(4, 1)], 2)], stride=1, overlap=0.24)(rows))
+    assert stricter[0, 1].tolist() == [4, 0, 8, 0]
 
 
 def test_it_runs_in_a_compiled_graph_with_any_batch_and_without_a_gradient():

@@ -129,6 +129,19 @@ def test_a_resumed_run_is_the_same_run_to_the_last_bit(tmp_path):
     assert [row["loss"] for row in again] == [row["loss"] for row in rows]
 
 
+def test_each_branchs_own_loss_is_in_the_history_of_training_alone():
+    net = model()
+    fit.compile_classifier(net, optimizer=keras.optimizers.SGD(learning_rate=0.0))
+    images, labels = IMAGES.astype("float32"), LABELS
+    found = net.fit(images, labels, batch_size=4, epochs=2, validation_data=(images, labels), verbose=0).history
+    own = {"whole": "whole_loss", "halves": "halves_loss"}
+    assert set(found) == {"loss", "accuracy", "val_loss", "val_accuracy", *own.values()}
+    for epoch, joint in enumerate((0, 0.5)):  # the halves count from the second epoch on, and are known before
+        parts = [found[own[name]][epoch] for name in ("whole", "halves")]
+        assert min(parts) > 0
+        np.testing.assert_allclose(found["loss"][epoch], 2 * parts[0] + joint * parts[1], rtol=1e-5)
+
+
 def test_training_learns_and_validation_reads_the_answer(tmp_path):
     net, rows = train(tmp_path, 9)
     answers = net.predict(IMAGES, verbose=0)
