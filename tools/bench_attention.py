@@ -17,44 +17,45 @@ def attention(args) -> bool:
     size = (args.size, args.size)
     met = True
     for name, build, bar in (("FBSD", fbsd_pair, 1.25), ("MMAL-Net", mmal_pair, 1.3)):
-        net, bare, inputs = build(args.trunk, size, args.batch)
+        net, bare, inputs = build(args, size)
         cases = {f"{name} step": rate(step(net, inputs[:1]), args.batch), "bare": rate(step(bare, inputs), args.batch)}
         figures = interleaved(cases, repeats=args.repeats)
-        title = f"{name}, {args.trunk}, {args.size} px, {args.batch} images"
+        width = f", head width {args.width}" if name == "FBSD" else ""
+        title = f"{name}, {args.trunk}, {args.size} px, {args.batch} images{width}"
         # the bar is "at most so many times", so the ratio printed is of images/s
         met &= report(title, figures, unit="images/s", bars=[(f"{name} step", "bare", round(1 / bar, 3))])
     return met
 
 
-def fbsd_pair(trunk, size, batch):
+def fbsd_pair(args, size):
     """Return FBSD's training graph, the same layers without strips and diversification, and their inputs."""
     import keras
     from keras import layers
 
     from kfg.models import backbones, fbsd
 
-    net = fbsd.classifier(trunk, num_classes=CLASSES, image_size=size, weights="none", width=256).training_graph()
-    body = backbones.trunk(trunk, image_size=size, weights="none")
+    net = fbsd.classifier(args.trunk, num_classes=CLASSES, image_size=size, weights="none", width=args.width)
+    body = backbones.trunk(args.trunk, image_size=size, weights="none")
     vectors, answers = [], []
-    for stage, tap in zip(fbsd.STAGES, backbones.BACKBONES[trunk].taps, strict=True):
-        maps = fbsd._conv_block(body.get_layer(tap).output, 256, f"head_{stage}")
+    for stage, tap in zip(fbsd.STAGES, backbones.BACKBONES[args.trunk].taps, strict=True):
+        maps = fbsd._conv_block(body.get_layer(tap).output, args.width, f"head_{stage}")
         vectors.append(layers.GlobalAveragePooling2D()(maps))
-        answers.append(fbsd._head(vectors[-1], 128, CLASSES, f"head_{stage}_bare"))
-    answers.append(fbsd._head(layers.Concatenate()(vectors), 128, CLASSES, "head_concat"))
-    return net, keras.Model(body.input, answers), [pictures(batch, size)]
+        answers.append(fbsd._head(vectors[-1], args.width // 2, CLASSES, f"head_{stage}_bare"))
+    answers.append(fbsd._head(layers.Concatenate()(vectors), args.width // 2, CLASSES, "head_concat"))
+    return net.training_graph(), keras.Model(body.input, answers), [pictures(args.batch, size)]
 
 
-def mmal_pair(trunk, size, batch):
+def mmal_pair(args, size):
     """Return MMAL-Net's training graph, its trunk and classifier on three inputs of its shapes, and the inputs."""
     import keras
     from keras import layers
 
     from kfg.models import backbones, mmal
 
-    model = mmal.classifier(trunk, num_classes=CLASSES, image_size=size, weights="none")
+    model = mmal.classifier(args.trunk, num_classes=CLASSES, image_size=size, weights="none")
     net = model.training_graph()
     parts, half = net.get_layer("part_boxes").parts, [side // 2 for side in size]
-    body = backbones.trunk(trunk, image_size=size, weights="none")
+    body = backbones.trunk(args.trunk, image_size=size, weights="none")
     head = [layers.GlobalAveragePooling2D(), layers.Dropout(0.5), layers.Dense(CLASSES)]
     inputs = [keras.Input((*shape, 3)) for shape in (size, size, half)]
     answers = []
@@ -63,7 +64,8 @@ def mmal_pair(trunk, size, batch):
         for layer in head:
             x = layer(x)
         answers.append(x)
-    return net, keras.Model(inputs, answers), [*(pictures(batch, size) for _ in "ro"), pictures(batch * parts, half)]
+    whole = pictures(args.batch, size)
+    return net, keras.Model(inputs, answers), [whole, whole, pictures(args.batch * parts, half)]
 
 
 def pictures(count, size):
@@ -196,4 +198,5 @@ def add_commands(commands, common) -> None:
         command.add_argument("--trunk", default="efficientnet-lite0", metavar="NAME")
         command.add_argument("--size", type=int, default=size, metavar="PIXELS")
         command.add_argument("--batch", type=int, default=batch)
+        command.add_argument("--width", type=int, default=256, help="channels of FBSD's maps; 1024 in the paper")
         command.set_defaults(run=run)

@@ -14,6 +14,8 @@ class CoupledSGD(SGD):
     the layers of a ready-made trunk, and leaves the loss cross-entropy alone. Keras's own `weight_decay` takes
     rate * decay * w off the weight beside the gradient: under momentum another method.
 
+    Keras's momentum gathers rate * gradient, torch's the gradient alone; the two part while a schedule moves the rate.
+
     Args:
         decay: float >= 0.
         arguments: of keras.optimizers.SGD; trunk_multiplier and head as for `optimizers.rates`.

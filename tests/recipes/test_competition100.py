@@ -14,6 +14,7 @@ from kfg.models import backbones, preprocessing
 from kfg.models.transfer import begin_from
 from kfg.recipes import _attention_nets as nets
 from kfg.recipes import _runner, competition100
+from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
 
 SMALL = dataclasses.replace(
     competition100.ROWS["fbsd-lite0"].config, weights="none", image_size=(128, 128), crop_from=(128, 128), head_width=8
@@ -124,14 +125,29 @@ def test_the_untrained_vote_is_not_trained():
 
 
 def test_the_studys_rows_have_its_settings():
-    fbsd, printed, mmal = (competition100.ROWS[name].config for name in ("fbsd", "fbsd-as-printed", "mmal"))
-    assert (fbsd.alpha, fbsd.beta, fbsd.gamma, fbsd.batch_size, fbsd.epochs) == (0.5, 0.5, 1, 20, 200)
-    assert (fbsd.learning_rate, fbsd.learning_rate * fbsd.trunk_multiplier) == (0.002, 0.0002)
-    assert (printed.strip_axis, printed.fdm_scale, printed.pool) == ("width", 1.0, "gmp")
-    assert (mmal.learning_rate, mmal.weight_decay, mmal.schedule.milestones, mmal.batch_size) == (
-        1e-3,
-        1e-4,
-        (60, 100),
-        6,
-    )
+    def settings(row, *names):
+        return {name: getattr(competition100.ROWS[row].config, name) for name in names}
+
+    source = {
+        "strip_axis": "height", "alpha": 0.5, "beta": 0.5, "gamma": 1.0, "fdm_scale": 0.001, "pool": "topk5",
+        "dropout": 0.2, "head_width": 1024, "image_size": (448, 448), "crop_from": (550, 550), "normalisation": "half",
+        "optimizer": "sgd", "learning_rate": 0.002, "trunk_multiplier": 0.1, "momentum": 0.9, "weight_decay": 5e-4,
+        "schedule": CyclicCosine(half=200), "batch_size": 20, "epochs": 200, "backbone": "resnet50",
+    }  # fmt: skip
+    assert settings("fbsd", *source) == settings("fbsd-source", *source) == source
+    printed = source | {"strip_axis": "width", "fdm_scale": 1.0, "pool": "gmp", "schedule": Cosine()}
+    assert settings("fbsd-as-printed", *printed) == printed
+    mmal = {
+        "learning_rate": 1e-3, "trunk_multiplier": 1.0, "momentum": 0.9, "weight_decay": 1e-4, "dropout": 0.5,
+        "schedule": MultiStep(milestones=(60, 100), gamma=0.1), "batch_size": 6, "epochs": 200, "windows": "cub",
+        "first_joint_epoch": 1, "image_size": (448, 448), "crop_from": (448, 448), "normalisation": "backbone",
+    }  # fmt: skip
+    assert settings("mmal", *mmal) == mmal
     assert competition100.ROWS["fbsd-source"].reported == {"top1": 0.71}
+    assert competition100.ROWS["fbsd-source"].config.train_last_vote is False
+
+
+def test_rows_of_ours_differ_in_the_net_alone():
+    rows = [dataclasses.asdict(competition100.ROWS[f"{net}-lite0"].config) for net in nets.NETS]
+    assert [row.pop("net") for row in rows] == list(nets.NETS)
+    assert rows[0] == rows[1] == rows[2]
