@@ -16,7 +16,8 @@ def begin_from(model, path, *, replaced) -> None:
         replaced: function name of a layer -> whether it is the new model's own and stays as it was made: the layers
             that have a row for each class.
     Raises:
-        InputError: missing, damaged, or a net of other layers or sizes; the message names the file and the layer.
+        InputError: missing, damaged, or a net of another name, other layers or sizes; the message names the file
+            and the difference.
     """
     try:
         earlier = keras.saving.load_model(path, compile=False)
@@ -27,6 +28,8 @@ def begin_from(model, path, *, replaced) -> None:
     if unlike:
         where = "it has no" if unlike[0] in own else "it has a"
         raise InputError(f"{path}: another net than {model.name}: {where} layer {unlike[0]}")
+    if earlier.name != model.name:  # MMAL-Net's layers with weights are those of its plain trunk
+        raise InputError(f"{path}: another net than {model.name}: it is {earlier.name}")
     kept = [name for name in own if not replaced(name)]
     for name in kept:
         shapes = [[tuple(weight.shape) for weight in net[name].weights] for net in (theirs, own)]

@@ -6,6 +6,8 @@ import dataclasses
 from kfg.errors import InputError
 from kfg.files import read_json
 
+MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32
+
 
 def within(config, limits) -> None:
     """Check a Config's numbers; `limits` are (name, lowest, highest), a None in the Config passes.
@@ -29,6 +31,17 @@ def epochs(text, before) -> int:
     if rest or not number.isascii() or not number.isdigit() or int(number) < 1:
         raise InputError(f"--epochs: expected a whole number from 1 up like 30, or a percentage like 50%, got {text!r}")
     return max(1, round(before * int(number) / 100)) if percent else int(number)
+
+
+def seeds(text) -> list[int]:
+    """Return the seeds that `--seeds` asks for: "0,1,2" is [0, 1, 2]."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"--seeds: expected whole numbers like 0,1,2, got {text!r}") from None
+    if min(numbers) < 0 or max(numbers) > MAX_SEED or len(set(numbers)) < len(numbers):
+        raise InputError(f"--seeds: expected different numbers from 0 to {MAX_SEED}, got {text!r}")
+    return numbers
 
 
 def replaced(config, changes):

@@ -12,7 +12,7 @@ import subprocess
 import kfg
 from kfg.data.folder import Index
 from kfg.errors import InputError
-from kfg.export import MODEL_FILE
+from kfg.recipes._init_from import model_file
 from kfg.training import precision
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
@@ -62,19 +62,6 @@ def settings(job) -> dict:
         **of_file,
         "config": dataclasses.asdict(job.config),
     }
-
-
-def model_file(run) -> pathlib.Path:
-    """Return the model of a run folder, or `run` itself if it is one.
-
-    Raises:
-        InputError: there is none.
-    """
-    path = pathlib.Path(run)
-    path = path / MODEL_FILE if path.is_dir() else path
-    if not path.is_file():
-        raise InputError(f"--init-from {run}: no {MODEL_FILE} there")
-    return path
 
 
 def file_digest(path) -> str:

@@ -9,9 +9,8 @@ import pathlib
 import sys
 
 from kfg.errors import InputError
-from kfg.recipes._options import assigned, epochs, replaced
+from kfg.recipes._options import assigned, epochs, replaced, seeds
 
-MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -122,7 +121,7 @@ def jobs(recipe, args):
     track = logs.names(args.track)
     rows = configured_rows(recipe, args)
     wanted = ordered(rows, list(rows) if args.rows == "all" else _names(args.rows))
-    seeds, budget = _seeds(args.seeds), _bytes(args.memory_budget)
+    seed_numbers, budget = seeds(args.seeds), _bytes(args.memory_budget)
     if args.folds < 1:
         raise InputError(f"--folds: at least 1, got {args.folds}")
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
@@ -134,19 +133,23 @@ def jobs(recipe, args):
     max_params = None if args.max_params is None else parse_count(args.max_params)
     if args.precision not in CHOICES:
         raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
-    from kfg.recipes import _data
+    from kfg.recipes import _data, _init_from
     from kfg.recipes._job import Job
 
     data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget)
 
-    for seed in seeds:
-        for fold in range(args.folds) if args.folds > 1 else [None]:
-            for name in wanted:
-                yield Job(
-                    recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
-                    data=data, out=args.out, precision=args.precision, resume=args.resume,
-                    note=rows[name].note, max_params=max_params, track=track,
-                )  # fmt: skip
+    made = [
+        Job(
+            recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
+            data=data, out=args.out, precision=args.precision, resume=args.resume,
+            note=rows[name].note, max_params=max_params, track=track,
+        )
+        for seed in seed_numbers
+        for fold in (range(args.folds) if args.folds > 1 else [None])
+        for name in wanted
+    ]  # fmt: skip
+    _init_from.check(recipe, made)
+    yield from made
 
 
 def run_one(recipe, job) -> None:
@@ -220,16 +223,6 @@ def _names(text) -> list[str]:
     if not names:
         raise InputError("--rows: names no row")
     return names
-
-
-def _seeds(text) -> list[int]:
-    try:
-        seeds = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"--seeds: expected whole numbers like 0,1,2, got {text!r}") from None
-    if min(seeds) < 0 or max(seeds) > MAX_SEED or len(set(seeds)) < len(seeds):
-        raise InputError(f"--seeds: expected different numbers from 0 to {MAX_SEED}, got {text!r}")
-    return seeds
 
 
 def _bytes(gigabytes) -> int:

@@ -16,8 +16,7 @@ from kfg.data import pipeline
 from kfg.evaluation.metrics import wilson
 from kfg.models.transfer import begin_from
 from kfg.recipes import _attention_nets as nets
-from kfg.recipes import _provenance as provenance
-from kfg.recipes import _runner
+from kfg.recipes import _init_from, _runner
 from kfg.recipes._options import within
 from kfg.recipes._runner import Row
 from kfg.recipes._training import fit_on
@@ -166,6 +165,12 @@ ERRATA = (
 )
 
 
+def lending(config) -> dict:
+    """Return the settings that a run which lends its weights, `--init-from`, must share with a row."""
+    names = ("net", "backbone", "normalisation", *(("head_width",) if config.net == "fbsd" else ()))
+    return {name: getattr(config, name) for name in names}
+
+
 def run(config, job):
     """Train, test and export once; return the content of report.json."""
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
@@ -176,7 +181,7 @@ def run(config, job):
         batch_size=config.batch_size,
     )
     if config.init_from:  # also where a run is resumed: its checkpoint comes later, if there is one
-        begin_from(job.model, provenance.model_file(config.init_from), replaced=nets.names_classes)
+        begin_from(job.model, _init_from.model_file(config.init_from), replaced=nets.names_classes)
     training, val = ((pipeline.Chosen(images, at), labels[at]) for at in map(index.where, ("train", "val")))
     fit_on(
         job, training, val, policy=config.policy, batch_size=config.batch_size, epochs=config.epochs,
