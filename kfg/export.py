@@ -27,7 +27,7 @@ from kfg.data.listing import list_images
 from kfg.data.pipeline import resize
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
-from kfg.models import fbsd, folding, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
+from kfg.models import folding, saved
 
 CLASSES_FILE = "classes.json"
 MODEL_FILE = "model.keras"
@@ -212,10 +212,7 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
     path = path / MODEL_FILE if path.is_dir() else path
     if not path.is_file() or path.suffix != ".keras":
         raise InputError(f"{path}: no Keras model here (expected a run folder or a .keras file)")
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a whole Keras model ({str(error).splitlines()[0]})") from error
+    model = saved.load(path)
     listed = path.with_name(CLASSES_FILE)
     classes = read_json(listed)
     if len(classes) != model.output_shape[-1]:

@@ -10,6 +10,7 @@ from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import posthoc, predict
 from kfg.files import read_json, write_json
+from kfg.models import saved
 from kfg.training import losses
 
 POSTHOC_FILE = "posthoc.json"
@@ -158,7 +159,7 @@ def _train_counts(path, classes) -> np.ndarray:
 
 def _head_method(run, data_dir, answers):
     """Return the function (part, tau) -> tau-normalised predictions, its features computed once."""
-    model = _load(_file(run, MODEL_FILE))
+    model = saved.load(_file(run, MODEL_FILE))
     trunk, kernel, bias = dense_head(model)
     index = folder.read_split(_file(run, SPLIT_FILE), data_dir, classes=answers["val"].classes)
     features = {}
@@ -177,13 +178,6 @@ def _head_method(run, data_dir, answers):
                 f"--data {data_dir}: not the run's images, its model answers otherwise (by up to {off:.2g})"
             )
     return method
-
-
-def _load(path):
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a whole Keras model ({str(error).splitlines()[0]})") from error
 
 
 def _features(trunk, index, image_size) -> np.ndarray:

@@ -163,7 +163,8 @@ def test_other_images_under_the_same_names_are_refused(made, run, tmp_path):
 
 
 def test_a_damaged_model_is_a_line(made, run):
-    (run / "model.keras").write_bytes(b"not a model")
+    whole = (run / "model.keras").read_bytes()
+    (run / "model.keras").write_bytes(whole[:2000] + bytes(2000) + whole[4000:])
     with pytest.raises(InputError, match=r"model\.keras: not a whole Keras model"):
         rebalance.posthoc_corrections(run, data_dir=made[0])
 

@@ -1,10 +1,7 @@
 """Begin with the weights of another run's net: everything but the layers that name its classes."""
 
-import zipfile
-
-import keras
-
 from kfg.errors import InputError
+from kfg.models import saved
 
 
 def begin_from(model, path, *, replaced) -> None:
@@ -19,10 +16,7 @@ def begin_from(model, path, *, replaced) -> None:
         InputError: missing, damaged, or a net of another name, other layers or sizes; the message names the file
             and the difference.
     """
-    try:
-        earlier = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a model that kfg has saved ({str(error).splitlines()[0]})") from error
+    earlier = saved.load(path)
     theirs, own = ({layer.name: layer for layer in net.layers if layer.weights} for net in (earlier, model))
     unlike = sorted(theirs.keys() ^ own.keys())
     if unlike:

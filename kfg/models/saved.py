@@ -1,0 +1,39 @@
+"""A saved Keras model, read back whole or refused in one line."""
+
+import zipfile
+import zlib
+
+import keras
+
+from kfg.errors import InputError
+from kfg.models import fbsd, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
+
+UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)  # what a bad archive raises
+UNKNOWN = (OSError, ValueError, KeyError, TypeError)  # what Keras raises of a whole archive that is no model of kfg
+
+
+def load(path) -> keras.Model:
+    """Load a `.keras` file, not compiled.
+
+    The archive is read through first: Keras answers damage with one of many errors, says "File not found" of an
+    empty or truncated file, and does not notice some of it.
+
+    Raises:
+        InputError: missing, damaged, or no model that kfg knows all layers of; one line that names the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except UNREADABLE as error:
+        raise _refusal(path, error) from error
+    if damaged is not None:
+        raise _refusal(path, f"{damaged} inside it is damaged")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except UNKNOWN as error:
+        raise _refusal(path, error) from error
+
+
+def _refusal(path, error):
+    said = str(error).splitlines() or [type(error).__name__]
+    return InputError(f"{path}: not a whole Keras model ({said[0]})")
