@@ -2,6 +2,9 @@
 
 import pathlib
 
+from kfg import report
+from kfg.data.folder import Index, split_rows
+from kfg.data.listing import SPLIT_FILE
 from kfg.errors import InputError
 from kfg.export import MODEL_FILE
 from kfg.files import read_json
@@ -38,10 +41,36 @@ def model_file(run) -> pathlib.Path:
     """Return the model of a run folder, or `run` itself if it is one.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or the run it lies in is not finished.
     """
     path = pathlib.Path(run)
     path = path / MODEL_FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"--init-from {run}: no {MODEL_FILE} there")
+    of_run = path.parent == pathlib.Path(run) or (path.parent / CONFIG_FILE).is_file()
+    if of_run and not (path.parent / report.REPORT_FILE).is_file():
+        raise InputError(f"--init-from {run}: an unfinished run, it has no {report.REPORT_FILE}; end it with --resume")
     return path
+
+
+def check_unseen(run, index: Index) -> None:
+    """Check that a run was not trained on images that are val or test in `index`, as their bytes tell.
+
+    Args:
+        run: its folder, or its model; of a model without a split.csv beside it nothing is known.
+        index: with parts decided and digests filled.
+    Raises:
+        InputError: it was; the message says on how many and names one.
+    """
+    listed = model_file(run).parent / SPLIT_FILE
+    if not listed.is_file():
+        return
+    rows, _ = split_rows(listed)
+    seen = {row.get("sha256") for row in rows if row["part"] == "train"} - {None, ""}
+    held_out = sorted({*index.where("val").tolist(), *index.where("test").tolist()})
+    both = [index.paths[at] for at in held_out if index.sha256[at] in seen]
+    if both:
+        raise InputError(
+            f"--init-from {run}: was trained on {len(both)} images that are val or test here, {both[0]} among them; "
+            "give it and this run the same split"
+        )

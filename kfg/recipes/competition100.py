@@ -174,6 +174,8 @@ def lending(config) -> dict:
 def run(config, job):
     """Train, test and export once; return the content of report.json."""
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
+    if config.init_from:
+        _init_from.check_unseen(config.init_from, index)
     images, labels = job.data.images(config.crop_from), index.labels
     job.compile(
         lambda: nets.build(config, len(index.classes)),

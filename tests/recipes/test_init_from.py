@@ -1,27 +1,29 @@
 """--init-from: which runs may lend their weights, said before anything is trained; a run with them is resumed."""
 
 import dataclasses
+import hashlib
 
 import pytest
 
 from kfg import report
+from kfg.data import folder, splits
 from kfg.errors import InputError
 from kfg.export import MODEL_FILE
 from kfg.files import write_json
-from kfg.recipes import _runner, competition100
+from kfg.recipes import _init_from, _runner, competition100
 
 
 def config_of(row, **changes):
     return dataclasses.replace(competition100.ROWS[row].config, **{**competition100.SMOKE, **changes})
 
 
-def lender(folder, config):
+def lender(path, config):
     """Make what is read of a finished run, its model apart."""
-    folder.mkdir(parents=True)
-    (folder / MODEL_FILE).write_bytes(b"not looked at")
-    write_json(folder / "config.json", {"recipe": competition100.NAME, "config": dataclasses.asdict(config)})
-    write_json(folder / report.REPORT_FILE, {})
-    return folder
+    path.mkdir(parents=True)
+    (path / MODEL_FILE).write_bytes(b"not looked at")
+    write_json(path / "config.json", {"recipe": competition100.NAME, "config": dataclasses.asdict(config)})
+    write_json(path / report.REPORT_FILE, {})
+    return path
 
 
 def recipe(photos, out, run, *options):
@@ -68,3 +70,50 @@ def test_the_same_net_with_other_settings_is_begun_from(photos, tmp_path, begun,
     run = lender(tmp_path / "earlier", config_of(row, **changes))
     assert recipe(photos, tmp_path / "out", run, "--rows", row) == 2
     assert begun == [row]
+
+
+@pytest.mark.parametrize("file", ["", MODEL_FILE])
+def test_an_unfinished_run_lends_nothing(photos, tmp_path, capsys, begun, file):
+    """After Ctrl-C there is a model, but no report."""
+    run = lender(tmp_path / "earlier", config_of("plain-lite0"))
+    assert _init_from.model_file(run / file) == run / MODEL_FILE
+    (run / report.REPORT_FILE).unlink()
+    assert recipe(photos, tmp_path / "out", run / file, "--rows", "plain-lite0") == 2
+    assert capsys.readouterr().err.startswith(
+        f"error: --init-from {run / file}: an unfinished run, it has no report.json"
+    )
+    assert begun == []
+    (run / "config.json").unlink()  # a model by itself is nobody's run
+    assert _init_from.model_file(run / MODEL_FILE) == run / MODEL_FILE
+
+
+def indexed(photos, parts):
+    index = folder.scan(photos)
+    digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in index.full_paths())
+    return dataclasses.replace(index, parts=tuple(parts[:1] * (len(index) - 3) + parts[1:]), sha256=digests)
+
+
+@pytest.mark.parametrize("theirs, own, count", [
+    (["train", "val", "test", "train"], ["train", "val", "test", "train"], 0),
+    (["train", "train", "train", "test"], ["train", "val", "test", "train"], 2),
+    (["train", "test", "val", "val"], ["train", "train", "val", "test"], 0),  # they were looked at, not trained on
+    (["train", "train", "val", "test"], ["train", "val+test", "val+test", "train"], 1),
+])  # fmt: skip
+def test_a_run_that_trained_on_what_is_held_out_here_lends_nothing(photos, tmp_path, theirs, own, count):
+    run = lender(tmp_path / "earlier", config_of("plain-lite0"))
+    splits.write_csv(indexed(photos, theirs), run / "split.csv")
+    index = indexed(photos, own)
+    renamed = dataclasses.replace(index, paths=tuple(f"other/{path}" for path in index.paths))
+    if not count:
+        return _init_from.check_unseen(run, renamed)
+    said = rf"trained on {count} images that are val or test here, {renamed.paths[-3]} among them"
+    with pytest.raises(InputError, match=said):
+        _init_from.check_unseen(run, renamed)
+
+
+def test_a_run_of_another_split_is_refused_before_images_are_read(photos, tmp_path, capsys, monkeypatch):
+    run = lender(tmp_path / "earlier", config_of("plain-lite0"))
+    splits.write_csv(indexed(photos, ["train"] * 4), run / "split.csv")
+    monkeypatch.setattr("kfg.recipes._data.Data.images", None)
+    assert recipe(photos, tmp_path / "out", run, "--rows", "plain-lite0") == 2
+    assert "images that are val or test here" in capsys.readouterr().err
