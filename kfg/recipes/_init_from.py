@@ -12,6 +12,17 @@ from kfg.files import read_json
 CONFIG_FILE = "config.json"
 
 
+def resolved(run: str) -> str:
+    """Return the path of a run as config.json has it: the same from every folder the command is called in.
+
+    Raises:
+        InputError: it is empty, as a shell variable is that was never set.
+    """
+    if not run.strip():
+        raise InputError(f"--init-from {run!r}: names no run")
+    return str(pathlib.Path(run).resolve())
+
+
 def check(recipe, jobs) -> None:
     """Check for each unfinished Job that the run it begins from is of the same net.
 

@@ -12,7 +12,8 @@ import subprocess
 import kfg
 from kfg.data.folder import Index
 from kfg.errors import InputError
-from kfg.recipes._init_from import model_file
+from kfg.files import read_json
+from kfg.recipes._init_from import CONFIG_FILE, model_file
 from kfg.training import precision
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
@@ -43,9 +44,11 @@ def settings(job) -> dict:
     """Return everything that decides the result of a Job."""
     index, weights = job.data.index, getattr(job.config, "weights", "none")
     # the path alone would not tell a file from another that took its place
-    of_file = {} if weights in ("imagenet", "none") else {"weights_sha256": file_digest(weights)}
+    of_file = {}
+    if weights not in ("imagenet", "none"):
+        of_file["weights_sha256"] = _digest(job, "weights_sha256", lambda: weights)
     if earlier := getattr(job.config, "init_from", ""):
-        of_file["init_from_sha256"] = file_digest(model_file(earlier))
+        of_file["init_from_sha256"] = _digest(job, "init_from_sha256", lambda: model_file(earlier))
     return {
         "recipe": job.recipe,
         "row": job.row,
@@ -62,6 +65,16 @@ def settings(job) -> dict:
         **of_file,
         "config": dataclasses.asdict(job.config),
     }
+
+
+def _digest(job, key, find) -> str | None:
+    """Return the digest of the file that a Job begins from; the one noted where it is finished and the file gone."""
+    try:
+        return file_digest(find())
+    except InputError:
+        if not job.finished():
+            raise
+        return read_json(job.workdir / CONFIG_FILE).get(key)  # none in folders of earlier versions
 
 
 def file_digest(path) -> str:

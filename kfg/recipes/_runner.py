@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 from kfg.errors import InputError
+from kfg.recipes import _init_from
 from kfg.recipes._options import assigned, epochs, replaced, seeds
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
@@ -133,7 +134,7 @@ def jobs(recipe, args):
     max_params = None if args.max_params is None else parse_count(args.max_params)
     if args.precision not in CHOICES:
         raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
-    from kfg.recipes import _data, _init_from
+    from kfg.recipes import _data
     from kfg.recipes._job import Job
 
     data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget)
@@ -190,6 +191,8 @@ def configured_rows(recipe, args) -> dict[str, Row]:
         if "init_from" not in fields:
             raise InputError(f"--init-from: not for {recipe.NAME}, its rows begin with ImageNet's weights or none")
         changes["init_from"] = args.init_from
+    if "init_from" in changes:  # by --set too
+        changes["init_from"] = _init_from.resolved(str(changes["init_from"]))
     rows = {}
     for name, row in recipe.ROWS.items():
         config = replaced(row.config, changes)

@@ -70,7 +70,7 @@ def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, ph
 
 
 @pytest.mark.parametrize("options, named", [
-    (("--init-from", "no-such-run"), "--init-from no-such-run: no model.keras there"),
+    (("--init-from", "no-such-run"), "no-such-run: no model.keras there"),
     (("--set", "net=bird"), "net: one of fbsd, mmal, plain, got 'bird'"),
     (("--rows", "mmal-lite0", "--set", "crop_from=(160, 160)"), "crop_from: mmal cuts from the whole image"),
     (("--set", "crop_from=(32, 32)"), "crop_from: at least image_size (128, 128), got (32, 32)"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import shutil
 
 import pytest
 
@@ -117,3 +118,42 @@ def test_a_run_of_another_split_is_refused_before_images_are_read(photos, tmp_pa
     monkeypatch.setattr("kfg.recipes._data.Data.images", None)
     assert recipe(photos, tmp_path / "out", run, "--rows", "plain-lite0") == 2
     assert "images that are val or test here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("run", ["", " "])
+def test_a_variable_that_was_never_set_is_no_run(photos, tmp_path, capsys, begun, run):
+    assert recipe(photos, tmp_path, run, "--rows", "plain-lite0") == 2
+    assert capsys.readouterr().err == f"error: --init-from {run!r}: names no run\n"
+    assert begun == []
+
+
+@pytest.mark.parametrize("words", [("--init-from", "{}"), ("--set", "init_from={}")])
+def test_a_run_is_the_same_from_wherever_it_is_named(tmp_path, monkeypatch, words):
+    (tmp_path / "elsewhere").mkdir()
+    for here, run in ((tmp_path, "earlier"), (tmp_path / "elsewhere", "../earlier")):
+        monkeypatch.chdir(here)
+        given = _runner.parser(competition100).parse_args(["--data", "x", *(word.format(run) for word in words)])
+        rows = _runner.configured_rows(competition100, given)
+        assert {row.config.init_from for row in rows.values()} == {str(tmp_path.resolve() / "earlier")}
+
+
+@pytest.mark.parametrize("setting", ["init_from", "weights"])
+def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, tmp_path, setting):
+    run = lender(tmp_path / "earlier", config_of("plain-lite0"))
+    source = run / MODEL_FILE
+    words = ["--data", str(photos), "--out", str(tmp_path / "out"), "--rows", "plain-lite0", "--set", "epochs=1"]
+    given = _runner.parser(competition100).parse_args([*words, "--set", f"{setting}={source}"])
+    (job,) = _runner.jobs(competition100, given)
+    job.open()
+    write_json(job.workdir / report.REPORT_FILE, {})  # finished
+    noted = job.settings()
+    source.write_bytes(b"another")
+    with pytest.raises(InputError, match=f"holds a run with another {setting}_sha256"):
+        job.open()
+    shutil.rmtree(run)
+    (job,) = _runner.jobs(competition100, given)
+    job.open()
+    assert job.settings() == noted and noted[f"{setting}_sha256"]
+    (job.workdir / report.REPORT_FILE).unlink()  # as if it were not: now the file is needed
+    with pytest.raises(InputError, match=r"earlier"):
+        job.open()
