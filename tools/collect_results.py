@@ -18,7 +18,8 @@ RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 def identity(row) -> str:
     """Return what makes two rows the same run: everything but when, where and how it came out."""
     keys = ("recipe", "row", "seed", "fold", "folds", "data", "config", "precision")
-    return json.dumps([row[key] for key in keys], sort_keys=True)
+    of_files = ("weights_sha256", "init_from_sha256")  # in rows of runs that began from a file
+    return json.dumps([row[key] for key in keys] + [row.get(key) for key in of_files], sort_keys=True)
 
 
 def collect(rows, folder=RECIPES) -> dict[str, int]:
