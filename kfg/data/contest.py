@@ -79,6 +79,23 @@ def label_lines(classes: Iterable[str]) -> str:
     return "".join(f"{index} {one}\n" for index, one in enumerate(ids(classes)))
 
 
+def keeps_ids(root, classes: Iterable[str]) -> bool:
+    """Return whether a run notes the ids of its classes, by `label_lines`, which refuses those that are no ids.
+
+    It does for a contest's folder, also while its `test` is not there and only some class in `train` has an id, and
+    for any other data whose classes all have one of their own.
+
+    Args:
+        root: the data folder.
+        classes: the run's.
+    """
+    root, classes = pathlib.Path(root), tuple(classes)
+    numbers = [class_id(name).lstrip("0") for name in classes if _ID.match(name)]
+    if is_contest(root) or (numbers and (root / "train").is_dir() and not (root / "test").exists()):
+        return True
+    return len(set(numbers)) == len(classes)
+
+
 def is_contest(root) -> bool:
     """Return whether `root` has `train/ID_name` folders and a `test` folder that does not hold classes.
 

@@ -107,11 +107,13 @@ class Job:
     def split(self, index: Index | None = None, *, val: float, test: float, seed: int, val_is_test=False) -> Index:
         """Return the index with train, val and test decided, and write split.csv and classes.json.
 
-        A contest's folder gets class_labels.txt as well, each class's index and id.
+        Classes with ids, as a contest's, get class_labels.txt as well, each class's index and id.
 
         Args:
             index: some of the images, or other parts or classes than the data's; default all as they are.
             val_is_test: the test images are the validation images too, as in some studies; see splits.
+        Raises:
+            InputError: a part without an image, a contest's ids that are missing or alike.
         """
         index = self.data.index if index is None else index
         if self.fold is None:
@@ -128,7 +130,7 @@ class Job:
             index = splits.with_test_as_val(index)
         splits.write_csv(index, self.workdir / "split.csv")
         write_json(self.workdir / "classes.json", list(index.classes))
-        if contest.is_contest(index.root):
+        if contest.keeps_ids(index.root, index.classes):
             write_text(self.workdir / contest.LABELS_FILE, contest.label_lines(index.classes))
         return index
 

@@ -44,3 +44,27 @@ def test_other_folders_have_no_ids_to_keep(tmp_path):
     run = job(tmp_path / "photos", tmp_path / "out")
     run.split(val=0.2, test=0.2, seed=0)
     assert (run.workdir / "classes.json").is_file() and not (run.workdir / "class_labels.txt").exists()
+
+
+@pytest.mark.parametrize("names", [("train/0012_cat", "train/007_fox"), ("0012_cat", "007_fox")])
+def test_ids_are_kept_where_there_is_nothing_to_answer_yet(tmp_path, names):
+    photos(tmp_path / "photos", *names)
+    run = job(tmp_path / "photos", tmp_path / "out")
+    run.split(val=0.2, test=0.2, seed=0)
+    assert (run.workdir / "class_labels.txt").read_text() == "0 0012\n1 007\n"
+
+
+@pytest.mark.parametrize("names, said", [
+    (("12_cat", "012_fox"), "class folders '012_fox' and '12_cat': the same id but for leading zeros"),
+    (("12_cat", "12_fox"), "class folders '12_cat' and '12_fox': the same id; "),
+    (("12_cat", "fox"), "class folder 'fox': no id, expected digits and '_' as in '12_cat'"),
+])  # fmt: skip
+def test_ids_that_a_contest_cannot_have_are_refused_before_training(tmp_path, names, said):
+    photos(tmp_path / "contest", *(f"train/{name}" for name in names))
+    with pytest.raises(InputError, match=said):
+        job(tmp_path / "contest", tmp_path / "out").split(val=0.2, test=0.2, seed=0)
+    # classes that merely look so, in data with labelled test images, are no contest's
+    photos(tmp_path / "photos", *(f"{part}/{name}" for name in names for part in ("train", "test")))
+    run = job(tmp_path / "photos", tmp_path / "out")
+    run.split(val=0.2, test=0.2, seed=0)
+    assert not (run.workdir / "class_labels.txt").exists()
