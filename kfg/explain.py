@@ -30,6 +30,9 @@ NOTES = {
     STRIPS: "The maps are those of the last stage. Below, the same images with the weights of each stage's strips, "
     "paler where they are smaller; the framed strip is hidden from the next stage.",
 }
+CROPPED = (
+    "The model cuts the middle out of each image and sees nothing of the rim, where there is no heat and no strip."
+)
 
 
 class Explainer:
@@ -42,7 +45,8 @@ class Explainer:
     """
 
     def __init__(self, model):
-        self.heat = gradcam.reader(model)
+        self.heat, self._seen = gradcam.reader(model), gradcam.seen(model)
+        self.cropped = self._seen != (0, 0, *(side - 1 for side in model.input_shape[1:3]))
         self.kind = self.axis = None
         strips = [layer for layer in model.layers if isinstance(layer, StripAttention)]
         if strips:
@@ -63,7 +67,7 @@ class Explainer:
         each = [{name: values[i] for name, values in chosen.items()} for i in range(len(images))]
         if self.kind == STRIPS:
             return [
-                attention_figure.strips_panels(image, one, axis=self.axis)
+                attention_figure.strips_panels(image, one, axis=self.axis, seen=self._seen)
                 for image, one in zip(images, each, strict=True)
             ]
         return [
@@ -153,7 +157,8 @@ def report_sections(model, predictions, images, workdir) -> list[tuple]:
     sheets = {"gradcam": grid(_compared(explainer, pictures, shown, predictions))}
     if explainer.kind:
         sheets[explainer.kind] = grid(explainer.attention(pictures))
-    body = [" ".join([CAMS, *([NOTES[explainer.kind]] if explainer.kind else [])])]
+    notes = [NOTES[explainer.kind]] if explainer.kind else []
+    body = [" ".join([CAMS, *notes, *([CROPPED] if explainer.cropped else [])])]
     for name, figure in sheets.items():
         figures.save(figure, workdir / f"{name}.png")
         body.append((workdir / f"{name}.png").read_bytes())

@@ -11,6 +11,8 @@ from kfg.__main__ import main
 from kfg.data.stores import Images
 from kfg.evaluation.predict import Predictions
 from kfg.models import baselines
+from kfg.recipes import _attention_nets as nets
+from kfg.recipes import competition100
 from kfg.report import sections
 
 CLASSES = ("auk", "bee", "cod")
@@ -56,6 +58,7 @@ def test_a_report_has_the_pictures_that_its_model_has(name, drawn, attentive_net
     assert set(body[1:]) == {path.read_bytes() for path in tmp_path.iterdir()}
     shown = sections._extra(title, body)
     assert shown.count("<img") == len(drawn) and "Grad-CAM" in shown and f'alt="{title}"' in shown
+    assert explain.CROPPED not in body[0]
     with Image.open(tmp_path / "gradcam.png") as picture:
         assert 1300 < picture.width < 1500  # two images abreast, each with two maps: 6 x 1.6 inches of 150 pixels
 
@@ -78,6 +81,17 @@ def test_attention_is_the_models_own(attentive_net, images):
     y0, x0, y1, x1 = whole.outlines[-1].box
     assert parts.image.shape == (y1 - y0 + 1, x1 - x0 + 1, 3)
     assert explain.Explainer(attentive_net("plain")).attention(image) == [[]]
+
+
+def test_a_net_that_begins_with_a_crop_has_its_strips_in_the_middle_and_the_report_says_so(tmp_path):
+    settings = {**competition100.SMOKE, "crop_from": (160, 160), "normalisation": "half"}  # image_size 128
+    model = nets.build(competition100.Config(**settings), 3)
+    explainer = explain.Explainer(model)
+    images = Images(np.random.default_rng(0).integers(0, 256, (5, 160, 160, 3), dtype=np.uint8))
+    last = explainer.attention(images.array[:1])[0][-1]
+    assert [outline.box for outline in last.outlines] == [(16, 16, 79, 143), (80, 16, 143, 143)]
+    ((_, body),) = explain.report_sections(model, FIVE, images, tmp_path)
+    assert explainer.cropped and body[0].endswith(explain.CROPPED)
 
 
 @pytest.fixture

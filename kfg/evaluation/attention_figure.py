@@ -44,27 +44,29 @@ def on_image(part_boxes, object_box, *, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(part_boxes, np.float64) * scale + [y0, x0, y0, x0]
 
 
-def strips_panels(image, weights: dict, *, axis: str) -> list[Panel]:
+def strips_panels(image, weights: dict, *, axis: str, seen: tuple[int, int, int, int]) -> list[Panel]:
     """Return a panel per stage: the less a strip weighs, the paler it is; the suppressed one is framed.
 
     Args:
         image: uint8 (H, W, 3).
         weights: stage -> float (strips,), whose sum is 1.
         axis: "height", strips one above the other, or "width".
+        seen: box of the image that the strips divide, see `gradcam.seen`; around it the image is as pale as can be.
     """
-    return [_strips(image, np.asarray(values), stage, axis) for stage, values in weights.items()]
+    return [_strips(image, np.asarray(values), stage, axis, seen) for stage, values in weights.items()]
 
 
-def _strips(image, weights, stage, axis):
-    side = image.shape[0 if axis == "height" else 1]
-    edges = np.round(np.linspace(0, side, len(weights) + 1)).astype(int)
-    white = np.repeat(FADED * (1 - weights / weights.max()), np.diff(edges))
-    white = white[:, None, None] if axis == "height" else white[None, :, None]
+def _strips(image, weights, stage, axis, seen):
+    y0, x0, y1, x1 = seen
+    first, last = (y0, y1) if axis == "height" else (x0, x1)
+    edges = np.round(np.linspace(first, last + 1, len(weights) + 1)).astype(int)
+    paleness = np.repeat(FADED * (1 - weights / weights.max()), np.diff(edges))
+    white = np.full((*image.shape[:2], 1), FADED)
+    white[y0 : y1 + 1, x0 : x1 + 1] = paleness[:, None, None] if axis == "height" else paleness[None, :, None]
     paler = np.round(image * (1 - white) + 255 * white).astype(np.uint8)
     outlines = []
     for start, end, weight in zip(edges[:-1], edges[1:], weights, strict=True):
-        across = (start, 0, end - 1, image.shape[1] - 1)
-        box = across if axis == "height" else (0, start, image.shape[0] - 1, end - 1)
+        box = (start, x0, end - 1, x1) if axis == "height" else (y0, start, y1, end - 1)
         hidden = weight == weights.max()
         colour, width = (ORANGE, 1.8) if hidden else (INK, 0)
         outlines.append(Outline(tuple(map(float, box)), colour, word=f"{100 * weight:.0f}", width=width))

@@ -28,7 +28,8 @@ def heatmaps(model, images, labels, *, layer: str | None = None) -> np.ndarray:
 
     The maps read are, unless `layer` says otherwise, the last ones before any pooling. Of FBSD the last stage's,
     boosted (its earlier stages reach the answer beside them, and are held as they are); of MMAL-Net the object's: the
-    heat is put back where the object was cut out, and is 0 around it, where this model's answer sees nothing.
+    heat is put back where the object was cut out, and is 0 around it, where this model's answer sees nothing. It is 0
+    too around the crop that a net begins with.
 
     Args:
         model: Keras model without nested models, (B, H, W, 3) in [0, 255] -> probabilities (B, C).
@@ -52,14 +53,17 @@ def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
     front, back = _halves(model, source)
     finder = next((one for one in model.layers if isinstance(one, ObjectBoxes)), None)
     boxes = keras.Model(model.inputs, finder.output) if finder and source.name == OBJECT_MAP else None
+    y0, x0, y1, x1 = seen(model)
 
     def read(images, labels):
         images = tf.convert_to_tensor(images)
         maps, *others = tf.nest.flatten(front(images))
         heat = _weighted(model, maps, others, back=back, labels=labels)
-        heat = tf.image.resize(heat, images.shape[1:3])[..., 0].numpy()
+        heat = tf.image.resize(heat, (y1 - y0 + 1, x1 - x0 + 1))[..., 0].numpy()
         if boxes is not None:
             heat = np.stack(list(map(_put_back, heat, boxes(images, training=False).numpy())))
+        height, width = images.shape[1:3]
+        heat = np.pad(heat, ((0, 0), (y0, height - 1 - y1), (x0, width - 1 - x1)))
         most = heat.max(axis=(1, 2), keepdims=True)
         return np.divide(heat, most, out=np.zeros_like(heat), where=most > 0)
 
@@ -69,6 +73,21 @@ def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
 def has_maps(model) -> bool:
     """Return whether Grad-CAM can read the model: whether it has a convolution."""
     return any(isinstance(layer, CONVOLUTIONS) for layer in model.layers)
+
+
+def seen(model) -> tuple[int, int, int, int]:
+    """Return the box of an image that the model sees, y0, x0, y1, x1 in pixels, both ends included.
+
+    It is the whole image, or what is left of it by a Cropping2D that is the model's first layer.
+
+    Example:
+        >>> seen(keras.Sequential([keras.Input((10, 8, 3)), layers.Cropping2D(((1, 2), (0, 3)))]))
+        (1, 0, 7, 4)
+    """
+    height, width = model.input_shape[1:3]
+    first = next(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
+    (top, bottom), (left, right) = first.cropping if isinstance(first, layers.Cropping2D) else ((0, 0), (0, 0))
+    return top, left, height - 1 - bottom, width - 1 - right
 
 
 def _weighted(model, maps, others, *, back, labels):

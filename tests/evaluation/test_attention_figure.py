@@ -11,6 +11,7 @@ from kfg.evaluation.figures import ORANGE
 from kfg.evaluation.panels import Outline, Panel, grid
 
 GREY = np.full((64, 64, 3), 100, np.uint8)
+WHOLE = (0, 0, 63, 63)
 OBJECT = (16, 8, 47, 39)  # 32 x 32 pixels of a 64 x 64 image: half its size
 PARTS = [[0, 0, 63, 63], [0, 0, 31, 31]]  # all of the object, and its upper left
 
@@ -35,7 +36,7 @@ def test_the_second_panel_is_cut_at_both_ends_of_the_box():
 
 @pytest.mark.parametrize("axis", ["height", "width"])
 def test_strips_pale_with_their_weight_and_the_largest_is_framed(axis):
-    (panel,) = attention_figure.strips_panels(GREY, {"stage4": np.float32([0.1, 0.4, 0.3, 0.2])}, axis=axis)
+    (panel,) = attention_figure.strips_panels(GREY, {"stage4": np.float32([0.1, 0.4, 0.3, 0.2])}, axis=axis, seen=WHOLE)
     shown = panel.image if axis == "height" else panel.image.swapaxes(0, 1)
     # white's share is 0.8 (1 - weight / largest): 0.6, 0, 0.2 and 0.4 of the way from 100 to 255
     for start, value in zip(range(0, 64, 16), (193, 100, 131, 162), strict=True):
@@ -46,8 +47,20 @@ def test_strips_pale_with_their_weight_and_the_largest_is_framed(axis):
     assert panel.title.startswith("stage4")
 
 
+@pytest.mark.parametrize("axis", ["height", "width"])
+def test_strips_lie_in_what_the_net_sees_of_the_image(axis):
+    rim = (8, 4, 55, 35)  # 48 x 32 pixels
+    (panel,) = attention_figure.strips_panels(GREY, {"stage5": np.float32([0.25, 0.75])}, axis=axis, seen=rim)
+    inner = panel.image[8:56, 4:36]
+    halves = (inner[:24], inner[24:]) if axis == "height" else (inner[:, :16], inner[:, 16:])
+    assert [set(half.flat) for half in halves] == [{183}, {100}]  # 100 + 155 * 0.8 * 2 / 3, and as it was
+    assert (panel.image == 224).all(axis=2).sum() == 64 * 64 - 48 * 32  # the rim: 100 + 155 * 0.8
+    boxes = [(8, 4, 31, 35), (32, 4, 55, 35)] if axis == "height" else [(8, 4, 55, 19), (8, 20, 55, 35)]
+    assert [outline.box for outline in panel.outlines] == boxes
+
+
 def test_strips_that_tie_are_all_framed_as_all_are_suppressed():
-    (panel,) = attention_figure.strips_panels(GREY, {"stage5": np.float32([0.5, 0.5])}, axis="height")
+    (panel,) = attention_figure.strips_panels(GREY, {"stage5": np.float32([0.5, 0.5])}, axis="height", seen=WHOLE)
     assert (panel.image == GREY).all() and all(outline.width for outline in panel.outlines)
 
 

@@ -10,6 +10,7 @@ from keras import layers
 from kfg.errors import InputError
 from kfg.evaluation import gradcam
 from kfg.models import backbones, baselines, convnets, mmal
+from kfg.models.copying import copied
 
 
 def colour_net(*, split_softmax):
@@ -43,6 +44,35 @@ def test_the_heat_of_a_class_lies_on_its_colour(split_softmax):
     assert (blue[:, 14:].min(), blue[:, :6].max()) == (1, 0)
     exact = gradcam.heatmaps(model, images, [0, 1], layer="maps")
     np.testing.assert_array_equal(exact[0], (images[0, :, :, 0] > 0).astype(np.float32))
+
+
+@pytest.mark.parametrize("form", ["functional", "sequential", "loaded"])
+def test_the_heat_of_a_net_that_begins_with_a_crop_lies_in_what_it_sees(form, tmp_path):
+    net, rim = colour_net(split_softmax=True), ((3, 5), (2, 8))
+    if form == "sequential":
+        model = keras.Sequential([keras.Input((24, 30, 3)), layers.Cropping2D(rim), *net.layers[1:]])
+    else:
+        model = copied(
+            net, images=keras.Input((24, 30, 3)),
+            call=lambda layer, x: layer(layers.Cropping2D(rim)(x) if x.shape[1:] == (24, 30, 3) else x),
+        )  # fmt: skip
+    if form == "loaded":
+        model.save(tmp_path / "model.keras")
+        model = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    inner = red_left_blue_right()
+    images = np.full((1, 24, 30, 3), 200, np.uint8)
+    images[:, 3:19, 2:22] = inner
+    expected = np.pad(gradcam.heatmaps(net, inner, [0]), ((0, 0), *rim))
+    assert expected.max() == 1
+    np.testing.assert_allclose(gradcam.heatmaps(model, images, [0]), expected, atol=1e-6)
+
+
+def test_a_crop_inside_a_net_leaves_the_heat_on_the_whole_image():
+    net = colour_net(split_softmax=True)
+    cut = layers.Cropping2D(2)(net.get_layer("maps").output)
+    answer = layers.Softmax()(net.get_layer("head")(layers.GlobalAveragePooling2D()(cut)))
+    heat = gradcam.heatmaps(keras.Model(net.input, answer), red_left_blue_right(), [0], layer="maps")
+    np.testing.assert_array_equal(heat[0], red_left_blue_right()[0, :, :, 0] > 0)
 
 
 def test_what_speaks_for_nothing_is_cold():
