@@ -4,6 +4,8 @@ import dataclasses
 import hashlib
 import shutil
 
+import keras
+import numpy as np
 import pytest
 
 from kfg import report
@@ -11,7 +13,9 @@ from kfg.data import folder, splits
 from kfg.errors import InputError
 from kfg.export import MODEL_FILE
 from kfg.files import write_json
-from kfg.recipes import _init_from, _runner, competition100
+from kfg.recipes import _attention_nets, _init_from, _runner, competition100
+from kfg.recipes._job import Job
+from kfg.training import checkpoint
 
 
 def config_of(row, **changes):
@@ -157,3 +161,62 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     (job.workdir / report.REPORT_FILE).unlink()  # as if it were not: now the file is needed
     with pytest.raises(InputError, match=r"earlier"):
         job.open()
+
+
+def tiny(config, num_classes):
+    """A net in the place of those of `_attention_nets`, which take minutes to compile four times."""
+    x = images = keras.Input((*config.image_size, 3))
+    for layer in (
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(4, 3, strides=4, name="stem"),
+        keras.layers.BatchNormalization(name="stem_bn"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dropout(0.3),
+        keras.layers.Dense(num_classes, activation="softmax", name="head"),
+    ):
+        x = layer(x)
+    return keras.Model(images, x, name="tiny")
+
+
+def trained(photos, out, *options, cut_after=None):
+    """Train 3 epochs; return the weights by name, or None where it dies when `cut_after` of them are saved."""
+    save = checkpoint.save
+
+    def save_and_die(path, model, companions, *, epoch):
+        save(path, model, companions, epoch=epoch)
+        if epoch == cut_after:
+            raise KeyboardInterrupt
+
+    words = ["--data", str(photos), "--out", str(out), "--rows", "plain-lite0", "--smoke", "--set", "epochs=3"]
+    given = _runner.parser(competition100).parse_args([*words, *options])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", save_and_die)
+        patch.setattr(Job, "finish", lambda *_, **__: None)
+        (job,) = _runner.jobs(competition100, given)
+        job.open()
+        if cut_after is None:
+            competition100.run(job.config, job)
+            return {weight.path: weight.numpy() for weight in job.model.weights}
+        with pytest.raises(KeyboardInterrupt):
+            competition100.run(job.config, job)
+
+
+def test_a_cut_run_resumed_ends_as_the_whole_one_with_anothers_weights_in_both(photos, tmp_path, monkeypatch):
+    config = config_of("plain-lite0")
+    run = lender(tmp_path / "earlier", config)
+    keras.utils.set_random_seed(7)
+    lent = tiny(config, 3)
+    lent.save(run / MODEL_FILE)
+    monkeypatch.setattr(_attention_nets, "build", tiny)
+    begin = ("--init-from", str(run))
+    whole = trained(photos, tmp_path / "whole", *begin)
+    trained(photos, tmp_path / "cut", *begin, cut_after=1)
+    resumed = trained(photos, tmp_path / "cut", *begin, "--resume")
+    assert whole.keys() == resumed.keys()
+    assert all(np.array_equal(whole[path], resumed[path]) for path in whole)
+    # and not because nothing is lent: after three small epochs a net is near where it began
+    alone = trained(photos, tmp_path / "alone")
+    first = lent.get_layer("stem").kernel.numpy()
+    assert np.abs(whole["stem/kernel"] - first).max() < np.abs(alone["stem/kernel"] - first).max() / 4
+    # and not because nothing is learned
+    assert not np.array_equal(whole["stem/kernel"], first)
