@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 # name -> Keras dtype policy. Weights stay float32 in all of them.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 CHOICES = (*POLICIES, "auto")
+NOT_IN_XLA = "Detected unsupported operations"  # in XLA's refusal: it has no tf.image.crop_and_resize
 PROBE_STEPS = 3
 PROBE_IMAGES = 32  # a step this small already shows which format is faster; larger ones cost seconds
 
@@ -64,20 +65,27 @@ def candidates() -> list[tuple[str, bool]]:
 def choose(build, *, batch_size: int) -> tuple[str, bool, dict[str, float]]:
     """Time training steps of each candidate on random images and return the fastest.
 
-    Depthwise convolutions lose by half precision on a CPU and dense ones gain, so only a measurement tells.
+    Depthwise convolutions lose by half precision on a CPU and dense ones gain, so only a measurement tells. A
+    candidate with an operation that XLA cannot compile, as MMAL-Net's crops, is left out, which is logged.
 
     Args:
         build: function () -> compiled model; called inside each candidate's scope with jit_compile=.
         batch_size: images of a training step.
     Returns:
-        (precision, jit_compile, images/s of each candidate).
+        (precision, jit_compile, images/s of each candidate that runs).
     """
     rates = {}
-    options = candidates()
-    for precision, jit_compile in options:
-        with scope(precision):
-            rates[_label(precision, jit_compile)] = training_rate(build(jit_compile), min(batch_size, PROBE_IMAGES))
-    precision, jit_compile = max(options, key=lambda option: rates[_label(*option)])
+    for option in candidates():
+        precision, jit_compile = option
+        try:
+            with scope(precision):
+                rates[option] = training_rate(build(jit_compile), min(batch_size, PROBE_IMAGES))
+        except tf.errors.InvalidArgumentError as error:
+            if not (jit_compile and NOT_IN_XLA in error.message):
+                raise
+            logger.warning("precision %s left out: XLA cannot compile this net", _label(*option))
+    precision, jit_compile = max(rates, key=rates.get)
+    rates = {_label(*option): rate for option, rate in rates.items()}
     logger.info("precision %s of %s", _label(precision, jit_compile), rates)
     return precision, jit_compile, rates
 

@@ -1,7 +1,11 @@
+import logging
+
 import keras
 import pytest
+import tensorflow as tf
 
 from kfg.errors import InputError
+from kfg.layers.crop_and_resize import CropAndResize
 from kfg.training import fit, precision
 
 
@@ -46,3 +50,32 @@ def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
 
         monkeypatch.setattr(precision, "training_rate", rate)
         assert precision.choose(build, batch_size=4)[0] == fastest
+
+
+def cropping(jit_compile):
+    """Return a net that cuts a box, out of each image, as MMAL-Net does."""
+    images = keras.Input((4, 4, 3))
+    box = keras.layers.Dense(4, trainable=False)(keras.layers.GlobalAveragePooling2D()(images))
+    x = keras.layers.Flatten()(CropAndResize((2, 2))([images, box]))
+    model = keras.Model(images, keras.layers.Dense(2, activation="softmax", dtype="float32")(x))
+    fit.compile_classifier(model, optimizer=keras.optimizers.SGD(learning_rate=0.1), jit_compile=jit_compile)
+    return model
+
+
+def test_a_candidate_that_xla_cannot_compile_is_left_out_in_a_line(monkeypatch, caplog):
+    monkeypatch.setattr(precision, "candidates", lambda: [("float32", True), ("float32", False)])
+    with caplog.at_level(logging.WARNING):
+        chosen, jit_compile, rates = precision.choose(cropping, batch_size=2)
+    assert (chosen, jit_compile, list(rates)) == ("float32", False, ["float32"])
+    assert caplog.messages == ["precision float32+xla left out: XLA cannot compile this net"]
+
+
+@pytest.mark.parametrize("jit_compile, message", [(True, "Incompatible shapes"), (False, precision.NOT_IN_XLA)])
+def test_another_invalid_argument_is_raised(monkeypatch, jit_compile, message):
+    def fails(model, batch_size):
+        raise tf.errors.InvalidArgumentError(None, None, message)
+
+    monkeypatch.setattr(precision, "candidates", lambda: [("float32", jit_compile), ("float32", False)])
+    monkeypatch.setattr(precision, "training_rate", fails)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        precision.choose(lambda jit_compile: None, batch_size=2)
