@@ -66,7 +66,9 @@ def test_a_weights_file_is_known_by_its_content(photos, tmp_path, capsys):
     assert recipe(photos, tmp_path / "out", *begin, "--resume") == 2
     assert "another weights_sha256" in capsys.readouterr().err
     path.unlink()
-    assert recipe(photos, tmp_path / "out", *begin) == 2
+    assert recipe(photos, tmp_path / "out", *begin) == 0  # a finished run needs it no more
+    assert "finished before" in capsys.readouterr().out
+    assert recipe(photos, tmp_path / "new", *begin) == 2
     assert "trunk.weights.h5: No such file" in capsys.readouterr().err
 
 
