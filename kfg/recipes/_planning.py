@@ -21,7 +21,7 @@ HEAD_SHARE = 0.5  # of the time budget, where the whole net is to be trained aft
 def choose(job, name: str, decide) -> dict:
     """Return a choice of this run; `decide()` makes it, a dict that JSON can hold, where no session has."""
     path = job.workdir / "config.json"
-    settings = read_json(path)
+    settings = read_json(path) if path.is_file() else {}  # a search keeps its trials' settings itself
     choices = settings.setdefault("choices", {})
     if name not in choices:
         choices[name] = decide()
