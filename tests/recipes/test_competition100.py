@@ -17,16 +17,20 @@ from kfg.recipes import _runner, competition100
 from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
 
 SMALL = dataclasses.replace(
-    competition100.ROWS["fbsd-lite0"].config, weights="none", image_size=(128, 128), crop_from=(128, 128), head_width=8
-)
+    competition100.ROWS["fbsd-lite0"].config, backbone="tiny", weights="none", image_size=(128, 128),
+    crop_from=(128, 128), head_width=8,
+)  # fmt: skip
+
+pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
 
 def recipe(photos, out, *options):
-    return _runner.main(competition100, ["--data", str(photos), "--out", str(out), "--smoke", *options])
+    words = ["--data", str(photos), "--out", str(out), "--smoke", "--set", "backbone=tiny"]
+    return _runner.main(competition100, [*words, *options])
 
 
 @pytest.fixture(scope="module")
-def finished(photos, tmp_path_factory):
+def finished(photos, tmp_path_factory, tiny_trunk):
     out = tmp_path_factory.mktemp("runs")
     assert recipe(photos, out, "--rows", "fbsd-lite0,mmal-lite0") == 0
     return out
@@ -87,7 +91,7 @@ def test_another_kind_of_net_lends_no_weights(finished):
     run = finished / "competition100" / "mmal-lite0" / "seed-0"
     model = nets.build(SMALL, 3)
     before = model.get_weights()
-    with pytest.raises(InputError, match=r"model\.keras: another net than fbsd-efficientnet-lite0: it has .* head"):
+    with pytest.raises(InputError, match=r"model\.keras: another net than fbsd-tiny: it has .* head"):
         begin_from(model, run / export.MODEL_FILE, replaced=nets.names_classes)
     wider = nets.build(dataclasses.replace(SMALL, head_width=16), 3)
     run = finished / "competition100" / "fbsd-lite0" / "seed-0"

@@ -10,9 +10,12 @@ from kfg.data import folder
 from kfg.models import backbones, freezing
 from kfg.recipes import _runner, cub200
 
+pytestmark = pytest.mark.usefixtures("tiny_trunk")
+
 
 def recipe(photos, out, *options):
-    return _runner.main(cub200, ["--data", str(photos), "--out", str(out), "--smoke", *options])
+    words = ["--data", str(photos), "--out", str(out), "--smoke", "--set", "net=tiny"]
+    return _runner.main(cub200, [*words, *options])
 
 
 def test_a_row_runs_to_its_report_and_into_the_picture(photos, tmp_path, capsys):
@@ -30,9 +33,9 @@ def test_cutmix_goes_by_images_even_where_only_the_head_is_trained(photos, tmp_p
 
 
 def test_a_model_over_budget_is_refused_before_training(photos, tmp_path, capsys):
-    assert recipe(photos, tmp_path, "--rows", "lite0", "--max-params", "500k") == 2
+    assert recipe(photos, tmp_path, "--rows", "lite0", "--max-params", "1k") == 2
     error = capsys.readouterr().err.strip()
-    assert "500,000 are allowed" in error and "\n" not in error
+    assert "1,000 are allowed" in error and "\n" not in error
     assert not (tmp_path / "cub200" / "lite0" / "seed-0" / "history.csv").exists()
 
 
@@ -50,7 +53,7 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
 
 
 def test_a_weights_file_is_known_by_its_content(photos, tmp_path, capsys):
-    net = backbones.trunk("mobilenet-v3-small", image_size=(32, 32), weights="none")
+    net = backbones.trunk("tiny", image_size=(32, 32), weights="none")
     path = tmp_path / "trunk.weights.h5"
     net.save_weights(path)
     begin = ("--rows", "lite0-head", "--set", f"weights={path}")  # --smoke has no weights for --weights to replace

@@ -12,7 +12,9 @@ from kfg.export import load
 from kfg.recipes import folder
 from kfg.training import checkpoint
 
-TINY = ("image_size=(32, 32)", "weights=none", "head_epochs=3", "epochs=1", "views=1", "batch_size=16")
+pytestmark = pytest.mark.usefixtures("tiny_trunk")
+
+TINY = ("image_size=(32, 32)", "weights=none", "head_epochs=3", "epochs=1", "views=1", "batch_size=16", "backbone=tiny")
 
 
 def train(data, out, *words, settings=()):
@@ -23,7 +25,8 @@ def train(data, out, *words, settings=()):
 
 
 def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
-    assert train(photos, tmp_path, settings=("min_errors=0",)) == 0
+    own = "backbone=efficientnet-lite0"  # with the trunk that users have
+    assert train(photos, tmp_path, settings=("min_errors=0", own)) == 0
     said = capsys.readouterr().out
     run = tmp_path / "folder" / "transfer" / "seed-0"
     assert "audit: " in said
@@ -49,7 +52,7 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
         ".lock",
     ]
     # a second run takes its features from the first
-    assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0",)) == 2  # seed 0 has other settings
+    assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0", own)) == 2  # seed 0 has other settings
     assert "another epochs (1, now 0)" in capsys.readouterr().err
 
 

@@ -10,7 +10,18 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from kfg.__main__ import main
 
-TINY = ("image_size=(32, 32)", "weights=none", "head_epochs=3", "epochs=2", "views=1", "batch_size=16", "min_errors=0")
+pytestmark = pytest.mark.usefixtures("tiny_trunk")
+
+TINY = (
+    "backbone=tiny",
+    "image_size=(32, 32)",
+    "weights=none",
+    "head_epochs=3",
+    "epochs=2",
+    "views=1",
+    "batch_size=16",
+    "min_errors=0",
+)
 
 
 @pytest.fixture(autouse=True)
