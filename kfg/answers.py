@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from kfg.data import contest
-from kfg.data.listing import printable
+from kfg.data.listing import images_below, printable
 from kfg.errors import InputError
 from kfg.files import whole, write_json
 
@@ -49,7 +49,7 @@ def images(paths: Iterable) -> list[pathlib.Path]:
         if (path / "train").is_dir() and (path / "test").is_dir():
             found += contest.images_to_answer(path)
         else:
-            found += contest.images_below(path) if path.is_dir() else [path]
+            found += images_below(path, unread=True) if path.is_dir() else [path]
     owners = {}
     for path in found:
         if printable(path.name) != path.name:

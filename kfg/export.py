@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from kfg.data import decode as decoding
 from kfg.data import graph
-from kfg.data.listing import list_images
+from kfg.data.listing import images_below
 from kfg.data.pipeline import resize
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
@@ -232,14 +232,5 @@ def image_files(paths) -> list[pathlib.Path]:
     """
     files = []
     for path in map(pathlib.Path, paths):
-        if path.is_dir():
-            listing = list_images(path)
-            if listing.refused:
-                error = listing.refused[0]
-                raise InputError(f"{error.filename}: {error.strerror}") from error
-            if not listing.images:
-                raise InputError(f"{path}: no images in this folder")
-            files += [path / name for name in sorted(name for name, _, _ in listing.images)]
-        else:
-            files.append(path)
+        files += images_below(path) if path.is_dir() else [path]
     return files

@@ -146,29 +146,11 @@ def images_to_answer(root) -> list[pathlib.Path]:
         InputError: no images, images in a folder of test, a folder that may not be read.
     """
     test = pathlib.Path(root) / "test"
-    files = images_below(test)
+    files = listing.images_below(test, unread=True)
     for file in files:
         if file.parent != test:
             raise InputError(_not_flat(file))
     return files
-
-
-def images_below(folder) -> list[pathlib.Path]:
-    """Return the images below `folder`, sorted; what kfg cannot read or follow is among them, so that it is missed.
-
-    Raises:
-        InputError: no images, or a folder that may not be read.
-    """
-    folder = pathlib.Path(folder)
-    found = listing.list_images(folder)
-    if found.refused:
-        error = found.refused[0]
-        raise InputError(f"{error.filename}: {error.strerror}") from error
-    names = [path for path, _, _ in found.images]
-    names += [path for path, why in found.skipped if why in ("unsupported", "linked")]
-    if not names:
-        raise InputError(f"{folder}: no images in this folder")
-    return [folder / name for name in sorted(names)]
 
 
 def _to_answer(path, why) -> bool:

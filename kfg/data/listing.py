@@ -101,6 +101,27 @@ def list_images(folder) -> Listing:
     return listing
 
 
+def images_below(folder, *, unread: bool = False) -> list[pathlib.Path]:
+    """Return the images below a folder, sorted.
+
+    Args:
+        folder: its hidden files and folders are passed over.
+        unread: with those that kfg cannot read or follow, so that they are missed, not forgotten.
+    Raises:
+        InputError: no images, or a folder that may not be read.
+    """
+    folder = pathlib.Path(folder)
+    found = list_images(folder)
+    if found.refused:
+        error = found.refused[0]
+        raise InputError(f"{error.filename}: {error.strerror}") from error
+    names = [path for path, _, _ in found.images]
+    names += [path for path, why in found.skipped if unread and why in ("unsupported", "linked")]
+    if not names:
+        raise InputError(f"{folder}: no images in this folder")
+    return [folder / name for name in sorted(names)]
+
+
 def remark(passed_over: Sequence[tuple[str, str]]) -> str:
     """Say in a line what images are passed over or a contest's to answer, how many and one of each kind; "" for none.
 
