@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import logging
 import os
@@ -84,6 +85,21 @@ def locked(file) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def digest(path, *, algorithm: str = "sha256") -> str:
+    """Return the digest of a file's bytes, read piece by piece, as hex digits.
+
+    Args:
+        algorithm: of hashlib; none is used for secrecy.
+    Raises:
+        OSError: it cannot be read.
+    """
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def write_text(path, text: str) -> None:

@@ -1,6 +1,5 @@
 """Fetch a published data set: download with resume, check, unpack; whole or not at all."""
 
-import hashlib
 import os
 import pathlib
 import shutil
@@ -14,6 +13,7 @@ from kfg.data import published
 from kfg.data.published import Archive
 from kfg.data.unpack import unpack
 from kfg.errors import InputError
+from kfg.files import digest
 
 CHUNK = 1 << 20  # bytes
 TIMEOUT = (15, 60)  # seconds to connect, and without a byte
@@ -149,17 +149,14 @@ def _reason(error) -> str:
 
 def _check(archive, path):
     """Raise, and put the file aside, unless its size and digest are the published ones."""
-    digest = hashlib.new(archive.algorithm, usedforsecurity=False)
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    if path.stat().st_size == archive.size and digest.hexdigest() == archive.digest:
+    found = digest(path, algorithm=archive.algorithm)
+    if path.stat().st_size == archive.size and found == archive.digest:
         return
     aside = path.with_name(f"{archive.file}.wrong")
     os.replace(path, aside)
     raise InputError(
         f"{aside}: put aside, it is not the published {archive.file}: {_size(aside):,} bytes with {archive.algorithm} "
-        f"{digest.hexdigest()}, published are {archive.size:,} with {archive.digest}; the same command loads it anew"
+        f"{found}, published are {archive.size:,} with {archive.digest}; the same command loads it anew"
     )
 
 

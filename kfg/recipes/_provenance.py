@@ -12,7 +12,7 @@ import subprocess
 import kfg
 from kfg.data.folder import Index
 from kfg.errors import InputError
-from kfg.files import read_json
+from kfg.files import digest, read_json
 from kfg.recipes._init_from import CONFIG_FILE, model_file
 from kfg.training import precision
 
@@ -34,10 +34,10 @@ def environment() -> dict:
 
 def fingerprint(index: Index) -> str:
     """Return a digest of the images and their classes: same data, same fingerprint, wherever it lies."""
-    digest = hashlib.sha256(repr(index.classes).encode())
+    found = hashlib.sha256(repr(index.classes).encode())
     for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
-        digest.update(repr(row).encode())
-    return digest.hexdigest()[:16]
+        found.update(repr(row).encode())
+    return found.hexdigest()[:16]
 
 
 def settings(job) -> dict:
@@ -83,14 +83,10 @@ def file_digest(path) -> str:
     Raises:
         InputError: it cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
+        return digest(path)
     except OSError as error:
         raise InputError(f"weights: {path}: {error.strerror}; imagenet, none or a file") from error
-    return digest.hexdigest()
 
 
 @functools.cache  # of the code that was imported: the checkout may move on while a long command runs
