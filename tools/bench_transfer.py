@@ -91,7 +91,7 @@ def head_on_cache(images, labels, num_classes, cache_dir) -> float:
     head = keras.Model(model.get_layer("features").output, model.output)
     fit.compile_classifier(head, optimizer=keras.optimizers.Adam(learning_rate=1e-3))
     stores = {
-        part: features.Features(features.cached(trunk, pipeline.Images(images[part]), cache_dir=cache_dir))
+        part: pipeline.Images(features.cached(trunk, pipeline.Images(images[part]), cache_dir=cache_dir))
         for part in images
     }
 

@@ -6,10 +6,14 @@ from kfg.errors import InputError
 
 
 class Images:
-    """N decoded uint8 images of one size; `gather(positions)` gives (B, H, W, 3)."""
+    """N records in an array: decoded uint8 images of one size, or features; `gather(positions)` gives (B, ...)."""
 
     def __init__(self, array: np.ndarray):
         self.array = array
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.array.dtype
 
     def __len__(self) -> int:
         return len(self.array)
@@ -23,7 +27,7 @@ class Images:
 
 
 class ImageFile:
-    """The same, in one file of equal records.
+    """Decoded uint8 images, in one file of equal records.
 
     Read with plain file reads, not a memory map: mapped pages count as the process's memory, so streaming a
     large set through a map looks, and under a memory limit acts, as if it had been loaded.

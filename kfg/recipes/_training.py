@@ -79,7 +79,7 @@ def train_head(
     stores, policy = [], None
     for images, labels in (training, validation):
         found = features.cached(trunk, images.store, cache_dir=job.data.cache_dir, progress=Progress("features"))
-        stores.append((features.Features(found[images.positions]), labels))
+        stores.append((pipeline.Images(found[images.positions]), labels))
     if views is not None:
         images, labels = training
         found = features.cached(

@@ -43,27 +43,8 @@ class Views:
     seed: int = 0
 
 
-class Features:
-    """A store of feature vectors for `kfg.data.pipeline`: `gather(positions)` gives float32 (B, F)."""
-
-    dtype = np.float32
-
-    def __init__(self, array: np.ndarray):
-        self.array = array
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
-
-    def gather(self, positions) -> np.ndarray:
-        return np.asarray(self.array[positions], dtype=np.float32)
-
-
 class AnyView:
-    """A policy for `Features`: each time one of the image's views, its own features among them.
+    """A policy for stores of features: each time one of the image's views, its own features among them.
 
     Args:
         views: float (V, N, F), the features of V augmented pictures of each image.

@@ -14,7 +14,7 @@ from kfg.data import pipeline
 from kfg.errors import InputError
 from kfg.files import exclusive
 from kfg.training import features
-from kfg.training.features import AnyView, Features, Views
+from kfg.training.features import AnyView, Views
 
 FLIP = Views(count=2, policy=Policy(horizontal_flip=True, rotation=20))
 
@@ -165,7 +165,7 @@ def test_batches_of_features_show_every_view(tmp_path):
     views = np.stack([own + 100, own + 200])
     seen = []
     batches = pipeline.training_batches(
-        Features(own), np.arange(20), batch_size=8, seed=3, policy=AnyView(views), epochs=30
+        pipeline.Images(own), np.arange(20), batch_size=8, seed=3, policy=AnyView(views), epochs=30
     )
     for batch, labels in batches:
         base = own[labels.numpy()]
@@ -176,5 +176,5 @@ def test_batches_of_features_show_every_view(tmp_path):
     assert set(counts) == {0.0, 100.0, 200.0}
     assert len(seen) == 600
     assert min(counts.values()) > 150  # 200 expected of each
-    (first, _), *_ = pipeline.evaluation_batches(Features(own), np.arange(20), batch_size=8)
+    (first, _), *_ = pipeline.evaluation_batches(pipeline.Images(own), np.arange(20), batch_size=8)
     np.testing.assert_array_equal(first, own[:8])
