@@ -19,6 +19,14 @@ def parser() -> argparse.ArgumentParser:
         p.set_defaults(run=run)
         return p
 
+    add_data_commands(command)
+    add_model_commands(command)
+    add_run_commands(command)
+    return top
+
+
+def add_data_commands(command):
+    """Add those that look at a data folder or make one."""
     p = command(commands.audit, "check a data folder")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
     p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the findings to FILE as well")
@@ -42,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     p = command(commands.demo, "draw the demo images")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
 
+
+def add_model_commands(command):
+    """Add those that make a model or use one."""
     p = command(commands.models, "list the models")
     p.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
     p.add_argument("--classes", type=int, default=20, metavar="N")
@@ -85,6 +96,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--classname", metavar="NAME", help="show the heat of this class as well")
 
+
+def add_run_commands(command):
+    """Add those that read finished runs."""
     p = command(commands.evaluate, "a run's test figures, and corrections for rare classes")
     p.add_argument("folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
     p.add_argument("--posthoc", action="store_true", help="logit adjustment and tau-normalisation, before and after")
@@ -94,7 +108,6 @@ def parser() -> argparse.ArgumentParser:
     p = command(commands.compare, "a study's figures beside ours")
     p.add_argument("recipe", metavar="RECIPE")
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs"), help="folder of the runs (default: runs)")
-    return top
 
 
 def main(argv=None) -> int:
