@@ -1,20 +1,9 @@
 """tools/collect_results.py: which rows are one run."""
 
-import importlib.util
 import json
-import pathlib
 
+import collect_results
 import pytest
-
-
-@pytest.fixture
-def tool():
-    path = pathlib.Path(__file__).parents[1] / "tools" / "collect_results.py"
-    spec = importlib.util.spec_from_file_location("collect_results", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 ROW = {
     "recipe": "competition100", "row": "plain", "seed": 0, "fold": None, "folds": 1, "precision": "float32",
@@ -23,10 +12,10 @@ ROW = {
 
 
 @pytest.mark.parametrize("key", ["weights_sha256", "init_from_sha256"])
-def test_runs_that_began_from_other_files_are_kept_beside_each_other(tool, tmp_path, key):
+def test_runs_that_began_from_other_files_are_kept_beside_each_other(tmp_path, key):
     (tmp_path / "competition100").mkdir()
     rows = [ROW, {**ROW, key: "a"}, {**ROW, key: "b"}, {**ROW, key: "b", "seconds": 2.0}]
-    assert tool.collect(rows[:2], tmp_path) == {"competition100": 2}
-    assert tool.collect(rows[2:], tmp_path) == {"competition100": 3}
+    assert collect_results.collect(rows[:2], tmp_path) == {"competition100": 2}
+    assert collect_results.collect(rows[2:], tmp_path) == {"competition100": 3}
     kept = list(map(json.loads, (tmp_path / "competition100" / "results.jsonl").read_text().splitlines()))
     assert kept == [rows[0], rows[1], rows[3]]  # the later of the same run
