@@ -20,12 +20,12 @@ def build(config, num_classes):
 def trunk(config):
     """Return the trunk behind the crop in the middle and the change of normalisation, in one flat graph."""
     net = backbones.trunk(config.backbone, image_size=config.image_size, weights=config.weights)
-    if config.crop_from == config.image_size and config.normalisation == "backbone":
+    if config.decoded == config.image_size and config.normalisation == "backbone":
         return net
-    images = x = keras.Input((*config.crop_from, 3), name="images")
-    if config.crop_from != config.image_size:
+    images = x = keras.Input((*config.decoded, 3), name="images")
+    if config.decoded != config.image_size:
         # not CenterCrop: its default training=True reaches all layers behind it where none is given
-        spare = [large - small for large, small in zip(config.crop_from, config.image_size, strict=True)]
+        spare = [large - small for large, small in zip(config.decoded, config.image_size, strict=True)]
         x = layers.Cropping2D([(n // 2, n - n // 2) for n in spare], name="centre_crop")(x)
     seen = NORMALISATIONS[config.normalisation](x)
 

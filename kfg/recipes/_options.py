@@ -47,9 +47,12 @@ def seeds(text) -> list[int]:
 def replaced(config, changes):
     """Return a Config with some settings replaced; one that is a dataclass itself takes a dict of its own.
 
+    None is taken where it is the setting's default.
+
     Raises:
         InputError: a value of another type than before, or refused by the Config.
     """
+    optional = {field.name for field in dataclasses.fields(config) if field.default is None}
     for key, value in changes.items():
         before = getattr(config, key)
         if dataclasses.is_dataclass(before) and isinstance(value, dict):
@@ -57,16 +60,17 @@ def replaced(config, changes):
                 changes = {**changes, key: dataclasses.replace(before, **value)}
             except (TypeError, ValueError) as error:
                 raise InputError(f"--set {key}: {error}") from error
-        elif (
-            before is not None
-            and not isinstance(value, type(before))
-            and not (isinstance(before, float) and isinstance(value, int))
-        ):
+        elif not (_fits(before, value) or (value is None and key in optional)):
             raise InputError(f"--set {key}: expected {type(before).__name__} like {before!r}, got {value!r}")
     try:
         return dataclasses.replace(config, **changes)
     except ValueError as error:
         raise InputError(f"--set {error}") from error
+
+
+def _fits(before, value) -> bool:
+    whole = isinstance(before, float) and isinstance(value, int)
+    return before is None or whole or isinstance(value, type(before))
 
 
 def assigned(words, fields) -> dict:

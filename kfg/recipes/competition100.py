@@ -49,7 +49,7 @@ class Config:
     weights: str = "imagenet"  # imagenet, none or a file
     init_from: str = ""  # a finished run of the same net: all but the last layers begin with its weights
     image_size: tuple[int, int] = (448, 448)  # pixels that the net sees
-    crop_from: tuple[int, int] = (550, 550)  # pixels of the image, squashed, in the middle of which they lie
+    crop_from: tuple[int, int] | None = None  # pixels of the image in whose middle they lie; None: the net sees all
     normalisation: str = "half"  # a key of NORMALISATIONS
     policy: Policy = SHIFTED
     freeze: str = "none"  # a policy of kfg.models.freezing
@@ -81,12 +81,17 @@ class Config:
         for name, known in (("net", nets.NETS), ("normalisation", nets.NORMALISATIONS), ("optimizer", OPTIMIZERS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: one of {', '.join(known)}, got {getattr(self, name)!r}")
-        if any(large < small for large, small in zip(self.crop_from, self.image_size, strict=True)):
+        if any(large < small for large, small in zip(self.decoded, self.image_size, strict=True)):
             raise ValueError(f"crop_from: at least image_size {self.image_size}, got {self.crop_from}")
-        if self.net == "mmal" and self.crop_from != self.image_size:
+        if self.net == "mmal" and self.decoded != self.image_size:
             raise ValueError(f"crop_from: mmal cuts from the whole image, give image_size {self.image_size}")
         if not isinstance(self.schedule, (Cosine, CyclicCosine, MultiStep)):
             raise ValueError(f"schedule: only settings of the row's own can be replaced, got {self.schedule!r}")
+
+    @property
+    def decoded(self) -> tuple[int, int]:
+        """Height and width in pixels to which images are squashed."""
+        return self.crop_from or self.image_size
 
 
 OPTIMIZERS = {
@@ -99,13 +104,13 @@ OPTIMIZERS = {
         weight_decay=config.weight_decay,
     ),
 }  # fmt: skip
-FBSD = Config()
+FBSD = Config(crop_from=(550, 550))
 MMAL = Config(
-    net="mmal", crop_from=(448, 448), normalisation="backbone", policy=JITTERED, dropout=0.5, learning_rate=1e-3,
+    net="mmal", normalisation="backbone", policy=JITTERED, dropout=0.5, learning_rate=1e-3,
     trunk_multiplier=1.0, weight_decay=1e-4, schedule=MultiStep(milestones=(60, 100), gamma=0.1), batch_size=6,
 )  # fmt: skip
 LITE = Config(
-    backbone="efficientnet-lite0", image_size=(192, 192), crop_from=(192, 192), normalisation="backbone", policy=MILD,
+    backbone="efficientnet-lite0", image_size=(192, 192), normalisation="backbone", policy=MILD,
     freeze=TRUNK_NORMS_STAY, head_width=256, fdm_scale=1.0, optimizer="adamw", learning_rate=1e-3,
     trunk_multiplier=0.2, weight_decay=0.02, schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02), batch_size=32,
     epochs=6,
@@ -140,7 +145,7 @@ ROWS = {
 DEFAULT_ROWS = ("fbsd-lite0", "mmal-lite0", "plain-lite0")
 QUICK = {"epochs": 3}
 SMOKE = {
-    "backbone": "efficientnet-lite0", "weights": "none", "image_size": (128, 128), "crop_from": (128, 128),
+    "backbone": "efficientnet-lite0", "weights": "none", "image_size": (128, 128), "crop_from": None,
     "head_width": 8, "epochs": 1, "batch_size": 16,
 }  # fmt: skip
 
@@ -176,7 +181,7 @@ def run(config, job):
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     if config.init_from:
         _init_from.check_unseen(config.init_from, index)
-    images, labels = job.data.images(config.crop_from), index.labels
+    images, labels = job.data.images(config.decoded), index.labels
     job.compile(
         lambda: nets.build(config, len(index.classes)),
         optimizer=lambda: OPTIMIZERS[config.optimizer](config),

@@ -18,7 +18,7 @@ from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
 
 SMALL = dataclasses.replace(
     competition100.ROWS["fbsd-lite0"].config, backbone="tiny", weights="none", image_size=(128, 128),
-    crop_from=(128, 128), head_width=8,
+    head_width=8,
 )  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
@@ -78,7 +78,7 @@ def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, ph
     (("--set", "net=bird"), "net: one of fbsd, mmal, plain, got 'bird'"),
     (("--rows", "mmal-lite0", "--set", "crop_from=(160, 160)"), "crop_from: mmal cuts from the whole image"),
     (("--set", "crop_from=(32, 32)"), "crop_from: at least image_size (128, 128), got (32, 32)"),
-    (("--rows", "fbsd-lite0", "--set", "image_size=(96, 96)", "--set", "crop_from=(96, 96)"), "not split into 8"),
+    (("--rows", "fbsd-lite0", "--set", "image_size=(96, 96)"), "not split into 8"),
     (("--rows", "mmal-lite0", "--set", "backbone=mobilenet-v3-small"), "taps: known for resnet50"),
 ])  # fmt: skip
 def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
@@ -144,11 +144,15 @@ def test_the_studys_rows_have_its_settings():
     mmal = {
         "learning_rate": 1e-3, "trunk_multiplier": 1.0, "momentum": 0.9, "weight_decay": 1e-4, "dropout": 0.5,
         "schedule": MultiStep(milestones=(60, 100), gamma=0.1), "batch_size": 6, "epochs": 200, "windows": "cub",
-        "first_joint_epoch": 1, "image_size": (448, 448), "crop_from": (448, 448), "normalisation": "backbone",
+        "first_joint_epoch": 1, "image_size": (448, 448), "crop_from": None, "normalisation": "backbone",
     }  # fmt: skip
     assert settings("mmal", *mmal) == mmal
     assert competition100.ROWS["fbsd-source"].reported == {"top1": 0.71}
     assert competition100.ROWS["fbsd-source"].config.train_last_vote is False
+
+
+def test_another_size_of_a_row_without_a_crop_is_of_the_whole_image():
+    assert dataclasses.replace(competition100.ROWS["mmal-lite0"].config, image_size=(96, 64)).decoded == (96, 64)
 
 
 def test_rows_of_ours_differ_in_the_net_alone():

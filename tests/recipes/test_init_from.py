@@ -69,7 +69,7 @@ def test_another_net_is_refused_before_any_row_is_trained(
 
 @pytest.mark.parametrize("row, changes", [
     ("plain-lite0", {"head_width": 16}),  # which a plain trunk has not
-    ("fbsd-lite0", {"image_size": (256, 256), "crop_from": (256, 256), "alpha": 0.1, "epochs": 9}),
+    ("fbsd-lite0", {"image_size": (256, 256), "alpha": 0.1, "epochs": 9}),
 ])  # fmt: skip
 def test_the_same_net_with_other_settings_is_begun_from(photos, tmp_path, begun, row, changes):
     run = lender(tmp_path / "earlier", config_of(row, **changes))

@@ -6,8 +6,8 @@ import pytest
 
 from kfg.augment.policies import Policy
 from kfg.errors import InputError
-from kfg.recipes import _runner, imagenet20
-from kfg.recipes._options import assigned
+from kfg.recipes import _runner, competition100, imagenet20
+from kfg.recipes._options import assigned, replaced
 
 FIELDS = ("epochs", "l2_on", "policy")
 
@@ -43,3 +43,10 @@ def test_what_is_no_setting_is_refused(tmp_path, monkeypatch, word, content):
         (tmp_path / word[1:]).write_text(content)
     with pytest.raises(InputError, match=word[1:] if word.startswith("@") else word):
         assigned([word], FIELDS)
+
+
+def test_none_is_taken_where_it_is_the_default():
+    fbsd = competition100.ROWS["fbsd"].config
+    assert (fbsd.decoded, replaced(fbsd, {"crop_from": None}).decoded) == ((550, 550), (448, 448))
+    with pytest.raises(InputError, match=r"--set image_size: expected tuple like \(448, 448\), got None"):
+        replaced(fbsd, {"image_size": None})
