@@ -78,9 +78,9 @@ def worst_images(worst) -> Safe:
         said = f"said so, {one.confidence:.0%}" if right else f"said {one.predicted}, {one.confidence:.0%}"
         caption = tag(
             "figcaption",
-            tag("b", f"is {one.true}"),
+            tag("b", markup.breakable(f"is {one.true}")),
             Safe("<br>"),
-            tag("span", said, class_="right" if right else "wrong"),
+            tag("span", markup.breakable(said), class_="right" if right else "wrong"),
             Safe("<br>"),
             f"gave the truth {one.true_probability:.1%}",
         )

@@ -78,6 +78,16 @@ def escape(text) -> Safe:
     return text if isinstance(text, Safe) else Safe(html.escape(str(text)))
 
 
+def breakable(text) -> Safe:
+    """Return text as HTML that may break behind an underscore, as long class names must on a narrow screen.
+
+    Example:
+        >>> breakable("Barn_Swallow")
+        'Barn_<wbr>Swallow'
+    """
+    return text if isinstance(text, Safe) else Safe(escape(text).replace("_", "_<wbr>"))
+
+
 def joined(parts: Iterable, between: str = "\n") -> Safe:
     """Return the parts, escaped where they are not Safe, in one."""
     return Safe(between.join(escape(part) for part in parts))
@@ -149,7 +159,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence], *, sortable: bool = 
 def _cell(cell) -> Safe:
     if isinstance(cell, Number):
         return tag("td", cell.text, class_="n", data_v="" if cell.value is None else repr(float(cell.value)))
-    return tag("td", cell)
+    return tag("td", breakable(cell))
 
 
 def pairs(items: Iterable[tuple]) -> Safe:

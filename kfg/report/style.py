@@ -33,7 +33,7 @@ nav a:hover { text-decoration: underline; }
 .tall { max-height: 75vh; border: 1px solid var(--line); border-radius: .4rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .28rem .7rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
-thead th { font-weight: 600; white-space: nowrap; background: var(--paper); vertical-align: bottom; }
+thead th { font-weight: 600; background: var(--paper); vertical-align: bottom; }
 .tall thead th { position: sticky; top: 0; }
 td.n, th.n { text-align: right; white-space: nowrap; }
 .pairs th { font-weight: 500; color: var(--soft); white-space: nowrap; }
