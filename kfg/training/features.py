@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import time
+import weakref
 
 import keras
 import numpy as np
@@ -22,9 +23,10 @@ from kfg.augment import draws
 from kfg.errors import InputError
 from kfg.files import exclusive, read_json, write_json
 
-VERSION = 1  # of the files' meaning; another one makes other files
+VERSION = 2  # of the files' meaning; another one makes other files
 BATCH = 64  # images per forward pass
 RATE_BATCHES = 3  # timed
+HASHES = weakref.WeakKeyDictionary()  # store -> its hash
 VIEW = 0x76696577  # purpose of the draws that pick a view
 
 
@@ -124,9 +126,19 @@ def cache_key(trunk, images, views: Views | None, labels=None) -> str:
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     if views is not None and labels is not None:
         digest.update(np.asarray(labels, np.int32).tobytes())
-    for start in range(0, len(images), BATCH):
-        digest.update(np.ascontiguousarray(images.gather(np.arange(start, min(start + BATCH, len(images))))).data)
+    digest.update(pixels_hash(images))
     return digest.hexdigest()[:32]
+
+
+def pixels_hash(images) -> bytes:
+    """Return a hash of all pixels of a store, read once for as long as the store lives."""
+    if images not in HASHES:
+        digest = hashlib.sha256()
+        for start in range(0, len(images), BATCH):
+            positions = np.arange(start, min(start + BATCH, len(images)))
+            digest.update(np.ascontiguousarray(images.gather(positions)).data)
+        HASHES[images] = digest.digest()
+    return HASHES[images]
 
 
 def weights_hash(model) -> str:
