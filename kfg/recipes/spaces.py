@@ -1,7 +1,8 @@
 """What a search may change about a recipe: python -m kfg.search RECIPE --space NAME.
 
 A space is a function of KerasTuner's HyperParameters that returns settings of the recipe's Config, as `--set` takes
-them; its defaults are the row's own settings, which are the first trial of every search.
+them; its defaults are the row's own settings, which are the first trial of every search, but for what a space fixes:
+`time_budget`, which would make a trial depend on the clock, and in `finetune` `views` and `min_errors`.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ class Space:
         suggest: function (HyperParameters) -> {setting: JSON value}; None for a value that does not count.
         epochs: the setting that says how long a trial is trained; Hyperband begins with a part of it.
         continues: the rate schedule does not depend on `epochs`, so a longer trial goes on from a shorter one.
+        makes: setting -> hyperparameters of other names that it is made of; given by hand, it takes them out too.
     """
 
     module: str
@@ -30,6 +32,7 @@ class Space:
     suggest: Callable
     epochs: str = "epochs"
     continues: bool = False
+    makes: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
 L2_ON = {
@@ -50,8 +53,8 @@ def augmented(strength: float) -> dict:
     """Return the changes to a policy: from nothing at 0 to as much as natural photographs bear at 1."""
     return {
         "rotation": 30 * strength,
-        "width_shift": 0.15 * strength,
-        "height_shift": 0.15 * strength,
+        "width_shift": 0.16 * strength,
+        "height_shift": 0.16 * strength,
         "zoom": 0.3 * strength,
         "brightness": [1 - 0.4 * strength, 1 + 0.4 * strength] if strength else None,
         "horizontal_flip": strength > 0,
@@ -123,12 +126,13 @@ def _has_weights(name):
     return (pretrained.cache_folder() / pretrained.FILES[name].file).is_file()
 
 
+MAKES = {"policy": ("augmentation",)}
 SPACES = {
     "imagenet20": {
-        "convnet": Space(module="kfg.recipes.imagenet20", row="convnet1", suggest=convnet, continues=True),
+        "convnet": Space(module="kfg.recipes.imagenet20", row="convnet1", suggest=convnet, continues=True, makes=MAKES),
     },
     "folder": {
         "head": Space(module="kfg.recipes.folder", row="head", suggest=head, epochs="head_epochs"),
-        "finetune": Space(module="kfg.recipes.folder", row="transfer", suggest=finetune),
+        "finetune": Space(module="kfg.recipes.folder", row="transfer", suggest=finetune, makes=MAKES),
     },
 }

@@ -9,11 +9,11 @@ import pathlib
 import keras_tuner
 
 from kfg.errors import InputError
-from kfg.files import locked, read_json, write_json
+from kfg.files import locked, write_json
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._options import replaced, tuples
 from kfg.recipes.spaces import Space
-from kfg.search.table import HYPERBAND_EPOCHS, PREFIXES, SETTINGS_FILE
+from kfg.search import table
 
 HYPERBAND_FROM = "tuner/trial_id"
 DIGEST = "kfg/search"  # a fixed value of every space: workers compare it with their own
@@ -73,13 +73,14 @@ class Plan:
             },
             "config": dataclasses.asdict(self.config),
             "hyperparameters": self.hyperparameters().get_config()["space"],
+            "defaults": self.changes({}),  # what a space fixes among them
         }  # fmt: skip
         return json.loads(json.dumps(settings))
 
     def hyperparameters(self) -> keras_tuner.HyperParameters:
         """Return the space as KerasTuner has it."""
         hp = keras_tuner.HyperParameters()
-        self.space.suggest(_Free(hp, self.given))
+        self.space.suggest(_Free(hp, self.given, self.space.makes))
         if not hp.space:
             raise InputError(f"--set: leaves nothing of the space {self.space_name} to search over")
         return hp
@@ -87,11 +88,11 @@ class Plan:
     def changes(self, values: dict) -> dict:
         """Return the settings of a trial, as JSON has them, from KerasTuner's values."""
         hp = keras_tuner.HyperParameters()
-        hp.values = {name: value for name, value in values.items() if not name.startswith(PREFIXES)}
-        suggested = self.space.suggest(_Free(hp, self.given))
+        hp.values = {name: value for name, value in values.items() if not name.startswith(table.PREFIXES)}
+        suggested = self.space.suggest(_Free(hp, self.given, self.space.makes))
         changes = {name: value for name, value in suggested.items() if value is not None and name not in self.given}
-        if HYPERBAND_EPOCHS in values:
-            changes[self.space.epochs] = values[HYPERBAND_EPOCHS]
+        if table.HYPERBAND_EPOCHS in values:
+            changes[self.space.epochs] = values[table.HYPERBAND_EPOCHS]
         return changes
 
     def full(self, changes: dict) -> dict:
@@ -118,22 +119,36 @@ class Plan:
 
 
 class _Free:
-    """HyperParameters without those that were given by hand: they keep their default and are not in the space."""
+    """HyperParameters without those that were given by hand, or that only count for one given otherwise.
 
-    def __init__(self, hp, given):
-        self.hp, self.given = hp, given
+    They keep their default and are not in the space.
+    """
+
+    def __init__(self, hp, given, makes):
+        self.hp, self.given, self.idle = hp, given, False
+        self.fixed = {*given, *(name for setting in given for name in makes.get(setting, ()))}
 
     def Choice(self, name, values, *, default):
-        return default if name in self.given else self.hp.Choice(name, values, default=default)
+        return default if self._fixed(name) else self.hp.Choice(name, values, default=default)
 
     def Int(self, name, low, high, *, default, **arguments):
-        return default if name in self.given else self.hp.Int(name, low, high, default=default, **arguments)
+        return default if self._fixed(name) else self.hp.Int(name, low, high, default=default, **arguments)
 
     def Float(self, name, low, high, *, default, **arguments):
-        return default if name in self.given else self.hp.Float(name, low, high, default=default, **arguments)
+        return default if self._fixed(name) else self.hp.Float(name, low, high, default=default, **arguments)
 
+    def _fixed(self, name):
+        return self.idle or name in self.fixed
+
+    @contextlib.contextmanager
     def conditional_scope(self, name, values):
-        return contextlib.nullcontext() if name in self.given else self.hp.conditional_scope(name, values)
+        if name not in self.given:
+            with self.hp.conditional_scope(name, values):
+                yield
+            return
+        self.idle = not self.given[name]  # given as nothing: no L2 anywhere, so its factor does not count
+        yield
+        self.idle = False
 
 
 def digest(settings: dict) -> str:
@@ -146,20 +161,31 @@ def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
     Raises:
         InputError: it holds another search, or cannot be written.
     """
-    path = folder / SETTINGS_FILE
+    path = folder / table.SETTINGS_FILE
     if path.is_file():
-        found = read_json(path)["settings"]
+        found = table.read(folder)[0]["settings"]
         for key, wanted in settings.items():
             if found.get(key) != wanted:
-                both = f" ({found.get(key)}, now {wanted})" if not isinstance(wanted, (dict, list)) else ""
-                raise InputError(f"{folder}: holds a search with other {key}{both}; give another --out or remove it")
+                what = _difference(key, found.get(key), wanted)
+                raise InputError(f"{folder}: holds a search with other {what}; give another --out or remove it")
         return
     write_json(path, {"settings": settings, "data": data_name})
 
 
+def _difference(key, before, now) -> str:
+    """Say what differs, in few words."""
+    if key == "hyperparameters":  # a list of {"class_name", "config"}
+        before, now = ({one["config"]["name"]: one for one in found or []} for found in (before, now))
+    if isinstance(now, dict):
+        before = before or {}
+        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        return f"{key}: {', '.join(names)}"
+    return f"{key} ({before}, now {now})"
+
+
 @contextlib.contextmanager
-def held(folder: pathlib.Path):
-    """Keep other searches out of the folder until this one ends, however it ends."""
+def held(folder: pathlib.Path, *, refusal="another search is running there; --show prints it"):
+    """Keep other processes that ask for the folder out of it until this one ends, however it ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / ".lock", "w")  # noqa: SIM115 - held until the end
@@ -167,5 +193,5 @@ def held(folder: pathlib.Path):
         raise InputError(f"--out {folder}: {error.strerror}") from error
     with file:
         if not locked(file):
-            raise InputError(f"--out {folder}: another search is running there; --show prints it")
+            raise InputError(f"--out {folder}: {refusal}")
         yield

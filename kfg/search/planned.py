@@ -40,7 +40,7 @@ def from_words(args, spaces=None) -> Plan:
     ):
         if not low <= getattr(args, option) <= high:
             raise InputError(f"--{option.replace('_', '-')}: from {low} to {high}, got {getattr(args, option)}")
-    if args.trial_time is not None and not args.trial_time > 0:
+    if args.trial_time is not None and not 0 < args.trial_time < 1e9:
         raise InputError(f"--trial-time: seconds above 0, got {args.trial_time}")
     if args.worker is not None and args.chief is None:
         raise InputError(f"--worker {args.worker}: needs --chief HOST:PORT")
@@ -57,6 +57,8 @@ def from_words(args, spaces=None) -> Plan:
     given = assigned(args.set, vars(row))
     max_params = None if args.max_params is None else parse_count(args.max_params)
     config = replaced(row, given)
+    if getattr(config, "val_is_test", False):
+        raise InputError("--set val_is_test=True: a search must not choose by test images")
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
     _runner.check_writable("--out", args.out)

@@ -21,9 +21,12 @@ def read(folder: pathlib.Path) -> tuple[dict, dict]:
     """
     if not (folder / SETTINGS_FILE).is_file():
         raise InputError(f"{folder}: holds no search, {SETTINGS_FILE} is missing")
+    head = read_json(folder / SETTINGS_FILE)
+    if not isinstance(head, dict) or not isinstance(head.get("settings"), dict):
+        raise InputError(f"{folder / SETTINGS_FILE}: not of a search, it has no settings")
     state = folder / STATE_FILE
     empty = {"trials": [], "records": {}, "start_order": [], "hyperparameters": {"space": []}}
-    return read_json(folder / SETTINGS_FILE), read_json(state) if state.is_file() else empty
+    return head, read_json(state) if state.is_file() else empty
 
 
 def rows(state: dict) -> list[dict]:

@@ -13,7 +13,6 @@ from kfg.recipes._runner import Row
 from kfg.recipes.spaces import Space
 
 NAME = "fake"
-FAILURES = ("raises", "refused", "nan", "memory", "killed", "slow", "big")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +21,7 @@ class Config:
     kind: str = "good"
     y: float = 0.0
     epochs: int = 9
+    val_is_test: bool = False
     seconds: float = 0.0  # a trial takes
     calls: str = ""  # file that lists the trials that were begun
     hold: str = ""  # file with a number: the trial begun as that number lasts as long as the file is there

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from reading import state, trials
 
+from kfg.augment.policies import Policy
 from kfg.data import folder
 from kfg.files import read_json
 from kfg.recipes import spaces
@@ -87,8 +88,11 @@ def test_defaults_are_the_rows_own_and_every_draw_is_a_config(recipe, name):
     space = plan.hyperparameters()
     changes = plan.changes({hp.name: hp.default for hp in space.space})
     config = plan.configured(json.loads(json.dumps(changes)))
-    for setting in set(changes) - {"policy", "l2", "views", "time_budget", "min_errors"}:
-        assert getattr(config, setting) == getattr(plan.config, setting), setting
+    others = {setting for setting in changes if getattr(config, setting) != getattr(plan.config, setting)}
+    fixed = {"convnet": {}, "head": {"time_budget": 1e9}, "finetune": {"time_budget": 1e9, "views": 0, "min_errors": 0}}
+    assert {setting: getattr(config, setting) for setting in others - {"policy"}} == fixed[name]
+    still = lambda policy: dataclasses.replace(policy, fill_mode="reflect")  # noqa: E731 - moves nothing in the convnet's
+    assert still(config.policy) == still(plan.config.policy)
     objective = keras_tuner.Objective("val_loss", "min")
     oracle = keras_tuner.oracles.RandomSearchOracle(objective=objective, hyperparameters=space, seed=1)
     for _ in range(50):
@@ -105,5 +109,9 @@ def test_what_is_given_by_hand_is_not_searched():
     changes = plan.changes({"l2": 0.02, "dropout": 0.1, "tuner/epochs": 3, "kfg/search": "x"})
     config = plan.configured(changes)
     assert (config.width, config.l2_on, config.l2, config.dropout, config.epochs) == (0.5, ("conv5",), 0.02, 0.1, 3)
+    assert "l2" not in {hp.name for hp in planned("imagenet20", "convnet", l2_on=()).hyperparameters().space}
+    assert "augmentation" not in {
+        hp.name for hp in planned("imagenet20", "convnet", policy=Policy()).hyperparameters().space
+    }
     full = plan.full(changes)
     assert (full["epochs"], full["width"], full["l2"]) == (20, 0.5, 0.02)  # the winner is trained for all epochs

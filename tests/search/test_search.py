@@ -1,7 +1,9 @@
 """Searches of a fake recipe: what is tried, what is kept, what is refused."""
 
+import dataclasses
 import json
 
+import fake_recipe
 import pytest
 from reading import state, trials
 
@@ -121,16 +123,45 @@ def test_hyperband_goes_on_from_the_shorter_trial_where_the_schedule_allows(sear
 
 
 @pytest.mark.parametrize(
-    "words",
-    [("--space", "failing"), ("--algorithm", "bayesian"), ("--seed", 5), ("--set", "y=0.5"), ("--executions", 2)],
+    ("words", "what"),
+    [
+        (("--space", "failing"), "space (line, now failing)"),
+        (("--algorithm", "bayesian"), "algorithm (random, now bayesian)"),
+        (("--seed", 5), "seed (0, now 5)"),
+        (("--set", "y=0.5"), "config: y"),
+        (("--executions", 2), "executions (1, now 2)"),
+    ],
 )
-def test_another_search_in_the_same_folder_is_refused(search, tmp_path, capsys, words):
+def test_another_search_in_the_same_folder_is_refused(search, tmp_path, capsys, words, what):
     assert search("--max-trials", 1) == 0
     before = state(tmp_path / "out")
     capsys.readouterr()
     assert search("--max-trials", 2, *words) == 2
-    assert "holds a search with other" in capsys.readouterr().err
+    assert f"holds a search with other {what}; give another --out" in capsys.readouterr().err
     assert state(tmp_path / "out") == before
+
+
+def test_a_space_that_fixes_something_else_is_another_search(search, monkeypatch, tmp_path, capsys):
+    assert search("--max-trials", 1) == 0
+    changed = dataclasses.replace(
+        fake_recipe.SPACES["fake"]["line"], suggest=lambda hp: {**fake_recipe.line(hp), "y": 1.0}
+    )
+    monkeypatch.setitem(fake_recipe.SPACES["fake"], "line", changed)
+    assert search("--max-trials", 1) == 2
+    assert "other defaults: y;" in capsys.readouterr().err
+    wider = dataclasses.replace(changed, suggest=lambda hp: {"x": hp.Float("x", 0.0, 0.9, default=0.5)})
+    monkeypatch.setitem(fake_recipe.SPACES["fake"], "line", wider)
+    assert search("--max-trials", 1) == 2
+    assert "other hyperparameters: x;" in capsys.readouterr().err
+
+
+def test_what_a_kill_left_unwritten_is_made_up_for(search, tmp_path):
+    assert search("--max-trials", 3) == 0
+    whole = {name: (tmp_path / "out" / name).read_bytes() for name in ("best.json", "trials.csv")}
+    (tmp_path / "out" / "best.json").unlink()
+    (tmp_path / "out" / "trials.csv").write_text("trial\n")
+    assert search("--max-trials", 3) == 0
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in whole} == whole
 
 
 def test_other_data_in_the_same_folder_are_refused(search, photos, tmp_path, capsys):
@@ -154,6 +185,8 @@ def test_other_data_in_the_same_folder_are_refused(search, photos, tmp_path, cap
         (("--max-trials", "0"), "--max-trials: from 1 to"),
         (("--seed", "-1"), "--seed: from 0 to"),
         (("--trial-time", "0"), "--trial-time: seconds above 0"),
+        (("--trial-time", "inf"), "--trial-time: seconds above 0"),
+        (("--set", "val_is_test=True"), "a search must not choose by test images"),
         (("--set", "z=1"), "--set z=1"),
         (("--set", "x=3"), "x: from 0 to 1"),
         (("--set", "x=0.5"), "leaves nothing of the space line"),
