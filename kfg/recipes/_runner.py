@@ -240,6 +240,6 @@ def check_writable(option: str, folder) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may probe the same folder
     except OSError as error:
         raise InputError(f"{option} {folder}: {error.strerror}") from error

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 RECORD = "kfg/record"  # a value of a trial that is none of its settings: what the worker has to tell, as JSON
 FAILED, COMPLETED, RUNNING, STOPPED, IDLE = "FAILED", "COMPLETED", "RUNNING", "STOPPED", "IDLE"
+FEWEST = 3  # draws before a Gaussian process is fitted
 NEVER = 10**9  # failures in a row that stop a search: KerasTuner would raise there, holding its lock
 
 
@@ -47,9 +48,13 @@ class Kept:
             self.trials[plain["trial_id"]] = trials.Trial.from_state(plain)
         self.set_state(state)
         self.records = state["records"]
-        ended = {name for name, one in self.trials.items() if one.status in (COMPLETED, FAILED)}
-        self.ongoing_trials = {k: one for k, one in self.ongoing_trials.items() if one.trial_id not in ended}
+        self._drop_ended()
         self.seen = {one.trial_id: time.monotonic() for one in self.ongoing_trials.values()}
+
+    def _drop_ended(self):
+        """Nobody has a trial that has ended, also where KerasTuner could not save that or was killed before it had."""
+        ended = set(self.end_order)
+        self.ongoing_trials = {k: one for k, one in self.ongoing_trials.items() if one.trial_id not in ended}
 
     def plain(self) -> dict:
         """Return the whole search as JSON has it."""
@@ -85,10 +90,12 @@ class Kept:
 
     def create_trial(self, tuner_id):
         with self.guard:
+            self._drop_ended()
             self._take_from_the_lost(tuner_id)
             trial = super().create_trial(tuner_id)
             if trial.status == STOPPED and self.ongoing_trials:
                 trial.status = IDLE  # another worker may still be lost: its trial is for this one then
+                self.tuner_ids.add(tuner_id)  # it will ask again, and wants an answer
             if trial.status == RUNNING:
                 self.seen[trial.trial_id] = time.monotonic()
             return trial
@@ -111,6 +118,7 @@ class Kept:
         """Take the result of a trial from the worker that has it; anybody else's, or a second one, is dropped."""
         with self.guard:
             record = json.loads(trial.hyperparameters.values.pop(RECORD))
+            self._drop_ended()
             own = self.ongoing_trials.get(record["worker"])
             if own is None or own.trial_id != trial.trial_id:
                 logger.warning(
@@ -134,7 +142,7 @@ class Random(Kept, oracles.RandomSearchOracle):
 
 
 class Bayesian(Kept, oracles.BayesianOptimizationOracle):
-    """Draws at first, then where a Gaussian process expects most."""
+    """A draw for each setting, then where a Gaussian process expects most; KerasTuner draws three for each."""
 
 
 class Hyperband(Kept, oracles.HyperbandOracle):
@@ -147,10 +155,18 @@ def _hyperband(epochs, max_trials, **arguments):
     return oracle
 
 
+def _bayesian(epochs, max_trials, *, hyperparameters, **arguments):
+    searched = [hp for hp in hyperparameters.space if not isinstance(hp, keras_tuner.engine.hyperparameters.Fixed)]
+    return Bayesian(
+        max_trials=max_trials, hyperparameters=hyperparameters, num_initial_points=max(FEWEST, len(searched)),
+        **arguments,
+    )  # fmt: skip
+
+
 # name -> function (epochs of a full trial, trials, arguments of all oracles) -> oracle
 ALGORITHMS = {
     "random": lambda epochs, max_trials, **arguments: Random(max_trials=max_trials, **arguments),
-    "bayesian": lambda epochs, max_trials, **arguments: Bayesian(max_trials=max_trials, **arguments),
+    "bayesian": _bayesian,
     "hyperband": _hyperband,
 }
 

@@ -7,6 +7,7 @@ import sys
 
 from kfg import quiet
 from kfg.errors import InputError
+from kfg.recipes._runner import MACHINE_ERRORS
 
 LOCAL = "local"  # the name of the one worker of a search on one machine
 
@@ -69,6 +70,11 @@ def main(argv=None, *, spaces=None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in MACHINE_ERRORS:
+            raise
+        print(f"error: {error.filename or args.out}: {error.strerror}; the same command goes on", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on", file=sys.stderr)
         return 130
@@ -99,9 +105,11 @@ def search(args, spaces) -> int:
     plan = planned.from_words(args, spaces)
     settings = plan.settings()
     if args.worker is not None:
-        client = spread.Client(args.chief, spread.worker_name(args.worker), patience=args.patience)
-        client.check(planning.digest(settings))
-        run_trials(client, plan, args, worker=args.worker, ended=Told(args.worker))
+        name = spread.worker_name(args.worker)
+        with planning.held(args.out / "trials" / name, refusal=f"another worker {name} is running there"):
+            client = spread.Client(args.chief, name, patience=args.patience)
+            client.check(planning.digest(settings))
+            run_trials(client, plan, args, worker=name, ended=Told(name))
         return 0
     with planning.held(args.out):
         planning.claim(args.out, settings, plan.data_name)
@@ -113,11 +121,10 @@ def search(args, spaces) -> int:
         )  # fmt: skip
         oracle.attach(args.out / table.STATE_FILE, lease=0.0 if args.chief is None else args.patience)
         shown = live.Live(args.out, oracle, plan, settings)
-        if not oracle.done():
-            if args.chief is None:
-                run_trials(oracle, plan, args, worker=LOCAL, ended=lambda *_: shown.ended())
-            else:
-                spread.serve(oracle, args.chief, ended=shown.ended)
+        if args.chief is not None:
+            spread.serve(oracle, args.chief, ended=shown.ended)
+        elif not oracle.done():
+            run_trials(oracle, plan, args, worker=LOCAL, ended=lambda *_: shown.ended())
         shown.finish()
         if args.finish:
             from kfg.search import finish

@@ -1,15 +1,17 @@
 """What a search shows while it runs and leaves when it ends."""
 
 import pathlib
+import time
 
 from kfg.errors import InputError
 from kfg.search import page, table
 
+PAGE_EVERY = 300.0  # seconds between two pages of a running search; its pictures take seconds
 ENOUGH = 10  # trials that failed before one completed: the search ends
 
 
 class Live:
-    """Prints a line per trial and keeps trials.csv and best.json up to date.
+    """Prints a line per trial and keeps trials.csv and best.json up to date, the page now and then.
 
     Args:
         folder: of the search.
@@ -21,25 +23,25 @@ class Live:
     def __init__(self, folder: pathlib.Path, oracle, plan, settings: dict):
         self.folder, self.oracle, self.plan, self.settings = folder, oracle, plan, settings
         self.printed = set()
+        self.page_due = time.monotonic() + PAGE_EVERY
         print(table.HEADER)
-        self._print()
+        self._update()  # a kill may have come between a trial's end and its row
 
     def ended(self) -> None:
         """Show the trials that have ended since the last call, if any.
 
         Raises:
-            InputError: the first ENOUGH trials failed, all of them.
+            InputError: the first ENOUGH trials failed, all of them, and no other one runs.
         """
-        if len(self.oracle.end_order) == len(self.printed):
-            return
-        found = self._print()
-        table.write_csv(self.folder / table.CSV_FILE, found)
-        winner = table.best(found, self.settings["objective"][1])
-        if winner:
-            table.write_best(self.folder / table.BEST_FILE, winner, self.settings, self.plan.full(winner["settings"]))
-        elif sum(row["status"] == "FAILED" for row in found) >= ENOUGH:
+        if len(self.oracle.end_order) != len(self.printed):
+            self._update()
+        hopeless = self.winner is None and len(self.printed) >= ENOUGH
+        if hopeless and not self.oracle.ongoing_trials:  # one of a healthier machine's may still complete
             page.write(self.folder)
-            raise InputError(self._all_failed(found))
+            raise InputError(self._all_failed())
+        if time.monotonic() > self.page_due:
+            page.write(self.folder)
+            self.page_due = time.monotonic() + PAGE_EVERY
 
     def finish(self) -> None:
         """Write the page and print the best trial.
@@ -47,31 +49,40 @@ class Live:
         Raises:
             InputError: there is none.
         """
-        found = self._found()
+        found = self._update()
         shown = page.write(self.folder)
-        if table.best(found, self.settings["objective"][1]) is None:
-            raise InputError(self._all_failed(found))
+        if self.winner is None:
+            raise InputError(self._all_failed())
         print(table.summary(found, self.settings))
         if not self.oracle.done():
             print("fewer than asked for: no other settings were found")
         print(f"page: {shown}")
         print(f"settings of the best: --set @{self.folder / table.BEST_FILE}")
 
+    def _update(self) -> list[dict]:
+        found = self._found()
+        self._print(found)
+        self.winner = table.best(found, self.settings["objective"][1])
+        if found:
+            table.write_csv(self.folder / table.CSV_FILE, found)
+        if self.winner:
+            settings = self.plan.full(self.winner["settings"])
+            table.write_best(self.folder / table.BEST_FILE, self.winner, self.settings, settings)
+        return found
+
     def _found(self):
         with self.oracle.guard:
             return table.rows(self.oracle.plain())
 
-    def _print(self):
-        found = self._found()
+    def _print(self, found):
         for at, row in enumerate(found):
             if row["trial"] not in self.printed and row["status"] != "RUNNING":
                 self.printed.add(row["trial"])
                 so_far = table.best(found[: at + 1], self.settings["objective"][1])
                 print(table.line(row, so_far and so_far["score"]), flush=True)
-        return found
 
-    def _all_failed(self, found) -> str:
-        failed = [row for row in found if row["status"] == "FAILED"]
+    def _all_failed(self) -> str:
+        failed = [row for row in self._found() if row["status"] == "FAILED"]
         if not failed:
             return f"{self.folder}: the space has no trial to offer"
         return f"all {len(failed)} trials failed, the first: {failed[0]['reason']} ({self.folder} keeps them)"

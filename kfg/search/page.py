@@ -1,5 +1,6 @@
 """Write what a search found: pictures and one self-contained search.html."""
 
+import math
 import pathlib
 
 from kfg.evaluation import figures
@@ -71,10 +72,11 @@ def _result(settings, found, winner) -> Safe:
     if winner:
         objective = settings["objective"][0]
         others = ", ".join(f"{name} {short(value)}" for name, value in winner["metrics"].items() if name != objective)
+        precise = _precision(objective, winner)
         command = f"python -m kfg.recipes.{settings['recipe']} --data DIR --rows {settings['row']} --set @best.json"
         parts += [
             markup.tiles([markup.tile(objective, f"{winner['score']:.4f}", f"trial {winner['trial']}")]),
-            markup.paragraph("On validation images; ", others, ".", note=True),
+            markup.paragraph("On validation images; ", others, ".", precise, note=True),
             markup.pairs((name, short(value)) for name, value in winner["values"].items()),
             markup.code(command),
         ]
@@ -84,6 +86,15 @@ def _result(settings, found, winner) -> Safe:
         )
         parts.append(markup.paragraph(text, note=True))
     return markup.joined(parts)
+
+
+def _precision(objective, winner) -> str:
+    """Say how far a share of so few images can be trusted."""
+    count, share = winner["metrics"].get("val_images"), winner["score"]
+    if not count or objective == "val_loss":
+        return ""
+    error = math.sqrt(share * (1 - share) / count)
+    return f" A share of {count:,.0f} images has a standard error of about {error:.3f}: smaller differences say little."
 
 
 def _mattered(judged, drawn) -> Safe:
@@ -137,7 +148,8 @@ def _method(head) -> Safe:
     pairs = [("data", f"{head['data']}, {settings['data']['images']:,} images, {settings['data']['classes']} classes")]
     pairs += [(name.replace("_", " "), "none" if settings[name] is None else settings[name]) for name in told]
     text = (
-        "KerasTuner chooses the settings; the first trial has the recipe's own. Each training is a process of its own "
+        "KerasTuner chooses the settings; the first trial has the recipe's own, but for what the space fixes. Each "
+        "training is a process of its own "
         "on training images, scored on validation images; test images are not looked at."
     )
     return markup.joined([markup.paragraph(text), markup.pairs(pairs)])

@@ -32,7 +32,8 @@ def parallel(found: list[dict], along: list, objective: str, direction: str) -> 
     axes.set_ylim(-0.28, 1.12)
     colours = matplotlib.colormaps["viridis"]
     winner = best(found, direction)
-    for row in sorted(found, key=lambda row: row is winner):
+    ended = [row for row in found if row["status"] != "RUNNING"]
+    for row in sorted(ended, key=lambda row: row is winner):
         places = [axis.at(row["values"].get(axis.name)) for axis in along]
         places = [ABSENT if math.isnan(place) else place for place in places]
         if row["status"] == "COMPLETED":

@@ -70,13 +70,15 @@ def serve(oracle, where: str, *, ended) -> None:
     if not bound:
         raise InputError(f"--chief {where}: the port is taken, or the address is not this machine's")
     server.start()
+    # a chief that was killed after the last trial and begun again: its workers still wait to hear of the end
+    listen_until = time.monotonic() + (2 * RETRY if oracle.done() else 0.0)
     print(f"chief at {where}; start workers with --worker ID --chief {where}", flush=True)
     try:
         while not service.stop_triggered and not oracle.done():
             time.sleep(TICK)
             ended()
         end = time.monotonic() + GOODBYE
-        while oracle.tuner_ids and time.monotonic() < end:
+        while time.monotonic() < listen_until or (oracle.tuner_ids and time.monotonic() < end):
             time.sleep(TICK)
     finally:
         server.stop(grace=1.0).wait()

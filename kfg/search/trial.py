@@ -70,7 +70,7 @@ class TrialJob(Job):
         self.tell(STARTED, None)
 
     def finish(self, index, images, *, batch_size: int, sections=(), examine=None) -> dict:
-        """Return {"val_macro_recall", "val_accuracy", "val_loss"} and the size of the work."""
+        """Return {"val_macro_recall", "val_accuracy", "val_loss"}, their images, and the size of the work."""
         val = index.where("val")
         batches = pipeline.evaluation_batches(
             pipeline.Chosen(images, val), index.labels[val], batch_size=batch_size
@@ -86,6 +86,7 @@ class TrialJob(Job):
             "val_macro_recall": float(recalls.mean()),
             "val_accuracy": float((answers.predicted == answers.labels).mean()),
             "val_loss": float(answers.losses.mean()),
+            "val_images": len(val),
             "parameters": self.model.count_params(),
             "epochs": callbacks.epochs(history),
         }
@@ -99,7 +100,7 @@ def main(request: Request, sender) -> None:
     """
     threading.Thread(target=_end_with_the_search, daemon=True).start()
     request.workdir.mkdir(parents=True, exist_ok=True)
-    log = os.open(request.workdir / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = os.open(request.workdir / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     faulthandler.enable()

@@ -57,6 +57,7 @@ class _Trial:
         record = {"settings": changes, "metrics": None, "scores": None, "reason": "", "traceback": ""}
         shutil.rmtree(self.folder, ignore_errors=True)  # of a try that was cut off
         for number in range(self.plan.executions):
+            alive["beat"]()  # trainings shorter than the time between two beats would give none
             request = self._request(changes, self.plan.seed + number)
             outcome = process.run(request, made, limit=left, **alive)
             if outcome.figures is None:
@@ -66,7 +67,8 @@ class _Trial:
             left = None if left is None else left - outcome.seconds
             (request.workdir / "split.csv").unlink(missing_ok=True)  # alike in all trials, and large
             if not self.plan.keeps_checkpoints:
-                shutil.rmtree(request.workdir / "checkpoint", ignore_errors=True)
+                for found in list(request.workdir.rglob("checkpoint")):
+                    shutil.rmtree(found)
         else:
             record["metrics"] = {name: statistics.fmean(one[name] for one in figures) for name in figures[0]}
             record["scores"] = [one[self.plan.objective] for one in figures]

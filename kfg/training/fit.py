@@ -8,7 +8,7 @@ import keras
 
 from kfg.errors import InputError
 from kfg.training import checkpoint
-from kfg.training.callbacks import History, StopOnNaN
+from kfg.training.callbacks import History, StopOnNaN, write_history
 from kfg.training.losses import Accuracy
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def train(
     state = checkpoint.read(last) if resume else None
     first_epoch = _begin(model, state, start_from)
     if first_epoch >= epochs or _had_stopped(state):
-        return _finished(model, state)
+        return _finished(model, state, history.path)
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
     model.fit(
@@ -146,10 +146,13 @@ def _had_stopped(state):
     return state is not None and state["callbacks"].get("EarlyStopping", {}).get("stopped_epoch", 0) > 0
 
 
-def _finished(model, state):
+def _finished(model, state, path):
+    """Bring back what a run that had ended left; its checkpoint may have come here without its history.csv."""
     best = checkpoint.best_weights(state)
     if best is not None:
         model.set_weights(best)
     else:
         model.optimizer.finalize_variable_values(model.trainable_variables)  # the average, where one is kept
-    return state["callbacks"]["History"]["rows"]
+    rows = state["callbacks"]["History"]["rows"]
+    write_history(rows, path)
+    return rows

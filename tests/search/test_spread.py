@@ -10,15 +10,7 @@ from reading import state, trials
 from test_survival import wait_for
 
 from kfg.errors import InputError
-from kfg.search import spread
-
-
-@pytest.fixture
-def where():
-    """Return a free address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+from kfg.search import plan, spread
 
 
 def test_two_workers_share_a_search_and_one_is_killed_half_way(start, search, where, tmp_path):
@@ -75,6 +67,25 @@ def test_a_chief_can_be_killed_and_started_again_and_a_worker_that_loses_it_ends
     assert capsys.readouterr().err == complaint
     assert " hasty " in calls.read_text()
     assert worker.poll() is None  # it has more patience
+
+
+def test_trainings_shorter_than_a_sign_of_life_keep_their_trial(start, search, where, tmp_path):
+    calls = tmp_path / "calls"
+    words = ("--max-trials", 2, "--executions", 8, "--patience", 3, "--chief", where)
+    words += ("--set", f"calls={calls}", "--set", "seconds=0.5")  # 0.75 s between two signs, 4 s and more in all
+    chief = start(*words)
+    other = start(*words, "--worker", "two", out=tmp_path / "two")
+    wait_for(calls.is_file)
+    assert search(*words, "--worker", "one", out=tmp_path / "one") == 0
+    assert (chief.wait(60), other.wait(60)) == (0, 0)  # a worker that waited hears of the end
+    assert len(calls.read_text().splitlines()) == 16
+
+
+def test_two_workers_of_one_name_in_one_folder(search, where, tmp_path, capsys):
+    with plan.held(tmp_path / "w" / "trials" / "one"):
+        assert search("--chief", where, "--worker", "one", out=tmp_path / "w") == 2
+    complaint = f"error: --out {tmp_path}/w/trials/one: another worker one is running there\n"
+    assert capsys.readouterr().err == complaint
 
 
 def test_a_busy_port_and_an_unreachable_chief_are_one_line(search, where, tmp_path, capsys):
