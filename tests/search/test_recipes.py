@@ -12,9 +12,10 @@ from PIL import Image
 from reading import state, trials
 
 from kfg.augment.policies import Policy
-from kfg.data import folder
+from kfg.data import audit, folder
 from kfg.files import read_json
 from kfg.recipes import spaces
+from kfg.search import trial
 from kfg.search.command import main
 from kfg.search.plan import Plan
 
@@ -69,6 +70,22 @@ def test_head_over_cached_features(pictures, tmp_path):
     assert main([*words, "--out", str(tmp_path / "b"), "--trial-time", "100"]) == 0
     kinds = sorted(path.suffix for path in (tmp_path / "b" / "cache").glob("features-*") if path.suffix != ".lock")
     assert kinds == [".float32", ".float32"]  # of the images, and of their one view: for all trials
+
+
+def test_finetune_trains_the_whole_net_after_its_head(pictures, tiny_trunk, tmp_path):
+    small = {"backbone": tiny_trunk, "image_size": (48, 48), "weights": "none", "head_epochs": 2, "epochs": 1}
+    plan = planned("folder", "finetune", **small)
+    request = trial.Request(
+        module="kfg.recipes.folder", recipe="folder", row="transfer", config=plan.configured(plan.changes({})), seed=0,
+        index=audit.duplicate_groups(folder.scan(pictures)), data_name="pictures", cache_dir=tmp_path / "cache",
+        workdir=tmp_path / "trial",
+    )  # fmt: skip
+    request.workdir.mkdir()
+    said = []
+    figures = trial._run(request, lambda *message: said.append(message))
+    assert (trial.STARTED, None) in said
+    assert (figures["epochs"], figures["val_images"]) == (1, 3)  # of the whole net
+    assert 0 <= figures["val_macro_recall"] <= 1
 
 
 def planned(recipe, name, **given):
