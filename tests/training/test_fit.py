@@ -94,9 +94,12 @@ def test_early_stopping_returns_the_best_epochs_weights(tmp_path):
 
 def test_a_finished_run_resumes_to_the_same_weights_without_training(tmp_path):
     whole, rows = train(tmp_path, stop_patience=2)
+    history = (tmp_path / "history.csv").read_text()
+    (tmp_path / "history.csv").unlink()  # as where the checkpoint alone was brought, which a longer trial goes on from
     again, again_rows = train(tmp_path, model=small_model(seed=9), stop_patience=2, resume=True)
     assert same(whole, again)
     assert again_rows == rows
+    assert (tmp_path / "history.csv").read_text() == history
 
 
 def test_history_is_a_row_per_epoch_with_the_rate_it_was_trained_with(tmp_path):
