@@ -4,6 +4,7 @@ import math
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from kfg.evaluation.figures import BLUE, FAINT, INK, ORANGE, short, styled
 from kfg.search.table import best
@@ -96,6 +97,7 @@ def progress(found: list[dict], objective: str, direction: str) -> Figure:
     axes.scatter(*zip(*completed, strict=True), s=14, color=BLUE, label="trial")
     so_far = [(at, best(found[: at + 1], direction)["score"]) for at, _ in completed]
     axes.step(*zip(*so_far, strict=True), where="post", color=ORANGE, label="best so far")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial")
     axes.set_ylabel(objective)
     axes.legend(frameon=False)

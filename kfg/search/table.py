@@ -135,10 +135,12 @@ def short(value) -> str:
     """Return a setting in few characters.
 
     Example:
-        >>> short(0.000123456), short("balanced"), short(64)
-        ('0.000123', 'balanced', '64')
+        >>> short(0.000123456), short("balanced"), short(64), short(4318752.0)
+        ('0.000123', 'balanced', '64', '4,318,752')
     """
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() else f"{value:.3g}"
+    return str(value)
 
 
 def _number(score) -> str:
