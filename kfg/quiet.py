@@ -1,11 +1,17 @@
 """Programs without TensorFlow's chatter, and without a traceback when they are interrupted."""
 
 import contextlib
+import logging
 import os
 import sys
 import warnings
 
 INTERRUPTED = "interrupted"
+
+
+def _no_retracing(record) -> bool:
+    """Pass all but the advice against tracing anew: each run of a command has a net of its own to trace."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextlib.contextmanager
@@ -17,6 +23,7 @@ def tensorflow_notes():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what it says later
     # Keras passes shuffle=True to its own validation loop and then warns that it is ignored
     warnings.filterwarnings("ignore", message=".shuffle=True. was passed, but will be ignored")
+    logging.getLogger("tensorflow").addFilter(_no_retracing)
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

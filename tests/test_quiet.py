@@ -1,10 +1,13 @@
-"""Ctrl-C while TensorFlow is imported: a stand-in for it is interrupted, or fails, at once."""
+"""Ctrl-C while TensorFlow is imported (a stand-in for it is interrupted, or fails, at once), and what it may say."""
 
+import logging
 import os
 import subprocess
 import sys
 
 import pytest
+
+from kfg import quiet
 
 PROGRAMS = (["kfg.recipes.fruit3", "--data", "photos"], ["kfg", "train", "photos"])
 
@@ -35,3 +38,12 @@ def test_a_library_that_imports_a_recipe_keeps_its_own_handler(tmp_path):
     script = "import sys, kfg.recipes; sys.exit(sys.excepthook is not sys.__excepthook__)"
     path = os.pathsep.join([str(tmp_path), *sys.path])
     assert subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}).returncode == 0
+
+
+def test_advice_against_tracing_anew_is_dropped_and_other_warnings_pass(caplog):
+    with quiet.tensorflow_notes():
+        pass
+    logger = logging.getLogger("tensorflow")
+    logger.warning("5 out of the last %d calls to f triggered tf.function retracing.", 35)
+    logger.warning("the disk is on fire")
+    assert [record.getMessage() for record in caplog.records] == ["the disk is on fire"]
