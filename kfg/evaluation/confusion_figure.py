@@ -36,7 +36,7 @@ def draw(confusion, classes) -> Figure:
     figure = Figure(figsize=(side, side))  # the axes fill it; labels stand outside and `save` crops to them
     axes = figure.add_axes((0, 0, 1, 1))
     images = _colours(axes, share, logarithmic=many)
-    _labels(axes, names, support, font)
+    _labels(axes, names, support, cell, font)
     if not many:
         _numbers(axes, confusion, share, images, font)
     _heading(figure, axes, confusion, images, many)
@@ -90,9 +90,12 @@ def _from(name, start):
     return matplotlib.colors.ListedColormap(matplotlib.colormaps[name](np.linspace(start, 0.9, 256)))
 
 
-def _labels(axes, names, support, font):
+def _labels(axes, names, support, cell, font):
     count = len(names)
-    axes.set_xticks(range(count), names, rotation=90 if count > 6 else 0, fontsize=font)
+    axes.set_xticks(range(count), names, fontsize=font)
+    widths = [label.get_window_extent().width / axes.figure.dpi for label in axes.get_xticklabels()]
+    if max(widths) > 0.95 * cell:
+        axes.tick_params(axis="x", rotation=90)
     axes.set_yticks(range(count), [f"{name}  {n}" for name, n in zip(names, support, strict=True)], fontsize=font)
     axes.tick_params(length=0, pad=2)
     axes.set_xlabel("named by the model")

@@ -1,4 +1,5 @@
 import io
+import itertools
 import subprocess
 import sys
 
@@ -32,6 +33,14 @@ def test_a_confusion_matrix_has_room_for_every_class(tmp_path, count):
     assert pixels >= 12 and labels[0].get_fontsize() * figures.DPI / 72 <= pixels  # names do not touch
     image = picture(figure, tmp_path)
     assert min(image.shape[:2]) > 300 and image.std() > 10
+
+
+@pytest.mark.parametrize("name", ["cat", "Louisiana_Waterthrush", "WWWWWWW"])
+@pytest.mark.parametrize("count", [2, 3, 6, 9])
+def test_names_below_a_confusion_matrix_do_not_touch(name, count):
+    figure = confusion_figure.draw(np.eye(count, dtype=int), [f"{name}{i}" for i in range(count)])
+    places = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(places))
 
 
 def test_a_cell_says_count_and_share_and_zero_cells_stay_empty():
