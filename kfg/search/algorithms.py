@@ -12,6 +12,7 @@ import threading
 import time
 
 import keras_tuner
+import numpy as np
 from keras_tuner import oracles
 from keras_tuner.src.engine import trial as trials
 
@@ -87,6 +88,13 @@ class Kept:
             if own.is_active(hp):
                 own.values[hp.name] = hp.default
         return own.values
+
+    def populate_space(self, trial_id):
+        """Give settings as a recipe takes them: KerasTuner's Gaussian process gives NumPy's numbers."""
+        response = super().populate_space(trial_id)
+        values = response.get("values") or {}
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+        return {**response, "values": plain}
 
     def create_trial(self, tuner_id):
         with self.guard:

@@ -7,6 +7,7 @@ import shutil
 import statistics
 import time
 
+from kfg.errors import InputError
 from kfg.search import process, trial
 from kfg.search.algorithms import COMPLETED, FAILED, IDLE, RECORD, STOPPED
 
@@ -56,9 +57,13 @@ class _Trial:
         changes = self.plan.changes(self.values)
         record = {"settings": changes, "metrics": None, "scores": None, "reason": "", "traceback": ""}
         shutil.rmtree(self.folder, ignore_errors=True)  # of a try that was cut off
+        try:
+            config = self.plan.configured(changes)
+        except InputError as error:  # settings that do not fit each other are a failed trial, not the search's end
+            return {**record, "reason": str(error), "seconds": 0.0}
         for number in range(self.plan.executions):
             alive["beat"]()  # trainings shorter than the time between two beats would give none
-            request = self._request(changes, self.plan.seed + number)
+            request = self._request(config, self.plan.seed + number)
             outcome = process.run(request, made, limit=left, **alive)
             if outcome.figures is None:
                 record |= {"reason": outcome.reason, "traceback": outcome.traceback}
@@ -74,13 +79,13 @@ class _Trial:
             record["scores"] = [one[self.plan.objective] for one in figures]
         return {**record, "seconds": round(time.monotonic() - begun, 2)}
 
-    def _request(self, changes, seed):
+    def _request(self, config, seed):
         plan, workdir = self.plan, self.folder / f"seed-{seed}"
         earlier = self._earlier(seed)
         if earlier:
             shutil.copytree(earlier, workdir / "checkpoint")
         return trial.Request(
-            module=plan.space.module, recipe=plan.recipe, row=plan.space.row, config=plan.configured(changes),
+            module=plan.space.module, recipe=plan.recipe, row=plan.space.row, config=config,
             seed=seed, index=plan.index, data_name=plan.data_name, cache_dir=self.cache_dir,
             workdir=workdir, max_params=plan.max_params, precision=plan.precision, resume=earlier is not None,
         )  # fmt: skip

@@ -19,6 +19,7 @@ def made(tmp_path):
         space = keras_tuner.HyperParameters()
         space.Float("x", 0.0, 1.0, default=0.5)
         space.Float("y", 0.0, 1.0, default=0.5)
+        space.Int("n", 2, 8, default=5)
         space.Fixed("kfg/search", "digest")
         oracle = algorithms.oracle(
             name, space, objective="val_loss", direction="min", seed=0, max_trials=max_trials, epochs=9
@@ -76,6 +77,8 @@ def test_a_gaussian_process_chooses_after_a_draw_for_each_setting(made):
             end(one, "one", trial, trial.hyperparameters.values["x"])
     assert seen["bayesian"][:3] == seen["random"][:3]
     assert seen["bayesian"][3:] != seen["random"][3:]
+    types = {type(value) for values in seen["bayesian"] for value in values.values()}
+    assert types == {float, int, str}  # a recipe refuses NumPy's
     assert min(values["x"] for values in seen["bayesian"][3:]) < min(values["x"] for values in seen["random"][:3])
 
 

@@ -64,6 +64,17 @@ def test_failures_are_trials_with_a_reason_and_never_the_best(search, tmp_path):
     assert "in run\n" in raised["traceback"]
 
 
+def test_settings_that_the_recipe_refuses_are_a_failed_trial(search, monkeypatch, tmp_path):
+    wide = dataclasses.replace(
+        fake_recipe.SPACES["fake"]["line"], suggest=lambda hp: {"x": hp.Choice("x", [0.5, 3.0], default=3.0)}
+    )
+    monkeypatch.setitem(fake_recipe.SPACES["fake"], "line", wide)
+    assert search("--max-trials", 2) == 0
+    refused, good = trials(tmp_path / "out")
+    assert (refused["status"], refused["reason"]) == ("FAILED", "--set x: from 0 to 1, got 3.0")
+    assert (good["status"], good["score"]) == ("COMPLETED", "0.5")
+
+
 def test_a_trial_over_its_time_is_ended(search, tmp_path):
     assert search("--max-trials", 1, "--set", "kind=slow", "--trial-time", 0.3) == 2
     (row,) = trials(tmp_path / "out")
