@@ -40,10 +40,11 @@ def test_a_library_that_imports_a_recipe_keeps_its_own_handler(tmp_path):
     assert subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}).returncode == 0
 
 
-def test_advice_against_tracing_anew_is_dropped_and_other_warnings_pass(caplog):
+def test_advice_against_tracing_anew_is_dropped_and_other_warnings_pass(caplog, monkeypatch):
     with quiet.tensorflow_notes():
         pass
     logger = logging.getLogger("tensorflow")
+    monkeypatch.setattr(logger, "propagate", True)  # to caplog; TensorFlow, once imported, has a handler of its own
     logger.warning("5 out of the last %d calls to f triggered tf.function retracing.", 35)
     logger.warning("the disk is on fire")
     assert [record.getMessage() for record in caplog.records] == ["the disk is on fire"]
