@@ -86,7 +86,6 @@ def main(recipe, argv=None) -> int:
     """
     args = parser(recipe).parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # every row is a new model, it warns of their tracing
     current = []
     try:
         for job in jobs(recipe, args):
