@@ -46,7 +46,6 @@ def test_advice_against_tracing_anew_is_dropped_and_other_warnings_pass(caplog, 
     logger = logging.getLogger("tensorflow")
     monkeypatch.setattr(logger, "propagate", True)  # to caplog; TensorFlow, once imported, has a handler of its own
     caplog.set_level(logging.WARNING, logger="tensorflow")
-    monkeypatch.setattr(logger, "disabled", False)
     logger.warning("5 out of the last %d calls to f triggered tf.function retracing.", 35)
     logger.warning("the disk is on fire")
     assert [record.getMessage() for record in caplog.records] == ["the disk is on fire"]

@@ -49,13 +49,7 @@ class Kept:
             self.trials[plain["trial_id"]] = trials.Trial.from_state(plain)
         self.set_state(state)
         self.records = state["records"]
-        self._drop_ended()
         self.seen = {one.trial_id: time.monotonic() for one in self.ongoing_trials.values()}
-
-    def _drop_ended(self):
-        """Nobody has a trial that has ended, also where KerasTuner could not save that or was killed before it had."""
-        ended = set(self.end_order)
-        self.ongoing_trials = {k: one for k, one in self.ongoing_trials.items() if one.trial_id not in ended}
 
     def plain(self) -> dict:
         """Return the whole search as JSON has it."""
@@ -98,7 +92,6 @@ class Kept:
 
     def create_trial(self, tuner_id):
         with self.guard:
-            self._drop_ended()
             self._take_from_the_lost(tuner_id)
             trial = super().create_trial(tuner_id)
             if trial.status == STOPPED and self.ongoing_trials:
@@ -126,7 +119,6 @@ class Kept:
         """Take the result of a trial from the worker that has it; anybody else's, or a second one, is dropped."""
         with self.guard:
             record = json.loads(trial.hyperparameters.values.pop(RECORD))
-            self._drop_ended()
             own = self.ongoing_trials.get(record["worker"])
             if own is None or own.trial_id != trial.trial_id:
                 logger.warning(
@@ -137,6 +129,8 @@ class Kept:
             self.records[own.trial_id] = record
             if own.status == COMPLETED:
                 super().update_trial(own.trial_id, record["metrics"])
+            # before KerasTuner saves, not after: neither a kill nor a failed save leaves an ended trial with its worker
+            del self.ongoing_trials[record["worker"]]
             super().end_trial(own)
 
     def done(self) -> bool:

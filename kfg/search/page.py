@@ -148,8 +148,8 @@ def _method(head) -> Safe:
     pairs = [("data", f"{head['data']}, {settings['data']['images']:,} images, {settings['data']['classes']} classes")]
     pairs += [(name.replace("_", " "), "none" if settings[name] is None else settings[name]) for name in told]
     text = (
-        "KerasTuner chooses the settings; the first trial has the recipe's own, but for what the space fixes. Each "
-        "training is a process of its own "
-        "on training images, scored on validation images; test images are not looked at."
+        "KerasTuner chooses the settings; the first trial has the recipe's own, but for what the space fixes. "
+        "Each training is a process of its own on training images, scored on validation images; "
+        "test images are not looked at."
     )
     return markup.joined([markup.paragraph(text), markup.pairs(pairs)])

@@ -163,7 +163,7 @@ def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
     """
     path = folder / table.SETTINGS_FILE
     if path.is_file():
-        found = table.read(folder)[0]["settings"]
+        found = table.head(folder)["settings"]
         for key, wanted in settings.items():
             if found.get(key) != wanted:
                 what = _difference(key, found.get(key), wanted)

@@ -13,20 +13,29 @@ HYPERBAND_EPOCHS = "tuner/epochs"
 PREFIXES = ("kfg/", "tuner/")  # values that are no settings
 
 
-def read(folder: pathlib.Path) -> tuple[dict, dict]:
-    """Return what decides a search, and its state; from a running one, the state after its last change.
+def head(folder: pathlib.Path) -> dict:
+    """Return what decides a search, {"settings", "data"}.
 
     Raises:
         InputError: no search there.
     """
     if not (folder / SETTINGS_FILE).is_file():
         raise InputError(f"{folder}: holds no search, {SETTINGS_FILE} is missing")
-    head = read_json(folder / SETTINGS_FILE)
-    if not isinstance(head, dict) or not isinstance(head.get("settings"), dict):
+    found = read_json(folder / SETTINGS_FILE)
+    if not isinstance(found, dict) or not isinstance(found.get("settings"), dict):
         raise InputError(f"{folder / SETTINGS_FILE}: not of a search, it has no settings")
-    state = folder / STATE_FILE
+    return found
+
+
+def read(folder: pathlib.Path) -> tuple[dict, dict]:
+    """Return the head of a search, and its state; from a running one, the state after its last change.
+
+    Raises:
+        InputError: no search there.
+    """
+    decides, state = head(folder), folder / STATE_FILE
     empty = {"trials": [], "records": {}, "start_order": [], "hyperparameters": {"space": []}}
-    return head, read_json(state) if state.is_file() else empty
+    return decides, read_json(state) if state.is_file() else empty
 
 
 def rows(state: dict) -> list[dict]:
