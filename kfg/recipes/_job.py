@@ -170,7 +170,8 @@ class Job:
         key = (build().count_params(), batch_size)
         if key not in self.data.precisions:
             self.data.precisions[key] = precision.choose(compiled, batch_size=batch_size)
-            print(f"precision: {self.data.precisions[key][0]}")
+            chosen, jit_compile, _ = self.data.precisions[key]
+            print(f"precision: {chosen}{' with XLA' if jit_compile else ''}")
         return self.data.precisions[key]
 
     def _write_environment(self, chosen, jit_compile, rates):

@@ -1,6 +1,7 @@
 import logging
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -29,27 +30,32 @@ def test_unknown_names_are_listed():
         pass
 
 
-def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
-    def build(jit_compile):
-        layers = [
-            keras.Input((4, 4, 3)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(2, activation="softmax", dtype="float32"),
-        ]
-        model = keras.Sequential(layers)
-        fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=0.1))
-        return model
+@pytest.fixture
+def deterministic():
+    tf.config.experimental.enable_op_determinism()
 
-    chosen, jit_compile, rates = precision.choose(build, batch_size=4)
-    assert set(rates) == {"float32", "bfloat16"} and min(rates.values()) > 0
-    assert rates[chosen] == max(rates.values()) and jit_compile is False
-    for fastest in rates:
 
-        def rate(model, batch_size, fastest=fastest):
-            return 2.0 if keras.config.dtype_policy().compute_dtype == fastest else 1.0
+def dense(jit_compile):
+    """Return a net without convolutions."""
+    layers = [
+        keras.Input((4, 4, 3)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, activation="softmax", dtype="float32"),
+    ]
+    model = keras.Sequential(layers, name="xla" if jit_compile else "plain")
+    fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=0.1), jit_compile=jit_compile)
+    return model
 
-        monkeypatch.setattr(precision, "training_rate", rate)
-        assert precision.choose(build, batch_size=4)[0] == fastest
+
+def pooling(jit_compile):
+    """Return a net whose gradient XLA has in no deterministic form."""
+    layers = [
+        keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 3, padding="same"), keras.layers.MaxPooling2D(),
+        keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax", dtype="float32"),
+    ]  # fmt: skip
+    model = keras.Sequential(layers)
+    fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=0.1), jit_compile=jit_compile)
+    return model
 
 
 def cropping(jit_compile):
@@ -58,31 +64,62 @@ def cropping(jit_compile):
     box = keras.layers.Dense(4, trainable=False)(keras.layers.GlobalAveragePooling2D()(images))
     x = keras.layers.Flatten()(CropAndResize((2, 2))([images, box]))
     answer = keras.layers.Dense(2, activation="softmax", dtype="float32")(x)
-    model = keras.Model(images, answer, name="xla" if jit_compile else "plain")
+    model = keras.Model(images, answer)
     fit.compile_classifier(model, optimizer=keras.optimizers.SGD(learning_rate=0.1), jit_compile=jit_compile)
     return model
 
 
-def test_a_candidate_that_xla_cannot_compile_is_left_out_in_a_line(monkeypatch, caplog):
-    def forward(model, batch_size):
-        # not Keras's step: with deterministic operations, as another test may have asked for, Keras leaves XLA out
-        tf.function(model, jit_compile=model.name == "xla")(tf.zeros((batch_size, 4, 4, 3)))
-        return 1.0
+def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
+    chosen, jit_compile, rates = precision.choose(dense, batch_size=4)
+    assert set(rates) == {"float32", "float32+xla", "bfloat16"} and min(rates.values()) > 0
+    assert rates[f"{chosen}{'+xla' if jit_compile else ''}"] == max(rates.values())
+    for fastest in rates:
 
-    monkeypatch.setattr(precision, "training_rate", forward)
-    monkeypatch.setattr(precision, "candidates", lambda: [("float32", True), ("float32", False)])
+        def rate(model, batch_size, fastest=fastest):
+            name = keras.config.dtype_policy().compute_dtype + ("+xla" if model.name == "xla" else "")
+            return 2.0 if name == fastest else 1.0
+
+        monkeypatch.setattr(precision, "training_rate", rate)
+        chosen, jit_compile, _ = precision.choose(dense, batch_size=4)
+        assert f"{chosen}{'+xla' if jit_compile else ''}" == fastest
+
+
+def test_on_a_cpu_xla_is_tried_on_nets_without_convolutions_only():
+    assert ("float32", True) in precision.candidates(dense(False))
+    assert precision.candidates(pooling(False)) == [("float32", False), ("bfloat16", False)]
+
+
+@pytest.mark.parametrize("build", [cropping, pooling])
+def test_a_candidate_that_xla_cannot_compile_is_left_out_in_a_line(deterministic, monkeypatch, caplog, build):
+    monkeypatch.setattr(precision, "candidates", lambda model: [("float32", True), ("float32", False)])
     with caplog.at_level(logging.WARNING):
-        chosen, jit_compile, rates = precision.choose(cropping, batch_size=2)
+        chosen, jit_compile, rates = precision.choose(build, batch_size=2)
     assert (chosen, jit_compile, list(rates)) == ("float32", False, ["float32"])
     assert caplog.messages == ["precision float32+xla left out: XLA cannot compile this net"]
 
 
-@pytest.mark.parametrize("jit_compile, message", [(True, "Incompatible shapes"), (False, precision.NOT_IN_XLA)])
-def test_another_invalid_argument_is_raised(monkeypatch, jit_compile, message):
+@pytest.mark.parametrize("jit_compile, message", [(True, "Incompatible shapes"), (False, precision.NOT_IN_XLA[0])])
+@pytest.mark.parametrize("kind", [tf.errors.InvalidArgumentError, tf.errors.UnimplementedError])
+def test_another_refusal_is_raised(monkeypatch, jit_compile, message, kind):
     def fails(model, batch_size):
-        raise tf.errors.InvalidArgumentError(None, None, message)
+        raise kind(None, None, message)
 
-    monkeypatch.setattr(precision, "candidates", lambda: [("float32", jit_compile), ("float32", False)])
+    monkeypatch.setattr(precision, "candidates", lambda model: [("float32", jit_compile), ("float32", False)])
     monkeypatch.setattr(precision, "training_rate", fails)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+    with pytest.raises(kind, match=message):
         precision.choose(lambda jit_compile: None, batch_size=2)
+
+
+def test_xla_trains_to_the_same_weights_each_time(deterministic):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (12, 4, 4, 3), dtype=np.uint8), rng.integers(0, 2, 12)
+
+    def weights(jit_compile):
+        keras.utils.set_random_seed(1)
+        model = dense(jit_compile)
+        model.fit(images, labels, batch_size=4, epochs=2, verbose=0)
+        return model.get_weights()
+
+    np.testing.assert_equal(weights(True), weights(True))
+    for ours, plain in zip(weights(True), weights(False), strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-4)
