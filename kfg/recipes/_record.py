@@ -13,8 +13,8 @@ from kfg.training import callbacks
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
 
 
-def record(job: Job) -> None:
-    """Put a finished run into results.jsonl, in the place of an older row of the same settings.
+def record(job: Job) -> dict:
+    """Put a finished run into results.jsonl, in the place of an older row of the same settings; return its row.
 
     Called for every finished run, new or not: a kill may have come between its report and its row.
     """
@@ -38,3 +38,4 @@ def record(job: Job) -> None:
     }
     others = [other for other in ledger.read_results(job.out) if not settings.items() <= other.items()]
     write_text(path, "".join(json.dumps(one) + "\n" for one in [*others, row]))
+    return row

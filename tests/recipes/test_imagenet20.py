@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from kfg import __main__, export
+from kfg import __main__, export, ledger
 from kfg.augment.policies import Policy
 from kfg.data import folder
 from kfg.recipes import _runner, imagenet20
@@ -117,7 +118,11 @@ def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos
     comparison = json.loads((tmp_path / "imagenet20" / "arms.json").read_text())
     assert comparison["runs"] == 2 and comparison["images"] == 36
     assert comparison["groups"]["targeted"]["answers"] + comparison["groups"]["other"]["answers"] == 36
-    assert "targeted against uniform" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "targeted against uniform" in said
+    top1 = [row["metrics"]["top1"]["value"] for row in ledger.read_results(tmp_path) if row["row"] == "arm-none"]
+    mean, spread = 100 * statistics.fmean(top1), 100 * statistics.stdev(top1)
+    assert f"arm-none: test top-1 {mean:.2f} ± {spread:.2f} (n = 2)" in said
     assert (tmp_path / "imagenet20" / "arms.html").is_file()
 
 
