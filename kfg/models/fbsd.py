@@ -11,7 +11,7 @@ from kfg.errors import InputError
 from kfg.layers.diversification import Diversification
 from kfg.layers.strip_attention import StripAttention
 from kfg.layers.top_k_pooling import TopKPooling2D
-from kfg.models import backbones
+from kfg.models import backbones, torch_values
 from kfg.models.branched import ANSWER, Branch, BranchedClassifier
 from kfg.models.copying import copied
 
@@ -135,8 +135,9 @@ def _boosted(trunk, taps, *, strip_axis, alpha, beta):
 def _conv_block(x, width, name):
     # momentum: torch's 0.01, of the new part, is 0.99 here
     for i, (filters, kernel) in enumerate(((width // 2, 1), (width, 3)), start=1):
+        start = torch_values.kernel()
         x = layers.Conv2D(
-            filters, kernel, padding="same", use_bias=False, kernel_initializer=_uniform(), name=f"{name}_conv{i}"
+            filters, kernel, padding="same", use_bias=False, kernel_initializer=start, name=f"{name}_conv{i}"
         )(x)
         x = layers.BatchNormalization(momentum=0.99, epsilon=1e-5, name=f"{name}_bn{i}")(x)
         x = layers.ReLU(name=f"{name}_relu{i}")(x)
@@ -155,16 +156,4 @@ def _normalised(x, name):
 
 
 def _dense(x, units, name):
-    bound = x.shape[-1] ** -0.5
-    return layers.Dense(
-        units,
-        kernel_initializer=_uniform(),
-        bias_initializer=keras.initializers.RandomUniform(-bound, bound),
-        name=name,
-        dtype="float32",
-    )(x)
-
-
-def _uniform():
-    """Return torch's initial values of a kernel, U(+-1 / sqrt(inputs))."""
-    return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
+    return layers.Dense(units, name=name, dtype="float32", **torch_values.of(x.shape[-1]))(x)

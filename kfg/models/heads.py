@@ -6,6 +6,7 @@ The logits' layer is called "head" in all of them; `backbones.classifier` puts t
 from keras import layers
 
 from kfg.errors import InputError
+from kfg.models import torch_values
 
 # torch's LeakyReLU has slope 0.01, Keras's 0.3
 ACTIVATIONS = {
@@ -30,7 +31,7 @@ def linear(*, dropout: float = 0.0):
 
 
 def hidden(*, units: int, dropout: float = 0.0):
-    """Make the fruit3 study's head: a dense layer with ReLU, dropout, then the logits.
+    """Make the fruit3 study's head: a dense layer with ReLU, dropout, then the logits; weights begin as torch's.
 
     Args:
         units: int >= 1; the study has 256.
@@ -40,8 +41,8 @@ def hidden(*, units: int, dropout: float = 0.0):
     """
 
     def head(features, num_classes):
-        x = _dense(units, "hidden", activation="relu")(features)
-        return _dense(num_classes, "head")(_dropped(x, dropout, "hidden_dropout"))
+        x = _dense(units, "hidden", activation="relu", **torch_values.of(features.shape[-1]))(features)
+        return _dense(num_classes, "head", **torch_values.of(units))(_dropped(x, dropout, "hidden_dropout"))
 
     return head
 
@@ -71,9 +72,9 @@ def activated(activation: str, *, dropout: float, features_dropout: float = 0.0)
     return head
 
 
-def _dense(units, name, activation=None):
+def _dense(units, name, **options):
     # float32 whatever the precision: a head costs nothing, and half precision loses the tail of 258 classes
-    return layers.Dense(units, activation=activation, name=name, dtype="float32")
+    return layers.Dense(units, name=name, dtype="float32", **options)
 
 
 def _dropped(x, rate, name):
