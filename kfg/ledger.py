@@ -49,7 +49,7 @@ def table(recipe_name: str, results) -> str:
     for name, row in recipe.ROWS.items():
         top1, loss = (row.reported.get(key) for key in ("top1", "loss"))
         paper = ["-" if top1 is None else f"{100 * top1:.2f}", "-" if loss is None else f"{loss:.3f}"]
-        measured = [figures(group) for group in by_settings([result for result in ours if result["row"] == name])]
+        measured = [_cell(group) for group in by_settings([result for result in ours if result["row"] == name])]
         lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else 'not measured'}")
         lines += [f"{'':<{width + 23}}   {more}" for more in measured[1:]]
     lines += ["", "Ours are on the data named: beside the study's figures, which are on its own."]
@@ -75,11 +75,15 @@ def by_settings(results) -> list[list[dict]]:
     return list(groups.values())
 
 
-def figures(results) -> str:
-    """Return top-1 in percent, mean ± sd over results of equal settings, loss, data and the settings that matter."""
+def spread(results) -> str:
+    """Return mean and standard deviation of the test top-1 of results of equal settings, in percent."""
     top1 = [100 * result["metrics"]["top1"]["value"] for result in results]
-    spread = f" ± {statistics.stdev(top1):.2f}" if len(top1) > 1 else ""
+    deviation = f" ± {statistics.stdev(top1):.2f}" if len(top1) > 1 else ""
+    return f"{statistics.fmean(top1):.2f}{deviation} (n = {len(top1)})"
+
+
+def _cell(results) -> str:
     loss = statistics.fmean(result["metrics"]["loss"]["value"] for result in results)
     config, data = results[0]["config"], results[0]["data"]["name"]
     settings = ", ".join(f"{key} {config[key]:g}" for key in SHOWN if key in config)
-    return f"{statistics.fmean(top1):.2f}{spread} (n = {len(top1)}), {loss:.3f}, {data}, {settings}"
+    return f"{spread(results)}, {loss:.3f}, {data}, {settings}"

@@ -119,7 +119,8 @@ def _check_alike(run_folders) -> None:
     for path in run_folders:
         settings = read_json(path / "config.json")
         config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
-        trained_in = read_json(path / "env.json")["precision"]
+        made = read_json(path / "env.json")
+        trained_in = made["precision"] + ("+xla" if made["jit_compile"] else "")
         alike = {**config, "data": settings["data"], "folds": settings["folds"], "trained in": trained_in}
         first = first or alike
         different = [key for key in alike if alike[key] != first.get(key)]

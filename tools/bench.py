@@ -135,7 +135,7 @@ def train(args) -> bool:
 
         return work
 
-    chosen, jit_compile, rates = precision.choose(compiled, batch_size=BATCH)
+    chosen, jit_compile, rates = precision.choose(compiled, precision.candidates(compiled()), batch_size=BATCH)
     print(
         f"auto: {chosen}{' with XLA' if jit_compile else ''} of {', '.join(f'{k} {v:.1f}/s' for k, v in rates.items())}"
     )

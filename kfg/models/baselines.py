@@ -2,7 +2,7 @@
 
 All take raw pixels and normalise them inside. Sources: the studies' printed layer tables; retail258's baseline is the
 CIFAR tutorial net of its repository at 128 pixels. Every count is checked in the tests. Weights begin with torch's
-values: from Keras's, which are two to three times as large, fruit3's CNN was still at chance after an epoch.
+values: from Keras's, which are 1.2 to 2.4 times as large, fruit3's CNN was still at chance after an epoch.
 """
 
 import keras

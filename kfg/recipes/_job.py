@@ -167,9 +167,12 @@ class Job:
             fit.compile_classifier(model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
             return model
 
-        key = (build().count_params(), batch_size)
+        net = build()
+        key = (tuple(type(layer).__name__ for layer in net.layers), net.count_params(), batch_size)
+        options = precision.candidates(net)
+        del net  # may be large, and so may be those to come
         if key not in self.data.precisions:
-            self.data.precisions[key] = precision.choose(compiled, batch_size=batch_size)
+            self.data.precisions[key] = precision.choose(compiled, options, batch_size=batch_size)
             chosen, jit_compile, _ = self.data.precisions[key]
             print(f"precision: {chosen}{' with XLA' if jit_compile else ''}")
         return self.data.precisions[key]

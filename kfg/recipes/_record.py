@@ -33,7 +33,7 @@ def record(job: Job) -> dict:
         "export_difference": read_json(job.workdir / EXPORT_CHECK)["largest_difference"],
         "epochs": callbacks.epochs(history),
         "seconds": round(callbacks.seconds(history), 1),
-        "trained_in": made["precision"],
+        "trained_in": made["precision"] + ("+xla" if made["jit_compile"] else ""),
         **{name: made[name] for name in ("device", "versions")},
     }
     others = [other for other in ledger.read_results(job.out) if not settings.items() <= other.items()]

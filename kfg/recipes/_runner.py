@@ -93,7 +93,7 @@ def main(recipe, argv=None) -> int:
             current[:] = [job]
             results.append(run_one(recipe, job))
             current.clear()
-        _tell_spread(results)
+        tell_spread(results)
         if hasattr(recipe, "summarise"):
             recipe.summarise(args.out)
     except InputError as error:
@@ -172,12 +172,14 @@ def run_one(recipe, job) -> dict:
     return result
 
 
-def _tell_spread(results) -> None:
-    """Print mean and standard deviation of each row that ran more than once."""
+def tell_spread(results) -> None:
+    """Print mean and standard deviation, over seeds and folds alike, of each row that ran more than once."""
     for name in dict.fromkeys(result["row"] for result in results):
-        for group in ledger.by_settings([result for result in results if result["row"] == name]):
-            if len(group) > 1:
-                print(f"{name}: test top-1 {ledger.figures(group)}")
+        runs = [result for result in results if result["row"] == name]
+        if len(runs) > 1:
+            for group in ledger.by_settings(runs):
+                trained_in = group[0]["trained_in"]
+                print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {ledger.spread(group)}")
 
 
 def _run_unfinished(recipe, job) -> None:

@@ -48,6 +48,8 @@ class Kept:
             plain = {**plain, "hyperparameters": {**space, "values": plain["values"]}, "message": None}
             self.trials[plain["trial_id"]] = trials.Trial.from_state(plain)
         self.set_state(state)
+        ended = set(self.end_order)  # one of an earlier version still lists the last trial that ended
+        self.ongoing_trials = {key: one for key, one in self.ongoing_trials.items() if one.trial_id not in ended}
         self.records = state["records"]
         self.seen = {one.trial_id: time.monotonic() for one in self.ongoing_trials.values()}
 

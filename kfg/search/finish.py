@@ -27,10 +27,12 @@ def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) ->
     _data.be_deterministic()
     data = _data.Data(index=plan.index, name=plan.data_name, cache_dir=cache_dir)
     config = replaced(plan.config, tuples(best["settings"]))
+    results = []
     for seed in range(plan.seed, plan.seed + runs):
         job = Job(
             recipe=plan.recipe, row=f"{plan.space_name}-searched", config=config,
             seed=seed, data=data, out=folder, resume=True, note=note, max_params=plan.max_params,
             precision=plan.precision,
         )  # fmt: skip
-        _runner.run_one(recipe, job)
+        results.append(_runner.run_one(recipe, job))
+    _runner.tell_spread(results)

@@ -16,9 +16,11 @@ logger = logging.getLogger(__name__)
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 CHOICES = (*POLICIES, "auto")
 # in XLA's refusals: it has no tf.image.crop_and_resize, and nothing deterministic for some gradients
-NOT_IN_XLA = ("Detected unsupported operations", "deterministic XLA implementation")
+NOT_IN_XLA = (
+    "Detected unsupported operations", "deterministic XLA implementation", "have a deterministic implementation",
+)  # fmt: skip
 PROBE_STEPS = 3
-PROBE_IMAGES = 32  # a step this small already shows which format is faster; larger ones cost seconds
+PROBE_IMAGES = 32  # a step this small already shows which number format is faster; larger ones cost seconds
 
 
 @contextlib.contextmanager
@@ -67,7 +69,7 @@ def candidates(model) -> list[tuple[str, bool]]:
     return formats if convolutions else [*formats, ("float32", True)]
 
 
-def choose(build, *, batch_size: int) -> tuple[str, bool, dict[str, float]]:
+def choose(build, options, *, batch_size: int) -> tuple[str, bool, dict[str, float]]:
     """Time training steps of each candidate on random images and return the fastest.
 
     Depthwise convolutions lose by half precision on a CPU and dense ones gain, so only a measurement tells. A
@@ -75,17 +77,20 @@ def choose(build, *, batch_size: int) -> tuple[str, bool, dict[str, float]]:
     max-pooling's gradient, of which XLA has no deterministic form.
 
     Args:
-        build: function () -> compiled model; called inside each candidate's scope with jit_compile=.
+        build: function jit_compile -> compiled model; called inside each option's scope.
+        options: (precision, jit_compile) to time, as `candidates` names them.
         batch_size: images of a training step.
     Returns:
         (precision, jit_compile, images/s of each candidate that runs).
     """
     rates = {}
-    for option in candidates(build(False)):
+    # XLA's gain is one of steps, not of images: only the real batch shows it
+    images = batch_size if any(xla for _, xla in options) else min(batch_size, PROBE_IMAGES)
+    for option in options:
         precision, jit_compile = option
         try:
             with scope(precision):
-                rates[option] = training_rate(build(jit_compile), min(batch_size, PROBE_IMAGES))
+                rates[option] = training_rate(build(jit_compile), images)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not (jit_compile and any(words in error.message for words in NOT_IN_XLA)):
                 raise

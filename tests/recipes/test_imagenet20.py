@@ -122,7 +122,7 @@ def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos
     assert "targeted against uniform" in said
     top1 = [row["metrics"]["top1"]["value"] for row in ledger.read_results(tmp_path) if row["row"] == "arm-none"]
     mean, spread = 100 * statistics.fmean(top1), 100 * statistics.stdev(top1)
-    assert f"arm-none: test top-1 {mean:.2f} ± {spread:.2f} (n = 2)" in said
+    assert f"arm-none, float32: test top-1 in percent, mean ± sd of all runs: {mean:.2f} ± {spread:.2f} (n = 2)" in said
     assert (tmp_path / "imagenet20" / "arms.html").is_file()
 
 

@@ -67,6 +67,15 @@ def test_a_trial_whose_end_could_not_be_saved_is_not_run_again(made, monkeypatch
     assert oracle.trials["0"].score == 1.0
 
 
+def test_a_file_that_lists_an_ended_trial_as_running_does_not_run_it_again(made, tmp_path):
+    oracle = made(2)
+    end(oracle, "one", oracle.create_trial("one"), 1.0)
+    state = json.loads((tmp_path / "oracle.json").read_text())
+    assert state["ongoing_trials"] == {}
+    (tmp_path / "oracle.json").write_text(json.dumps({**state, "ongoing_trials": {"one": "0"}}))  # as it once was
+    assert made(2).create_trial("one").trial_id == "1"
+
+
 def test_a_gaussian_process_chooses_after_a_draw_for_each_setting(made):
     oracle, draws = made(9, name="bayesian"), made(9)
     seen = {"bayesian": [], "random": []}

@@ -70,7 +70,8 @@ def cropping(jit_compile):
 
 
 def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
-    chosen, jit_compile, rates = precision.choose(dense, batch_size=4)
+    options = precision.candidates(dense(False))
+    chosen, jit_compile, rates = precision.choose(dense, options, batch_size=4)
     assert set(rates) == {"float32", "float32+xla", "bfloat16"} and min(rates.values()) > 0
     assert rates[f"{chosen}{'+xla' if jit_compile else ''}"] == max(rates.values())
     for fastest in rates:
@@ -80,8 +81,16 @@ def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
             return 2.0 if name == fastest else 1.0
 
         monkeypatch.setattr(precision, "training_rate", rate)
-        chosen, jit_compile, _ = precision.choose(dense, batch_size=4)
+        chosen, jit_compile, _ = precision.choose(dense, options, batch_size=4)
         assert f"{chosen}{'+xla' if jit_compile else ''}" == fastest
+
+
+@pytest.mark.parametrize("xla, images", [(False, precision.PROBE_IMAGES), (True, 100)])
+def test_xla_is_timed_on_whole_batches_number_formats_on_a_few_images(monkeypatch, xla, images):
+    timed = []
+    monkeypatch.setattr(precision, "training_rate", lambda model, batch_size: timed.append(batch_size) or 1.0)
+    precision.choose(dense, [("float32", False), ("float32", xla)], batch_size=100)
+    assert timed == [images, images]
 
 
 def test_on_a_cpu_xla_is_tried_on_nets_without_convolutions_only():
@@ -90,10 +99,10 @@ def test_on_a_cpu_xla_is_tried_on_nets_without_convolutions_only():
 
 
 @pytest.mark.parametrize("build", [cropping, pooling])
-def test_a_candidate_that_xla_cannot_compile_is_left_out_in_a_line(deterministic, monkeypatch, caplog, build):
-    monkeypatch.setattr(precision, "candidates", lambda model: [("float32", True), ("float32", False)])
+def test_a_candidate_that_xla_cannot_compile_is_left_out_in_a_line(deterministic, caplog, build):
+    options = [("float32", True), ("float32", False)]
     with caplog.at_level(logging.WARNING):
-        chosen, jit_compile, rates = precision.choose(build, batch_size=2)
+        chosen, jit_compile, rates = precision.choose(build, options, batch_size=2)
     assert (chosen, jit_compile, list(rates)) == ("float32", False, ["float32"])
     assert caplog.messages == ["precision float32+xla left out: XLA cannot compile this net"]
 
@@ -104,10 +113,9 @@ def test_another_refusal_is_raised(monkeypatch, jit_compile, message, kind):
     def fails(model, batch_size):
         raise kind(None, None, message)
 
-    monkeypatch.setattr(precision, "candidates", lambda model: [("float32", jit_compile), ("float32", False)])
     monkeypatch.setattr(precision, "training_rate", fails)
     with pytest.raises(kind, match=message):
-        precision.choose(lambda jit_compile: None, batch_size=2)
+        precision.choose(lambda jit_compile: None, [("float32", jit_compile), ("float32", False)], batch_size=2)
 
 
 def test_xla_trains_to_the_same_weights_each_time(deterministic):
@@ -117,6 +125,7 @@ def test_xla_trains_to_the_same_weights_each_time(deterministic):
     def weights(jit_compile):
         keras.utils.set_random_seed(1)
         model = dense(jit_compile)
+        assert model.jit_compile is jit_compile
         model.fit(images, labels, batch_size=4, epochs=2, verbose=0)
         return model.get_weights()
 
