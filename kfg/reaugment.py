@@ -17,6 +17,7 @@ from kfg.errors import InputError
 from kfg.evaluation import confusion, paired, predict
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json, write_json
+from kfg.training import precision
 
 WEAK_FILE = "weak_classes.json"
 ARMS = ("none", "uniform", "targeted")
@@ -120,7 +121,7 @@ def _check_alike(run_folders) -> None:
         settings = read_json(path / "config.json")
         config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
         made = read_json(path / "env.json")
-        trained_in = made["precision"] + ("+xla" if made["jit_compile"] else "")
+        trained_in = precision.label(made["precision"], made["jit_compile"])
         alike = {**config, "data": settings["data"], "folds": settings["folds"], "trained in": trained_in}
         first = first or alike
         different = [key for key in alike if alike[key] != first.get(key)]

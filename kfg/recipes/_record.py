@@ -8,7 +8,7 @@ from kfg.data.folder import PARTS
 from kfg.files import read_json, write_text
 from kfg.recipes._exporting import EXPORT_CHECK
 from kfg.recipes._job import Job
-from kfg.training import callbacks
+from kfg.training import callbacks, precision
 
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
 
@@ -33,7 +33,7 @@ def record(job: Job) -> dict:
         "export_difference": read_json(job.workdir / EXPORT_CHECK)["largest_difference"],
         "epochs": callbacks.epochs(history),
         "seconds": round(callbacks.seconds(history), 1),
-        "trained_in": made["precision"] + ("+xla" if made["jit_compile"] else ""),
+        "trained_in": precision.label(made["precision"], made["jit_compile"]),
         **{name: made[name] for name in ("device", "versions")},
     }
     others = [other for other in ledger.read_results(job.out) if not settings.items() <= other.items()]

@@ -94,14 +94,15 @@ def choose(build, options, *, batch_size: int) -> tuple[str, bool, dict[str, flo
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not (jit_compile and any(words in error.message for words in NOT_IN_XLA)):
                 raise
-            logger.warning("precision %s left out: XLA cannot compile this net", _label(*option))
+            logger.warning("precision %s left out: XLA cannot compile this net", label(*option))
     precision, jit_compile = max(rates, key=rates.get)
-    rates = {_label(*option): rate for option, rate in rates.items()}
-    logger.info("precision %s of %s", _label(precision, jit_compile), rates)
+    rates = {label(*option): rate for option, rate in rates.items()}
+    logger.info("precision %s of %s", label(precision, jit_compile), rates)
     return precision, jit_compile, rates
 
 
-def _label(precision, jit_compile):
+def label(precision: str, jit_compile: bool) -> str:
+    """Return the name of a way to train, as "float32" or "float32+xla"."""
     return f"{precision}{'+xla' if jit_compile else ''}"
 
 
