@@ -27,6 +27,8 @@ class Backbone:
         preprocessing: what its first layers do to RGB in [0, 255].
         stages: names of the layers that end its stages, of which the last three have an eighth, a sixteenth and a
             32nd of the image's size; every path through the net passes these layers.
+        last_block: names of the layers that end its last block but one and its last block, where the layers between
+            do not tell by their names that they are a block.
     """
 
     build: Callable[[tuple[int, int]], keras.Model]
@@ -34,6 +36,7 @@ class Backbone:
     smallest: int
     preprocessing: str
     stages: tuple[str, ...]
+    last_block: tuple[str, str] | None = None
 
     @property
     def taps(self) -> tuple[str, str, str]:
@@ -59,8 +62,8 @@ def _resnet(application, third):
     return Backbone(builders.plain(application, preprocessing.caffe), 224, 32, _CAFFE, ends)
 
 
-def _inception(application, *ends):
-    return Backbone(builders.plain(application, preprocessing.symmetric), 299, 75, _SYMMETRIC, ends)
+def _inception(application, *ends, last_block):
+    return Backbone(builders.plain(application, preprocessing.symmetric), 299, 75, _SYMMETRIC, ends, last_block)
 
 
 def _densenet(application, third, fourth):
@@ -96,9 +99,12 @@ BACKBONES = {
     "vgg19": _vgg(applications.VGG19),
     "resnet50": _resnet(applications.ResNet50, 6),
     "resnet101": _resnet(applications.ResNet101, 23),
-    "inception-v3": _inception(applications.InceptionV3, "mixed2", "mixed7", "mixed10"),
+    "inception-v3": _inception(
+        applications.InceptionV3, "mixed2", "mixed7", "mixed10", last_block=("mixed9", "mixed10")
+    ),
     "inception-resnet-v2": _inception(
-        applications.InceptionResNetV2, "block35_10_ac", "block17_20_ac", "conv_7b_ac"
+        applications.InceptionResNetV2, "block35_10_ac", "block17_20_ac", "conv_7b_ac",
+        last_block=("block8_9_ac", "block8_10_conv"),
     ),
     "densenet121": _densenet(applications.DenseNet121, 24, 16),
     "densenet169": _densenet(applications.DenseNet169, 32, 32),
@@ -195,8 +201,25 @@ def _network(name, image_size, weights):
         return efficientnet_lite.trunk(name, image_size=image_size, weights=weights)
     net = backbone.build(tuple(image_size))
     net = keras.Model(net.input, net.output, name=name)
-    if str(weights) != "none":
-        path = pretrained.fetch(name) if str(weights) == "imagenet" else weights
+    path = weights_file(name, weights)
+    if path is not None:
         files.load(net, path)
         builders.check_normalization(net, path)
     return net
+
+
+def weights_file(name: str, weights="imagenet") -> pathlib.Path | None:
+    """Return the file of a trunk's weights, downloaded first where it has to be; None for random ones.
+
+    Args:
+        name, weights: as for `trunk`.
+    Raises:
+        InputError: there is no such file, or it cannot be had; its content is not looked at.
+    """
+    if str(weights) == "none":
+        return None
+    if str(weights) != "imagenet":
+        if not pathlib.Path(weights).is_file():
+            raise InputError(f"weights: {weights}: no such file; imagenet, none or a file")
+        return pathlib.Path(weights)
+    return efficientnet_lite.packaged_weights(name) if name in efficientnet_lite.VARIANTS else pretrained.fetch(name)

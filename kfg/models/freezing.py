@@ -84,6 +84,10 @@ def _parts(model):
 
 
 def _last_block(model, trunk):
+    known = backbones.BACKBONES.get(model.name)
+    if known and known.last_block:
+        before, end = ([layer.name for layer in trunk].index(name) for name in known.last_block)
+        return trunk[before + 1 : end + 1]
     prefixes = [match[0] for layer in trunk if layer.weights and (match := BLOCK.match(layer.name))]
     if not prefixes:
         raise InputError(f"freeze: {model.name} has no blocks; use head, stages:N or re:REGEX")
@@ -98,7 +102,7 @@ def _last_stages(model, trunk, argument):
         raise InputError(f"freeze: stages:{argument} must be from stages:1 to stages:{len(ends)} for {model.name}")
     if int(argument) == len(ends):
         return trunk
-    # Layers come by depth, and every path passes a stage's end: what follows it in the list is behind it.
+    # layers come by depth, and every path passes a stage's end: what follows it in the list is behind it
     end = [layer.name for layer in trunk].index(ends[-1 - int(argument)])
     return trunk[end + 1 :]
 
