@@ -67,6 +67,10 @@ def add_model_commands(command):
         "--time-budget", default="12m", metavar="T", help="90s, 10m or 2h to the end of training (default: %(default)s)"
     )
     p.add_argument("--seeds", type=int, default=1, metavar="N", help="runs, each from another seed (default: 1)")
+    p.add_argument(
+        "--weights", metavar="imagenet|none|PATH", help="what the trunk begins from (default: ImageNet's weights)"
+    )
+    p.add_argument("--max-params", metavar="N", help="refuse a model of more parameters; 10M is ten million")
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting, as backbone=...")
     p.add_argument("--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb, or both")

@@ -142,8 +142,8 @@ def train(args) -> int:
         from kfg.recipes import folder
 
     return folder.command(
-        args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, resume=args.resume,
-        settings=args.set, track=args.track,
+        args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, weights=args.weights,
+        max_params=args.max_params, resume=args.resume, settings=args.set, track=args.track,
     )  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
         "val_images": len(val),
         "val_rare_images": int(posthoc.GROUPS["rare"](counts)[val.labels].sum()),
         "test_images": len(test),
-        "remarks": _remarks(run),
+        "remarks": _remarks(run, data_dir),
         "before": posthoc.figures(test, counts),
         "corrections": [_corrected(name, method, test, counts, taus) for name, method in methods.items()],
     }
@@ -111,16 +111,21 @@ def table(result: dict) -> str:
     return "\n".join([*result["remarks"], *lines])
 
 
-def _remarks(run) -> list[str]:
-    """Say what was done for rare classes already, and where tau is chosen on the very images it is judged on."""
+def _remarks(run, data_dir) -> list[str]:
+    """Say what was done for rare classes already, what cannot be tried, and where tau is chosen on the test images."""
     remarks, path = [], pathlib.Path(run) / CONFIG_FILE
-    config = read_json(path).get("config", {}) if path.is_file() else {}
+    settings = read_json(path) if path.is_file() else {}
+    config = settings.get("config", {})
+    if config.get("imbalance") == "auto":
+        config["imbalance"] = settings["choices"]["classes"]["treatment"]
     for name in ("imbalance", "loss", "sampling"):
         if config.get(name) in TRAINED:
             remarks.append(
                 f"note: trained {TRAINED[config[name]]} ({name}={config[name]}), so adjusted already: a correction "
                 "comes on top, for counts that the answers follow no longer; tau near 0 is to be expected"
             )
+    if data_dir is None:
+        remarks.append("note: tau-normalisation is left out, it needs the run's photographs: add --data DIR")
     if any(row["part"] == BOTH for row in folder.split_rows(_file(run, SPLIT_FILE))[0]):
         remarks.append("note: the validation images are the test images, tau is chosen on what it is judged by")
     return remarks

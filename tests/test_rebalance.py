@@ -106,18 +106,22 @@ def test_a_given_tau_is_used_and_without_images_only_logits_are_adjusted(run, ca
     assert main(["evaluate", str(run), "--posthoc", "--tau", "0.5"]) == 0
     printed = capsys.readouterr().out
     (one,) = json.loads((run / "posthoc.json").read_text())["corrections"]
-    assert one["tau"] == 0.5 and "tau given" in printed and "tau-normalisation" not in printed
+    assert one["tau"] == 0.5 and "tau given" in printed
+    assert "note: tau-normalisation is left out" in printed
 
 
 @pytest.mark.parametrize("setting, said", [
+    ({"imbalance": "auto"}, "every class shown equally often (imbalance=balanced)"),
     ({"imbalance": "adjusted"}, "adjusted to the class counts (imbalance=adjusted)"),
     ({"loss": "plain", "sampling": "balanced"}, "every class shown equally often (sampling=balanced)"),
     ({"loss": "plain", "sampling": None}, ""), ({}, ""),
 ])  # fmt: skip
 def test_a_run_that_was_adjusted_in_training_says_what_a_correction_then_means(run, capsys, setting, said):
-    write_json(run / "config.json", {"config": setting})
+    write_json(run / "config.json", {"config": setting, "choices": {"classes": {"treatment": "balanced"}}})
     assert main(["evaluate", str(run), "--posthoc"]) == 0
-    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note:")]
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("add --data DIR" in line for line in lines) == 1
+    notes = [line for line in lines if line.startswith("note: trained")]
     assert len(notes) == bool(said) and said in "".join(notes)
 
 

@@ -6,6 +6,7 @@ Works on folders that `folder.scan` refuses (one class, a broken file, no image)
 import collections
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 from kfg.data import checks, fingerprints, layouts
 from kfg.data.checks import SEVERITY, Entry, Finding
@@ -40,7 +41,7 @@ class Audit:
     fingerprints: list[Fingerprint]
 
 
-def audit(root, *, expect_size: tuple[int, int] | None = None) -> Audit:
+def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) -> Audit:
     """Open every image below `root` and report what is wrong or worth knowing.
 
     The folder's parts are those of its split.csv, of a published set's lists, or of its train, val and test folders.
@@ -48,6 +49,7 @@ def audit(root, *, expect_size: tuple[int, int] | None = None) -> Audit:
     Args:
         root: the folder, in one of the layouts of `folder.scan`.
         expect_size: (width, height) in pixels that every image should have; default the size most images have.
+        progress: function (files done, files in all), called after each.
     Raises:
         InputError: `root` is missing, not a folder, or may not be read. All else is a finding.
     """
@@ -60,7 +62,7 @@ def audit(root, *, expect_size: tuple[int, int] | None = None) -> Audit:
     else:
         listed, below, digests = official
         classes = dict.fromkeys((name for _, name, _ in listed), 0)
-    prints = fingerprints.read(root, [path for path, _, _ in listed])
+    prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
     findings += [
         Finding("changed", one.path, _changed(digests[one.path]))
         for one in prints
@@ -152,15 +154,22 @@ def _changed(digest) -> str:
     return f"its bytes are not those that {SPLIT_FILE} lists (sha256 {digest[:12]}...)"
 
 
-def duplicate_groups(index: Index) -> Index:
+def duplicate_groups(index: Index, *, known: Sequence[Fingerprint] = (), progress=None) -> Index:
     """Read every image and fill `sha256` and `groups`: files of equal bytes and near-duplicates share a group.
 
     Groups that the index already has are kept together.
 
+    Args:
+        index: the images.
+        known: fingerprints of some of its files, as an audit's; these files are not read again.
+        progress: function (files done, files in all), called after each that is read.
     Raises:
         InputError: an image that cannot be decoded, or whose bytes are not those that `index.sha256` gives.
     """
-    prints = fingerprints.read(index.root, index.paths)
+    of_path = {one.path: one for one in known}
+    unread = [path for path in index.paths if path not in of_path]
+    of_path.update({one.path: one for one in fingerprints.read(index.root, unread, progress=progress)})
+    prints = [of_path[path] for path in index.paths]
     for one, given in zip(prints, index.sha256, strict=True):
         if one.problem:
             raise BadImage(index.root / one.path, one.problem, one.reason)

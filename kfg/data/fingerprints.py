@@ -60,17 +60,22 @@ class Fingerprint:
     reason: str = ""
 
 
-def read(root, paths: Sequence[str]) -> list[Fingerprint]:
+def read(root, paths: Sequence[str], *, progress=None) -> list[Fingerprint]:
     """Read every file once, on all cores; of each only the fingerprint (about 2 kB) is kept.
 
     Args:
         root: folder that `paths` are relative to.
+        progress: function (files done, files in all), called after each.
     Returns:
         one Fingerprint per path, in order.
     """
-    root = pathlib.Path(root)
+    root, prints = pathlib.Path(root), []
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(lambda path: _read_one(root, path), paths))
+        for one in pool.map(lambda path: _read_one(root, path), paths):
+            prints.append(one)
+            if progress is not None:
+                progress(len(prints), len(paths))
+    return prints
 
 
 def _read_one(root, path) -> Fingerprint:

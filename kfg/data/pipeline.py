@@ -43,7 +43,7 @@ def resize(image, image_size: tuple[int, int]):
 
 
 def load(
-    index: Index, *, image_size: tuple[int, int], cache_dir=None, memory_budget: int = MEMORY_BUDGET
+    index: Index, *, image_size: tuple[int, int], cache_dir=None, memory_budget: int = MEMORY_BUDGET, progress=None
 ) -> Images | ImageFile:
     """Decode and resize every image of `index` once, on all cores.
 
@@ -53,6 +53,7 @@ def load(
         cache_dir: folder for the decoded file, used when the images exceed `memory_budget`. A file already
             there is used if it was made from the same bytes at the same size.
         memory_budget: bytes of decoded images that may stay in memory.
+        progress: function (images done, images in all), called now and then while they are decoded.
     Raises:
         InputError: an image that cannot be decoded, a full disk, no `cache_dir` when one is needed.
     """
@@ -60,7 +61,7 @@ def load(
     size = int(np.prod(shape, dtype=np.int64))
     if size <= memory_budget:
         array = np.empty(shape, dtype=np.uint8)
-        for start, chunk in _decoded_chunks(index, image_size):
+        for start, chunk in _decoded_chunks(index, image_size, progress):
             array[start : start + len(chunk)] = chunk
         return Images(array)
     if cache_dir is None:
@@ -69,7 +70,7 @@ def load(
     if not _has_size(path, size):
         with exclusive(path.with_suffix(".lock")):
             if not _has_size(path, size):  # another process may have written it while this one waited
-                _decode_to(path, index, image_size)
+                _decode_to(path, index, image_size, progress)
     return ImageFile(path, shape)
 
 
@@ -77,13 +78,13 @@ def _has_size(path, size) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def _decode_to(path, index, image_size):
+def _decode_to(path, index, image_size, progress):
     with whole(path, "wb") as file:
-        for _, chunk in _decoded_chunks(index, image_size):
+        for _, chunk in _decoded_chunks(index, image_size, progress):
             file.write(memoryview(chunk).cast("B"))
 
 
-def _decoded_chunks(index, image_size):
+def _decoded_chunks(index, image_size, progress):
     """Yield (start, uint8 (n, H, W, 3)) in the order of `index`."""
 
     def one(path):
@@ -92,7 +93,10 @@ def _decoded_chunks(index, image_size):
     paths = index.full_paths()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(paths), CHUNK):
-            yield start, np.stack(list(pool.map(one, paths[start : start + CHUNK])))
+            chunk = np.stack(list(pool.map(one, paths[start : start + CHUNK])))
+            yield start, chunk
+            if progress is not None:
+                progress(start + len(chunk), len(paths))
 
 
 def _cache_key(index, image_size) -> str:

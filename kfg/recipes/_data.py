@@ -8,6 +8,7 @@ import tensorflow as tf
 from kfg.data import audit, demo, folder, listing, pipeline
 from kfg.data.folder import Index
 from kfg.errors import InputError
+from kfg.recipes._progress import Progress
 from kfg.training import precision
 
 
@@ -31,35 +32,39 @@ class Data:
     def images(self, image_size):
         if image_size not in self.decoded:
             self.decoded[image_size] = pipeline.load(
-                self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.memory_budget
-            )
+                self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.memory_budget,
+                progress=Progress("photographs decoded"),
+            )  # fmt: skip
         return self.decoded[image_size]
 
 
-def open_data(where: str, *, out: pathlib.Path, cache_dir=None, memory_budget: int = pipeline.MEMORY_BUDGET) -> Data:
+def open_data(
+    where: str, *, out: pathlib.Path, cache_dir=None, memory_budget: int = pipeline.MEMORY_BUDGET, known=()
+) -> Data:
     """Scan, fingerprint and group the images, and make TensorFlow deterministic.
 
     Args:
         where: a folder, or "demo" for drawn images, made in `out` if they are not there.
         out: folder of the runs.
         cache_dir: default `out/cache`.
+        known: fingerprints of files that an audit has read.
     Raises:
         InputError: as `folder.scan` and `audit.duplicate_groups`; a name that is not UTF-8.
     """
-    index, name = open_index(where, out=out)
+    index, name = open_index(where, out=out, known=known)
     be_deterministic()
     print(f"device: {precision.device()}")
     return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)
 
 
-def open_index(where: str, *, out: pathlib.Path) -> tuple[Index, str]:
+def open_index(where: str, *, out: pathlib.Path, known=()) -> tuple[Index, str]:
     """Scan, fingerprint and group the images; return them with the data's name. Arguments as for `open_data`."""
     root = out / "demo-data" if where == "demo" else pathlib.Path(where)
     if where == "demo":
         demo.write(root)
     index = folder.scan(root)
     _check_names(index)
-    index = audit.duplicate_groups(index)
+    index = audit.duplicate_groups(index, known=known, progress=Progress("photographs read"))
     print(f"{root}: {len(index)} images in {len(index.classes)} classes")
     if remark := listing.remark(folder.passed_over(index)):
         print(f"{root}: {remark}")

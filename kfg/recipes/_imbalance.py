@@ -1,5 +1,8 @@
 """What is done for rare classes, by name: a loss or a way of showing images, never both."""
 
+import numpy as np
+
+from kfg.data.checks import IMBALANCE
 from kfg.data.sampling import SHARES
 from kfg.errors import InputError
 from kfg.training.losses import CrossEntropy, class_balanced_weights, log_prior
@@ -12,6 +15,26 @@ LOSSES = {
     "adjusted": lambda counts: {"log_prior": log_prior(counts)},
 }
 TREATMENTS = (*LOSSES, *SHARES)
+AUTO = "auto"  # "adjusted", which does most for rare classes in recipes/retail258, where classes are lopsided
+
+
+def chosen(name: str, counts) -> dict:
+    """Decide AUTO by the class counts.
+
+    Args:
+        name: one of TREATMENTS, which stays, or AUTO.
+        counts: int (C,), training images of each class.
+    Returns:
+        {"treatment": one of TREATMENTS, "why"}.
+    Example:
+        >>> chosen("auto", [60, 4])["treatment"], chosen("auto", [60, 30])["treatment"], chosen("none", [60, 4])
+        ('adjusted', 'none', {'treatment': 'none', 'why': 'as set'})
+    """
+    if name != AUTO:
+        return {"treatment": name, "why": "as set"}
+    ratio = np.max(counts) / max(1, np.min(counts))
+    why = f"the largest class has {ratio:.1f} times the smallest's training images, {IMBALANCE} or more is lopsided"
+    return {"treatment": "adjusted" if ratio >= IMBALANCE else "none", "why": why}
 
 
 def treated(name: str, counts, *, label_smoothing: float = 0.0):

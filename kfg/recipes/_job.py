@@ -183,13 +183,15 @@ class Job:
             "precision": chosen,
             "jit_compile": jit_compile,
             "images_per_second": rates,
-            "parameters": {
-                "total": self.model.count_params(),
-                "trained": freezing.trainable_count(self.model),
-            },
             **provenance.environment(),
         }
         write_json(self.workdir / "env.json", environment)
+
+    def _count_parameters(self):
+        """Put into env.json the model's parameters, and how many training changed: perhaps only a part's was fitted."""
+        counts = {"total": self.model.count_params(), "trained": freezing.trainable_count(self.fitted)}
+        path = self.workdir / "env.json"
+        write_json(path, {**read_json(path), "parameters": counts})
 
     def training_begins(self) -> None:
         """Called before each fit, when images and features are at hand: from here on time is a trial's own."""
@@ -219,6 +221,7 @@ class Job:
             examine: function (answers on val, answers on test) -> (figures, sections) of the recipe's own; figures,
                 name -> {"value", "low", "high"}, are recorded beside the usual ones.
         """
+        self._count_parameters()
         model = self.model = self._float32_model()  # what `examine` asks is what is reported
         exporting.save_keras(model, index.classes, self.workdir)
         parts = {part: index.where(part) for part in PARTS}

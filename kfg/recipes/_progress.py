@@ -4,6 +4,7 @@ import sys
 import time
 
 PARTS = 4  # lines of one step where the output is no terminal
+QUICK = 10  # seconds; there, a step that is done so soon has no lines
 
 
 class Progress:
@@ -21,7 +22,7 @@ class Progress:
         text = f"{self.what}: {done} of {total}, {duration(left)} left"
         if sys.stdout.isatty():
             print(f"\r{text}   ", end="\n" if done == total else "", flush=True)
-        elif done * PARTS // total > self.said:
+        elif done * PARTS // total > self.said and time.monotonic() - self.started > QUICK:
             self.said = done * PARTS // total
             print(text, flush=True)
 

@@ -80,16 +80,21 @@ def parser(recipe) -> argparse.ArgumentParser:
     return p
 
 
-def main(recipe, argv=None) -> int:
+def main(recipe, argv=None, *, known=()) -> int:
     """Run a recipe from the command line; return the exit code.
 
     0 all runs finished, 2 wrong input (one line on stderr), 130 interrupted with Ctrl-C.
+
+    Args:
+        recipe: its module.
+        argv: words of the command line; default the process's own.
+        known: fingerprints of the images that an audit has read just before.
     """
     args = parser(recipe).parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current, results = [], []
     try:
-        for job in jobs(recipe, args):
+        for job in jobs(recipe, args, known=known):
             current[:] = [job]
             results.append(run_one(recipe, job))
             current.clear()
@@ -116,7 +121,7 @@ def main(recipe, argv=None) -> int:
     return 0
 
 
-def jobs(recipe, args):
+def jobs(recipe, args, *, known=()):
     """Yield the Jobs of a command, each after those it depends on."""
     from kfg.tracking import logs
 
@@ -135,10 +140,10 @@ def jobs(recipe, args):
     max_params = None if args.max_params is None else parse_count(args.max_params)
     if args.precision not in CHOICES:
         raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
-    from kfg.recipes import _data
+    from kfg.recipes import _data, _weights
     from kfg.recipes._job import Job
 
-    data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget)
+    data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget, known=known)
 
     made = [
         Job(
@@ -151,6 +156,7 @@ def jobs(recipe, args):
         for name in wanted
     ]  # fmt: skip
     _init_from.check(recipe, made)
+    _weights.check(made)
     yield from made
 
 
@@ -207,7 +213,7 @@ def configured_rows(recipe, args) -> dict[str, Row]:
     rows = {}
     for name, row in recipe.ROWS.items():
         config = replaced(row.config, changes)
-        if args.weights is not None and config.weights != "none":
+        if args.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none anywhere
             config = dataclasses.replace(config, weights=args.weights)
         if args.epochs is not None:
             config = replaced(config, {"epochs": epochs(args.epochs, config.epochs)})

@@ -17,11 +17,12 @@ import time
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data import audit, pipeline
+from kfg.data.fingerprints import Fingerprint
 from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
-from kfg.recipes import _planning, _runner
-from kfg.recipes._imbalance import treated
+from kfg.recipes import _imbalance, _planning, _runner
 from kfg.recipes._options import within
+from kfg.recipes._progress import Progress
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
 from kfg.tracking import logs
@@ -67,7 +68,7 @@ class Config:
     mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
     dropout: float = 0.2  # on the features
     label_smoothing: float = 0.1
-    imbalance: str = "none"  # one of kfg.recipes._imbalance
+    imbalance: str = _imbalance.AUTO  # or one of kfg.recipes._imbalance.TREATMENTS
     views: int = 2  # augmented pictures per image that the head is trained on
     head_epochs: int = 40
     head_batch_size: int = 64  # images
@@ -107,7 +108,9 @@ def run(config, job):
         (pipeline.Chosen(images, index.where(part)), labels[index.where(part)]) for part in ("train", "val")
     )
     counts = index.take(index.where("train")).counts()
-    loss, sampling = treated(config.imbalance, counts, label_smoothing=config.label_smoothing)
+    classes = _planning.choose(job, "classes", lambda: _imbalance.chosen(config.imbalance, counts))
+    print(f"treatment of unequal classes: {classes['treatment']}, {classes['why']}")
+    loss, sampling = _imbalance.treated(classes["treatment"], counts, label_smoothing=config.label_smoothing)
     optimizer = functools.partial(
         optimizers.rates, "adamw", learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier,
         weight_decay=config.weight_decay, use_ema=True, ema_momentum=config.ema,
@@ -170,7 +173,10 @@ def classifier(config, num_classes):
     return model
 
 
-def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, settings=(), track=()) -> int:
+def command(
+    root, *, out, seeds: int, time_budget: str, weights=None, max_params=None, resume: bool = False, settings=(),
+    track=(),
+) -> int:  # fmt: skip
     """Audit a folder and train on it: what `kfg train` does; return the exit code.
 
     Args:
@@ -178,6 +184,7 @@ def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, se
         out: folder of the runs.
         seeds: int >= 1, runs.
         time_budget: "90s", "10m" or "2h", of one run.
+        weights, max_params: values of --weights and --max-params, or None.
         resume: go on with interrupted runs.
         settings: "key=value" of this recipe's Config.
         track: values of --track.
@@ -188,27 +195,19 @@ def command(root, *, out, seeds: int, time_budget: str, resume: bool = False, se
         raise InputError(f"--seeds: at least 1, got {seeds}")
     budget = seconds_of(time_budget)
     logs.names(track)  # before an audit that may take minutes
-    audited(root)
+    known = audited(root)
     # whole, because the word "demo" alone would mean drawn images
-    words = [
-        "--data",
-        str(pathlib.Path(root).resolve()),
-        "--out",
-        str(out),
-        "--seeds",
-        ",".join(map(str, range(seeds))),
-    ]
-    for setting in (f"time_budget={budget}", *settings):
-        words += ["--set", setting]
-    for text in track:
-        words += ["--track", text]
-    words += ["--resume"] if resume else []
-    return _runner.main(sys.modules[__name__], words)
+    options = [("--data", pathlib.Path(root).resolve()), ("--out", out), ("--seeds", ",".join(map(str, range(seeds))))]
+    options += [(name, value) for name, value in (("--weights", weights), ("--max-params", max_params)) if value]
+    options += [("--set", text) for text in (f"time_budget={budget}", *settings)]
+    options += [("--track", text) for text in track]
+    words = [str(word) for option in options for word in option]
+    return _runner.main(sys.modules[__name__], [*words, *(["--resume"] if resume else [])], known=known)
 
 
-def audited(root) -> None:
-    """Print what an audit finds, in a line; refuse a folder with errors."""
-    result = audit.audit(root)
+def audited(root) -> list[Fingerprint]:
+    """Print what an audit finds, in a line, and return what it read; refuse errors and classes of one photograph."""
+    result = audit.audit(root, progress=Progress("photographs looked at"))
     found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
     kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to mend"
     print(f"audit: {result.images} images, {len(result.classes)} classes; {kinds} (kfg audit {root} tells all)")
@@ -216,6 +215,14 @@ def audited(root) -> None:
     if errors:
         more = f", and {len(errors) - 1} more errors" if errors[1:] else ""
         raise InputError(f"{root}: {errors[0].path}: {errors[0].detail}{more}; mend or remove, kfg audit lists all")
+    single = [name for name, count in result.classes.items() if count == 1]
+    if single:
+        more = f" (and {len(single) - 1} more such classes)" if single[1:] else ""
+        raise InputError(
+            f"{root}: class {single[0]!r}{more} has one photograph, which could be trained on or tested, not both; add "
+            f"some, or remove it; python -m kfg.recipes.{NAME} trains on it all the same"
+        )
+    return result.fingerprints
 
 
 def seconds_of(text: str) -> float:

@@ -115,7 +115,7 @@ ROWS = {
 }
 DEFAULT_ROWS = ("cnn", "cnn-no-dropout")
 QUICK = {"image_size": (96, 96), "epochs": 5}
-SMOKE = {"image_size": (32, 32), "epochs": 1, "batch_size": 32}
+SMOKE = {"image_size": (32, 32), "weights": "none", "epochs": 1, "batch_size": 32}
 
 CAVEAT = (
     "The study's figures are of the set that stopped its training, at its best epoch; ours of a test set read once."

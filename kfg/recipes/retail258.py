@@ -138,7 +138,7 @@ ROWS = {
 }  # fmt: skip
 DEFAULT_ROWS = ("lite0", "lite0-adjusted")
 QUICK = {"epochs": 20, "rate_step": 8}
-SMOKE = {"image_size": (32, 32), "crop_from": (40, 40), "epochs": 1, "batch_size": 32}
+SMOKE = {"image_size": (75, 75), "crop_from": (80, 80), "weights": "none", "epochs": 1, "batch_size": 32}
 
 CAVEAT = "The study's test images are random crops, its figures of single runs; its top-5 is of a last batch."
 ERRATA = (

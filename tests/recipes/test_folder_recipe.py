@@ -7,9 +7,10 @@ import pytest
 
 from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
+from kfg.data import fingerprints
 from kfg.errors import InputError
 from kfg.export import load
-from kfg.recipes import folder
+from kfg.recipes import _imbalance, folder
 from kfg.training import checkpoint
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
@@ -54,6 +55,39 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     # a second run takes its features from the first
     assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0", own)) == 2  # seed 0 has other settings
     assert "another epochs (1, now 0)" in capsys.readouterr().err
+
+
+def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photos, tmp_path, capsys, monkeypatch):
+    data = tmp_path / "data"
+    for folder_name, count in (("blue", 12), ("green", 12), ("red", 2)):
+        (data / folder_name).mkdir(parents=True)
+        for path in sorted((photos / folder_name).iterdir())[:count]:
+            (data / folder_name / path.name).write_bytes(path.read_bytes())
+    read, read_one = [], fingerprints._read_one
+    monkeypatch.setattr(fingerprints, "_read_one", lambda root, path: read.append(path) or read_one(root, path))
+    monkeypatch.setattr(_imbalance, "IMBALANCE", 5)
+    assert train(data, tmp_path / "out", "--weights", "none", "--max-params", "1M", settings=("epochs=0",)) == 0
+    assert sorted(read) == sorted(set(read)) and len(read) == 26
+    assert "unequal classes: adjusted, the largest class has 9.0 times the smallest's" in capsys.readouterr().out
+    row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
+    assert row["parameters"]["trained"] == 8 * 3 + 3 < row["parameters"]["total"]  # the head's alone
+    run = tmp_path / "out" / "folder" / "transfer" / "seed-0"
+    assert main(["evaluate", str(run), "--posthoc"]) == 0
+    assert "adjusted to the class counts (imbalance=adjusted)" in capsys.readouterr().out
+
+
+def test_a_class_of_one_photograph_is_named_and_nothing_is_made(photos, tmp_path, capsys):
+    data = tmp_path / "data"
+    for path in sorted((photos / "blue").iterdir()):
+        (data / "blue").mkdir(parents=True, exist_ok=True)
+        (data / "blue" / path.name).write_bytes(path.read_bytes())
+    for name in ("rare", "rarer"):
+        (data / name).mkdir()
+        path = photos / "red" / ("000.jpg" if name == "rare" else "001.jpg")
+        (data / name / "only.jpg").write_bytes(path.read_bytes())
+    assert train(data, tmp_path / "out") == 2
+    assert "class 'rare' (and 1 more such classes) has one photograph" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def die_after(monkeypatch, deaths):

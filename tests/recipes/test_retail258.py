@@ -56,7 +56,7 @@ def test_rows_for_rare_classes_run_through(lopsided, tmp_path, row):
     (("--set", "optimizer=lion"), "optimizer"),
     (("--rows", "lite0-balanced", *SMALL, "--set", "sampling=even"), "sampling"),
     (("--rows", "resnet50", "--set", "policy={'scale': (0, 2)}"), "scale"),
-    (("--rows", "inception-v3"), "75 pixels"),
+    (("--rows", "inception-v3", "--set", "image_size=(32, 32)"), "75 pixels"),
 ])  # fmt: skip
 def test_a_wrong_option_is_one_line_and_exit_2(lopsided, tmp_path, capsys, options, named):
     assert recipe(lopsided, tmp_path, *options) == 2

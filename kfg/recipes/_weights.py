@@ -1,0 +1,44 @@
+"""The pretrained weights that a command's rows begin from: at hand, or refused before anything is trained."""
+
+import functools
+
+from kfg.errors import InputError
+from kfg.models import backbones, freezing
+from kfg.models.catalogue import shapes_only
+
+
+def check(jobs) -> None:
+    """Check of every unfinished Job that its trunk is within its budget and its weights are at hand; download them.
+
+    Args:
+        jobs: all of a command, so that none of them is refused hours later.
+    Raises:
+        InputError: the message names the first such row, and the rows that could begin.
+    """
+    refusal = functools.cache(_refusal)  # rows, seeds and folds share trunks
+    refused = {}
+    for job in jobs:
+        if not job.finished() and (reason := refusal(*_trunk(job.config), job.max_params)):
+            refused.setdefault(job.row, reason)
+    if refused:
+        row, reason = next(iter(refused.items()))
+        others = dict.fromkeys(job.row for job in jobs if job.row not in refused)
+        raise InputError(f"row {row}: {reason}" + (f"; --rows {','.join(others)} could begin" if others else ""))
+
+
+def _trunk(config) -> tuple:
+    """Return name, image size and weights of a Config's trunk; the name is "" where it has none."""
+    name = getattr(config, "backbone", getattr(config, "net", ""))
+    return (name, config.image_size, config.weights) if name in backbones.BACKBONES else ("", (), "none")
+
+
+def _refusal(name, image_size, weights, max_params) -> str:
+    """Return why a trunk cannot be trained, or "". It is not loaded, so whether a file fits it is not known."""
+    try:
+        if name and max_params is not None:
+            net = shapes_only(lambda: backbones.trunk(name, image_size=image_size, weights="none"))
+            freezing.check_budget(net, max_params)
+        backbones.weights_file(name, weights)
+    except InputError as error:
+        return str(error)
+    return ""
