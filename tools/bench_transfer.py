@@ -108,7 +108,7 @@ def head_on_cache(images, labels, num_classes, cache_dir) -> float:
 
 
 def predict(args) -> bool:
-    """Classify image files as `kfg predict` does, beside the trunk's forward pass on decoded images."""
+    """Classify image files as `kfg predict` does, beside forward passes, as trained and as exported."""
     import tensorflow as tf
 
     from kfg import export
@@ -124,17 +124,20 @@ def predict(args) -> bool:
         classifier = export.load(path)
         forward = tf.function(lambda batch: model(batch, training=False), jit_compile=False)
 
-        def bare():
+        def bare(answer):
             for start in range(0, len(arrays), BATCH):
-                forward(tf.constant(arrays[start : start + BATCH])).numpy()
+                np.asarray(answer(tf.constant(arrays[start : start + BATCH])))
 
         files, trunk = "kfg predict, from files", "the model's forward pass, decoded images"
+        folded = "the export's forward pass, decoded images"
         cases = {
-            trunk: rate(bare, len(arrays)),
+            trunk: rate(lambda: bare(forward), len(arrays)),
+            folded: rate(lambda: bare(classifier.serve), len(arrays)),
             files: rate(lambda: list(classifier.predict(index.full_paths())), len(arrays)),
         }
         figures = interleaved(cases, repeats=args.repeats)
-    return report(f"predict {len(arrays)} images", figures, unit="images/s", bars=[(files, trunk, 0.85)])
+    bars = [(files, trunk, 0.85), (files, folded, 0.85)]
+    return report(f"predict {len(arrays)} images", figures, unit="images/s", bars=bars)
 
 
 def add_commands(commands, common) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kfg.models import backbones, efficientnet_lite, pretrained
 from kfg.models.convnets import L2_PLACES
-from kfg.recipes._imbalance import TREATMENTS
+from kfg.recipes._imbalance import AUTO, TREATMENTS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def head(hp) -> dict:
         "backbone": hp.Choice("backbone", at_hand(), default="efficientnet-lite0"),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=0.2),
         "label_smoothing": hp.Float("label_smoothing", 0.0, 0.3, default=0.1),
-        "imbalance": hp.Choice("imbalance", list(TREATMENTS), default="none"),
+        "imbalance": hp.Choice("imbalance", [AUTO, *TREATMENTS], default=AUTO),
         "head_learning_rate": hp.Float("head_learning_rate", 2e-4, 2e-2, sampling="log", default=2e-3),
         "head_batch_size": hp.Choice("head_batch_size", [32, 64, 128], default=64),
         "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),
@@ -106,7 +106,7 @@ def finetune(hp) -> dict:
         "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=0.2),
         "label_smoothing": hp.Float("label_smoothing", 0.0, 0.3, default=0.1),
-        "imbalance": hp.Choice("imbalance", list(TREATMENTS), default="none"),
+        "imbalance": hp.Choice("imbalance", [AUTO, *TREATMENTS], default=AUTO),
         "policy": augmented(strength),
         "views": 0,  # their features would have to be computed for every policy
         # as many epochs for every trial, whatever the clock says and however good its head is
