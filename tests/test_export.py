@@ -8,6 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kfg import export
+from kfg.data import folder, graph
 from kfg.data.listing import list_folder
 from kfg.errors import InputError
 from kfg.recipes import _exporting
@@ -43,8 +44,8 @@ def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "export"
     samples = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
     files = [encoded(Image.fromarray(sample)) for sample in samples]
-    difference = export.save(colour_model(), path, classes=CLASSES, samples=samples, encoded=files)
-    assert 0 <= difference < 1e-6
+    parity = export.save(colour_model(), path, classes=CLASSES, samples=samples, encoded=dict(enumerate(files)))
+    assert 0 <= parity.largest < 1e-6 and set(parity.serve_bytes) == {0, 1}
     return path
 
 
@@ -69,11 +70,55 @@ def test_serve_takes_raw_pixels_of_any_size(exported):
 def test_an_export_that_answers_otherwise_is_refused_and_the_old_one_stays(exported, monkeypatch):
     before = sorted(p.name for p in exported.iterdir())
     samples = np.zeros((1, 8, 6, 3), np.uint8)
-    foreign = [encoded(picture((255, 255, 0)))]  # not the image of `samples`
+    foreign = {0: encoded(picture((255, 255, 0)))}  # not the image of `samples`
     with pytest.raises(RuntimeError, match="differs from the model by"):
         export.save(colour_model(), exported, classes=CLASSES, samples=samples, encoded=foreign)
     assert sorted(p.name for p in exported.iterdir()) == before
     assert export.load(exported).classes == CLASSES
+
+
+def photographs(root, names):
+    """Write a red, a green and a blue picture of each name; return their Index."""
+    for name, options in names.items():
+        for kind, colour in zip(CLASSES, np.eye(3, dtype=int) * 200, strict=True):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            mode, format = options.get("mode", "RGB"), options.get("format", "JPEG")
+            picture(tuple(colour), options.get("size", (20, 30))).convert(mode).save(root / kind / name, format)
+    return folder.scan(root, CLASSES)
+
+
+def test_a_run_compares_images_of_every_class_as_pixels_and_as_files(tmp_path, capsys):
+    names = {"1.jpg": {}, "2.jpg": {"mode": "CMYK"}, "3.webp": {"format": "WEBP"}, "4.png": {"format": "PNG"}}
+    _exporting.save(colour_model(), photographs(tmp_path / "data", names), tmp_path)
+    check = json.loads((tmp_path / "export_check.json").read_text())
+    assert check["images"] == check["serve"]["images"] == 8 and check["largest_difference"] < 1e-6
+    # by turns: the first and second of each class, the third of two
+    assert check["serve_bytes"]["images"] == 3 and check["serve_bytes"]["left_out"] == {"CMYK": 3, "WEBP": 2}
+    printed = capsys.readouterr().out
+    assert " on 8 images as pixels, " in printed and " on 3 as files; not compared as files: 3 CMYK, 2 WEBP" in printed
+
+
+def test_a_file_that_the_export_decodes_otherwise_shows(tmp_path, monkeypatch, caplog):
+    real = graph.decode
+
+    def inverts_the_wide(data):
+        image = real(data)
+        return tf.cond(tf.shape(image)[1] == 31, lambda: 255 - image, lambda: image)
+
+    monkeypatch.setattr(graph, "decode", inverts_the_wide)
+    index = photographs(tmp_path / "data", {"1.jpg": {}, "2.jpg": {"size": (31, 30)}})
+    _exporting.save(colour_model(), index, tmp_path)
+    check = json.loads((tmp_path / "export_check.json").read_text())
+    assert check["serve"]["largest_difference"] < 1e-6 and check["serve_bytes"]["images"] == 6
+    assert check["largest_difference"] == check["serve_bytes"]["largest_difference"] > 0.5
+    assert [message.split(":")[0].rpartition("/")[2] for message in caplog.messages] == ["2.jpg"] * 3
+
+
+def test_a_file_that_the_export_refuses_counts_as_wholly_different(tmp_path):
+    samples = np.zeros((2, 8, 6, 3), np.uint8)
+    files = {0: encoded(Image.fromarray(samples[0])), 1: b"\xff\xd8\xff no JPEG"}
+    parity = export.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=samples, encoded=files)
+    assert parity.serve_bytes[0] < 1e-6 and parity.serve_bytes[1] == parity.largest == 1
 
 
 def test_the_classifier_goes_on_after_a_bad_file(exported, tmp_path):

@@ -2,6 +2,10 @@
 
 import tensorflow as tf
 
+from kfg.data.decode import SNIFF_BYTES, load, orientation, sniff
+
+KEYED = ((2, 0), (4, 0), (16, 2))  # bits and colour type of a PNG whose one transparent colour Pillow rescales
+
 
 def decode(encoded):
     """Decode one JPEG, PNG, GIF (first frame) or BMP as `kfg.data.decode` does, with TensorFlow ops only.
@@ -9,7 +13,7 @@ def decode(encoded):
     Transparent pixels are laid on white, EXIF rotation of a JPEG or PNG is applied. The accurate DCT is Pillow's
     default; TensorFlow's own default is off by up to 5 levels on real photographs, this one by none.
     Not alike: CMYK JPEG; a PNG that names one colour as transparent and has 2 or 4 bits of grey, or 3 x 16 bits,
-    where Pillow compares that colour with levels it has rescaled; EXIF that a PNG keeps as text.
+    where Pillow compares that colour with levels it has rescaled; an orientation that stands in text or in XMP.
 
     Args:
         encoded: scalar string tensor.
@@ -30,6 +34,26 @@ def decode(encoded):
         ],
         default=lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
+
+
+def known_difference(encoded: bytes) -> str:
+    """Return why a file that kfg can read comes out otherwise here, as `decode` lists it; "" where it does not.
+
+    Example:
+        >>> known_difference(b"RIFF????WEBP")
+        'WEBP'
+    """
+    format = sniff(encoded[:SNIFF_BYTES])
+    if format not in ("JPEG", "PNG"):
+        return format
+    image = load(encoded, "image bytes")
+    if image.mode == "CMYK":
+        return "CMYK"
+    if format == "PNG" and "transparency" in image.info and tuple(encoded[24:26]) in KEYED:
+        return "transparent colour"
+    # Pillow fills in "exif" from text as well
+    own_exif = b"Exif\0\0" in encoded[:65536] if format == "JPEG" else b"eXIf" in encoded
+    return "" if own_exif or orientation(image) == 1 else "orientation in text"
 
 
 def _decode_png(encoded):

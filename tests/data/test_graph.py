@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from kfg.data import graph
 from kfg.data.decode import decode
@@ -72,6 +72,26 @@ def test_png_of_every_depth_and_colour_type_gives_the_same_pixels(bits, colour_t
     data = png(bits, colour_type, *chunks)
     np.testing.assert_array_equal(in_graph(data), decode(data))
     assert decode(data).std() > 10
+
+
+XMP = '<x:xmpmeta><rdf:RDF><rdf:Description tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+
+
+def test_kinds_that_come_out_otherwise_are_named():
+    assert graph.known_difference(encoded(picture("CMYK"), "JPEG")) == "CMYK"
+    assert graph.known_difference(encoded(picture(), "TIFF")) == "TIFF"
+    assert graph.known_difference(png(4, 0, (b"tRNS", b"\0\1"))) == "transparent colour"
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", XMP)
+    turned = encoded(picture(), "PNG", pnginfo=text)
+    assert graph.known_difference(turned) == "orientation in text"
+    assert decode(turned).shape != in_graph(turned).shape
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for format in ("JPEG", "PNG"):
+        for data in (encoded(picture(), format), encoded(picture(), format, exif=exif)):
+            assert graph.known_difference(data) == ""
+    assert graph.known_difference(png(8, 0, (b"tRNS", b"\0\1"))) == graph.known_difference(png(16, 2)) == ""
 
 
 @pytest.mark.parametrize("bits, key", [(2, b"\0\1"), (4, b"\0\1")])
