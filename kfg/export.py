@@ -74,15 +74,15 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
     shutil.rmtree(partial, ignore_errors=True)
     try:
         _write(model, partial, classes)
-    except tf.errors.ResourceExhaustedError as error:
-        raise InputError(f"{partial}: the disk is full; make room and run again with --resume") from error
-    write_json(partial / CLASSES_FILE, list(classes))
-    parity = _parity(model, partial, samples, encoded or {})
-    at_fault = max(parity.serve, min(parity.serve_bytes.values(), default=0))
-    if at_fault > TOLERANCE:
-        raise RuntimeError(f"{partial}: the export differs from the model by {at_fault:.2g}, {TOLERANCE:g} is allowed")
-    shutil.rmtree(path, ignore_errors=True)
-    os.replace(partial, path)
+        write_json(partial / CLASSES_FILE, list(classes))
+        parity = _parity(model, partial, samples, encoded or {})
+        worst = max(parity.serve, min(parity.serve_bytes.values(), default=0))
+        if worst > TOLERANCE:
+            raise RuntimeError(f"{partial}: the export differs from the model by {worst:.2g}, {TOLERANCE:g} is allowed")
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return parity
 
 
@@ -109,7 +109,10 @@ def _write(model, path, classes):
     )
     archive.add_endpoint("class_names", lambda: names, input_signature=[])
     archive.add_endpoint("image_size", lambda: size, input_signature=[])
-    archive.write_out(str(path), verbose=False)
+    try:
+        archive.write_out(str(path), verbose=False)
+    except tf.errors.ResourceExhaustedError as error:
+        raise InputError(f"{path}: the disk is full; make room and run again with --resume") from error
 
 
 def _parity(model, path, samples, encoded) -> Parity:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pathlib
+import time
 
 from kfg.errors import InputError
 
@@ -16,6 +17,8 @@ except ImportError:  # Windows: what needs no lock works there
     fcntl = None
 
 logger = logging.getLogger(__name__)
+
+IDLE = 3 * 3600  # seconds after which a half-written file is taken for a dead process's, if this machine has none
 
 
 @contextlib.contextmanager
@@ -48,6 +51,34 @@ def whole(path, mode: str = "w"):
     finally:
         with contextlib.suppress(OSError):  # a folder that refuses the write refuses the removal too
             partial.unlink(missing_ok=True)
+
+
+def sweep(folder, name: str = "*", *, idle: float = IDLE) -> None:
+    """Remove what processes that are no more had begun to write as `whole` in a folder.
+
+    Args:
+        folder: one that is not there is empty.
+        name: of the files meant; a pattern.
+        idle: seconds that a file was left alone. A process of another machine or container that shares the folder
+            cannot be asked whether it lives; 0 is for the holder of a lock under which `name` is written.
+    """
+    if fcntl is None:  # on Windows a process cannot be asked by a signal, it would get it
+        return
+    for path in pathlib.Path(folder).glob(f".{name}.*.partial"):
+        pid = path.name.split(".")[-2]
+        with contextlib.suppress(OSError):  # another process may have removed it
+            if pid.isdigit() and not _lives(int(pid)) and time.time() - path.stat().st_mtime >= idle:
+                path.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextlib.contextmanager

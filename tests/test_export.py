@@ -1,5 +1,7 @@
+import errno
 import io
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -75,6 +77,19 @@ def test_an_export_that_answers_otherwise_is_refused_and_the_old_one_stays(expor
         export.save(colour_model(), exported, classes=CLASSES, samples=samples, encoded=foreign)
     assert sorted(p.name for p in exported.iterdir()) == before
     assert export.load(exported).classes == CLASSES
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    monkeypatch.setattr(export, "write_json", full)
+    with pytest.raises(OSError, match="No space"):
+        _exporting.save_keras(colour_model(), CLASSES, tmp_path)
+    with pytest.raises(OSError, match="No space"):
+        export.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=np.zeros((1, 8, 6, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
 
 
 def photographs(root, names):

@@ -18,7 +18,7 @@ from kfg.data.decode import decode
 from kfg.data.folder import Index
 from kfg.data.stores import Chosen, ImageFile, Images
 from kfg.errors import InputError
-from kfg.files import exclusive, whole
+from kfg.files import exclusive, sweep, whole
 
 __all__ = ["Chosen", "ImageFile", "Images", "evaluation_batches", "load", "resize", "steps", "training_batches"]
 
@@ -70,6 +70,8 @@ def load(
     if not _has_size(path, size):
         with exclusive(path.with_suffix(".lock")):
             if not _has_size(path, size):  # another process may have written it while this one waited
+                sweep(path.parent)
+                sweep(path.parent, path.name, idle=0)  # only the holder of this lock writes it
                 _decode_to(path, index, image_size, progress)
     return ImageFile(path, shape)
 

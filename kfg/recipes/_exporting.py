@@ -66,7 +66,10 @@ def spread(labels, count: int) -> np.ndarray:
 def save_keras(model, classes, workdir) -> None:
     """Write `workdir`/model.keras, whole, with the class names inside: Keras passes over them, kfg.export checks."""
     partial = workdir / f".partial.{export.MODEL_FILE}"
-    model.save(partial)
-    with zipfile.ZipFile(partial, "a") as file:
-        file.writestr(export.CLASSES_FILE, json.dumps(list(classes)))
-    os.replace(partial, workdir / export.MODEL_FILE)
+    try:
+        model.save(partial)
+        with zipfile.ZipFile(partial, "a") as file:
+            file.writestr(export.CLASSES_FILE, json.dumps(list(classes)))
+        os.replace(partial, workdir / export.MODEL_FILE)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from kfg.data.folder import PARTS, Index
 from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import predict
-from kfg.files import read_json, write_json, write_text
+from kfg.files import read_json, sweep, write_json, write_text
 from kfg.models import freezing
 from kfg.recipes import _exporting as exporting
 from kfg.recipes import _provenance as provenance
@@ -78,7 +78,7 @@ class Job:
         return (self.workdir / report.REPORT_FILE).is_file()
 
     def open(self) -> None:
-        """Make the run folder, or check that the one there is of the same settings.
+        """Make the run folder, or check that the one there is of the same settings; sweep what a killed run left.
 
         Raises:
             InputError: other settings, or unfinished without --resume.
@@ -88,12 +88,15 @@ class Job:
         if path.is_file():
             found = read_json(path)
             different = [key for key in wanted if found.get(key) != wanted[key]]
-            begun = any(self.workdir.rglob("checkpoint")) or self.finished()  # a head's lies deeper
+            checkpoints = list(self.workdir.rglob("checkpoint"))  # a head's lies deeper
+            begun = bool(checkpoints) or self.finished()
             if different and begun:
                 what = _difference(found, wanted, different[0])
                 raise InputError(f"{self.workdir}: holds a run with another {what}; give another --out or remove it")
             if begun and not self.finished() and not self.resume:
                 raise InputError(f"{self.workdir}: holds an unfinished run; add --resume to go on, or remove it")
+            for folder in (self.workdir, *checkpoints):
+                sweep(folder)
             if begun:
                 return
             (self.workdir / "env.json").unlink(missing_ok=True)  # nothing was trained: begin anew

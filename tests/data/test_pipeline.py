@@ -105,6 +105,18 @@ def test_a_cache_cut_behind_our_back_is_named(tmp_path):
     assert len(pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=tmp_path / "cache").gather([9])) == 1
 
 
+def test_half_a_cache_of_a_killed_process_goes(tmp_path):
+    index, cache = write_images(tmp_path / "data"), tmp_path / "cache"
+    name = f"{pipeline._cache_key(index, (6, 4))}.uint8"
+    left = [cache / f".{one}.999999999.partial" for one in (name, "other.uint8")]
+    cache.mkdir()
+    for path in left:
+        path.touch()
+    pipeline.load(index, image_size=(6, 4), memory_budget=0, cache_dir=cache)
+    assert (cache / name).is_file()
+    assert [path.exists() for path in left] == [False, True]  # the other may be written on another machine
+
+
 def test_a_corrupt_image_is_named_and_no_half_cache_stays(tmp_path):
     index = write_images(tmp_path / "data")
     bad = index.full_paths()[4]

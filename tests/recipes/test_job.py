@@ -1,6 +1,8 @@
 """What a run writes about its data before it trains."""
 
+import dataclasses
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -21,6 +23,23 @@ def photos(root, *names):
         (root / name).mkdir(parents=True)
         for i in range(5):
             Image.new("RGB", (4, 4), (i, i, i)).save(root / name / f"{i}.png")
+
+
+def test_opening_a_run_again_removes_what_a_killed_process_left(tmp_path, monkeypatch):
+    photos(tmp_path / "photos", "cat", "dog")
+    run = job(tmp_path / "photos", tmp_path / "out")
+    monkeypatch.setattr(Job, "settings", lambda self: {"seed": self.seed})
+    run.open()
+    (run.workdir / "head" / "checkpoint").mkdir(parents=True)
+    left = [run.workdir / folder / ".last.npz.999999999.partial" for folder in (".", "head/checkpoint")]
+    for path in left:
+        path.touch()
+        os.utime(path, (0, 0))
+    with pytest.raises(InputError, match="add --resume"):
+        run.open()
+    assert all(path.exists() for path in left)
+    dataclasses.replace(run, resume=True).open()
+    assert not any(path.exists() for path in left) and (run.workdir / "config.json").is_file()
 
 
 def test_a_contest_keeps_its_ids_as_text_beside_the_classes(tmp_path):
