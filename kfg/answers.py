@@ -49,7 +49,7 @@ def images(paths: Iterable) -> list[pathlib.Path]:
         if (path / "train").is_dir() and (path / "test").is_dir():
             found += contest.images_to_answer(path)
         else:
-            found += images_below(path, unread=True) if path.is_dir() else [path]
+            found += images_below(path, also=("unsupported", "linked")) if path.is_dir() else [path]
     owners = {}
     for path in found:
         if printable(path.name) != path.name:

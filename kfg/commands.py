@@ -89,13 +89,15 @@ def predict(args) -> int:
     if args.top < 1:
         raise InputError(f"--top: at least 1, got {args.top}")
     with quiet.tensorflow_notes():
-        from kfg import export
+        from kfg import export, images
         from kfg.data.listing import printable
 
-    files = export.image_files(args.images)
+    classifier = export.load(args.model)
+    files = images.files(args.images, classes=classifier.classes)
+    _say(images.remarks(args.images))
     failed = 0
     rows = []
-    for answer in export.load(args.model).predict(files):
+    for answer in classifier.predict(files):
         if answer.error:
             print(f"error: {answer.error}", file=sys.stderr)
             failed += 1
@@ -129,10 +131,11 @@ def explain(args) -> int:
     """Draw where in each image the model sees its class; print class and PNG; exit 1 if one could not be read."""
     with quiet.tensorflow_notes():
         from kfg import explain as explaining
-        from kfg import export
+        from kfg import export, images
 
-    files = export.image_files(args.images)
     model, classes = export.load_keras(args.model)
+    files = images.files(args.images)
+    _say(images.remarks(args.images))
     return explaining.draw(model, classes, files, out=args.out, class_name=args.classname)
 
 
@@ -167,6 +170,11 @@ def compare(args) -> int:
 
     print(ledger.table(args.recipe, args.out))
     return 0
+
+
+def _say(lines):
+    for line in lines:
+        print(line, file=sys.stderr)
 
 
 def _size(text):

@@ -8,7 +8,7 @@ import numpy as np
 
 from kfg.data import pipeline
 from kfg.data.decode import decode
-from kfg.data.listing import printable
+from kfg.data.listing import printable, shortened
 from kfg.errors import InputError
 from kfg.evaluation import attention_figure, figures, gradcam
 from kfg.evaluation.panels import Panel, grid
@@ -130,8 +130,7 @@ def class_id(classes, name: str) -> int:
     """Return a class's place; InputError where there is none of the name, naming some there are."""
     if name in classes:
         return list(classes).index(name)
-    known = ", ".join(classes[:8]) + (f" and {len(classes) - 8} more" if len(classes) > 8 else "")
-    raise InputError(f"--classname: {name!r} is none of {known}")
+    raise InputError(f"--classname: {name!r} is none of {shortened(classes)}")
 
 
 def _share(classes, probabilities, label) -> str:

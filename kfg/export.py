@@ -23,7 +23,6 @@ import tensorflow as tf
 
 from kfg.data import decode as decoding
 from kfg.data import graph
-from kfg.data.listing import images_below
 from kfg.data.pipeline import resize
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
@@ -249,15 +248,3 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
     if inside != classes:
         raise InputError(f"{listed}: its classes are not those inside {path.name}")
     return model, classes
-
-
-def image_files(paths) -> list[pathlib.Path]:
-    """Expand folders to the image files below them, listed as training lists a class, sorted; files stay as given.
-
-    Raises:
-        InputError: a folder without images, or one that may not be read.
-    """
-    files = []
-    for path in map(pathlib.Path, paths):
-        files += images_below(path) if path.is_dir() else [path]
-    return files

@@ -11,7 +11,6 @@ from PIL import Image
 
 from kfg import export
 from kfg.data import folder, graph
-from kfg.data.listing import list_folder
 from kfg.errors import InputError
 from kfg.recipes import _exporting
 
@@ -140,7 +139,7 @@ def test_the_classifier_goes_on_after_a_bad_file(exported, tmp_path):
     for name, colour in (("a.png", (200, 0, 0)), ("c.png", (0, 200, 0))):
         picture(colour).save(tmp_path / name)
     (tmp_path / "b.png").write_text("not an image")
-    answers = list(export.load(exported).predict(export.image_files([tmp_path]), batch_size=2))
+    answers = list(export.load(exported).predict(sorted(tmp_path.iterdir()), batch_size=2))
     assert [answer.top(1)[0][0] if not answer.error else "error" for answer in answers] == ["red", "error", "green"]
     assert "b.png" in answers[1].error
 
@@ -175,8 +174,6 @@ def test_what_is_no_export_is_named(exported, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"broken")
     with pytest.raises(InputError, match="not a whole kfg export"):
         export.load(tmp_path)
-    with pytest.raises(InputError, match="no images"):
-        export.image_files([tmp_path])
 
 
 def test_a_run_without_export_answers_from_its_keras_model(tmp_path):
@@ -203,15 +200,3 @@ def test_classes_in_another_order_than_inside_the_keras_model_are_refused(tmp_pa
                 export.load(tmp_path)
     assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, 3)
     assert [path.name for path in tmp_path.glob("*.keras")] == ["model.keras"]
-
-
-def test_a_folder_gives_its_image_files_and_not_the_hidden_ones(tmp_path):
-    for name in ("b.JPG", "a.png", "._a.png", "notes.txt", ".cache/c.png", "deeper/d.webp"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    for name in ("camera", "deeper/e.upload"):  # by content, as training takes them
-        (tmp_path / name).write_bytes(encoded(picture((1, 2, 3))))
-    found = [path.relative_to(tmp_path).as_posix() for path in export.image_files([tmp_path])]
-    assert found == ["a.png", "b.JPG", "camera", "deeper/d.webp", "deeper/e.upload"]
-    below = [path for path, _, _ in list_folder(tmp_path).images]
-    assert [path for path in found if "/" in path] == below

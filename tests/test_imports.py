@@ -11,7 +11,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "kfg"
 # A module may import from lower ranks, and from its own package.
 RANKS = {
     "__main__": 7, "commands": 6, "search": 6, "recipes": 5,
-    "explain": 4, "ledger": 4, "reaugment": 4, "rebalance": 4, "report": 4, "export": 4, "tracking": 4, "answers": 4,
+    "explain": 4, "ledger": 4, "reaugment": 4, "rebalance": 4, "report": 4, "export": 4, "tracking": 4,
+    "answers": 4, "images": 4,
     "training": 3, "evaluation": 3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "files": 1, "pixels": 1, "quiet": 1,
@@ -24,7 +25,7 @@ WITHOUT_TENSORFLOW = (
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
     "kfg.evaluation.paired", "kfg.evaluation.posthoc",
     "kfg.augment.policies", "kfg.augment.copies", "kfg.data.layouts", "kfg.data.download", "kfg.data.contest",
-    "kfg.answers",
+    "kfg.answers", "kfg.images",
 )  # fmt: skip
 
 

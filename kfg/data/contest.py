@@ -146,7 +146,7 @@ def images_to_answer(root) -> list[pathlib.Path]:
         InputError: no images, images in a folder of test, a folder that may not be read.
     """
     test = pathlib.Path(root) / "test"
-    files = listing.images_below(test, unread=True)
+    files = listing.images_below(test, also=("unsupported", "linked"))
     for file in files:
         if file.parent != test:
             raise InputError(_not_flat(file))

@@ -20,6 +20,8 @@ FORMATS = {  # Pillow's name of the format -> suffixes that say it
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
 }
+# photographs that kfg does not decode; a folder full of them must not be passed over in silence
+UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
 MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -108,7 +110,8 @@ def read_bytes(path) -> bytes:
             if not first:
                 raise BadImage(path, "truncated", "truncated: the file is empty")
             if not sniff(first):
-                raise BadImage(path, "not-an-image", "not an image")
+                unread = path.suffix.lower() in UNREAD
+                raise BadImage(path, "not-an-image", "in a format kfg does not read" if unread else "not an image")
             return first + file.read()
     except OSError as error:
         raise BadImage(path, "unreadable", error.strerror or str(error)) from error

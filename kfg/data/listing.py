@@ -3,9 +3,9 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from kfg.data.decode import FORMATS, SNIFF_BYTES, sniff
+from kfg.data.decode import FORMATS, SNIFF_BYTES, UNREAD, sniff
 from kfg.errors import InputError
 
 PARTS = ("train", "val", "test")
@@ -13,8 +13,6 @@ BOTH = "val+test"  # in the split.csv of a run that repeats a study's mistake: t
 SUFFIXES = tuple(dict.fromkeys(suffix for suffixes in FORMATS.values() for suffix in suffixes))
 PART_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
 SPLIT_FILE = "split.csv"
-# photographs that kfg does not decode; a folder full of them must not be passed over in silence
-UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
 TO_ANSWER = "to-answer"  # why an image of a contest's test is not trained on: see kfg.data.contest
 PASSED_OVER = {  # why -> what the terminal calls it; files that are no images and hidden ones are not mentioned there
     "unsupported": "in a format kfg does not read",
@@ -101,12 +99,13 @@ def list_images(folder) -> Listing:
     return listing
 
 
-def images_below(folder, *, unread: bool = False) -> list[pathlib.Path]:
+def images_below(folder, *, also: Collection[str] = ()) -> list[pathlib.Path]:
     """Return the images below a folder, sorted.
 
     Args:
         folder: its hidden files and folders are passed over.
-        unread: with those that kfg cannot read or follow, so that they are missed, not forgotten.
+        also: "unsupported" or "linked", or both: with what kfg cannot read or follow, so that it is missed, not
+            forgotten.
     Raises:
         InputError: no images, or a folder that may not be read.
     """
@@ -116,7 +115,7 @@ def images_below(folder, *, unread: bool = False) -> list[pathlib.Path]:
         error = found.refused[0]
         raise InputError(f"{error.filename}: {error.strerror}") from error
     names = [path for path, _, _ in found.images]
-    names += [path for path, why in found.skipped if unread and why in ("unsupported", "linked")]
+    names += [path for path, why in found.skipped if why in also]
     if not names:
         raise InputError(f"{folder}: no images in this folder")
     return [folder / name for name in sorted(names)]
@@ -141,6 +140,16 @@ def remark(passed_over: Sequence[tuple[str, str]]) -> str:
     if waiting:
         told.append(f"to be answered: {len(waiting):,} ({printable(waiting[0])})")
     return "; ".join(told)
+
+
+def shortened(names: Sequence[str], *, count: int = 8) -> str:
+    """Return the first names, and how many more there are.
+
+    Example:
+        >>> shortened(["cat", "dog", "ox"]), shortened(["cat", "dog", "ox"], count=2)
+        ('cat, dog, ox', 'cat, dog and 1 more')
+    """
+    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
 def printable(text: str) -> str:
