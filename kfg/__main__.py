@@ -35,10 +35,13 @@ def add_data_commands(command):
     p = command(commands.split, "write a train/val/test split")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("split.csv"), metavar="FILE")
-    p.add_argument("--val", type=float, default=0.15, help="fraction of the images (default: %(default)s)")
-    p.add_argument("--test", type=float, default=0.2, help="fraction of the images (default: %(default)s)")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--min-per-class", type=int, default=4, help="a class with fewer images is not divided by fractions")
+    p.add_argument("--val", type=float, help="fraction of the images (default: 0.15)")
+    p.add_argument("--test", type=float, help="fraction of the images (default: 0.2)")
+    p.add_argument("--seed", type=int, help="default: 0")
+    p.add_argument(
+        "--min-per-class", type=int, metavar="N",
+        help="a class of fewer groups (an image and its duplicates are one) is not divided by fractions (default: 4)",
+    )  # fmt: skip
 
     p = command(commands.data, "fetch a published data set")
     p.add_argument("name", metavar="NAME", help="cub-200-2011, fgvc-aircraft-2013b, ...; a wrong name lists them")
@@ -111,7 +114,7 @@ def add_run_commands(command):
 
     p = command(commands.compare, "a study's figures beside ours")
     p.add_argument("recipe", metavar="RECIPE")
-    p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs"), help="folder of the runs (default: runs)")
+    p.add_argument("--out", type=pathlib.Path, help="folder of the runs (default: runs)")
 
 
 def main(argv=None) -> int:

@@ -4,11 +4,15 @@ TensorFlow is imported only by those that need it.
 """
 
 import json
+import pathlib
 import re
 import sys
 
 from kfg import quiet
 from kfg.errors import InputError
+
+RUNS = pathlib.Path("runs")  # where runs go unless another folder is given
+SPLIT_OPTIONS = ("val", "test", "seed", "min_per_class")
 
 
 def audit(args) -> int:
@@ -24,19 +28,38 @@ def audit(args) -> int:
 
 
 def split(args) -> int:
-    """Write a stratified, leak-safe split.csv."""
+    """Write a stratified, leak-safe split.csv. Parts that DIR has already, by a split.csv or part folders, stay."""
     from kfg.data import audit as auditing
     from kfg.data import folder, listing, splits
 
-    index = auditing.duplicate_groups(folder.scan(args.folder))
+    chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
+    index = folder.scan(args.folder)
+    _say_decided(index, chosen)
+    index = auditing.duplicate_groups(index)
     if remark := listing.remark(folder.passed_over(index)):
         print(f"{args.folder}: {remark}")
-    index = splits.split(index, val=args.val, test=args.test, seed=args.seed, min_per_class=args.min_per_class)
+    index = splits.split(index, **chosen)
     splits.check(index)
     splits.write_csv(index, args.out)
     counts = ", ".join(f"{part} {len(index.where(part))}" for part in folder.PARTS)
     print(f"{args.out}: {counts}; {len(set(index.groups.tolist()))} groups")
     return 0
+
+
+def _say_decided(index, chosen):
+    """Say which parts the data has of its own; refuse options that have nothing left to decide."""
+    from kfg.data import folder
+
+    own = [part for part in folder.PARTS if part in index.parts]
+    if not own:
+        return
+    missing = [part for part in ("val", "test") if part not in own]
+    decided = f"{', '.join(own)} decided already by {folder.decided_by(index.root)}"
+    for name in chosen:
+        if not missing or name in own:
+            raise InputError(f"--{name.replace('_', '-')}: without effect, {decided}; leave it out")
+    rest = f"; {' and '.join(missing)} cut out of {'the rest' if '' in index.parts else 'train'}" if missing else ""
+    print(f"{index.root}: {decided}, no fraction was used there{rest}")
 
 
 def data(args) -> int:
@@ -168,7 +191,8 @@ def compare(args) -> int:
     """Print a study's figures beside ours."""
     from kfg import ledger
 
-    print(ledger.table(args.recipe, args.out))
+    no_runs_yet = args.out is None and not RUNS.exists()
+    print(ledger.table(args.recipe, None if no_runs_yet else args.out or RUNS))
     return 0
 
 

@@ -9,6 +9,7 @@ from kfg.errors import InputError
 
 RECIPES = ("imagenet20", "fruit3", "cub200", "retail258", "competition100", "folder")
 RESULTS = "results.jsonl"
+NONE_YET = "not measured yet"
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named beside a figure
 
 
@@ -33,24 +34,26 @@ def read_results(path) -> list[dict]:
     return rows
 
 
-def table(recipe_name: str, results) -> str:
+def table(recipe_name: str, results=None) -> str:
     """Return paper and ours, a line per row of the study and data set, with errata below.
 
     Args:
         recipe_name: one of RECIPES.
-        results: results.jsonl, or the folder of runs that holds it; a missing one leaves "not measured".
+        results: results.jsonl, or the folder of runs that holds it; one without results leaves "not measured yet", and
+            so does None.
     """
     if recipe_name not in RECIPES:
         raise InputError(f"recipe: {recipe_name!r} is none of {', '.join(RECIPES)}")
     recipe = importlib.import_module(f"kfg.recipes.{recipe_name}")
-    ours = [row for row in read_results(results) if row["recipe"] == recipe_name]
+    found = [] if results is None else read_results(results)
+    ours = [row for row in found if row["recipe"] == recipe_name]
     width = max(22, *map(len, recipe.ROWS))
     lines = [f"{'row':<{width}} {'paper top-1':>11} {'paper loss':>10}   ours: top-1 mean ± sd (n), loss, data"]
     for name, row in recipe.ROWS.items():
         top1, loss = (row.reported.get(key) for key in ("top1", "loss"))
         paper = ["-" if top1 is None else f"{100 * top1:.2f}", "-" if loss is None else f"{loss:.3f}"]
         measured = [_cell(group) for group in by_settings([result for result in ours if result["row"] == name])]
-        lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else 'not measured'}")
+        lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else NONE_YET}")
         lines += [f"{'':<{width + 23}}   {more}" for more in measured[1:]]
     lines += ["", "Ours are on the data named: beside the study's figures, which are on its own."]
     lines += [recipe.CAVEAT]

@@ -24,10 +24,10 @@ def result(row, top1, **changes):
 def test_every_row_and_erratum_is_listed_before_anything_is_measured(name, tmp_path):
     recipe = importlib.import_module(f"kfg.recipes.{name}")
     text = ledger.table(name, tmp_path)
-    lines = [line for line in text.splitlines() if line.endswith("not measured")]
+    lines = [line for line in text.splitlines() if line.endswith(ledger.NONE_YET)]
     assert [line.split()[0] for line in lines] == list(recipe.ROWS)
     assert recipe.CAVEAT in text and text.count("\n- ") == len(recipe.ERRATA)
-    assert len({line.index("not measured") for line in lines}) == 1  # in one column
+    assert len({line.index(ledger.NONE_YET) for line in lines}) == 1  # in one column
 
 
 def test_only_runs_of_equal_settings_are_averaged(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import keras
 import pytest
@@ -64,6 +65,30 @@ def test_split_writes_what_the_next_scan_uses(photos, capsys):
     assert all(f"{part} {len(index.where(part))}" in printed for part in folder.PARTS)
 
 
+def test_split_says_what_was_decided_already_and_refuses_options_without_effect(photos, tmp_path, capsys):
+    root, out = tmp_path / "parts", tmp_path / "split.csv"
+    for part in ("train", "test"):
+        shutil.copytree(photos, root / part)
+    for i, path in enumerate(sorted((root / "test").rglob("*.png"))):
+        Image.effect_noise((40, 30), 300 + 40 * i).convert("RGB").save(path)
+    assert main(["split", str(root), "--out", str(out), "--val", "0.3", "--seed", "1"]) == 0
+    said = "train, test decided already by the part folders, no fraction was used there; val cut out of train"
+    assert capsys.readouterr().out.startswith(f"{root}: {said}\n")
+    assert main(["split", str(root), "--test", "0.3"]) == 2
+    assert capsys.readouterr().err == (
+        "error: --test: without effect, train, test decided already by the part folders; leave it out\n"
+    )
+    shutil.copy(out, root / "split.csv")
+    for option in ("--val", "--test", "--seed", "--min-per-class"):
+        assert main(["split", str(root), "--out", str(out), option, "0"]) == 2
+        assert (
+            f"{option}: without effect, train, val, test decided already by {root}/split.csv;"
+            in capsys.readouterr().err
+        )
+    assert main(["split", str(root), "--out", str(out)]) == 0 and out.read_text() == (root / "split.csv").read_text()
+    assert capsys.readouterr().out.count("no fraction was used there\n") == 1
+
+
 def test_predict_prints_names_that_are_not_utf8(tmp_path, capsys):
     model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Softmax()])
     model.save(tmp_path / "model.keras")
@@ -89,6 +114,15 @@ def test_compare_shows_the_papers_figures_and_errata_without_any_run(tmp_path, c
     assert main(["compare", "imagenet20", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "51.70" in printed and "not measured" in printed and "patience 2 / patience 3" in printed
+
+
+def test_compare_needs_no_runs_unless_their_folder_is_given(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "imagenet20"]) == 0
+    printed = capsys.readouterr().out
+    assert "51.70" in printed and "not measured yet" in printed
+    assert main(["compare", "imagenet20", "--out", "runs"]) == 2
+    assert capsys.readouterr().err == "error: runs: no such file or folder\n"
 
 
 def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):

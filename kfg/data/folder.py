@@ -146,6 +146,15 @@ def from_layout(layout: layouts.Layout, root, *, classes: Sequence[str] | None =
     return _build(root, layout.images, layout.classes if classes is None else classes)
 
 
+def decided_by(root) -> str:
+    """Return what decides the parts of a data folder that has some, for messages."""
+    root = pathlib.Path(root)
+    if (root / SPLIT_FILE).is_file():
+        return str(root / SPLIT_FILE)
+    layout = layouts.find(root)
+    return f"{layout.name}'s own lists" if layout else "the part folders"
+
+
 def passed_over(index: Index) -> list[tuple[str, str]]:
     """List the folder of `index` again and return (path, why) of all in it that `index` does not use."""
     layout = None if (index.root / SPLIT_FILE).is_file() else layouts.find(index.root)
