@@ -30,7 +30,9 @@ def add_data_commands(command):
     p = command(commands.audit, "check a data folder")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
     p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the findings to FILE as well")
-    p.add_argument("--expect-size", metavar="WxH", help="the size images should have (default: the commonest)")
+    p.add_argument(
+        "--expect-size", metavar="WxH", help="the size images should have (default: the commonest, see above)"
+    )
 
     p = command(commands.split, "write a train/val/test split")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")

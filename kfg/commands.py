@@ -16,7 +16,11 @@ SPLIT_OPTIONS = ("val", "test", "seed", "min_per_class")
 
 
 def audit(args) -> int:
-    """Look for what spoils training. Exit 0: no error found; 1: errors found, an empty folder is one; 2: wrong use."""
+    """Look for what spoils training. Exit 0: no error found; 1: errors found, an empty folder is one; 2: wrong use.
+
+    Odd sizes are told against the commonest size, if more than half of the images have it, or a fifth of them and
+    five times as many as have the next size; else a note says that sizes are mixed.
+    """
     from kfg.data import audit as auditing
     from kfg.files import write_json
 

@@ -48,7 +48,8 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
 
     Args:
         root: the folder, in one of the layouts of `folder.scan`.
-        expect_size: (width, height) in pixels that every image should have; default the size most images have.
+        expect_size: (width, height) in pixels that every image should have; default the most common one, if it
+            clearly leads; see `checks.sizes`.
         progress: function (files done, files in all), called after each.
     Raises:
         InputError: `root` is missing, not a folder, or may not be read. All else is a finding.
@@ -104,10 +105,14 @@ def exit_code(result: Audit) -> int:
 
 
 def as_json(result: Audit) -> dict:
-    """Return the audit as JSON values: images, classes, findings (dicts of kind, severity, path, detail)."""
+    """Return the audit as JSON values: images, classes, findings (dicts of kind, severity, path, detail), and more.
+
+    `imbalance_ratio` is that of the largest class to the smallest.
+    """
     return {
         "images": result.images,
         "classes": dict(result.classes),
+        "imbalance_ratio": checks.imbalance(result.classes),
         "findings": [
             {"kind": one.kind, "severity": one.severity, "path": printable(one.path), "detail": printable(one.detail)}
             for one in result.findings

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from kfg.data.decode import FORMATS
 from kfg.data.fingerprints import Fingerprint, near_pairs
+from kfg.data.listing import untrained
 
 SEVERITY = {  # error: training refuses, or its figures would be wrong; warning: look at it; note: good to know
     "undecodable": "error",
@@ -23,6 +24,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "no-images": "error",
     "one-class": "error",
     "empty-class": "error",
+    "untrained-class": "error",  # its images all lie in val and test
     "duplicate-across-classes": "error",
     "duplicate-across-parts": "error",
     "name-collision": "warning",  # of classes: error
@@ -49,6 +51,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "to-answer": "note",
 }
 IMBALANCE = 10  # largest class over smallest, from which on it is said
+LEAD = 5  # a size leads that a fifth of the images have, and five times as many as have any other
 TURNED = {
     2: "mirrored",
     3: "turned by 180",
@@ -113,17 +116,23 @@ def forms(entries: Sequence[Entry]) -> Iterator[Finding]:
 
 
 def sizes(entries: Sequence[Entry], expect_size: tuple[int, int] | None) -> Iterator[Finding]:
-    """Sizes other than the expected one, or than the most common one if most images have it."""
+    """Sizes other than the expected one, or than the most common one where that clearly leads.
+
+    It does if more than half of the images have it, or at least one in LEAD and LEAD times as many as the next size.
+    """
     good = [entry for entry in entries if not entry.print.problem]
     if not good:
         return
     counts = collections.Counter(entry.print.size for entry in good)
-    (modal, count), *_ = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    if expect_size is None and 2 * count <= len(good):
+    (modal, count), (_, second), *_ = [*sorted(counts.items(), key=lambda item: (-item[1], item[0])), (None, 0)]
+    most = 2 * count > len(good)
+    if expect_size is None and not most and count < max(len(good) / LEAD, LEAD * second):
         share = f"the most common, {_by(modal)}, has {count} of {len(good)} images"
         yield Finding("mixed-sizes", ".", f"{len(counts)} sizes; {share}")
         return
-    wanted, word = (tuple(expect_size), "expected") if expect_size is not None else (modal, "most are")
+    wanted, word = modal, "most are" if most else f"{count} of {len(good)} are"
+    if expect_size is not None:
+        wanted, word = tuple(expect_size), "expected"
     for entry in good:
         if entry.print.size != wanted:
             yield Finding("odd-size", entry.path, f"{_by(entry.print.size)}, {word} {_by(wanted)}")
@@ -182,6 +191,12 @@ def counts(classes: dict[str, int]) -> Iterator[Finding]:
         yield Finding("imbalance", ".", f"the largest class has {ratio:.1f} times the images of the smallest")
 
 
+def untrained_classes(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Classes that the folder's own parts leave nothing to train on."""
+    for name, where in untrained((entry.name, entry.part) for entry in entries).items():
+        yield Finding("untrained-class", name, f"{where}, none to train on")
+
+
 def imbalance(classes: dict[str, int]) -> float:
     """Return images of the largest class over those of the smallest that has any; 1.0 without images."""
     filled = [count for count in classes.values() if count]
@@ -224,6 +239,7 @@ def all_checks(entries: Sequence[Entry], classes: dict[str, int], *, expect_size
     return itertools.chain(
         broken(entries),
         counts(classes),
+        untrained_classes(entries),
         collisions([entry.path for entry in entries], list(classes)),
         duplicates(entries),
         near_duplicates(entries),

@@ -1,5 +1,6 @@
 """What lies in a data folder: class folders, the files that are images, and what is passed over."""
 
+import collections
 import dataclasses
 import os
 import pathlib
@@ -119,6 +120,25 @@ def images_below(folder, *, also: Collection[str] = ()) -> list[pathlib.Path]:
     if not names:
         raise InputError(f"{folder}: no images in this folder")
     return [folder / name for name in sorted(names)]
+
+
+def untrained(images: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the classes that given parts leave without an image to train on, and how many they have where.
+
+    Args:
+        images: (class, part) of each image; one of part "" may yet be trained on.
+    Example:
+        >>> untrained([("dog", "train"), ("dog", "test"), ("cats", "test"), ("cats", "test"), ("ox", "")])
+        {'cats': '2 in test'}
+    """
+    where = collections.defaultdict(collections.Counter)
+    for name, part in images:
+        where[name][part] += 1
+    return {
+        name: ", ".join(f"{count} in {part}" for part, count in sorted(parts.items()))
+        for name, parts in where.items()
+        if not parts.keys() & {"", "train"}
+    }
 
 
 def remark(passed_over: Sequence[tuple[str, str]]) -> str:

@@ -21,7 +21,7 @@ import logging
 import numpy as np
 
 from kfg.data.folder import Index
-from kfg.data.listing import BOTH
+from kfg.data.listing import BOTH, untrained
 from kfg.errors import InputError
 from kfg.files import whole
 
@@ -49,7 +49,7 @@ def split(
     Returns:
         the same images in the same order, with `parts` filled.
     Raises:
-        InputError: fractions or seed out of range.
+        InputError: fractions or seed out of range; given parts that leave a class with images nothing to train on.
     Example:
         >>> from kfg.data.folder import make_index
         >>> index = make_index(".", [f"{i}.jpg" for i in range(40)], [0] * 20 + [1] * 20, ["a", "b"])
@@ -57,8 +57,8 @@ def split(
         >>> [len(decided.where(part)) for part in ("train", "val", "test")]
         [28, 4, 8]
     """
-    _check_fractions(val, test, min_per_class)
-    _check_seed(seed)
+    _check_numbers(val, test, min_per_class, seed)
+    _check_trained(index)
     index = _cut_groups_apart(index)
     parts = _joined(index)
     given = set(index.parts)
@@ -87,12 +87,10 @@ def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Ind
     """
     if k < 2:
         raise InputError(f"k: at least 2 folds, got {k}")
-    _check_fractions(val, 1 / k, 1)
-    _check_seed(seed)
-    if len(set(index.groups.tolist())) < k:
-        raise InputError(
-            f"{index.root}: {k} folds need {k} groups of images, there are {len(set(index.groups.tolist()))}"
-        )
+    _check_numbers(val, 1 / k, 1, seed)
+    groups = len(set(index.groups.tolist()))
+    if groups < k:
+        raise InputError(f"{index.root}: {k} folds need {k} groups of images, there are {groups}")
     tested = _fold_of_each_image(index, k, seed)
     decided = []
     for fold in range(k):
@@ -125,7 +123,7 @@ def _fold_of_each_image(index, k, seed) -> np.ndarray:
     return tested
 
 
-def _check_fractions(val, test, min_per_class):
+def _check_numbers(val, test, min_per_class, seed):
     for name, value in (("val", val), ("test", test)):
         if not 0 <= value < 1:
             raise InputError(f"{name}: a fraction in [0, 1), got {value}")
@@ -133,15 +131,19 @@ def _check_fractions(val, test, min_per_class):
         raise InputError(f"val and test: together below 1, got {val} and {test}; nothing would be left to train on")
     if min_per_class < 1:
         raise InputError(f"min_per_class: at least 1, got {min_per_class}")
-
-
-def _check_seed(seed):
     if seed < 0:
         raise InputError(f"seed: a whole number from 0 up, got {seed}")
 
 
+def _check_trained(index):
+    lacking = untrained(zip((index.classes[label] for label in index.labels), index.parts, strict=True))
+    for name, where in lacking.items():
+        remedy = "name it alike in every part, or give train images of it"
+        raise InputError(f"{index.root}: class {name!r} has {where}, none to train on; {remedy}")
+
+
 def _say_untrained(index, where=""):
-    """Warn of classes without an image to train on: they cannot be learnt, only tested."""
+    """Warn of classes that chance left without an image to train on: they cannot be learnt, only tested."""
     lacking = [index.classes[label] for label in np.flatnonzero(index.take(index.where("train")).counts() == 0)]
     if lacking:
         more = f" (and {len(lacking) - 1} more classes)" if len(lacking) > 1 else ""

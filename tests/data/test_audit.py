@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfg.data import audit, decode, fingerprints, folder, splits
+from kfg.data import audit, checks, decode, fingerprints, folder, splits
 from kfg.errors import InputError
 
 
@@ -50,7 +50,9 @@ def test_a_clean_folder_has_no_findings(clean):
     result = audit.audit(clean)
     assert result.findings == [] and audit.exit_code(result) == 0
     assert (result.images, result.classes) == (12, {"a": 6, "b": 6})
-    assert audit.as_json(result) == {"images": 12, "classes": {"a": 6, "b": 6}, "findings": []}
+    assert audit.as_json(result) == {
+        "images": 12, "classes": {"a": 6, "b": 6}, "imbalance_ratio": 1.0, "findings": []
+    }  # fmt: skip
     assert "0 errors, 0 warnings, 0 notes" in audit.table(result)
     assert found(clean, expect_size=(48, 40)) == {
         ("odd-size", "warning", f"{n}/{i}.jpg") for n in "ab" for i in range(6)
@@ -205,7 +207,7 @@ def test_class_counts(tmp_path):
     assert found(tmp_path) == {
         ("empty-class", "error", "empty"), ("one-image-class", "warning", "one"), ("imbalance", "note", "."),
     }  # fmt: skip
-    assert "imbalance ratio 12.0" in audit.table(result)
+    assert "imbalance ratio 12.0" in audit.table(result) and audit.as_json(result)["imbalance_ratio"] == 12.0
 
 
 def test_sizes_without_a_common_one_are_one_note(tmp_path):
@@ -213,6 +215,36 @@ def test_sizes_without_a_common_one_are_one_note(tmp_path):
         save(tmp_path, f"{name}/{i}.jpg", photo(i + 10 * (name == "b"), (40 + i, 48)))
     assert found(tmp_path) == {("mixed-sizes", "note", ".")}
     assert len(found(tmp_path, expect_size=(40, 48))) == 6
+
+
+@pytest.mark.parametrize("others, leads", [(20, True), (21, False), ([2, *[1] * 10], False), ([1] * 20, True)])
+def test_a_size_that_clearly_leads_is_the_usual_one(others, leads):
+    others = [1] * others if isinstance(others, int) else others  # images of each other size
+    sizes = [(48, 48)] * 5 + [(50 + i, 48) for i, count in enumerate(others) for _ in range(count)]
+    entries = [
+        checks.Entry(str(i), "a", "", fingerprints.Fingerprint(str(i), size=size)) for i, size in enumerate(sizes)
+    ]
+    found = list(checks.sizes(entries, None))
+    if leads:
+        assert len(found) == len(sizes) - 5 and {one.kind for one in found} == {"odd-size"}
+        assert found[0].detail == f"50x48, 5 of {len(sizes)} are 48x48"
+    else:
+        assert [one.kind for one in found] == ["mixed-sizes"]
+
+
+def test_a_class_that_the_parts_leave_untrained_is_an_error(tmp_path):
+    for i, path in enumerate(("train/cat", "train/dog", "test/cats", "test/dog", "val/cats", "val/dog")):
+        for j in range(2):
+            save(tmp_path, f"{path}/{j}.jpg", photo(10 * i + j))
+    result = audit.audit(tmp_path)
+    (one,) = result.findings
+    assert (one.kind, one.severity, one.path) == ("untrained-class", "error", "cats")
+    assert one.detail == "2 in test, 2 in val, none to train on" and audit.exit_code(result) == 1
+    with pytest.raises(InputError, match="class 'cats' has 2 in test, 2 in val, none to train on; name it alike"):
+        splits.split(folder.scan(tmp_path))
+    shutil.rmtree(tmp_path / "train/cat")
+    (tmp_path / "test/cats").rename(tmp_path / "train/cats")
+    assert found(tmp_path) == set()
 
 
 def test_names_that_differ_in_case_or_unicode_form_only(clean):

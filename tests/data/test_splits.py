@@ -1,5 +1,6 @@
 """Parts and folds: fractions per class, groups whole, given parts kept, and split.csv there and back."""
 
+import dataclasses
 import errno
 import os
 
@@ -147,15 +148,24 @@ def test_wrong_folds_name_the_argument():
         splits.folds(index_of([10, 10], groups=[0] * 10 + [1] * 10), k=3)
 
 
-def test_a_class_without_a_training_image_is_said_once(caplog):
+def test_a_class_that_the_given_parts_leave_untrained_is_refused():
     parts = ["train"] * 6 + ["test"] * 3 + ["val"] * 2
-    labels = [0, 0, 0, 1, 1, 1, 2, 2, 2, 4, 4]
-    index = folder.make_index("here", [f"{i}.jpg" for i in range(11)], labels, "abcde", parts=parts)
-    splits.split(index)
-    assert caplog.messages == ["here: no image of class 'c' is in train (and 2 more classes)"]  # d has no image at all
-    caplog.clear()
+    labels = [0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 1]
+    index = folder.make_index("here", [f"{i}.jpg" for i in range(11)], labels, "abcd", parts=parts)
+    with pytest.raises(InputError, match=r"^here: class 'c' has 3 in test, none to train on; name it alike in every"):
+        splits.split(index)
+    splits.split(dataclasses.replace(index, parts=("",) * 11))
+    splits.split(index.take(np.flatnonzero(index.labels != 2)))  # c and d have no image at all: known, not shown
+
+
+def test_a_class_that_chance_leaves_untrained_is_said_once(caplog):
     splits.folds(folder.make_index("here", "uvwxyz", [0, 0, 0, 0, 0, 1], "ab"), k=2, val=0)
     assert [message for message in caplog.messages if "class 'b'" in message] == caplog.messages != []
+    caplog.clear()
+    index = folder.make_index("here", "uvwxyz", [0, 0, 0, 1, 1, 2], "abc", parts=["train"] * 3 + ["test", "train", ""],
+                              groups=[0, 1, 2, 3, 4, 3])  # fmt: skip
+    assert splits.split(index, val=0).parts[5] == "test"  # with its copy
+    assert caplog.messages == ["here: no image of class 'c' is in train"]
 
 
 def test_check_names_the_two_that_meet():
