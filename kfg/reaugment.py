@@ -6,6 +6,7 @@ and training a second time. Hence three arms from the same seeds: `none`, `unifo
 over all classes) and `targeted`. Weakness is read on val, the gain on test.
 """
 
+import collections
 import dataclasses
 import pathlib
 
@@ -21,6 +22,7 @@ from kfg.training import precision
 
 WEAK_FILE = "weak_classes.json"
 ARMS = ("none", "uniform", "targeted")
+NAMED = 8  # classes named in a line for the screen
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,10 +90,51 @@ def extra_images(images, labels, *, arm: str, rounds, weak, seed: int) -> tuple[
     return np.concatenate(made), np.concatenate(made_labels)
 
 
-def write_weak(workdir, weak, classes) -> None:
-    """Write the ids and names of the weak classes that a run was aimed at."""
-    chosen = [{"id": int(i), "name": classes[i]} for i in weak]
-    write_json(pathlib.Path(workdir) / WEAK_FILE, chosen)
+def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:
+    """Write which classes a run is aimed at, and which were not judged for want of validation images.
+
+    Args:
+        workdir: the run folder.
+        weak: class ids, of `weak_classes`.
+        val, min_support: what that was given.
+    Returns:
+        The content of the file: `weak` and `not_judged`, [{"id", "name", "support"}] each, and `min_support`.
+    """
+    support = np.bincount(val.labels, minlength=len(val.classes))
+
+    def described(ids):
+        return [{"id": int(i), "name": val.classes[i], "support": int(support[i])} for i in ids]
+
+    few = np.flatnonzero(support < min_support)
+    content = {"weak": described(weak), "not_judged": described(few), "min_support": min_support}
+    write_json(pathlib.Path(workdir) / WEAK_FILE, content)
+    return content
+
+
+def read_weak(workdir) -> dict:
+    """Read what `write_weak` wrote; in run folders of earlier versions nothing is known of classes not judged."""
+    content = read_json(pathlib.Path(workdir) / WEAK_FILE)
+    return content if isinstance(content, dict) else {"weak": content, "not_judged": [], "min_support": None}
+
+
+def weak_lines(content: dict, *, named: int | None = NAMED) -> list[str]:
+    """Say which classes are weak and, where there are such, which were not judged.
+
+    Args:
+        content: of `write_weak`.
+        named: classes not judged that are named, at most; None for all.
+    Example:
+        >>> few = [{"name": "cow", "support": 2}, {"name": "palm", "support": 7}]
+        >>> weak_lines({"weak": [{"name": "cobra"}], "not_judged": few, "min_support": 8}, named=1)
+        ['weak classes: cobra', 'not judged, with fewer than 8 validation images: cow 2 and 1 more']
+    """
+    lines = ["weak classes: " + ", ".join(one["name"] for one in content["weak"])]
+    few = sorted(content["not_judged"], key=lambda one: one["support"])
+    if few:
+        some = ", ".join(f"{one['name']} {one['support']}" for one in few[:named])
+        more = f" and {len(few) - named} more" if named is not None and len(few) > named else ""
+        lines.append(f"not judged, with fewer than {content['min_support']} validation images: {some}{more}")
+    return lines
 
 
 def compare(folder, rows: dict[str, str]) -> dict | None:
@@ -101,7 +144,8 @@ def compare(folder, rows: dict[str, str]) -> dict | None:
         folder: holds `row/seed-N.../` run folders.
         rows: arm -> row name, for each of ARMS.
     Returns:
-        What `paired.paired_recall` says against the control `none`; None where no run is complete in all arms.
+        What `paired.paired_recall` says against the control `none`, and `not_judged`, [{"name", "runs"}]: classes
+        with too few validation images to be found weak. None where no run is complete in all arms.
     """
     folder = pathlib.Path(folder)
     runs = sorted(path.parent.name for path in (folder / rows["targeted"]).glob("*/report.json"))
@@ -110,8 +154,11 @@ def compare(folder, rows: dict[str, str]) -> dict | None:
         return None
     _check_alike([folder / row / run for run in runs for row in rows.values()])
     arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in ARMS}
-    weak = [[one["id"] for one in read_json(folder / rows["targeted"] / run / WEAK_FILE)] for run in runs]
-    return paired.paired_recall(arms, weak, control="none")
+    aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
+    comparison = paired.paired_recall(arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none")
+    passed_over = collections.Counter(one["name"] for run in aimed for one in run["not_judged"])
+    comparison["not_judged"] = [{"name": name, "runs": count} for name, count in passed_over.most_common()]
+    return comparison
 
 
 def _check_alike(run_folders) -> None:

@@ -33,6 +33,21 @@ def test_no_class_with_enough_images_is_an_error_that_says_how_many_there_are():
         reaugment.weak_classes(answers(MATRIX), count=2, min_support=31)
 
 
+def test_classes_not_judged_for_want_of_images_are_said_and_kept(tmp_path):
+    val = answers(MATRIX)
+    content = reaugment.write_weak(tmp_path, np.array([2, 0]), val, min_support=20)
+    assert content["not_judged"] == [{"id": 3, "name": "d", "support": 3}]
+    assert reaugment.read_weak(tmp_path) == content
+    said = ["weak classes: c, a", "not judged, with fewer than 20 validation images: d 3"]
+    assert reaugment.weak_lines(content) == said
+    assert reaugment.weak_lines(reaugment.write_weak(tmp_path, [3], val, min_support=3)) == ["weak classes: d"]
+
+
+def test_weak_classes_written_by_an_earlier_version_are_read(tmp_path):
+    (tmp_path / reaugment.WEAK_FILE).write_text('[{"id": 2, "name": "c"}]')
+    assert reaugment.read_weak(tmp_path)["weak"] == [{"id": 2, "name": "c"}]
+
+
 def make(arm, weak=(1,), seed=0):
     """40 images of 4 classes whose level tells the class."""
     labels = np.arange(40) % 4

@@ -256,6 +256,14 @@ def test_arms_are_written_with_their_findings_in_words(tmp_path):
     assert NASTY in page.text and sum(tag == "script" for tag, _ in page.tags) == 1
 
 
+def test_classes_never_judged_stand_on_the_arms_page(tmp_path):
+    report.write_arms(tmp_path, {**comparison(gain=0.7), "not_judged": [{"name": "moth", "runs": 3}]})
+    page = Page((tmp_path / "arms.html").read_text(encoding="utf-8"))
+    assert "Not judged" in page.text and "moth (3)" in page.text
+    report.write_arms(tmp_path, comparison(gain=0.7))
+    assert "Not judged" not in (tmp_path / "arms.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "images, runs, verdict",
     [

@@ -138,7 +138,7 @@ ROWS = {
 }
 ARM_ROWS = {"none": "arm-none", "uniform": "arm-uniform", "targeted": "arm-targeted"}
 DEFAULT_ROWS = ("convnet1", "convnet5")
-QUICK = {"width": 0.25, "epochs": 18, "batch_size": 32}
+QUICK = {"width": 0.25, "epochs": 18, "batch_size": 32, "min_support": 5}
 SMOKE = {"width": 0.05, "epochs": 1, "batch_size": 32, "image_size": (40, 37), "min_support": 1}
 
 CAVEAT = "Loss: the paper's includes the L2 penalty of nets 2 to 5, ours is cross-entropy alone."
@@ -165,7 +165,8 @@ def run(config, job):
     )
     images = job.data.images(config.image_size)
     train, val = index.where("train"), index.where("val")
-    weak = weak_classes(config, job)
+    found = weak_classes(config, job)
+    weak = [one["id"] for one in found["weak"]] if found else []
     originals = pipeline.Chosen(images, train)
     extra, extra_labels = reaugment.extra_images(
         originals, index.labels[train], arm=config.arm, rounds=config.rounds, weak=weak, seed=job.seed
@@ -189,21 +190,29 @@ def run(config, job):
     counts = np.bincount(extra_labels, minlength=len(index.classes))
     made = [(name, str(count)) for name, count in zip(index.classes, counts, strict=True) if count]
     sections = [("Extra training images", [("class", "images"), *made])] if made else []
+    if found:
+        lines = reaugment.weak_lines(found, named=None)
+        sections.insert(0, ("Weak classes", f"On validation images of {config.weak_from}, {'; '.join(lines)}."))
     return job.finish(index, images, batch_size=config.batch_size, sections=sections)
 
 
-def weak_classes(config, job) -> np.ndarray:
-    """Return the classes that the earlier run of this seed and fold recalls worst on its validation images."""
+def weak_classes(config, job) -> dict | None:
+    """Find the classes that the earlier run of this seed and fold recalls worst on its validation images.
+
+    Returns:
+        As `reaugment.write_weak`; None where no row is named to find them.
+    """
     if not config.weak_from:
-        return np.empty(0, np.int64)
+        return None
     answers = predict.read_csv(job.precursor(config.weak_from) / VAL_PREDICTIONS)
     support = int(np.bincount(answers.labels).max())
     if support < config.min_support:
         print(f"weak classes are judged on at most {support} validation images each, {config.min_support} were wanted")
-    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=min(config.min_support, support))
-    reaugment.write_weak(job.workdir, weak, answers.classes)
-    print("weak classes:", ", ".join(answers.classes[i] for i in weak))
-    return weak
+    least = min(config.min_support, support)
+    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=least)
+    found = reaugment.write_weak(job.workdir, weak, answers, min_support=least)
+    print("\n".join(reaugment.weak_lines(found)))
+    return found
 
 
 def summarise(out):

@@ -26,10 +26,11 @@ def arms_page(comparison: dict, picture: bytes) -> str:
     """Return the comparison as one HTML document; `picture` is the bytes of arms.png."""
     names = list(comparison["groups"]["all"]["arms"])
     aimed = [[row["name"], Number(str(row["runs"]), row["runs"])] for row in comparison["targeted_classes"]]
+    table = markup.table(["class", "runs that targeted it"], aimed, sortable=True)
     sections = [
         ("Result", "result", markup.joined([_findings(comparison), markup.picture(picture, "Recall and differences")])),
         ("Figures", "figures", _groups(comparison)),
-        ("Targeted classes", "classes", markup.table(["class", "runs that targeted it"], aimed, sortable=True)),
+        ("Targeted classes", "classes", markup.joined([table, _not_judged(comparison)])),
         ("Run by run", "runs", _by_run(comparison, names)),
         ("How the figures are made", "method", _method(comparison)),
     ]
@@ -124,6 +125,16 @@ def _bounds(interval, shown) -> Number:
     if interval["low"] is None:
         return Number("", None)
     return Number(f"{shown(interval['low'])} to {shown(interval['high'])}", interval["low"])
+
+
+def _not_judged(comparison) -> Safe:
+    classes = comparison.get("not_judged")
+    if not classes:
+        return Safe("")
+    named = ", ".join(f"{one['name']} ({one['runs']})" for one in classes)
+    return markup.paragraph(
+        f"Not judged, so never targeted, for too few validation images (in so many of the runs): {named}."
+    )
 
 
 def _by_run(comparison, names) -> Safe:

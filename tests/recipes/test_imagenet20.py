@@ -62,6 +62,20 @@ def test_the_whole_chain_leaves_report_export_and_predictions(finished, photos, 
     assert len(lines) == 12 and all(len(line.split("\t")) == 5 for line in lines)
 
 
+def test_the_report_names_the_weak_classes(finished):
+    run = finished / "imagenet20" / "convnet5" / "seed-0"
+    (weak,) = json.loads((run / "weak_classes.json").read_text())["weak"]
+    assert f"On validation images of convnet4, weak classes: {weak['name']}." in (run / "report.html").read_text()
+
+
+def test_the_demo_judges_every_class():
+    from kfg.data import demo
+
+    counts = demo.counts(demo.IMAGES_PER_CLASS).values()
+    val_images = round(min(counts) * imagenet20.Config().val_fraction)
+    assert imagenet20.QUICK["min_support"] <= val_images < imagenet20.Config().min_support
+
+
 def test_the_saved_predictions_are_those_of_the_export(finished, photos):
     from kfg.evaluation import predict
 
