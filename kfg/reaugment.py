@@ -22,16 +22,52 @@ from kfg.training import precision
 
 WEAK_FILE = "weak_classes.json"
 ARMS = ("none", "uniform", "targeted")
+MOST = 1_000_000  # extra images of a round
 NAMED = 8  # classes named in a line for the screen
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Round:
-    """One round of extra images: `count` of them, from up to `seeds_per_class` originals of each class."""
+    """One round of extra images: `count` of them, from up to `seeds_per_class` originals of each class.
+
+    Raises:
+        ValueError: a number out of range, a policy that is none.
+    """
 
     count: int
     policy: Policy
     seeds_per_class: int = 100
+
+    def __post_init__(self):
+        for name in ("count", "seeds_per_class"):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and 1 <= value <= MOST):
+                raise ValueError(f"{name}: a whole number from 1 to {MOST}, got {value!r}")
+        if not isinstance(self.policy, Policy):
+            raise ValueError(f"policy: expected its settings like {{'rotation': 45}}, got {self.policy!r}")
+
+
+def as_round(value, *, like: Round) -> Round:
+    """Return a Round as it is, or one made of settings; those not named are as in `like`, its policy's too.
+
+    Raises:
+        ValueError: neither a Round nor a dict, an unknown name, a value that Round or Policy refuses.
+    Example:
+        >>> made = as_round({"count": 9, "policy": {"shear": 5}}, like=Round(count=500, policy=Policy(rotation=45)))
+        >>> made.count, made.policy.rotation, made.policy.shear, made.seeds_per_class
+        (9, 45, 5, 100)
+    """
+    if isinstance(value, Round):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"rounds: expected each like {{'count': 500}}, got {value!r}")
+    policy = value.get("policy")
+    try:
+        if isinstance(policy, dict):
+            value = {**value, "policy": dataclasses.replace(like.policy, **policy)}
+        return dataclasses.replace(like, **value)
+    except (TypeError, ValueError) as error:  # a TypeError names an unknown setting
+        raise ValueError(f"rounds: {error}") from error
 
 
 def weak_classes(val: Predictions, *, count: int, min_support: int) -> np.ndarray:

@@ -91,6 +91,11 @@ class Config:
 
     def __post_init__(self):
         within(self, LIMITS)
+        object.__setattr__(self, "rounds", tuple(reaugment.as_round(one, like=ROUND_1) for one in self.rounds))
+        if self.arm not in reaugment.ARMS:
+            raise ValueError(f"arm: {self.arm!r} is none of {', '.join(reaugment.ARMS)}")
+        if self.arm == "targeted" and self.rounds and not self.weak_from:
+            raise ValueError("arm: targeted needs weak_from, a row whose validation confusion names the weak classes")
         if self.val_is_test and self.weak_from:
             raise ValueError("val_is_test: not together with weak_from, the validation images would be trained on")
 

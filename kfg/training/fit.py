@@ -75,7 +75,8 @@ def train(
     Returns:
         The rows of history.csv, a dict per epoch.
     Raises:
-        InputError: the loss became NaN; a damaged or foreign checkpoint; a full disk; an unknown monitor.
+        InputError: the loss became NaN; a damaged or foreign checkpoint, none at `start_from`; a full disk; an unknown
+            monitor.
     """
     if monitor not in MONITORS:
         raise InputError(f"monitor: {monitor!r} is none of {', '.join(MONITORS)}")
@@ -137,6 +138,8 @@ def _begin(model, state, start_from) -> int:
         return first_epoch
     if start_from is not None:
         earlier = checkpoint.read(start_from)
+        if earlier is None:
+            raise InputError(f"start_from: no checkpoint {start_from}; the run to go on from must have kept its own")
         checkpoint.restore(model, earlier)
         best = checkpoint.best_weights(earlier)
         if best is not None:  # it kept its best epoch, and its finished model is the best epoch's

@@ -1,8 +1,10 @@
 """The recipe from the command line, end to end, on a few generated JPEGs."""
 
+import dataclasses
 import html
 import json
 import os
+import re
 import shutil
 import signal
 import statistics
@@ -13,7 +15,7 @@ import time
 import numpy as np
 import pytest
 
-from kfg import __main__, export, ledger
+from kfg import __main__, export, ledger, reaugment
 from kfg.augment.policies import Policy
 from kfg.data import folder
 from kfg.recipes import _runner, imagenet20
@@ -225,6 +227,14 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
     (("--set", "stop_patience=abc"), "stop_patience"),
     (("--set", "policy={'rotation': -1}"), "rotation"),
     (("--set", "policy={'colour': 1}"), "colour"),
+    (("--set", "rounds=(500,)"), "rounds: expected each like {'count': 500}, got 500"),
+    (("--set", "rounds={'count': 500}"), "rounds: expected tuple"),
+    (("--set", "rounds=({'count': 0},)"), "rounds: count"),
+    (("--set", "rounds=({'number': 5},)"), "number"),
+    (("--set", "rounds=({'policy': {'rotation': -1}},)"), "rotation"),
+    (("--set", "rounds=({'policy': 45},)"), "rounds: policy"),
+    (("--set", "arm=targeted", "--rows", "arm-none"), "--set arm: targeted needs weak_from"),
+    (("--set", "arm=some"), "'some' is none of none, uniform, targeted"),
     (("--precision", "double"), "double"),
     (("--weights", "none"), "--weights: imagenet20 has no pretrained trunk"),
 ])  # fmt: skip
@@ -232,6 +242,29 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
     assert recipe(photos, tmp_path, "--smoke", *options) == 2
     error = capsys.readouterr().err.strip()
     assert "\n" not in error and named in error
+    assert not (tmp_path / "imagenet20").exists()
+
+
+def test_set_gives_the_number_of_extra_images(photos, tmp_path):
+    words = ["--set", "rounds=({'count': 9, 'policy': {'rotation': 20}},)"]
+    args = _runner.parser(imagenet20).parse_args(["--data", "x", *words])
+    (one,) = _runner.configured_rows(imagenet20, args)["arm-uniform"].config.rounds
+    assert one == reaugment.Round(count=9, policy=dataclasses.replace(imagenet20.ROUND_1.policy, rotation=20))
+    assert recipe(photos, tmp_path, "--smoke", "--rows", "arm-uniform", *words) == 0
+    assert recipe(photos, tmp_path, "--smoke", "--rows", "arm-uniform", *words) == 0  # config.json holds the same
+    page = (tmp_path / "imagenet20" / "arm-uniform" / "seed-0" / "report.html").read_text()
+    section = page.split("Extra training images</h2>")[1].split("</section>")[0]
+    assert sum(map(int, re.findall(r"<td[^>]*>(\d+)</td>", section))) == 9
+
+
+def test_a_row_to_go_on_from_without_its_checkpoint_is_one_line(finished, photos, tmp_path, capsys):
+    shutil.copytree(finished, tmp_path / "out")
+    runs = tmp_path / "out" / "imagenet20"
+    shutil.rmtree(runs / "convnet2" / "seed-0" / "checkpoint")
+    shutil.rmtree(runs / "convnet4")
+    assert recipe(photos, tmp_path / "out", "--smoke", "--set", "weak_count=1", "--rows", "convnet4") == 2
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error and "start_from: no checkpoint" in error and "convnet2" in error
 
 
 def test_epochs_in_percent_scale_each_rows_own():
