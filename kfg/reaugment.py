@@ -8,6 +8,7 @@ over all classes) and `targeted`. Weakness is read on val, the gain on test.
 
 import collections
 import dataclasses
+import logging
 import pathlib
 
 import numpy as np
@@ -19,6 +20,8 @@ from kfg.evaluation import confusion, paired, predict
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json, write_json
 from kfg.training import precision
+
+logger = logging.getLogger(__name__)
 
 WEAK_FILE = "weak_classes.json"
 ARMS = ("none", "uniform", "targeted")
@@ -173,67 +176,46 @@ def weak_lines(content: dict, *, named: int | None = NAMED) -> list[str]:
     return lines
 
 
-def compare(folder, rows: dict[str, str]) -> dict | None:
-    """Compare the arms over every seed and fold that all of them have finished.
+def compare(folder, rows: dict[str, str], *, like) -> dict | None:
+    """Compare the arms over every seed and fold that all of them have finished with the settings of one run.
+
+    Runs of other settings may lie beside them, as a single split beside folds; how many are left out is logged.
 
     Args:
         folder: holds `row/seed-N.../` run folders.
         rows: arm -> row name, for each of ARMS.
+        like: the run folder, of a finished run of one of the arms.
     Returns:
-        What `paired.paired_recall` says against the control `none`, and `not_judged`, [{"name", "runs"}]: classes
-        with too few validation images to be found weak. None where no run is complete in all arms.
+        What `paired.paired_recall` says against the control `none`, `not_judged`, [{"name", "runs"}]: classes with too
+        few validation images to be found weak, and the common `settings`. None where no run is complete in all arms.
     """
-    folder = pathlib.Path(folder)
+    folder, kind = pathlib.Path(folder), _kind(like)
     runs = sorted(path.parent.name for path in (folder / rows["targeted"]).glob("*/report.json"))
     runs = [run for run in runs if all((folder / row / run / "report.json").is_file() for row in rows.values())]
+    other = {run: path for run in runs for row in rows.values() if _kind(path := folder / row / run) != kind}
+    runs = [run for run in runs if run not in other]
+    if other:
+        why = _difference(next(iter(other.values())), kind)
+        logger.warning("arms: runs of other settings are not compared with these, %d left out; %s", len(other), why)
     if not runs:
         return None
-    _check_alike([folder / row / run for run in runs for row in rows.values()])
     arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in ARMS}
     aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
     comparison = paired.paired_recall(arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none")
     passed_over = collections.Counter(one["name"] for run in aimed for one in run["not_judged"])
     comparison["not_judged"] = [{"name": name, "runs": count} for name, count in passed_over.most_common()]
-    return comparison
+    return {**comparison, "settings": kind}
 
 
-def _check_alike(run_folders) -> None:
-    """Raise unless the runs differ in nothing but arm, seed and fold: else their difference has another cause."""
-    first = None
-    for path in run_folders:
-        settings = read_json(path / "config.json")
-        config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
-        made = read_json(path / "env.json")
-        trained_in = precision.label(made["precision"], made["jit_compile"])
-        alike = {**config, "data": settings["data"], "folds": settings["folds"], "trained in": trained_in}
-        first = first or alike
-        different = [key for key in alike if alike[key] != first.get(key)]
-        if different:
-            key = different[0]
-            here = f"{key} is {alike[key]}, but {first.get(key)} in {run_folders[0]}"
-            raise InputError(f"{path}: not to be compared with the other arms: {here}")
+def _kind(run) -> dict:
+    """Return the settings of a finished run without arm, seed and fold: a difference has another cause otherwise."""
+    settings, made = read_json(pathlib.Path(run) / "config.json"), read_json(pathlib.Path(run) / "env.json")
+    config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
+    trained_in = precision.label(made["precision"], made["jit_compile"])
+    return {"data": settings["data"], "folds": settings["folds"], "trained in": trained_in, **config}
 
 
-def table(comparison: dict) -> str:
-    """Return the comparison as lines for the screen: recall per group and arm, paired differences, percent."""
-    lines = [f"arms over {comparison['runs']} runs, {comparison['images']} test images; percent [95 % interval]"]
-    for group, content in comparison["groups"].items():
-        if not content["answers"]:  # every class is targeted
-            continue
-        lines.append(f"{group} classes, {content['answers']} answers")
-        for arm in ARMS:
-            line = f"  {arm:<9} recall {_percent(content['arms'][arm]['recall'])}"
-            difference = content["arms"][arm]["difference"]
-            lines.append(line + (f"   against none {_percent(difference, '+')}" if difference else ""))
-        difference = content["arms"]["targeted"]["against"]["uniform"]["difference"]
-        lines.append(f"  targeted against uniform {_percent(difference, '+')}")
-    lines.append(
-        "The weak classes are those the arm none did badly on, so it is low there by selection and gains by any new "
-        "training; targeted against uniform is free of that."
-    )
-    return "\n".join(lines)
-
-
-def _percent(figure, sign="") -> str:
-    value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
-    return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+def _difference(run, kind) -> str:
+    found = _kind(run)
+    key = next(key for key in {**kind, **found} if found.get(key) != kind.get(key))
+    return f"{run.parent.name}/{run.name}: {key} is {found.get(key)}, here {kind.get(key)}"

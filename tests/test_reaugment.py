@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from kfg import reaugment
+from kfg import reaugment, report
 from kfg.augment.policies import Policy
 from kfg.data.pipeline import Images
 from kfg.errors import InputError
+from kfg.evaluation import predict
 from kfg.evaluation.predict import Predictions
+from kfg.files import write_json
 
 
 def answers(matrix, classes=("a", "b", "c", "d")):
@@ -78,5 +80,46 @@ def test_an_unknown_arm_lists_the_known_ones():
         make("some")
 
 
-def test_nothing_finished_is_nothing_to_compare(tmp_path):
-    assert reaugment.compare(tmp_path, {"none": "a", "uniform": "b", "targeted": "c"}) is None
+ROWS = {"none": "a", "uniform": "b", "targeted": "c"}
+
+
+def finish(folder, row, run, *, folds=1, **config):
+    """Write what compare() reads of a finished run."""
+    path = folder / row / run
+    path.mkdir(parents=True)
+    write_json(path / "report.json", {})
+    config = {"arm": row, "dropout": 0.2, **config}
+    write_json(path / "config.json", {"data": {"name": "mine"}, "folds": folds, "config": config})
+    write_json(path / "env.json", {"precision": "float32", "jit_compile": False})
+    predict.write_csv(answers(MATRIX), path / "predictions.csv")
+    reaugment.write_weak(path, [2], answers(MATRIX), min_support=20)
+    return path
+
+
+def test_arms_unfinished_are_nothing_to_compare(tmp_path):
+    like = finish(tmp_path, "a", "seed-0")
+    finish(tmp_path, "c", "seed-0")
+    assert reaugment.compare(tmp_path, ROWS, like=like) is None
+
+
+def test_arms_of_two_kinds_are_compared_kind_by_kind(tmp_path, caplog):
+    for row in ROWS.values():
+        single = finish(tmp_path, row, "seed-0")
+        for fold in range(2):
+            last = finish(tmp_path, row, f"seed-0-fold-{fold}-of-2", folds=2)
+    one, two = (reaugment.compare(tmp_path, ROWS, like=run) for run in (single, last))
+    assert (one["runs"], one["settings"]["folds"]) == (1, 1) and (two["runs"], two["settings"]["folds"]) == (2, 2)
+    assert two["not_judged"] == [{"name": "d", "runs": 2}]
+    assert "2 left out" in caplog.messages[0] and "folds is 2, here 1" in caplog.messages[0]
+    report.write_arms(tmp_path, two)
+    assert '<th scope="row">folds</th><td>2</td>' in (tmp_path / "arms.html").read_text(encoding="utf-8")
+    assert "(mine, one split, float32)" in report.arms_table(one)
+    assert "(mine, 2 folds, float32)" in report.arms_table(two)
+
+
+def test_an_arm_of_another_setting_is_left_out_and_said(tmp_path, caplog):
+    like = finish(tmp_path, "a", "seed-0")
+    finish(tmp_path, "b", "seed-0", dropout=0.5)
+    finish(tmp_path, "c", "seed-0")
+    assert reaugment.compare(tmp_path, ROWS, like=like) is None
+    assert "b/seed-0: dropout is 0.5, here 0.2" in caplog.text

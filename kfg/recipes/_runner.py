@@ -92,15 +92,16 @@ def main(recipe, argv=None, *, known=()) -> int:
     """
     args = parser(recipe).parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    current, results = [], []
+    current, results, runs = [], [], []
     try:
         for job in jobs(recipe, args, known=known):
             current[:] = [job]
             results.append(run_one(recipe, job))
+            runs.append(job.workdir)
             current.clear()
         tell_spread(results)
         if hasattr(recipe, "summarise"):
-            recipe.summarise(args.out)
+            recipe.summarise(args.out, runs)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -202,8 +202,8 @@ def misread(index):
     return dataclasses.replace(index, parts=tuple(parts))
 
 
-def summarise(out):
-    """Draw accuracy over parameters, of all finished rows and of the study's figures."""
+def summarise(out, _runs):
+    """Draw accuracy over parameters, of all rows finished in `out` and of the study's figures."""
     results = [row for row in ledger.read_results(out) if row["recipe"] == NAME and row.get("parameters")]
     groups = [group for name in ROWS for group in ledger.by_settings([row for row in results if row["row"] == name])]
     if not groups:

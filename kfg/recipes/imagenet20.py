@@ -220,12 +220,13 @@ def weak_classes(config, job) -> dict | None:
     return found
 
 
-def summarise(out):
-    """Compare the three arms over all seeds and folds found in `out`, where all three are there."""
-    comparison = reaugment.compare(out / NAME, ARM_ROWS)
+def summarise(out, runs):
+    """Compare the three arms over all seeds and folds found in `out` with the settings of the arms just run."""
+    arms = [run for run in runs if run.parent.name in ARM_ROWS.values()]
+    comparison = reaugment.compare(out / NAME, ARM_ROWS, like=arms[-1]) if arms else None
     if comparison:
         report.write_arms(out / NAME, comparison)
-        print(reaugment.table(comparison))
+        print(report.arms_table(comparison))
         print(f"arms: {out / NAME / 'arms.html'}")
 
 

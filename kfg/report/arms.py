@@ -1,4 +1,4 @@
-"""Write the comparison of arms: arms.json, arms.png and one self-contained arms.html."""
+"""The comparison of arms: lines for the screen, arms.json, arms.png and one self-contained arms.html."""
 
 import pathlib
 
@@ -22,8 +22,37 @@ def write_arms(out_dir, comparison: dict) -> None:
     files.write_json(out_dir / "arms.json", comparison)
 
 
+def arms_table(comparison: dict) -> str:
+    """Return the comparison as lines for the screen: recall per group and arm, paired differences, percent."""
+    kind = comparison["settings"]
+    split = "one split" if kind["folds"] == 1 else f"{kind['folds']} folds"
+    lines = [
+        f"arms over {comparison['runs']} runs ({kind['data']['name']}, {split}, {kind['trained in']}), "
+        f"{comparison['images']} test images; percent [95 % interval]"
+    ]
+    for group, content in comparison["groups"].items():
+        if not content["answers"]:  # every class is targeted
+            continue
+        lines.append(f"{group} classes, {content['answers']} answers")
+        lines += [f"  {name:<9} recall {_figure(arm['recall'])}" for name, arm in content["arms"].items()]
+        for name, other, compared in _comparisons(content["arms"], comparison["control"]):
+            lines.append(f"  {name} against {other} {_figure(compared['difference'], '+')}")
+    lines.append(
+        "The weak classes are those the arm none did badly on, so it is low there by selection and gains by any new "
+        "training; targeted against uniform is free of that."
+    )
+    return "\n".join(lines)
+
+
+def _figure(interval, sign="") -> str:
+    shown, low, high = (f"{100 * interval[key]:{sign}.1f}" for key in ("value", "low", "high"))
+    return f"{shown} [{low}, {high}]"
+
+
 def arms_page(comparison: dict, picture: bytes) -> str:
     """Return the comparison as one HTML document; `picture` is the bytes of arms.png."""
+    from kfg.report.sections import flattened
+
     names = list(comparison["groups"]["all"]["arms"])
     aimed = [[row["name"], Number(str(row["runs"]), row["runs"])] for row in comparison["targeted_classes"]]
     table = markup.table(["class", "runs that targeted it"], aimed, sortable=True)
@@ -32,6 +61,7 @@ def arms_page(comparison: dict, picture: bytes) -> str:
         ("Figures", "figures", _groups(comparison)),
         ("Targeted classes", "classes", markup.joined([table, _not_judged(comparison)])),
         ("Run by run", "runs", _by_run(comparison, names)),
+        ("Settings", "settings", markup.pairs(flattened(comparison.get("settings", {})))),
         ("How the figures are made", "method", _method(comparison)),
     ]
     lead = (
