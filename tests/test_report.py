@@ -256,6 +256,20 @@ def test_arms_are_written_with_their_findings_in_words(tmp_path):
     assert NASTY in page.text and sum(tag == "script" for tag, _ in page.tags) == 1
 
 
+def test_the_screen_shows_both_intervals():
+    kind = {"settings": {"data": {"name": "mine"}, "folds": 1, "trained in": "float32"}}
+    found = comparison(gain=0.7) | kind
+    compared = found["groups"]["targeted"]["arms"]["targeted"]["against"]["uniform"]
+    images, runs = compared["difference"], compared["over_runs"]
+    over = [f"{100 * value:+.1f}" for value in (images["value"], images["low"], images["high"])]
+    again = [f"{100 * value:+.1f}" for value in (runs["mean"], runs["low"], runs["high"])]
+    line = "  targeted against uniform {} [{}, {}]; over 3 runs: {} [{}, {}]".format(*over, *again)
+    assert line in arms.arms_table(found).splitlines() and over != again
+    lines = arms.arms_table(comparison(gain=0.7, runs=1) | kind).splitlines()
+    against = [line for line in lines if " against " in line and line.startswith("  ")]
+    assert len(against) == 9 and all(line.endswith("; one run: no interval over runs") for line in against)
+
+
 def test_classes_never_judged_stand_on_the_arms_page(tmp_path):
     report.write_arms(tmp_path, {**comparison(gain=0.7), "not_judged": [{"name": "moth", "runs": 3}]})
     page = Page((tmp_path / "arms.html").read_text(encoding="utf-8"))

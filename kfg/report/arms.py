@@ -28,15 +28,16 @@ def arms_table(comparison: dict) -> str:
     split = "one split" if kind["folds"] == 1 else f"{kind['folds']} folds"
     lines = [
         f"arms over {comparison['runs']} runs ({kind['data']['name']}, {split}, {kind['trained in']}), "
-        f"{comparison['images']} test images; percent [95 % interval]"
+        f"{comparison['images']} test images; percent [95 % interval over images]"
     ]
     for group, content in comparison["groups"].items():
         if not content["answers"]:  # every class is targeted
             continue
         lines.append(f"{group} classes, {content['answers']} answers")
-        lines += [f"  {name:<9} recall {_figure(arm['recall'])}" for name, arm in content["arms"].items()]
+        lines += [f"  {name:<9} recall {_figure(arm['recall'], 'value')}" for name, arm in content["arms"].items()]
         for name, other, compared in _comparisons(content["arms"], comparison["control"]):
-            lines.append(f"  {name} against {other} {_figure(compared['difference'], '+')}")
+            over_images = _figure(compared["difference"], "value", "+")
+            lines.append(f"  {name} against {other} {over_images}; {_over_runs(compared['over_runs'])}")
     lines.append(
         "The weak classes are those the arm none did badly on, so it is low there by selection and gains by any new "
         "training; targeted against uniform is free of that."
@@ -44,8 +45,14 @@ def arms_table(comparison: dict) -> str:
     return "\n".join(lines)
 
 
-def _figure(interval, sign="") -> str:
-    shown, low, high = (f"{100 * interval[key]:{sign}.1f}" for key in ("value", "low", "high"))
+def _over_runs(runs) -> str:
+    if runs["low"] is None:
+        return "one run: no interval over runs"
+    return f"over {runs['n']} runs: {_figure(runs, 'mean', '+')}"
+
+
+def _figure(interval, centre, sign="") -> str:
+    shown, low, high = (f"{100 * interval[key]:{sign}.1f}" for key in (centre, "low", "high"))
     return f"{shown} [{low}, {high}]"
 
 
