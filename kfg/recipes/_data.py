@@ -27,7 +27,6 @@ class Data:
     cache_dir: pathlib.Path
     memory_budget: int = pipeline.MEMORY_BUDGET
     decoded: dict = dataclasses.field(default_factory=dict)
-    precisions: dict = dataclasses.field(default_factory=dict)  # what `auto` chose, alike for all runs to be compared
 
     def images(self, image_size):
         if image_size not in self.decoded:

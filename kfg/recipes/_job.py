@@ -16,6 +16,7 @@ from kfg.evaluation import predict
 from kfg.files import read_json, sweep, write_json, write_text
 from kfg.models import freezing
 from kfg.recipes import _exporting as exporting
+from kfg.recipes import _precision
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
 from kfg.tracking import logs
@@ -170,15 +171,7 @@ class Job:
             fit.compile_classifier(model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
             return model
 
-        net = build()
-        key = (tuple(type(layer).__name__ for layer in net.layers), net.count_params(), batch_size)
-        options = precision.candidates(net)
-        del net  # may be large, and so may be those to come
-        if key not in self.data.precisions:
-            self.data.precisions[key] = precision.choose(compiled, options, batch_size=batch_size)
-            chosen, jit_compile, _ = self.data.precisions[key]
-            print(f"precision: {chosen}{' with XLA' if jit_compile else ''}")
-        return self.data.precisions[key]
+        return _precision.chosen(self.out, build, compiled, batch_size=batch_size)
 
     def _write_environment(self, chosen, jit_compile, rates):
         rates = {name: round(rate, 1) for name, rate in rates.items()}

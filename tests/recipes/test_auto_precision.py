@@ -1,0 +1,56 @@
+"""--precision auto: one choice for all runs of a folder that are to be compared."""
+
+import json
+
+import keras
+import pytest
+
+from kfg.errors import InputError
+from kfg.recipes import _precision
+from kfg.recipes._job import Job
+from kfg.training import precision
+
+
+def net(units=3):
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation="softmax")])
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """Make each timing find another format the fastest; return the batch sizes that were timed."""
+    batches = []
+
+    def choose(build, options, *, batch_size):
+        batches.append(batch_size)
+        name = ("bfloat16", "float32")[len(batches) % 2]
+        return name, False, {name: 2.0}
+
+    monkeypatch.setattr(precision, "choose", choose)
+    return batches
+
+
+def test_a_later_command_takes_what_an_earlier_one_chose(tmp_path, timed):
+    made = []
+    for seed in (0, 1):
+        job = Job(recipe="r", row="a", config=None, seed=seed, data=None, out=tmp_path, precision="auto")
+        job.compile(net, optimizer=lambda: keras.optimizers.SGD(learning_rate=0.1), batch_size=32)
+        made.append(json.loads((job.workdir / "env.json").read_text()))
+    assert [env["precision"] for env in made] == ["float32", "float32"] and timed == [32]
+    assert made[0]["images_per_second"] == made[1]["images_per_second"] == {"float32": 2.0}
+
+
+def test_another_net_batch_folder_or_machine_is_timed_anew(tmp_path, timed, monkeypatch):
+    _precision.chosen(tmp_path, net, None, batch_size=32)
+    assert _precision.chosen(tmp_path, net, None, batch_size=8)[0] == "bfloat16"
+    _precision.chosen(tmp_path, lambda: net(5), None, batch_size=32)
+    _precision.chosen(tmp_path / "other", net, None, batch_size=32)
+    monkeypatch.setattr(precision, "device", lambda: "another")
+    _precision.chosen(tmp_path, net, None, batch_size=32)
+    assert timed == [32, 8, 32, 32, 32]
+    assert len(json.loads((tmp_path / _precision.FILE).read_text())) == 4  # none of them was overwritten
+
+
+def test_a_damaged_file_is_named(tmp_path, timed):
+    (tmp_path / _precision.FILE).write_text("[{")
+    with pytest.raises(InputError, match=_precision.FILE):
+        _precision.chosen(tmp_path, net, None, batch_size=32)
