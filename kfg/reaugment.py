@@ -24,7 +24,9 @@ from kfg.training import precision
 logger = logging.getLogger(__name__)
 
 WEAK_FILE = "weak_classes.json"
-ARMS = ("none", "uniform", "targeted")
+COMPARED = ("none", "uniform", "targeted")
+BESIDE = "targeted-policy"  # no extra images: weak classes are augmented on the fly; compared where it was run
+ARMS = (*COMPARED, BESIDE)
 MOST = 1_000_000  # extra images of a round
 NAMED = 8  # classes named in a line for the screen
 
@@ -106,7 +108,7 @@ def extra_images(images, labels, *, arm: str, rounds, weak, seed: int) -> tuple[
         weak: class ids that `targeted` draws from; the other arms ignore them.
         seed: int, another draw for each round follows from it.
     Returns:
-        uint8 (M, H, W, 3), int32 (M,); M = 0 for the arm `none`.
+        uint8 (M, H, W, 3), int32 (M,); M = 0 for the arms `none` and `targeted-policy`.
     Raises:
         InputError: an unknown arm.
     """
@@ -114,7 +116,7 @@ def extra_images(images, labels, *, arm: str, rounds, weak, seed: int) -> tuple[
         raise InputError(f"arm: {arm!r} is none of {', '.join(ARMS)}")
     made = [np.empty((0, *images.shape[1:]), np.uint8)]
     made_labels = [np.empty(0, np.int32)]
-    for number, one in enumerate(rounds if arm != "none" else ()):
+    for number, one in enumerate(rounds if arm in ("uniform", "targeted") else ()):
         extra, extra_labels, _ = materialise(
             images,
             labels,
@@ -183,7 +185,7 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
 
     Args:
         folder: holds `row/seed-N.../` run folders.
-        rows: arm -> row name, for each of ARMS.
+        rows: arm -> row name, for each of COMPARED and perhaps BESIDE.
         like: the run folder, of a finished run of one of the arms.
     Returns:
         What `paired.paired_recall` says against the control `none`, `not_judged`, [{"name", "runs"}]: classes with too
@@ -191,20 +193,34 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     """
     folder, kind = pathlib.Path(folder), _kind(like)
     runs = sorted(path.parent.name for path in (folder / rows["targeted"]).glob("*/report.json"))
-    runs = [run for run in runs if all((folder / row / run / "report.json").is_file() for row in rows.values())]
-    other = {run: path for run in runs for row in rows.values() if _kind(path := folder / row / run) != kind}
+    runs = [run for run in runs if all(_finished(folder / rows[arm] / run) for arm in COMPARED)]
+    other = {run: path for run in runs for arm in COMPARED if _kind(path := folder / rows[arm] / run) != kind}
     runs = [run for run in runs if run not in other]
     if other:
         why = _difference(next(iter(other.values())), kind)
         logger.warning("arms: runs of other settings are not compared with these, %d left out; %s", len(other), why)
     if not runs:
         return None
-    arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in ARMS}
+    names = [*COMPARED, BESIDE] if BESIDE in rows and _complete(folder / rows[BESIDE], runs, kind) else COMPARED
+    arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in names}
     aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
     comparison = paired.paired_recall(arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none")
     passed_over = collections.Counter(one["name"] for run in aimed for one in run["not_judged"])
     comparison["not_judged"] = [{"name": name, "runs": count} for name, count in passed_over.most_common()]
     return {**comparison, "settings": kind}
+
+
+def _finished(run) -> bool:
+    return (run / "report.json").is_file()
+
+
+def _complete(row, runs, kind) -> bool:
+    """Return whether a row has all these runs, in these settings; that it has only some of them is logged."""
+    there = [run for run in runs if _finished(row / run)]
+    alike = [run for run in there if _kind(row / run) == kind]
+    if there and alike != runs:
+        logger.warning("arms: %s is left out, %d of %d runs are there in these settings", row, len(alike), len(runs))
+    return alike == runs
 
 
 def _kind(run) -> dict:

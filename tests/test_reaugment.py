@@ -66,7 +66,7 @@ def test_targeted_makes_weak_classes_only_and_uniform_as_many_over_all():
     images, labels = make("uniform")
     assert len(images) == 37 and set(labels) == {0, 1, 2, 3}
     np.testing.assert_array_equal(images[:, 4, 4, 0], labels * 50)
-    assert len(make("none")[0]) == 0
+    assert len(make("none")[0]) == len(make("targeted-policy")[0]) == 0
 
 
 def test_the_same_seed_makes_the_same_images_and_another_seed_others():
@@ -76,7 +76,7 @@ def test_the_same_seed_makes_the_same_images_and_another_seed_others():
 
 
 def test_an_unknown_arm_lists_the_known_ones():
-    with pytest.raises(InputError, match="'some' is none of none, uniform, targeted"):
+    with pytest.raises(InputError, match="'some' is none of none, uniform, targeted, targeted-policy"):
         make("some")
 
 
@@ -123,3 +123,18 @@ def test_an_arm_of_another_setting_is_left_out_and_said(tmp_path, caplog):
     finish(tmp_path, "c", "seed-0")
     assert reaugment.compare(tmp_path, ROWS, like=like) is None
     assert "b/seed-0: dropout is 0.5, here 0.2" in caplog.text
+
+
+def test_the_policy_arm_is_compared_where_all_its_runs_are_there(tmp_path, caplog):
+    rows = {**ROWS, "targeted-policy": "d"}
+    for run in ("seed-0", "seed-1"):
+        like = [finish(tmp_path, row, run) for row in ROWS.values()][-1]
+    assert list(reaugment.compare(tmp_path, rows, like=like)["groups"]["all"]["arms"]) == list(ROWS)
+    assert caplog.messages == []
+    finish(tmp_path, "d", "seed-0")
+    assert list(reaugment.compare(tmp_path, rows, like=like)["groups"]["all"]["arms"]) == list(ROWS)
+    assert "d is left out, 1 of 2 runs" in caplog.text
+    finish(tmp_path, "d", "seed-1")
+    found = reaugment.compare(tmp_path, rows, like=like)
+    assert list(found["groups"]["all"]["arms"]) == list(rows)
+    assert "  targeted-policy against targeted +0.0 [+0.0, +0.0]" in report.arms_table(found)

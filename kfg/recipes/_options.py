@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import typing
 
 from kfg.errors import InputError
 from kfg.files import read_json
@@ -47,17 +48,20 @@ def seeds(text) -> list[int]:
 def replaced(config, changes):
     """Return a Config with some settings replaced; one that is a dataclass itself takes a dict of its own.
 
+    Where its type is a union, as `Policy | ByName`, a dict with settings of another member makes one of that.
+
     None is taken where it is the setting's default.
 
     Raises:
         InputError: a value of another type than before, or refused by the Config.
     """
+    types = {field.name: field.type for field in dataclasses.fields(config)}
     optional = {field.name for field in dataclasses.fields(config) if field.default is None}
     for key, value in changes.items():
         before = getattr(config, key)
         if dataclasses.is_dataclass(before) and isinstance(value, dict):
             try:
-                changes = {**changes, key: dataclasses.replace(before, **value)}
+                changes = {**changes, key: _changed(before, value, types[key])}
             except (TypeError, ValueError) as error:
                 raise InputError(f"--set {key}: {error}") from error
         elif not (_fits(before, value) or (value is None and key in optional)):
@@ -66,6 +70,14 @@ def replaced(config, changes):
         return dataclasses.replace(config, **changes)
     except ValueError as error:
         raise InputError(f"--set {error}") from error
+
+
+def _changed(before, value, of_type):
+    others = [kind for kind in typing.get_args(of_type) if not isinstance(before, kind)]
+    for kind in filter(dataclasses.is_dataclass, others):
+        if value.keys() & {field.name for field in dataclasses.fields(kind)}:
+            return kind(**value)
+    return dataclasses.replace(before, **value)
 
 
 def _fits(before, value) -> bool:

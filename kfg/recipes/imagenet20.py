@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from kfg import reaugment, report
+from kfg.augment.by_name import ByName, labelled
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
 from kfg.evaluation import predict
@@ -81,12 +82,12 @@ class Config:
     val_fraction: float = 0.15  # of all images
     val_is_test: bool = False  # the study's own shortcut: the schedule sees the test set
     split_seed: int = 0
-    policy: Policy = NONE  # on the fly; the study had none
+    policy: Policy | ByName = NONE  # on the fly; the study had none
     start_from: str = ""  # row whose weights, optimiser and rate this one goes on from
     weak_from: str = ""  # row whose validation confusion names the weak classes
     weak_count: int = 3  # classes: anchor, armchair, cobra in the study
     min_support: int = 8  # validation images a class needs to be judged
-    arm: str = "none"  # which classes get extra images: none, uniform, targeted
+    arm: str = "none"  # which classes get extra images: a key of ARM_ROWS
     rounds: tuple[reaugment.Round, ...] = ()
 
     def __post_init__(self):
@@ -94,8 +95,8 @@ class Config:
         object.__setattr__(self, "rounds", tuple(reaugment.as_round(one, like=ROUND_1) for one in self.rounds))
         if self.arm not in reaugment.ARMS:
             raise ValueError(f"arm: {self.arm!r} is none of {', '.join(reaugment.ARMS)}")
-        if self.arm == "targeted" and self.rounds and not self.weak_from:
-            raise ValueError("arm: targeted needs weak_from, a row whose validation confusion names the weak classes")
+        if self.arm.startswith("targeted") and self.rounds and not self.weak_from:
+            raise ValueError(f"arm: {self.arm} needs weak_from, the row that finds the weak classes")
         if self.val_is_test and self.weak_from:
             raise ValueError("val_is_test: not together with weak_from, the validation images would be trained on")
 
@@ -140,8 +141,13 @@ ROWS = {
         after=("arm-none",),
         note="extra images of weak classes",
     ),
+    "arm-targeted-policy": Row(
+        dataclasses.replace(ARM, arm="targeted-policy", weak_from="arm-none"),
+        after=("arm-none",),
+        note="no extra images; the weak classes are augmented on the fly as extra images would be, the others are not",
+    ),
 }
-ARM_ROWS = {"none": "arm-none", "uniform": "arm-uniform", "targeted": "arm-targeted"}
+ARM_ROWS = {arm: f"arm-{arm}" for arm in reaugment.ARMS}
 DEFAULT_ROWS = ("convnet1", "convnet5")
 QUICK = {"width": 0.25, "epochs": 18, "batch_size": 32, "min_support": 5}
 SMOKE = {"width": 0.05, "epochs": 1, "batch_size": 32, "image_size": (40, 37), "min_support": 1}
@@ -168,14 +174,17 @@ def run(config, job):
     index = job.split(
         val=config.val_fraction, test=config.test_fraction, seed=config.split_seed, val_is_test=config.val_is_test
     )
-    images = job.data.images(config.image_size)
     train, val = index.where("train"), index.where("val")
     found = weak_classes(config, job)
-    weak = [one["id"] for one in found["weak"]] if found else []
+    weak = found["weak"] if found else []
+    aimed = config.rounds[:1] if config.arm == reaugment.BESIDE else ()
+    policy = labelled(config.policy, index.classes, others={one["name"]: each.policy for each in aimed for one in weak})
+    images = job.data.images(config.image_size)
     originals = pipeline.Chosen(images, train)
     extra, extra_labels = reaugment.extra_images(
-        originals, index.labels[train], arm=config.arm, rounds=config.rounds, weak=weak, seed=job.seed
-    )
+        originals, index.labels[train], arm=config.arm, rounds=config.rounds, weak=[one["id"] for one in weak],
+        seed=job.seed,
+    )  # fmt: skip
     labels = np.concatenate([index.labels[train], extra_labels])
     job.compile(
         lambda: convnets.convnet(
@@ -187,7 +196,7 @@ def run(config, job):
     )  # fmt: skip
     fit_on(
         job, (pipeline.Chosen(images, train, extra), labels), (pipeline.Chosen(images, val), index.labels[val]),
-        batch_size=config.batch_size, epochs=config.epochs, policy=config.policy,
+        batch_size=config.batch_size, epochs=config.epochs, policy=policy,
         schedule=Plateau(config.plateau_factor, config.plateau_patience, config.min_learning_rate),
         stop_patience=config.stop_patience,
         start_from=job.precursor(config.start_from) / "checkpoint" / "last.npz" if config.start_from else None,
@@ -221,7 +230,7 @@ def weak_classes(config, job) -> dict | None:
 
 
 def summarise(out, runs):
-    """Compare the three arms over all seeds and folds found in `out` with the settings of the arms just run."""
+    """Compare the arms over all seeds and folds found in `out` with the settings of the arms just run."""
     arms = [run for run in runs if run.parent.name in ARM_ROWS.values()]
     comparison = reaugment.compare(out / NAME, ARM_ROWS, like=arms[-1]) if arms else None
     if comparison:

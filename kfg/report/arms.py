@@ -34,7 +34,10 @@ def arms_table(comparison: dict) -> str:
         if not content["answers"]:  # every class is targeted
             continue
         lines.append(f"{group} classes, {content['answers']} answers")
-        lines += [f"  {name:<9} recall {_figure(arm['recall'], 'value')}" for name, arm in content["arms"].items()]
+        width = max(map(len, content["arms"]))
+        lines += [
+            f"  {name:<{width}} recall {_figure(arm['recall'], 'value')}" for name, arm in content["arms"].items()
+        ]
         for name, other, compared in _comparisons(content["arms"], comparison["control"]):
             over_images = _figure(compared["difference"], "value", "+")
             lines.append(f"  {name} against {other} {over_images}; {_over_runs(compared['over_runs'])}")

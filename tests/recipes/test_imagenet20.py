@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from kfg import __main__, export, ledger, reaugment
-from kfg.augment.policies import Policy
+from kfg.augment.policies import ClassTargeted, Policy
 from kfg.data import folder
-from kfg.recipes import _runner, imagenet20
+from kfg.recipes import _runner, _training, imagenet20
 from kfg.training import checkpoint
 
 ARMS = "arm-none,arm-uniform,arm-targeted"
@@ -142,6 +142,31 @@ def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos
     assert (tmp_path / "imagenet20" / "arms.html").is_file()
 
 
+def test_the_policy_arm_augments_its_weak_classes_and_no_others(photos, tmp_path, monkeypatch):
+    policies = []
+
+    def fit_on(*args, policy, **settings):
+        policies.append(policy)
+        return _training.fit_on(*args, policy=policy, **settings)
+
+    monkeypatch.setattr(imagenet20, "fit_on", fit_on)
+    words = ["--smoke", "--set", "weak_count=1", "--rows", "arm-targeted-policy"]
+    assert recipe(photos, tmp_path, *words) == 0
+    run = tmp_path / "imagenet20" / "arm-targeted-policy" / "seed-0"
+    (weak,) = json.loads((run / "weak_classes.json").read_text())["weak"]
+    targeted = ClassTargeted(default=Policy(), by_class={weak["id"]: imagenet20.ROUND_ARMS.policy})
+    assert policies == [Policy(), targeted]
+    assert "Extra training images" not in (run / "report.html").read_text()
+
+
+def test_a_policy_of_a_class_that_is_not_there_is_refused_before_training(photos, tmp_path, capsys):
+    words = ["--smoke", "--rows", "convnet1", "--set"]
+    assert recipe(photos, tmp_path, *words, "policy={'by_class': {'rad': {'rotation': 45}}}") == 2
+    error = capsys.readouterr().err.strip()
+    assert error == "error: policy: no class 'rad'; there are blue, green, red"
+    assert recipe(photos, tmp_path, *words, "policy={'by_class': {'red': {'rotation': 45}}}") == 0
+
+
 def test_arms_of_other_settings_are_not_compared(photos, tmp_path, caplog):
     assert recipe(photos, tmp_path, "--smoke", "--set", "weak_count=1", "--rows", "arm-none,arm-targeted") == 0
     assert recipe(photos, tmp_path, "--smoke", "--set", "dropout=0.7", "--rows", "arm-uniform") == 0
@@ -226,6 +251,7 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
     (("--set", "stop_patience=abc"), "stop_patience"),
     (("--set", "policy={'rotation': -1}"), "rotation"),
     (("--set", "policy={'colour': 1}"), "colour"),
+    (("--set", "policy={'by_class': {'red': {'rotation': -1}}}"), "by_class: red: rotation"),
     (("--set", "rounds=(500,)"), "rounds: expected each like {'count': 500}, got 500"),
     (("--set", "rounds={'count': 500}"), "rounds: expected tuple"),
     (("--set", "rounds=({'count': 0},)"), "rounds: count"),

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from kfg.augment.by_name import ByName
 from kfg.augment.policies import Policy
 from kfg.errors import InputError
 from kfg.recipes import _runner, competition100, imagenet20
@@ -50,3 +51,12 @@ def test_none_is_taken_where_it_is_the_default():
     assert (fbsd.decoded, replaced(fbsd, {"crop_from": None}).decoded) == ((550, 550), (448, 448))
     with pytest.raises(InputError, match=r"--set image_size: expected tuple like \(448, 448\), got None"):
         replaced(fbsd, {"image_size": None})
+
+
+def test_a_policy_of_single_classes_is_taken_where_the_recipe_has_such():
+    by_class = {"red": {"rotation": 45}}
+    config = replaced(imagenet20.Config(), {"policy": {"default": {"shear": 5}, "by_class": by_class}})
+    assert config.policy == ByName(default=Policy(shear=5), by_class={"red": Policy(rotation=45)})
+    assert replaced(imagenet20.Config(), {"policy": {"shear": 5}}).policy == Policy(shear=5)
+    with pytest.raises(InputError, match=r"--set policy: .*'by_class'"):
+        replaced(competition100.ROWS["fbsd"].config, {"policy": {"by_class": by_class}})
