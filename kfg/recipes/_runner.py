@@ -128,7 +128,6 @@ def jobs(recipe, args, *, known=()):
 
     track = logs.names(args.track)
     rows = configured_rows(recipe, args)
-    wanted = ordered(rows, list(rows) if args.rows == "all" else _names(args.rows))
     seed_numbers, budget = seeds(args.seeds), _bytes(args.memory_budget)
     if args.folds < 1:
         raise InputError(f"--folds: at least 1, got {args.folds}")
@@ -154,7 +153,7 @@ def jobs(recipe, args, *, known=()):
         )
         for seed in seed_numbers
         for fold in (range(args.folds) if args.folds > 1 else [None])
-        for name in wanted
+        for name in rows
     ]  # fmt: skip
     _init_from.check(recipe, made)
     _weights.check(made)
@@ -199,7 +198,7 @@ def _run_unfinished(recipe, job) -> None:
 
 
 def configured_rows(recipe, args) -> dict[str, Row]:
-    """Return the recipe's rows with --quick, --smoke, --set and --epochs applied, in that order."""
+    """Return the rows to run, in order, with --quick, --smoke, --set and --epochs applied, in that order."""
     changes = {**(recipe.QUICK if args.quick else {}), **(recipe.SMOKE if args.smoke else {})}
     fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
     changes |= assigned(args.set, fields)
@@ -212,7 +211,8 @@ def configured_rows(recipe, args) -> dict[str, Row]:
     if "init_from" in changes:  # by --set too
         changes["init_from"] = _init_from.resolved(str(changes["init_from"]))
     rows = {}
-    for name, row in recipe.ROWS.items():
+    for name in ordered(recipe.ROWS, list(recipe.ROWS) if args.rows == "all" else _names(args.rows)):
+        row = recipe.ROWS[name]
         config = replaced(row.config, changes)
         if args.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none anywhere
             config = dataclasses.replace(config, weights=args.weights)
