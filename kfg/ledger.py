@@ -72,6 +72,7 @@ def by_settings(results) -> list[list[dict]]:
             result.get("trained_in"),
             result.get("weights_sha256"),
             result.get("init_from_sha256"),
+            result.get("treatment"),
         )
         key = [result["data"], result["config"], *own]
         groups.setdefault(json.dumps(key, sort_keys=True), []).append(result)

@@ -17,12 +17,12 @@ from kfg.recipes import _exporting
 CLASSES = ("red", "green", "blue")
 
 
-def colour_model():
+def colour_model(scale=1 / 25):
     """A net that answers the colour an image has most of, with no training."""
     model = keras.Sequential(
         [
             keras.Input((8, 6, 3)),
-            keras.layers.Rescaling(1 / 25),
+            keras.layers.Rescaling(scale),
             keras.layers.GlobalAveragePooling2D(),
             keras.layers.Softmax(),
         ]
@@ -70,12 +70,20 @@ def test_serve_takes_raw_pixels_of_any_size(exported):
 
 def test_an_export_that_answers_otherwise_is_refused_and_the_old_one_stays(exported, monkeypatch):
     before = sorted(p.name for p in exported.iterdir())
-    samples = np.zeros((1, 8, 6, 3), np.uint8)
-    foreign = {0: encoded(picture((255, 255, 0)))}  # not the image of `samples`
+    samples = np.full((1, 8, 6, 3), (60, 20, 0), np.uint8)
+    write = export._write
+    monkeypatch.setattr(export, "_write", lambda model, path, classes: write(colour_model(1 / 50), path, classes))
     with pytest.raises(RuntimeError, match="differs from the model by"):
-        export.save(colour_model(), exported, classes=CLASSES, samples=samples, encoded=foreign)
+        export.save(colour_model(), exported, classes=CLASSES, samples=samples)
     assert sorted(p.name for p in exported.iterdir()) == before
     assert export.load(exported).classes == CLASSES
+
+
+def test_a_file_that_comes_out_otherwise_is_told_and_kills_no_run(tmp_path):
+    samples = np.zeros((1, 8, 6, 3), np.uint8)
+    foreign = {0: encoded(picture((255, 255, 0)))}  # not the image of `samples`
+    parity = export.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=samples, encoded=foreign)
+    assert parity.serve <= export.TOLERANCE < parity.serve_bytes[0] == parity.largest
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ def decode(encoded):
 
     Transparent pixels are laid on white, EXIF rotation of a JPEG or PNG is applied. The accurate DCT is Pillow's
     default; TensorFlow's own default is off by up to 5 levels on real photographs, this one by none.
-    Not alike: CMYK JPEG; a PNG that names one colour as transparent and has 2 or 4 bits of grey, or 3 x 16 bits,
-    where Pillow compares that colour with levels it has rescaled; an orientation that stands in text or in XMP.
+    Not alike: CMYK JPEG; BMP with a palette; a PNG that names one colour as transparent and has 2 or 4 bits of grey,
+    or 3 x 16 bits, where Pillow compares that colour with levels it has rescaled; an orientation in text or in XMP.
 
     Args:
         encoded: scalar string tensor.
@@ -44,16 +44,17 @@ def known_difference(encoded: bytes) -> str:
         'WEBP'
     """
     format = sniff(encoded[:SNIFF_BYTES])
-    if format not in ("JPEG", "PNG"):
+    if format in ("WEBP", "TIFF"):
         return format
     image = load(encoded, "image bytes")
     if image.mode == "CMYK":
         return "CMYK"
+    if format == "BMP" and image.mode == "P":
+        return "BMP with a palette"
     if format == "PNG" and "transparency" in image.info and tuple(encoded[24:26]) in KEYED:
         return "transparent colour"
-    # Pillow fills in "exif" from text as well
-    own_exif = b"Exif\0\0" in encoded[:65536] if format == "JPEG" else b"eXIf" in encoded
-    return "" if own_exif or orientation(image) == 1 else "orientation in text"
+    turn = {"JPEG": exif_orientation, "PNG": png_orientation}.get(format, lambda _: 1)(tf.constant(encoded))
+    return "" if int(turn) == orientation(image) else "orientation in text"  # Pillow reads that of text and XMP too
 
 
 def _decode_png(encoded):

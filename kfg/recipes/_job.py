@@ -92,12 +92,14 @@ class Job:
             checkpoints = list(self.workdir.rglob("checkpoint"))  # a head's lies deeper
             begun = bool(checkpoints) or self.finished()
             if different and begun:
-                what = _difference(found, wanted, different[0])
-                raise InputError(f"{self.workdir}: holds a run with another {what}; give another --out or remove it")
+                what, way_on = _difference(found, wanted, different[0])
+                raise InputError(
+                    f"{self.workdir}: holds a run with another {what}; give another --out{way_on}, or remove it"
+                )
             if begun and not self.finished() and not self.resume:
                 raise InputError(f"{self.workdir}: holds an unfinished run; add --resume to go on, or remove it")
             for folder in (self.workdir, *checkpoints):
-                sweep(folder)
+                sweep(folder, idle=0)  # one process at a time has a run
             if begun:
                 return
             (self.workdir / "env.json").unlink(missing_ok=True)  # nothing was trained: begin anew
@@ -238,9 +240,11 @@ class Job:
         )  # fmt: skip
 
 
-def _difference(found, wanted, key) -> str:
-    before, now = found.get(key), wanted[key]
+def _difference(found, wanted, key) -> tuple[str, str]:
+    """Return what differs, and how to go on where `--set` can give what there was: defaults change with versions."""
+    before, now, of_config = found.get(key), wanted[key], key == "config"
     if isinstance(before, dict) and isinstance(now, dict):
         key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
         before, now = before.get(key), now.get(key)
-    return f"{key} ({before}, now {now})"
+    way_on = f", go on with --set {key}={before}" if of_config and isinstance(before, (str, int, float)) else ""
+    return f"{key} ({before}, now {now})", way_on

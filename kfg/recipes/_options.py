@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import typing
 
+from kfg.augment.by_name import ByName
 from kfg.errors import InputError
 from kfg.files import read_json
 
@@ -48,7 +49,7 @@ def seeds(text) -> list[int]:
 def replaced(config, changes):
     """Return a Config with some settings replaced; one that is a dataclass itself takes a dict of its own.
 
-    Where its type is a union, as `Policy | ByName`, a dict with settings of another member makes one of that.
+    Where its type is `Policy | ByName`, a dict with by_class makes a ByName, whose default is the policy before.
 
     None is taken where it is the setting's default.
 
@@ -73,10 +74,8 @@ def replaced(config, changes):
 
 
 def _changed(before, value, of_type):
-    others = [kind for kind in typing.get_args(of_type) if not isinstance(before, kind)]
-    for kind in filter(dataclasses.is_dataclass, others):
-        if value.keys() & {field.name for field in dataclasses.fields(kind)}:
-            return kind(**value)
+    if "by_class" in value and ByName in typing.get_args(of_type):
+        return ByName(**{"default": before, **value})
     return dataclasses.replace(before, **value)
 
 

@@ -5,7 +5,8 @@ import os
 import pathlib
 import platform
 
-from kfg.files import read_json, write_json
+from kfg.files import exclusive, read_json, write_json
+from kfg.models import freezing
 from kfg.training import precision
 
 FILE = "precisions.json"
@@ -16,7 +17,7 @@ def chosen(out, build, compiled, *, batch_size: int) -> tuple[str, bool, dict[st
 
     Args:
         out: folder of the runs.
-        build: function () -> Keras model; nets of the same types of layers and as many parameters are alike.
+        build: function () -> Keras model; nets of the same input, types of layers and numbers of parameters are alike.
         compiled: function jit_compile -> compiled model.
         batch_size: images of a training step.
     Returns:
@@ -24,23 +25,26 @@ def chosen(out, build, compiled, *, batch_size: int) -> tuple[str, bool, dict[st
     Raises:
         InputError: a damaged file, a folder that cannot be written.
     """
-    path = pathlib.Path(out) / FILE
-    known = read_json(path) if path.is_file() else []
     net = build()
     layers, options = " ".join(type(layer).__name__ for layer in net.layers), precision.candidates(net)
     of = {
         "layers": hashlib.sha256(layers.encode()).hexdigest()[:16],
+        "input": list(net.input_shape[1:]),
         "parameters": net.count_params(),
+        "trained": freezing.trainable_count(net),
         "batch_size": batch_size,
         "device": precision.device(),
         "cores": os.cpu_count(),
         "machine": platform.machine(),
     }
     del net  # may be large, and so may be those to come
-    found = next((one for one in known if of.items() <= one.items()), None)
-    if found is None:
-        made = precision.choose(compiled, options, batch_size=batch_size)
-        found = {**of, **dict(zip(("precision", "jit_compile", "images_per_second"), made, strict=True))}
-        write_json(path, [*known, found])
+    path = pathlib.Path(out) / FILE
+    with exclusive(path.with_suffix(".lock")):  # another command may be timing the same net
+        known = read_json(path) if path.is_file() else []
+        found = next((one for one in known if of.items() <= one.items()), None)
+        if found is None:
+            made = precision.choose(compiled, options, batch_size=batch_size)
+            found = {**of, **dict(zip(("precision", "jit_compile", "images_per_second"), made, strict=True))}
+            write_json(path, [*known, found])
     print(f"precision: {precision.label(found['precision'], found['jit_compile'])}")
     return found["precision"], found["jit_compile"], found["images_per_second"]

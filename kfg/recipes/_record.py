@@ -24,6 +24,7 @@ def record(job: Job) -> dict:
     classes = read_json(job.workdir / "classes.json")
     index = folder.read_split(job.workdir / "split.csv", job.data.index.root, classes=classes)
     history = job.workdir / "history.csv"
+    choices = read_json(job.workdir / "config.json").get("choices", {})
     row = {
         "commit": made["commit"],
         **settings,
@@ -35,6 +36,7 @@ def record(job: Job) -> dict:
         "seconds": round(callbacks.seconds(history), 1),
         "trained_in": precision.label(made["precision"], made["jit_compile"]),
         **{name: made[name] for name in ("device", "versions")},
+        **({"treatment": choices["classes"]["treatment"]} if "classes" in choices else {}),  # of unequal classes
     }
     others = [other for other in ledger.read_results(job.out) if not settings.items() <= other.items()]
     write_text(path, "".join(json.dumps(one) + "\n" for one in [*others, row]))

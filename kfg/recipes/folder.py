@@ -85,6 +85,9 @@ class Config:
     def __post_init__(self):
         within(self, LIMITS)
         mixing.named(self.mixing, alpha=self.mixing_alpha)
+        known = (_imbalance.AUTO, *_imbalance.TREATMENTS)
+        if self.imbalance not in known:
+            raise ValueError(f"imbalance: one of {', '.join(known)}, got {self.imbalance!r}")
 
 
 ROWS = {

@@ -86,6 +86,18 @@ def test_kinds_that_come_out_otherwise_are_named():
     turned = encoded(picture(), "PNG", pnginfo=text)
     assert graph.known_difference(turned) == "orientation in text"
     assert decode(turned).shape != in_graph(turned).shape
+    made_by = Image.Exif()
+    made_by[0x010F] = "a camera"
+    turned = encoded(picture(), "JPEG", exif=made_by, xmp=XMP.encode())
+    assert graph.known_difference(turned) == "orientation in text"
+    assert decode(turned).shape != in_graph(turned).shape
+    few = encoded(picture().convert("P"), "BMP")
+    assert graph.known_difference(few) == "BMP with a palette"
+    assert np.any(decode(few) != np.asarray(in_graph(few)))
+    for format in ("GIF", "BMP"):
+        data = encoded(picture(), format)
+        assert graph.known_difference(data) == ""
+        np.testing.assert_array_equal(in_graph(data), decode(data))
     exif = Image.Exif()
     exif[0x0112] = 6
     for format in ("JPEG", "PNG"):

@@ -15,6 +15,12 @@ def net(units=3):
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, activation="softmax")])
 
 
+def frozen():
+    model = net()
+    model.trainable = False
+    return model
+
+
 @pytest.fixture
 def timed(monkeypatch):
     """Make each timing find another format the fastest; return the batch sizes that were timed."""
@@ -43,11 +49,12 @@ def test_another_net_batch_folder_or_machine_is_timed_anew(tmp_path, timed, monk
     _precision.chosen(tmp_path, net, None, batch_size=32)
     assert _precision.chosen(tmp_path, net, None, batch_size=8)[0] == "bfloat16"
     _precision.chosen(tmp_path, lambda: net(5), None, batch_size=32)
+    _precision.chosen(tmp_path, frozen, None, batch_size=32)
     _precision.chosen(tmp_path / "other", net, None, batch_size=32)
     monkeypatch.setattr(precision, "device", lambda: "another")
     _precision.chosen(tmp_path, net, None, batch_size=32)
-    assert timed == [32, 8, 32, 32, 32]
-    assert len(json.loads((tmp_path / _precision.FILE).read_text())) == 4  # none of them was overwritten
+    assert timed == [32, 8, 32, 32, 32, 32]
+    assert len(json.loads((tmp_path / _precision.FILE).read_text())) == 5  # none of them was overwritten
 
 
 def test_a_damaged_file_is_named(tmp_path, timed):

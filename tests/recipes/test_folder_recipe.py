@@ -54,7 +54,7 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     ]
     # a second run takes its features from the first
     assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0", own)) == 2  # seed 0 has other settings
-    assert "another epochs (1, now 0)" in capsys.readouterr().err
+    assert "another epochs (1, now 0); give another --out, go on with --set epochs=1" in capsys.readouterr().err
 
 
 def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photos, tmp_path, capsys, monkeypatch):
@@ -70,6 +70,7 @@ def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photo
     assert sorted(read) == sorted(set(read)) and len(read) == 26
     assert "unequal classes: adjusted, the largest class has 9.0 times the smallest's" in capsys.readouterr().out
     row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
+    assert row["treatment"] == "adjusted"
     assert row["parameters"]["trained"] == 8 * 3 + 3 < row["parameters"]["total"]  # the head's alone
     run = tmp_path / "out" / "folder" / "transfer" / "seed-0"
     assert main(["evaluate", str(run), "--posthoc"]) == 0
@@ -147,7 +148,12 @@ def test_a_head_that_hardly_errs_is_left_alone_and_time_is_kept(photos, tmp_path
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
-    [(("--seeds", "0"), "--seeds"), (("--time-budget", "soon"), "--time-budget"), (("--set", "epochs=-1"), "epochs")],
+    [
+        (("--seeds", "0"), "--seeds"),
+        (("--time-budget", "soon"), "--time-budget"),
+        (("--set", "epochs=-1"), "epochs"),
+        (("--set", "imbalance=Auto"), "one of auto, none"),
+    ],
 )
 def test_wrong_use_is_one_line(photos, tmp_path, capsys, words, complaint):
     assert main(["train", str(photos), "--out", str(tmp_path), *words]) == 2

@@ -1,5 +1,6 @@
 """--set: settings by hand, and those a search found."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from kfg.augment.by_name import ByName
 from kfg.augment.policies import Policy
 from kfg.errors import InputError
-from kfg.recipes import _runner, competition100, imagenet20
+from kfg.recipes import _runner, competition100, cub200, imagenet20
 from kfg.recipes._options import assigned, replaced
 
 FIELDS = ("epochs", "l2_on", "policy")
@@ -46,6 +47,13 @@ def test_what_is_no_setting_is_refused(tmp_path, monkeypatch, word, content):
         assigned([word], FIELDS)
 
 
+def test_a_schedule_stays_of_its_kind():
+    plateau = cub200.ROWS["b0-frozen-plateau"].config
+    assert replaced(plateau, {"schedule": {"factor": 0.5}}).schedule.patience == 11
+    with pytest.raises(InputError, match=r"--set schedule: .*'gamma'"):
+        replaced(plateau, {"schedule": {"gamma": 0.5}})
+
+
 def test_none_is_taken_where_it_is_the_default():
     fbsd = competition100.ROWS["fbsd"].config
     assert (fbsd.decoded, replaced(fbsd, {"crop_from": None}).decoded) == ((550, 550), (448, 448))
@@ -58,5 +66,7 @@ def test_a_policy_of_single_classes_is_taken_where_the_recipe_has_such():
     config = replaced(imagenet20.Config(), {"policy": {"default": {"shear": 5}, "by_class": by_class}})
     assert config.policy == ByName(default=Policy(shear=5), by_class={"red": Policy(rotation=45)})
     assert replaced(imagenet20.Config(), {"policy": {"shear": 5}}).policy == Policy(shear=5)
+    turned = dataclasses.replace(imagenet20.Config(), policy=Policy(shear=5))
+    assert replaced(turned, {"policy": {"by_class": by_class}}).policy == config.policy  # the row's own for the others
     with pytest.raises(InputError, match=r"--set policy: .*'by_class'"):
         replaced(competition100.ROWS["fbsd"].config, {"policy": {"by_class": by_class}})
