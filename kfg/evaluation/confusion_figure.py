@@ -2,6 +2,7 @@
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
 
@@ -9,6 +10,8 @@ from kfg.evaluation.figures import INK, short, styled
 
 PERCENT_LIMIT = 12  # classes up to which a cell also shows its share of the row
 COUNT_LIMIT = 40  # classes up to which cells show their count; above, colour alone and a clustered order
+SIDE_LIMIT = 30  # inches
+FONT_LIMIT = 2.5  # points; names that would be smaller are left out, confusion.csv has them
 ERROR_FLOOR = 0.01  # share of a row below which an error has the palest colour, where colour is logarithmic
 
 
@@ -18,15 +21,18 @@ def draw(confusion, classes) -> Figure:
 
     The diagonal is blue, mistakes are orange on a scale that lifts small shares, so that a mistake stands out
     however rare. From 41 classes on, classes are ordered so that those mixed up with each other stand side by
-    side, and cells have colour only: among hundreds of classes one image in ten is already a finding.
+    side, and cells have colour only: among hundreds of classes one image in ten is already a finding. There, classes
+    without an image that were never named are left out, which is said.
 
     Args:
         confusion: int array (C, C), row = true class.
         classes: C names.
     """
     confusion = np.asarray(confusion)
-    many = len(confusion) > COUNT_LIMIT
-    order = similar_together(confusion) if many else np.arange(len(confusion))
+    kept = seen(confusion) if len(confusion) > COUNT_LIMIT else np.arange(len(confusion))
+    left_out = len(confusion) - len(kept)
+    many = len(kept) > COUNT_LIMIT
+    order = kept[similar_together(confusion[np.ix_(kept, kept)])] if many else kept
     confusion = confusion[np.ix_(order, order)]
     names = [short(classes[i]) for i in order]
     support = confusion.sum(axis=1)
@@ -39,8 +45,19 @@ def draw(confusion, classes) -> Figure:
     _labels(axes, names, support, cell, font)
     if not many:
         _numbers(axes, confusion, share, images, font)
-    _heading(figure, axes, confusion, images, many)
+    _heading(figure, axes, confusion, images, many, left_out)
     return figure
+
+
+def seen(confusion) -> np.ndarray:
+    """Return int (C,), the classes that have an image or were named; all where there is none of either.
+
+    Example:
+        >>> seen(np.array([[2, 0, 0, 1], [0, 0, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]])).tolist()
+        [0, 2, 3]
+    """
+    kept = np.flatnonzero(confusion.sum(axis=0) + confusion.sum(axis=1))
+    return kept if len(kept) else np.arange(len(confusion))
 
 
 def similar_together(confusion) -> np.ndarray:
@@ -70,7 +87,9 @@ def _sizes(count) -> tuple[float, float]:
         return max(0.62, 3.2 / count), 10
     if count <= COUNT_LIMIT:
         return 0.36, 8.5
-    return 0.085, 5  # 13 pixels a class at 150 dpi: 258 classes make 3,300 pixels, names 10 pixels high
+    # 13 pixels a class at 150 dpi: 258 classes make 3,300 pixels, names 10 pixels high; thousands must fit in memory
+    cell = min(0.085, SIDE_LIMIT / count)
+    return cell, 5 * cell / 0.085
 
 
 def _colours(axes, share, *, logarithmic):
@@ -92,11 +111,7 @@ def _from(name, start):
 
 def _labels(axes, names, support, cell, font):
     count = len(names)
-    axes.set_xticks(range(count), names, fontsize=font)
-    widths = [label.get_window_extent().width / axes.figure.dpi for label in axes.get_xticklabels()]
-    if max(widths) > 0.95 * cell:
-        axes.tick_params(axis="x", rotation=90)
-    axes.set_yticks(range(count), [f"{name}  {n}" for name, n in zip(names, support, strict=True)], fontsize=font)
+    _names(axes, names, support, cell, font)
     axes.tick_params(length=0, pad=2)
     axes.set_xlabel("named by the model")
     axes.set_ylabel("true class, and its images")
@@ -107,6 +122,19 @@ def _labels(axes, names, support, cell, font):
     faint = {"colors": "#E4E4E4", "linewidths": 0.6 if count <= COUNT_LIMIT else 0.25, "zorder": 0.5}
     axes.hlines(edges, -0.5, count - 0.5, **faint)  # a collection: minor ticks would take seconds to draw
     axes.vlines(edges, -0.5, count - 0.5, **faint)
+
+
+def _names(axes, names, support, cell, font):
+    if font < FONT_LIMIT:
+        axes.set(xticks=(), yticks=())
+        return
+    axes.set_xticks(range(len(names)), names, fontsize=font)
+    # one renderer for all: each is as large as the picture
+    renderer = FigureCanvasAgg(axes.figure).get_renderer()
+    widths = [label.get_window_extent(renderer).width / axes.figure.dpi for label in axes.get_xticklabels()]
+    if max(widths) > 0.95 * cell:
+        axes.tick_params(axis="x", rotation=90)
+    axes.set_yticks(range(len(names)), [f"{name}  {n}" for name, n in zip(names, support, strict=True)], fontsize=font)
 
 
 def _numbers(axes, confusion, share, images, font):
@@ -126,14 +154,16 @@ def _percent(share) -> str:
     return "< 1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
-def _heading(figure, axes, confusion, images, many):
+def _heading(figure, axes, confusion, images, many, left_out):
     right, total = int(np.trace(confusion)), int(confusion.sum())
     key = "blue: right, orange: wrong; the darker, the larger the share of the true class"
     if many:
         key += "; classes mixed up with each other stand side by side"
+    if left_out:
+        key += f"; {left_out} classes without an image, never named, are left out"
     title = f"{right:,} of {total:,} images right ({100 * right / max(total, 1):.1f} %)"
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
-    larger = 1 + many * len(confusion) / 200  # a matrix of hundreds is first seen small, as a whole
+    larger = 1 + many * figure.get_size_inches()[0] / 17  # a matrix of hundreds is first seen small, as a whole
     axes.annotate(title, (0, 1), (0, 10 + 14 * larger), fontsize=12 * larger, fontweight="bold", **place)
     axes.annotate(key, (0, 1), (0, 9), fontsize=9 * larger, color="#555555", **place)
     if many:

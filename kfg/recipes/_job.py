@@ -62,9 +62,14 @@ class Job:
     track: tuple[str, ...] = ()
 
     def __post_init__(self):
+        self.forget()
+        self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by _runner
+
+    def forget(self) -> None:
+        """Let go of what was trained: a command of many rows holds all its jobs, and one model at a time."""
         self.model = None
         self.fitted = None  # the model that is being fitted: `model`, or a part of it
-        self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by _runner
+        self.build = self.optimizer = self.loss = None
 
     @property
     def workdir(self) -> pathlib.Path:

@@ -98,6 +98,7 @@ def main(recipe, argv=None, *, known=()) -> int:
             current[:] = [job]
             results.append(run_one(recipe, job))
             runs.append(job.workdir)
+            job.forget()
             current.clear()
         tell_spread(results)
         if hasattr(recipe, "summarise"):

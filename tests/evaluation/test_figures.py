@@ -35,6 +35,23 @@ def test_a_confusion_matrix_has_room_for_every_class(tmp_path, count):
     assert min(image.shape[:2]) > 300 and image.std() > 10
 
 
+def test_classes_without_an_image_that_were_never_named_are_left_out_of_a_large_matrix():
+    matrix = np.zeros((1000, 1000), int)
+    matrix[[1, 1, 7], [1, 990, 7]] = 2  # 990 has no image, but was named
+    figure = confusion_figure.draw(matrix, [f"class_{i}" for i in range(1000)])
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["class_1  4", "class_7  2", "class_990  0"]
+    said = " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert "997 classes without an image, never named, are left out" in said and "4 of 6 images right" in said
+
+
+def test_thousands_of_classes_make_no_larger_picture_and_lose_their_names(monkeypatch):
+    monkeypatch.setattr(confusion_figure, "SIDE_LIMIT", 2)
+    figure = confusion_figure.draw(np.eye(60, dtype=int), [f"class_{i}" for i in range(60)])
+    assert figure.get_size_inches().tolist() == [2, 2]
+    assert figure.axes[0].get_yticklabels() == figure.axes[0].get_xticklabels() == []
+
+
 @pytest.mark.parametrize("name", ["cat", "Louisiana_Waterthrush", "WWWWWWW"])
 @pytest.mark.parametrize("count", [2, 3, 6, 9])
 def test_names_below_a_confusion_matrix_do_not_touch(name, count):

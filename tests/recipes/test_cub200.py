@@ -1,7 +1,9 @@
 """cub200 from the command line on generated photographs, its misread split, and its rows against the report."""
 
+import gc
 import hashlib
 import json
+import weakref
 
 import pytest
 
@@ -9,6 +11,7 @@ from kfg import ledger
 from kfg.data import folder
 from kfg.models import backbones, freezing
 from kfg.recipes import _runner, cub200
+from kfg.recipes._job import Job
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
@@ -24,6 +27,16 @@ def test_a_row_runs_to_its_report_and_into_the_picture(photos, tmp_path, capsys)
     assert 0 < row["parameters"]["trained"] < row["parameters"]["total"] < 10_000_000
     assert (tmp_path / "cub200" / "parameters.png").stat().st_size > 5_000
     assert "accuracy over parameters" in capsys.readouterr().out
+
+
+def test_a_command_of_many_rows_keeps_one_model_in_memory(photos, tmp_path, monkeypatch):
+    made, compile_model = [], Job.compile
+    monkeypatch.setattr(
+        Job, "compile", lambda self, *args, **named: made.append(weakref.ref(compile_model(self, *args, **named)))
+    )
+    assert recipe(photos, tmp_path, "--rows", "lite0-head", "--seeds", "0,1") == 0
+    gc.collect()
+    assert [model() for model in made] == [None, None]
 
 
 def test_cutmix_goes_by_images_even_where_only_the_head_is_trained(photos, tmp_path):
