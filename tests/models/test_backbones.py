@@ -138,7 +138,7 @@ def test_vgg16_fc_takes_other_sizes_than_its_own_and_the_studys_head():
         ({"image_size": (64, 31)}, "image_size: resnet50 takes at least 32 pixels a side, got 64 x 31"),
         ({"name": "inception-v3"}, "at least 75 pixels"),
         ({"num_classes": 1}, "classes: at least 2, got 1"),
-        ({"weights": "imagnet"}, "weights: imagnet is neither"),
+        ({"weights": "imagnet"}, "weights: imagnet: no such file; imagenet, none or a file"),
     ],
 )
 def test_what_cannot_be_built_is_refused(arguments, message):
