@@ -38,8 +38,20 @@ def resize(image, image_size: tuple[int, int]):
     Returns:
         uint8 tensor (height, width, 3) or (B, height, width, 3).
     """
+    if tf.executing_eagerly() and len(image.shape) == 3:
+        return _resized_alone(image, image_size)
+    return _resized(image, image_size)
+
+
+def _resized(image, image_size):
     resized = tf.image.resize(image, image_size, method="bilinear", antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
+# traced once for all sizes: operation by operation the same takes half as long again
+_resized_alone = tf.function(
+    _resized, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
+)
 
 
 def load(

@@ -34,6 +34,12 @@ def test_resize_averages_what_it_shrinks():
     assert np.abs(inner.astype(int) - 100).max() <= 2
 
 
+@pytest.mark.parametrize("size", [(8, 8), (64, 50), (97, 31)])
+def test_an_image_alone_is_resized_as_in_a_batch(size):
+    image = np.random.default_rng(0).integers(0, 256, (64, 50, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(pipeline.resize(image, size), pipeline.resize(image[None], size)[0])
+
+
 def test_images_come_decoded_in_order(tmp_path):
     index = write_images(tmp_path)
     images = pipeline.load(index, image_size=(6, 4))
