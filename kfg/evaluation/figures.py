@@ -119,11 +119,14 @@ def learning_curves(history: dict[str, np.ndarray]) -> Figure:
 
 
 def _rate_cuts(x, rate) -> np.ndarray:
-    """Return where between two epochs the learning rate fell by more than 1 %: a plateau's cut, not a slow decay."""
+    """Return where between two epochs the learning rate fell by more than 1 %: a plateau's cut, not a decay.
+
+    A rate that falls after more than half of the epochs decays.
+    """
     if rate is None or len(rate) < 2:
         return np.array([])
     at = np.flatnonzero(rate[1:] < rate[:-1] * 0.99)
-    return (x[at] + x[at + 1]) / 2
+    return (x[at] + x[at + 1]) / 2 if 2 * len(at) <= len(rate) else np.array([])
 
 
 def _curve(axes, x, y, label, colour, *, stepped):

@@ -127,7 +127,7 @@ def _training(run, pictures) -> Safe:
     )
     return markup.joined(
         [
-            markup.paragraph(f"{epochs} epochs{spent}. Dotted lines: the learning rate was cut there."),
+            markup.paragraph(f"{epochs} epochs{spent}. A dotted line: the learning rate was cut there."),
             markup.picture(pictures["learning_curves"], "Loss, accuracy and learning rate over the epochs"),
             markup.paragraph(
                 "Training loss is the mean over an epoch, dropout and weight penalties included; the loss "

@@ -113,8 +113,9 @@ def test_learning_curves_mark_the_best_epoch_and_each_cut(tmp_path):
     assert picture(figure, tmp_path).std() > 5
 
 
-def test_a_slow_decay_is_no_cut():
-    history = history_of() | {"learning_rate": 1e-3 * 0.995 ** np.arange(6)}
+@pytest.mark.parametrize("rate", [1e-3 * 0.995 ** np.arange(6), 1e-3 * 0.9 ** np.arange(6)])
+def test_a_decay_is_no_cut(rate):
+    history = history_of() | {"learning_rate": rate}
     assert figures.learning_curves(history).axes[2].get_title(loc="left") == "Learning rate"
 
 
