@@ -15,6 +15,7 @@ import numpy as np
 
 from kfg.augment.copies import materialise
 from kfg.augment.policies import Policy
+from kfg.data.listing import shortened
 from kfg.errors import InputError
 from kfg.evaluation import confusion, paired, predict
 from kfg.evaluation.predict import Predictions
@@ -172,9 +173,8 @@ def weak_lines(content: dict, *, named: int | None = NAMED) -> list[str]:
     lines = ["weak classes: " + ", ".join(one["name"] for one in content["weak"])]
     few = sorted(content["not_judged"], key=lambda one: one["support"])
     if few:
-        some = ", ".join(f"{one['name']} {one['support']}" for one in few[:named])
-        more = f" and {len(few) - named} more" if named is not None and len(few) > named else ""
-        lines.append(f"not judged, with fewer than {content['min_support']} validation images: {some}{more}")
+        some = shortened([f"{one['name']} {one['support']}" for one in few], count=named or len(few))
+        lines.append(f"not judged, with fewer than {content['min_support']} validation images: {some}")
     return lines
 
 

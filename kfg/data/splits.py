@@ -137,7 +137,8 @@ def _check_numbers(val, test, min_per_class, seed):
 
 def _check_trained(index):
     lacking = untrained(zip((index.classes[label] for label in index.labels), index.parts, strict=True))
-    for name, where in lacking.items():
+    if lacking:
+        name, where = next(iter(lacking.items()))
         remedy = "name it alike in every part, or give train images of it"
         raise InputError(f"{index.root}: class {name!r} has {where}, none to train on; {remedy}")
 

@@ -1,6 +1,7 @@
 """kfg train: from a folder of photographs to a model, and what it decides on the way."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -57,12 +58,17 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     assert "another epochs (1, now 0); give another --out, go on with --set epochs=1" in capsys.readouterr().err
 
 
+def some_of(photos, data, **counts):
+    """Copy the first photographs of each class into a folder of its own; return it."""
+    for name, count in counts.items():
+        (data / name).mkdir(parents=True)
+        for path in sorted((photos / name).iterdir())[:count]:
+            shutil.copy(path, data / name)
+    return data
+
+
 def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photos, tmp_path, capsys, monkeypatch):
-    data = tmp_path / "data"
-    for folder_name, count in (("blue", 12), ("green", 12), ("red", 2)):
-        (data / folder_name).mkdir(parents=True)
-        for path in sorted((photos / folder_name).iterdir())[:count]:
-            (data / folder_name / path.name).write_bytes(path.read_bytes())
+    data = some_of(photos, tmp_path / "data", blue=12, green=12, red=2)
     read, read_one = [], fingerprints._read_one
     monkeypatch.setattr(fingerprints, "_read_one", lambda root, path: read.append(path) or read_one(root, path))
     monkeypatch.setattr(_imbalance, "IMBALANCE", 5)
@@ -78,16 +84,9 @@ def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photo
 
 
 def test_a_class_of_one_photograph_is_named_and_nothing_is_made(photos, tmp_path, capsys):
-    data = tmp_path / "data"
-    for path in sorted((photos / "blue").iterdir()):
-        (data / "blue").mkdir(parents=True, exist_ok=True)
-        (data / "blue" / path.name).write_bytes(path.read_bytes())
-    for name in ("rare", "rarer"):
-        (data / name).mkdir()
-        path = photos / "red" / ("000.jpg" if name == "rare" else "001.jpg")
-        (data / name / "only.jpg").write_bytes(path.read_bytes())
+    data = some_of(photos, tmp_path / "data", blue=12, green=1, red=1)
     assert train(data, tmp_path / "out") == 2
-    assert "class 'rare' (and 1 more such classes) has one photograph" in capsys.readouterr().err
+    assert "class 'green' (and 1 more such classes) has one photograph" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -164,11 +163,7 @@ def test_wrong_use_is_one_line(photos, tmp_path, capsys, words, complaint):
 
 
 def test_a_broken_photograph_is_named_before_anything_is_trained(photos, tmp_path, capsys):
-    broken = tmp_path / "data"
-    for path in photos.rglob("*.jpg"):
-        target = broken / path.parent.name / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
+    broken = some_of(photos, tmp_path / "data", blue=12, green=12, red=12)
     victim = next(broken.rglob("*.jpg"))
     victim.write_bytes(victim.read_bytes()[:300])
     assert main(["train", str(broken), "--out", str(tmp_path / "out")]) == 2
