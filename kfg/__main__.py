@@ -65,9 +65,7 @@ def add_model_commands(command):
 
     p = command(commands.train, "train on your own photographs")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR", help="class folders, or another layout kfg audit takes")
-    p.add_argument(
-        "--out", type=pathlib.Path, default=pathlib.Path("runs"), help="where run folders go (default: runs)"
-    )
+    p.add_argument("--out", type=pathlib.Path, default=commands.RUNS, help="where run folders go (default: runs)")
     p.add_argument(
         "--time-budget", default="12m", metavar="T", help="90s, 10m or 2h to the end of training (default: %(default)s)"
     )
@@ -108,8 +106,10 @@ def add_model_commands(command):
 
 def add_run_commands(command):
     """Add those that read finished runs."""
-    p = command(commands.evaluate, "a run's test figures, and corrections for rare classes")
-    p.add_argument("folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
+    p = command(commands.evaluate, "a run's test figures, figures on new photographs, corrections for rare classes")
+    p.add_argument("folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run; for --on an export too")
+    p.add_argument("--on", type=pathlib.Path, metavar="DIR", help="test the model on the labelled photographs in DIR")
+    p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="where the report on them goes (default: evaluated)")
     p.add_argument("--posthoc", action="store_true", help="logit adjustment and tau-normalisation, before and after")
     p.add_argument("--tau", type=float, metavar="T", help="their strength (default: chosen on the validation images)")
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's images: tau-normalisation needs them")

@@ -12,6 +12,7 @@ from kfg import quiet
 from kfg.errors import InputError
 
 RUNS = pathlib.Path("runs")  # where runs go unless another folder is given
+EVALUATED = pathlib.Path("evaluated")
 SPLIT_OPTIONS = ("val", "test", "seed", "min_per_class")
 
 
@@ -178,12 +179,26 @@ def train(args) -> int:
 
 
 def evaluate(args) -> int:
-    """Print a finished run's test figures; with --posthoc what corrections for rare classes would change."""
+    """Print a finished run's test figures; with --posthoc what corrections for rare classes would change.
+
+    With --on the model is tested on other labelled photographs, class folders of its classes; exit 1 if one could not
+    be read.
+    """
     if not args.posthoc and (args.tau is not None or args.data is not None):
         raise InputError("--tau, --data: are for --posthoc")
+    if args.on is None and args.out is not None:
+        raise InputError("--out: is for --on")
+    if args.on is not None and args.posthoc:
+        raise InputError("--on: not with --posthoc, which corrects a run on its own test images")
     with quiet.tensorflow_notes():
-        from kfg import rebalance
+        from kfg import rebalance, scoring
 
+    if args.on is not None:
+        out = args.out or EVALUATED
+        failed = scoring.score(args.folder, args.on, out=out)
+        print(rebalance.summary(out))
+        print(f"report: {out / 'report.html'}")
+        return 1 if failed else 0
     print(rebalance.summary(args.folder))
     if args.posthoc:
         print(rebalance.table(rebalance.posthoc_corrections(args.folder, data_dir=args.data, tau=args.tau)))

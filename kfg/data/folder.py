@@ -10,7 +10,7 @@ import numpy as np
 
 from kfg.data import layouts
 from kfg.data.contest import list_folder
-from kfg.data.listing import BOTH, PARTS, SPLIT_FILE, checked_root
+from kfg.data.listing import BOTH, PARTS, SPLIT_FILE, checked_root, printable
 from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.errors import InputError
 
@@ -146,6 +146,13 @@ def from_layout(layout: layouts.Layout, root, *, classes: Sequence[str] | None =
     return _build(root, layout.images, layout.classes if classes is None else classes)
 
 
+def check_names(index: Index) -> None:
+    """Refuse names that reports, tables and exports, which are UTF-8, could not repeat."""
+    for name in (str(index.root.resolve()), *index.classes, *index.paths):
+        if printable(name) != name:
+            raise InputError(f"{printable(str(index.root / name))}: this name is not UTF-8; rename it")
+
+
 def decided_by(root) -> str:
     """Return what decides the parts of a data folder that has some, for messages."""
     root = pathlib.Path(root)
@@ -228,7 +235,7 @@ def _build(root, found, classes) -> Index:
     unknown = [name for name in names if name not in classes]
     if unknown:
         raise InputError(f"{root}: class {unknown[0]!r} is not among the {len(classes)} classes expected")
-    if len(names) < 2:
+    if len(classes) < 2:
         raise InputError(f"{root}: one class only ({names[0]!r}); a classifier needs at least two")
     ids = {name: i for i, name in enumerate(classes)}
     return make_index(

@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from kfg.data import audit, demo, folder, listing, pipeline
 from kfg.data.folder import Index
-from kfg.errors import InputError
-from kfg.recipes._progress import Progress
+from kfg.progress import Progress
 from kfg.training import precision
 
 
@@ -62,7 +61,7 @@ def open_index(where: str, *, out: pathlib.Path, known=()) -> tuple[Index, str]:
     if where == "demo":
         demo.write(root)
     index = folder.scan(root)
-    _check_names(index)
+    folder.check_names(index)
     index = audit.duplicate_groups(index, known=known, progress=Progress("photographs read"))
     print(f"{root}: {len(index)} images in {len(index.classes)} classes")
     if remark := listing.remark(folder.passed_over(index)):
@@ -74,10 +73,3 @@ def be_deterministic() -> None:
     """Prepare the devices and let TensorFlow repeat itself to the last bit, before anything is computed."""
     precision.prepare_devices()
     tf.config.experimental.enable_op_determinism()
-
-
-def _check_names(index):
-    """Refuse names that reports, tables and exports, which are UTF-8, could not repeat."""
-    for name in (str(index.root.resolve()), *index.classes, *index.paths):
-        if listing.printable(name) != name:
-            raise InputError(f"{listing.printable(str(index.root / name))}: this name is not UTF-8; rename it")

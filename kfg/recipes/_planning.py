@@ -11,7 +11,7 @@ import numpy as np
 from kfg.data import pipeline
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json
-from kfg.recipes._progress import duration
+from kfg.progress import duration
 from kfg.recipes._training import trunk_of
 from kfg.training import features, fit, precision
 

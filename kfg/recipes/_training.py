@@ -4,7 +4,7 @@ import keras
 
 from kfg.data import pipeline
 from kfg.models import folding, freezing
-from kfg.recipes._progress import Progress
+from kfg.progress import Progress
 from kfg.training import features, fit
 
 

@@ -20,9 +20,9 @@ from kfg.data import audit, pipeline
 from kfg.data.fingerprints import Fingerprint
 from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
+from kfg.progress import Progress
 from kfg.recipes import _imbalance, _planning, _runner
 from kfg.recipes._options import within
-from kfg.recipes._progress import Progress
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
 from kfg.tracking import logs

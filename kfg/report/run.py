@@ -49,6 +49,7 @@ def write(
     decode: Callable[[pathlib.Path], np.ndarray] | None = None,
     extra_figures: dict | None = None,
     extra_sections: Sequence[tuple[str, object]] = (),
+    of_run: bool = True,
 ) -> dict:
     """Compute the metrics of a run's test predictions and write everything about them into its folder.
 
@@ -64,6 +65,7 @@ def write(
         extra_figures: name -> {"value", "low", "high"} of figures that `metrics.evaluate` does not know.
         extra_sections: (title, body); body is a text, a list of a table's rows with the column names first, a PNG's
             bytes, or a tuple of such.
+        of_run: False leaves out what only the folder of a run has: training, settings, a model to use.
     Returns:
         The content of report.json: that of `metrics.evaluate`, `parts`, images per part of the split, and `figures`.
     Raises:
@@ -81,7 +83,8 @@ def write(
     _write_confusion(result["confusion"], predictions.classes, run_dir / "confusion.csv")
     worst = _worst(predictions, image_root, decode)
     pictures = _pictures(run_dir, run, result, predictions.classes, worst)
-    files.write_text(run_dir / PAGE_FILE, sections.page(run, result, predictions, pictures, worst, extra_sections))
+    page = sections.page(run, result, predictions, pictures, worst, extra_sections, of_run=of_run)
+    files.write_text(run_dir / PAGE_FILE, page)
     files.write_json(run_dir / REPORT_FILE, result)
     return result
 

@@ -5,12 +5,15 @@ from collections import Counter
 
 import numpy as np
 
+from kfg.data.listing import shortened
 from kfg.evaluation.predict import Predictions
 from kfg.report import by_class, markup
 from kfg.report.markup import Number, Safe, Section, percent, tag
 
+RUN_ONLY = ("training", "use", "settings")  # sections about how a model was made, and where it is
 
-def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes], worst, extra) -> str:
+
+def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes], worst, extra, *, of_run) -> str:
     """Return the report as one HTML document.
 
     Args:
@@ -19,6 +22,7 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
         pictures: PNG bytes by name.
         worst: list of Worst, or None where no images were given.
         extra: (title, body) of further sections.
+        of_run: whether it is the report of a run, with RUN_ONLY's sections.
     """
     parts = [
         ("Result", "result", _result(result, predictions, run)),
@@ -32,7 +36,8 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
         ("Settings", "settings", _settings(run)),
         ("How the figures are made", "method", _method(result)),
     ]
-    return markup.page(title(run), _lead(result), [Section(*part) for part in parts])
+    shown = [Section(*part) for part in parts if of_run or part[1] not in RUN_ONLY]
+    return markup.page(title(run), _lead(result), shown)
 
 
 def title(run) -> str:
@@ -77,8 +82,7 @@ def _result(result, predictions, run) -> Safe:
     tiles.append(markup.tile("Loss", f"{loss['value']:.3f}", f"{loss['low']:.3f} to {loss['high']:.3f}"))
     notes = [markup.tiles(tiles), markup.paragraph(_seen(predictions, run), note=True)]
     if result["auc_classes_skipped"]:
-        skipped = result["auc_classes_skipped"]
-        names = ", ".join(skipped[:8]) + (f" and {len(skipped) - 8} more" if len(skipped) > 8 else "")
+        names = shortened(result["auc_classes_skipped"])
         notes.append(markup.paragraph(f"No test image of {names}: left out of the means over classes.", note=True))
     return markup.joined(notes)
 
