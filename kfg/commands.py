@@ -181,8 +181,8 @@ def train(args) -> int:
 def evaluate(args) -> int:
     """Print a finished run's test figures; with --posthoc what corrections for rare classes would change.
 
-    With --on the model is tested on other labelled photographs, class folders of its classes; exit 1 if one could not
-    be read.
+    With --on the model is tested on labelled photographs that are new to it, class folders of its classes; what its
+    run has in its split.csv is left out. Exit 1 if one could not be read.
     """
     if not args.posthoc and (args.tau is not None or args.data is not None):
         raise InputError("--tau, --data: are for --posthoc")

@@ -8,7 +8,7 @@ import numpy as np
 from kfg.data import folder, pipeline
 from kfg.data.listing import BOTH
 from kfg.errors import InputError
-from kfg.evaluation import posthoc, predict
+from kfg.evaluation import metrics, posthoc, predict
 from kfg.files import read_json, write_json
 from kfg.models import saved
 from kfg.training import losses
@@ -38,7 +38,7 @@ def summary(run) -> str:
         InputError: no run folder, or one of an unfinished run.
     """
     report = read_json(_file(run, REPORT_FILE))
-    lines = [f"{run}: {report['images']} test images of {report['classes']} classes"]
+    lines = [f"{run}: {report['images']} test images of {metrics.classes_tested(report)}"]
     for name in FIGURES:
         figure = report[name]  # the AUC may be none
         if figure is not None:

@@ -2,83 +2,130 @@
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 import sys
 
 import numpy as np
 
 from kfg import export, report
-from kfg.data import folder, splits
-from kfg.data.decode import decode
+from kfg.data import decode, folder, splits
 from kfg.data.folder import Index
-from kfg.data.listing import SPLIT_FILE, remark
+from kfg.data.listing import SPLIT_FILE, printable, remark
 from kfg.errors import InputError
 from kfg.evaluation.predict import Predictions
-from kfg.files import write_json
+from kfg.files import read_json
 from kfg.progress import Progress
+
+CONFIG_FILE = "config.json"
+EDITED = "copies that were edited or saved anew are not recognised"
 
 
 def score(model, root, *, out) -> int:
-    """Classify every labelled image of a folder, and write a report on that into another.
+    """Classify the labelled images of a folder that are new to a model, and write a report on that into another.
 
-    Where the folder is divided into parts and has a part test, only that is used. Files of the same bytes as one that
-    the run was trained on, or that chose its epoch, are left out, and counted; edited copies are not recognised.
+    New is a file whose bytes are not those of an image in the run's split.csv, nor in that of a run it began from.
+    What is left out is counted. Parts that the folder is divided into mean nothing here.
 
     Args:
-        model: folder of a run, its export or its model.keras; the split.csv of the run says what it was trained on.
+        model: folder of a run, its export or its model.keras.
         root: folder of photographs as training takes one. Its classes are the model's, some of them or all.
         out: folder for the report; made, or empty.
     Returns:
         How many images could not be read; each is a line on stderr.
     Raises:
-        InputError: no model; a class it does not have; no image left; `out` holds something, or lies in `root`.
+        InputError: no model; a class it does not have; one image in two classes; no new image that can be read; `out`
+            holds something, or lies in `root`.
     """
     model, root, out = pathlib.Path(model), pathlib.Path(root), pathlib.Path(out)
     classifier = export.load(model)
     index = folder.scan(root, classes=classifier.classes)
     folder.check_names(index)
     _check_out(out, root)
-    if said := remark(folder.passed_over(index)):
-        print(f"{root}: {said}")
-    new, told = _unseen(_tested(index), model)
-    print(told)
-    out.mkdir(parents=True, exist_ok=True)
+    passed_over = remark(folder.passed_over(index))
+    new, told = _new(_with_digests(index), _known(model, classifier.classes))
+    told = [*([f"{root}: {passed_over}"] if passed_over else []), *told]
+    print(*told, sep="\n")
+    _make(out)
     read, predictions = _classified(classifier, new)
-    write_json(out / export.CLASSES_FILE, list(read.classes))
     splits.write_csv(read, out / SPLIT_FILE)
     failed = len(new) - len(read)
-    about = [f"Model: {model.resolve()}.", f"Photographs: {root.resolve()}.", told]
-    about += [f"{failed} could not be read and are not in the figures."] if failed else []
-    sections = [("What was classified", "\n\n".join(about))]
-    report.write(out, predictions, image_root=root, decode=decode, of_run=False, extra_sections=sections)
+    evaluated = {
+        "model": str(model), "photographs": str(root), "images": len(index), "left_out": len(index) - len(new),
+        "unread": failed,
+    }  # fmt: skip
+    unread = [f"{failed} could not be read and are not in the figures."] if failed else []
+    sections = [("What was classified", "\n\n".join([f"Model: {model.resolve()}.", *told, *unread]))]
+    report.write(out, predictions, image_root=root, decode=decode.decode, extra_sections=sections, evaluated=evaluated)
     return failed
 
 
 def _check_out(out, root):
+    if printable(str(out)) != str(out):
+        raise InputError(f"--out {printable(str(out))}: this name is not UTF-8; give another")
     if root.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"--out {out}: lies inside the folder of photographs, its pictures would be taken for some")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: holds something already; give another folder")
+    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{out}: holds something already; give another folder with --out")
 
 
-def _tested(index: Index) -> Index:
-    return index.take(index.where("test")) if "test" in index.parts else index
+def _make(out):
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: {error.strerror}") from error
 
 
-def _unseen(index: Index, model) -> tuple[Index, str]:
-    """Return the images that the run has not seen, as part test and with their digests, and a line about the others."""
-    digests = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in index.full_paths())
-    index = dataclasses.replace(index, parts=("test",) * len(index), groups=np.arange(len(index)), sha256=digests)
-    split_csv = next((path for path in (model / SPLIT_FILE, model.parent / SPLIT_FILE) if path.is_file()), None)
-    if split_csv is None:
-        return index, f"No {SPLIT_FILE} beside {model}: whether it was trained on some of these images is not known."
-    rows, _ = folder.split_rows(split_csv)
-    seen = {row.get("sha256") for row in rows if row["part"] != "test"}
-    new = index.take([i for i, digest in enumerate(digests) if digest not in seen])
-    if not len(new):
-        raise InputError(f"{index.root}: the model has been trained on all {len(index):,} images, or chosen by them")
-    left = len(index) - len(new)
-    return new, f"Left out: {left:,} of {len(index):,} images, which the model was trained on or its epoch chosen by."
+def _with_digests(index: Index) -> Index:
+    """Fill the digests, "" for a file that cannot be read, and make all one part."""
+
+    def digest(path):
+        try:
+            return hashlib.sha256(decode.read_bytes(path)).hexdigest()
+        except decode.BadImage:
+            return ""  # said where it is classified
+
+    digests = tuple(map(digest, index.full_paths()))
+    return dataclasses.replace(index, parts=("test",) * len(index), groups=np.arange(len(index)), sha256=digests)
+
+
+def _known(model, classes) -> set[str] | None:
+    """Return the digests of all images of the run and of those it began from; None where they are not all known."""
+    model, known = model.resolve(), set()
+    run = model.parent if model.is_file() or model.name == "export" else model
+    while run is not None:
+        if not (run / SPLIT_FILE).is_file() or not (run / CONFIG_FILE).is_file():
+            return None
+        rows, _ = folder.split_rows(run / SPLIT_FILE)
+        digests = {row.get("sha256") for row in rows}
+        if not digests.isdisjoint({None, ""}) or (not known and {row["class"] for row in rows} - set(classes)):
+            return None
+        known |= digests
+        earlier = read_json(run / CONFIG_FILE).get("config", {}).get("init_from")
+        run = None if not earlier else pathlib.Path(earlier)
+        run = run.parent if run is not None and run.is_file() else run
+    return known
+
+
+def _new(index: Index, known: set[str] | None) -> tuple[Index, list[str]]:
+    """Return the images that are not known, each once, and lines on the others."""
+    first, keep = {}, []
+    for at, digest in enumerate(index.sha256):
+        earlier = first.setdefault(digest, at) if digest else at
+        if index.labels[earlier] != index.labels[at]:
+            raise InputError(
+                f"{index.root / index.paths[at]}: the same image as {index.paths[earlier]}, in another class; keep one"
+            )
+        if earlier == at and digest not in (known or ()):
+            keep.append(at)
+    copies = sum(digest != "" for digest in index.sha256) - len(first)
+    lines = [f"{copies:,} copies of other images here, left out."] if copies else []
+    if known is None:
+        return index.take(keep), [*lines, "What the model was trained on is not known: no whole run folder around it."]
+    left = len(first.keys() & known)
+    if not keep:
+        raise InputError(f"{index.root}: none of its {len(index):,} images is new, all are the run's own")
+    return index.take(keep), [*lines, f"{left:,} images are the run's own, left out; {EDITED}."]
 
 
 def _classified(classifier, index: Index) -> tuple[Index, Predictions]:
@@ -93,6 +140,6 @@ def _classified(classifier, index: Index) -> tuple[Index, Predictions]:
             rows.append(answer.probabilities)
         progress(number + 1, len(index))
     if not read:
-        raise InputError(f"{index.root}: none of its {len(index):,} images can be read")
+        raise InputError(f"{index.root}: none of its {len(index):,} new images can be read")
     index = index.take(read)
     return index, Predictions(index.paths, index.labels, np.stack(rows).astype(np.float32), index.classes)

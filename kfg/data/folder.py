@@ -10,7 +10,7 @@ import numpy as np
 
 from kfg.data import layouts
 from kfg.data.contest import list_folder
-from kfg.data.listing import BOTH, PARTS, SPLIT_FILE, checked_root, printable
+from kfg.data.listing import BOTH, PARTS, SPLIT_FILE, checked_root, printable, shortened
 from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.errors import InputError
 
@@ -104,8 +104,8 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     Returns:
         Index with `parts` filled where the folder says them.
     Raises:
-        InputError: missing, unreadable or empty folder, fewer than two classes, an unknown class; a contest's
-            class ids that are missing or alike.
+        InputError: missing, unreadable or empty folder, fewer than two classes where none are given, an unknown class;
+            a contest's class ids that are missing or alike.
     """
     root = checked_root(root)
     if (root / SPLIT_FILE).is_file():
@@ -143,7 +143,7 @@ def from_layout(layout: layouts.Layout, root, *, classes: Sequence[str] | None =
     for path, _, _ in layout.images:
         if not (root / path).is_file():
             raise InputError(f"{layout.lists}: {root / path} is not there")
-    return _build(root, layout.images, layout.classes if classes is None else classes)
+    return _build(root, layout.images, classes, own=layout.classes)
 
 
 def check_names(index: Index) -> None:
@@ -229,14 +229,17 @@ def split_rows(path) -> tuple[list[dict], list[str]]:
     return rows, columns
 
 
-def _build(root, found, classes) -> Index:
+def _build(root, found, classes, *, own=None) -> Index:
     names = sorted({name for _, name, _ in found})
-    classes = tuple(classes) if classes is not None else tuple(names)
+    if classes is None:
+        if len(names) < 2:
+            raise InputError(f"{root}: one class only ({names[0]!r}); a classifier needs at least two")
+        classes = own or names
+    classes = tuple(classes)
     unknown = [name for name in names if name not in classes]
     if unknown:
-        raise InputError(f"{root}: class {unknown[0]!r} is not among the {len(classes)} classes expected")
-    if len(classes) < 2:
-        raise InputError(f"{root}: one class only ({names[0]!r}); a classifier needs at least two")
+        expected = f"the {len(classes)} classes expected ({printable(shortened(classes))})"
+        raise InputError(f"{root}: class {unknown[0]!r} is not among {expected}")
     ids = {name: i for i, name in enumerate(classes)}
     return make_index(
         root,

@@ -76,6 +76,17 @@ def evaluate(
     }
 
 
+def classes_tested(result: dict) -> str:
+    """Say how many classes have images in a result of `evaluate`, for a sentence.
+
+    Example:
+        >>> classes_tested({"classes": 3, "per_class": [{"support": 2}, {"support": 0}, {"support": 1}]})
+        '2 of the 3 classes'
+    """
+    tested = sum(row["support"] > 0 for row in result["per_class"])
+    return f"{tested} of the {result['classes']} classes" if tested < result["classes"] else f"{tested} classes"
+
+
 def _proportion(successes, n, confidence) -> dict:
     low, high = wilson(successes, n, confidence)
     return {"value": successes / n, "low": low, "high": high}

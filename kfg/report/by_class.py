@@ -35,7 +35,7 @@ def confusion(result, pictures) -> Safe:
 
 def table(result, run, pictures) -> Safe:
     """Recall as a picture, and every class's figures in a table that sorts, worst recall first."""
-    trained = Counter(row["class"] for row in run.split if row["part"] == "train") if run.split else None
+    trained = Counter(row["class"] for row in run.split or () if row["part"] == "train") or None
     matrix = np.array(result["confusion"])
     np.fill_diagonal(matrix, 0)
     rows = []

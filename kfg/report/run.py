@@ -49,7 +49,7 @@ def write(
     decode: Callable[[pathlib.Path], np.ndarray] | None = None,
     extra_figures: dict | None = None,
     extra_sections: Sequence[tuple[str, object]] = (),
-    of_run: bool = True,
+    evaluated: dict | None = None,
 ) -> dict:
     """Compute the metrics of a run's test predictions and write everything about them into its folder.
 
@@ -65,9 +65,11 @@ def write(
         extra_figures: name -> {"value", "low", "high"} of figures that `metrics.evaluate` does not know.
         extra_sections: (title, body); body is a text, a list of a table's rows with the column names first, a PNG's
             bytes, or a tuple of such.
-        of_run: False leaves out what only the folder of a run has: training, settings, a model to use.
+        evaluated: of a report that is not of a run, "model", "photographs" and more, for report.json; what only the
+            folder of a run has is left out: training, settings, a model to use.
     Returns:
-        The content of report.json: that of `metrics.evaluate`, `parts`, images per part of the split, and `figures`.
+        The content of report.json: that of `metrics.evaluate`, `parts`, images per part of the split, `figures`, and
+        `evaluated` where given.
     Raises:
         InputError: predictions that cannot be evaluated, classes in another order than
             classes.json, a damaged file in the folder, a full disk.
@@ -79,11 +81,13 @@ def write(
     run = read(run_dir, predictions.classes)
     result["parts"] = part_counts(run.split)
     result["figures"] = extra_figures or {}
+    if evaluated is not None:
+        result["evaluated"] = evaluated
     predict.write_csv(predictions, run_dir / "predictions.csv")
     _write_confusion(result["confusion"], predictions.classes, run_dir / "confusion.csv")
     worst = _worst(predictions, image_root, decode)
     pictures = _pictures(run_dir, run, result, predictions.classes, worst)
-    page = sections.page(run, result, predictions, pictures, worst, extra_sections, of_run=of_run)
+    page = sections.page(run, result, predictions, pictures, worst, extra_sections)
     files.write_text(run_dir / PAGE_FILE, page)
     files.write_json(run_dir / REPORT_FILE, result)
     return result

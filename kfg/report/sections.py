@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 
 from kfg.data.listing import shortened
+from kfg.evaluation import metrics
 from kfg.evaluation.predict import Predictions
 from kfg.report import by_class, markup
 from kfg.report.markup import Number, Safe, Section, percent, tag
@@ -13,16 +14,15 @@ from kfg.report.markup import Number, Safe, Section, percent, tag
 RUN_ONLY = ("training", "use", "settings")  # sections about how a model was made, and where it is
 
 
-def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes], worst, extra, *, of_run) -> str:
+def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes], worst, extra) -> str:
     """Return the report as one HTML document.
 
     Args:
         run: kfg.report.run.Run.
-        result: of metrics.evaluate, with `parts`.
+        result: of metrics.evaluate, with `parts`, and `evaluated` where it is not the report of a run.
         pictures: PNG bytes by name.
         worst: list of Worst, or None where no images were given.
         extra: (title, body) of further sections.
-        of_run: whether it is the report of a run, with RUN_ONLY's sections.
     """
     parts = [
         ("Result", "result", _result(result, predictions, run)),
@@ -36,8 +36,10 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
         ("Settings", "settings", _settings(run)),
         ("How the figures are made", "method", _method(result)),
     ]
-    shown = [Section(*part) for part in parts if of_run or part[1] not in RUN_ONLY]
-    return markup.page(title(run), _lead(result), shown)
+    evaluated = result.get("evaluated")
+    shown = [Section(*part) for part in parts if evaluated is None or part[1] not in RUN_ONLY]
+    heading = title(run) if evaluated is None else f"{evaluated['model']} on {evaluated['photographs']}"
+    return markup.page(heading, _lead(result), shown)
 
 
 def title(run) -> str:
@@ -56,7 +58,7 @@ def _lead(result) -> Safe:
         [
             f"{right:,} of {result['images']:,} test images named right: ",
             tag("b", percent(top1["value"])),
-            f" (95 % interval {100 * top1['low']:.1f} to {percent(top1['high'])}), {result['classes']} classes. ",
+            f" (95 % interval {100 * top1['low']:.1f} to {percent(top1['high'])}), {metrics.classes_tested(result)}. ",
             f"Always naming the commonest class would give {percent(result['majority_share'])}.",
         ],
         "",
@@ -81,9 +83,9 @@ def _result(result, predictions, run) -> Safe:
     loss = result["loss"]
     tiles.append(markup.tile("Loss", f"{loss['value']:.3f}", f"{loss['low']:.3f} to {loss['high']:.3f}"))
     notes = [markup.tiles(tiles), markup.paragraph(_seen(predictions, run), note=True)]
-    if result["auc_classes_skipped"]:
-        names = shortened(result["auc_classes_skipped"])
-        notes.append(markup.paragraph(f"No test image of {names}: left out of the means over classes.", note=True))
+    if absent := [row["name"] for row in result["per_class"] if not row["support"]]:
+        said = f"No test image of {shortened(absent)}: left out of the means over classes."
+        notes.append(markup.paragraph(said, note=True))
     return markup.joined(notes)
 
 
