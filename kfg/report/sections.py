@@ -209,7 +209,8 @@ def _method(result) -> Safe:
     lines = [
         "Top-1, top-5, precision and recall of a class: Wilson score intervals.",
         f"Loss, macro recall and macro F1: percentile bootstrap over images, {made['resamples']:,} resamples, seed "
-        f"{made['seed']}, moved by the bias the bootstrap finds. AUC: DeLong's variance of the mean over classes.",
+        f"{made['seed']}, moved by the bias the bootstrap finds; where every answer is right it finds no spread, and "
+        "top-1's interval says more. AUC: DeLong's variance of the mean over classes.",
         "Macro figures are means over the classes that have test images, each class counting the same.",
         "Loss is the mean of -ln of the true class's probability, clipped to [1e-7, 1 - 1e-7].",
         "The intervals are of this one trained model: how another test set of this size could differ. How training "
