@@ -44,7 +44,7 @@ def score(model, root, *, out) -> int:
     _check_out(out, root)
     passed_over = remark(folder.passed_over(index))
     new, told = _new(_with_digests(index), _known(model, classifier.classes))
-    told = [*([f"{root}: {passed_over}"] if passed_over else []), *told]
+    told = [f"{root}: {passed_over}", *told] if passed_over else told
     print(*told, sep="\n")
     _make(out)
     read, predictions = _classified(classifier, new)
@@ -91,9 +91,10 @@ def _with_digests(index: Index) -> Index:
 
 def _known(model, classes) -> set[str] | None:
     """Return the digests of all images of the run and of those it began from; None where they are not all known."""
-    model, known = model.resolve(), set()
-    run = model.parent if model.is_file() or model.name == "export" else model
-    while run is not None:
+    known, lender = set(), model.resolve()
+    while lender:
+        lender = pathlib.Path(lender)
+        run = lender.parent if lender.is_file() or lender.name == "export" else lender
         if not (run / SPLIT_FILE).is_file() or not (run / CONFIG_FILE).is_file():
             return None
         rows, _ = folder.split_rows(run / SPLIT_FILE)
@@ -101,9 +102,7 @@ def _known(model, classes) -> set[str] | None:
         if not digests.isdisjoint({None, ""}) or (not known and {row["class"] for row in rows} - set(classes)):
             return None
         known |= digests
-        earlier = read_json(run / CONFIG_FILE).get("config", {}).get("init_from")
-        run = None if not earlier else pathlib.Path(earlier)
-        run = run.parent if run is not None and run.is_file() else run
+        lender = read_json(run / CONFIG_FILE).get("config", {}).get("init_from")
     return known
 
 
