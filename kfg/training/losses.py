@@ -20,11 +20,18 @@ def one_hot(labels, num_classes: int):
 
 @keras.saving.register_keras_serializable(package="kfg")
 class CrossEntropy(keras.losses.Loss):
-    """-sum_c w_c y_c log q_c, the mean over the batch.
+    """-w sum_c t_c log q_c, the mean over the batch.
 
-    y are the labels, mixed with the uniform distribution by `label_smoothing`; w are `class_weights`; q is the
-    model's output p or, with `log_prior`, proportional to p * prior ** tau: then p learns to be right under equal
-    class frequencies, and is used as it is. Softmax does not see a shift, so log p serves for the logits.
+    q is the model's output p or, with `log_prior`, proportional to p * prior ** tau: then p learns to be right under
+    equal class frequencies, and is used as it is. Softmax does not see a shift, so log p serves for the logits.
+
+    t are the labels; a share of them, `label_smoothing`, is spread over all classes: evenly or, with `log_prior`, as
+    prior ** tau. Spread evenly there, a model that fits perfectly would answer t / prior ** tau, which is largest for
+    the rarest class whatever the picture shows, as soon as the classes differ enough (19 to 1 for two classes and a
+    share of 0.1). Spread as the prior, it answers (1 - share) y / prior ** tau + share: the right class is largest.
+
+    w is the weight of the image's own class, of `class_weights`. The spread share of an image weighs as much as the
+    image: weighed class by class, it would favour the rare classes in the same way.
 
     Called with labels int (B,) or float (B, C) and probabilities (B, C). In validation it is the same function.
 
@@ -57,12 +64,16 @@ class CrossEntropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         num_classes = y_pred.shape[-1]
-        y = one_hot(y_true, num_classes) * (1 - self.label_smoothing) + self.label_smoothing / num_classes
         log_q = ops.log(ops.maximum(y_pred, SMALLEST))
+        y = ops.cast(one_hot(y_true, num_classes), log_q.dtype)
+        spread = 1 / num_classes
         if self.log_prior is not None:
-            log_q = ops.log_softmax(log_q + self.tau * ops.convert_to_tensor(self.log_prior, dtype=log_q.dtype))
+            shift = self.tau * ops.convert_to_tensor(self.log_prior, dtype=log_q.dtype)
+            log_q, spread = ops.log_softmax(log_q + shift), ops.softmax(shift)
         if self.class_weights is not None:
             y = y * ops.convert_to_tensor(self.class_weights, dtype=log_q.dtype)
+        if self.label_smoothing:
+            y = (1 - self.label_smoothing) * y + self.label_smoothing * ops.sum(y, axis=-1, keepdims=True) * spread
         return -ops.sum(y * log_q, axis=-1)
 
     def get_config(self):

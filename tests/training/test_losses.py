@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import optimize, special
 
 from kfg.errors import InputError
 from kfg.training import fit, losses
@@ -48,6 +49,66 @@ def test_weights_multiply_each_image_by_its_class_and_share_out_over_soft_labels
     mixed = 0.3 * np.eye(3)[LABELS] + 0.7 * np.eye(3)[LABELS[::-1]]
     expected = -(weights * mixed * np.log(P)).sum(axis=1).mean()
     assert value(losses.CrossEntropy(class_weights=weights), mixed) == pytest.approx(expected, rel=1e-6)
+
+
+def perfect_answers(loss, num_classes, labels):
+    """Return, for each label, the probabilities (C,) at which the loss is smallest: what a perfect fit answers."""
+
+    @tf.function
+    def value_and_slope(logits, label):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            found = loss(label[None], tf.nn.softmax(logits)[None])
+        return found, tape.gradient(found, logits)
+
+    def smallest(label):
+        def asked(logits):
+            found, slope = value_and_slope(tf.constant(logits), label)
+            return float(found), slope.numpy()
+
+        start, bounds = np.zeros(num_classes), [(-30, 30)] * num_classes
+        return special.softmax(optimize.minimize(asked, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
+
+    return [smallest(tf.constant(label)) for label in labels]
+
+
+def evenly_smoothed_answers(counts, label, *, share):
+    """Return what a perfect fit answers where the labels are smoothed evenly before the prior enters: the old form."""
+    target = share / len(counts) + (1 - share) * np.eye(len(counts))[label]
+    return special.softmax(np.log(target) - losses.log_prior(counts))
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 10, 100])
+@pytest.mark.parametrize("ratio", [10, 30, 100, 300])
+def test_a_perfect_fit_names_the_right_class_however_lopsided_the_classes_are(num_classes, ratio):
+    counts = np.round(np.geomspace(3 * ratio, 3, num_classes)).astype(int)
+    treatments = {
+        "adjusted": {"log_prior": losses.log_prior(counts)},
+        "weighted": {"class_weights": losses.class_balanced_weights(counts, beta=0.999)},
+    }
+    for name, treatment in treatments.items():
+        loss = losses.CrossEntropy(label_smoothing=0.1, dtype="float64", **treatment)
+        labels = sorted({0, num_classes // 2, num_classes - 1})
+        for label, answers in zip(labels, perfect_answers(loss, num_classes, labels), strict=True):
+            assert answers.argmax() == label, (name, label)
+            assert answers[label] > 1.5 * np.delete(answers, label).max(), (name, label)
+    # the form this replaced names the rarest class instead, from the ratio on that the algebra says
+    share, spread = 0.1, 0.1 / num_classes
+    wrong = counts[0] / counts[-1] > (1 - share + spread) / spread
+    assert (evenly_smoothed_answers(counts, 0, share=share).argmax() != 0) == wrong
+
+
+def test_the_adjusted_loss_stays_fair_where_a_picture_tells_nothing():
+    counts = [90, 10]
+    loss = losses.CrossEntropy(label_smoothing=0.1, log_prior=losses.log_prior(counts))
+
+    def risk(p):  # of images that all look alike, in the proportions of the classes
+        return np.dot(
+            [0.9, 0.1], [value(loss, np.array([label]), np.array([[p, 1 - p]], "float32")) for label in (0, 1)]
+        )
+
+    risks = {p: risk(p) for p in np.linspace(0.05, 0.95, 19).round(2)}
+    assert min(risks, key=risks.get) == 0.5
 
 
 @pytest.mark.parametrize("gap", [10.0, 40.0])
