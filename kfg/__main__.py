@@ -67,7 +67,10 @@ def add_model_commands(command):
     p.add_argument("folder", type=pathlib.Path, metavar="DIR", help="class folders, or another layout kfg audit takes")
     p.add_argument("--out", type=pathlib.Path, default=commands.RUNS, help="where run folders go (default: runs)")
     p.add_argument(
-        "--time-budget", default="12m", metavar="T", help="90s, 10m or 2h to the end of training (default: %(default)s)"
+        "--time-budget",
+        default="12m",
+        metavar="T",
+        help="how long one run may train: 90s, 10m or 2h; a number alone is minutes (default: %(default)s)",
     )
     p.add_argument("--seeds", type=int, default=1, metavar="N", help="runs, each from another seed (default: 1)")
     p.add_argument(

@@ -91,7 +91,7 @@ def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Ind
     groups = len(set(index.groups.tolist()))
     if groups < k:
         raise InputError(f"{index.root}: {k} folds need {k} groups of images, there are {groups}")
-    tested = _fold_of_each_image(index, k, seed)
+    tested = fold_of_each_image(index, k=k, seed=seed)
     decided = []
     for fold in range(k):
         parts = np.where(tested == fold, "test", "train").astype(object)
@@ -109,8 +109,11 @@ def with_test_as_val(index: Index) -> Index:
     return dataclasses.replace(index, parts=tuple(parts.get(part, part) for part in index.parts))
 
 
-def _fold_of_each_image(index, k, seed) -> np.ndarray:
-    """Deal the groups of each class, the largest first, each to the fold that has fewest of the class."""
+def fold_of_each_image(index: Index, *, k: int, seed: int) -> np.ndarray:
+    """Return int64 (N,), in [0, k): groups are kept together, and each class is spread evenly over the folds.
+
+    The groups of each class are dealt, the largest first, each to the fold that has fewest of the class.
+    """
     tested = np.zeros(len(index), dtype=np.int64)
     in_fold = np.zeros(k, dtype=np.int64)
     for units in _units_by_class(index, np.ones(len(index), dtype=bool), seed):

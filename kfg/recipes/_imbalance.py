@@ -7,6 +7,7 @@ from kfg.data.sampling import SHARES
 from kfg.errors import InputError
 from kfg.training.losses import CrossEntropy, class_balanced_weights, log_prior
 
+SMOOTHING = 0.1  # of the labels, where nothing else is asked for
 BETA = 0.999  # of the class-balanced weights, as in the paper for sets of this size
 
 LOSSES = {
@@ -37,13 +38,24 @@ def chosen(name: str, counts) -> dict:
     return {"treatment": "adjusted" if ratio >= IMBALANCE else "none", "why": why}
 
 
-def treated(name: str, counts, *, label_smoothing: float = 0.0):
+def aim(treatment: str) -> str:
+    """Return the figure that a treatment is to raise, by which its models are then chosen: a key of _planning.AIMS.
+
+    Example:
+        >>> aim("none"), aim("adjusted")
+        ('top-1', 'macro recall')
+    """
+    return "top-1" if treatment == "none" else "macro recall"
+
+
+def treated(name: str, counts, *, label_smoothing: float | None = None):
     """Return the loss and the sampling of a treatment.
 
     Args:
         name: one of TREATMENTS.
         counts: int (C,), training images of each class.
-        label_smoothing: float in [0, 1).
+        label_smoothing: float in [0, 1); None is SMOOTHING, but 0 for the adjusted loss, which with it recalls no more
+            and is far less sure of what it knows (figures in recipes/folder/README.md).
     Returns:
         (CrossEntropy, a key of kfg.data.sampling.SHARES or None).
     Raises:
@@ -55,5 +67,7 @@ def treated(name: str, counts, *, label_smoothing: float = 0.0):
     """
     if name not in TREATMENTS:
         raise InputError(f"imbalance: {name!r} is none of {', '.join(TREATMENTS)}")
+    if label_smoothing is None:
+        label_smoothing = 0.0 if name == "adjusted" else SMOOTHING
     loss = CrossEntropy(label_smoothing=label_smoothing, **LOSSES.get(name, LOSSES["none"])(counts))
     return loss, name if name in SHARES else None

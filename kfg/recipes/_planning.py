@@ -3,17 +3,15 @@
 A choice once made stands, so a resumed run decides the same.
 """
 
-import time
-
 import keras
 import numpy as np
 
-from kfg.data import pipeline
+from kfg.data import pipeline, splits
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json
 from kfg.progress import duration
 from kfg.recipes._training import trunk_of
-from kfg.training import features, fit, precision
+from kfg.training import features, fit, out_of_fold, precision
 
 HEAD_SHARE = 0.5  # of the time budget, where the whole net is to be trained after the head
 
@@ -39,31 +37,52 @@ def rows(job) -> list[tuple[str, str]]:
 
 
 class Judged:
-    """A stage of the model, with its weights and how it does on the validation images."""
+    """A stage of the model, with its weights and how it does on the validation images.
 
-    def __init__(self, name, model, validation, index, batch_size):
+    Args:
+        aim: a key of AIMS, what the stages are compared by.
+    """
+
+    def __init__(self, name, model, validation, index, *, batch_size: int, aim: str):
         self.name, self.weights = name, model.get_weights()
         answers = predict.predict(
             model, pipeline.evaluation_batches(*validation, batch_size=batch_size), index=index.take(index.where("val"))
         )
-        self.count, self.errors = len(answers), int(np.sum(answers.predicted != answers.labels))
-        self.loss = float(answers.losses.mean())
-        print(f"{name}: {self.count - self.errors} of {self.count} validation images right, loss {self.loss:.3f}")
+        right, average = answers.predicted == answers.labels, AIMS[aim]
+        self.count, self.errors = len(answers), int(np.sum(~right))
+        self.score, self.loss = average(right, answers.labels), average(answers.losses, answers.labels)
+        print(
+            f"{name[0].upper()}{name[1:]}: {self.count - self.errors} of {self.count} validation images are right; "
+            f"{aim} {100 * self.score:.1f} %, loss {self.loss:.3f}."
+        )
 
     def rank(self):
-        return -self.errors, -self.loss
+        return self.score, -self.loss
 
 
-def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer, loss, deadline: float) -> dict:
-    """Decide on how many views the head is trained, and how many epochs, to be done by `deadline`.
+def mean_of_classes(values, labels) -> float:
+    """Return the mean over the classes of each class's mean; classes without an image do not count.
+
+    Example:
+        >>> mean_of_classes(np.array([1, 1, 1, 0]), np.array([0, 0, 0, 2]))
+        0.5
+    """
+    return float(np.mean([np.mean(values[labels == label]) for label in np.unique(labels)]))
+
+
+AIMS = {"top-1": lambda values, labels: float(np.mean(values)), "macro recall": mean_of_classes}
+
+
+def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer, loss, left: float) -> dict:
+    """Decide on how many views of each image the head is trained; it always gets all its epochs.
 
     Args:
         job: compiled.
         training: (pipeline.Chosen, labels).
         views: kfg.training.features.Views or None, at most.
-        epochs: at most.
+        epochs: of the head.
         batch_size, optimizer, loss: of the head.
-        deadline: of time.monotonic(), seconds.
+        left: seconds there are for it.
     Returns:
         {"views", "epochs", "why"}.
     """
@@ -72,44 +91,45 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
     trunk = trunk_of(job.model)
     sought = (images, labels) if views else (images.store,)
     if features.ready(trunk, *sought, cache_dir=job.data.cache_dir, views=views):
-        plan["why"] = "as set; the features are there from an earlier run"
+        return {**plan, "why": "as set; the features are there from an earlier run"}
+    forward = features.rate(trunk, images, labels, views=views)
+    steps = _head_rate(job.model, optimizer(), loss, batch_size)
+    sizes = {"images": len(images.store), "trained": len(images), "forward": forward, "steps": steps}
+    fitting = views_within(left, **plan, **sizes)
+    expected = head_seconds(**{**plan, "views": fitting}, **sizes)
+    why = "as set" if fitting == plan["views"] else f"{plan['views']} do not fit into the time budget"
+    if expected > left:
+        print(
+            f"The head takes about {duration(expected)}, longer than the {duration(max(left, 0))} that the time budget "
+            "leaves for it. It is trained in full all the same: half a head answers by chance."
+        )
     else:
-        forward = features.rate(trunk, images, labels, views=views)
-        steps = _head_rate(job.model, optimizer(), loss, batch_size)
-        sizes = {"images": len(images.store), "trained": len(images), "forward": forward, "steps": steps}
-        fitting = head_within(deadline - time.monotonic(), **plan, **sizes)
-        why = "as set" if fitting == tuple(plan.values()) else f"not {plan['views']} and {epochs}, for the time budget"
-        plan = {"views": fitting[0], "epochs": fitting[1], "why": why}
-        plan["seconds expected"] = round(head_seconds(**dict(zip(("views", "epochs"), fitting, strict=True)), **sizes))
-        print(f"training the head: about {duration(plan['seconds expected'])} at {forward:.0f} images/s of the trunk")
-    print(f"augmented views of each image: {plan['views']}, epochs of the head: {plan['epochs']}, {plan['why']}")
-    return plan
+        print(f"Training the head takes about {duration(expected)}.")
+    return {"views": fitting, "epochs": epochs, "why": why, "seconds expected": round(expected)}
 
 
 def head_seconds(*, views: int, epochs: int, images: int, trained: int, forward: float, steps: float) -> float:
-    """Return the seconds of a head on cached features; arguments as for `head_within`."""
+    """Return the seconds of a head on cached features; arguments as for `views_within`."""
     return (images + views * trained) / forward + epochs * trained / steps
 
 
-def head_within(seconds, *, views: int, epochs: int, images: int, trained: int, forward: float, steps: float):
-    """Return the views and epochs there is time for: views are given up first, then epochs, of which one stays.
+def views_within(seconds, *, views: int, epochs: int, images: int, trained: int, forward: float, steps: float) -> int:
+    """Return how many views of each image there is time for.
 
     Args:
         seconds: float, there are.
-        views, epochs: at most.
+        views: at most.
+        epochs: of the head, on features that are there; they are quick.
         images: in all; each goes through the trunk once, whatever is decided.
         trained: images the head is trained on; each view of them goes through the trunk.
         forward, steps: images/s of the trunk, and of the head's training.
     Example:
-        >>> sizes = dict(images=5000, trained=4000, forward=200, steps=10_000)  # 25 s, 20 s a view, 0.4 s an epoch
-        >>> [head_within(time, views=2, epochs=40, **sizes) for time in (90, 70, 35, 20)]
-        [(2, 40), (1, 40), (0, 25), (0, 1)]
+        >>> sizes = dict(epochs=40, images=5000, trained=4000, forward=200, steps=10_000)  # 41 s, and 20 s a view
+        >>> [views_within(time, views=2, **sizes) for time in (90, 70, 35)]
+        [2, 1, 0]
     """
-    seconds -= images / forward
-    left = seconds - epochs * trained / steps
-    if left < 0:
-        return 0, max(1, min(epochs, int(seconds * steps / trained)))
-    return min(views, int(left * forward / trained)), epochs
+    left = seconds - head_seconds(views=0, epochs=epochs, images=images, trained=trained, forward=forward, steps=steps)
+    return max(0, min(views, int(left * forward / trained)))
 
 
 def _head_rate(model, optimizer, loss, batch_size) -> float:
@@ -119,32 +139,62 @@ def _head_rate(model, optimizer, loss, batch_size) -> float:
     return precision.training_rate(head, batch_size)
 
 
-def whole_net_stage(job, head: Judged, *, epochs: int, min_errors: int, count: int, batch_size: int, deadline: float):
+def head_errors(job, index, images, loss) -> dict:
+    """Count the head's errors on the training and validation images, each answered by a head that has not seen it.
+
+    The validation images alone may be nine. These are all there are but the test images, and cost seconds, since the
+    features are at hand.
+
+    Args:
+        job: compiled; its trunk's features of all `images` are cached.
+        index: decided.
+        images: the store of all images of `index`.
+        loss: of the head.
+    Returns:
+        {"images", "errors", "folds"}.
+    """
+    asked = np.concatenate([index.where("train"), index.where("val")])
+    part = index.take(asked)
+    folds = min(out_of_fold.FOLDS, len(set(part.groups.tolist())))
+    found = features.cached(trunk_of(job.model), images, cache_dir=job.data.cache_dir)[asked]
+    answers = out_of_fold.answers(
+        found.reshape(len(asked), -1), part.labels, splits.fold_of_each_image(part, k=folds, seed=job.seed),
+        num_classes=len(index.classes), loss=loss, seed=job.seed,
+    )  # fmt: skip
+    errors = int(np.sum(answers.argmax(axis=1) != part.labels))
+    print(
+        f"Cross-validated on {len(asked):,} training and validation images, the head errs on {errors:,} "
+        f"({100 * errors / len(asked):.1f} %)."
+    )
+    return {"images": len(asked), "errors": errors, "folds": folds}
+
+
+def worth_a_try(found: dict, *, min_errors: int, min_error_rate: float) -> bool:
+    """Return whether the head errs often enough, on the images of `head_errors`, for the whole net to do better.
+
+    Example:
+        >>> [worth_a_try({"images": 200, "errors": n}, min_errors=3, min_error_rate=0.01) for n in (1, 2, 3)]
+        [False, False, True]
+    """
+    return found["errors"] >= max(min_errors, min_error_rate * found["images"])
+
+
+def whole_net_stage(job, *, epochs: int, count: int, judged: int, batch_size: int, left) -> dict:
     """Decide how many epochs the whole net is trained for.
 
     Args:
         job: compiled.
         epochs: at most.
-        min_errors: of the head on validation images, below which nothing could be seen of a gain.
-        count: training images.
-        deadline: of time.monotonic(), seconds.
+        count, judged: training and validation images.
+        left: function () -> seconds there are.
     Returns:
         {"epochs", "why"}, and what was measured.
     """
-    plan = {"epochs": 0}
-    if epochs == 0:
-        plan["why"] = "only the head was asked for"
-    elif head.errors < min_errors:
-        plan["why"] = f"the head errs on {head.errors} of {head.count} validation images: no gain could be seen"
-    else:
-        rate = _training_rate(job, batch_size)
-        seconds = count / rate + head.count / (3 * rate)  # a forward pass is a third of a step
-        fitting = max(0, min(epochs, int((deadline - time.monotonic()) / seconds)))
-        why = "as many as are set" if fitting == epochs else "as many as the time budget holds"
-        plan = {"epochs": fitting, "why": why, "images per second": round(rate, 1), "seconds per epoch": round(seconds)}
-        print(f"training the whole net: {fitting} epochs of {duration(seconds)}, {duration(fitting * seconds)} in all")
-    print(f"epochs of the whole net: {plan['epochs']}, {plan['why']}")
-    return plan
+    rate = _training_rate(job, batch_size)
+    seconds = count / rate + judged / (3 * rate)  # a forward pass is a third of a step
+    fitting = max(0, min(epochs, int(left() / seconds)))
+    why = "as many as are set" if fitting == epochs else "as many as the time budget holds"
+    return {"epochs": fitting, "why": why, "images per second": round(rate, 1), "seconds per epoch": round(seconds)}
 
 
 def _training_rate(job, batch_size) -> float:

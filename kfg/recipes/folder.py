@@ -12,7 +12,6 @@ import functools
 import pathlib
 import re
 import sys
-import time
 
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
@@ -22,6 +21,7 @@ from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
 from kfg.progress import Progress
 from kfg.recipes import _imbalance, _planning, _runner
+from kfg.recipes._clock import CLOCK_FILE, Clock
 from kfg.recipes._options import within
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
@@ -32,6 +32,7 @@ from kfg.training.features import Views
 from kfg.training.schedules import Cosine
 
 NAME = "folder"
+MOST_SECONDS = 1e9  # of a time budget; searches ask for it, so that the clock decides nothing
 
 NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
 AUGMENTED = Policy(
@@ -47,8 +48,8 @@ LIMITS = (
     ("dropout", 0, 0.95), ("label_smoothing", 0, 0.9), ("views", 0, 100), ("head_epochs", 1, 100_000),
     ("head_batch_size", 1, 65536), ("head_learning_rate", 1e-9, 1e3), ("epochs", 0, 100_000),
     ("batch_size", 1, 65536), ("learning_rate", 1e-9, 1e3), ("trunk_multiplier", 0, 1e3), ("weight_decay", 0, 10),
-    ("ema", 0.5, 0.99999), ("min_errors", 0, 100_000), ("time_budget", 1, 1e9), ("test_fraction", 0.01, 0.9),
-    ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31),
+    ("ema", 0.5, 0.99999), ("min_errors", 0, 100_000), ("min_error_rate", 0, 1), ("time_budget", 1, MOST_SECONDS),
+    ("test_fraction", 0.01, 0.9), ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31),
 )  # fmt: skip
 
 
@@ -67,7 +68,7 @@ class Config:
     mixing: str = "none"  # none, mixup or cutmix, when the whole net is trained
     mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
     dropout: float = 0.2  # on the features
-    label_smoothing: float = 0.1
+    label_smoothing: float | None = None  # None: 0.1, but 0 with the adjusted loss
     imbalance: str = _imbalance.AUTO  # or one of kfg.recipes._imbalance.TREATMENTS
     views: int = 2  # augmented pictures per image that the head is trained on
     head_epochs: int = 40
@@ -79,8 +80,9 @@ class Config:
     trunk_multiplier: float = 1.0  # the trunk's rate, as a part of the head's
     weight_decay: float = 0.02  # of AdamW, for kernels
     ema: float = 0.99  # of the weights, per step: the average is what is kept
-    min_errors: int = 3  # on validation images; with fewer the head is left as it is
-    time_budget: float = 720.0  # seconds, up to the end of training; the head's stage gets half of it
+    min_errors: int = 3  # of the head, cross-validated; with fewer it is left as it is; 0 trains the whole net always
+    min_error_rate: float = 0.01  # of the images; likewise
+    time_budget: float = 720.0  # seconds, up to the end of training; the head's views get what half of it leaves
 
     def __post_init__(self):
         within(self, LIMITS)
@@ -103,12 +105,26 @@ SMOKE = {"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 
 
 def run(config, job):
     """Train, test and export once; return the content of report.json."""
-    clock = time.monotonic()
-    resumed = any(job.workdir.rglob("checkpoint"))
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
-    images, labels = job.data.images(config.image_size), index.labels
+    with Clock(job.workdir / CLOCK_FILE, go_on=job.resume) as clock:
+        images = job.data.images(config.image_size)
+        kept = fit(config, job, index, images, clock)
+        _planning.choose(job, "end", lambda: kept)
+        spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
+    return job.finish(
+        index, images, batch_size=config.batch_size, examine=lambda val, test: ({"seconds_to_trained": spent}, []),
+        sections=[("How it was trained", _planning.rows(job))],
+    )  # fmt: skip
+
+
+def fit(config, job, index, images, clock) -> dict:
+    """Train the head, then the whole net where that promises a gain; the better of the two is `job.model`'s.
+
+    Returns:
+        {"kept", "by"}: which it is, and the figure that decided.
+    """
     training, validation = (
-        (pipeline.Chosen(images, index.where(part)), labels[index.where(part)]) for part in ("train", "val")
+        (pipeline.Chosen(images, index.where(part)), index.labels[index.where(part)]) for part in ("train", "val")
     )
     counts = index.take(index.where("train")).counts()
     classes = _planning.choose(job, "classes", lambda: _imbalance.chosen(config.imbalance, counts))
@@ -120,13 +136,14 @@ def run(config, job):
     )  # fmt: skip
     build = functools.partial(classifier, config, len(index.classes))
     job.compile(build, optimizer=optimizer, batch_size=config.batch_size, loss=loss)
+    aim = _imbalance.aim(classes["treatment"])
+    judged = functools.partial(
+        _planning.Judged, validation=validation, index=index, batch_size=config.batch_size, aim=aim
+    )
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
-    head = _planning.Judged("the head", job.model, validation, index, config.batch_size)
-    plan = _planning.choose(job, "whole net", lambda: _planning.whole_net_stage(
-        job, head, epochs=config.epochs, min_errors=config.min_errors, count=len(training[1]),
-        batch_size=config.batch_size, deadline=clock + config.time_budget,
-    ))  # fmt: skip
-    chosen = head
+    best = judged("the head", job.model)
+    plan = _planning.choose(job, "whole net", lambda: plan_whole_net(config, job, index, images, loss, clock))
+    print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:
         write_history(learned, job.workdir / "history.csv")
     else:
@@ -135,17 +152,28 @@ def run(config, job):
             sampling=sampling, mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
             schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
         )  # fmt: skip
-        whole = _planning.Judged("the whole net", job.model, validation, index, config.batch_size)
-        chosen = max(head, whole, key=_planning.Judged.rank)
-        print(f"kept: {chosen.name}, by top-1 and loss on the validation images")
-        job.model.set_weights(chosen.weights)
-    _planning.choose(job, "end", lambda: {"kept": chosen.name})
-    # what sessions that were killed spent is not known
-    spent = {"value": None if resumed else round(time.monotonic() - clock, 1), "low": None, "high": None}
-    return job.finish(
-        index, images, batch_size=config.batch_size, examine=lambda val, test: ({"seconds_to_trained": spent}, []),
-        sections=[("How it was trained", _planning.rows(job))],
+        best = max(best, judged("the whole net", job.model), key=_planning.Judged.rank)
+        print(f"Kept: {best.name}, which has the better {aim} (then the lower loss) on the validation images.")
+        job.model.set_weights(best.weights)
+    return {"kept": best.name, "by": aim}
+
+
+def plan_whole_net(config, job, index, images, loss, clock) -> dict:
+    """Decide how many epochs the whole net is trained for: none where the head leaves too little to gain."""
+    if not config.epochs:
+        return {"epochs": 0, "why": "only the head was asked for"}
+    if clock.spent() >= config.time_budget:
+        return {"epochs": 0, "why": "the time budget is used up"}
+    found = {}
+    if config.min_errors:
+        found = _planning.head_errors(job, index, images, loss)
+        if not _planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
+            return {"epochs": 0, "why": "the head errs too rarely for a gain to show", **found}
+    plan = _planning.whole_net_stage(
+        job, epochs=config.epochs, count=len(index.where("train")), judged=len(index.where("val")),
+        batch_size=config.batch_size, left=lambda: config.time_budget - clock.spent(),
     )  # fmt: skip
+    return {**plan, **found}
 
 
 def fit_head(config, job, training, validation, loss, sampling, clock):
@@ -157,8 +185,9 @@ def fit_head(config, job, training, validation, loss, sampling, clock):
     )
     plan = _planning.choose(job, "head", lambda: _planning.head_stage(
         job, training, views=views, epochs=config.head_epochs, batch_size=config.head_batch_size, optimizer=optimizer,
-        loss=loss, deadline=clock + share * config.time_budget,
+        loss=loss, left=share * config.time_budget - clock.spent(),
     ))  # fmt: skip
+    print(f"Augmented views of each image: {plan['views']} ({plan['why']}); epochs of the head: {plan['epochs']}.")
     return train_head(
         job, training, validation, loss=loss, workdir=job.workdir / "head", batch_size=config.head_batch_size,
         optimizer=optimizer, views=dataclasses.replace(views, count=plan["views"]) if plan["views"] else None,
@@ -186,7 +215,7 @@ def command(
         root: folder of photographs.
         out: folder of the runs.
         seeds: int >= 1, runs.
-        time_budget: "90s", "10m" or "2h", of one run.
+        time_budget: "90s", "10m" or "2h", of one run; a number alone is minutes.
         weights, max_params: values of --weights and --max-params, or None.
         resume: go on with interrupted runs.
         settings: "key=value" of this recipe's Config.
@@ -197,6 +226,8 @@ def command(
     if seeds < 1:
         raise InputError(f"--seeds: at least 1, got {seeds}")
     budget = seconds_of(time_budget)
+    if time_budget.strip()[-1].isdigit():
+        print(f"The time budget is {time_budget.strip()} minutes: a number without a unit is minutes.")
     logs.names(track)  # before an audit that may take minutes
     known = audited(root)
     # whole, because the word "demo" alone would mean drawn images
@@ -229,16 +260,17 @@ def audited(root) -> list[Fingerprint]:
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds of "90s", "10m", "2h" or "600".
+    """Return the seconds of "90s", "10m" or "2h"; a number alone is minutes.
 
     Example:
-        >>> seconds_of("10m"), seconds_of("1.5h"), seconds_of("90")
-        (600.0, 5400.0, 90.0)
+        >>> seconds_of("10m"), seconds_of("1.5h"), seconds_of("90s"), seconds_of("3")
+        (600.0, 5400.0, 90.0, 180.0)
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    if not match or not float(match[1]):
-        raise InputError(f"--time-budget: expected a time like 90s, 10m or 2h, got {text!r}")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip(), flags=re.ASCII)
+    seconds = float(match[1]) * {"s": 1, "m": 60, "": 60, "h": 3600}[match[2]] if match else 0
+    if not 1 <= seconds <= MOST_SECONDS:
+        raise InputError(f"--time-budget: expected a time of at least a second like 90s, 10m or 2h, got {text!r}")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ FREEZE = {
     "last block and batch norm": "last-block+bn",
 }
 
+SMOOTHINGS = {AUTO: None, "0": 0.0, "0.05": 0.05, "0.1": 0.1, "0.2": 0.2, "0.3": 0.3}  # auto leaves it to the recipe
+
 
 def augmented(strength: float) -> dict:
     """Return the changes to a policy: from nothing at 0 to as much as natural photographs bear at 1."""
@@ -87,7 +89,7 @@ def head(hp) -> dict:
     return {
         "backbone": hp.Choice("backbone", at_hand(), default="efficientnet-lite0"),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=0.2),
-        "label_smoothing": hp.Float("label_smoothing", 0.0, 0.3, default=0.1),
+        "label_smoothing": SMOOTHINGS[hp.Choice("label_smoothing", list(SMOOTHINGS), default=AUTO)],
         "imbalance": hp.Choice("imbalance", [AUTO, *TREATMENTS], default=AUTO),
         "head_learning_rate": hp.Float("head_learning_rate", 2e-4, 2e-2, sampling="log", default=2e-3),
         "head_batch_size": hp.Choice("head_batch_size", [32, 64, 128], default=64),
@@ -105,7 +107,7 @@ def finetune(hp) -> dict:
         "trunk_multiplier": hp.Float("trunk_multiplier", 0.05, 1.0, sampling="log", default=1.0),
         "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=0.2),
-        "label_smoothing": hp.Float("label_smoothing", 0.0, 0.3, default=0.1),
+        "label_smoothing": SMOOTHINGS[hp.Choice("label_smoothing", list(SMOOTHINGS), default=AUTO)],
         "imbalance": hp.Choice("imbalance", [AUTO, *TREATMENTS], default=AUTO),
         "policy": augmented(strength),
         "views": 0,  # their features would have to be computed for every policy

@@ -11,8 +11,8 @@ from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
 from kfg.errors import InputError
 from kfg.export import load
-from kfg.recipes import _imbalance, folder
-from kfg.training import checkpoint
+from kfg.recipes import _imbalance, _planning, folder
+from kfg.training import checkpoint, features
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
@@ -32,7 +32,7 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     said = capsys.readouterr().out
     run = tmp_path / "folder" / "transfer" / "seed-0"
     assert "audit: " in said
-    assert "training the whole net: 1 epochs" in said
+    assert "Epochs of the whole net: 1 (as many as are set)." in said
     settings = json.loads((run / "config.json").read_text())
     choices = settings["choices"]
     assert (choices["whole net"]["epochs"], choices["whole net"]["why"]) == (1, "as many as are set")
@@ -117,9 +117,6 @@ def test_mixed_images_train_the_whole_net_and_a_cut_run_ends_as_the_whole_one(ph
     assert not deaths
     made = json.loads((tmp_path / "cut/folder/transfer/seed-0/config.json").read_text())["choices"]
     assert train(photos, tmp_path / "cut", "--resume", settings=settings) == 0
-    for out, known in (("whole", True), ("cut", False)):  # what a killed session spent is not known
-        report = json.loads((tmp_path / out / "folder/transfer/seed-0/report.json").read_text())
-        assert (report["figures"]["seconds_to_trained"]["value"] is not None) == known
     again = json.loads((tmp_path / "cut/folder/transfer/seed-0/config.json").read_text())["choices"]
     assert again.items() > made.items()
     whole, cut = (checkpoint.read(tmp_path / out / last) for out in ("whole", "cut"))
@@ -136,13 +133,63 @@ def test_a_mixing_that_is_none_is_one_line(photos, tmp_path, capsys, setting):
     assert "mixing" in error and "\n" not in error
 
 
-def test_a_head_that_hardly_errs_is_left_alone_and_time_is_kept(photos, tmp_path, capsys):
-    assert train(photos, tmp_path / "a", settings=("min_errors=1000",)) == 0
-    assert "no gain could be seen" in capsys.readouterr().out
-    assert train(photos, tmp_path / "b", "--time-budget", "1s", settings=("min_errors=0",)) == 0
+def choices_of(out):
+    return json.loads((out / "folder/transfer/seed-0/config.json").read_text())["choices"]
+
+
+def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
+    assert train(photos, tmp_path, settings=("min_errors=1000",)) == 0
+    assert "Epochs of the whole net: 0 (the head errs too rarely for a gain to show)." in capsys.readouterr().out
+    plan = choices_of(tmp_path)["whole net"]
+    split = (tmp_path / "folder/transfer/seed-0/split.csv").read_text().splitlines()[1:]
+    judged = [line for line in split if line.split(",")[2] != "test"]
+    assert plan["images"] == len(judged) > 3 * sum(line.split(",")[2] == "val" for line in judged)
+    assert 0 <= plan["errors"] <= plan["images"] and plan["folds"] == 5
+
+
+def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(features, "rate", lambda *_, **__: 1.0)  # images/s: a very slow machine
+    assert train(photos, tmp_path, "--time-budget", "1s", settings=("min_errors=0", "head_epochs=7")) == 0
     said = capsys.readouterr().out
-    assert "augmented views of each image: 0, epochs of the head: 1, not 1 and 3, for the time budget" in said
-    assert "epochs of the whole net: 0, as many as the time budget holds" in said
+    assert "It is trained in full all the same" in said
+    assert "Augmented views of each image: 0 (1 do not fit into the time budget); epochs of the head: 7." in said
+    assert "Epochs of the whole net: 0 (" in said
+    assert (tmp_path / "folder/transfer/seed-0/head/history.csv").read_text().count("\n") == 1 + 7
+
+
+def test_a_budget_without_a_unit_is_minutes_and_said(photos, tmp_path, capsys):
+    assert train(photos, tmp_path, "--time-budget", "3", settings=("epochs=0",)) == 0
+    assert "The time budget is 3 minutes: a number without a unit is minutes." in capsys.readouterr().out
+    settings = json.loads((tmp_path / "folder/transfer/seed-0/config.json").read_text())
+    assert settings["config"]["time_budget"] == 180
+
+
+def test_the_budget_is_a_total_over_all_sessions(photos, tmp_path, monkeypatch):
+    settings = ("min_errors=0", "epochs=2")
+    die_after(monkeypatch, [("head", 1)])
+    with pytest.raises(RuntimeError, match="killed"):
+        train(photos, tmp_path, "--time-budget", "1h", settings=settings)
+    note = tmp_path / "folder/transfer/seed-0/clock.json"
+    earlier = json.loads(note.read_text())["seconds"]
+    assert 0 < earlier < 600
+    note.write_text('{"seconds": 3600.5}')  # as if the killed session had taken this long
+    assert train(photos, tmp_path, "--time-budget", "1h", "--resume", settings=settings) == 0
+    assert choices_of(tmp_path)["whole net"] == {"epochs": 0, "why": "the time budget is used up"}
+    report = json.loads((tmp_path / "folder/transfer/seed-0/report.json").read_text())
+    assert report["figures"]["seconds_to_trained"]["value"] > 3600.5
+
+
+def test_unequal_classes_are_judged_by_macro_recall_from_the_choice_of_the_stage_on(photos, tmp_path, capsys):
+    assert train(photos, tmp_path, settings=("min_errors=0", "imbalance=adjusted")) == 0
+    assert choices_of(tmp_path)["end"]["by"] == "macro recall"
+    assert "which has the better macro recall" in capsys.readouterr().out
+
+
+def test_a_stage_is_ranked_by_the_aim():
+    labels = np.array([0] * 8 + [1] * 2)
+    common, rare = np.array([1] * 8 + [0] * 2), np.array([1] * 6 + [0] * 2 + [1] * 2)  # right answers
+    by = {aim: (average(common, labels), average(rare, labels)) for aim, average in _planning.AIMS.items()}
+    assert by == {"top-1": (0.8, 0.8), "macro recall": (0.5, 0.875)}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +218,7 @@ def test_a_broken_photograph_is_named_before_anything_is_trained(photos, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("text", ["", "0m", "-1m", "10 minutes", "nan"])
+@pytest.mark.parametrize("text", ["", "0m", "0", "-1m", "10 minutes", "nan", "0.5s", "1e3h", "\u0663m"])
 def test_times_that_are_none(text):
     with pytest.raises(InputError, match="--time-budget"):
         folder.seconds_of(text)

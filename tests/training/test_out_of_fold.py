@@ -1,0 +1,44 @@
+"""Cross-validated answers of a head: no image is answered by a head that has seen it."""
+
+import numpy as np
+
+from kfg.training.losses import CrossEntropy
+from kfg.training.out_of_fold import answers
+
+
+def clusters(count, *, classes=3, width=8, spread=0.3, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    return (np.eye(classes, width)[labels] + spread * rng.normal(size=(count, width))).astype(np.float32), labels
+
+
+def test_they_tell_classes_apart_on_images_they_have_not_seen():
+    features, labels = clusters(300)
+    found = answers(features, labels, np.arange(300) % 5, num_classes=3, loss=CrossEntropy())
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    assert np.mean(found.argmax(axis=1) == labels) > 0.85
+
+
+def test_labels_without_meaning_are_not_learned_by_heart():
+    features = np.random.default_rng(0).normal(size=(200, 300)).astype(np.float32)  # a head could fit these exactly
+    labels = np.random.default_rng(1).integers(0, 2, 200)
+    found = answers(features, labels, np.arange(200) % 5, num_classes=2, loss=CrossEntropy())
+    assert 0.3 < np.mean(found.argmax(axis=1) == labels) < 0.7
+
+
+def test_a_twin_in_the_same_fold_is_not_seen_and_one_in_another_fold_is():
+    rng = np.random.default_rng(0)
+    features = np.repeat(rng.normal(size=(60, 400)), 2, axis=0).astype(np.float32)
+    labels = np.repeat(rng.integers(0, 2, 60), 2)
+    together, apart = np.repeat(np.arange(60) % 5, 2), np.arange(120) % 2
+    right = [
+        np.mean(answers(features, labels, fold, num_classes=2, loss=CrossEntropy()).argmax(axis=1) == labels)
+        for fold in (together, apart)
+    ]
+    assert right[0] < 0.7 < 0.95 < right[1]
+
+
+def test_the_same_seed_gives_the_same_answers():
+    features, labels = clusters(50)
+    once, again = (answers(features, labels, np.arange(50) % 2, num_classes=3, loss=CrossEntropy()) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
