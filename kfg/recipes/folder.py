@@ -81,7 +81,7 @@ class Config:
     weight_decay: float = 0.02  # of AdamW, for kernels
     ema: float = 0.99  # of the weights, per step: the average is what is kept
     min_errors: int = 3  # of the head, cross-validated; with fewer it is left as it is; 0 trains the whole net always
-    min_error_rate: float = 0.01  # of the images; likewise
+    min_error_rate: float = 0.01  # of the head, by what it is judged by; below this it is left as it is, too
     time_budget: float = 720.0  # seconds, up to the end of training; the head's views get what half of it leaves
 
     def __post_init__(self):
@@ -142,7 +142,7 @@ def fit(config, job, index, images, clock) -> dict:
     )
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
     best = judged("the head", job.model)
-    plan = _planning.choose(job, "whole net", lambda: plan_whole_net(config, job, index, images, loss, clock))
+    plan = _planning.choose(job, "whole net", lambda: plan_whole_net(config, job, index, images, loss, aim, clock))
     print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:
         write_history(learned, job.workdir / "history.csv")
@@ -158,7 +158,7 @@ def fit(config, job, index, images, clock) -> dict:
     return {"kept": best.name, "by": aim}
 
 
-def plan_whole_net(config, job, index, images, loss, clock) -> dict:
+def plan_whole_net(config, job, index, images, loss, aim, clock) -> dict:
     """Decide how many epochs the whole net is trained for: none where the head leaves too little to gain."""
     if not config.epochs:
         return {"epochs": 0, "why": "only the head was asked for"}
@@ -166,7 +166,7 @@ def plan_whole_net(config, job, index, images, loss, clock) -> dict:
         return {"epochs": 0, "why": "the time budget is used up"}
     found = {}
     if config.min_errors:
-        found = _planning.head_errors(job, index, images, loss)
+        found = _planning.head_errors(job, index, images, loss, aim=aim)
         if not _planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
             return {"epochs": 0, "why": "the head errs too rarely for a gain to show", **found}
     plan = _planning.whole_net_stage(
