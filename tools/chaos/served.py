@@ -1,0 +1,68 @@
+"""What a forked process of `running.Forked` does: run one command of kfg in it.
+
+The server imports this module once. Nothing here may compute with TensorFlow: a process forked after that hangs.
+"""
+
+import importlib
+import os
+import pathlib
+import signal
+import sys
+
+import keras
+from keras import layers
+
+from kfg.models import backbones, mmal
+from kfg.recipes import folder, imagenet20  # noqa: F401  imported once for all commands
+
+TINY = "tiny"  # a trunk that is traced in a second, where EfficientNet-Lite0 takes half a minute
+
+
+def tiny_trunk(image_size) -> keras.Model:
+    """Return a trunk of six convolutions: what runs through it takes no time."""
+    x = images = keras.Input((*image_size, 3), name="images")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(x)
+    for i, stride in enumerate((2, 2, 2, 2, 2, 1), start=1):
+        x = layers.Conv2D(8, 3, strides=stride, padding="same", use_bias=False, name=f"block{i}_conv")(x)
+        x = layers.BatchNormalization(name=f"block{i}_bn")(x)
+        x = layers.ReLU(name=f"block{i}_relu")(x)
+    return keras.Model(images, x)
+
+
+def know_tiny_trunk() -> None:
+    """Let `backbone=tiny` be one of kfg's trunks in this process."""
+    ends = tuple(f"block{i}_relu" for i in (1, 2, 3, 4, 6))
+    backbones.BACKBONES[TINY] = backbones.Backbone(tiny_trunk, 64, 32, "x / 127.5 - 1", ends)
+    mmal.TAPS[TINY] = ("block6_relu", "block5_relu")
+
+
+def command(words) -> int:
+    """Run `kfg ...` or `-m MODULE ...` in this process; return the exit code."""
+    know_tiny_trunk()
+    if words[0] == "kfg":
+        from kfg.__main__ import main
+
+        return main(words[1:])
+    module = importlib.import_module(words[1])
+    if words[1] == "kfg.search":
+        from kfg.search.command import main
+
+        return main(words[2:])
+    from kfg.recipes import _runner
+
+    return _runner.main(module, words[2:])
+
+
+def serve(words, folder: str, cwd: str, env: dict) -> None:
+    """Run a command with its output in files, as the leader of a session of its own."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name, number in (("out.txt", 1), ("err.txt", 2)):
+        file = os.open(pathlib.Path(folder, name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1)  # noqa: SIM115
+    os.environ.update(env)
+    os.chdir(cwd)
+    raise SystemExit(command(list(words)))
