@@ -41,7 +41,9 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--seed", type=int, default=0, help="repeats a campaign (default: 0)")
         one.add_argument("--out", type=pathlib.Path, metavar="FILE", help="append the figures as a line of JSON")
         one.add_argument("--kept", type=pathlib.Path, metavar="DIR", help="for what failed (default: chaos-NAME-SEED)")
-        one.add_argument("--scratch", type=pathlib.Path, metavar="DIR", help="working folder (default: a temporary one)")
+        one.add_argument(
+            "--scratch", type=pathlib.Path, metavar="DIR", help="working folder (default: a temporary one)"
+        )
     return p
 
 
@@ -76,6 +78,9 @@ def main(argv=None) -> int:
 if __name__ == "__main__":
     sys.path[0] = str(ROOT / "tools")  # of the folder itself, its modules would stand beside kfg's names
     sys.path.insert(1, str(ROOT))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # for the processes that are started: the code beside this tool is what is tested
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH")])
+    )
     raise SystemExit(main())

@@ -74,9 +74,7 @@ def train_on(tally, runner, work, data, disk, size, known) -> None:
         tally.note("train, full", failures, keep=[out], what=f"{size} bytes")
         resize(ROOMY)
         ended = runner.run(*work.command(data, out, resume=True))
-        failures = running.judged(ended) or [
-            *state.check_rows(out, work.runs), *state.check_whole(out, ended=True), *state.check_weights(out, known),
-        ]  # fmt: skip
+        failures = running.judged(ended) or state.check_end(out, work.runs, known)
         tally.note("train, with room", failures, keep=[out], what=f"{size} bytes")
 
 
@@ -92,7 +90,7 @@ def write_on(tally, runner, data, run, disk, size) -> None:
         }
         for name, words in commands.items():
             failures = running.judged(runner.run(*words), codes=(0, 1, 2), names=[disk])
-            left = [path for path in disk.rglob("*.partial")]
+            left = list(disk.rglob("*.partial"))
             failures += [Failure("other", f"{path}: half-written, and left behind") for path in left]
             tally.note(f"{name}, full", failures, what=f"{size} bytes")
         resize(ROOMY)

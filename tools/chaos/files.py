@@ -91,7 +91,9 @@ class Reader:
         failures = running.judged(ended, codes=(0, 1, 2), names=accepted(path, out))
         after = [path] if path.is_file() else []
         said = f"{path.relative_to(out)}: {what}, kfg {command}"
-        return One(f"{path.name}, {command}", said, failures, [*after, (f"{path.name}.before", before)] if failures else [])
+        return One(
+            f"{path.name}, {command}", said, failures, [*after, (f"{path.name}.before", before)] if failures else []
+        )
 
     def words(self, command, out) -> tuple[str, ...]:
         work, data = workload.train(), self.scratch / "photos"
@@ -179,7 +181,9 @@ def other_cells(text, rng) -> tuple[str, str]:
     row = int(rng.integers(len(lines)))
     cells = lines[row].split(",")
     column = int(rng.integers(len(cells)))
-    how = ("value", "without cell", "row twice", "without row", "header only", "semicolons", "long row")[int(rng.integers(7))]
+    how = ("value", "without cell", "row twice", "without row", "header only", "semicolons", "long row")[
+        int(rng.integers(7))
+    ]
     if how == "value":
         cells[column] = str(VALUES[int(rng.integers(len(VALUES)))])
         lines[row] = ",".join(cells)

@@ -9,7 +9,12 @@ import numpy as np
 from PIL import Image
 
 SIZE = (23, 17)  # pixels; odd, so that half blocks and padded rows occur
-JPEG_OPTIONS = ({"quality": 90}, {"quality": 30, "progressive": True}, {"quality": 75, "subsampling": 0}, {"restart_marker_blocks": 1})
+JPEG_OPTIONS = (
+    {"quality": 90},
+    {"quality": 30, "progressive": True},
+    {"quality": 75, "subsampling": 0},
+    {"restart_marker_blocks": 1},
+)
 ANY_TIFF = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
 TIFF_COMPRESSION = {  # mode -> what libtiff writes it with
     **dict.fromkeys(("LA", "P", "RGBA", "I;16", "I", "F", "LAB"), ANY_TIFF),

@@ -50,7 +50,7 @@ def _batch(tally, total, first, last, end) -> int:
             if kind in total:
                 total[kind] += 1
             data = [] if not failures else [("input", mutate.mutated(seeds(), seed=tally.seed, number=number)[1])]
-            tally.note(name.split("-")[0], failures, keep=data, what=f"{number}: {name}")
+            tally.note(_format(name), failures, keep=data, what=f"{number}: {name}")
             number += 1
     except EOFError:
         process.join()
@@ -62,9 +62,14 @@ def _batch(tally, total, first, last, end) -> int:
     return number
 
 
+def _format(name) -> str:
+    """Return the row of the table that an input belongs to."""
+    return name.split()[0].split("-")[0]
+
+
 def _note(tally, number, failure):
     name, data = mutate.mutated(seeds(), seed=tally.seed, number=number)
-    tally.note(name.split("-")[0], [failure], keep=[("input", data)], what=f"{number}: {name}")
+    tally.note(_format(name), [failure], keep=[("input", data)], what=f"{number}: {name}")
 
 
 def work(seed, first, last, sender) -> None:
@@ -103,7 +108,8 @@ class Pair:
         if error is not None and not isinstance(error, self.BadImage):
             return "", [Failure("tracebacks", f"decode: {_line(error)}")]
         theirs, refusal = self.asked(lambda one: self.exported(self.tf.constant(one)).numpy(), data)
-        if refusal is not None and not isinstance(refusal, self.tf.errors.OpError):
+        # TensorFlow repeats bytes of the file in its message, and where these are not UTF-8 that is what is raised
+        if refusal is not None and not isinstance(refusal, (self.tf.errors.OpError, UnicodeDecodeError)):
             return "", [Failure("tracebacks", f"graph: {_line(refusal)}")]
         if error is not None and refusal is not None:
             return "refused by both", []
@@ -124,7 +130,10 @@ class Pair:
 
 
 def _line(error) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    lines = [
+        line for line in str(error).splitlines() if line.strip() and not line.startswith(("Graph exec", "Detected"))
+    ]
+    return f"{type(error).__name__}: {lines[-1] if lines else ''}"[:200]
 
 
 def _differ(ours, theirs, error, refusal) -> str:

@@ -49,5 +49,3 @@ def run(config, job):
     time.sleep(config.seconds)
     fit_on(job, training, validation, batch_size=config.batch_size, epochs=config.epochs)
     return job.finish(index, images, batch_size=config.batch_size)
-
-

@@ -66,10 +66,7 @@ def kill_and_go_on(runner, work, data, out, known, rng, tally, *, at_most: int) 
         moment = _moment(rng, known.seconds) if attempt < at_most else None
         if moment is None or not kill_at(process, out, **moment):
             ended = process.wait()
-            failures = running.judged(ended) or [
-                *state.check_rows(out, work.runs), *state.check_whole(out, ended=True),
-                *state.check_weights(out, known.weights),
-            ]  # fmt: skip
+            failures = running.judged(ended) or state.check_end(out, work.runs, known.weights)
             tally.note(f"{work.name}: ended", failures, keep=[out, process.folder], what=f"kills {moments}")
             return killed
         killed += 1

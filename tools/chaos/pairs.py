@@ -13,7 +13,7 @@ from chaos.tally import Failure, Tally
 
 INSTANT = "chaos.instant"
 REAL_SHARE = 0.2  # of the pairs, which train with kfg's own recipes; the others use the recipe `instant`
-STORED = 12  # finished runs that two commands record at the same time
+STORED = 50  # finished runs that two commands record at the same time
 
 
 @dataclasses.dataclass(frozen=True)

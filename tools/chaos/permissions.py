@@ -56,12 +56,12 @@ def _run_folder(one, work):
     """Train again with another seed, whose run folder is there and cannot be written."""
     run = one / "runs" / "folder" / "transfer" / "seed-1"
     run.mkdir()
-    return run, work.command(one / "photos", one / "runs", resume=True)[:] + ["--seeds", "2"]
+    return run, [*work.command(one / "photos", one / "runs", resume=True), "--seeds", "2"]
 
 
 def _results(one, work):
     path = one / "runs" / state.RESULTS
-    return path, work.command(one / "photos", one / "runs", resume=True) + ["--seeds", "2"]
+    return path, [*work.command(one / "photos", one / "runs", resume=True), "--seeds", "2"]
 
 
 def _new_out(one, work):

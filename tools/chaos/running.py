@@ -71,10 +71,11 @@ class Fresh(Process):
     def __init__(self, words, folder, *, cwd, env=None, prefix=()):
         super().__init__(words, folder)
         path = os.pathsep.join(filter(None, [(env or {}).get("PYTHONPATH"), str(ROOT), os.environ.get("PYTHONPATH")]))
+        env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(env or {}), "PYTHONPATH": path}
         with open(folder / "out.txt", "wb") as out, open(folder / "err.txt", "wb") as err:
             self.process = subprocess.Popen(
                 [*prefix, sys.executable, *self.words], stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=cwd,
-                start_new_session=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(env or {}), "PYTHONPATH": path},
+                start_new_session=True, env=env,
             )  # fmt: skip
         self.pid = self.process.pid
 

@@ -97,5 +97,10 @@ def check_weights(out, wanted) -> list[Failure]:
     return failures
 
 
+def check_end(out, runs, weights) -> list[Failure]:
+    """Compare what a command that has ended left with an uninterrupted run: rows, whole files, weights."""
+    return [*check_rows(out, runs), *check_whole(out, ended=True), *check_weights(out, weights)]
+
+
 def finished(out, run) -> bool:
     return (pathlib.Path(out) / run / "report.json").is_file()

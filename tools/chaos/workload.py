@@ -66,7 +66,18 @@ def recipe(*, rows: str = "convnet1", seeds: str = "0") -> Workload:
 
 def search(*, trials: int = 3) -> Workload:
     """Return a search over imagenet20's net, and the training of its winner; the same command goes on with it."""
-    words = ["-m", "kfg.search", "imagenet20", "--data", "DATA", "--out", "OUT", "--max-trials", str(trials), "--finish"]
+    words = [
+        "-m",
+        "kfg.search",
+        "imagenet20",
+        "--data",
+        "DATA",
+        "--out",
+        "OUT",
+        "--max-trials",
+        str(trials),
+        "--finish",
+    ]
     for setting in ("width=0.05", "dense_width=1.0", "batch_size=32", "image_size=(40, 37)", "epochs=2"):
         words += ["--set", setting]
     return Workload("search", tuple(words), (), ("imagenet20/convnet-searched/seed-0",))
