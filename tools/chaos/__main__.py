@@ -79,8 +79,4 @@ if __name__ == "__main__":
     sys.path[0] = str(ROOT / "tools")  # of the folder itself, its modules would stand beside kfg's names
     sys.path.insert(1, str(ROOT))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # for the processes that are started: the code beside this tool is what is tested
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH")])
-    )
     raise SystemExit(main())

@@ -70,7 +70,7 @@ class Fresh(Process):
 
     def __init__(self, words, folder, *, cwd, env=None, prefix=()):
         super().__init__(words, folder)
-        path = os.pathsep.join(filter(None, [(env or {}).get("PYTHONPATH"), str(ROOT), os.environ.get("PYTHONPATH")]))
+        path = search_path((env or {}).get("PYTHONPATH", ""))
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(env or {}), "PYTHONPATH": path}
         with open(folder / "out.txt", "wb") as out, open(folder / "err.txt", "wb") as err:
             self.process = subprocess.Popen(
@@ -95,6 +95,7 @@ class Forked(Process):
         super().__init__(words, folder)
         from chaos import served
 
+        os.environ["PYTHONPATH"] = search_path()  # the server takes it from there
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["chaos.served"])
         self.process = context.Process(target=served.serve, args=(self.words, str(folder), str(cwd), env or {}))
@@ -135,6 +136,13 @@ class Runner:
     def run(self, *words, cwd=None, env=None, timeout: float = LIMIT) -> Ended:
         """Start a command and wait for its end."""
         return self.start(*words, cwd=cwd, env=env).wait(timeout)
+
+
+def search_path(first: str = "") -> str:
+    """Return PYTHONPATH for a process that is started: `first`, this checkout, and what it was before."""
+    wanted = [*first.split(os.pathsep), str(ROOT / "tools"), str(ROOT)]
+    wanted += os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join(dict.fromkeys(filter(None, wanted)))
 
 
 def judged(ended: Ended, *, codes=(0,), names=()) -> list[Failure]:
