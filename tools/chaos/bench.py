@@ -22,7 +22,7 @@ class Bench:
 
     def __init__(self, tally, runner, scratch):
         self.tally, self.runner, self.scratch, self.case, self.count = tally, runner, pathlib.Path(scratch), "", 0
-        self._model = None
+        self._model, self._known = None, {}
 
     def note(self, check: str, failures, line: str = "", *, keep=()) -> None:
         """Count one check of the case in work, and print its line of the table."""
@@ -47,24 +47,34 @@ class Bench:
         self.count += 1
         return self.scratch / f"{self.count:04d}-{name}"
 
+    def once(self, what, folder, run):
+        """Return what `run()` returned the first time that a check asked for this command on a folder."""
+        if (what, folder) not in self._known:
+            self._known[what, folder] = run()
+        return self._known[what, folder]
+
     def audit(self, folder):
-        return self.runner.run("kfg", "audit", folder)
+        return self.once("audit", folder, lambda: self.runner.run("kfg", "audit", folder))
 
     def split(self, folder):
         """Run `kfg split`; return how it ended, and (path, class, part) of the rows it wrote."""
         path = self.out("split.csv")
-        return self.runner.run("kfg", "split", folder, "--out", path), rows(path)
+        return self.once("split", folder, lambda: (self.runner.run("kfg", "split", folder, "--out", path), rows(path)))
 
-    def train(self, folder, *more, out=None):
+    def train(self, folder):
         """Run a short `kfg train`; return how it ended, and the run folder."""
-        out = out or self.out("runs")
+        return self.once("train", folder, lambda: self._train(folder))
+
+    def _train(self, folder):
+        out = self.out("runs")
         words = ["kfg", "train", folder, "--out", out, "--weights", "none", "--time-budget", "1m"]
         for setting in QUICK:
             words += ["--set", setting]
-        return self.runner.run(*words, *more), out / "folder" / "transfer" / "seed-0"
+        return self.runner.run(*words), out / "folder" / "transfer" / "seed-0"
 
-    def predict(self, folder, *words, run=None):
-        return self.runner.run("kfg", "predict", run or self.model(), folder, *words)
+    def predict(self, folder, *, run=None):
+        run = run or self.model()
+        return self.once(f"predict {run}", folder, lambda: self.runner.run("kfg", "predict", run, folder))
 
     def model(self) -> pathlib.Path:
         """Return the folder of a short run on drawn photographs, which is made once."""

@@ -16,8 +16,22 @@ from chaos.tally import Failure, Tally
 
 MINUTES = 10.0
 VALUES = (None, 0, -1, 1e308, "", "x", [], {}, True, [[1]], "../../x", "NaN")
-TEXT = (".csv", ".json", ".txt")
 IMAGE = "photos/blue/000.jpg"
+READ_BY = {  # name of a file -> commands that read it; "finished" is the training's own command once more
+    "results.jsonl": ("compare", "finished"),
+    "classes.json": ("predict", "finished", "evaluate"),
+    "split.csv": ("finished", "posthoc"),
+    "config.json": ("finished", "evaluate"),
+    "env.json": ("finished",),
+    "report.json": ("finished", "evaluate"),
+    "predictions.csv": ("evaluate", "posthoc"),
+    "val_predictions.csv": ("posthoc",),
+    "history.csv": ("finished",),
+    "export_check.json": ("finished",),
+    "model.keras": ("keras",),
+}
+UNFINISHED = ("last.npz", "split.csv", "classes.json", "config.json", "env.json", "history.csv")
+ONCE_IN = 6  # files; going on with a training costs seconds, the other commands cost less
 
 
 def campaign(tally: Tally, scratch, *, minutes: float = MINUTES, count: int | None = None) -> None:
@@ -32,9 +46,7 @@ def campaign(tally: Tally, scratch, *, minutes: float = MINUTES, count: int | No
     reader = Reader(scratch)
     while time.monotonic() < end and (count is None or number < count):
         rng = np.random.default_rng([tally.seed, number])
-        # going on with a training costs seconds, so one in eight
-        source, commands = (cut, ("resume",)) if number % 8 == 7 else (finished, ("predict", "evaluate", "compare"))
-        one = reader.try_one(source, rng, commands)
+        one = reader.try_unfinished(cut, rng) if number % ONCE_IN == ONCE_IN - 1 else reader.try_finished(finished, rng)
         tally.note(one.row, one.failures, keep=one.keep, what=f"{number}: {one.what}")
         number += 1
     tally.figures["files"] = number
@@ -73,35 +85,44 @@ class Reader:
 
         served.know_tiny_trunk()
         self.scratch, self.pool = pathlib.Path(scratch), concurrent.futures.ThreadPoolExecutor(1)
-        self.seconds = 0.0
 
-    def try_one(self, source, rng, commands) -> One:
+    def try_finished(self, source, rng) -> One:
+        """Damage a file of a finished run, and run one of the commands that read it."""
+        return self.try_one(source, rng, READ_BY, export=True)
+
+    def try_unfinished(self, source, rng) -> One:
+        """Damage a file of a run that was killed, and go on with it."""
+        return self.try_one(source, rng, dict.fromkeys(UNFINISHED, ("resume",)))
+
+    def try_one(self, source, rng, read_by, *, export=False) -> One:
         out = self.scratch / "runs"
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(source, out)
-        files = sorted(path for path in out.rglob("*") if path.is_file() and "cache" not in path.parts)
-        files = [path for path in files if path.suffix not in (".png", ".html", ".lock", ".jpg")]
+        every = sorted(path for path in out.rglob("*") if path.is_file())
+        parts = [path for path in every if "export" in path.parts] if export else []
+        files = [path for path in every if path.name in read_by and "export" not in path.parts] + parts
         path = files[int(rng.integers(len(files)))]
         before = path.read_bytes()
         what = damage(path, rng, files)
+        commands = ("predict",) if path in parts else read_by[path.name]
         command = commands[int(rng.integers(len(commands)))]
-        if command in ("predict", "evaluate") and rng.random() < 0.5:
-            command = "predict"
         ended = self.run(*self.words(command, out))
         failures = running.judged(ended, codes=(0, 1, 2), names=accepted(path, out))
         after = [path] if path.is_file() else []
         said = f"{path.relative_to(out)}: {what}, kfg {command}"
-        return One(
-            f"{path.name}, {command}", said, failures, [*after, (f"{path.name}.before", before)] if failures else []
-        )
+        row = "export" if path in parts else path.name
+        return One(f"{row}, {command}", said, failures, [*after, (f"{path.name}.before", before)] if failures else [])
 
     def words(self, command, out) -> tuple[str, ...]:
         work, data = workload.train(), self.scratch / "photos"
         run = str(out / work.runs[0])
         return {
             "predict": ("predict", run, str(self.scratch / IMAGE)),
+            "keras": ("predict", f"{run}/model.keras", str(self.scratch / IMAGE)),
             "evaluate": ("evaluate", run),
+            "posthoc": ("evaluate", run, "--posthoc"),
             "compare": ("compare", "folder", "--out", str(out)),
+            "finished": tuple(map(str, work.command(data, out)[1:])),
             "resume": tuple(map(str, work.command(data, out, resume=True)[1:])),
         }[command]
 

@@ -9,12 +9,15 @@ import pathlib
 import signal
 import sys
 
-import keras
-from keras import layers
+from kfg import quiet
 
-from kfg.models import backbones, mmal
-from kfg.recipes import folder as _folder  # noqa: F401  imported once, for all commands
-from kfg.recipes import imagenet20 as _imagenet20  # noqa: F401
+with quiet.tensorflow_notes():
+    import keras
+    from keras import layers
+
+    from kfg.models import backbones, mmal
+    from kfg.recipes import folder as _folder  # noqa: F401  imported once, for all commands
+    from kfg.recipes import imagenet20 as _imagenet20  # noqa: F401
 
 TINY = "tiny"  # a trunk that is traced in a second, where EfficientNet-Lite0 takes half a minute
 
