@@ -56,10 +56,15 @@ class Bench:
     def audit(self, folder):
         return self.once("audit", folder, lambda: self.runner.run("kfg", "audit", folder))
 
-    def split(self, folder):
-        """Run `kfg split`; return how it ended, and (path, class, part) of the rows it wrote."""
+    def split(self, folder, *, again: bool = False):
+        """Run `kfg split`; return how it ended, and (path, class, part) of the rows it wrote.
+
+        Args:
+            again: the folder has changed since it was asked for.
+        """
         path = self.out("split.csv")
-        return self.once("split", folder, lambda: (self.runner.run("kfg", "split", folder, "--out", path), rows(path)))
+        what = "split again" if again else "split"
+        return self.once(what, folder, lambda: (self.runner.run("kfg", "split", folder, "--out", path), rows(path)))
 
     def train(self, folder):
         """Run a short `kfg train`; return how it ended, and the run folder."""

@@ -5,12 +5,14 @@ of them can be tried by the hundred.
 """
 
 import dataclasses
+import sys
 import time
 
 import keras
 from keras import layers
 
 from kfg.data import pipeline
+from kfg.recipes import _runner
 from kfg.recipes._runner import Row
 from kfg.recipes._training import fit_on
 
@@ -49,3 +51,7 @@ def run(config, job):
     time.sleep(config.seconds)
     fit_on(job, training, validation, batch_size=config.batch_size, epochs=config.epochs)
     return job.finish(index, images, batch_size=config.batch_size)
+
+
+if __name__ == "__main__":
+    raise SystemExit(_runner.main(sys.modules[__name__]))

@@ -130,7 +130,8 @@ class Runner:
         if self.fork:
             return Forked(words, folder, cwd=cwd or self.folder, env=env)
         if words[0] == "kfg":
-            words = (str(ROOT / "tools" / "chaos"), "kfg", *words[1:])
+            tiny = "backbone=tiny" in words  # is known to this tool only
+            words = (*((str(ROOT / "tools" / "chaos"), "kfg") if tiny else ("-m", "kfg")), *words[1:])
         return Fresh(words, folder, cwd=cwd or self.folder, env=env, prefix=self.prefix)
 
     def run(self, *words, cwd=None, env=None, timeout: float = LIMIT) -> Ended:

@@ -3,11 +3,12 @@
 The server imports this module once. Nothing here may compute with TensorFlow: a process forked after that hangs.
 """
 
-import importlib
 import os
 import pathlib
+import runpy
 import signal
 import sys
+import warnings
 
 from kfg import quiet
 
@@ -41,20 +42,19 @@ def know_tiny_trunk() -> None:
 
 
 def command(words) -> int:
-    """Run `kfg ...` or `-m MODULE ...` in this process; return the exit code."""
+    """Run `kfg ...` or `-m MODULE ...` as the program of this process; return the exit code."""
     know_tiny_trunk()
-    if words[0] == "kfg":
-        from kfg.__main__ import main
-
-        return main(words[1:])
-    module = importlib.import_module(words[1])
-    if words[1] == "kfg.search":
-        from kfg.search.command import main
-
-        return main(words[2:])
-    from kfg.recipes import _runner
-
-    return _runner.main(module, words[2:])
+    module, *rest = ["kfg", *words[1:]] if words[0] == "kfg" else words[1:]
+    sys.argv = [module, *rest]
+    warnings.filterwarnings("ignore", message=".*found in sys.modules after import of package", category=RuntimeWarning)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+            return 1
+        return end.code or 0
+    return 0
 
 
 def serve(words, folder: str, cwd: str, env: dict) -> None:

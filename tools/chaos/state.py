@@ -10,6 +10,8 @@ import h5py
 import numpy as np
 
 from chaos.tally import Failure
+from kfg import ledger
+from kfg.errors import InputError
 
 RESULTS = "results.jsonl"
 JSON_FILES = ("config.json", "env.json", "classes.json", "report.json", "best.json", "export_check.json")
@@ -37,15 +39,32 @@ def run_key(run: str) -> tuple:
     return (recipe, row, int(seed.removeprefix("seed-")), None, 1)
 
 
-def check_rows(out, runs) -> list[Failure]:
-    """Compare results.jsonl with the runs that have ended: each has its row, once."""
+def check_rows(out, runs, *, may_be_cut: bool = False) -> list[Failure]:
+    """Compare results.jsonl with the runs that have ended: each has its row, once.
+
+    Args:
+        may_be_cut: a kill or a full disk may have cut a line off; then kfg must read the others nevertheless.
+    """
     good, bad = rows(out)
+    if bad and may_be_cut:
+        return check_rows_read(out, runs)
     found = collections.Counter(map(key, good))
     wanted = {run_key(run) for run in runs}
     failures = [Failure("lost", f"{out}: no row of {one}") for one in sorted(wanted - set(found), key=str)]
     failures += [Failure("doubled", f"{out}: {count} rows of {one}") for one, count in found.items() if count > 1]
     failures += [Failure("other", f"{out}: a row that nobody ran, {one}") for one in set(found) - wanted]
     return failures + [Failure("other", f"{out}: a line of {RESULTS} is cut off: {line[:60]!r}") for line in bad]
+
+
+def check_rows_read(out, runs) -> list[Failure]:
+    """Compare what kfg reads from a results.jsonl with cut lines with the runs that have ended."""
+    try:
+        found = collections.Counter(map(key, ledger.read_results(out)))
+    except InputError as error:
+        return [Failure("other", f"a cut line makes {RESULTS} unreadable: {error}")]
+    wanted = collections.Counter(map(run_key, runs))
+    failures = [Failure("lost", f"{out}: no row of {one} is read") for one in wanted - found]
+    return failures + [Failure("doubled", f"{out}: too many rows of {one} are read") for one in found - wanted]
 
 
 def check_whole(out, *, ended: bool) -> list[Failure]:
@@ -57,7 +76,8 @@ def check_whole(out, *, ended: bool) -> list[Failure]:
                 json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
                 failures.append(Failure("lost", f"{path}: not whole ({error})"))
-        if ended and path.name.endswith(".partial"):
+        # what a killed process left in the cache is removed when it is some hours old: others may be at work there
+        if ended and path.name.endswith(".partial") and "cache" not in path.parts:
             failures.append(Failure("other", f"{path}: half-written, and left behind"))
     return failures
 
@@ -99,7 +119,7 @@ def check_weights(out, wanted) -> list[Failure]:
 
 def check_end(out, runs, weights) -> list[Failure]:
     """Compare what a command that has ended left with an uninterrupted run: rows, whole files, weights."""
-    return [*check_rows(out, runs), *check_whole(out, ended=True), *check_weights(out, weights)]
+    return [*check_rows(out, runs, may_be_cut=True), *check_whole(out, ended=True), *check_weights(out, weights)]
 
 
 def finished(out, run) -> bool:
