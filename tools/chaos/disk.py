@@ -13,6 +13,8 @@ from chaos.tally import Failure, Tally
 
 ROOMY = 256 << 20  # bytes: where everything fits
 SMALLEST = 64 << 10  # bytes
+FILLER = 64 << 10  # bytes that fill a disk but for the next
+FREE = (0, 4096, 8192, 65536)  # bytes; a page is what a tmpfs gives at a time
 
 
 def mountable() -> str:
@@ -61,7 +63,7 @@ def campaign(tally: Tally, scratch, *, count: int = 20, minutes: float | None = 
         if end is not None and time.monotonic() > end:
             break
         train_on(tally, runner, work, data, scratch / f"disk-{number}", size, known)
-        write_on(tally, runner, data, whole / work.runs[0], scratch / f"small-{number}", max(4096, size // 16))
+        write_on(tally, runner, data, whole / work.runs[0], scratch / f"small-{number}", FREE[number % len(FREE)])
         print(f"disk {number + 1} of {count}: {size:,} bytes, {len(tally.failures)} failures", flush=True)
 
 
@@ -78,10 +80,11 @@ def train_on(tally, runner, work, data, disk, size, known) -> None:
         tally.note("train, with room", failures, keep=[out], what=f"{size} bytes")
 
 
-def write_on(tally, runner, data, run, disk, size) -> None:
-    """Let the commands that write one file write it where there is next to no room, and then where there is."""
+def write_on(tally, runner, data, run, disk, free) -> None:
+    """Let the commands that write one file write it where `free` bytes are left, and then where there is room."""
+    size = FILLER + free
     with tmpfs(disk, size) as resize:
-        (disk / "filler").write_bytes(bytes(max(0, size - 8192)))
+        (disk / "filler").write_bytes(bytes(FILLER))
         commands = {
             "split": ("kfg", "split", data, "--out", disk / "split.csv"),
             "audit --json": ("kfg", "audit", data, "--json", disk / "audit.json"),
@@ -92,7 +95,9 @@ def write_on(tally, runner, data, run, disk, size) -> None:
             failures = running.judged(runner.run(*words), codes=(0, 1, 2), names=[disk])
             left = list(disk.rglob("*.partial"))
             failures += [Failure("other", f"{path}: half-written, and left behind") for path in left]
-            tally.note(f"{name}, full", failures, what=f"{size} bytes")
+            tally.note(f"{name}, full", failures, what=f"{free} bytes free")
         resize(ROOMY)
         for name, words in commands.items():
-            tally.note(f"{name}, with room", running.judged(runner.run(*words), codes=(0, 1)), what=f"{size} bytes")
+            tally.note(
+                f"{name}, with room", running.judged(runner.run(*words), codes=(0, 1)), what=f"{free} bytes free"
+            )
