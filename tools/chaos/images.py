@@ -15,13 +15,17 @@ from chaos.tally import Failure, Tally
 MINUTES = 30.0
 MEMORY = 1 << 30  # bytes that a process may grow by
 STUCK = 60.0  # seconds that one image may take
+FATES = (
+    "shown by both", "refused by both", "known difference", "other pixels", "refused by decode alone",
+    "refused by the graph alone", "traceback",
+)  # fmt: skip
 BATCH = 20_000  # images of one process: what one leaks or breaks does not spoil the next
 
 
 def campaign(tally: Tally, _scratch, *, minutes: float = MINUTES, count: int | None = None) -> None:
     """Try images for so many minutes, or `count` of them."""
     end, number = time.monotonic() + 60 * minutes, 0
-    total = {"images": 0, "shown by both": 0, "refused by both": 0, "known difference": 0}
+    total = dict.fromkeys(("images", *FATES), 0)
     seconds = 0.0
     while time.monotonic() < end and (count is None or number < count):
         first, last = number, number + BATCH if count is None else min(count, number + BATCH)
@@ -47,8 +51,7 @@ def _batch(tally, total, first, last, end) -> int:
                 return number + 1
             number, name, kind, failures = receiver.recv()
             total["images"] += 1
-            if kind in total:
-                total[kind] += 1
+            total[kind] += 1
             data = [] if not failures else [("input", mutate.mutated(seeds(), seed=tally.seed, number=number)[1])]
             tally.note(_format(name), failures, keep=data, what=f"{number}: {name}")
             number += 1
@@ -106,21 +109,24 @@ class Pair:
         """Return what became of an image, and what is wrong with that."""
         ours, error = self.asked(self.decode, data)
         if error is not None and not isinstance(error, self.BadImage):
-            return "", [Failure("tracebacks", f"decode: {_line(error)}")]
+            return "traceback", [Failure("tracebacks", f"decode: {_line(error)}")]
         theirs, refusal = self.asked(lambda one: self.exported(self.tf.constant(one)).numpy(), data)
         # TensorFlow repeats bytes of the file in its message, and where these are not UTF-8 that is what is raised
         if refusal is not None and not isinstance(refusal, (self.tf.errors.OpError, UnicodeDecodeError)):
-            return "", [Failure("tracebacks", f"graph: {_line(refusal)}")]
+            return "traceback", [Failure("tracebacks", f"graph: {_line(refusal)}")]
         if error is not None and refusal is not None:
             return "refused by both", []
         if error is None and refusal is None and np.array_equal(ours, theirs):
             return "shown by both", []
         why, failed = self.asked(self.graph.known_difference, data)
         if failed is not None and not isinstance(failed, self.BadImage):
-            return "", [Failure("tracebacks", f"known_difference: {_line(failed)}")]
+            return "traceback", [Failure("tracebacks", f"known_difference: {_line(failed)}")]
         if why:
             return "known difference", []
-        return "", [Failure("other", f"{_differ(ours, theirs, error, refusal)}, and known_difference names no reason")]
+        kind = "refused by decode alone" if error else "refused by the graph alone" if refusal else "other pixels"
+        return kind, [
+            Failure("other", f"{_differ(ours, theirs, error, refusal)}, and known_difference names no reason")
+        ]
 
     def asked(self, function, data):
         """Return (result, None) or (None, the exception), whatever it is: that is what is looked for."""
