@@ -22,27 +22,29 @@ def campaign(tally: Tally, scratch, *, folder: pathlib.Path, only: str = "") -> 
     scratch = pathlib.Path(scratch)
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     names = sorted(path.parent.name for path in folder.glob("*/make.py"))
-    names = [name for name in names if not wanted or name.startswith(tuple(wanted))]
     built = scratch / "built"
     built.mkdir()
-    for name in names:
-        build(folder, name, built)
     bench = Bench(tally, running.Runner(scratch / "commands", fork=True), scratch)
     print(f"{'case':<24} {'check':<40} {'':<6} what was printed")
+    failed = {name: said for name in names if (said := build(folder, name, built))}  # all: some copy from others
     for name in names:
+        if wanted and not name.startswith(tuple(wanted)):
+            continue
         bench.case = name
+        if name in failed:
+            bench.expect("its maker", False, failed[name])
+            continue
         known = CHECKS.get(re.sub(r"^\d+-", "", name))
         (known or any_folders)(bench, built / name)
 
 
-def build(folder, name, built) -> None:
-    """Run a case's maker, which writes `built`/`name`."""
+def build(folder, name, built) -> str:
+    """Run a case's maker, which writes `built`/`name`; return what it said if it failed."""
     env = {**os.environ, "CASES": str(built), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, str(folder / name / "make.py")], env=env, capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        raise SystemExit(f"{folder / name / 'make.py'}: {done.stderr.splitlines()[-1]}")
+    return f"{folder / name / 'make.py'}: {(done.stderr.splitlines() or [''])[-1]}" if done.returncode else ""
 
 
 def any_folders(bench: Bench, case: pathlib.Path) -> None:
