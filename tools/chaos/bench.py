@@ -117,6 +117,14 @@ def said(*ends) -> str:
     return "\n".join(ended.out + ended.err for ended in ends)
 
 
+def told(folder, *ends) -> str:
+    """Return what commands printed without the path of the folder they were about, whose words would count as theirs."""
+    text = said(*ends)
+    for path in (str(folder), str(folder.parent), folder.parent.name, *([folder.name] if "_" in folder.name else [])):
+        text = text.replace(path, "")
+    return text
+
+
 def printable(text: str) -> str:
     return (
         text.encode("utf-8", "backslashreplace").decode().encode("unicode_escape").decode()
