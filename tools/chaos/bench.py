@@ -56,6 +56,12 @@ class Bench:
     def audit(self, folder):
         return self.once("audit", folder, lambda: self.runner.run("kfg", "audit", folder))
 
+    def findings(self, folder) -> str:
+        """Return the audit's findings as JSON, which names every file; the table on the screen names the first ones."""
+        path = self.out("audit.json")
+        self.once("audit --json", folder, lambda: self.runner.run("kfg", "audit", folder, "--json", path))
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
     def split(self, folder, *, again: bool = False):
         """Run `kfg split`; return how it ended, and (path, class, part) of the rows it wrote.
 
@@ -118,7 +124,7 @@ def said(*ends) -> str:
 
 
 def told(folder, *ends) -> str:
-    """Return what commands printed without the path of the folder they were about, whose words would count as theirs."""
+    """Return what commands printed without the path of the folder meant, whose words would count as theirs."""
     text = said(*ends)
     for path in (str(folder), str(folder.parent), folder.parent.name, *([folder.name] if "_" in folder.name else [])):
         text = text.replace(path, "")
