@@ -59,8 +59,9 @@ class Bench:
     def findings(self, folder) -> str:
         """Return the audit's findings as JSON, which names every file; the table on the screen names the first ones."""
         path = self.out("audit.json")
-        self.once("audit --json", folder, lambda: self.runner.run("kfg", "audit", folder, "--json", path))
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        words = ("kfg", "audit", folder, "--json", path)
+        _, written = self.once("audit --json", folder, lambda: (self.runner.run(*words), path))
+        return written.read_text(encoding="utf-8") if written.is_file() else ""
 
     def split(self, folder, *, again: bool = False):
         """Run `kfg split`; return how it ended, and (path, class, part) of the rows it wrote.

@@ -26,6 +26,7 @@ KINDS = {  # beginning of a file's name -> words one of which says what it is
     "heic": ("heic",), "avif": ("avif",), "jxl": ("jpeg xl", "jxl"), "svg": ("svg",), "html": ("html", "web page"),
     "pdf": ("pdf",), "psd": ("photoshop", "psd"),
 }  # fmt: skip
+UNREAD = ("dcm", "npy", "svg", "psd", "mp4", "heics", "rwl")  # suffixes of what no decoder of kfg reads
 NOTHING_TO_SEE = ("alpha_all_zero.png", "alpha_all_zero.webp", "white_logo_on_transparent.png")
 HALF = ("jpeg_half_then_eoi.jpg", "jpeg_half_zeroed.jpg", "jpeg_half_zeroed_eoi.jpg")
 TWELVE_BITS = ("grey_12bit_in_16.png", "grey_12bit_in_16.tif")
