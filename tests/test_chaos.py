@@ -11,6 +11,8 @@ from chaos import files, images, kills, mutate, pairs, running, state, workload
 from chaos.image_seeds import seeds
 from chaos.tally import BAD, Failure, Tally
 
+from kfg.errors import InputError
+
 RUN = "instant/one/seed-0"
 ROW = {"recipe": "instant", "row": "one", "seed": 0, "fold": None, "folds": 1}
 
@@ -59,6 +61,18 @@ def test_the_end_of_a_command_is_judged(end, found):
 def test_rows_lost_and_doubled_are_told(tmp_path, lines, found):
     (tmp_path / state.RESULTS).write_text("".join(f"{line}\n" for line in lines))
     assert kinds(state.check_rows(tmp_path, [RUN])) == found
+
+
+@pytest.mark.parametrize(("read", "found"), [([ROW], []), ([ROW, ROW], ["doubled"]), ([], ["lost"]), (None, ["other"])])
+def test_behind_a_line_that_a_kill_cut_off_the_other_rows_must_be_read(tmp_path, monkeypatch, read, found):
+    def reads(_):
+        if read is None:
+            raise InputError("results.jsonl:2: not JSON")
+        return read
+
+    (tmp_path / state.RESULTS).write_text(f"{json.dumps(ROW)}\n{json.dumps(ROW)[:20]}")
+    monkeypatch.setattr(state.ledger, "read_results", reads)
+    assert kinds(state.check_rows(tmp_path, [RUN], may_be_cut=True)) == found
 
 
 def write_model(path, *arrays):
