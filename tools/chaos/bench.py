@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import json
 import pathlib
 
 from chaos import running, workload
@@ -33,9 +34,9 @@ class Bench:
             flush=True,
         )
 
-    def expect(self, check: str, good: bool, line: str, *, keep=()) -> None:
-        """Note a check that is a truth value; `line` says what was seen."""
-        self.note(check, [] if good else [Failure("other", line or "nothing said")], line, keep=keep)
+    def expect(self, check: str, good: bool, line: str = "", *, wrong: str = "") -> None:
+        """Note a check that is a truth value; `line` says what was seen, `wrong` what is wrong where it is False."""
+        self.note(check, [] if good else [Failure("other", wrong or line or "nothing said")], line)
 
     def ends(self, check: str, ended: running.Ended, *, codes=(0, 1, 2), names=()) -> running.Ended:
         """Note a check of how a command ended."""
@@ -56,12 +57,14 @@ class Bench:
     def audit(self, folder):
         return self.once("audit", folder, lambda: self.runner.run("kfg", "audit", folder))
 
-    def findings(self, folder) -> str:
-        """Return the audit's findings as JSON, which names every file; the table on the screen names the first ones."""
+    def found(self, folder, name: str) -> bool:
+        """Return whether the audit finds something about a file, other than that it is alike to another one."""
         path = self.out("audit.json")
         words = ("kfg", "audit", folder, "--json", path)
         _, written = self.once("audit --json", folder, lambda: (self.runner.run(*words), path))
-        return written.read_text(encoding="utf-8") if written.is_file() else ""
+        findings = json.loads(written.read_text(encoding="utf-8"))["findings"] if written.is_file() else []
+        about = [f"{one['path']} {one['detail']}" for one in findings if "duplicate" not in one["kind"]]
+        return any(name in text for text in about)
 
     def split(self, folder, *, again: bool = False):
         """Run `kfg split`; return how it ended, and (path, class, part) of the rows it wrote.

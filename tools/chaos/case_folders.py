@@ -83,9 +83,13 @@ def class_names(bench, case):
     bench.ends("train", ended, codes=(0,))
     if ended.code:
         return
-    bench.expect("classes.json has every name", json.loads((run / "classes.json").read_text()) == names, "differs")
+    bench.expect(
+        "classes.json has every name", json.loads((run / "classes.json").read_text()) == names, wrong="differs"
+    )
     page = (run / "report.html").read_text(encoding="utf-8")
-    bench.expect("report.html escapes <b>", "<b>bold" not in page and "&lt;b&gt;bold" in page, "raw markup in the page")
+    bench.expect(
+        "report.html escapes <b>", "<b>bold" not in page and "&lt;b&gt;bold" in page, wrong="raw markup in the page"
+    )
     images = sum(1 for path in folder.rglob("*.jpg"))
     lines = bench.predict(folder, run=run).out.splitlines()
     bench.expect("predict: one line per image", len(lines) == images, f"{len(lines)} lines, {images} images")
@@ -121,7 +125,7 @@ def bad_names(bench, case):
     )
     ends = [bench.predict(case / "control"), bench.audit(case / "control"), bench.train(case / "control")[0]]
     bench.expect(
-        "control: no escape reaches the screen", "\x1b" not in said(*ends), "a raw escape sequence was printed"
+        "control: no escape reaches the screen", "\x1b" not in said(*ends), wrong="a raw escape sequence was printed"
     )
     images = sum(1 for path in (case / "control").rglob("*.jpg"))
     lines = [line for line in said(ends[0]).splitlines() if line.startswith("error: ") or line.count("\t") == 2]
@@ -153,7 +157,7 @@ def split_csv(bench, case):
             bench.expect(f"{name}: told", good, ended.told)
         if ended.code == 2:
             bench.expect(f"{name}: audit says so, too", audited.code != 0, f"audit: exit {audited.code}, {ended.told}")
-            bench.expect(f"{name}: no false one-class", "one-class" not in said(audited), "audit says one-class")
+            bench.expect(f"{name}: no false one-class", "one-class" not in said(audited), wrong="audit says one-class")
         if name in ("class_space", "class_case"):
             alike = set(classes(found)) == {"cat", "dog"}
             bench.expect(f"{name}: one class, or told", alike or tells_alike(told(folder, ended, audited)), ended.told)

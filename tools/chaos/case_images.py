@@ -58,13 +58,14 @@ def odd_files(bench, case):
     data = bench.out("odd")
     shutil.copytree(folder, data / "odd")
     workload.write_photos(data, classes={"plain": (40, 60, 200)})
-    audited = bench.findings(data)
     for name in (*NOTHING_TO_SEE, *HALF):
-        bench.expect(f"{name}: audit names it", name in audited, "not named")
+        bench.expect(f"{name}: audit names it", bench.found(data, name), wrong="not named")
     for name in TWELVE_BITS:
         pixels, error = pair.asked(decode, folder / name)
         visible = error is None and int(pixels.max()) - int(pixels.min()) > 100
-        bench.expect(f"{name}: visible, or said", visible or name in audited, "almost black, and not said")
+        bench.expect(
+            f"{name}: visible, or said", visible or bench.found(data, name), wrong="almost black, and not said"
+        )
     bench.ends("predict", bench.predict(folder))
 
 
@@ -93,7 +94,7 @@ def tiffs(bench, case):
             bench.expect(f"{path.name}: inverted", off < 3, f"off by {off:.0f} levels on average")
     pixels, error = pair.asked(decode, folder / "ct_signed16.tif")
     rising = error is not None or bool((np.diff(pixels[..., 0].ravel().astype(int)) >= 0).all())
-    bench.expect("ct_signed16.tif: does not wrap around", rising, "brighter values come out darker")
+    bench.expect("ct_signed16.tif: does not wrap around", rising, wrong="brighter values come out darker")
     for path in sorted(folder.glob("*_fmt3_*bits32_*")):
         _, error = pair.asked(decode, path)
         bench.expect(
@@ -120,7 +121,9 @@ def other_formats(bench, case):
         ("train", bench.train(mixed)[0]),
     ):
         unread = [kind for kind in UNREAD if kind not in told(mixed, ended).lower()]
-        bench.expect(f"mixed: {command} counts all kinds aloud", not unread, f"not mentioned: {', '.join(unread)}")
+        bench.expect(
+            f"mixed: {command} counts all kinds aloud", not unread, wrong=f"not mentioned: {', '.join(unread)}"
+        )
     for name in ("heic", "avif", "html"):
         folder = case / f"{name}_as_jpg"
         ended = bench.train(folder)[0]
@@ -131,12 +134,10 @@ def other_formats(bench, case):
         "bomb" not in told(case / "bomb108mp", big).replace("bomb108mp", ""),
         big.told,
     )
-    audited = bench.findings(case / "blank_after_white")
-    bench.expect("blank_after_white: audit names them", "logo0.png" in audited, "not named")
-    audited = bench.findings(case / "half_grey")
-    bench.expect("half_grey: audit names them", "half0.jpg" in audited, "not named")
+    for name, image in (("blank_after_white", "logo0.png"), ("half_grey", "half0.jpg")):
+        bench.expect(f"{name}: audit names them", bench.found(case / name, image), wrong=f"{image} is not named")
     used = {path for path, _, _ in bench.split(case / "noise_eoi")[1]}
-    bench.expect("noise_eoi: whole pictures are used", "cat/cam0.jpg" in used, "cat/cam0.jpg is not used")
+    bench.expect("noise_eoi: whole pictures are used", "cat/cam0.jpg" in used, wrong="cat/cam0.jpg is not used")
     twelve(bench, case / "twelve_bit")
 
 
@@ -146,7 +147,7 @@ def twelve(bench, folder):
     pixels = decode(folder / "circle" / "0.png")
     spread = int(pixels.max()) - int(pixels.min())
     said_so = "bit" in told(folder, bench.audit(folder), bench.train(folder)[0])
-    bench.expect("twelve_bit: visible, or said", spread > 100 or said_so, f"levels span {spread}, and not said")
+    bench.expect("twelve_bit: visible, or said", spread > 100 or said_so, f"levels span {spread}")
 
 
 CHECKS = {"odd-files-decode": odd_files, "tiff-every-kind": tiffs, "other-formats": other_formats}

@@ -24,7 +24,7 @@ def environment(bench, case):
         words = ("keras.json", "KERAS_BACKEND")
         bench.ends(f"{name}: ends", ended, codes=(0, 2), names=words)
         if ended.code == 0:
-            bench.expect(f"{name}: the same answers", ended.out == wanted.out, "other answers")
+            bench.expect(f"{name}: the same answers", ended.out == wanted.out, wrong="other answers")
     ascii_only = fresh.run("kfg", "predict", model, folder, env={"PYTHONIOENCODING": "ascii"})
     bench.ends("PYTHONIOENCODING=ascii", ascii_only, codes=(0,))
     bench.any_folder(folder)
@@ -107,9 +107,9 @@ def contest(bench, case):
     ended = bench.ends(
         "data: answer", bench.runner.run("kfg", "answer", run, case / "data", "--out", out), codes=(0, 1, 2)
     )
-    text = said(ended) + (out.read_text(encoding="utf-8") if out.is_file() else "")
+    text = said(ended).replace(str(out), "") + (out.read_text(encoding="utf-8") if out.is_file() else "")
     for name in ("0001", "0002", "00003", "0009.jpg", "0010.heic", "0011", "weird name", "caf"):
-        bench.expect(f"data: {name} answered or named", name in text, "neither")
+        bench.expect(f"data: {name} answered or named", name in text, wrong="neither")
     told = "0001.jpg" in said(ended) and "0001.png" in said(ended)
     bench.expect("data: two files of one id are told", told or ended.code == 2, ended.told)
 
