@@ -1,5 +1,6 @@
 """Start commands of kfg, end them, and judge how they ended."""
 
+import atexit
 import contextlib
 import dataclasses
 import multiprocessing
@@ -121,18 +122,31 @@ class Runner:
 
     def __init__(self, folder, *, fork: bool, prefix=()):
         self.folder, self.fork, self.prefix, self.count = pathlib.Path(folder), fork, tuple(prefix), 0
+        self.started: list[Process] = []
+        atexit.register(self.stop)  # Ctrl-C does not reach what runs in a session of its own
+
+    def stop(self) -> None:
+        """Kill what still runs."""
+        for process in self.started:
+            if process.running():
+                process.kill()
 
     def start(self, *words, cwd=None, env=None) -> Process:
         """Start a command: `kfg` and its words, or `-m` and a module with its words."""
         self.count += 1
         folder = self.folder / f"command-{self.count:05d}"
         folder.mkdir(parents=True)
+        self.started = [process for process in self.started if process.running()]
+        self.started.append(self._process(words, folder, cwd or self.folder, env))
+        return self.started[-1]
+
+    def _process(self, words, folder, cwd, env):
         if self.fork:
-            return Forked(words, folder, cwd=cwd or self.folder, env=env)
+            return Forked(words, folder, cwd=cwd, env=env)
         if words[0] == "kfg":
             tiny = "backbone=tiny" in words  # is known to this tool only
             words = (*((str(ROOT / "tools" / "chaos"), "kfg") if tiny else ("-m", "kfg")), *words[1:])
-        return Fresh(words, folder, cwd=cwd or self.folder, env=env, prefix=self.prefix)
+        return Fresh(words, folder, cwd=cwd, env=env, prefix=self.prefix)
 
     def run(self, *words, cwd=None, env=None, timeout: float = LIMIT) -> Ended:
         """Start a command and wait for its end."""
