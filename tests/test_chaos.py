@@ -108,6 +108,8 @@ def test_half_written_files_are_told(tmp_path):
 
 def test_a_campaign_fails_on_any_bad_kind_and_where_nothing_was_checked(tally, tmp_path):
     assert tally.failed()
+    tally.figures["skipped"] = "this system has no tmpfs to mount"
+    assert not tally.failed()
     tally.note("row")
     assert not tally.failed()
     for kind in BAD:

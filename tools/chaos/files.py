@@ -49,6 +49,8 @@ def campaign(tally: Tally, scratch, *, minutes: float = MINUTES, count: int | No
         one = reader.try_unfinished(cut, rng) if number % ONCE_IN == ONCE_IN - 1 else reader.try_finished(finished, rng)
         tally.note(one.row, one.failures, keep=one.keep, what=f"{number}: {one.what}")
         number += 1
+        if number % 25 == 0:
+            print(f"{number} files, {len(tally.failures)} failures", flush=True)
     tally.figures["files"] = number
 
 
