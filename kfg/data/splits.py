@@ -247,8 +247,11 @@ def write_csv(index: Index, path) -> None:
         raise InputError(f"{path}: {index.paths[undecided[0]]} is in no part (of {len(undecided)} such images)")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
     names = (index.classes[label] for label in index.labels)
-    writer.writerows(zip(index.paths, names, index.parts, index.groups.tolist(), index.sha256, strict=True))
+    for row in zip(index.paths, names, index.parts, index.groups.tolist(), index.sha256, strict=True):
+        # before Python 3.13 the writer leaves a carriage return bare, and the reader ends the line there
+        (quoting if "\r" in row[0] + row[1] else writer).writerow(row)
     with whole(path, "wb") as file:  # names that are not UTF-8 keep their bytes
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))

@@ -1,0 +1,57 @@
+"""A recipe that is over in a second: what it trains is one dense layer, what it writes is what every recipe writes.
+
+Two commands that run at the same time meet in what kfg does around a training, not in the training itself; so pairs
+of them can be tried by the hundred.
+"""
+
+import dataclasses
+import sys
+import time
+
+import keras
+from keras import layers
+
+from kfg.data import pipeline
+from kfg.recipes import _runner
+from kfg.recipes._runner import Row
+from kfg.recipes._training import fit_on
+
+NAME = "instant"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    image_size: tuple[int, int] = (8, 8)  # pixels, height and width
+    batch_size: int = 16  # images
+    epochs: int = 2
+    learning_rate: float = 1e-2
+    seconds: float = 0.0  # to sleep before training, so that another command meets this one
+
+
+ROWS = {"one": Row(Config()), "two": Row(Config(epochs=3)), "three": Row(Config(learning_rate=1e-3))}
+DEFAULT_ROWS = ("one",)
+QUICK, SMOKE = {}, {}
+CAVEAT, ERRATA = "No study: made to be disturbed.", ()
+
+
+def run(config, job):
+    """Train, test and export once; return the content of report.json."""
+    index = job.split(val=0.2, test=0.2, seed=0)
+    images = job.data.images(config.image_size)
+    training, validation = (
+        (pipeline.Chosen(images, index.where(part)), index.labels[index.where(part)]) for part in ("train", "val")
+    )
+
+    def build():
+        pixels = keras.Input((*config.image_size, 3), name="images")
+        features = layers.Flatten(name="features")(layers.Rescaling(1 / 255)(pixels))
+        return keras.Model(pixels, layers.Dense(len(index.classes), activation="softmax")(features))
+
+    job.compile(build, optimizer=lambda: keras.optimizers.SGD(config.learning_rate), batch_size=config.batch_size)
+    time.sleep(config.seconds)
+    fit_on(job, training, validation, batch_size=config.batch_size, epochs=config.epochs)
+    return job.finish(index, images, batch_size=config.batch_size)
+
+
+if __name__ == "__main__":
+    raise SystemExit(_runner.main(sys.modules[__name__]))

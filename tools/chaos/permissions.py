@@ -1,0 +1,177 @@
+"""Folders that cannot be written or read: one line that names them, exit 2, and nothing changed.
+
+Root is stopped by no mode. So for root a folder is made immutable (chattr +i) or mounted again as read-only; and with
+the modes 555 and 000 the command runs under setpriv, without the capabilities by which root passes them.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+
+from chaos import running, state, workload
+from chaos.tally import Failure, Tally
+
+POWERS = "-dac_override,-dac_read_search"  # the capabilities of root that a mode does not stop
+WITHOUT_POWERS = ("setpriv", f"--bounding-set={POWERS}", f"--inh-caps={POWERS}")
+
+
+def campaign(tally: Tally, scratch, *, count: int | None = None, minutes: float | None = None) -> None:
+    """Try every way of refusing on every folder; `count` limits them."""
+    del minutes  # a few minutes in all
+    scratch = pathlib.Path(scratch)
+    data = workload.write_photos(scratch / "photos")
+    runner = running.Runner(scratch / "commands", fork=True)
+    work = workload.train()
+    ready = scratch / "ready"
+    failures = running.judged(runner.run(*work.command(data, ready)))
+    tally.note("whole", failures)
+    if failures:
+        return
+    ways = possible(scratch)
+    tally.figures["ways"] = list(ways)
+    print(f"permissions: {', '.join(ways)}", flush=True)
+    cases = [(way, place) for way in ways for place in PLACES][:count]
+    for number, (way, place) in enumerate(cases):
+        one = scratch / f"case-{number}"
+        shutil.copytree(ready, one / "runs")
+        shutil.copytree(data, one / "photos")
+        target, words = PLACES[place](one, work)
+        before = _snapshot(one / "runs")
+        refused, prefix = ways[way]
+        plain = running.Runner(one / "commands", fork=False, prefix=prefix)
+        with refused(target):
+            ended = (plain if prefix else runner).run(*words)
+        codes = (0, 1, 2) if place in READS else (2,)
+        failures = running.judged(ended, codes=codes, names=[target.name, one])
+        failures += [Failure("lost", f"{path} changed") for path in _changed(before, one / "runs")]
+        failures += state.check_whole(one / "runs", ended=True)
+        if place in TRAINED_AGAIN:  # allowed again, the same command makes up for all that could not be written
+            failures += running.judged(runner.run(*words))
+            failures += state.check_rows(one / "runs", workload.train(seeds=2).runs)
+        tally.note(f"{place}, {way}", failures, keep=[one / "runs"], what=" ".join(map(str, words)))
+        print(f"{way}: {place}: exit {ended.code}, {ended.told}", flush=True)
+
+
+def _run_folder(one, work):
+    """Train again with another seed, whose run folder is there and cannot be written."""
+    run = one / "runs" / "folder" / "transfer" / "seed-1"
+    run.mkdir()
+    return run, [*work.command(one / "photos", one / "runs", resume=True), "--seeds", "2"]
+
+
+def _results(one, work):
+    path = one / "runs" / state.RESULTS
+    return path, [*work.command(one / "photos", one / "runs", resume=True), "--seeds", "2"]
+
+
+def _new_out(one, work):
+    out = one / "locked"
+    out.mkdir()
+    return out, work.command(one / "photos", out / "runs")
+
+
+def _cache(one, _work):
+    cache = one / "cache"
+    cache.mkdir()
+    words = ["-m", "kfg.recipes.imagenet20", "--data", one / "photos", "--out", one / "other", "--rows", "convnet1"]
+    return cache, [*words, "--smoke", "--cache", cache / "deeper", "--memory-budget", "0"]
+
+
+def _data(one, work):
+    return one / "photos", work.command(one / "photos", one / "other")
+
+
+def _split(one, _work):
+    where = one / "where"
+    where.mkdir()
+    return where, ["kfg", "split", one / "photos", "--out", where / "split.csv"]
+
+
+def _predict(one, work):
+    return one / "runs", ["kfg", "predict", one / "runs" / work.runs[0], one / "photos" / "blue"]
+
+
+PLACES = {  # what is refused -> function (folder, workload) -> (path, command)
+    "--out": _new_out,
+    "run folder": _run_folder,
+    "results.jsonl": _results,
+    "--cache": _cache,
+    "split --out": _split,
+    "data folder": _data,
+    "run read by predict": _predict,
+}
+TRAINED_AGAIN = ("run folder", "results.jsonl")
+READS = ("data folder", "run read by predict", "--cache")  # may end well where only writing is refused
+
+
+def possible(scratch) -> dict:
+    """Return the ways of refusing that this system and user have: name -> (context, what starts the command)."""
+    modes = {"mode 555": _mode(0o555), "mode 000": _mode(0)}
+    if os.geteuid() != 0:
+        return {name: (way, ()) for name, way in modes.items()}
+    ways = {}
+    probe = scratch / "probe"
+    probe.mkdir()
+    for name, way in (("immutable", immutable), ("read-only mount", read_only)):
+        with contextlib.suppress(subprocess.CalledProcessError, FileNotFoundError), way(probe):
+            ways[name] = (way, ())
+    if shutil.which("setpriv"):
+        ways |= {f"{name}, setpriv": (way, WITHOUT_POWERS) for name, way in modes.items()}
+    return ways
+
+
+@contextlib.contextmanager
+def immutable(path):
+    """Set the attribute that stops root, too, on a folder and all in it."""
+    subprocess.run(["chattr", "-R", "+i", str(path)], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-R", "-i", str(path)], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def read_only(path):
+    """Mount a path on itself, read-only."""
+    subprocess.run(["mount", "--bind", str(path), str(path)], check=True, capture_output=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(path)], check=True, capture_output=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True, capture_output=True)
+
+
+def _mode(mode):
+    @contextlib.contextmanager
+    def way(path):
+        before = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode if path.is_dir() else mode & 0o444)
+        try:
+            yield
+        finally:
+            path.chmod(before)
+
+    return way
+
+
+def _snapshot(folder) -> dict:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "cache" not in path.parts}
+
+
+def _changed(before, folder) -> list[str]:
+    """Return the files of finished runs and the rows that are gone; new files are none of them."""
+    changed = []
+    for path, data in before.items():
+        now = path.read_bytes() if path.is_file() else b""
+        if path.name == state.RESULTS:
+            changed += [str(path)] * (not now.startswith(data) and not _rows_kept(data, now))
+        elif now != data and not path.name.startswith("."):
+            changed.append(str(path))
+    return changed
+
+
+def _rows_kept(before: bytes, now: bytes) -> bool:
+    return set(before.splitlines()) <= set(now.splitlines())
