@@ -211,7 +211,9 @@ def compare(args) -> int:
     from kfg import ledger
 
     no_runs_yet = args.out is None and not RUNS.exists()
-    print(ledger.table(args.recipe, None if no_runs_yet else args.out or RUNS))
+    with quiet.tensorflow_notes():  # the study's module imports it
+        table = ledger.table(args.recipe, None if no_runs_yet else args.out or RUNS)
+    print(table)
     return 0
 
 

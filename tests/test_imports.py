@@ -15,7 +15,7 @@ RANKS = {
     "answers": 4, "images": 4,
     "training": 3, "evaluation": 3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
-    "files": 1, "pixels": 1, "progress": 1, "quiet": 1,
+    "files": 1, "pixels": 1, "progress": 1, "keras_settings": 1, "quiet": 2, "program": 3,
     "errors": 0,
 }  # fmt: skip
 # ledger reads a recipe's rows by name; it is called by the command line only

@@ -5,6 +5,7 @@ import zlib
 
 import keras
 
+from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.models import fbsd, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
 
@@ -19,8 +20,10 @@ def load(path) -> keras.Model:
     empty or truncated file, and does not notice some of it.
 
     Raises:
-        InputError: missing, damaged, or no model that kfg knows all layers of; one line that names the file.
+        InputError: missing, damaged, or no model that kfg knows all layers of; one line that names the file. Keras
+            settings that kfg does not work with.
     """
+    keras_settings.check()
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()

@@ -8,7 +8,7 @@ import math
 import pathlib
 import sys
 
-from kfg import ledger
+from kfg import ledger, program
 from kfg.errors import InputError
 from kfg.recipes import _init_from
 from kfg.recipes._options import assigned, epochs, replaced, seeds
@@ -90,7 +90,12 @@ def main(recipe, argv=None, *, known=()) -> int:
         argv: words of the command line; default the process's own.
         known: fingerprints of the images that an audit has read just before.
     """
-    args = parser(recipe).parse_args(argv)
+    return program.run(lambda: _answered(recipe, sys.argv[1:] if argv is None else argv, known))
+
+
+def _answered(recipe, words, known) -> int:
+    program.refuse_addresses(words)
+    args = parser(recipe).parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current, results, runs = [], [], []
     try:
@@ -103,22 +108,16 @@ def main(recipe, argv=None, *, known=()) -> int:
         tell_spread(results)
         if hasattr(recipe, "summarise"):
             recipe.summarise(args.out, runs)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except OSError as error:
-        if error.errno not in MACHINE_ERRORS:
+        if error.errno not in MACHINE_ERRORS or program.output_failed():
             raise
-        print(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume", file=sys.stderr)
+        program.say(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume")
         return 2
     except KeyboardInterrupt:
-        kept = bool(current) and current[0].keep_interrupted()
+        kept = current[0].keep_interrupted() if current else ""
         where = current[0].workdir if current else args.out
-        print(
-            f"\ninterrupted; {where} {'holds the last finished epoch' if kept else 'has no finished epoch'}",
-            file=sys.stderr,
-        )
-        print("go on with the same command and --resume", file=sys.stderr)
+        program.say(f"\ninterrupted; {where} {f'holds {kept}' if kept else 'has no finished epoch'}")
+        program.say("go on with the same command and --resume")
         return 130
     return 0
 

@@ -6,6 +6,11 @@ Expected  the table in recipes/folder/README.md; rows in recipes/folder/results.
 Source    ours; that fine-tuning from a trained head keeps the trunk's features: Kumar et al. 2022, arXiv:2202.10054
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from kfg import program
+
+    program.begin()
+
 import collections
 import dataclasses
 import functools

@@ -4,12 +4,11 @@ KerasTuner's own start_server is not used: it never ends once a worker was kille
 whoever has it. The service, its messages and the client are KerasTuner's.
 """
 
+import contextlib
 import os
 import re
 import time
 from concurrent import futures
-
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a lost connection is told in one line of ours
 
 import grpc
 from keras_tuner.src import protos
@@ -19,7 +18,6 @@ from keras_tuner.src.engine import conditions
 from kfg.errors import InputError
 from kfg.search.plan import DIGEST
 
-conditions.print = lambda *_: None  # KerasTuner 1.4.8 prints each condition that it sends
 ENVIRONMENT = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")  # read by its client
 GOODBYE = 10.0  # seconds at most that a finished chief waits for its workers to ask once more
 TICK = 0.2  # seconds between two looks at the trials
@@ -36,9 +34,19 @@ def address(text: str) -> tuple[str, int]:
         ('10.0.0.5', 8000)
     """
     host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or "/" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise InputError(f"--chief: expected HOST:PORT with a port from 1 to 65535, got {text!r}")
     return host, int(port)
+
+
+@contextlib.contextmanager
+def without_printed_conditions():
+    """Keep KerasTuner 1.4.8 from printing each condition that it sends."""
+    conditions.print = lambda *_: None  # the module's own name, found before the built-in one
+    try:
+        yield
+    finally:
+        vars(conditions).pop("print", None)  # another thread may have been quicker
 
 
 def worker_name(text: str) -> str:
@@ -74,14 +82,19 @@ def serve(oracle, where: str, *, ended) -> None:
     listen_until = time.monotonic() + (2 * RETRY if oracle.done() else 0.0)
     print(f"chief at {where}; start workers with --worker ID --chief {where}", flush=True)
     try:
-        while not service.stop_triggered and not oracle.done():
-            time.sleep(TICK)
-            ended()
-        end = time.monotonic() + GOODBYE
-        while time.monotonic() < listen_until or (oracle.tuner_ids and time.monotonic() < end):
-            time.sleep(TICK)
+        with without_printed_conditions():
+            _wait(service, oracle, ended, listen_until)
     finally:
         server.stop(grace=1.0).wait()
+
+
+def _wait(service, oracle, ended, listen_until):
+    while not service.stop_triggered and not oracle.done():
+        time.sleep(TICK)
+        ended()
+    end = time.monotonic() + GOODBYE
+    while time.monotonic() < listen_until or (oracle.tuner_ids and time.monotonic() < end):
+        time.sleep(TICK)
 
 
 class Client:
@@ -123,7 +136,8 @@ class Client:
         end = time.monotonic() + self.patience
         while True:
             try:
-                return question(*words)
+                with without_printed_conditions():
+                    return question(*words)
             except grpc.RpcError as error:
                 # asking twice does no harm: the chief knows who has which trial, and which have ended
                 if error.code() == grpc.StatusCode.UNAVAILABLE and time.monotonic() < end:

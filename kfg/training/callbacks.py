@@ -59,27 +59,47 @@ def epochs(path) -> int:
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """End training at the first step whose loss, or the first epoch whose weights, are not finite.
+    """End training soon after a loss, or at the end of an epoch whose weights, are not finite.
+
+    Reading a number from the device waits for every step that was sent there, so the loss is read once in `EVERY`
+    steps and at the end of an epoch. It is the mean of the epoch's steps so far, which stays NaN or infinite once one
+    of them was. There is no `on_train_batch_end` here: with one, Keras would read the loss after every step.
 
     Goes first in the list, so that the checkpoint of the last good epoch stays.
 
     Raises:
-        InputError: naming epoch, step and learning rate.
+        InputError: naming the epoch, the steps among which it happened, and the learning rate.
     """
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+    EVERY = 50  # steps between two looks at the loss
 
-    def on_train_batch_end(self, batch, logs=None):
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            rate = float(self.model.optimizer.learning_rate)
-            raise InputError(
-                f"learning_rate: the loss is {loss} at epoch {self.epoch + 1}, step {batch + 1}, "
-                f"with learning_rate={rate:g}; remove the run folder and try a smaller one"
-            )
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch, self.steps, self.finite_until = epoch, 0, 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.steps = batch  # this epoch's steps before this one
+        if batch and batch % self.EVERY == 0:
+            self._check(self._loss())
+
+    def on_test_begin(self, logs=None):
+        self.steps += 1
+        self._check(self._loss())  # before the validation images are looked at for nothing
+
+    def _loss(self) -> float:
+        return float(next(metric for metric in self.model.metrics if metric.name == "loss").result())
+
+    def _check(self, loss):
+        if math.isfinite(loss):
+            self.finite_until = self.steps
+            return
+        rate = float(self.model.optimizer.learning_rate)
+        raise InputError(
+            f"learning_rate: the loss became {loss} in epoch {self.epoch + 1}, step {self.finite_until + 1} to "
+            f"{self.steps}, with learning_rate={rate:g}; remove the run folder and try a smaller one"
+        )
 
     def on_epoch_end(self, epoch, logs=None):
+        self._check(logs["loss"])
         # a loss clipped to a finite number can hide weights that are not
         for variable in (*self.model.variables, *self.model.optimizer.variables):
             values = variable.numpy()

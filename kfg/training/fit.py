@@ -6,6 +6,7 @@ import sys
 
 import keras
 
+from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN, write_history
@@ -24,7 +25,10 @@ def compile_classifier(model, *, optimizer, loss=None, jit_compile: bool = False
         optimizer: Keras optimizer object, of this model only.
         loss: Keras loss; default cross-entropy on int labels.
         jit_compile: XLA; 5 times slower than oneDNN on a CPU, but for nets without convolutions.
+    Raises:
+        InputError: Keras settings that kfg does not work with.
     """
+    keras_settings.check()
     model.compile(
         optimizer=optimizer,
         loss=loss or keras.losses.SparseCategoricalCrossentropy(),
