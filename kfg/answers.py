@@ -45,7 +45,7 @@ def images(paths: Iterable) -> list[pathlib.Path]:
             files of one name, a name that is not UTF-8 (JSON could not carry it).
     """
     found = []
-    for path in map(pathlib.Path, paths):
+    for path in listed(paths):
         if (path / "train").is_dir() and (path / "test").is_dir():
             found += contest.images_to_answer(path)
         else:

@@ -25,7 +25,7 @@ from kfg.data import decode as decoding
 from kfg.data import graph
 from kfg.data.pipeline import resize
 from kfg.errors import InputError
-from kfg.files import read_json, write_json
+from kfg.files import listed, local, read_json, write_json
 from kfg.models import folding, saved
 
 CLASSES_FILE = "classes.json"
@@ -156,8 +156,15 @@ class Classifier:
         self.serve, self.classes, self.image_size = serve, tuple(classes), tuple(image_size)
 
     def predict(self, paths, *, batch_size: int = 32) -> Iterator[Answer]:
-        """Classify image files in order; a bad file gives an Answer with `error`, the others go on."""
-        paths = [str(path) for path in paths]
+        """Classify image files in order; a bad file gives an Answer with `error`, the others go on.
+
+        Args:
+            paths: of image files; a single path is one of them.
+            batch_size: images at once.
+        Raises:
+            InputError: something that is no path.
+        """
+        paths = [str(path) for path in listed(paths)]
         chunks = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             read = [[pool.submit(self._read, path) for path in chunk] for chunk in chunks[:1]]
@@ -195,7 +202,7 @@ def load(path) -> Classifier:
     Raises:
         InputError: there is none, it is damaged, or its classes are not those listed beside it.
     """
-    path = pathlib.Path(path)
+    path = local(path)
     if path.name == MODEL_FILE and path.is_file():
         return _load_keras(path)
     for folder in (path / "export", path):
@@ -231,7 +238,7 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
     Raises:
         InputError: there is none, only an export, which has no layers; it is damaged, or its classes do not fit.
     """
-    path = pathlib.Path(path)
+    path = local(path)
     if (path / "saved_model.pb").is_file():
         beside = path.parent / MODEL_FILE
         raise InputError(f"{path}: an export has no layers, the Keras model is needed: {beside}")

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import time
 
 from kfg.errors import InputError
@@ -18,6 +19,7 @@ except ImportError:  # Windows: what needs no lock works there
 
 logger = logging.getLogger(__name__)
 
+ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 IDLE = 3 * 3600  # seconds after which a half-written file is taken for a dead process's, if this machine has none
 
 
@@ -116,6 +118,31 @@ def locked(file) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def listed(paths) -> list[pathlib.Path]:
+    """Return paths as a list; a single one, as text or as a Path, is a list of one and not of its letters.
+
+    Raises:
+        InputError: not paths, or an address of the net, shown as it was given.
+    Example:
+        >>> [str(path) for path in listed("a.jpg") + listed(["b.jpg", pathlib.Path("c.jpg")])]
+        ['a.jpg', 'b.jpg', 'c.jpg']
+    """
+    return [local(path) for path in ([paths] if isinstance(paths, (str, bytes, os.PathLike)) else paths)]
+
+
+def local(path) -> pathlib.Path:
+    """Return a Path of this machine.
+
+    Raises:
+        InputError: not a path, or an address of the net: as a Path, "https://host/x" would read "https:/host/x".
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"{path!r}: expected a path, got {type(path).__name__}")
+    if isinstance(path, str) and ADDRESS.match(path):
+        raise InputError(f"{path}: an address of the net, but kfg reads folders and files; download it first")
+    return pathlib.Path(path)
 
 
 def digest(path, *, algorithm: str = "sha256") -> str:

@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import re
 import sys
 
 from kfg import quiet
 from kfg.errors import InputError
+from kfg.files import ADDRESS, local
 
-ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # in the order of their file descriptors 0, 1, 2
 
 
@@ -73,7 +72,7 @@ def refuse_addresses(words, *, but=()) -> None:
         else:
             value = word
         if option not in but and ADDRESS.match(value):
-            raise InputError(f"{value}: an address of the net, but kfg reads folders and files; download it first")
+            local(value)  # which refuses it
         if not word.startswith("--") or "=" in word:
             option = ""
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 
 import keras
 
@@ -16,11 +17,12 @@ from kfg.evaluation import predict
 from kfg.files import read_json, sweep, write_json, write_text
 from kfg.models import freezing
 from kfg.recipes import _exporting as exporting
-from kfg.recipes import _precision
+from kfg.recipes import _precision, _unfinished
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
+from kfg.recipes._options import OF_RECIPES, difference
 from kfg.tracking import logs
-from kfg.training import checkpoint, fit, precision
+from kfg.training import fit, precision
 
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
 SAME_IMAGES = (
@@ -45,6 +47,7 @@ class Job:
         note: what a reader of the report must know about the row.
         max_params: parameters a model may have, all counted; None for any number.
         track: keys of kfg.tracking.logs.LOGS; what is logged decides no result, so it is not in config.json.
+        options: setting -> option of the program that was called, for commands that messages suggest.
     """
 
     recipe: str
@@ -60,6 +63,7 @@ class Job:
     note: str = ""
     max_params: int | None = None
     track: tuple[str, ...] = ()
+    options: Mapping = dataclasses.field(default_factory=lambda: OF_RECIPES)
 
     def __post_init__(self):
         self.forget()
@@ -70,6 +74,7 @@ class Job:
         self.model = None
         self.fitted = None  # the model that is being fitted: `model`, or a part of it
         self.build = self.optimizer = self.loss = None
+        self.begun = False  # whether anything was trained
 
     @property
     def workdir(self) -> pathlib.Path:
@@ -97,7 +102,7 @@ class Job:
             checkpoints = list(self.workdir.rglob("checkpoint"))  # a head's lies deeper
             begun = bool(checkpoints) or self.finished()
             if different and begun:
-                what, way_on = _difference(found, wanted, different[0])
+                what, way_on = difference(found, wanted, different[0], self.options)
                 raise InputError(
                     f"{self.workdir}: holds a run with another {what}; give another --out{way_on}, or remove it"
                 )
@@ -198,18 +203,20 @@ class Job:
 
     def training_begins(self) -> None:
         """Called before each fit, when images and features are at hand: from here on time is a trial's own."""
+        self.begun = True
 
-    def keep_interrupted(self) -> bool:
-        """After Ctrl-C: leave a model.keras with the last finished epoch's weights; say whether there was one."""
-        state = checkpoint.read(self.workdir / "checkpoint" / "last.npz")
-        if state is None or self.fitted is None or self.finished():
-            return False
-        checkpoint.restore(self.fitted, state)
-        self.fitted.optimizer.finalize_variable_values(self.fitted.trainable_variables)  # averages, where kept
-        exporting.save_keras(self._float32_model(), read_json(self.workdir / "classes.json"), self.workdir)
-        return True
+    def withdraw(self) -> None:
+        """Remove what `open` and `split` wrote, if the run ended before it trained anything."""
+        if not self.begun:
+            _unfinished.withdraw(self.workdir, out=self.out)
 
-    def _float32_model(self):
+    def keep_interrupted(self) -> str:
+        """After Ctrl-C: leave a model.keras with the weights of the last finished epoch; say what it holds, or ""."""
+        if self.fitted is None or self.finished():
+            return ""
+        return _unfinished.keep(self)
+
+    def float32_model(self):
         """Return the model computing in float32, so that an export answers alike on every machine."""
         with precision.scope("float32"):
             model = self.build()
@@ -225,7 +232,7 @@ class Job:
                 name -> {"value", "low", "high"}, are recorded beside the usual ones.
         """
         self._count_parameters()
-        model = self.model = self._float32_model()  # what `examine` asks is what is reported
+        model = self.model = self.float32_model()  # what `examine` asks is what is reported
         exporting.save_keras(model, index.classes, self.workdir)
         parts = {part: index.where(part) for part in PARTS}
         answers = {}
@@ -243,13 +250,3 @@ class Job:
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
             extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
         )  # fmt: skip
-
-
-def _difference(found, wanted, key) -> tuple[str, str]:
-    """Return what differs, and how to go on where `--set` can give what there was: defaults change with versions."""
-    before, now, of_config = found.get(key), wanted[key], key == "config"
-    if isinstance(before, dict) and isinstance(now, dict):
-        key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
-        before, now = before.get(key), now.get(key)
-    way_on = f", go on with --set {key}={before}" if of_config and isinstance(before, (str, int, float)) else ""
-    return f"{key} ({before}, now {now})", way_on

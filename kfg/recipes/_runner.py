@@ -11,7 +11,7 @@ import sys
 from kfg import ledger, program
 from kfg.errors import InputError
 from kfg.recipes import _init_from
-from kfg.recipes._options import assigned, epochs, replaced, seeds
+from kfg.recipes._options import OF_RECIPES, assigned, epochs, replaced, seeds
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -75,12 +75,16 @@ def parser(recipe) -> argparse.ArgumentParser:
         "--cache", type=pathlib.Path, help="folder for decoded images too many for memory (default: OUT/cache)"
     )
     p.add_argument(
-        "--memory-budget", type=float, default=2.0, metavar="GB", help="decoded images kept in memory (default: 2)"
+        "--memory-budget",
+        type=float,
+        default=2.0,
+        metavar="GB",
+        help="decoded images kept in memory, all sizes together (default: 2)",
     )
     return p
 
 
-def main(recipe, argv=None, *, known=()) -> int:
+def main(recipe, argv=None, *, known=(), options=OF_RECIPES) -> int:
     """Run a recipe from the command line; return the exit code.
 
     0 all runs finished, 2 wrong input (one line on stderr), 130 interrupted with Ctrl-C.
@@ -89,17 +93,18 @@ def main(recipe, argv=None, *, known=()) -> int:
         recipe: its module.
         argv: words of the command line; default the process's own.
         known: fingerprints of the images that an audit has read just before.
+        options: of Job, where another program than the recipe's own was called.
     """
-    return program.run(lambda: _answered(recipe, sys.argv[1:] if argv is None else argv, known))
+    return program.run(lambda: _answered(recipe, sys.argv[1:] if argv is None else argv, known, options))
 
 
-def _answered(recipe, words, known) -> int:
+def _answered(recipe, words, known, options) -> int:
     program.refuse_addresses(words)
     args = parser(recipe).parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current, results, runs = [], [], []
     try:
-        for job in jobs(recipe, args, known=known):
+        for job in jobs(recipe, args, known=known, options=options):
             current[:] = [job]
             results.append(run_one(recipe, job))
             runs.append(job.workdir)
@@ -122,7 +127,7 @@ def _answered(recipe, words, known) -> int:
     return 0
 
 
-def jobs(recipe, args, *, known=()):
+def jobs(recipe, args, *, known=(), options=OF_RECIPES):
     """Yield the Jobs of a command, each after those it depends on."""
     from kfg.tracking import logs
 
@@ -133,23 +138,24 @@ def jobs(recipe, args, *, known=()):
         raise InputError(f"--folds: at least 1, got {args.folds}")
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
-    check_writable("--out", args.out)
     from kfg.models.freezing import parse_count
+    from kfg.recipes import _data, _weights
+    from kfg.recipes._job import Job
     from kfg.training.precision import CHOICES
+
+    _weights.check_names(row.config for row in rows.values())
+    check_writable("--out", args.out)
 
     max_params = None if args.max_params is None else parse_count(args.max_params)
     if args.precision not in CHOICES:
         raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
-    from kfg.recipes import _data, _weights
-    from kfg.recipes._job import Job
-
     data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget, known=known)
 
     made = [
         Job(
             recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
             data=data, out=args.out, precision=args.precision, resume=args.resume,
-            note=rows[name].note, max_params=max_params, track=track,
+            note=rows[name].note, max_params=max_params, track=track, options=options,
         )
         for seed in seed_numbers
         for fold in (range(args.folds) if args.folds > 1 else [None])
@@ -191,7 +197,11 @@ def tell_spread(results) -> None:
 def _run_unfinished(recipe, job) -> None:
     fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
     print(f"== {job.recipe} {job.row}, seed {job.seed}{fold}", flush=True)
-    result = recipe.run(job.config, job)
+    try:
+        result = recipe.run(job.config, job)
+    except InputError:
+        job.withdraw()
+        raise
     top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
     print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
     print(f"report: {job.workdir / 'report.html'}", flush=True)

@@ -76,7 +76,7 @@ class TrialJob(Job):
         batches = pipeline.evaluation_batches(
             pipeline.Chosen(images, val), index.labels[val], batch_size=batch_size
         )  # fmt: skip
-        model = self.model if self.precision == "float32" else self._float32_model()  # as a finished run answers
+        model = self.model if self.precision == "float32" else self.float32_model()  # as a finished run answers
         answers = predict.predict(model, batches, index=index.take(val))
         predict.check(answers)
         matrix = confusion.confusion_matrix(answers.labels, answers.predicted, len(index.classes))

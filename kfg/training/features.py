@@ -13,20 +13,19 @@ import os
 import pathlib
 import re
 import time
-import weakref
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kfg.augment import draws
+from kfg.data import stores
 from kfg.errors import InputError
 from kfg.files import exclusive, read_json, write_json
 
-VERSION = 2  # of the files' meaning; another one makes other files
+VERSION = 3  # of the files' meaning; another one makes other files
 BATCH = 64  # images per forward pass
 RATE_BATCHES = 3  # timed
-HASHES = weakref.WeakKeyDictionary()  # store -> its hash
 VIEW = 0x76696577  # purpose of the draws that pick a view
 
 
@@ -57,6 +56,10 @@ class AnyView:
     def __init__(self, views: np.ndarray):
         self.views = views
 
+    def made_from(self) -> dict:
+        """Return what decides which features are shown, for a checkpoint; theirs differ a little between machines."""
+        return {"kind": "AnyView", "shape": list(self.views.shape)}
+
     def apply(self, batch, labels, *, seed: int, epoch: int, positions) -> np.ndarray:
         positions = np.asarray(positions)
         drawn = draws.uniforms(draws.derived_seed(seed, VIEW), epoch=epoch, positions=positions, count=1)[:, 0]
@@ -70,7 +73,8 @@ def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None,
 
     Args:
         trunk: Keras model, images in [0, 255] (B, H, W, 3) -> float32 (B, ...); called in inference mode.
-        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images; their pixels are hashed, not their names.
+        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images; what they hold names the file, see
+            `stores.digest`.
         labels: int (N,), for policies that differ by class.
         cache_dir: folder of the files.
         views: default the images themselves.
@@ -126,19 +130,8 @@ def cache_key(trunk, images, views: Views | None, labels=None) -> str:
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     if views is not None and labels is not None:
         digest.update(np.asarray(labels, np.int32).tobytes())
-    digest.update(pixels_hash(images))
+    digest.update(stores.digest(images))
     return digest.hexdigest()[:32]
-
-
-def pixels_hash(images) -> bytes:
-    """Return a hash of all pixels of a store, read once for as long as the store lives."""
-    if images not in HASHES:
-        digest = hashlib.sha256()
-        for start in range(0, len(images), BATCH):
-            positions = np.arange(start, min(start + BATCH, len(images)))
-            digest.update(np.ascontiguousarray(images.gather(positions)).data)
-        HASHES[images] = digest.digest()
-    return HASHES[images]
 
 
 def weights_hash(model) -> str:

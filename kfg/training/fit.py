@@ -11,6 +11,7 @@ from kfg.errors import InputError
 from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN, write_history
 from kfg.training.losses import Accuracy
+from kfg.training.made_from import MadeFrom, of_model
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ def train(
 
     Args:
         model: compiled Keras model.
-        batches: function first_epoch -> dataset of the training batches of that and all later epochs.
+        batches: function first_epoch -> dataset of the training batches of that and all later epochs. What
+            `pipeline.training_batches` returns says what it is made from; a resumed run must go on with the same.
         val_batches: dataset that plateau, early stopping and `keep_best` look at; never the test set.
         workdir: folder for history.csv and checkpoint/last.npz.
         epochs: int >= 1, at most.
@@ -79,24 +81,33 @@ def train(
     Returns:
         The rows of history.csv, a dict per epoch.
     Raises:
-        InputError: the loss became NaN; a damaged or foreign checkpoint, none at `start_from`; a full disk; an unknown
-            monitor.
+        InputError: the loss became NaN; a damaged or foreign checkpoint, one of a training that was made from something
+            else, none at `start_from`; a full disk; an unknown monitor.
     """
     if monitor not in MONITORS:
         raise InputError(f"monitor: {monitor!r} is none of {', '.join(MONITORS)}")
     workdir = pathlib.Path(workdir)
-    last = workdir / "checkpoint" / "last.npz"
+    last = workdir / checkpoint.LAST
     history = History(workdir / "history.csv")
     rate = _schedule(model, schedule, monitor=monitor, epochs=epochs, steps_per_epoch=steps_per_epoch)
-    companions = [*rate, *_best(monitor, stop_patience or (epochs if keep_best else None)), history]
+    patience = stop_patience or (epochs if keep_best else None)
+    settings = {
+        **of_model(model), "schedule": schedule and schedule.made_from(epochs), "steps_per_epoch": steps_per_epoch,
+        "monitor": monitor, "stop_patience": stop_patience, "keep_best": keep_best,
+    }  # fmt: skip
     state = checkpoint.read(last) if resume else None
     first_epoch = _begin(model, state, start_from)
+    data = batches(first_epoch)
+    made_from = MadeFrom({"batches": getattr(data, "made_from", dict)(), **settings})
+    if state is not None:
+        made_from.check(state)
+    companions = [*rate, *_best(monitor, patience), history, made_from]
     if first_epoch >= epochs or _had_stopped(state):
         return _finished(model, state, history.path)
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
     model.fit(
-        batches(first_epoch),
+        data,
         validation_data=val_batches,
         initial_epoch=first_epoch,
         epochs=epochs,
