@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from kfg.data import contest
 from kfg.data.listing import images_below, printable
 from kfg.errors import InputError
-from kfg.files import whole, write_json
+from kfg.files import listed, whole, write_json
 
 COLUMNS = ("file", "id", "probability")
 

@@ -38,7 +38,7 @@ class MadeFrom(keras.callbacks.Callback):
         found = first_difference(before, self.settings)
         if found is not None:
             name, old, new = found
-            values = "" if SECRET.fullmatch(str(old)) else f" ({old}, now {new})"
+            values = "" if any(SECRET.fullmatch(str(value)) for value in (old, new)) else f" ({old}, now {new})"
             raise InputError(
                 f"{state['path']}: this training was begun with another setting of {name}{values}; go on with what it "
                 "was begun with, or begin anew in another folder"
