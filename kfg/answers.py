@@ -70,7 +70,7 @@ def answer(classifier, paths: Sequence) -> Answers:
         InputError: classes whose ids are alike, or not one image that can be read.
     """
     id_of = dict(zip(classifier.classes, contest.ids(classifier.classes), strict=True))
-    answered, unread = {}, []
+    answered, unread, paths = {}, [], listed(paths)
     for path, given in zip(paths, classifier.predict(paths), strict=True):
         if given.error:
             unread.append(given.error)

@@ -1,6 +1,7 @@
 import errno
 import io
 import json
+import pathlib
 import zipfile
 
 import keras
@@ -150,6 +151,24 @@ def test_the_classifier_goes_on_after_a_bad_file(exported, tmp_path):
     answers = list(export.load(exported).predict(sorted(tmp_path.iterdir()), batch_size=2))
     assert [answer.top(1)[0][0] if not answer.error else "error" for answer in answers] == ["red", "error", "green"]
     assert "b.png" in answers[1].error
+
+
+@pytest.mark.parametrize("kind", [str, pathlib.Path, lambda path: [path], lambda path: iter((str(path),))])
+def test_a_single_path_is_one_image_and_not_its_letters(exported, tmp_path, kind):
+    picture((0, 200, 0)).save(tmp_path / "a.png")
+    (answer,) = export.load(exported).predict(kind(tmp_path / "a.png"))
+    assert (answer.path, answer.top(1)[0][0]) == (str(tmp_path / "a.png"), "green")
+
+
+@pytest.mark.parametrize("paths, said", [
+    ("https://host/a.png", "https://host/a.png: an address of the net"), (b"a.png", "b'a.png': expected a path"),
+    ([3], "3: expected a path, got int"), (["a.png", None], "None: expected a path"),
+])  # fmt: skip
+def test_what_is_no_path_is_refused_as_it_was_given(exported, paths, said):
+    with pytest.raises(InputError, match=said):
+        list(export.load(exported).predict(paths))
+    with pytest.raises(InputError, match="s3://bucket/run: an address"):
+        export.load("s3://bucket/run")
 
 
 def test_any_format_and_a_rotated_photograph_are_classified(exported, tmp_path):

@@ -33,8 +33,8 @@ def store(count=150, seed=1):
 class Counting:
     """A store that counts how many images of it were read after hashing."""
 
-    def __init__(self, images):
-        self.images, self.shape, self.reads = images, images.shape, 0
+    def __init__(self, images, key=None):
+        self.images, self.shape, self.key, self.reads = images, images.shape, key, 0
 
     def __len__(self):
         return len(self.images)
@@ -50,13 +50,33 @@ def test_features_are_the_trunks_answers_and_computed_once(tmp_path):
     np.testing.assert_allclose(first, trunk.predict(store().array, verbose=0), atol=1e-6)
     assert images.reads == 300  # once for the hash, once for the trunk
     again = features.cached(trunk, images, cache_dir=tmp_path)
-    assert images.reads == 300  # neither: a store's pixels are hashed once
+    assert images.reads == 450  # the hash alone: pixels that have no key may have changed
     same = Counting(store())
     np.testing.assert_array_equal(first, features.cached(trunk, same, cache_dir=tmp_path))
     assert same.reads == 150
     np.testing.assert_array_equal(first, again)
     assert isinstance(again, np.memmap)
     assert not again.flags.writeable
+
+
+def test_images_whose_key_names_their_pixels_are_not_read_for_a_hash(tmp_path):
+    images = Counting(store(), key="the files' digests")
+    features.cached(make_trunk(), images, cache_dir=tmp_path)
+    assert features.ready(make_trunk(), images, cache_dir=tmp_path)
+    assert images.reads == 150  # for the trunk
+    some = pipeline.Chosen(images, np.arange(3))
+    assert not features.ready(make_trunk(), some, cache_dir=tmp_path)
+    assert features.cache_key(make_trunk(), some, None) != features.cache_key(make_trunk(), images, None)
+    assert images.reads == 150
+
+
+def test_pixels_that_change_in_place_have_other_features(tmp_path):
+    trunk, images = make_trunk(), store()
+    before = np.array(features.cached(trunk, images, cache_dir=tmp_path))
+    images.array[149] = 255 - images.array[149]
+    after = features.cached(trunk, images, cache_dir=tmp_path)
+    assert np.abs(before[149] - after[149]).max() > 1e-3
+    np.testing.assert_array_equal(before[:149], after[:149])
 
 
 def test_another_weight_pixel_setting_or_view_is_another_file(tmp_path):
