@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-from kfg import quiet
+from kfg import program, quiet
 from kfg.errors import InputError
 
 RUNS = pathlib.Path("runs")  # where runs go unless another folder is given
@@ -127,7 +127,7 @@ def predict(args) -> int:
     rows = []
     for answer in classifier.predict(files):
         if answer.error:
-            print(f"error: {answer.error}", file=sys.stderr)
+            program.say(f"error: {answer.error}")
             failed += 1
             continue
         best = answer.top(args.top)
@@ -150,7 +150,7 @@ def answer(args) -> int:
     given = answers.answer(export.load(args.model), files)
     answers.write(given, args.out, group=args.group, table=args.csv)
     for line in given.unread:
-        print(f"error: {line}", file=sys.stderr)
+        program.say(f"error: {line}")
     print(f"{args.out}: {len(given.images):,} of {len(files):,} images answered")
     return 1 if given.unread else 0
 
@@ -219,7 +219,7 @@ def compare(args) -> int:
 
 def _say(lines):
     for line in lines:
-        print(line, file=sys.stderr)
+        program.say(line)
 
 
 def _size(text):

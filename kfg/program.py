@@ -1,6 +1,7 @@
 """What every program of kfg does at its beginning and at its end; a library that imports kfg never comes here."""
 
 import contextlib
+import io
 import os
 import sys
 
@@ -30,14 +31,24 @@ def run(work) -> int:
         work: function () -> exit code; an InputError from it means 2.
     """
     open_missing_streams()
-    with _any_character(sys.stdout), _any_character(sys.stderr):
+    code, ended = 2, None
+    with _checked_stdout() as failure, _any_character(sys.stderr):
         try:
             code = _attempted(work)
-        except SystemExit:  # argparse: --help, --version and wrong options
-            if _stdout_written():
+        except OSError as error:
+            if error is not failure():
                 raise
-            return 2
-        return code if _stdout_written() else code or 2
+        except SystemExit as error:  # argparse: --help, --version and wrong options
+            ended = error
+    error = failure()
+    if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `kfg predict ... | head`
+        return 0
+    if error is not None:
+        say(f"error: standard output: {error.strerror}")
+        return 2
+    if ended is not None:
+        raise ended
+    return code
 
 
 def _attempted(work) -> int:
@@ -46,13 +57,47 @@ def _attempted(work) -> int:
     except InputError as error:
         say(f"error: {error}")
         return 2
-    except BrokenPipeError:  # the reader has seen enough, as in `kfg predict ... | head`
-        _silence(sys.stdout)
-        return 0
-    except OSError:
-        if not output_failed():
+
+
+class _Output(io.FileIO):
+    """A file that remembers its first failure, and from then on takes what it is given to nowhere.
+
+    So the interpreter's last flush does not fail as well.
+    """
+
+    failure = None
+
+    def write(self, data):
+        if self.failure is not None:
+            return len(data)
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.failure = error
             raise
-        return 2  # `run` says it
+
+
+@contextlib.contextmanager
+def _checked_stdout():
+    """Put a stream in place of sys.stdout that tells of its failure, and shows any character; yield what tells it."""
+    before = sys.stdout
+    try:
+        before.flush()
+        number = before.fileno()
+    except (OSError, AttributeError):  # a stream of Python's own, as in a notebook or a test
+        with _any_character(before):
+            yield lambda: None
+        return
+    raw = _Output(number, "w", closefd=False)
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=before.encoding, errors="backslashreplace", line_buffering=raw.isatty()
+    )
+    try:
+        yield lambda: raw.failure
+    finally:
+        with contextlib.suppress(OSError):  # kept in raw.failure
+            sys.stdout.flush()
+        sys.stdout = before
 
 
 def refuse_addresses(words, *, but=()) -> None:
@@ -77,42 +122,16 @@ def refuse_addresses(words, *, but=()) -> None:
             option = ""
 
 
-def output_failed() -> bool:
-    """Return whether standard output or standard error refuse what is written to them, as on a full device."""
-    return any(_failure(stream) is not None for stream in (sys.stdout, sys.stderr))
+def stdout_failed() -> bool:
+    """Return whether standard output has refused what was written to it, as a full device does."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return isinstance(raw, _Output) and raw.failure is not None
 
 
 def say(line: str) -> None:
     """Print a line on standard error; where that is full or closed, the exit code has to do."""
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
-
-
-def _stdout_written() -> bool:
-    """Write out what is buffered; if that cannot be done, say so in a line instead of in the interpreter's words."""
-    error = _failure(sys.stdout)
-    if error is None:
-        return True
-    _silence(sys.stdout)
-    if isinstance(error, BrokenPipeError):
-        return True
-    say(f"error: standard output: {error.strerror}")
-    return False
-
-
-def _failure(stream) -> OSError | None:
-    try:
-        stream.flush()
-    except OSError as error:
-        return error
-    return None
-
-
-def _silence(stream) -> None:
-    """Send what a stream still holds to nowhere, so that the interpreter's last flush does not fail as well."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
 
 
 def open_missing_streams() -> None:

@@ -38,7 +38,7 @@ def kfg(*words, shell="", module="kfg", **environment):
     """Run a program in a process of its own, its streams redirected as a shell would."""
     line = f'"{sys.executable}" -m {module} "$@" {shell}'
     return subprocess.run(
-        ["bash", "-c", line, "kfg", *map(str, words)], capture_output=True, text=True,
+        ["bash", "-c", line, "kfg", *map(str, words)], capture_output=True, text=True, errors="replace",
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **environment},
     )  # fmt: skip
 

@@ -114,7 +114,7 @@ def _answered(recipe, words, known, options) -> int:
         if hasattr(recipe, "summarise"):
             recipe.summarise(args.out, runs)
     except OSError as error:
-        if error.errno not in MACHINE_ERRORS or program.output_failed():
+        if error.errno not in MACHINE_ERRORS or program.stdout_failed():
             raise
         program.say(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume")
         return 2

@@ -74,7 +74,7 @@ def _answered(words, spaces) -> int:
             return show(args.show)
         return search(args, spaces)
     except OSError as error:
-        if error.errno not in MACHINE_ERRORS or program.output_failed():
+        if error.errno not in MACHINE_ERRORS or program.stdout_failed():
             raise
         program.say(f"error: {error.filename or args.out}: {error.strerror}; the same command goes on")
         return 2
