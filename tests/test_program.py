@@ -190,7 +190,7 @@ def test_a_program_sets_the_users_keras_settings_aside(home, environment, homes)
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     kept = sorted(name for name in environment if name.startswith("KERAS_"))
     assert ended.stdout.splitlines() == [PLAIN, str(kept)], ended.stderr
-    assert not (homes / "nowhere").exists()  # Keras would have made it
+    assert not (homes / "nowhere" / ".keras").exists()  # Keras would have made it
 
 
 def test_a_library_that_set_keras_otherwise_is_told_what_to_change(monkeypatch):

@@ -31,7 +31,7 @@ def test_chosen_records_keep_the_dtype_of_their_store_through_to_the_batches():
     ((batch, _),) = pipeline.evaluation_batches(chosen, [0, 1], batch_size=2)
     np.testing.assert_array_equal(batch, FLOATS[[2, 0]])
     more = Chosen(Images(FLOATS), [1], FLOATS[:1] * 2)
-    np.testing.assert_array_equal(more.gather([1, 0]), [[-2.4, 511.0], [0.25, 3.0]])
+    np.testing.assert_array_equal(more.gather([1, 0]), np.float32([[-2.4, 511.0], [0.25, 3.0]]))
 
 
 def test_a_file_keeps_the_dtype_of_what_was_moved_into_it(tmp_path):
