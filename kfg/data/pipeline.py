@@ -12,6 +12,7 @@ import os
 import pathlib
 
 import numpy as np
+import PIL
 import tensorflow as tf
 
 from kfg.data import sampling as sampling_module
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; more goes to disk
+METHOD = "bilinear-antialias-2"  # of `decode` and `resize`; where they give other pixels, another one
 CHUNK = 256  # images decoded before they are stored
 
 
@@ -144,10 +146,12 @@ def _decoded_chunks(index, image_size, progress):
 
 
 def _cache_key(index, image_size) -> str:
-    key = hashlib.sha256(repr(("bilinear-antialias-1", image_size)).encode())
+    """Return a name of decoded images: what the files hold, a hyphen, how they are decoded and resized."""
+    files = hashlib.sha256()
     for path, digest in zip(index.full_paths(), index.sha256, strict=True):
-        key.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
-    return key.hexdigest()[:32]
+        files.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
+    how = hashlib.sha256(repr((METHOD, image_size, PIL.__version__, tf.__version__)).encode())
+    return f"{files.hexdigest()[:32]}-{how.hexdigest()[:16]}"
 
 
 def steps(count: int, batch_size: int) -> int:

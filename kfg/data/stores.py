@@ -167,8 +167,10 @@ def contents(images) -> dict:
     """Return what tells the images of a training from others, without reading them."""
     store = getattr(images, "store", images)
     positions = getattr(images, "positions", None)
+    key = getattr(store, "key", None)
+    files = key and key.partition("-")[0]  # not how they were decoded: the packages may change in a long run
     return {
-        "shape": list(images.shape), "dtype": str(dtype_of(images)), "contents": getattr(store, "key", None),
+        "shape": list(images.shape), "dtype": str(dtype_of(images)), "files": files,
         "positions": None if positions is None else hashlib.sha256(positions.tobytes()).hexdigest(),
     }  # fmt: skip
 
