@@ -165,8 +165,10 @@ def dtype_of(store) -> np.dtype:
 
 def contents(images) -> dict:
     """Return what tells the images of a training from others, without reading them."""
-    store = getattr(images, "store", images)
-    positions = getattr(images, "positions", None)
+    store, positions = images, None
+    while hasattr(store, "store"):
+        positions = getattr(store, "positions", None) if positions is None else positions
+        store = store.store
     key = getattr(store, "key", None)
     files = key and key.partition("-")[0]  # not how they were decoded: the packages may change in a long run
     return {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kfg.augment.eightfold import Repeated
 from kfg.data import audit, folder, pipeline, stores
 from kfg.data.stores import Budget, Chosen, Images
 from kfg.errors import InputError
@@ -32,6 +33,12 @@ def test_chosen_records_keep_the_dtype_of_their_store_through_to_the_batches():
     np.testing.assert_array_equal(batch, FLOATS[[2, 0]])
     more = Chosen(Images(FLOATS), [1], FLOATS[:1] * 2)
     np.testing.assert_array_equal(more.gather([1, 0]), np.float32([[-2.4, 511.0], [0.25, 3.0]]))
+
+
+def test_repeated_records_keep_the_dtype_too():
+    repeated = Repeated(Chosen(Images(FLOATS), [1]))
+    ((batch, _),) = pipeline.evaluation_batches(repeated, [0] * 8, batch_size=8)
+    np.testing.assert_array_equal(batch, FLOATS[[1] * 8])
 
 
 def test_a_file_keeps_the_dtype_of_what_was_moved_into_it(tmp_path):
