@@ -18,7 +18,8 @@ from kfg.data.decode import decode
 from kfg.data.folder import Index
 from kfg.data.stores import Chosen, ImageFile, Images
 from kfg.errors import InputError
-from kfg.files import exclusive, sweep, whole
+from kfg.files import sweep, whole
+from kfg.locks import exclusive
 
 __all__ = ["Chosen", "ImageFile", "Images", "evaluation_batches", "load", "resize", "steps", "training_batches"]
 

@@ -168,14 +168,15 @@ def run_one(recipe, job) -> dict:
     from kfg.recipes._record import record
     from kfg.tracking import logs
 
-    job.open()
-    with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
-        if job.finished():
-            print(f"{job.workdir}: finished before, not repeated")
-        else:
-            _run_unfinished(recipe, job)
-        result = record(job)
-        job.logs.results(read_json(job.workdir / report.REPORT_FILE))
+    with job.owned():
+        job.open()
+        with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
+            if job.finished():
+                print(f"{job.workdir}: finished before, not repeated")
+            else:
+                _run_unfinished(recipe, job)
+            result = record(job)
+            job.logs.results(read_json(job.workdir / report.REPORT_FILE))
     return result
 
 

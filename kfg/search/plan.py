@@ -8,8 +8,9 @@ import pathlib
 
 import keras_tuner
 
+from kfg import locks
 from kfg.errors import InputError
-from kfg.files import locked, write_json
+from kfg.files import write_json
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._options import replaced, tuples
 from kfg.recipes.spaces import Space
@@ -186,12 +187,5 @@ def _difference(key, before, now) -> str:
 @contextlib.contextmanager
 def held(folder: pathlib.Path, *, refusal="another search is running there; --show prints it"):
     """Keep other processes that ask for the folder out of it until this one ends, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "w")  # noqa: SIM115 - held until the end
-    except OSError as error:
-        raise InputError(f"--out {folder}: {error.strerror}") from error
-    with file:
-        if not locked(file):
-            raise InputError(f"--out {folder}: {refusal}")
+    with locks.exclusive(folder / ".lock", refusal=f"--out {folder}: {refusal}"):
         yield
