@@ -13,6 +13,7 @@ import os
 import pathlib
 from collections.abc import Iterable, Sequence
 
+from kfg import overwrite
 from kfg.data import contest
 from kfg.data.listing import images_below, printable
 from kfg.errors import InputError
@@ -86,13 +87,18 @@ def check_targets(out, table=None, *, group: str = "") -> None:
     """Look whether `write` can do its work, before the model does its own.
 
     Raises:
-        InputError: a target that is a folder or lies where nothing can be written, one target twice, a group
-            that is not UTF-8.
+        InputError: a target that is a folder, that is there and holds something else, or that lies where nothing can
+            be written; one target twice; a group that is not UTF-8.
     """
+    kinds = {
+        "--out": (out, lambda path: overwrite.is_json(path, ("images", "groupname")), "an answer file of kfg's"),
+        "--csv": (table, lambda path: overwrite.is_csv(path, COLUMNS), "a table of answers of kfg's"),
+    }
     targets = [pathlib.Path(path) for path in (out, table) if path is not None]
+    for option, (path, own, what) in kinds.items():
+        if path is not None:
+            overwrite.check_file(path, own, what=what, option=option)
     for path in targets:
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, a file is to be written")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

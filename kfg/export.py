@@ -29,7 +29,7 @@ from kfg.data.pipeline import resize
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
 from kfg.models import folding, saved
-from kfg.parity import Parity, ParityError, load_saved_model
+from kfg.parity import DIGESTS_FILE, Parity, ParityError, load_saved_model
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ CLASSES_FILE = "classes.json"
 MODEL_FILE = "model.keras"
 MARKS = ("saved_model.pb", CLASSES_FILE)  # what every export has; a folder without them is somebody else's
 FAILED_FILE = "parity_failed.json"  # in an export that must not be used
-PARTS = ("variables", "assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb", FAILED_FILE)
+PARTS = (DIGESTS_FILE, "variables", "assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb", FAILED_FILE)
 
 
 def failed_folder(path) -> pathlib.Path:
@@ -77,6 +77,7 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
             write_json(partial / FAILED_FILE, {"difference": str(found.serve), "allowed": found.allowed})
             overwrite.replace_folder(partial, failed, marks=MARKS, parts=PARTS)
             raise ParityError(found, failed)
+        write_json(partial / DIGESTS_FILE, parity.digests(partial, but=CLASSES_FILE))  # its classes are inside too
         overwrite.replace_folder(partial, path, marks=MARKS, parts=PARTS)
         if (failed / FAILED_FILE).is_file():  # of an earlier try
             shutil.rmtree(failed)
@@ -197,6 +198,7 @@ def load(path) -> Classifier:
 def _load_export(folder) -> Classifier:
     if (folder / FAILED_FILE).is_file():
         raise InputError(f"{folder}: this export failed its check: its answers are not its model's; use {MODEL_FILE}")
+    parity.check_digests(folder)
     try:
         loaded = load_saved_model(folder)
         classes = [name.decode() for name in loaded.class_names().numpy()]
@@ -230,7 +232,7 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
         raise InputError(f"{path}: no Keras model here (expected a run folder or a .keras file)")
     model = saved.load(path)
     listed = path.with_name(CLASSES_FILE)
-    classes = read_json(listed)
+    classes = read_json(listed, list)
     if len(classes) != model.output_shape[-1]:
         raise InputError(f"{listed}: {len(classes)} classes, the model has {model.output_shape[-1]}")
     with zipfile.ZipFile(path) as file:

@@ -8,12 +8,19 @@ import os
 import pathlib
 import secrets
 import shutil
+import struct
 import time
+import zipfile
+import zlib
 
 from kfg.errors import InputError
 
 IDLE = 3 * 3600  # seconds without a change after which something half written is taken for a dead process's
 LONGEST_NAME = 200  # bytes of a name that one beside it can repeat: systems end at 255
+RESTORE = "put back a whole copy, or remove it and run again the command that made it"
+KINDS = {dict: "a JSON object", list: "a JSON list"}
+# what reading a damaged zip archive raises: .npz and .keras files are such
+DAMAGED_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
 NO_RENAME = (errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -164,15 +171,35 @@ def write_json(path, value) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path):
-    """Read a JSON file.
+class Stored(dict):
+    """A JSON object of a file: a key that it lacks is damage, and told with the file's name."""
 
+    path = ""
+
+    def __missing__(self, key):
+        raise InputError(f"{self.path}: damaged, it has no {key!r}; {RESTORE}")
+
+
+def read_json(path, kind: type | None = None):
+    """Read a JSON file; its objects are Stored.
+
+    Args:
+        kind: dict or list, what the file must hold; None for anything.
     Raises:
-        InputError: missing, unreadable or not JSON.
+        InputError: missing, unreadable, not JSON or of another kind.
     """
+
+    def stored(pairs):
+        made = Stored(pairs)
+        made.path = path
+        return made
+
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"), object_hook=stored)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
+        raise InputError(f"{path}: damaged, not JSON ({error}); {RESTORE}") from error
+    if kind is not None and not isinstance(found, kind):
+        raise InputError(f"{path}: damaged, it does not hold {KINDS[kind]}; {RESTORE}")
+    return found

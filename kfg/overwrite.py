@@ -1,14 +1,59 @@
 """What kfg may overwrite: files and folders that it wrote itself. Anything else is refused, before any work is done."""
 
+import contextlib
+import errno
 import os
 import pathlib
+import re
 import shutil
+import tempfile
 from collections.abc import Callable, Collection
 
 from kfg import files
 from kfg.errors import InputError
 
+DEEPEST = 140  # characters of the longest path in a folder of runs, as of an export half written
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")  # what file managers leave in any folder that is looked at
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether Windows has another use for a file's name: a device, or a dot or blank that it drops at the end.
+
+    Example:
+        >>> [is_reserved(name) for name in ("aux", "NUL.txt", "com1", "a.", "a ", "console", "com10")]
+        [True, True, True, True, True, False, False]
+    """
+    return bool(re.fullmatch(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?|.*[. ]", name, re.IGNORECASE))
+
+
+def check_writable(option: str, folder) -> None:
+    """Make a folder and a file in it, as deep as a run's, and rename that; InputError, naming the option, if not.
+
+    Args:
+        option: of the command line that names the folder.
+        folder: to be written to.
+    """
+    folder = pathlib.Path(folder)
+    probe = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".kfg-", suffix="-" * (DEEPEST - 13), dir=folder)
+        os.close(handle)
+        probe = pathlib.Path(name)
+        renamed = probe.with_name(f"{probe.name[:-1]}=")
+        os.replace(probe, renamed)
+        probe = renamed
+    except OSError as error:
+        why = error.strerror or error
+        if error.errno in files.NO_RENAME:
+            why = f"its file system cannot rename files ({error.strerror}); give a folder on another one"
+        elif error.errno == errno.ENAMETOOLONG or (probe is None and folder.is_dir() and error.errno == errno.ENOENT):
+            why = f"this path leaves no room for the {DEEPEST} characters below it; give a shorter one"
+        raise InputError(f"{option} {folder}: {why}") from error
+    finally:
+        if probe is not None:
+            with contextlib.suppress(OSError):
+                probe.unlink()
 
 
 def check_folder(path, *, marks: Collection[str], parts: Collection[str]) -> None:
@@ -75,7 +120,7 @@ def check_file(path, own: Callable[[pathlib.Path], bool], *, what: str, option: 
     except OSError as error:
         raise InputError(f"{said}: {error.strerror}") from error
     if foreign:
-        raise InputError(f"{said}: this file is not {what} and would be lost; give another name, or remove it")
+        raise InputError(f"{said}: this file is there and is not {what}; give another name, or remove it")
 
 
 def is_csv(path, columns: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a SavedModel answers as the Keras model it was made from, and how TensorFlow is made to load one."""
+"""Whether a SavedModel is whole, whether it answers as the Keras model it was made from, and how it is loaded."""
 
 import dataclasses
 import pathlib
@@ -8,8 +8,11 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
+from kfg.errors import InputError
+from kfg.files import digest, read_json
 from kfg.training import precision
 
+DIGESTS_FILE = "digests.json"  # path in the folder -> SHA-256: TensorFlow does not notice a graph with a bit turned
 TOLERANCE = 1e-4  # largest difference of probabilities between the model and its export
 TF32_TOLERANCE = 1e-2  # the same where a GPU multiplies with 10 bits of mantissa: 1e-3 a product, summed over layers
 PATTERN = frozenset("*?[\\")  # characters that TensorFlow takes for a pattern in the path of a SavedModel's variables
@@ -80,3 +83,27 @@ def load_saved_model(folder):
         except OSError:  # Windows lets only some users make links
             shutil.copytree(folder, plain)
         return tf.saved_model.load(str(plain))
+
+
+def digests(folder: pathlib.Path, *, but: str) -> dict[str, str]:
+    """Return the digest of every file in a folder, by its path there; `but` is left out."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    found = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {name: digest(path) for name, path in found.items() if name != but}
+
+
+def check_digests(folder: pathlib.Path) -> None:
+    """Refuse an export of which a file is not what was written; those of earlier versions have no digests.
+
+    Raises:
+        InputError: such a file, or a missing one; the message names it.
+    """
+    if not (folder / DIGESTS_FILE).is_file():
+        return
+    for name, wanted in read_json(folder / DIGESTS_FILE, dict).items():
+        try:
+            whole = digest(folder / name) == wanted
+        except (OSError, ValueError) as error:  # a name with a zero byte, where the list itself is damaged
+            raise InputError(f"{folder}: not a whole kfg export ({name!r}: {error})") from error
+        if not whole:
+            raise InputError(f"{folder}: not a whole kfg export ({name} is damaged); put back a whole copy")

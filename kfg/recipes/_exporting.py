@@ -72,8 +72,8 @@ def told(check: dict) -> str:
     serve, of_files = check["serve"], check["serve_bytes"]
     if not check["passed"]:
         return (
-            f"export: FAILED its check; on {serve['images']} test images its probabilities differ from the model's by up "
-            f"to {serve['largest_difference']:.2g}, and {check['allowed_difference']:g} is allowed: it is kept in "
+            f"export: FAILED its check; on {serve['images']} test images its probabilities differ from the model's by "
+            f"up to {serve['largest_difference']:.2g}, and {check['allowed_difference']:g} is allowed: it is kept in "
             f"{FAILED}/ and not offered, {export.MODEL_FILE} is the model to use"
         )
     as_files = of_files["largest_difference"]

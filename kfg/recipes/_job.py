@@ -150,7 +150,7 @@ class Job:
     def _precision(self, build, optimizer, loss, batch_size):
         known = self.workdir / "env.json"
         if known.is_file():  # a resumed run keeps what it was begun with
-            found = read_json(known)
+            found = read_json(known, dict)
             return found["precision"], found["jit_compile"], found["images_per_second"]
         if self.precision != "auto":
             return self.precision, False, {}
@@ -176,7 +176,7 @@ class Job:
         """Put into env.json the model's parameters, and how many training changed: perhaps only a part's was fitted."""
         counts = {"total": self.model.count_params(), "trained": freezing.trainable_count(self.fitted)}
         path = self.workdir / "env.json"
-        write_json(path, {**read_json(path), "parameters": counts})
+        write_json(path, {**read_json(path, dict), "parameters": counts})
 
     def training_begins(self) -> None:
         """Called before each fit, when images and features are at hand: from here on time is a trial's own."""
@@ -188,7 +188,7 @@ class Job:
             return False
         checkpoint.restore(self.fitted, state)
         self.fitted.optimizer.finalize_variable_values(self.fitted.trainable_variables)  # averages, where kept
-        exporting.save_keras(self._float32_model(), read_json(self.workdir / "classes.json"), self.workdir)
+        exporting.save_keras(self._float32_model(), read_json(self.workdir / "classes.json", list), self.workdir)
         return True
 
     def _float32_model(self):

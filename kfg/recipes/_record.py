@@ -19,18 +19,18 @@ def record(job: Job) -> dict:
     Called for every finished run, new or not: a kill may have come between its report and its row.
     """
     settings = json.loads(json.dumps(job.settings()))
-    result, made = read_json(job.workdir / report.REPORT_FILE), read_json(job.workdir / "env.json")
-    classes = read_json(job.workdir / "classes.json")
+    result, made = (read_json(job.workdir / name, dict) for name in (report.REPORT_FILE, "env.json"))
+    classes = read_json(job.workdir / "classes.json", list)
     index = folder.read_split(job.workdir / "split.csv", job.data.index.root, classes=classes)
     history = job.workdir / "history.csv"
-    choices = read_json(job.workdir / "config.json").get("choices", {})
+    choices = read_json(job.workdir / "config.json", dict).get("choices", {})
     row = {
         "commit": made["commit"],
         **settings,
         "parts": {part: len(index.where(part)) for part in PARTS},
         "metrics": {**{name: result[name] for name in METRICS}, **result.get("figures", {})},
         "parameters": made.get("parameters"),  # none in folders of earlier versions
-        "export_difference": read_json(job.workdir / EXPORT_CHECK)["largest_difference"],
+        "export_difference": read_json(job.workdir / EXPORT_CHECK, dict)["largest_difference"],
         "epochs": callbacks.epochs(history),
         "seconds": round(callbacks.seconds(history), 1),
         "trained_in": precision.label(made["precision"], made["jit_compile"]),

@@ -34,7 +34,7 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
     wanted = json.loads(json.dumps(settings))
     path = workdir / CONFIG_FILE
     if path.is_file():
-        found = _config(path)
+        found = read_json(path, dict)
         different = [key for key in wanted if found.get(key) != wanted[key]]
         checkpoints = list(workdir.rglob("checkpoint"))  # a head's lies deeper
         begun = bool(checkpoints) or finished
@@ -52,13 +52,6 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
     else:
         _check_own(workdir)
     write_json(path, wanted)
-
-
-def _config(path) -> dict:
-    found = read_json(path)
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: damaged, it holds no settings; give another --out, or remove {path.parent}")
-    return found
 
 
 def _check_own(workdir) -> None:

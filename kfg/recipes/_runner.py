@@ -8,7 +8,7 @@ import math
 import pathlib
 import sys
 
-from kfg import ledger
+from kfg import ledger, overwrite
 from kfg.errors import InputError
 from kfg.recipes import _init_from
 from kfg.recipes._options import assigned, epochs, replaced, seeds
@@ -134,7 +134,7 @@ def jobs(recipe, args, *, known=()):
         raise InputError(f"--folds: at least 1, got {args.folds}")
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
-    check_writable("--out", args.out)
+    overwrite.check_writable("--out", args.out)
     from kfg.models.freezing import parse_count
     from kfg.training.precision import CHOICES
 
@@ -176,7 +176,7 @@ def run_one(recipe, job) -> dict:
             else:
                 _run_unfinished(recipe, job)
             result = record(job)
-            job.logs.results(read_json(job.workdir / report.REPORT_FILE))
+            job.logs.results(read_json(job.workdir / report.REPORT_FILE, dict))
     return result
 
 
@@ -252,14 +252,3 @@ def _bytes(gigabytes) -> int:
     if not 0 <= gigabytes < math.inf:  # refuses nan too
         raise InputError(f"--memory-budget: gigabytes from 0 up, got {gigabytes}")
     return int(gigabytes * 1e9)
-
-
-def check_writable(option: str, folder) -> None:
-    """Make a folder and a file in it; raise InputError, naming the option, if that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another process may probe the same folder
-    except OSError as error:
-        raise InputError(f"{option} {folder}: {error.strerror}") from error

@@ -141,8 +141,8 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
     Raises:
         InputError: a file that cannot be read, or classes.json unlike `classes`.
     """
-    saved = _json(run_dir / "classes.json")
-    if saved is not None and list(saved) != list(classes):
+    saved = _json(run_dir / "classes.json", list)
+    if saved is not None and saved != list(classes):
         raise InputError(f"{run_dir / 'classes.json'}: other classes, or another order, than the predictions have")
     history = None
     if (run_dir / "history.csv").is_file():
@@ -168,8 +168,8 @@ def part_counts(split: list[dict] | None) -> dict[str, int] | None:
     return {part: counts[part] for part in [*known, *sorted(set(counts) - set(PARTS))]}
 
 
-def _json(path):
-    return files.read_json(path) if path.is_file() else None
+def _json(path, kind=dict):
+    return files.read_json(path, kind) if path.is_file() else None
 
 
 def _split(path) -> list[dict] | None:
@@ -184,6 +184,9 @@ def _split(path) -> list[dict] | None:
     absent = {"path", "class", "part"} - set(reader.fieldnames or ())
     if absent:
         raise InputError(f"{path}: no column {sorted(absent)[0]!r}")
+    for line, row in enumerate(rows, start=2):
+        if None in (row["path"], row["class"], row["part"]):
+            raise InputError(f"{path}:{line}: damaged, this line ends early; {files.RESTORE}")
     return rows
 
 

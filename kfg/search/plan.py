@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 
 import keras_tuner
@@ -170,6 +171,11 @@ def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
                 what = _difference(key, found.get(key), wanted)
                 raise InputError(f"{folder}: holds a search with other {what}; give another --out or remove it")
         return
+    foreign = [name for name in table.WRITTEN if os.path.lexists(folder / name)]
+    if foreign:
+        raise InputError(
+            f"--out {folder}: holds {foreign[0]} but no {table.SETTINGS_FILE}, so it is no search's; give another"
+        )
     write_json(path, {"settings": settings, "data": data_name})
 
 
