@@ -19,7 +19,8 @@ from kfg.data.listing import images_below, printable
 from kfg.errors import InputError
 from kfg.files import whole, write_json
 
-COLUMNS = ("file", "id", "probability")
+COLUMNS = ("file", "id", "probability")  # of the table
+KEYS = ("images", "groupname")  # of the answer file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,14 +91,10 @@ def check_targets(out, table=None, *, group: str = "") -> None:
         InputError: a target that is a folder, that is there and holds something else, or that lies where nothing can
             be written; one target twice; a group that is not UTF-8.
     """
-    kinds = {
-        "--out": (out, lambda path: overwrite.is_json(path, ("images", "groupname")), "an answer file of kfg's"),
-        "--csv": (table, lambda path: overwrite.is_csv(path, COLUMNS), "a table of answers of kfg's"),
-    }
+    overwrite.check_file(out, lambda path: overwrite.is_json(path, KEYS), what="an answer file of kfg's")
+    if table is not None:
+        overwrite.check_file(table, lambda path: overwrite.is_csv(path, COLUMNS), what="a table of answers of kfg's")
     targets = [pathlib.Path(path) for path in (out, table) if path is not None]
-    for option, (path, own, what) in kinds.items():
-        if path is not None:
-            overwrite.check_file(path, own, what=what, option=option)
     for path in targets:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

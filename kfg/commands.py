@@ -28,7 +28,7 @@ def audit(args) -> int:
 
     if args.json:
         kept = ("images", "classes", "findings")
-        overwrite.check_file(args.json, lambda path: overwrite.is_json(path, kept), what="an audit's", option="--json")
+        overwrite.check_file(args.json, lambda path: overwrite.is_json(path, kept), what="an audit's")
     result = auditing.audit(args.folder, expect_size=_size(args.expect_size))
     print(auditing.table(result))
     if args.json:
@@ -42,9 +42,7 @@ def split(args) -> int:
     from kfg.data import audit as auditing
     from kfg.data import folder, listing, splits
 
-    overwrite.check_file(
-        args.out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's", option="--out"
-    )
+    overwrite.check_file(args.out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
     index = folder.scan(args.folder)
     _say_decided(index, chosen)

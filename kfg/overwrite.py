@@ -99,28 +99,27 @@ def replace_folder(partial, path, *, marks: Collection[str], parts: Collection[s
         shutil.rmtree(old)
 
 
-def check_file(path, own: Callable[[pathlib.Path], bool], *, what: str, option: str = "") -> None:
+def check_file(path, own: Callable[[pathlib.Path], bool], *, what: str) -> None:
     """Refuse to overwrite a file that is not of the kind kfg would write in its place.
 
     Args:
         path: of the file to write; one that is not there, or empty, may be written.
         own: function path -> whether kfg wrote the file, see `is_csv` and `is_json`.
         what: that is to be written, for the message.
-        option: of the command line that names it.
     Raises:
         InputError: somebody else's file, a folder, a device.
     """
-    path, said = pathlib.Path(path), f"{option} {path}".strip()
+    path = pathlib.Path(path)
     if path.is_dir():
-        raise InputError(f"{said}: is a folder, a file is to be written")
+        raise InputError(f"{path}: is a folder, a file is to be written")
     if path.exists() and not path.is_file():
-        raise InputError(f"{said}: is a device or a pipe, a file is to be written")
+        raise InputError(f"{path}: is a device or a pipe, a file is to be written")
     try:
         foreign = path.is_file() and path.stat().st_size > 0 and not own(path)
     except OSError as error:
-        raise InputError(f"{said}: {error.strerror}") from error
+        raise InputError(f"{path}: {error.strerror}") from error
     if foreign:
-        raise InputError(f"{said}: this file is there and is not {what}; give another name, or remove it")
+        raise InputError(f"{path}: this file is there and is not {what}; give another name, or remove it")
 
 
 def is_csv(path, columns: Collection[str]) -> bool:
