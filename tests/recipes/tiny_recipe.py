@@ -1,13 +1,10 @@
-"""A recipe that trains a net of two layers for an epoch: what a run writes is as of any other.
-
+"""A recipe that trains a net of two layers for an epoch: what a run writes is as of any other."""
 
 import dataclasses
-
 
 import keras
 
 from kfg.data import pipeline
-
 from kfg.recipes._runner import Row
 from kfg.recipes._training import fit_on
 
@@ -42,5 +39,3 @@ def run(config, job):
     ]
     fit_on(job, *stores, batch_size=8, epochs=config.epochs, verbose=0)
     return job.finish(index, images, batch_size=8)
-
-
