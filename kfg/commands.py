@@ -22,9 +22,13 @@ def audit(args) -> int:
     Odd sizes are told against the commonest size, if more than half of the images have it, or a fifth of them and
     five times as many as have the next size; else a note says that sizes are mixed.
     """
+    from kfg import overwrite
     from kfg.data import audit as auditing
     from kfg.files import write_json
 
+    if args.json:
+        kept = ("images", "classes", "findings")
+        overwrite.check_file(args.json, lambda path: overwrite.is_json(path, kept), what="an audit's")
     result = auditing.audit(args.folder, expect_size=_size(args.expect_size))
     print(auditing.table(result))
     if args.json:
@@ -34,9 +38,11 @@ def audit(args) -> int:
 
 def split(args) -> int:
     """Write a stratified, leak-safe split.csv. Parts that DIR has already, by a split.csv or part folders, stay."""
+    from kfg import overwrite
     from kfg.data import audit as auditing
     from kfg.data import folder, listing, splits
 
+    overwrite.check_file(args.out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
     index = folder.scan(args.folder)
     _say_decided(index, chosen)

@@ -95,14 +95,14 @@ def _known(model, classes) -> set[str] | None:
     while lender:
         lender = pathlib.Path(lender)
         run = lender.parent if lender.is_file() or lender.name == "export" else lender
-        if not (run / SPLIT_FILE).is_file() or not (run / CONFIG_FILE).is_file():
+        if not (run / SPLIT_FILE).is_file() or not (run / CONFIG_FILE, dict).is_file():
             return None
         rows, _ = folder.split_rows(run / SPLIT_FILE)
         digests = {row.get("sha256") for row in rows}
         if not digests.isdisjoint({None, ""}) or (not known and {row["class"] for row in rows} - set(classes)):
             return None
         known |= digests
-        lender = read_json(run / CONFIG_FILE).get("config", {}).get("init_from")
+        lender = read_json(run / CONFIG_FILE, dict).get("config", {}).get("init_from")
     return known
 
 

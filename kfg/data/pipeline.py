@@ -20,7 +20,8 @@ from kfg.data.decode import decode
 from kfg.data.folder import Index
 from kfg.data.stores import Budget, Chosen, ImageFile, Images, contents, dtype_of
 from kfg.errors import InputError
-from kfg.files import exclusive, sweep, whole
+from kfg.files import sweep, whole
+from kfg.locks import exclusive
 
 __all__ = [
     "Budget",

@@ -1,15 +1,14 @@
 """A saved Keras model, read back whole or refused in one line."""
 
 import zipfile
-import zlib
 
 import keras
 
 from kfg import keras_settings
 from kfg.errors import InputError
+from kfg.files import DAMAGED_ARCHIVE
 from kfg.models import fbsd, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
 
-UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)  # what a bad archive raises
 UNKNOWN = (OSError, ValueError, KeyError, TypeError)  # what Keras raises of a whole archive that is no model of kfg
 
 
@@ -27,7 +26,7 @@ def load(path) -> keras.Model:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except UNREADABLE as error:
+    except DAMAGED_ARCHIVE as error:
         raise _refusal(path, error) from error
     if damaged is not None:
         raise _refusal(path, f"{damaged} inside it is damaged")

@@ -1,7 +1,6 @@
 """One run of one row: its folder, its data, its model, and what is written when it ends."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
 
@@ -14,14 +13,13 @@ from kfg.data.folder import PARTS, Index
 from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import predict
-from kfg.files import read_json, sweep, write_json, write_text
+from kfg.files import read_json, write_json, write_text
 from kfg.models import freezing
 from kfg.recipes import _exporting as exporting
-from kfg.recipes import _precision, _unfinished
+from kfg.recipes import _precision, _rundir, _unfinished
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
-from kfg.recipes._options import OF_RECIPES, difference
-from kfg.tracking import logs
+from kfg.recipes._options import OF_RECIPES
 from kfg.training import fit, precision
 
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
@@ -86,35 +84,19 @@ class Job:
         return dataclasses.replace(self, row=row).workdir
 
     def finished(self) -> bool:
-        return (self.workdir / report.REPORT_FILE).is_file()
+        return all((self.workdir / name).is_file() for name in (report.REPORT_FILE, exporting.EXPORT_CHECK))
+
+    def owned(self):
+        """Keep other processes out of the run folder for a `with` block; InputError where one has it."""
+        return _rundir.owned(self.workdir)
 
     def open(self) -> None:
         """Make the run folder, or check that the one there is of the same settings; sweep what a killed run left.
 
         Raises:
-            InputError: other settings, or unfinished without --resume.
+            InputError: other settings, unfinished without --resume, a folder of something else.
         """
-        wanted = json.loads(json.dumps(self.settings()))
-        path = self.workdir / "config.json"
-        if path.is_file():
-            found = read_json(path)
-            different = [key for key in wanted if found.get(key) != wanted[key]]
-            checkpoints = list(self.workdir.rglob("checkpoint"))  # a head's lies deeper
-            begun = bool(checkpoints) or self.finished()
-            if different and begun:
-                what, way_on = difference(found, wanted, different[0], self.options)
-                raise InputError(
-                    f"{self.workdir}: holds a run with another {what}; give another --out{way_on}, or remove it"
-                )
-            if begun and not self.finished() and not self.resume:
-                raise InputError(f"{self.workdir}: holds an unfinished run; add --resume to go on, or remove it")
-            for folder in (self.workdir, *checkpoints):
-                sweep(folder, idle=0)  # one process at a time has a run
-            if begun:
-                return
-            (self.workdir / "env.json").unlink(missing_ok=True)  # nothing was trained: begin anew
-            logs.discard(self.workdir)
-        write_json(path, wanted)
+        _rundir.begin(self.workdir, self.settings(), finished=self.finished(), resume=self.resume, options=self.options)
 
     def settings(self) -> dict:
         """Return everything that decides the result, as it stands in config.json."""
@@ -173,7 +155,7 @@ class Job:
     def _precision(self, build, optimizer, loss, batch_size):
         known = self.workdir / "env.json"
         if known.is_file():  # a resumed run keeps what it was begun with
-            found = read_json(known)
+            found = read_json(known, dict)
             return found["precision"], found["jit_compile"], found["images_per_second"]
         if self.precision != "auto":
             return self.precision, False, {}
@@ -199,7 +181,7 @@ class Job:
         """Put into env.json the model's parameters, and how many training changed: perhaps only a part's was fitted."""
         counts = {"total": self.model.count_params(), "trained": freezing.trainable_count(self.fitted)}
         path = self.workdir / "env.json"
-        write_json(path, {**read_json(path), "parameters": counts})
+        write_json(path, {**read_json(path, dict), "parameters": counts})
 
     def training_begins(self) -> None:
         """Called before each fit, when images and features are at hand: from here on time is a trial's own."""
@@ -224,7 +206,7 @@ class Job:
         return model
 
     def finish(self, index: Index, images, *, batch_size: int, sections=(), examine=None) -> dict:
-        """Predict val and test, export, write the report; return report.json's content.
+        """Predict val and test, report, export, and report on the export; return report.json's content.
 
         Args:
             sections: (title, text, rows or PNG bytes) that the report shows besides its own.
@@ -241,12 +223,16 @@ class Job:
             batches = pipeline.evaluation_batches(chosen, index.labels[parts[part]], batch_size=batch_size)
             answers[part] = predict.predict(model, batches, index=index.take(parts[part]))
         predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
-        exporting.save(model, index.take(parts["test"]), self.workdir)
         figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
         if BOTH in index.parts:
             sections = [("Validation and test", SAME_IMAGES.format(len(parts["test"]))), *sections]
         looks = explain.report_sections(model, answers["test"], pipeline.Chosen(images, parts["test"]), self.workdir)
-        return report.write(
+        draft = report.prepare(
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
             extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
         )  # fmt: skip
+        draft.write()  # first: whatever the export does, the run has its report
+        check = exporting.save(model, index.take(parts["test"]), self.workdir)
+        result = draft.write(export_told=exporting.told(check), export_failed=not check["passed"])
+        write_json(self.workdir / exporting.EXPORT_CHECK, check)  # last: from here on the run is finished
+        return result

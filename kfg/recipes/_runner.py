@@ -8,7 +8,7 @@ import math
 import pathlib
 import sys
 
-from kfg import ledger, program
+from kfg import ledger, overwrite, program
 from kfg.errors import InputError
 from kfg.recipes import _init_from
 from kfg.recipes._options import OF_RECIPES, assigned, epochs, replaced, seeds
@@ -144,8 +144,7 @@ def jobs(recipe, args, *, known=(), options=OF_RECIPES):
     from kfg.training.precision import CHOICES
 
     _weights.check_names(row.config for row in rows.values())
-    check_writable("--out", args.out)
-
+    overwrite.check_writable("--out", args.out)
     max_params = None if args.max_params is None else parse_count(args.max_params)
     if args.precision not in CHOICES:
         raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
@@ -173,14 +172,15 @@ def run_one(recipe, job) -> dict:
     from kfg.recipes._record import record
     from kfg.tracking import logs
 
-    job.open()
-    with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
-        if job.finished():
-            print(f"{job.workdir}: finished before, not repeated")
-        else:
-            _run_unfinished(recipe, job)
-        result = record(job)
-        job.logs.results(read_json(job.workdir / report.REPORT_FILE))
+    with job.owned():
+        job.open()
+        with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
+            if job.finished():
+                print(f"{job.workdir}: finished before, not repeated")
+            else:
+                _run_unfinished(recipe, job)
+            result = record(job)
+            job.logs.results(read_json(job.workdir / report.REPORT_FILE, dict))
     return result
 
 
@@ -260,14 +260,3 @@ def _bytes(gigabytes) -> int:
     if not 0 <= gigabytes < math.inf:  # refuses nan too
         raise InputError(f"--memory-budget: gigabytes from 0 up, got {gigabytes}")
     return int(gigabytes * 1e9)
-
-
-def check_writable(option: str, folder) -> None:
-    """Make a folder and a file in it; raise InputError, naming the option, if that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another process may probe the same folder
-    except OSError as error:
-        raise InputError(f"{option} {folder}: {error.strerror}") from error

@@ -8,19 +8,32 @@ import keras
 from kfg.data import contest
 from kfg.files import read_json
 from kfg.recipes import _exporting as exporting
+from kfg.recipes._rundir import LOCK_FILE
 from kfg.training import checkpoint, precision
 
 HEAD_FOLDER = "head"  # of the run folder, where the head is trained before the whole net
 # what a run folder holds before anything is trained
-SETTLED_FIRST = {"config.json", "env.json", "split.csv", "classes.json", contest.LABELS_FILE}
+SETTLED_FIRST = {
+    "config.json",
+    "env.json",
+    "split.csv",
+    "classes.json",
+    contest.LABELS_FILE,
+    LOCK_FILE,
+    f"{LOCK_FILE}.json",
+}
 
 
 def withdraw(workdir: pathlib.Path, *, out: pathlib.Path) -> None:
-    """Remove a run folder that holds nothing but settings, and the folders up to `out` that are empty then."""
+    """Remove a run folder that holds nothing but settings, and the folders up to `out` that are empty then.
+
+    Its lock is this process's; where a lock in use cannot be removed, as on Windows, the folder stays with it alone.
+    """
     if not workdir.is_dir() or not {path.name for path in workdir.iterdir()} <= SETTLED_FIRST:
         return
     for path in list(workdir.iterdir()):
-        path.unlink()
+        with contextlib.suppress(PermissionError):
+            path.unlink()
     for folder in (workdir, *workdir.parents):
         with contextlib.suppress(OSError):  # other runs are in it
             folder.rmdir()

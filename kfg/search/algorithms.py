@@ -40,7 +40,7 @@ class Kept:
         self.guard = threading.RLock()  # KerasTuner's own lock stays shut after an exception
         self.verbose = 0
         if path.is_file():
-            self._take_up(read_json(path))
+            self._take_up(read_json(path, dict))
 
     def _take_up(self, state):
         for plain in state["trials"]:

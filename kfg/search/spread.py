@@ -15,6 +15,7 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute import oracle_chief, oracle_client
 from keras_tuner.src.engine import conditions
 
+from kfg import overwrite
 from kfg.errors import InputError
 from kfg.search.plan import DIGEST
 
@@ -50,9 +51,11 @@ def without_printed_conditions():
 
 
 def worker_name(text: str) -> str:
-    """Return a worker's name, which is a folder's too; raise InputError if it cannot be one."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", text):
-        raise InputError(f"--worker: up to 64 letters, digits, '.', '-' and '_', got {text!r}")
+    """Return a worker's name, which is a folder's too; raise InputError if it cannot be one on every system."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", text) or overwrite.is_reserved(text):
+        raise InputError(
+            f"--worker: up to 64 letters, digits, '.', '-' and '_', no name of a Windows device, got {text!r}"
+        )
     return text
 
 

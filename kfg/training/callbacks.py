@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kfg.errors import InputError
-from kfg.files import whole
+from kfg.files import RESTORE, whole
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 
@@ -48,14 +48,21 @@ def write_history(rows, path) -> None:
 
 def seconds(path) -> float:
     """Return how long the epochs in a history.csv took together, interruptions not counted."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return sum(float(row["seconds"]) for row in csv.DictReader(file))
+    return sum(_column(path, "seconds"))
 
 
 def epochs(path) -> int:
     """Return how many epochs a history.csv lists."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return sum(1 for _ in csv.DictReader(file))
+    return len(_column(path, "epoch"))
+
+
+def _column(path, name) -> list[float]:
+    """Return a column of a history.csv; InputError where the file is missing or damaged."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [float(row[name]) for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise InputError(f"{path}: damaged, its column {name!r} cannot be read ({error}); {RESTORE}") from error
 
 
 class StopOnNaN(keras.callbacks.Callback):

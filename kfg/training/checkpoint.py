@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from kfg.errors import InputError
-from kfg.files import whole
+from kfg.files import DAMAGED_ARCHIVE, whole
 
 LAST = pathlib.Path("checkpoint", "last.npz")  # in the folder of a training
 # What each callback would need to go on; everything else in it is an argument.
@@ -80,11 +80,23 @@ def read(path) -> dict | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged checkpoint ({error}); remove it to start again") from error
-    return {**json.loads(str(arrays.pop("state"))), "arrays": arrays, "path": path}
+        with zipfile.ZipFile(path) as file:
+            arrays = {name.removesuffix(".npy"): _array(file, name) for name in file.namelist()}
+        plain = json.loads(str(arrays.pop("state")))
+        epoch, callbacks = plain["epoch"], plain["callbacks"]
+    except (*DAMAGED_ARCHIVE, KeyError, TypeError) as error:
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: damaged checkpoint ({said}); remove it to start again") from error
+    return {**plain, "epoch": epoch, "callbacks": callbacks, "arrays": arrays, "path": path}
+
+
+def _array(file, name) -> np.ndarray:
+    """Read one array, to the end of its member, where its checksum is looked at."""
+    with file.open(name) as member:
+        array = np.lib.format.read_array(member, allow_pickle=False)
+        if member.read(1):
+            raise ValueError(f"{name} has bytes after its array")
+    return array
 
 
 def restore(model, state: dict) -> int:

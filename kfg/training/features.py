@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import pathlib
 import re
 import time
@@ -21,11 +20,13 @@ import tensorflow as tf
 from kfg.augment import draws
 from kfg.data import stores
 from kfg.errors import InputError
-from kfg.files import exclusive, read_json, write_json
+from kfg.files import flush, read_json, rename, write_json
+from kfg.locks import exclusive
 
 VERSION = 3  # of the files' meaning; another one makes other files
 BATCH = 64  # images per forward pass
 RATE_BATCHES = 3  # timed
+FLUSH_EVERY = 2.0  # seconds of work that a kill or a power cut may cost; a flush takes some milliseconds
 VIEW = 0x76696577  # purpose of the draws that pick a view
 
 
@@ -160,8 +161,8 @@ def _fill(trunk, images, labels, path, shape, views, progress):
     partial, state = path.with_suffix(".partial"), path.with_suffix(".done.json")
     count, size = shape[1], math.prod(shape[2:]) * 4
     total = shape[0] * count
-    done = read_json(state)["done"] if state.is_file() and partial.is_file() else 0
-    forward = _forward(trunk)
+    done = _done(partial, state, size, total)
+    forward, due = _forward(trunk), 0.0
     try:
         with open(partial, "r+b" if done else "wb") as file:
             file.seek(done * size)
@@ -169,15 +170,28 @@ def _fill(trunk, images, labels, path, shape, views, progress):
                 one_pass, start = divmod(done, count)
                 positions = np.arange(start, min(start + BATCH, count))
                 file.write(np.ascontiguousarray(forward(_picture(images, labels, positions, one_pass, views))).data)
-                file.flush()
                 done += len(positions)
-                write_json(state, {"done": done})
+                if time.monotonic() >= due or done == total:
+                    flush(file)  # before the count: what it counts must be there after a power cut
+                    write_json(state, {"done": done})
+                    due = time.monotonic() + FLUSH_EVERY
                 if progress is not None:
                     progress(done, total)
-        os.replace(partial, path)
-        state.unlink()
+        rename(partial, path)
+        state.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{partial}: {error.strerror}") from error
+
+
+def _done(partial, state, size, total) -> int:
+    """Return how many pictures' features of `size` bytes an interrupted fill has left; 0 where that is not certain."""
+    if not (state.is_file() and partial.is_file()):
+        return 0
+    try:
+        done = read_json(state)["done"]
+    except (InputError, KeyError, TypeError):  # damaged: what it counted is computed again
+        return 0
+    return done if isinstance(done, int) and 0 <= done <= total and partial.stat().st_size >= done * size else 0
 
 
 def _picture(images, labels, positions, one_pass, views):

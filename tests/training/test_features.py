@@ -12,7 +12,7 @@ import pytest
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
 from kfg.errors import InputError
-from kfg.files import exclusive
+from kfg.locks import exclusive
 from kfg.training import features
 from kfg.training.features import AnyView, Views
 
@@ -165,7 +165,7 @@ def test_a_second_process_waits_for_the_first_and_for_no_dead_one(tmp_path, capl
         other_ends.start()
         with exclusive(tmp_path / "x.lock"):
             assert time.monotonic() - begun > 0.2
-    assert "another process computes the same" in caplog.text
+    assert "another process has it; waiting for it (process" in caplog.text
     other.join()
     other_ends.join()
     with exclusive(tmp_path / "x.lock"):
