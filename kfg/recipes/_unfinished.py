@@ -14,14 +14,8 @@ from kfg.training import checkpoint, precision
 HEAD_FOLDER = "head"  # of the run folder, where the head is trained before the whole net
 # what a run folder holds before anything is trained
 SETTLED_FIRST = {
-    "config.json",
-    "env.json",
-    "split.csv",
-    "classes.json",
-    contest.LABELS_FILE,
-    LOCK_FILE,
-    f"{LOCK_FILE}.json",
-}
+    "config.json", "env.json", "split.csv", "classes.json", contest.LABELS_FILE, LOCK_FILE, f"{LOCK_FILE}.json",
+}  # fmt: skip
 
 
 def withdraw(workdir: pathlib.Path, *, out: pathlib.Path) -> None:
