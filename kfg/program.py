@@ -81,23 +81,30 @@ class _Output(io.FileIO):
 def _checked_stdout():
     """Put a stream in place of sys.stdout that tells of its failure, and shows any character; yield what tells it."""
     before = sys.stdout
-    try:
-        before.flush()
-        number = before.fileno()
-    except (OSError, AttributeError):  # a stream of Python's own, as in a notebook or a test
+    if type(_raw(before)) is not io.FileIO:  # a notebook's, a test's, a Windows console's, or one that is checked
         with _any_character(before):
             yield lambda: None
         return
-    raw = _Output(number, "w", closefd=False)
+    with contextlib.suppress(OSError):
+        before.flush()
+    raw = _Output(before.fileno(), "w", closefd=False)
     sys.stdout = io.TextIOWrapper(
-        io.BufferedWriter(raw), encoding=before.encoding, errors="backslashreplace", line_buffering=raw.isatty()
-    )
+        raw if before.write_through else io.BufferedWriter(raw),  # unbuffered as with python -u
+        encoding=before.encoding, errors="backslashreplace", line_buffering=before.line_buffering,
+        write_through=before.write_through,
+    )  # fmt: skip
     try:
         yield lambda: raw.failure
     finally:
         with contextlib.suppress(OSError):  # kept in raw.failure
             sys.stdout.flush()
         sys.stdout = before
+
+
+def _raw(stream):
+    """Return what a text stream writes its bytes to in the end, None where that is not known."""
+    buffer = getattr(stream, "buffer", None)
+    return getattr(buffer, "raw", buffer)
 
 
 def refuse_addresses(words, *, but=()) -> None:
@@ -124,7 +131,7 @@ def refuse_addresses(words, *, but=()) -> None:
 
 def stdout_failed() -> bool:
     """Return whether standard output has refused what was written to it, as a full device does."""
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    raw = _raw(sys.stdout)
     return isinstance(raw, _Output) and raw.failure is not None
 
 

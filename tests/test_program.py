@@ -87,6 +87,8 @@ def test_a_full_device_on_standard_output_is_one_line_and_2(words, photos, tmp_p
     given += [str(tmp_path / "a.json")] if "--json" in words else []
     ended = kfg(words[0], *given[:1], *words[1:], *given[1:], shell="> /dev/full")
     assert (ended.returncode, ended.stderr) == (2, "error: standard output: No space left on device\n")
+    unbuffered = kfg(words[0], *given[:1], *words[1:], *given[1:], shell="> /dev/full", PYTHONUNBUFFERED="1")
+    assert (unbuffered.returncode, unbuffered.stderr) == (ended.returncode, ended.stderr)
 
 
 @pytest.mark.parametrize("shell, code", [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), ("<&- >&- 2>&-", 0)])
