@@ -61,6 +61,7 @@ class Job:
 
     def __post_init__(self):
         self.forget()
+        self.kept = False  # whether Ctrl-C left a model.keras of the last finished epoch
         self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by _runner
 
     def forget(self) -> None:

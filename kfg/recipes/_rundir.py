@@ -9,6 +9,7 @@ from kfg.locks import exclusive
 from kfg.tracking import logs
 
 CONFIG_FILE = "config.json"
+ALWAYS = ("recipe", "row", "seed", "data", "config")  # what the config.json of any version has
 
 
 def owned(workdir: pathlib.Path):
@@ -38,6 +39,8 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         different = [key for key in wanted if found.get(key) != wanted[key]]
         checkpoints = list(workdir.rglob("checkpoint"))  # a head's lies deeper
         begun = bool(checkpoints) or finished
+        if begun:
+            found = {**{key: found[key] for key in ALWAYS}, **found}  # one without them is damaged
         if different and begun:
             what, way_on = _difference(found, wanted, different[0])
             raise InputError(f"{workdir}: holds a run with another {what}; give another --out{way_on}, or remove it")

@@ -112,7 +112,7 @@ def main(recipe, argv=None, *, known=()) -> int:
         print(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        kept = bool(current) and current[0].keep_interrupted()
+        kept = bool(current) and current[0].kept
         where = current[0].workdir if current else args.out
         print(
             f"\ninterrupted; {where} {'holds the last finished epoch' if kept else 'has no finished epoch'}",
@@ -174,7 +174,7 @@ def run_one(recipe, job) -> dict:
             if job.finished():
                 print(f"{job.workdir}: finished before, not repeated")
             else:
-                _run_unfinished(recipe, job)
+                _run_kept(recipe, job)
             result = record(job)
             job.logs.results(read_json(job.workdir / report.REPORT_FILE, dict))
     return result
@@ -188,6 +188,15 @@ def tell_spread(results) -> None:
             for group in ledger.by_settings(runs):
                 trained_in = group[0]["trained_in"]
                 print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {ledger.spread(group)}")
+
+
+def _run_kept(recipe, job) -> None:
+    """Run a job; after Ctrl-C keep its last finished epoch's model, while the run is still this process's."""
+    try:
+        _run_unfinished(recipe, job)
+    except KeyboardInterrupt:
+        job.kept = job.keep_interrupted()
+        raise
 
 
 def _run_unfinished(recipe, job) -> None:
