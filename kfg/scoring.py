@@ -95,7 +95,7 @@ def _known(model, classes) -> set[str] | None:
     while lender:
         lender = pathlib.Path(lender)
         run = lender.parent if lender.is_file() or lender.name == "export" else lender
-        if not (run / SPLIT_FILE).is_file() or not (run / CONFIG_FILE, dict).is_file():
+        if not (run / SPLIT_FILE).is_file() or not (run / CONFIG_FILE).is_file():
             return None
         rows, _ = folder.split_rows(run / SPLIT_FILE)
         digests = {row.get("sha256") for row in rows}

@@ -65,6 +65,7 @@ class Job:
 
     def __post_init__(self):
         self.forget()
+        self.kept = ""  # what Ctrl-C left in model.keras, in words
         self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by _runner
 
     def forget(self) -> None:

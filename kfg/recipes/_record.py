@@ -20,14 +20,13 @@ def record(job: Job) -> dict:
     """
     settings = json.loads(json.dumps(job.settings()))
     result, made = (read_json(job.workdir / name, dict) for name in (report.REPORT_FILE, "env.json"))
-    classes = read_json(job.workdir / "classes.json", list)
-    index = folder.read_split(job.workdir / "split.csv", job.data.index.root, classes=classes)
+    listed, _ = folder.split_rows(job.workdir / "split.csv")
     history = job.workdir / "history.csv"
     choices = read_json(job.workdir / "config.json", dict).get("choices", {})
     row = {
         "commit": made["commit"],
         **settings,
-        "parts": {part: len(index.where(part)) for part in PARTS},
+        "parts": {part: sum(part in one["part"].split("+") for one in listed) for part in PARTS},
         "metrics": {**{name: result[name] for name in METRICS}, **result.get("figures", {})},
         "parameters": made.get("parameters"),  # none in folders of earlier versions
         "export_difference": read_json(job.workdir / EXPORT_CHECK, dict)["largest_difference"],

@@ -11,6 +11,7 @@ from kfg.tracking import logs
 
 CONFIG_FILE = "config.json"
 LOCK_FILE = ".lock"
+ALWAYS = ("recipe", "row", "seed", "data", "config")  # what the config.json of any version has
 
 
 def owned(workdir: pathlib.Path):
@@ -41,6 +42,8 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         different = [key for key in wanted if found.get(key) != wanted[key]]
         checkpoints = list(workdir.rglob("checkpoint"))  # a head's lies deeper
         begun = bool(checkpoints) or finished
+        if begun:
+            found = {**{key: found[key] for key in ALWAYS}, **found}  # one without them is damaged
         if different and begun:
             what, way_on = difference(found, wanted, different[0], options)
             raise InputError(f"{workdir}: holds a run with another {what}; give another --out{way_on}, or remove it")

@@ -119,7 +119,7 @@ def _answered(recipe, words, known, options) -> int:
         program.say(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume")
         return 2
     except KeyboardInterrupt:
-        kept = current[0].keep_interrupted() if current else ""
+        kept = current[0].kept if current else ""
         where = current[0].workdir if current else args.out
         program.say(f"\ninterrupted; {where} {f'holds {kept}' if kept else 'has no finished epoch'}")
         program.say("go on with the same command and --resume")
@@ -178,7 +178,7 @@ def run_one(recipe, job) -> dict:
             if job.finished():
                 print(f"{job.workdir}: finished before, not repeated")
             else:
-                _run_unfinished(recipe, job)
+                _run_kept(recipe, job)
             result = record(job)
             job.logs.results(read_json(job.workdir / report.REPORT_FILE, dict))
     return result
@@ -192,6 +192,15 @@ def tell_spread(results) -> None:
             for group in ledger.by_settings(runs):
                 trained_in = group[0]["trained_in"]
                 print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {ledger.spread(group)}")
+
+
+def _run_kept(recipe, job) -> None:
+    """Run a job; after Ctrl-C keep its last finished epoch's model, while the run is still this process's."""
+    try:
+        _run_unfinished(recipe, job)
+    except KeyboardInterrupt:
+        job.kept = job.keep_interrupted()
+        raise
 
 
 def _run_unfinished(recipe, job) -> None:

@@ -4,7 +4,7 @@ import csv
 import pathlib
 
 from kfg.errors import InputError
-from kfg.files import read_json, whole, write_json
+from kfg.files import RESTORE, read_json, whole, write_json
 
 SETTINGS_FILE, STATE_FILE = "search.json", "oracle.json"
 CSV_FILE, BEST_FILE = "trials.csv", "best.json"
@@ -36,7 +36,17 @@ def read(folder: pathlib.Path) -> tuple[dict, dict]:
     """
     decides, state = head(folder), folder / STATE_FILE
     empty = {"trials": [], "records": {}, "start_order": [], "hyperparameters": {"space": []}}
-    return decides, read_json(state, dict) if state.is_file() else empty
+    return decides, read_state(state) if state.is_file() else empty
+
+
+def read_state(path) -> dict:
+    """Return what a search's oracle.json holds; InputError where it is damaged."""
+    state = read_json(path, dict)
+    try:
+        rows(state)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: damaged ({error!r}); {RESTORE}") from error
+    return state
 
 
 def rows(state: dict) -> list[dict]:

@@ -60,7 +60,10 @@ def _column(path, name) -> list[float]:
     """Return a column of a history.csv; InputError where the file is missing or damaged."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            return [float(row[name]) for row in csv.DictReader(file)]
+            reader = csv.DictReader(file)
+            if name not in (reader.fieldnames or ()):
+                raise ValueError("it is not there")
+            return [float(row[name]) for row in reader]
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise InputError(f"{path}: damaged, its column {name!r} cannot be read ({error}); {RESTORE}") from error
 
