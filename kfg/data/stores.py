@@ -8,8 +8,6 @@ import numpy as np
 from kfg.errors import InputError
 from kfg.files import whole
 
-HASHED = 64  # images read at once for a hash
-
 
 class Images:
     """N records in an array: decoded uint8 images of one size, or features; `gather(positions)` gives (B, ...).
@@ -175,20 +173,6 @@ def contents(images) -> dict:
         "shape": list(images.shape), "dtype": str(dtype_of(images)), "files": files,
         "positions": None if positions is None else hashlib.sha256(positions.tobytes()).hexdigest(),
     }  # fmt: skip
-
-
-def digest(images) -> bytes:
-    """Return a hash of a store's contents: of its key, where it has one, else of all its values, read anew each time.
-
-    Values in memory can be changed in place, so a hash of them is not kept.
-    """
-    if (key := getattr(images, "key", None)) is not None:
-        return hashlib.sha256(key.encode()).digest()
-    found = hashlib.sha256(f"{dtype_of(images)} {tuple(images.shape)}".encode())
-    for start in range(0, len(images), HASHED):
-        positions = np.arange(start, min(start + HASHED, len(images)))
-        found.update(np.ascontiguousarray(images.gather(positions)).data)
-    return found.digest()
 
 
 def _has_size(path, size) -> bool:

@@ -18,7 +18,6 @@ import numpy as np
 import tensorflow as tf
 
 from kfg.augment import draws
-from kfg.data import stores
 from kfg.errors import InputError
 from kfg.files import flush, read_json, rename, write_json
 from kfg.locks import exclusive
@@ -75,7 +74,7 @@ def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None,
     Args:
         trunk: Keras model, images in [0, 255] (B, H, W, 3) -> float32 (B, ...); called in inference mode.
         images: `gather(positions) -> uint8 (B, H, W, 3)`, N images; what they hold names the file, see
-            `stores.digest`.
+            `pixels_hash`.
         labels: int (N,), for policies that differ by class.
         cache_dir: folder of the files.
         views: default the images themselves.
@@ -131,8 +130,22 @@ def cache_key(trunk, images, views: Views | None, labels=None) -> str:
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     if views is not None and labels is not None:
         digest.update(np.asarray(labels, np.int32).tobytes())
-    digest.update(stores.digest(images))
+    digest.update(pixels_hash(images))
     return digest.hexdigest()[:32]
+
+
+def pixels_hash(images) -> bytes:
+    """Return a hash of what a store holds: of its key, where it has one, else of all its values, read anew each time.
+
+    Values in memory can be changed in place, so a hash of them is not kept.
+    """
+    if (key := getattr(images, "key", None)) is not None:
+        return hashlib.sha256(key.encode()).digest()
+    digest = hashlib.sha256(f"{getattr(images, 'dtype', np.dtype(np.uint8))} {tuple(images.shape)}".encode())
+    for start in range(0, len(images), BATCH):
+        positions = np.arange(start, min(start + BATCH, len(images)))
+        digest.update(np.ascontiguousarray(images.gather(positions)).data)
+    return digest.digest()
 
 
 def weights_hash(model) -> str:

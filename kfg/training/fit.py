@@ -11,7 +11,7 @@ from kfg.errors import InputError
 from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN, write_history
 from kfg.training.losses import Accuracy
-from kfg.training.made_from import MadeFrom, of_model
+from kfg.training.made_from import MadeFrom, of_batches, of_model
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ def train(
     Args:
         model: compiled Keras model.
         batches: function first_epoch -> dataset of the training batches of that and all later epochs. What
-            `pipeline.training_batches` returns says what it is made from; a resumed run must go on with the same.
+            `pipeline.training_batches` returns says what it is made from, of others the first labels are compared: a
+            resumed run must go on with the same.
         val_batches: dataset that plateau, early stopping and `keep_best` look at; never the test set.
         workdir: folder for history.csv and checkpoint/last.npz.
         epochs: int >= 1, at most.
@@ -97,8 +98,7 @@ def train(
     }  # fmt: skip
     state = checkpoint.read(last) if resume else None
     first_epoch = _begin(model, state, start_from)
-    data = batches(first_epoch)
-    made_from = MadeFrom({"batches": getattr(data, "made_from", dict)(), **settings})
+    made_from = MadeFrom({"batches": of_batches(batches), **settings})
     if state is not None:
         made_from.check(state)
     companions = [*rate, *_best(monitor, patience), history, made_from]
@@ -107,7 +107,7 @@ def train(
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
     model.fit(
-        data,
+        batches(first_epoch),
         validation_data=val_batches,
         initial_epoch=first_epoch,
         epochs=epochs,

@@ -3,10 +3,12 @@
 Only what decides the result is listed, and nothing that differs from one machine to the next.
 """
 
+import hashlib
 import json
 import re
 
 import keras
+import tensorflow as tf
 
 from kfg.errors import InputError
 
@@ -58,6 +60,24 @@ def first_difference(before, now, name: str = ""):
                 return found
         return None
     return None if before == now else (name, before, now)
+
+
+def of_batches(batches) -> dict:
+    """Return what training batches are made from: what their data set says, else its first labels.
+
+    Args:
+        batches: function first_epoch -> data set, the same at each call.
+    """
+    data = batches(0)
+    if hasattr(data, "made_from"):
+        return data.made_from()
+    if not isinstance(data, tf.data.Dataset):
+        return {}
+    found = hashlib.sha256()
+    for _, labels, *_ in data.take(1):  # the labels alone: images may differ by a rounding between machines
+        for array in keras.tree.flatten(labels):
+            found.update(f"{array.dtype} {array.shape}".encode() + array.numpy().tobytes())
+    return {"first labels": found.hexdigest()}
 
 
 def of_model(model) -> dict:

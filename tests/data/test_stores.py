@@ -9,6 +9,7 @@ from kfg.data import audit, folder, pipeline, stores
 from kfg.data.stores import Budget, Chosen, Images
 from kfg.errors import InputError
 from kfg.recipes._data import Data
+from kfg.training.features import pixels_hash
 
 FLOATS = np.array([[-1.2, 255.5], [0.25, 3.0], [7.5, -8.0]], dtype=np.float32)
 
@@ -60,10 +61,10 @@ def test_extra_images_that_would_be_converted_are_refused(extra):
 def test_the_hash_follows_pixels_that_change_in_place():
     pixels = np.zeros((70, 2, 2, 3), np.uint8)
     store = Images(pixels)
-    before, of_some = stores.digest(store), stores.digest(Chosen(store, [69]))
+    before, of_some = pixels_hash(store), pixels_hash(Chosen(store, [69]))
     pixels[69, 1, 1, 2] = 1
-    assert stores.digest(store) != before
-    assert stores.digest(Chosen(store, [69])) != of_some
+    assert pixels_hash(store) != before
+    assert pixels_hash(Chosen(store, [69])) != of_some
 
 
 def test_loaded_images_are_named_by_their_files_and_not_read_again(index, tmp_path, monkeypatch):
@@ -73,10 +74,10 @@ def test_loaded_images_are_named_by_their_files_and_not_read_again(index, tmp_pa
         in_memory.array[0] = 0
     for kind in (stores.Images, stores.ImageFile):
         monkeypatch.setattr(kind, "gather", lambda *_: pytest.fail("pixels were read"))
-    assert stores.digest(in_memory) == stores.digest(on_disk)
+    assert pixels_hash(in_memory) == pixels_hash(on_disk)
     other_size = pipeline.load(index, image_size=(4, 6), cache_dir=tmp_path / "cache")
     parts = [Chosen(in_memory, [0, 1]), Chosen(in_memory, [1, 0]), Chosen(in_memory, [0], in_memory.array[1:2])]
-    assert len({stores.digest(one) for one in (in_memory, other_size, *parts)}) == 5
+    assert len({pixels_hash(one) for one in (in_memory, other_size, *parts)}) == 5
 
 
 def test_images_of_several_sizes_share_one_budget_and_are_the_same_images(index, tmp_path):

@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kfg.augment.mixing import Mixup
 from kfg.augment.policies import Policy
@@ -87,6 +88,20 @@ def test_another_setting_is_refused_by_name_and_the_checkpoint_stays(name, begun
     with pytest.raises(InputError, match=rf"last\.npz: this training was begun with another .*{re.escape(name)}"):
         train(begun, epochs=2, **changes)
     assert path.read_bytes() == before
+
+
+def test_other_labels_in_a_data_set_of_ones_own_are_refused(tmp_path):
+    def run(labels, epochs):
+        def batches(first_epoch):
+            return tf.data.Dataset.from_tensor_slices((PIXELS, labels)).batch(9).repeat(epochs - first_epoch)
+
+        settings = {"epochs": epochs, "steps_per_epoch": 1, "resume": True, "verbose": 0, "workdir": tmp_path}
+        return fit.train(compiled(), batches, batches(0).take(1), **settings)
+
+    run(LABELS, 1)
+    assert len(run(LABELS, 2)) == 2
+    with pytest.raises(InputError, match=r"last\.npz: this training was begun with another .*batches first labels;"):
+        run(LABELS[::-1], 3)
 
 
 def test_a_finished_training_is_not_handed_out_for_other_labels(begun):
