@@ -69,6 +69,7 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
     failed = failed_folder(path)
     overwrite.check_folder(path, marks=MARKS, parts=PARTS)
     partial = files.beside(path)
+    files.sweep(path.parent, path.name)  # of a process that was killed
     try:
         _write(model, partial, classes)
         write_json(partial / CLASSES_FILE, list(classes))

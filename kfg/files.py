@@ -23,6 +23,7 @@ RESTORE = "put back a whole copy, or remove it and run again the command that ma
 KINDS = {dict: "a JSON object", list: "a JSON list"}
 # what reading a damaged zip archive raises: .npz and .keras files are such
 DAMAGED_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
+PARTIAL = (".partial", ".partial.keras")  # ends of names of what is half written; Keras goes by its suffix
 NO_RENAME = (errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -136,7 +137,7 @@ def sweep(folder, name: str = "*", *, idle: float = IDLE) -> None:
     """
     with contextlib.suppress(FileNotFoundError):
         for entry in list(os.scandir(folder)):
-            own = entry.name.startswith("." if name == "*" else f".{_stem(name)}.") and entry.name.endswith(".partial")
+            own = entry.name.startswith("." if name == "*" else f".{_stem(name)}.") and entry.name.endswith(PARTIAL)
             if own and entry.name.count(".") > 2:
                 _remove_idle(pathlib.Path(entry.path), idle)
 

@@ -11,19 +11,21 @@ from kfg.errors import InputError
 
 def test_what_dead_processes_left_half_written_goes_when_it_is_old(tmp_path):
     names = [".a.npz.999999999.partial", ".b.12-0a.partial", ".c.json.12-0b.partial", ".d.partial", "e.1.partial"]
-    for name in names[1:]:
+    keras = ".model.12-0c.partial.keras"
+    names.insert(0, keras)
+    for name in names[:1] + names[2:]:
         (tmp_path / name).touch()
-    (tmp_path / names[0]).mkdir()
-    (tmp_path / names[0] / "variables").touch()
+    (tmp_path / names[1]).mkdir()
+    (tmp_path / names[1] / "variables").touch()
     files.sweep(tmp_path)  # of a process that writes, perhaps on another machine
     files.sweep(tmp_path / "nowhere")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
-    for name in names[:2]:
+    for name in names[:3]:
         os.utime(tmp_path / name, (0, 0))
     files.sweep(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[2:])
-    files.sweep(tmp_path, "c.json", idle=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[3:])
+    files.sweep(tmp_path, "c.json", idle=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[4:])
 
 
 def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_going_on(tmp_path, monkeypatch):

@@ -66,6 +66,7 @@ def save(path, model, companions=(), *, epoch: int) -> None:
                 arrays |= {f"best{i}": array for i, array in enumerate(value or [])}
             else:
                 plain["callbacks"][kind][name] = value.item() if isinstance(value, np.generic) else value
+    plain["count"] = len(arrays)  # a bit turned in the archive's list of members can hide some
     with whole(path, "wb") as file:
         np.savez(file, state=np.array(json.dumps(plain)), **arrays)
 
@@ -84,6 +85,8 @@ def read(path) -> dict | None:
             arrays = {name.removesuffix(".npy"): _array(file, name) for name in file.namelist()}
         plain = json.loads(str(arrays.pop("state")))
         epoch, callbacks = plain["epoch"], plain["callbacks"]
+        if plain.get("count", len(arrays)) != len(arrays):  # those of earlier versions have none
+            raise ValueError(f"{len(arrays)} of {plain['count']} arrays")
     except (*DAMAGED_ARCHIVE, KeyError, TypeError) as error:
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: damaged checkpoint ({said}); remove it to start again") from error

@@ -164,7 +164,7 @@ def test_a_damaged_search_is_named(file, text, tmp_path, capsys):
     (tmp_path / file).write_text(text)
     from kfg.search import command
 
-    assert command.main(["--show", str(tmp_path)]) == 2
+    assert command.main(["folder", "--show", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert file in error and error.count("\n") == 1
 

@@ -201,3 +201,15 @@ def test_batches_of_features_show_every_view(tmp_path):
     assert min(counts.values()) > 150  # 200 expected of each
     (first, _), *_ = pipeline.evaluation_batches(pipeline.Images(own), np.arange(20), batch_size=8)
     np.testing.assert_array_equal(first, own[:8])
+
+
+@pytest.mark.parametrize("state", ["", "[]", "{}", '{"done": "x"}', '{"done": -1}', '{"done": 1000}', '{"done": 150}'])
+def test_a_damaged_count_of_an_interrupted_fill_costs_the_work_and_no_pixel(state, tmp_path):
+    """A power cut may keep the count and lose what it counted: zeros must not pass for features."""
+    trunk, whole = make_trunk(), features.cached(make_trunk(), store(), cache_dir=tmp_path / "whole")
+    (path,) = (tmp_path / "whole").glob("*.float32")
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    (cut / path.with_suffix(".done.json").name).write_text(state)
+    (cut / path.with_suffix(".partial").name).write_bytes(bytes(100))
+    np.testing.assert_array_equal(features.cached(trunk, store(), cache_dir=cut), whole)
