@@ -111,9 +111,10 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     now, typed, photos, tmp_path, capsys, monkeypatch
 ):
     before = {"time_budget": 180.0, "weights": "/my weights/a.h5", "epochs": 8}
+    whole = {"recipe": "folder", "row": "transfer", "seed": 0, "data": {"images": 36}}
     (tmp_path / RUN / "checkpoint").mkdir(parents=True)
-    (tmp_path / RUN / "config.json").write_text(json.dumps({"config": before}))
-    monkeypatch.setattr(Job, "settings", lambda self: {"config": {**before, **now}})
+    (tmp_path / RUN / "config.json").write_text(json.dumps({**whole, "config": before}))
+    monkeypatch.setattr(Job, "settings", lambda self: {**whole, "config": {**before, **now}})
     assert main(["train", str(photos), "--out", str(tmp_path), *words(photos, tmp_path)[4:]]) == 2
     assert f"go on with {typed[0]}, or remove it" in capsys.readouterr().err
     assert _runner.main(folder, words(photos, tmp_path)) == 2
