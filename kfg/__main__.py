@@ -4,8 +4,7 @@ import argparse
 import pathlib
 import sys
 
-from kfg import __version__, commands, quiet
-from kfg.errors import InputError
+from kfg import __version__, commands, program, quiet
 
 
 def parser() -> argparse.ArgumentParser:
@@ -124,21 +123,20 @@ def add_run_commands(command):
 
 def main(argv=None) -> int:
     """Run one sub-command; return its exit code, 2 for wrong input."""
-    args = parser().parse_args(argv)
+    return program.run(lambda: _answered(sys.argv[1:] if argv is None else argv))
+
+
+def _answered(words) -> int:
+    program.refuse_addresses(words, but=("--url",))
+    args = parser().parse_args(words)
     try:
         return args.run(args)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
-        print(quiet.INTERRUPTED, file=sys.stderr)
+        program.say(quiet.INTERRUPTED)
         return 130
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        program.say(f"error: {error.filename}: {error.strerror}")
         return 2
-    except BrokenPipeError:  # `kfg predict ... | head`
-        sys.stderr.close()
-        return 0
 
 
 if __name__ == "__main__":

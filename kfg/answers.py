@@ -13,12 +13,14 @@ import os
 import pathlib
 from collections.abc import Iterable, Sequence
 
+from kfg import overwrite
 from kfg.data import contest
 from kfg.data.listing import images_below, printable
 from kfg.errors import InputError
-from kfg.files import whole, write_json
+from kfg.files import listed, whole, write_json
 
-COLUMNS = ("file", "id", "probability")
+COLUMNS = ("file", "id", "probability")  # of the table
+KEYS = ("images", "groupname")  # of the answer file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,7 @@ def images(paths: Iterable) -> list[pathlib.Path]:
             files of one name, a name that is not UTF-8 (JSON could not carry it).
     """
     found = []
-    for path in map(pathlib.Path, paths):
+    for path in listed(paths):
         if (path / "train").is_dir() and (path / "test").is_dir():
             found += contest.images_to_answer(path)
         else:
@@ -70,7 +72,7 @@ def answer(classifier, paths: Sequence) -> Answers:
         InputError: classes whose ids are alike, or not one image that can be read.
     """
     id_of = dict(zip(classifier.classes, contest.ids(classifier.classes), strict=True))
-    answered, unread = {}, []
+    answered, unread, paths = {}, [], listed(paths)
     for path, given in zip(paths, classifier.predict(paths), strict=True):
         if given.error:
             unread.append(given.error)
@@ -86,13 +88,14 @@ def check_targets(out, table=None, *, group: str = "") -> None:
     """Look whether `write` can do its work, before the model does its own.
 
     Raises:
-        InputError: a target that is a folder or lies where nothing can be written, one target twice, a group
-            that is not UTF-8.
+        InputError: a target that is a folder, that is there and holds something else, or that lies where nothing can
+            be written; one target twice; a group that is not UTF-8.
     """
+    overwrite.check_file(out, lambda path: overwrite.is_json(path, KEYS), what="an answer file of kfg's")
+    if table is not None:
+        overwrite.check_file(table, lambda path: overwrite.is_csv(path, COLUMNS), what="a table of answers of kfg's")
     targets = [pathlib.Path(path) for path in (out, table) if path is not None]
     for path in targets:
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder, a file is to be written")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-from kfg import quiet
+from kfg import program, quiet
 from kfg.errors import InputError
 
 RUNS = pathlib.Path("runs")  # where runs go unless another folder is given
@@ -22,9 +22,13 @@ def audit(args) -> int:
     Odd sizes are told against the commonest size, if more than half of the images have it, or a fifth of them and
     five times as many as have the next size; else a note says that sizes are mixed.
     """
+    from kfg import overwrite
     from kfg.data import audit as auditing
     from kfg.files import write_json
 
+    if args.json:
+        kept = ("images", "classes", "findings")
+        overwrite.check_file(args.json, lambda path: overwrite.is_json(path, kept), what="an audit's")
     result = auditing.audit(args.folder, expect_size=_size(args.expect_size))
     print(auditing.table(result))
     if args.json:
@@ -34,9 +38,11 @@ def audit(args) -> int:
 
 def split(args) -> int:
     """Write a stratified, leak-safe split.csv. Parts that DIR has already, by a split.csv or part folders, stay."""
+    from kfg import overwrite
     from kfg.data import audit as auditing
     from kfg.data import folder, listing, splits
 
+    overwrite.check_file(args.out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
     index = folder.scan(args.folder)
     _say_decided(index, chosen)
@@ -127,7 +133,7 @@ def predict(args) -> int:
     rows = []
     for answer in classifier.predict(files):
         if answer.error:
-            print(f"error: {answer.error}", file=sys.stderr)
+            program.say(f"error: {answer.error}")
             failed += 1
             continue
         best = answer.top(args.top)
@@ -150,7 +156,7 @@ def answer(args) -> int:
     given = answers.answer(export.load(args.model), files)
     answers.write(given, args.out, group=args.group, table=args.csv)
     for line in given.unread:
-        print(f"error: {line}", file=sys.stderr)
+        program.say(f"error: {line}")
     print(f"{args.out}: {len(given.images):,} of {len(files):,} images answered")
     return 1 if given.unread else 0
 
@@ -211,13 +217,15 @@ def compare(args) -> int:
     from kfg import ledger
 
     no_runs_yet = args.out is None and not RUNS.exists()
-    print(ledger.table(args.recipe, None if no_runs_yet else args.out or RUNS))
+    with quiet.tensorflow_notes():  # the study's module imports it
+        table = ledger.table(args.recipe, None if no_runs_yet else args.out or RUNS)
+    print(table)
     return 0
 
 
 def _say(lines):
     for line in lines:
-        print(line, file=sys.stderr)
+        program.say(line)
 
 
 def _size(text):

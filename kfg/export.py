@@ -11,6 +11,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import json
+import logging
 import os
 import pathlib
 import shutil
@@ -21,33 +22,28 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kfg import files, overwrite, parity
 from kfg.data import decode as decoding
 from kfg.data import graph
 from kfg.data.pipeline import resize
 from kfg.errors import InputError
-from kfg.files import read_json, write_json
+from kfg.files import listed, local, read_json, write_json
 from kfg.models import folding, saved
+from kfg.parity import DIGESTS_FILE, Parity, ParityError, load_saved_model
+
+logger = logging.getLogger(__name__)
 
 CLASSES_FILE = "classes.json"
 MODEL_FILE = "model.keras"
-TOLERANCE = 1e-4  # largest difference of probabilities between the model and its export
+MARKS = ("saved_model.pb", CLASSES_FILE)  # what every export has; a folder without them is somebody else's
+FAILED_FILE = "parity_failed.json"  # in an export that must not be used
+PARTS = (DIGESTS_FILE, "variables", "assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb", FAILED_FILE)
 
 
-@dataclasses.dataclass(frozen=True)
-class Parity:
-    """How far an export's answers are from the model's: largest absolute differences of a probability.
-
-    Args:
-        serve: over all samples.
-        serve_bytes: of each file that was compared, by the number of its sample; 1 for one that was refused.
-    """
-
-    serve: float
-    serve_bytes: dict[int, float]
-
-    @property
-    def largest(self) -> float:
-        return max([self.serve, *self.serve_bytes.values()])
+def failed_folder(path) -> pathlib.Path:
+    """Return where an export goes that was to be `path` and failed its check."""
+    path = pathlib.Path(path)
+    return path.with_name(f"{path.name}-failed")
 
 
 def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, bytes] | None = None) -> Parity:
@@ -58,31 +54,37 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
 
     Args:
         model: Keras model, images in [0, 255] -> probabilities (B, C).
-        path: folder to make; one that is there is replaced once the new one is whole and checked.
+        path: folder to make; an export that is there is replaced once the new one is whole and checked.
         classes: C class names.
         samples: uint8 (B, H, W, 3), B >= 1, decoded as training decodes: compared through `serve`.
         encoded: number of a sample -> its file, compared through `serve_bytes`.
     Returns:
         The largest differences.
     Raises:
-        RuntimeError: that of `serve` exceeds TOLERANCE.
-        InputError: the disk is full.
+        ParityError: that of `serve` is too large. `path` is as it was; the new export is in `failed_folder(path)`,
+            marked so that `load` refuses it.
+        InputError: `path` holds something else than an export, the disk is full.
     """
-    path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    path = files.followed(pathlib.Path(path).absolute())
+    failed = failed_folder(path)
+    overwrite.check_folder(path, marks=MARKS, parts=PARTS)
+    partial = files.beside(path)
+    files.sweep(path.parent, path.name)  # of a process that was killed
     try:
         _write(model, partial, classes)
         write_json(partial / CLASSES_FILE, list(classes))
-        parity = _parity(model, partial, samples, encoded or {})
-        if parity.serve > TOLERANCE:
-            off = f"differs from the model by {parity.serve:.2g}, {TOLERANCE:g} is allowed"
-            raise RuntimeError(f"{partial}: the export {off}")
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(partial, path)
+        found = parity.measure(model, partial, samples, encoded or {})
+        if not found.passed:
+            write_json(partial / FAILED_FILE, {"difference": str(found.serve), "allowed": found.allowed})
+            overwrite.replace_folder(partial, failed, marks=MARKS, parts=PARTS)
+            raise ParityError(found, failed)
+        write_json(partial / DIGESTS_FILE, parity.digests(partial, but=CLASSES_FILE))  # its classes are inside too
+        overwrite.replace_folder(partial, path, marks=MARKS, parts=PARTS)
+        if (failed / FAILED_FILE).is_file():  # of an earlier try
+            shutil.rmtree(failed)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return parity
+    return found
 
 
 def _write(model, path, classes):
@@ -114,20 +116,6 @@ def _write(model, path, classes):
         raise InputError(f"{path}: the disk is full; make room and run again with --resume") from error
 
 
-def _parity(model, path, samples, encoded) -> Parity:
-    loaded = tf.saved_model.load(str(path))
-    expected = np.asarray(model(samples, training=False))
-
-    def of_file(number, data):
-        try:
-            return float(np.abs(expected[number] - loaded.serve_bytes(tf.constant([data])).numpy()[0]).max())
-        except tf.errors.InvalidArgumentError:
-            return 1.0
-
-    difference = float(np.abs(expected - loaded.serve(samples).numpy()).max())
-    return Parity(difference, {number: of_file(number, data) for number, data in encoded.items()})
-
-
 @dataclasses.dataclass(frozen=True)
 class Answer:
     """One image's result: `error` is a line where the image could not be read, else ""."""
@@ -156,8 +144,15 @@ class Classifier:
         self.serve, self.classes, self.image_size = serve, tuple(classes), tuple(image_size)
 
     def predict(self, paths, *, batch_size: int = 32) -> Iterator[Answer]:
-        """Classify image files in order; a bad file gives an Answer with `error`, the others go on."""
-        paths = [str(path) for path in paths]
+        """Classify image files in order; a bad file gives an Answer with `error`, the others go on.
+
+        Args:
+            paths: of image files; a single path is one of them.
+            batch_size: images at once.
+        Raises:
+            InputError: something that is no path.
+        """
+        paths = [str(path) for path in listed(paths)]
         chunks = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             read = [[pool.submit(self._read, path) for path in chunk] for chunk in chunks[:1]]
@@ -195,20 +190,25 @@ def load(path) -> Classifier:
     Raises:
         InputError: there is none, it is damaged, or its classes are not those listed beside it.
     """
-    path = pathlib.Path(path)
+    path = local(path)
     if path.name == MODEL_FILE and path.is_file():
         return _load_keras(path)
     for folder in (path / "export", path):
         if (folder / "saved_model.pb").is_file():
             return _load_export(folder)
     if (path / MODEL_FILE).is_file():
+        if (failed := failed_folder(path / "export")).is_dir():
+            logger.warning("%s: this export failed its check and is not used; %s answers", failed, MODEL_FILE)
         return _load_keras(path)
     raise InputError(f"{path}: no export here (expected saved_model.pb, export/saved_model.pb or {MODEL_FILE})")
 
 
 def _load_export(folder) -> Classifier:
+    if (folder / FAILED_FILE).is_file():
+        raise InputError(f"{folder}: this export failed its check: its answers are not its model's; use {MODEL_FILE}")
+    parity.check_digests(folder)
     try:
-        loaded = tf.saved_model.load(str(folder))
+        loaded = load_saved_model(folder)
         classes = [name.decode() for name in loaded.class_names().numpy()]
         size = loaded.image_size().numpy().tolist()
     except (OSError, tf.errors.OpError, AttributeError, IndexError) as error:
@@ -231,7 +231,7 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
     Raises:
         InputError: there is none, only an export, which has no layers; it is damaged, or its classes do not fit.
     """
-    path = pathlib.Path(path)
+    path = local(path)
     if (path / "saved_model.pb").is_file():
         beside = path.parent / MODEL_FILE
         raise InputError(f"{path}: an export has no layers, the Keras model is needed: {beside}")
@@ -240,7 +240,7 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
         raise InputError(f"{path}: no Keras model here (expected a run folder or a .keras file)")
     model = saved.load(path)
     listed = path.with_name(CLASSES_FILE)
-    classes = read_json(listed)
+    classes = read_json(listed, list)
     if len(classes) != model.output_shape[-1]:
         raise InputError(f"{listed}: {len(classes)} classes, the model has {model.output_shape[-1]}")
     with zipfile.ZipFile(path) as file:

@@ -1,29 +1,35 @@
-"""Files that appear whole: written beside, then renamed."""
+"""Files that appear whole: written beside, flushed to the disk, then renamed."""
 
 import contextlib
 import errno
 import hashlib
 import json
-import logging
 import os
 import pathlib
+import re
+import secrets
+import shutil
+import struct
 import time
+import zipfile
+import zlib
 
 from kfg.errors import InputError
 
-try:
-    import fcntl
-except ImportError:  # Windows: what needs no lock works there
-    fcntl = None
-
-logger = logging.getLogger(__name__)
-
-IDLE = 3 * 3600  # seconds after which a half-written file is taken for a dead process's, if this machine has none
+ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+IDLE = 3 * 3600  # seconds without a change after which something half written is taken for a dead process's
+LONGEST_NAME = 200  # bytes of a name that one beside it can repeat: systems end at 255
+RESTORE = "put back a whole copy, or remove it and run again the command that made it"
+KINDS = {dict: "a JSON object", list: "a JSON list"}
+# what reading a damaged zip archive raises: .npz and .keras files are such
+DAMAGED_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
+PARTIAL = (".partial", ".partial.keras")  # ends of names of what is half written; Keras goes by its suffix
+NO_RENAME = (errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
 def whole(path, mode: str = "w"):
-    """Open a file beside `path` that takes its name only when the block ends well.
+    """Open a file beside `path` that takes its name only when the block ends well and its bytes are on the disk.
 
     Raises:
         InputError: the folder cannot be written or the disk is full; `path` is as it was before.
@@ -35,16 +41,19 @@ def whole(path, mode: str = "w"):
         >>> target.read_text()
         'all of it'
     """
-    path = pathlib.Path(path)
+    path = followed(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder, a file is to be written")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is a device or a pipe, a file is to be written")
+    partial = beside(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, mode, **text) as file:
             yield file
-        os.replace(partial, path)
+            flush(file)
+        rename(partial, path)
     except OSError as error:
         hint = "; make room and run the same command with --resume" if error.errno == errno.ENOSPC else ""
         raise InputError(f"{path}: {error.strerror or error}{hint}") from error
@@ -53,69 +62,115 @@ def whole(path, mode: str = "w"):
             partial.unlink(missing_ok=True)
 
 
+def followed(path) -> pathlib.Path:
+    """Return what a link leads to: writing changes that, and the link stays."""
+    path = pathlib.Path(path)
+    return pathlib.Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def beside(path) -> pathlib.Path:
+    """Return a hidden name in the folder of `path` that no other process uses; `sweep` knows it."""
+    path = pathlib.Path(path)
+    return path.with_name(f".{_stem(path.name)}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+
+
+def _stem(name: str) -> str:
+    data = os.fsencode(name)
+    return name if len(data) <= LONGEST_NAME else hashlib.sha256(data).hexdigest()
+
+
+def flush(file) -> None:
+    """Wait until an open file's bytes are on the disk, as far as its file system can say so."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):  # what cannot be flushed at all
+            raise
+
+
+def flush_folder(folder) -> None:
+    """Wait until the names in a folder are on the disk; Windows opens no folders, and keeps its names by itself."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def rename(partial, path) -> None:
+    """Give something flushed its name, which is on the disk when this returns.
+
+    Raises:
+        InputError: a file system that cannot rename.
+        OSError: any other reason.
+    """
+    try:
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno in NO_RENAME:
+            raise InputError(
+                f"{path}: its file system cannot rename files ({error.strerror}); use a folder on another one"
+            ) from error
+        raise
+    flush_folder(pathlib.Path(path).parent)
+
+
+def flush_tree(folder) -> None:
+    """Flush all files of a folder, and the folders in it, to the disk."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            with open(os.path.join(parent, name), "r+b") as file:
+                flush(file)
+        flush_folder(parent)
+
+
 def sweep(folder, name: str = "*", *, idle: float = IDLE) -> None:
-    """Remove what processes that are no more had begun to write as `whole` in a folder.
+    """Remove what processes that are no more had begun to write beside its place in a folder.
 
     Args:
         folder: one that is not there is empty.
-        name: of the files meant; a pattern.
-        idle: seconds that a file was left alone. A process of another machine or container that shares the folder
-            cannot be asked whether it lives; 0 is for the holder of a lock under which `name` is written.
+        name: of the files meant; default all.
+        idle: seconds that it was left alone; 0 is for the holder of a lock under which `name` is written. Whether the
+            process lives is not asked: it may be another machine's, or one that got the number of a dead one.
     """
-    if fcntl is None:  # on Windows a process cannot be asked by a signal, it would get it
-        return
-    for path in pathlib.Path(folder).glob(f".{name}.*.partial"):
-        pid = path.name.split(".")[-2]
-        with contextlib.suppress(OSError):  # another process may have removed it
-            if pid.isdigit() and not _lives(int(pid)) and time.time() - path.stat().st_mtime >= idle:
-                path.unlink()
+    with contextlib.suppress(FileNotFoundError):
+        for entry in list(os.scandir(folder)):
+            own = entry.name.startswith("." if name == "*" else f".{_stem(name)}.") and entry.name.endswith(PARTIAL)
+            if own and entry.name.count(".") > 2:
+                _remove_idle(pathlib.Path(entry.path), idle)
 
 
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
+def _remove_idle(path, idle):
+    with contextlib.suppress(OSError):  # another process may have removed it
+        if time.time() - path.stat().st_mtime >= idle:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-@contextlib.contextmanager
-def exclusive(path):
-    """Hold a lock among processes, which the system lets go of when the process ends, however it ends.
-
-    Args:
-        path: a file for this lock alone; it stays.
-    Raises:
-        InputError: its folder cannot be written.
-    """
-    path = pathlib.Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    with open(path, "r+b") as file:
-        if not locked(file):
-            logger.warning("%s: another process computes the same; waiting for it", path)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def locked(file) -> bool:
-    """Lock an open file for this process until it is closed; return False where another one holds it.
+def listed(paths) -> list[pathlib.Path]:
+    """Return paths as a list; a single one, as text or as a Path, is a list of one and not of its letters.
 
     Raises:
-        InputError: a system without such locks.
+        InputError: not paths, or an address of the net, shown as it was given.
+    Example:
+        >>> [str(path) for path in listed("a.jpg") + listed(["b.jpg", pathlib.Path("c.jpg")])]
+        ['a.jpg', 'b.jpg', 'c.jpg']
     """
-    if fcntl is None:
-        raise InputError(f"{file.name}: this system has no POSIX file locks; on Windows run kfg under WSL")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return [local(path) for path in ([paths] if isinstance(paths, (str, bytes, os.PathLike)) else paths)]
+
+
+def local(path) -> pathlib.Path:
+    """Return a Path of this machine.
+
+    Raises:
+        InputError: not a path, or an address of the net: as a Path, "https://host/x" would read "https:/host/x".
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"{path!r}: expected a path, got {type(path).__name__}")
+    if isinstance(path, str) and ADDRESS.match(path):
+        raise InputError(f"{path}: an address of the net, but kfg reads folders and files; download it first")
+    return pathlib.Path(path)
 
 
 def digest(path, *, algorithm: str = "sha256") -> str:
@@ -144,15 +199,35 @@ def write_json(path, value) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path):
-    """Read a JSON file.
+class Stored(dict):
+    """A JSON object of a file: a key that it lacks is damage, and told with the file's name."""
 
+    path = ""
+
+    def __missing__(self, key):
+        raise InputError(f"{self.path}: damaged, it has no {key!r}; {RESTORE}")
+
+
+def read_json(path, kind: type | None = None):
+    """Read a JSON file; its objects are Stored.
+
+    Args:
+        kind: dict or list, what the file must hold; None for anything.
     Raises:
-        InputError: missing, unreadable or not JSON.
+        InputError: missing, unreadable, not JSON or of another kind.
     """
+
+    def stored(pairs):
+        made = Stored(pairs)
+        made.path = path
+        return made
+
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"), object_hook=stored)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged, not JSON ({error}); {RESTORE}") from error
+    if kind is not None and not isinstance(found, kind):
+        raise InputError(f"{path}: damaged, it does not hold {KINDS[kind]}; {RESTORE}")
+    return found

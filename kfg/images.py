@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from kfg.data.listing import images_below, list_images, printable, remark, shortened
 from kfg.errors import InputError
+from kfg.files import listed
 
 
 def files(paths: Iterable, *, classes: Sequence[str] | None = None) -> list[pathlib.Path]:
@@ -19,7 +20,7 @@ def files(paths: Iterable, *, classes: Sequence[str] | None = None) -> list[path
         InputError: a folder without images, one that may not be read, or one refused for its classes.
     """
     found = []
-    for path in map(pathlib.Path, paths):
+    for path in listed(paths):
         below = images_below(path, also=("unsupported",)) if path.is_dir() else [path]
         if classes is not None and path.is_dir():
             _check_folders(path, below, classes)
@@ -30,7 +31,7 @@ def files(paths: Iterable, *, classes: Sequence[str] | None = None) -> list[path
 def remarks(paths: Iterable) -> list[str]:
     """Return a line about each folder in which something else than what `files` gives is passed over."""
     lines = []
-    for path in filter(pathlib.Path.is_dir, map(pathlib.Path, paths)):
+    for path in filter(pathlib.Path.is_dir, listed(paths)):
         if said := remark([(name, why) for name, why in list_images(path).skipped if why != "unsupported"]):
             lines.append(f"{printable(str(path))}: {said}")
     return lines

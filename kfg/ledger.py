@@ -2,22 +2,33 @@
 
 import importlib
 import json
+import logging
 import pathlib
 import statistics
 
 from kfg.errors import InputError
+from kfg.files import flush, flush_folder
+from kfg.locks import exclusive
+
+logger = logging.getLogger(__name__)
 
 RECIPES = ("imagenet20", "fruit3", "cub200", "retail258", "competition100", "folder")
 RESULTS = "results.jsonl"
 NONE_YET = "not measured yet"
+NEEDED = {"recipe", "row", "data", "config", "metrics"}  # what every row has
+SETTINGS = (  # what makes two rows the same run, as a run's config.json has it
+    "recipe", "row", "seed", "fold", "folds", "precision", "data", "weights_sha256", "init_from_sha256", "config",
+)  # fmt: skip
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named beside a figure
 
 
 def read_results(path) -> list[dict]:
-    """Read a results.jsonl, or that of a folder of runs.
+    """Read a results.jsonl, or that of a folder of runs; of rows of equal settings only the newest counts.
+
+    A line that is no row, as a kill or a full disk can cut one off, is named in a warning and passed over.
 
     Raises:
-        InputError: a line that is not JSON.
+        InputError: no such file or folder, one that cannot be read.
     """
     path = pathlib.Path(path)
     if not path.exists():
@@ -25,13 +36,63 @@ def read_results(path) -> list[dict]:
     path = path / RESULTS if path.is_dir() else path
     if not path.is_file():
         return []
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        row = _row(line)
+        if row is None:
+            logger.warning("%s:%d: not a whole row (%d bytes), passed over", path, number, len(line))
+        else:
+            rows.append(row)
+    return newest(rows)
+
+
+def _row(line: bytes) -> dict | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(row, dict) and row.keys() >= NEEDED and isinstance(row["config"], dict)
+    return row if whole and isinstance(row["data"], dict) and isinstance(row["metrics"], dict) else None
+
+
+def newest(rows) -> list[dict]:
+    """Return the rows without those that a later one of the same settings replaces; rows without a seed all stay."""
+    last = {}
+    for number, row in enumerate(rows):
+        run = json.dumps([row.get(name) for name in SETTINGS], sort_keys=True) if "seed" in row else number
+        last.pop(run, None)
+        last[run] = row
+    return list(last.values())
+
+
+def append(path, row: dict) -> None:
+    """Put a row at the end of a results.jsonl, unless its newest row of these settings says the same.
+
+    Other processes wait for that, and nothing that stands there is touched: a kill can at most cut this row short,
+    which the reader names and the next row begins anew after.
+
+    Raises:
+        InputError: the file cannot be written, the disk is full.
+    """
+    path = pathlib.Path(path)
+    with exclusive(path.with_name(f".{path.name}.lock")):
+        if path.is_file() and json.loads(json.dumps(row)) in read_results(path):
+            return
         try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise InputError(f"{path}:{number}: not JSON ({error})") from error
-    return rows
+            with open(path, "a+b") as file:
+                file.seek(max(0, file.seek(0, 2) - 1))
+                cut = file.read(1) not in (b"", b"\n")
+                file.write((b"\n" if cut else b"") + json.dumps(row).encode() + b"\n")
+                flush(file)
+            flush_folder(path.parent)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}; run again with --resume to add this run's row") from error
 
 
 def table(recipe_name: str, results=None) -> str:

@@ -155,7 +155,7 @@ def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:
 
 def read_weak(workdir) -> dict:
     """Read what `write_weak` wrote; in run folders of earlier versions nothing is known of classes not judged."""
-    content = read_json(pathlib.Path(workdir) / WEAK_FILE)
+    content = read_json(pathlib.Path(workdir) / WEAK_FILE, dict)
     return content if isinstance(content, dict) else {"weak": content, "not_judged": [], "min_support": None}
 
 
@@ -225,7 +225,7 @@ def _complete(row, runs, kind) -> bool:
 
 def _kind(run) -> dict:
     """Return the settings of a finished run without arm, seed and fold: a difference has another cause otherwise."""
-    settings, made = read_json(pathlib.Path(run) / "config.json"), read_json(pathlib.Path(run) / "env.json")
+    settings, made = (read_json(pathlib.Path(run) / name, dict) for name in ("config.json", "env.json"))
     config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
     trained_in = precision.label(made["precision"], made["jit_compile"])
     return {"data": settings["data"], "folds": settings["folds"], "trained in": trained_in, **config}

@@ -9,7 +9,7 @@ from kfg.data import folder, pipeline
 from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import metrics, posthoc, predict
-from kfg.files import read_json, write_json
+from kfg.files import RESTORE, read_json, write_json
 from kfg.models import saved
 from kfg.training import losses
 
@@ -37,12 +37,15 @@ def summary(run) -> str:
     Raises:
         InputError: no run folder, or one of an unfinished run.
     """
-    report = read_json(_file(run, REPORT_FILE))
-    lines = [f"{run}: {report['images']} test images of {metrics.classes_tested(report)}"]
-    for name in FIGURES:
-        figure = report[name]  # the AUC may be none
-        if figure is not None:
-            lines.append(f"{name:<13} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]")
+    report = read_json(_file(run, REPORT_FILE), dict)
+    try:
+        lines = [f"{run}: {report['images']} test images of {metrics.classes_tested(report)}"]
+        for name in FIGURES:
+            figure = report[name]  # the AUC may be none
+            if figure is not None:
+                lines.append(f"{name:<13} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]")
+    except (TypeError, ValueError) as error:  # a value that is no number
+        raise InputError(f"{_file(run, REPORT_FILE)}: damaged ({error}); {RESTORE}") from error
     return "\n".join(lines)
 
 
@@ -114,7 +117,7 @@ def table(result: dict) -> str:
 def _remarks(run, data_dir) -> list[str]:
     """Say what was done for rare classes already, what cannot be tried, and where tau is chosen on the test images."""
     remarks, path = [], pathlib.Path(run) / CONFIG_FILE
-    settings = read_json(path) if path.is_file() else {}
+    settings = read_json(path, dict) if path.is_file() else {}
     config = settings.get("config", {})
     if config.get("imbalance") == "auto":
         config["imbalance"] = settings["choices"]["classes"]["treatment"]

@@ -102,7 +102,7 @@ def _known(model, classes) -> set[str] | None:
         if not digests.isdisjoint({None, ""}) or (not known and {row["class"] for row in rows} - set(classes)):
             return None
         known |= digests
-        lender = read_json(run / CONFIG_FILE).get("config", {}).get("init_from")
+        lender = read_json(run / CONFIG_FILE, dict).get("config", {}).get("init_from")
     return known
 
 

@@ -162,3 +162,16 @@ def test_both_files_or_none(tmp_path):
     assert not (tmp_path / "answer.json").exists()
     answers.write(given, tmp_path / "answer.json", table=tmp_path / "answer.csv")
     assert (tmp_path / "answer.csv").read_text() == "file,id,probability\na.jpg,12,0.500000\n"
+
+
+@pytest.mark.parametrize(
+    "option, own", [("--out", '{"images": {}, "groupname": ""}'), ("--csv", "file,id,probability\n")]
+)
+def test_only_a_file_of_the_same_kind_is_replaced(option, own, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "1.jpg").touch()
+    target = tmp_path / "mine.json"
+    for text, said in (("my notes", "mine.json: this file is there and is not a"), (own, "no-model: no export here")):
+        target.write_text(text)
+        assert main(["answer", "no-model", "1.jpg", option, "mine.json"]) == 2
+        assert capsys.readouterr().err.startswith(f"error: {said}") and target.read_text() == text

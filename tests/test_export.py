@@ -1,6 +1,8 @@
 import errno
 import io
 import json
+import pathlib
+import shutil
 import zipfile
 
 import keras
@@ -9,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kfg import export
+from kfg import export, parity
 from kfg.data import folder, graph
 from kfg.errors import InputError
 from kfg.recipes import _exporting
@@ -73,17 +75,80 @@ def test_an_export_that_answers_otherwise_is_refused_and_the_old_one_stays(expor
     samples = np.full((1, 8, 6, 3), (60, 20, 0), np.uint8)
     write = export._write
     monkeypatch.setattr(export, "_write", lambda model, path, classes: write(colour_model(1 / 50), path, classes))
-    with pytest.raises(RuntimeError, match="differs from the model by"):
+    with pytest.raises(export.ParityError, match="export-failed: the export differs from the model by 0.* is allowed"):
         export.save(colour_model(), exported, classes=CLASSES, samples=samples)
     assert sorted(p.name for p in exported.iterdir()) == before
     assert export.load(exported).classes == CLASSES
+    with pytest.raises(InputError, match=r"export-failed: this export failed its check.*use model\.keras"):
+        export.load(exported.parent / "export-failed")
+    monkeypatch.undo()
+    export.save(colour_model(), exported, classes=CLASSES, samples=samples)  # mended: what failed goes
+    assert [path.name for path in exported.parent.iterdir()] == ["export"]
+
+
+def test_only_an_export_is_replaced(exported, tmp_path):
+    """A folder called "models" may hold a thesis."""
+    samples = np.zeros((1, 8, 6, 3), np.uint8)
+    models, copied = tmp_path / "models", tmp_path / "copied"
+    models.mkdir()
+    (models / "thesis.tex").write_text("years of work")
+    shutil.copytree(exported, copied)
+    (copied / "notes.txt").write_text("mine")
+    for folder, said in ((models, "holds thesis.tex, which kfg did not write"), (copied, "holds notes.txt, which")):
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(InputError, match=said):
+            export.save(colour_model(), folder, classes=CLASSES, samples=samples)
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    (copied / "notes.txt").unlink()
+    (copied / ".DS_Store").touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(copied)
+    for folder in (copied, tmp_path / "empty", tmp_path / "link"):
+        export.save(colour_model(), folder, classes=("a", "b", "c"), samples=samples)
+        assert export.load(folder).classes == ("a", "b", "c")
+    assert (tmp_path / "link").is_symlink()
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(InputError, match="file: is a file, a folder is to be written"):
+        export.save(colour_model(), tmp_path / "file", classes=CLASSES, samples=samples)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["my runs [v2]", "a*b?c", "back\\slash", "ümläut {1,2}", "-dash", "[!x]"])
+def test_a_folder_of_any_name_holds_an_export(name, tmp_path):
+    """TensorFlow takes the path of a SavedModel's variables for a pattern."""
+    model = keras.Sequential([keras.Input((8, 6, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+    samples = np.random.default_rng(0).integers(0, 3, (2, 8, 6, 3), dtype=np.uint8)
+    run = tmp_path / name
+    export.save(model, run / "export", classes=CLASSES, samples=samples)
+    _exporting.save_keras(model, CLASSES, run)
+    (run / "classes.json").write_text(json.dumps(CLASSES))
+    for path in (run, run / "model.keras"):
+        np.testing.assert_allclose(np.asarray(export.load(path).serve(samples)), model(samples), atol=1e-5)
+    assert sorted(path.name for path in run.iterdir()) == ["classes.json", "export", "model.keras"]
+
+
+@pytest.mark.parametrize("capability, enabled, wanted", [
+    ((8, 6), True, 1e-2), ((8, 6), False, 1e-4), ((7, 5), True, 1e-4), (None, True, 1e-4),
+])  # fmt: skip
+def test_the_tolerance_knows_the_device(capability, enabled, wanted, monkeypatch):
+    gpus = [] if capability is None else ["GPU:0"]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(
+        tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability}
+    )  # fmt: skip
+    monkeypatch.setattr(tf.config.experimental, "tensor_float_32_execution_enabled", lambda: enabled)
+    assert parity.tolerance() == wanted
+
+
+def test_an_answer_that_is_no_number_is_no_export():
+    assert not parity.Parity(float("nan"), {}, 1e-4).passed and parity.Parity(1e-5, {}, 1e-4).passed
 
 
 def test_a_file_that_comes_out_otherwise_is_told_and_kills_no_run(tmp_path):
     samples = np.zeros((1, 8, 6, 3), np.uint8)
     foreign = {0: encoded(picture((255, 255, 0)))}  # not the image of `samples`
     parity = export.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=samples, encoded=foreign)
-    assert parity.serve <= export.TOLERANCE < parity.serve_bytes[0] == parity.largest
+    assert parity.serve <= parity.allowed < parity.serve_bytes[0] == parity.largest
 
 
 def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
@@ -111,8 +176,7 @@ def photographs(root, names):
 
 def test_a_run_compares_images_of_every_class_as_pixels_and_as_files(tmp_path, capsys):
     names = {"1.jpg": {}, "2.jpg": {"mode": "CMYK"}, "3.webp": {"format": "WEBP"}, "4.png": {"format": "PNG"}}
-    _exporting.save(colour_model(), photographs(tmp_path / "data", names), tmp_path)
-    check = json.loads((tmp_path / "export_check.json").read_text())
+    check = _exporting.save(colour_model(), photographs(tmp_path / "data", names), tmp_path)
     assert check["images"] == check["serve"]["images"] == 8 and check["largest_difference"] < 1e-6
     # by turns: the first and second of each class, the third of two
     assert check["serve_bytes"]["images"] == 3 and check["serve_bytes"]["left_out"] == {"CMYK": 3, "WEBP": 2}
@@ -129,8 +193,7 @@ def test_a_file_that_the_export_decodes_otherwise_shows(tmp_path, monkeypatch, c
 
     monkeypatch.setattr(graph, "decode", inverts_the_wide)
     index = photographs(tmp_path / "data", {"1.jpg": {}, "2.jpg": {"size": (31, 30)}})
-    _exporting.save(colour_model(), index, tmp_path)
-    check = json.loads((tmp_path / "export_check.json").read_text())
+    check = _exporting.save(colour_model(), index, tmp_path)
     assert check["serve"]["largest_difference"] < 1e-6 and check["serve_bytes"]["images"] == 6
     assert check["largest_difference"] == check["serve_bytes"]["largest_difference"] > 0.5
     assert [message.split(":")[0].rpartition("/")[2] for message in caplog.messages] == ["2.jpg"] * 3
@@ -150,6 +213,24 @@ def test_the_classifier_goes_on_after_a_bad_file(exported, tmp_path):
     answers = list(export.load(exported).predict(sorted(tmp_path.iterdir()), batch_size=2))
     assert [answer.top(1)[0][0] if not answer.error else "error" for answer in answers] == ["red", "error", "green"]
     assert "b.png" in answers[1].error
+
+
+@pytest.mark.parametrize("kind", [str, pathlib.Path, lambda path: [path], lambda path: iter((str(path),))])
+def test_a_single_path_is_one_image_and_not_its_letters(exported, tmp_path, kind):
+    picture((0, 200, 0)).save(tmp_path / "a.png")
+    (answer,) = export.load(exported).predict(kind(tmp_path / "a.png"))
+    assert (answer.path, answer.top(1)[0][0]) == (str(tmp_path / "a.png"), "green")
+
+
+@pytest.mark.parametrize("paths, said", [
+    ("https://host/a.png", "https://host/a.png: an address of the net"), (b"a.png", "b'a.png': expected a path"),
+    ([3], "3: expected a path, got int"), (["a.png", None], "None: expected a path"),
+])  # fmt: skip
+def test_what_is_no_path_is_refused_as_it_was_given(exported, paths, said):
+    with pytest.raises(InputError, match=said):
+        list(export.load(exported).predict(paths))
+    with pytest.raises(InputError, match="s3://bucket/run: an address"):
+        export.load("s3://bucket/run")
 
 
 def test_any_format_and_a_rotated_photograph_are_classified(exported, tmp_path):

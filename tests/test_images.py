@@ -57,6 +57,7 @@ def test_photographs_that_cannot_be_read_are_errors_and_what_else_is_passed_over
     printed = capsys.readouterr()
     assert [row["path"] for row in json.loads(printed.out)] == [f"{root}/1.png", f"{root}/deeper/2.png"]
     assert printed.err.splitlines() == [f"{root}: {linked}", heic]
+    assert images.files(str(root / "phone.HEIC")) == images.files([root / "phone.HEIC"])
     assert images.files([root / "phone.HEIC"]) == [root / "phone.HEIC"] and images.remarks([root / "1.png"]) == []
 
 

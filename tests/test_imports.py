@@ -12,15 +12,16 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "kfg"
 RANKS = {
     "__main__": 7, "commands": 6, "search": 6, "recipes": 5, "scoring": 5,
     "explain": 4, "ledger": 4, "reaugment": 4, "rebalance": 4, "report": 4, "export": 4, "tracking": 4,
-    "answers": 4, "images": 4,
+    "answers": 4, "parity": 3.5, "images": 4,
     "training": 3, "evaluation": 3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
-    "files": 1, "pixels": 1, "progress": 1, "quiet": 1,
+    "overwrite": 2, "quiet": 2, "program": 3,
+    "files": 1, "locks": 1, "pixels": 1, "progress": 1, "keras_settings": 1,
     "errors": 0,
 }  # fmt: skip
 # ledger reads a recipe's rows by name; it is called by the command line only
 WITHOUT_TENSORFLOW = (
-    "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.quiet", "kfg.ledger",
+    "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.locks", "kfg.overwrite", "kfg.quiet", "kfg.ledger",
     "kfg.data.folder", "kfg.data.decode",
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
     "kfg.evaluation.paired", "kfg.evaluation.posthoc",

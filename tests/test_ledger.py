@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -40,3 +42,66 @@ def test_only_runs_of_equal_settings_are_averaged(tmp_path):
 def test_an_unknown_recipe_is_named(tmp_path):
     with pytest.raises(InputError, match="'fruit4' is none of imagenet20"):
         ledger.table("fruit4", tmp_path)
+
+
+def run(seed, **changes):
+    """A row as a run records it."""
+    return {**result("cnn", 0.7), "seed": seed, "fold": None, "folds": 1, "precision": "float32", **changes}
+
+
+RECORD = """
+import json, sys
+from kfg import ledger
+for seed in range(int(sys.argv[2]), 200, 4):
+    row = json.loads(sys.argv[3]) | {"seed": seed}
+    ledger.append(sys.argv[1] + "/results.jsonl", row)
+    ledger.append(sys.argv[1] + "/results.jsonl", row)  # a finished run that is called again
+"""
+
+
+def test_four_processes_lose_no_row_and_double_none(tmp_path):
+    words = [(str(tmp_path), str(start), json.dumps(run(0))) for start in range(4)]
+    processes = [subprocess.Popen([sys.executable, "-c", RECORD, *one]) for one in words]
+    assert [process.wait() for process in processes] == [0] * 4
+    lines = (tmp_path / "results.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["seed"] for line in lines) == list(range(200))
+    assert ledger.read_results(tmp_path) == [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("end", range(-150, 0, 7))
+def test_a_row_that_a_kill_cut_is_named_and_costs_no_other(end, tmp_path, caplog):
+    path = tmp_path / "results.jsonl"
+    for seed in (0, 1):
+        ledger.append(path, run(seed))
+    path.write_bytes(path.read_bytes()[:end])
+    assert [row["seed"] for row in ledger.read_results(tmp_path)] == [0]
+    assert [message.partition(":")[2].split(" (")[0] for message in caplog.messages] == ["2: not a whole row"]
+    for seed in (1, 2):
+        ledger.append(path, run(seed))
+    assert [row["seed"] for row in ledger.read_results(tmp_path)] == [0, 1, 2]
+
+
+def test_the_newest_row_of_equal_settings_counts(tmp_path):
+    path = tmp_path / "results.jsonl"
+    rows = [run(0, commit="a"), run(1), run(0, commit="b"), run(0, config={"epochs": 3}), run(0, init_from_sha256="c")]
+    for row in [*rows, rows[1]]:
+        ledger.append(path, row)
+    assert len(path.read_text().splitlines()) == 5  # nothing is taken away, nothing written twice
+    assert ledger.read_results(path) == rows[1:]
+
+
+@pytest.mark.parametrize(
+    "line", [b"\xff\xfe", b"[1]", b"{}", b'"row"', b"null", b"[" * 100_000, b'{"recipe": "fruit3"}']
+)
+def test_lines_that_are_no_rows_are_named_and_passed_over(line, tmp_path, caplog):
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(b"\n".join([json.dumps(run(0)).encode(), line, json.dumps(run(1)).encode(), b""]))
+    assert [row["seed"] for row in ledger.read_results(path)] == [0, 1]
+    assert len(caplog.messages) == 1 and "results.jsonl:2: not a whole row" in caplog.messages[0]
+
+
+def test_a_last_row_without_an_end_of_line_is_whole(tmp_path):
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(run(0)))  # an editor's doing
+    ledger.append(path, run(1))
+    assert [row["seed"] for row in ledger.read_results(path)] == [0, 1]

@@ -33,6 +33,7 @@ class Repeated:
 
     def __init__(self, store):
         self.store = store
+        self.dtype = getattr(store, "dtype", np.dtype(np.uint8))
 
     def __len__(self) -> int:
         return COPIES * len(self.store)

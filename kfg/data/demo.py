@@ -14,6 +14,7 @@ from kfg.data.demo_photo import photograph
 from kfg.data.demo_shapes import FAMILIES
 from kfg.data.listing import list_folder
 from kfg.errors import InputError
+from kfg.files import beside, flush_tree, rename, sweep
 
 SIZE = (96, 120)  # (width, height) in pixels
 IMAGES_PER_CLASS = 64  # mean over the classes, blemishes not counted
@@ -47,8 +48,9 @@ def write(root, *, images_per_class: int = IMAGES_PER_CLASS, size: tuple[int, in
     if min(size) < 32:
         raise InputError(f"size: at least 32x32 pixels, got {size[0]}x{size[1]}")
     wanted = {"images_per_class": images_per_class, "size": list(size), "seed": seed}
-    partial = root.with_name(f".{root.name}.{os.getpid()}.partial")
+    partial = beside(root.absolute())  # "." has no name
     try:
+        sweep(root.absolute().parent, root.absolute().name)  # of a drawing that was killed
         if root.exists() and any(root.iterdir()):
             planted = _already_there(root, wanted)
             _check_files(root, counts(images_per_class), planted)
@@ -59,7 +61,8 @@ def write(root, *, images_per_class: int = IMAGES_PER_CLASS, size: tuple[int, in
         (partial / HIDDEN / PLANTED).write_text(text, encoding="utf-8")
         if root.exists():
             root.rmdir()
-        os.replace(partial, root)
+        flush_tree(partial)
+        rename(partial, root)
     except OSError as error:
         raise InputError(f"{root}: {error.strerror or error}") from error
     finally:

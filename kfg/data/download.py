@@ -13,7 +13,7 @@ from kfg.data import published
 from kfg.data.published import Archive
 from kfg.data.unpack import unpack
 from kfg.errors import InputError
-from kfg.files import digest
+from kfg.files import beside, digest, flush, flush_tree, rename, sweep
 
 CHUNK = 1 << 20  # bytes
 TIMEOUT = (15, 60)  # seconds to connect, and without a byte
@@ -45,9 +45,10 @@ def get(name: str, root, *, urls: Sequence[str] = (), progress: Callable | None 
     if urls and len(urls) != len(wanted.archives):
         files = ", ".join(archive.file for archive in wanted.archives)
         raise InputError(f"--url: {name} has {len(wanted.archives)} archives ({files}), got {len(urls)} addresses")
-    partial = root / f".{name}.{os.getpid()}.partial"
+    partial = beside(target)
     try:
         root.mkdir(parents=True, exist_ok=True)
+        sweep(root, name)  # of an unpacking that was killed
         addresses = urls or [archive.url for archive in wanted.archives]
         pairs = zip(wanted.archives, addresses, strict=True)
         files = [fetch(archive, root, url=url, progress=progress) for archive, url in pairs]
@@ -60,7 +61,8 @@ def get(name: str, root, *, urls: Sequence[str] = (), progress: Callable | None 
             shutil.rmtree(partial / folder)
         if not (partial / wanted.folder).is_dir():
             raise InputError(f"{files[0]}: holds no folder {wanted.folder}")
-        os.replace(partial, target)
+        flush_tree(partial)
+        rename(partial, target)
     except OSError as error:
         raise InputError(f"{error.filename or root}: {error.strerror or error}") from error
     finally:
@@ -82,7 +84,9 @@ def fetch(archive: Archive, folder, *, url: str, progress: Callable | None = Non
         if _size(part) != archive.size:
             _download(archive, part, url, progress or (lambda *_: None))
         _check(archive, part)
-        os.replace(part, path)
+        with open(part, "r+b") as file:
+            flush(file)
+        rename(part, path)
     else:
         _check(archive, path)
     return path

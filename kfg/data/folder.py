@@ -211,6 +211,9 @@ def split_rows(path) -> tuple[list[dict], list[str]]:
             raise InputError(f"{path}: no column {column!r}; found {', '.join(columns) or 'nothing'}")
     if not rows:
         raise InputError(f"{path}: lists no images")
+    digests = {row["sha256"] for row in rows} - {""} if "sha256" in columns else set()
+    if None in digests or len(set(map(len, digests))) > 1:
+        raise InputError(f"{path}: damaged, a sha256 is shorter than others or missing, as where a file was cut")
     seen = set()
     for line, row in enumerate(rows, start=2):
         row["part"] = row[part_column]

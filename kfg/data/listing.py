@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from kfg.data.decode import FORMATS, SNIFF_BYTES, UNREAD, sniff
 from kfg.errors import InputError
+from kfg.files import local
 
 PARTS = ("train", "val", "test")
 BOTH = "val+test"  # in the split.csv of a run that repeats a study's mistake: these images were both
@@ -61,7 +62,7 @@ def checked_root(root) -> pathlib.Path:
     Raises:
         InputError: it is missing, not a folder, or may not be read.
     """
-    root = pathlib.Path(root)
+    root = local(root)
     try:
         os.scandir(root).close()
     except FileNotFoundError as error:

@@ -6,23 +6,37 @@ uninterrupted one would have seen.
 """
 
 import concurrent.futures
+import dataclasses
 import hashlib
 import os
 import pathlib
 
 import numpy as np
+import PIL
 import tensorflow as tf
 
 from kfg.data import sampling as sampling_module
 from kfg.data.decode import decode
 from kfg.data.folder import Index
-from kfg.data.stores import Chosen, ImageFile, Images
+from kfg.data.stores import Budget, Chosen, ImageFile, Images, contents, dtype_of
 from kfg.errors import InputError
-from kfg.files import exclusive, sweep, whole
+from kfg.files import sweep, whole
+from kfg.locks import exclusive
 
-__all__ = ["Chosen", "ImageFile", "Images", "evaluation_batches", "load", "resize", "steps", "training_batches"]
+__all__ = [
+    "Budget",
+    "Chosen",
+    "ImageFile",
+    "Images",
+    "evaluation_batches",
+    "load",
+    "resize",
+    "steps",
+    "training_batches",
+]
 
 MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; more goes to disk
+METHOD = "bilinear-antialias-2"  # of `decode` and `resize`; where they give other pixels, another one
 CHUNK = 256  # images decoded before they are stored
 
 
@@ -55,7 +69,12 @@ _resized_alone = tf.function(
 
 
 def load(
-    index: Index, *, image_size: tuple[int, int], cache_dir=None, memory_budget: int = MEMORY_BUDGET, progress=None
+    index: Index,
+    *,
+    image_size: tuple[int, int],
+    cache_dir=None,
+    memory_budget: int | Budget = MEMORY_BUDGET,
+    progress=None,
 ) -> Images | ImageFile:
     """Decode and resize every image of `index` once, on all cores.
 
@@ -64,28 +83,42 @@ def load(
         image_size: (height, width) in pixels.
         cache_dir: folder for the decoded file, used when the images exceed `memory_budget`. A file already
             there is used if it was made from the same bytes at the same size.
-        memory_budget: bytes of decoded images that may stay in memory.
+        memory_budget: bytes that these images may take in memory; a Budget, which needs `cache_dir`, is shared with
+            all other images that are loaded with it.
         progress: function (images done, images in all), called now and then while they are decoded.
     Raises:
         InputError: an image that cannot be decoded, a full disk, no `cache_dir` when one is needed.
     """
     shape = (len(index), *image_size, 3)
     size = int(np.prod(shape, dtype=np.int64))
-    if size <= memory_budget:
-        array = np.empty(shape, dtype=np.uint8)
-        for start, chunk in _decoded_chunks(index, image_size, progress):
-            array[start : start + len(chunk)] = chunk
-        return Images(array)
+    budget = memory_budget if isinstance(memory_budget, Budget) else Budget(memory_budget)
     if cache_dir is None:
-        raise InputError(f"cache_dir: needed, {size:,} bytes of decoded images exceed the budget of {memory_budget:,}")
-    path = pathlib.Path(cache_dir) / f"{_cache_key(index, image_size)}.uint8"
+        if size > budget.limit or budget is memory_budget:
+            raise InputError(
+                f"cache_dir: needed, {size:,} bytes of decoded images may exceed the budget of {budget.limit:,}"
+            )
+        return Images(_decoded(index, shape, progress))
+    key = _cache_key(index, image_size)
+    path = pathlib.Path(cache_dir) / f"{key}.uint8"
+    if budget.admits(size):
+        images = Images(_decoded(index, shape, progress), key=key)
+        images.array.flags.writeable = False  # the key names these pixels
+        budget.hold(images, path)
+        return images
     if not _has_size(path, size):
         with exclusive(path.with_suffix(".lock")):
             if not _has_size(path, size):  # another process may have written it while this one waited
                 sweep(path.parent)
                 sweep(path.parent, path.name, idle=0)  # only the holder of this lock writes it
                 _decode_to(path, index, image_size, progress)
-    return ImageFile(path, shape)
+    return ImageFile(path, shape, key=key)
+
+
+def _decoded(index, shape, progress) -> np.ndarray:
+    array = np.empty(shape, dtype=np.uint8)
+    for start, chunk in _decoded_chunks(index, shape[1:3], progress):
+        array[start : start + len(chunk)] = chunk
+    return array
 
 
 def _has_size(path, size) -> bool:
@@ -114,10 +147,12 @@ def _decoded_chunks(index, image_size, progress):
 
 
 def _cache_key(index, image_size) -> str:
-    key = hashlib.sha256(repr(("bilinear-antialias-1", image_size)).encode())
+    """Return a name of decoded images: what the files hold, a hyphen, how they are decoded and resized."""
+    files = hashlib.sha256()
     for path, digest in zip(index.full_paths(), index.sha256, strict=True):
-        key.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
-    return key.hexdigest()[:32]
+        files.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
+    how = hashlib.sha256(repr((METHOD, image_size, PIL.__version__, tf.__version__)).encode())
+    return f"{files.hexdigest()[:32]}-{how.hexdigest()[:16]}"
 
 
 def steps(count: int, batch_size: int) -> int:
@@ -145,7 +180,7 @@ def training_batches(
     Returns:
         Dataset of (uint8 (B, H, W, 3), int32 (B,)), of the store's own dtype and shape where it has a `dtype`;
         with `mixing` (uint8 (B, H, W, 3), float32 (B, num_classes));
-        `steps(N, batch_size)` batches per epoch.
+        `steps(N, batch_size)` batches per epoch. Its `made_from()` returns what decides them, the epochs apart.
     Raises:
         InputError: an unknown sampling.
     """
@@ -171,7 +206,23 @@ def training_batches(
     plan = tf.data.Dataset.range(first_epoch, epochs).flat_map(order)
     label_spec = (tf.float32, (num_classes,)) if mixing is not None else (tf.int32, ())
     size = getattr(policy, "image_size", None)
-    return _fed(plan, read, _spec(images, shape=(*size, 3) if size else None), label_spec)
+    dataset = _fed(plan, read, _spec(images, shape=(*size, 3) if size else None), label_spec)
+    dataset.made_from = lambda: {
+        "images": contents(images), "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+        "batch_size": batch_size, "seed": seed, "policy": _described(policy), "sampling": sampling,
+        "mixing": _described(mixing), "num_classes": num_classes,
+    }  # fmt: skip
+    return dataset
+
+
+def _described(policy) -> dict | None:
+    """Return what decides the changes that a policy or a mixing makes."""
+    if policy is None:
+        return None
+    if hasattr(policy, "made_from"):
+        return policy.made_from()
+    settings = dataclasses.asdict(policy) if dataclasses.is_dataclass(policy) else {}
+    return {"kind": type(policy).__name__, **settings}
 
 
 def _shuffled(count, seed, epoch):
@@ -198,8 +249,8 @@ def evaluation_batches(images, labels, *, batch_size: int) -> tf.data.Dataset:
 
 
 def _spec(images, *, shape=None):
-    """Return dtype and shape of one record of a store: uint8 pixels unless it says otherwise."""
-    return tf.as_dtype(getattr(images, "dtype", np.uint8)), shape or images.shape[1:]
+    """Return dtype and shape of one record of a store."""
+    return tf.as_dtype(dtype_of(images)), shape or images.shape[1:]
 
 
 def _fed(plan, read, image_spec, label_spec):

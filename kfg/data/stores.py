@@ -1,47 +1,69 @@
 """Decoded images that a pipeline reads by position: in memory, in a file, or some of another store."""
 
+import hashlib
+import weakref
+
 import numpy as np
 
 from kfg.errors import InputError
+from kfg.files import whole
 
 
 class Images:
-    """N records in an array: decoded uint8 images of one size, or features; `gather(positions)` gives (B, ...)."""
+    """N records in an array: decoded uint8 images of one size, or features; `gather(positions)` gives (B, ...).
 
-    def __init__(self, array: np.ndarray):
-        self.array = array
+    Args:
+        array: (N, ...) of any dtype.
+        key: names the contents, where the caller knows them and nobody changes them; default none.
+    """
 
-    @property
-    def dtype(self) -> np.dtype:
-        return self.array.dtype
+    def __init__(self, array: np.ndarray, *, key: str | None = None):
+        self.array, self.key = array, key
+        self.shape, self.dtype = array.shape, array.dtype
+        self.file = None
 
     def __len__(self) -> int:
-        return len(self.array)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape
+        return self.shape[0]
 
     def gather(self, positions) -> np.ndarray:
-        return self.array[positions]
+        array = self.array  # another thread may move it out meanwhile
+        return self.file.gather(positions) if array is None else array[positions]
+
+    def move_to(self, path) -> None:
+        """Write the array to a file, unless that is there, and read from it from now on: its memory is free then.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        if not _has_size(path, self.array.nbytes):
+            with whole(path, "wb") as file:
+                file.write(memoryview(np.ascontiguousarray(self.array)).cast("B"))
+        self.file = ImageFile(path, self.shape, dtype=self.dtype, key=self.key)
+        self.array = None
 
 
 class ImageFile:
-    """Decoded uint8 images, in one file of equal records.
+    """Decoded images, in one file of equal records.
 
     Read with plain file reads, not a memory map: mapped pages count as the process's memory, so streaming a
     large set through a map looks, and under a memory limit acts, as if it had been loaded.
+
+    Args:
+        path: of the file.
+        shape: (N, ...).
+        dtype: of its values.
+        key: as for Images.
     """
 
-    def __init__(self, path, shape: tuple[int, ...]):
-        self.path, self.shape = str(path), shape
+    def __init__(self, path, shape: tuple[int, ...], *, dtype=np.uint8, key: str | None = None):
+        self.path, self.shape, self.dtype, self.key = str(path), shape, np.dtype(dtype), key
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def gather(self, positions) -> np.ndarray:
         positions = np.asarray(positions)
-        out = np.empty((len(positions), *self.shape[1:]), dtype=np.uint8)
+        out = np.empty((len(positions), *self.shape[1:]), dtype=self.dtype)
         size = out[0].nbytes if len(out) else 0
         with open(self.path, "rb", buffering=0) as file:
             for row, position in zip(out, positions, strict=True):
@@ -52,12 +74,26 @@ class ImageFile:
 
 
 class Chosen:
-    """Some images of a store, followed by extra ones held in memory; the store is not copied."""
+    """Some images of a store, followed by extra ones held in memory; the store is not copied.
+
+    Args:
+        store: N images.
+        positions: int (M,), those of the store.
+        extra: (E, ...) of the store's dtype and shape; default none.
+    Raises:
+        InputError: extra images of another dtype or shape: converted without a word, they would be other images.
+    """
 
     def __init__(self, store, positions, extra: np.ndarray | None = None):
         self.store = store
         self.positions = np.asarray(positions, dtype=np.int64)
-        self.extra = extra if extra is not None else np.empty((0, *store.shape[1:]), dtype=np.uint8)
+        self.dtype = dtype_of(store)
+        self.extra = np.empty((0, *store.shape[1:]), dtype=self.dtype) if extra is None else np.asarray(extra)
+        if self.extra.dtype != self.dtype or self.extra.shape[1:] != tuple(store.shape[1:]):
+            raise InputError(
+                f"extra: expected images of {self.dtype} and shape {tuple(store.shape[1:])} as in the store, got "
+                f"{self.extra.dtype} and {self.extra.shape[1:]}"
+            )
 
     def __len__(self) -> int:
         return len(self.positions) + len(self.extra)
@@ -66,12 +102,78 @@ class Chosen:
     def shape(self) -> tuple[int, ...]:
         return (len(self), *self.store.shape[1:])
 
+    @property
+    def key(self) -> str | None:
+        """Name the contents by the store's key, where it has one."""
+        of_store = getattr(self.store, "key", None)
+        if of_store is None:
+            return None
+        found = hashlib.sha256(of_store.encode())
+        found.update(self.positions.tobytes())
+        found.update(np.ascontiguousarray(self.extra).data)
+        return found.hexdigest()
+
     def gather(self, positions) -> np.ndarray:
         positions = np.asarray(positions)
         own = positions < len(self.positions)
         if own.all():
             return self.store.gather(self.positions[positions])
-        out = np.empty((len(positions), *self.shape[1:]), dtype=np.uint8)
+        out = np.empty((len(positions), *self.shape[1:]), dtype=self.dtype)
         out[own] = self.store.gather(self.positions[positions[own]])
         out[~own] = self.extra[positions[~own] - len(self.positions)]
         return out
+
+
+class Budget:
+    """How much memory decoded images may take in this process, however many stores of whatever sizes there are.
+
+    A store that does not fit beside the others moves the oldest ones out to files; whoever holds those reads on.
+
+    Args:
+        limit: bytes.
+    """
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self._held = []  # (weak reference to a store, path of its file), oldest first
+
+    def used(self) -> int:
+        """Return the bytes of the stores that are in memory."""
+        self._held = [(store, path) for store, path in self._held if getattr(store(), "array", None) is not None]
+        return sum(store().array.nbytes for store, _ in self._held)
+
+    def admits(self, size: int) -> bool:
+        """Make room for a store of `size` bytes; return False where it exceeds the budget by itself."""
+        if size > self.limit:
+            return False
+        while self.used() + size > self.limit:
+            store, path = self._held.pop(0)
+            store().move_to(path)
+        return True
+
+    def hold(self, store: Images, path) -> None:
+        """Count a store in memory, which goes to `path` when its room is needed."""
+        self._held.append((weakref.ref(store), path))
+
+
+def dtype_of(store) -> np.dtype:
+    """Return the dtype of a store's records: uint8 pixels unless it says otherwise."""
+    return np.dtype(getattr(store, "dtype", np.uint8))
+
+
+def contents(images) -> dict:
+    """Return what tells the images of a training from others, without reading them."""
+    store, positions = images, None
+    while hasattr(store, "store"):
+        positions = getattr(store, "positions", None) if positions is None else positions
+        store = store.store
+    key = getattr(store, "key", None)
+    files = key and key.partition("-")[0]  # not how they were decoded: the packages may change in a long run
+    return {
+        "shape": list(images.shape), "dtype": str(dtype_of(images)), "files": files,
+        "positions": None if positions is None else hashlib.sha256(positions.tobytes()).hexdigest(),
+    }  # fmt: skip
+
+
+def _has_size(path, size) -> bool:
+    return path.is_file() and path.stat().st_size == size

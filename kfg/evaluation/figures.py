@@ -81,7 +81,7 @@ def read_history(path) -> dict[str, np.ndarray]:
             name: np.array([float(row[name] or "nan") for row in rows], dtype=np.float64)
             for name in reader.fieldnames or ()
         }
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise InputError(f"{path}: {error}") from error
 
 

@@ -134,7 +134,7 @@ def read_csv(path) -> Predictions:
     try:
         with open(path, newline="", encoding="utf-8") as file:
             header, *rows = list(csv.reader(file)) or [[]]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: {error}") from error
     if tuple(header[:fixed]) != CSV_COLUMNS or not all(name.startswith("p_") for name in header[fixed:]):
         raise InputError(f"{path}: columns must be {','.join(CSV_COLUMNS)},p_CLASS...; found {','.join(header[:8])}")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import keras
 from keras import applications, layers
 
+from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.models import builders, efficientnet_lite, heads, preprocessing, pretrained
 from kfg.models import weights as files
@@ -191,6 +192,7 @@ def classifier(
 
 
 def _network(name, image_size, weights):
+    keras_settings.check()
     if name not in BACKBONES:
         raise InputError(f"backbone: {name!r} is none of {', '.join(BACKBONES)}")
     backbone = BACKBONES[name]

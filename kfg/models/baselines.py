@@ -8,6 +8,7 @@ values: from Keras's, which are 1.2 to 2.4 times as large, fruit3's CNN was stil
 import keras
 from keras import layers
 
+from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.models import torch_values
 from kfg.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, standardised
@@ -50,6 +51,7 @@ def retail258_cnn(
 
 
 def _lenet(name, num_classes, image_size, dropouts, mean, std):
+    keras_settings.check()
     if min(image_size) < SMALLEST:
         size = f"{image_size[0]} x {image_size[1]}"
         raise InputError(f"image_size: {name} takes at least {SMALLEST} pixels a side, got {size}")

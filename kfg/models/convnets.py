@@ -6,6 +6,7 @@ Source: the study's printed layer tables and its notebook; every shape and count
 import keras
 from keras import layers
 
+from kfg import keras_settings
 from kfg.errors import InputError
 
 # The three places where the study put its L2 penalty: the third convolution and the two padded ones.
@@ -45,6 +46,7 @@ def convnet(
         >>> convnet(num_classes=20, image_size=(68, 45)).count_params()
         2153940
     """
+    keras_settings.check()
     unknown = set(l2_on) - {f"conv{i}" for i in range(1, 9)}
     if unknown:
         raise InputError(f"l2_on: unknown layer {sorted(unknown)[0]!r}; known are conv1 ... conv8")

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.models import torchfile
 
@@ -95,6 +96,7 @@ def trunk(name: str, *, image_size: tuple[int, int], weights="imagenet") -> kera
     Raises:
         InputError: an unknown name, a size too small, a package that is not installed, a file that does not fit.
     """
+    keras_settings.check()
     if name not in VARIANTS:
         raise InputError(f"trunk: {name!r} is none of {', '.join(VARIANTS)}")
     if min(image_size) < 32:

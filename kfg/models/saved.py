@@ -1,14 +1,14 @@
 """A saved Keras model, read back whole or refused in one line."""
 
 import zipfile
-import zlib
 
 import keras
 
+from kfg import keras_settings
 from kfg.errors import InputError
+from kfg.files import DAMAGED_ARCHIVE
 from kfg.models import fbsd, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
 
-UNREADABLE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)  # what a bad archive raises
 UNKNOWN = (OSError, ValueError, KeyError, TypeError)  # what Keras raises of a whole archive that is no model of kfg
 
 
@@ -19,12 +19,14 @@ def load(path) -> keras.Model:
     empty or truncated file, and does not notice some of it.
 
     Raises:
-        InputError: missing, damaged, or no model that kfg knows all layers of; one line that names the file.
+        InputError: missing, damaged, or no model that kfg knows all layers of; one line that names the file. Keras
+            settings that kfg does not work with.
     """
+    keras_settings.check()
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except UNREADABLE as error:
+    except DAMAGED_ARCHIVE as error:
         raise _refusal(path, error) from error
     if damaged is not None:
         raise _refusal(path, f"{damaged} inside it is damaged")

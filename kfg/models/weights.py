@@ -2,13 +2,13 @@
 
 import pathlib
 import warnings
-import zipfile
 
 import h5py
 import keras
 import numpy as np
 
 from kfg.errors import InputError
+from kfg.files import DAMAGED_ARCHIVE
 
 SUFFIXES = (".keras", ".h5")
 # layers of keras.applications behind the last feature map; a file with them still fits a trunk without
@@ -34,8 +34,8 @@ def load(model, path) -> None:
             _load_by_structure(model, path)
         else:
             _load_in_order(model, path)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except (*DAMAGED_ARCHIVE, KeyError, TypeError, AttributeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"weights: {path}: not a readable Keras weights file ({reason})") from error
 
 

@@ -18,7 +18,8 @@ class Data:
     Args:
         index: all images, groups and digests filled.
         name: what the results call this data.
-        cache_dir: where decoded images go that exceed `memory_budget` bytes.
+        cache_dir: where decoded images go that exceed `memory_budget`.
+        memory_budget: bytes that decoded images of all sizes may take together.
     """
 
     index: Index
@@ -27,10 +28,13 @@ class Data:
     memory_budget: int = pipeline.MEMORY_BUDGET
     decoded: dict = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self):
+        self.budget = pipeline.Budget(self.memory_budget)
+
     def images(self, image_size):
         if image_size not in self.decoded:
             self.decoded[image_size] = pipeline.load(
-                self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.memory_budget,
+                self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.budget,
                 progress=Progress("photographs decoded"),
             )  # fmt: skip
         return self.decoded[image_size]

@@ -3,7 +3,7 @@
 import collections
 import json
 import logging
-import os
+import math
 import zipfile
 
 import numpy as np
@@ -11,18 +11,27 @@ import numpy as np
 from kfg import export
 from kfg.data import graph, pipeline
 from kfg.data.decode import decode
-from kfg.files import write_json
+from kfg.files import beside, flush, rename
 
 PARITY_IMAGES = 8
-EXPORT_CHECK = "export_check.json"
+EXPORT_CHECK = "export_check.json"  # written last: a run that has it and its report is finished
+FAILED = export.failed_folder("export").name
 
 logger = logging.getLogger(__name__)
 
 
-def save(model, index, workdir) -> None:
-    """Write `workdir`/export and export_check.json, compared on some images of `index`, which has one at least.
+def save(model, index, workdir) -> dict:
+    """Write `workdir`/export, compare it with the model on some images of `index`, and say how that went.
 
-    All are compared as pixels; as files those that TensorFlow is not known to decode otherwise.
+    All are compared as pixels; as files those that TensorFlow is not known to decode otherwise. An export that fails
+    is kept apart, marked, and costs nothing else of the run.
+
+    Args:
+        model: Keras model that computes in float32.
+        index: images, one at least.
+        workdir: the run folder.
+    Returns:
+        The content for export_check.json; the caller writes it when the report has it.
     """
     paths = index.take(spread(index.labels, PARITY_IMAGES)).full_paths()
     size = tuple(model.input_shape[1:3])
@@ -30,23 +39,50 @@ def save(model, index, workdir) -> None:
     files = {number: path.read_bytes() for number, path in enumerate(paths)}
     why = {number: graph.known_difference(data) for number, data in files.items()}
     encoded = {number: data for number, data in files.items() if not why[number]}
-    parity = export.save(model, workdir / "export", classes=index.classes, samples=samples, encoded=encoded)
+    try:
+        parity = export.save(model, workdir / "export", classes=index.classes, samples=samples, encoded=encoded)
+    except export.ParityError as error:
+        parity = error.parity
     for number, difference in parity.serve_bytes.items():
-        if difference > export.TOLERANCE:
+        if difference > parity.allowed:
             logger.warning("%s: the export decodes this file otherwise, off by %.2g", paths[number], difference)
-    left_out = dict(collections.Counter(filter(None, why.values())))
     as_files = max(parity.serve_bytes.values(), default=None)
-    said = "none as files" if as_files is None else f"{as_files:.2g} on {len(encoded)} as files"
-    left = ", ".join(f"{count} {kind}" for kind, count in left_out.items())
-    print(f"export: largest difference to the model {parity.serve:.2g} on {len(paths)} images as pixels, {said}"
-          + (f"; not compared as files: {left}" if left else ""))  # fmt: skip
     check = {
+        "passed": parity.passed,
+        "allowed_difference": parity.allowed,
         "images": len(paths),
-        "largest_difference": parity.largest,
-        "serve": {"images": len(paths), "largest_difference": parity.serve},
-        "serve_bytes": {"images": len(encoded), "largest_difference": as_files, "left_out": left_out},
-    }
-    write_json(workdir / EXPORT_CHECK, check)
+        "largest_difference": _finite(parity.largest),
+        "serve": {"images": len(paths), "largest_difference": _finite(parity.serve)},
+        "serve_bytes": {
+            "images": len(encoded), "largest_difference": None if as_files is None else _finite(as_files),
+            "left_out": dict(collections.Counter(filter(None, why.values()))),
+        },
+    }  # fmt: skip
+    print(told(check))
+    return check
+
+
+def _finite(difference: float) -> float:
+    """Return a difference of probabilities; 1, the largest there is, where an answer was not a number."""
+    return difference if math.isfinite(difference) else 1.0
+
+
+def told(check: dict) -> str:
+    """Say in one sentence how an export and its model compare, from the content of export_check.json."""
+    serve, of_files = check["serve"], check["serve_bytes"]
+    if not check["passed"]:
+        return (
+            f"export: FAILED its check; on {serve['images']} test images its probabilities differ from the model's by "
+            f"up to {serve['largest_difference']:.2g}, and {check['allowed_difference']:g} is allowed: it is kept in "
+            f"{FAILED}/ and not offered, {export.MODEL_FILE} is the model to use"
+        )
+    as_files = of_files["largest_difference"]
+    said = "none as files" if as_files is None else f"{as_files:.2g} on {of_files['images']} as files"
+    left = ", ".join(f"{count} {kind}" for kind, count in of_files["left_out"].items())
+    return (
+        f"export: largest difference to the model {serve['largest_difference']:.2g} on {serve['images']} images as "
+        f"pixels, {said}" + (f"; not compared as files: {left}" if left else "")
+    )
 
 
 def spread(labels, count: int) -> np.ndarray:
@@ -65,11 +101,14 @@ def spread(labels, count: int) -> np.ndarray:
 
 def save_keras(model, classes, workdir) -> None:
     """Write `workdir`/model.keras, whole, with the class names inside: Keras passes over them, kfg.export checks."""
-    partial = workdir / f".partial.{export.MODEL_FILE}"
+    path = workdir / export.MODEL_FILE
+    partial = beside(path.with_suffix("")).with_suffix(f".partial{path.suffix}")  # Keras goes by the suffix
     try:
         model.save(partial)
         with zipfile.ZipFile(partial, "a") as file:
             file.writestr(export.CLASSES_FILE, json.dumps(list(classes)))
-        os.replace(partial, workdir / export.MODEL_FILE)
+        with open(partial, "r+b") as file:
+            flush(file)
+        rename(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -40,7 +40,7 @@ def check(recipe, jobs) -> None:
         path = model_file(run).parent / CONFIG_FILE
         if not (path.is_file() or pathlib.Path(run).is_dir()):
             continue  # a model alone: its layers tell, when it is loaded
-        found = read_json(path).get("config", {})
+        found = read_json(path, dict).get("config", {})
         for name, wanted in recipe.lending(job.config).items():
             if found.get(name) != wanted:
                 raise InputError(

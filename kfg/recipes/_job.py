@@ -1,8 +1,8 @@
 """One run of one row: its folder, its data, its model, and what is written when it ends."""
 
 import dataclasses
-import json
 import pathlib
+from collections.abc import Mapping
 
 import keras
 
@@ -13,14 +13,14 @@ from kfg.data.folder import PARTS, Index
 from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import predict
-from kfg.files import read_json, sweep, write_json, write_text
+from kfg.files import read_json, write_json, write_text
 from kfg.models import freezing
 from kfg.recipes import _exporting as exporting
-from kfg.recipes import _precision
+from kfg.recipes import _precision, _rundir, _unfinished
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._data import Data
-from kfg.tracking import logs
-from kfg.training import checkpoint, fit, precision
+from kfg.recipes._options import OF_RECIPES
+from kfg.training import fit, precision
 
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
 SAME_IMAGES = (
@@ -45,6 +45,7 @@ class Job:
         note: what a reader of the report must know about the row.
         max_params: parameters a model may have, all counted; None for any number.
         track: keys of kfg.tracking.logs.LOGS; what is logged decides no result, so it is not in config.json.
+        options: setting -> option of the program that was called, for commands that messages suggest.
     """
 
     recipe: str
@@ -60,9 +61,11 @@ class Job:
     note: str = ""
     max_params: int | None = None
     track: tuple[str, ...] = ()
+    options: Mapping = dataclasses.field(default_factory=lambda: OF_RECIPES)
 
     def __post_init__(self):
         self.forget()
+        self.kept = ""  # what Ctrl-C left in model.keras, in words
         self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by _runner
 
     def forget(self) -> None:
@@ -70,6 +73,7 @@ class Job:
         self.model = None
         self.fitted = None  # the model that is being fitted: `model`, or a part of it
         self.build = self.optimizer = self.loss = None
+        self.begun = False  # whether anything was trained
 
     @property
     def workdir(self) -> pathlib.Path:
@@ -81,35 +85,19 @@ class Job:
         return dataclasses.replace(self, row=row).workdir
 
     def finished(self) -> bool:
-        return (self.workdir / report.REPORT_FILE).is_file()
+        return all((self.workdir / name).is_file() for name in (report.REPORT_FILE, exporting.EXPORT_CHECK))
+
+    def owned(self):
+        """Keep other processes out of the run folder for a `with` block; InputError where one has it."""
+        return _rundir.owned(self.workdir)
 
     def open(self) -> None:
         """Make the run folder, or check that the one there is of the same settings; sweep what a killed run left.
 
         Raises:
-            InputError: other settings, or unfinished without --resume.
+            InputError: other settings, unfinished without --resume, a folder of something else.
         """
-        wanted = json.loads(json.dumps(self.settings()))
-        path = self.workdir / "config.json"
-        if path.is_file():
-            found = read_json(path)
-            different = [key for key in wanted if found.get(key) != wanted[key]]
-            checkpoints = list(self.workdir.rglob("checkpoint"))  # a head's lies deeper
-            begun = bool(checkpoints) or self.finished()
-            if different and begun:
-                what, way_on = _difference(found, wanted, different[0])
-                raise InputError(
-                    f"{self.workdir}: holds a run with another {what}; give another --out{way_on}, or remove it"
-                )
-            if begun and not self.finished() and not self.resume:
-                raise InputError(f"{self.workdir}: holds an unfinished run; add --resume to go on, or remove it")
-            for folder in (self.workdir, *checkpoints):
-                sweep(folder, idle=0)  # one process at a time has a run
-            if begun:
-                return
-            (self.workdir / "env.json").unlink(missing_ok=True)  # nothing was trained: begin anew
-            logs.discard(self.workdir)
-        write_json(path, wanted)
+        _rundir.begin(self.workdir, self.settings(), finished=self.finished(), resume=self.resume, options=self.options)
 
     def settings(self) -> dict:
         """Return everything that decides the result, as it stands in config.json."""
@@ -168,7 +156,7 @@ class Job:
     def _precision(self, build, optimizer, loss, batch_size):
         known = self.workdir / "env.json"
         if known.is_file():  # a resumed run keeps what it was begun with
-            found = read_json(known)
+            found = read_json(known, dict)
             return found["precision"], found["jit_compile"], found["images_per_second"]
         if self.precision != "auto":
             return self.precision, False, {}
@@ -194,22 +182,24 @@ class Job:
         """Put into env.json the model's parameters, and how many training changed: perhaps only a part's was fitted."""
         counts = {"total": self.model.count_params(), "trained": freezing.trainable_count(self.fitted)}
         path = self.workdir / "env.json"
-        write_json(path, {**read_json(path), "parameters": counts})
+        write_json(path, {**read_json(path, dict), "parameters": counts})
 
     def training_begins(self) -> None:
         """Called before each fit, when images and features are at hand: from here on time is a trial's own."""
+        self.begun = True
 
-    def keep_interrupted(self) -> bool:
-        """After Ctrl-C: leave a model.keras with the last finished epoch's weights; say whether there was one."""
-        state = checkpoint.read(self.workdir / "checkpoint" / "last.npz")
-        if state is None or self.fitted is None or self.finished():
-            return False
-        checkpoint.restore(self.fitted, state)
-        self.fitted.optimizer.finalize_variable_values(self.fitted.trainable_variables)  # averages, where kept
-        exporting.save_keras(self._float32_model(), read_json(self.workdir / "classes.json"), self.workdir)
-        return True
+    def withdraw(self) -> None:
+        """Remove what `open` and `split` wrote, if the run ended before it trained anything."""
+        if not self.begun:
+            _unfinished.withdraw(self.workdir, out=self.out)
 
-    def _float32_model(self):
+    def keep_interrupted(self) -> str:
+        """After Ctrl-C: leave a model.keras with the weights of the last finished epoch; say what it holds, or ""."""
+        if self.fitted is None or self.finished():
+            return ""
+        return _unfinished.keep(self)
+
+    def float32_model(self):
         """Return the model computing in float32, so that an export answers alike on every machine."""
         with precision.scope("float32"):
             model = self.build()
@@ -217,7 +207,7 @@ class Job:
         return model
 
     def finish(self, index: Index, images, *, batch_size: int, sections=(), examine=None) -> dict:
-        """Predict val and test, export, write the report; return report.json's content.
+        """Predict val and test, report, export, and report on the export; return report.json's content.
 
         Args:
             sections: (title, text, rows or PNG bytes) that the report shows besides its own.
@@ -225,7 +215,7 @@ class Job:
                 name -> {"value", "low", "high"}, are recorded beside the usual ones.
         """
         self._count_parameters()
-        model = self.model = self._float32_model()  # what `examine` asks is what is reported
+        model = self.model = self.float32_model()  # what `examine` asks is what is reported
         exporting.save_keras(model, index.classes, self.workdir)
         parts = {part: index.where(part) for part in PARTS}
         answers = {}
@@ -234,22 +224,16 @@ class Job:
             batches = pipeline.evaluation_batches(chosen, index.labels[parts[part]], batch_size=batch_size)
             answers[part] = predict.predict(model, batches, index=index.take(parts[part]))
         predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
-        exporting.save(model, index.take(parts["test"]), self.workdir)
         figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
         if BOTH in index.parts:
             sections = [("Validation and test", SAME_IMAGES.format(len(parts["test"]))), *sections]
         looks = explain.report_sections(model, answers["test"], pipeline.Chosen(images, parts["test"]), self.workdir)
-        return report.write(
+        draft = report.prepare(
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
             extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
         )  # fmt: skip
-
-
-def _difference(found, wanted, key) -> tuple[str, str]:
-    """Return what differs, and how to go on where `--set` can give what there was: defaults change with versions."""
-    before, now, of_config = found.get(key), wanted[key], key == "config"
-    if isinstance(before, dict) and isinstance(now, dict):
-        key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
-        before, now = before.get(key), now.get(key)
-    way_on = f", go on with --set {key}={before}" if of_config and isinstance(before, (str, int, float)) else ""
-    return f"{key} ({before}, now {now})", way_on
+        draft.write()  # first: whatever the export does, the run has its report
+        check = exporting.save(model, index.take(parts["test"]), self.workdir)
+        result = draft.write(export_told=exporting.told(check), export_failed=not check["passed"])
+        write_json(self.workdir / exporting.EXPORT_CHECK, check)  # last: from here on the run is finished
+        return result

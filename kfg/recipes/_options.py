@@ -2,13 +2,60 @@
 
 import ast
 import dataclasses
+import shlex
 import typing
 
 from kfg.augment.by_name import ByName
 from kfg.errors import InputError
 from kfg.files import read_json
 
+# the options that give a setting, where a program has more than --set for it
+OF_RECIPES = {"weights": "--weights", "init_from": "--init-from", "epochs": "--epochs"}
+OF_TRAIN = {"weights": "--weights", "time_budget": "--time-budget"}  # `kfg train`
+UNITS = {"h": 3600, "m": 60, "s": 1}
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32
+
+
+def as_typed(key: str, value, options) -> str | None:
+    """Return the words of a command line that give a setting, quoted for a shell; None if no short ones do.
+
+    Args:
+        value: as read from a config.json.
+        options: setting -> option, of the program that was called; other settings are given by --set.
+    Example:
+        >>> as_typed("time_budget", 180.0, OF_TRAIN), as_typed("image_size", [68, 45], OF_TRAIN)
+        ('--time-budget 3m', "--set 'image_size=(68, 45)'")
+    """
+    if isinstance(value, dict):
+        return None
+    option = options.get(key)
+    if option is None:
+        return f"--set {shlex.quote(f'{key}={tuples(value)}')}"
+    return f"{option} {shlex.quote(_duration(value) if option == '--time-budget' else str(value))}"
+
+
+def difference(found, wanted, key, options) -> tuple[str, str]:
+    """Return how a run's settings differ, and how to go on with what there was: defaults change with versions.
+
+    Args:
+        found, wanted: settings as in config.json.
+        key: one that differs.
+        options: as for `as_typed`.
+    Returns:
+        name and both values; words to append to a message, "" where no option gives the value before.
+    """
+    before, now, of_config = found.get(key), wanted[key], key == "config"
+    if isinstance(before, dict) and isinstance(now, dict):
+        key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
+        before, now = before.get(key), now.get(key)
+    words = as_typed(key, before, options) if of_config else None
+    return f"{key} ({before}, now {now})", f", go on with {words}" if words else ""
+
+
+def _duration(seconds: float) -> str:
+    """Return seconds in the largest unit that needs no fraction: 180.0 is "3m", 90.5 is "90.5s"."""
+    unit = next((unit for unit, size in UNITS.items() if seconds % size == 0), "s")
+    return f"{seconds / UNITS[unit]:.12g}{unit}"
 
 
 def within(config, limits) -> None:

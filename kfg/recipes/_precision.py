@@ -5,7 +5,9 @@ import os
 import pathlib
 import platform
 
-from kfg.files import exclusive, read_json, write_json
+from kfg.errors import InputError
+from kfg.files import read_json, write_json
+from kfg.locks import exclusive
 from kfg.models import freezing
 from kfg.training import precision
 
@@ -40,7 +42,7 @@ def chosen(out, build, compiled, *, batch_size: int) -> tuple[str, bool, dict[st
     del net  # may be large, and so may be those to come
     path = pathlib.Path(out) / FILE
     with exclusive(path.with_suffix(".lock")):  # another command may be timing the same net
-        known = read_json(path) if path.is_file() else []
+        known = _known(path)
         found = next((one for one in known if of.items() <= one.items()), None)
         if found is None:
             made = precision.choose(compiled, options, batch_size=batch_size)
@@ -48,3 +50,12 @@ def chosen(out, build, compiled, *, batch_size: int) -> tuple[str, bool, dict[st
             write_json(path, [*known, found])
     print(f"precision: {precision.label(found['precision'], found['jit_compile'])}")
     return found["precision"], found["jit_compile"], found["images_per_second"]
+
+
+def _known(path) -> list[dict]:
+    """Return what was timed before; InputError where the file is damaged."""
+    known = read_json(path) if path.is_file() else []
+    whole = {"precision", "jit_compile", "images_per_second"}
+    if not isinstance(known, list) or not all(isinstance(one, dict) and whole <= one.keys() for one in known):
+        raise InputError(f"{path}: damaged, it is no list of timed nets; remove it, they are timed again")
+    return known

@@ -74,7 +74,7 @@ def _digest(job, key, find) -> str | None:
     except InputError:
         if not job.finished():
             raise
-        return read_json(job.workdir / CONFIG_FILE).get(key)  # none in folders of earlier versions
+        return read_json(job.workdir / CONFIG_FILE, dict).get(key)  # none in folders of earlier versions
 
 
 def file_digest(path) -> str:

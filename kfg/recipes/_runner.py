@@ -8,10 +8,10 @@ import math
 import pathlib
 import sys
 
-from kfg import ledger
+from kfg import ledger, overwrite, program
 from kfg.errors import InputError
 from kfg.recipes import _init_from
-from kfg.recipes._options import assigned, epochs, replaced, seeds
+from kfg.recipes._options import OF_RECIPES, assigned, epochs, replaced, seeds
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -75,12 +75,16 @@ def parser(recipe) -> argparse.ArgumentParser:
         "--cache", type=pathlib.Path, help="folder for decoded images too many for memory (default: OUT/cache)"
     )
     p.add_argument(
-        "--memory-budget", type=float, default=2.0, metavar="GB", help="decoded images kept in memory (default: 2)"
+        "--memory-budget",
+        type=float,
+        default=2.0,
+        metavar="GB",
+        help="decoded images kept in memory, all sizes together (default: 2)",
     )
     return p
 
 
-def main(recipe, argv=None, *, known=()) -> int:
+def main(recipe, argv=None, *, known=(), options=OF_RECIPES) -> int:
     """Run a recipe from the command line; return the exit code.
 
     0 all runs finished, 2 wrong input (one line on stderr), 130 interrupted with Ctrl-C.
@@ -89,12 +93,18 @@ def main(recipe, argv=None, *, known=()) -> int:
         recipe: its module.
         argv: words of the command line; default the process's own.
         known: fingerprints of the images that an audit has read just before.
+        options: of Job, where another program than the recipe's own was called.
     """
-    args = parser(recipe).parse_args(argv)
+    return program.run(lambda: _answered(recipe, sys.argv[1:] if argv is None else argv, known, options))
+
+
+def _answered(recipe, words, known, options) -> int:
+    program.refuse_addresses(words)
+    args = parser(recipe).parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current, results, runs = [], [], []
     try:
-        for job in jobs(recipe, args, known=known):
+        for job in jobs(recipe, args, known=known, options=options):
             current[:] = [job]
             results.append(run_one(recipe, job))
             runs.append(job.workdir)
@@ -103,27 +113,21 @@ def main(recipe, argv=None, *, known=()) -> int:
         tell_spread(results)
         if hasattr(recipe, "summarise"):
             recipe.summarise(args.out, runs)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except OSError as error:
-        if error.errno not in MACHINE_ERRORS:
+        if error.errno not in MACHINE_ERRORS or program.stdout_failed():
             raise
-        print(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume", file=sys.stderr)
+        program.say(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume")
         return 2
     except KeyboardInterrupt:
-        kept = bool(current) and current[0].keep_interrupted()
+        kept = current[0].kept if current else ""
         where = current[0].workdir if current else args.out
-        print(
-            f"\ninterrupted; {where} {'holds the last finished epoch' if kept else 'has no finished epoch'}",
-            file=sys.stderr,
-        )
-        print("go on with the same command and --resume", file=sys.stderr)
+        program.say(f"\ninterrupted; {where} {f'holds {kept}' if kept else 'has no finished epoch'}")
+        program.say("go on with the same command and --resume")
         return 130
     return 0
 
 
-def jobs(recipe, args, *, known=()):
+def jobs(recipe, args, *, known=(), options=OF_RECIPES):
     """Yield the Jobs of a command, each after those it depends on."""
     from kfg.tracking import logs
 
@@ -134,23 +138,23 @@ def jobs(recipe, args, *, known=()):
         raise InputError(f"--folds: at least 1, got {args.folds}")
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
-    check_writable("--out", args.out)
     from kfg.models.freezing import parse_count
+    from kfg.recipes import _data, _weights
+    from kfg.recipes._job import Job
     from kfg.training.precision import CHOICES
 
+    _weights.check_names(row.config for row in rows.values())
+    overwrite.check_writable("--out", args.out)
     max_params = None if args.max_params is None else parse_count(args.max_params)
     if args.precision not in CHOICES:
         raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
-    from kfg.recipes import _data, _weights
-    from kfg.recipes._job import Job
-
     data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget, known=known)
 
     made = [
         Job(
             recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
             data=data, out=args.out, precision=args.precision, resume=args.resume,
-            note=rows[name].note, max_params=max_params, track=track,
+            note=rows[name].note, max_params=max_params, track=track, options=options,
         )
         for seed in seed_numbers
         for fold in (range(args.folds) if args.folds > 1 else [None])
@@ -168,14 +172,15 @@ def run_one(recipe, job) -> dict:
     from kfg.recipes._record import record
     from kfg.tracking import logs
 
-    job.open()
-    with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
-        if job.finished():
-            print(f"{job.workdir}: finished before, not repeated")
-        else:
-            _run_unfinished(recipe, job)
-        result = record(job)
-        job.logs.results(read_json(job.workdir / report.REPORT_FILE))
+    with job.owned():
+        job.open()
+        with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
+            if job.finished():
+                print(f"{job.workdir}: finished before, not repeated")
+            else:
+                _run_kept(recipe, job)
+            result = record(job)
+            job.logs.results(read_json(job.workdir / report.REPORT_FILE, dict))
     return result
 
 
@@ -189,10 +194,23 @@ def tell_spread(results) -> None:
                 print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {ledger.spread(group)}")
 
 
+def _run_kept(recipe, job) -> None:
+    """Run a job; after Ctrl-C keep its last finished epoch's model, while the run is still this process's."""
+    try:
+        _run_unfinished(recipe, job)
+    except KeyboardInterrupt:
+        job.kept = job.keep_interrupted()
+        raise
+
+
 def _run_unfinished(recipe, job) -> None:
     fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
     print(f"== {job.recipe} {job.row}, seed {job.seed}{fold}", flush=True)
-    result = recipe.run(job.config, job)
+    try:
+        result = recipe.run(job.config, job)
+    except InputError:
+        job.withdraw()
+        raise
     top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
     print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
     print(f"report: {job.workdir / 'report.html'}", flush=True)
@@ -251,14 +269,3 @@ def _bytes(gigabytes) -> int:
     if not 0 <= gigabytes < math.inf:  # refuses nan too
         raise InputError(f"--memory-budget: gigabytes from 0 up, got {gigabytes}")
     return int(gigabytes * 1e9)
-
-
-def check_writable(option: str, folder) -> None:
-    """Make a folder and a file in it; raise InputError, naming the option, if that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another process may probe the same folder
-    except OSError as error:
-        raise InputError(f"{option} {folder}: {error.strerror}") from error

@@ -26,6 +26,18 @@ def check(jobs) -> None:
         raise InputError(f"row {row}: {reason}" + (f"; --rows {','.join(others)} could begin" if others else ""))
 
 
+def check_names(configs) -> None:
+    """Check, before any image is read, that the trunks that these Configs name are known.
+
+    Raises:
+        InputError: naming the setting, its value and the trunks there are.
+    """
+    for config in configs:
+        name = getattr(config, "backbone", None)
+        if name is not None and name not in backbones.BACKBONES:
+            raise InputError(f"--set backbone={name}: expected one of {', '.join(backbones.BACKBONES)}")
+
+
 def _trunk(config) -> tuple:
     """Return name, image size and weights of a Config's trunk; the name is "" where it has none."""
     name = getattr(config, "backbone", getattr(config, "net", ""))

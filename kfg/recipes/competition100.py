@@ -7,6 +7,11 @@ Source    the report of a student competition's team and its repository; Song & 
           Zhang et al. 2020, arXiv:2003.09150 (MMAL-Net)
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from kfg import program
+
+    program.begin()
+
 import dataclasses
 
 import keras

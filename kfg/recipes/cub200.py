@@ -6,6 +6,11 @@ Expected  the table in recipes/cub200/README.md; rows in recipes/cub200/results.
 Source    A. Parulekar & H. Hajare, "GNR 638 mini-project I", and its notebook
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from kfg import program
+
+    program.begin()
+
 import dataclasses
 
 import keras

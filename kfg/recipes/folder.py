@@ -6,6 +6,11 @@ Expected  the table in recipes/folder/README.md; rows in recipes/folder/results.
 Source    ours; that fine-tuning from a trained head keeps the trunk's features: Kumar et al. 2022, arXiv:2202.10054
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from kfg import program
+
+    program.begin()
+
 import collections
 import dataclasses
 import functools
@@ -22,7 +27,7 @@ from kfg.models import backbones, freezing, heads
 from kfg.progress import Progress
 from kfg.recipes import _imbalance, _planning, _runner
 from kfg.recipes._clock import CLOCK_FILE, Clock
-from kfg.recipes._options import within
+from kfg.recipes._options import OF_TRAIN, within
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
 from kfg.tracking import logs
@@ -236,7 +241,9 @@ def command(
     options += [("--set", text) for text in (f"time_budget={budget}", *settings)]
     options += [("--track", text) for text in track]
     words = [str(word) for option in options for word in option]
-    return _runner.main(sys.modules[__name__], [*words, *(["--resume"] if resume else [])], known=known)
+    return _runner.main(
+        sys.modules[__name__], [*words, *(["--resume"] if resume else [])], known=known, options=OF_TRAIN
+    )
 
 
 def audited(root) -> list[Fingerprint]:

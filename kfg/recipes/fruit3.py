@@ -9,6 +9,11 @@ The study has one held-out set of 20 %, which stops the training and gives the p
 set, and what stops the training is 10 % more, taken from the study's 80 %; the row cnn-val-is-test does it its way.
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from kfg import program
+
+    program.begin()
+
 import collections
 import dataclasses
 

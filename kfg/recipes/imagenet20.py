@@ -6,6 +6,11 @@ Expected  the table in recipes/imagenet20/README.md; rows in recipes/imagenet20/
 Source    R. K. Poshala, "ImageNet Image Classification", and its notebook
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from kfg import program
+
+    program.begin()
+
 import dataclasses
 
 import keras

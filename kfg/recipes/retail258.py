@@ -6,6 +6,11 @@ Expected  the table in recipes/retail258/README.md; rows in recipes/retail258/re
 Source    S. Nagar, "Fine grained classification", and its repository
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from kfg import program
+
+    program.begin()
+
 import dataclasses
 import io
 

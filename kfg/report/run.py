@@ -17,7 +17,7 @@ from kfg.evaluation.predict import Predictions
 
 logger = logging.getLogger(__name__)
 
-REPORT_FILE = "report.json"  # written last: a folder that has it holds a finished run
+REPORT_FILE = "report.json"  # written after everything that a report is about
 PAGE_FILE = "report.html"
 
 
@@ -31,6 +31,8 @@ class Run:
         split: rows of split.csv.
         history: column -> values of history.csv.
         exported: whether there is an export.
+        export_told: a sentence on how it compares with the model; None where it was not compared yet.
+        export_failed: whether it answers otherwise than the model.
     """
 
     name: str
@@ -39,9 +41,57 @@ class Run:
     split: list[dict] | None
     history: dict[str, np.ndarray] | None
     exported: bool
+    export_told: str | None = None
+    export_failed: bool = False
 
 
-def write(
+@dataclasses.dataclass(frozen=True, eq=False)
+class Draft:
+    """A report whose figures are computed and whose pictures are drawn; `write` puts it into the run's folder.
+
+    Args:
+        run_dir: the folder.
+        result: what report.json will say.
+        predictions: answers on the test images.
+        pictures: PNG bytes by name.
+        worst: what `kfg.evaluation.worst.find` gave, or None.
+        extra: further sections.
+    """
+
+    run_dir: pathlib.Path
+    result: dict
+    predictions: Predictions
+    pictures: dict[str, bytes]
+    worst: object
+    extra: Sequence[tuple[str, object]]
+
+    def write(self, *, export_told: str | None = None, export_failed: bool = False) -> dict:
+        """Write report.html, then report.json; return its content.
+
+        Args:
+            export_told, export_failed: of the export, where it has been compared with the model; see Run.
+        """
+        from kfg.report import sections
+
+        run = read(self.run_dir, self.predictions.classes)
+        run = dataclasses.replace(run, export_told=export_told, export_failed=export_failed)
+        page = sections.page(run, self.result, self.predictions, self.pictures, self.worst, self.extra)
+        files.write_text(self.run_dir / PAGE_FILE, page)
+        files.write_json(self.run_dir / REPORT_FILE, self.result)
+        return self.result
+
+
+def write(run_dir, predictions: Predictions, **settings) -> dict:
+    """Write everything about a run's test predictions into its folder; arguments, files and errors as for `prepare`.
+
+    Returns:
+        The content of report.json: that of `metrics.evaluate`, `parts`, images per part of the split, `figures`, and
+        `evaluated` where given.
+    """
+    return prepare(run_dir, predictions, **settings).write()
+
+
+def prepare(
     run_dir,
     predictions: Predictions,
     *,
@@ -50,11 +100,11 @@ def write(
     extra_figures: dict | None = None,
     extra_sections: Sequence[tuple[str, object]] = (),
     evaluated: dict | None = None,
-) -> dict:
-    """Compute the metrics of a run's test predictions and write everything about them into its folder.
+) -> Draft:
+    """Compute the metrics of a run's test predictions and draw its pictures: all of the report that takes time.
 
-    Writes predictions.csv, confusion.csv, confusion.png, recall.png, learning_curves.png (with a history.csv),
-    worst.png (with images), report.html, and report.json last. Each appears whole.
+    Writes predictions.csv, confusion.csv, confusion.png, recall.png, learning_curves.png (with a history.csv) and
+    worst.png (with images); `Draft.write` then report.html, and report.json last. Each appears whole.
 
     Args:
         run_dir: the run folder; config.json, env.json, classes.json, split.csv and history.csv are used
@@ -67,15 +117,10 @@ def write(
             bytes, or a tuple of such.
         evaluated: of a report that is not of a run, "model", "photographs" and more, for report.json; what only the
             folder of a run has is left out: training, settings, a model to use.
-    Returns:
-        The content of report.json: that of `metrics.evaluate`, `parts`, images per part of the split, `figures`, and
-        `evaluated` where given.
     Raises:
         InputError: predictions that cannot be evaluated, classes in another order than
             classes.json, a damaged file in the folder, a full disk.
     """
-    from kfg.report import sections
-
     run_dir = pathlib.Path(run_dir)
     result = metrics.evaluate(predictions)
     run = read(run_dir, predictions.classes)
@@ -87,10 +132,7 @@ def write(
     _write_confusion(result["confusion"], predictions.classes, run_dir / "confusion.csv")
     worst = _worst(predictions, image_root, decode)
     pictures = _pictures(run_dir, run, result, predictions.classes, worst)
-    page = sections.page(run, result, predictions, pictures, worst, extra_sections)
-    files.write_text(run_dir / PAGE_FILE, page)
-    files.write_json(run_dir / REPORT_FILE, result)
-    return result
+    return Draft(run_dir, result, predictions, pictures, worst, extra_sections)
 
 
 def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
@@ -99,8 +141,8 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
     Raises:
         InputError: a file that cannot be read, or classes.json unlike `classes`.
     """
-    saved = _json(run_dir / "classes.json")
-    if saved is not None and list(saved) != list(classes):
+    saved = _json(run_dir / "classes.json", list)
+    if saved is not None and saved != list(classes):
         raise InputError(f"{run_dir / 'classes.json'}: other classes, or another order, than the predictions have")
     history = None
     if (run_dir / "history.csv").is_file():
@@ -126,8 +168,8 @@ def part_counts(split: list[dict] | None) -> dict[str, int] | None:
     return {part: counts[part] for part in [*known, *sorted(set(counts) - set(PARTS))]}
 
 
-def _json(path):
-    return files.read_json(path) if path.is_file() else None
+def _json(path, kind=dict):
+    return files.read_json(path, kind) if path.is_file() else None
 
 
 def _split(path) -> list[dict] | None:
@@ -142,6 +184,9 @@ def _split(path) -> list[dict] | None:
     absent = {"path", "class", "part"} - set(reader.fieldnames or ())
     if absent:
         raise InputError(f"{path}: no column {sorted(absent)[0]!r}")
+    for line, row in enumerate(rows, start=2):
+        if None in (row["path"], row["class"], row["part"]):
+            raise InputError(f"{path}:{line}: damaged, this line ends early; {files.RESTORE}")
     return rows
 
 

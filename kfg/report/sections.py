@@ -156,18 +156,18 @@ def _extra(title, body) -> Safe:
 
 
 def _use(run) -> Safe:
-    return markup.joined(
-        [
-            *([] if run.exported else [markup.paragraph("There is no export/ in this folder.", note=True)]),
-            markup.paragraph("From inside this run folder:"),
-            markup.code("kfg predict . photo.jpg", "kfg predict export photo.jpg folder/ --top 5 --json"),
-            markup.paragraph(
-                "The SavedModel in export/ takes photographs of any size as uint8 pixels or as encoded bytes, and "
-                "carries its class names; predictions.csv has what it said of every test image.",
-                note=True,
-            ),
-        ]
-    )
+    told = [markup.paragraph(f"{run.export_told[0].upper()}{run.export_told[1:]}.")] if run.export_told else []
+    if run.export_failed:
+        code, about = ["kfg predict . photo.jpg"], "predictions.csv has what the model said of every test image."
+    else:
+        told += [] if run.exported else [markup.paragraph("There is no export/ in this folder.", note=True)]
+        code = ["kfg predict . photo.jpg", "kfg predict export photo.jpg folder/ --top 5 --json"]
+        about = (
+            "The SavedModel in export/ takes photographs of any size as uint8 pixels or as encoded bytes, and "
+            "carries its class names; predictions.csv has what it said of every test image."
+        )
+    use = [markup.paragraph("From inside this run folder:"), markup.code(*code), markup.paragraph(about, note=True)]
+    return markup.joined([*told, *use])
 
 
 def _settings(run) -> Safe:

@@ -1,6 +1,9 @@
 """python -m kfg.search."""
 
-from kfg.search.command import main
-
 if __name__ == "__main__":
+    from kfg import program
+
+    program.begin()
+    from kfg.search.command import main
+
     raise SystemExit(main())

@@ -16,7 +16,8 @@ import numpy as np
 from keras_tuner import oracles
 from keras_tuner.src.engine import trial as trials
 
-from kfg.files import read_json, write_json
+from kfg.files import write_json
+from kfg.search import table
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Kept:
         self.guard = threading.RLock()  # KerasTuner's own lock stays shut after an exception
         self.verbose = 0
         if path.is_file():
-            self._take_up(read_json(path))
+            self._take_up(table.read_state(path))
 
     def _take_up(self, state):
         for plain in state["trials"]:

@@ -2,10 +2,11 @@
 
 import argparse
 import logging
+import os
 import pathlib
 import sys
 
-from kfg import quiet
+from kfg import program, quiet
 from kfg.errors import InputError
 from kfg.recipes._runner import MACHINE_ERRORS
 
@@ -61,22 +62,24 @@ def main(argv=None, *, spaces=None) -> int:
         argv: words; default the program's own.
         spaces: recipe -> space's name -> Space; default kfg.recipes.spaces.SPACES.
     """
-    args = parser().parse_args(argv)
+    return program.run(lambda: _answered(sys.argv[1:] if argv is None else argv, spaces))
+
+
+def _answered(words, spaces) -> int:
+    program.refuse_addresses(words, but=("--chief",))
+    args = parser().parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         if args.show is not None:
             return show(args.show)
         return search(args, spaces)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except OSError as error:
-        if error.errno not in MACHINE_ERRORS:
+        if error.errno not in MACHINE_ERRORS or program.stdout_failed():
             raise
-        print(f"error: {error.filename or args.out}: {error.strerror}; the same command goes on", file=sys.stderr)
+        program.say(f"error: {error.filename or args.out}: {error.strerror}; the same command goes on")
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on", file=sys.stderr)
+        program.say("\ninterrupted; the same command goes on")
         return 130
 
 
@@ -97,8 +100,10 @@ def show(folder) -> int:
 
 def search(args, spaces) -> int:
     """Run a search on this machine, or lead one, or work for one."""
+    # a lost connection is told in one line of ours; read when the first channel is opened
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     with quiet.tensorflow_notes():
-        import tensorflow  # noqa: F401
+        import keras  # noqa: F401
     from kfg.search import algorithms, live, planned, spread, table
     from kfg.search import plan as planning
 

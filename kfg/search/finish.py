@@ -22,7 +22,7 @@ def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) ->
         runs: int >= 1.
     """
     recipe = importlib.import_module(plan.space.module)
-    best = read_json(folder / table.BEST_FILE)
+    best = read_json(folder / table.BEST_FILE, dict)
     note = f"settings of trial {best['trial']} of a search, {best['objective'][0]} {best['score']:.4f} there"
     _data.be_deterministic()
     data = _data.Data(index=plan.index, name=plan.data_name, cache_dir=cache_dir)

@@ -1,6 +1,7 @@
 """What a search shows while it runs and leaves when it ends."""
 
 import pathlib
+import shlex
 import time
 
 from kfg.errors import InputError
@@ -57,7 +58,7 @@ class Live:
         if not self.oracle.done():
             print("fewer than asked for: no other settings were found")
         print(f"page: {shown}")
-        print(f"settings of the best: --set @{self.folder / table.BEST_FILE}")
+        print(f"settings of the best: --set {shlex.quote(f'@{self.folder / table.BEST_FILE}')}")
 
     def _update(self) -> list[dict]:
         found = self._found()

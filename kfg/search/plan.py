@@ -4,12 +4,14 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 
 import keras_tuner
 
+from kfg import locks
 from kfg.errors import InputError
-from kfg.files import locked, write_json
+from kfg.files import write_json
 from kfg.recipes import _provenance as provenance
 from kfg.recipes._options import replaced, tuples
 from kfg.recipes.spaces import Space
@@ -169,6 +171,11 @@ def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
                 what = _difference(key, found.get(key), wanted)
                 raise InputError(f"{folder}: holds a search with other {what}; give another --out or remove it")
         return
+    foreign = [name for name in table.WRITTEN if os.path.lexists(folder / name)]
+    if foreign:
+        raise InputError(
+            f"--out {folder}: holds {foreign[0]} but no {table.SETTINGS_FILE}, so it is no search's; give another"
+        )
     write_json(path, {"settings": settings, "data": data_name})
 
 
@@ -186,12 +193,5 @@ def _difference(key, before, now) -> str:
 @contextlib.contextmanager
 def held(folder: pathlib.Path, *, refusal="another search is running there; --show prints it"):
     """Keep other processes that ask for the folder out of it until this one ends, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "w")  # noqa: SIM115 - held until the end
-    except OSError as error:
-        raise InputError(f"--out {folder}: {error.strerror}") from error
-    with file:
-        if not locked(file):
-            raise InputError(f"--out {folder}: {refusal}")
+    with locks.exclusive(folder / ".lock", refusal=f"--out {folder}: {refusal}"):
         yield

@@ -3,9 +3,10 @@
 import importlib
 import pathlib
 
+from kfg import overwrite
 from kfg.errors import InputError
 from kfg.models.freezing import parse_count
-from kfg.recipes import _data, _runner
+from kfg.recipes import _data, _weights
 from kfg.recipes._options import assigned, replaced
 from kfg.recipes.spaces import SPACES
 from kfg.search import spread
@@ -59,11 +60,12 @@ def from_words(args, spaces=None) -> Plan:
     config = replaced(row, given)
     if getattr(config, "val_is_test", False):
         raise InputError("--set val_is_test=True: a search must not choose by test images")
+    _weights.check_names([config])
     if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
-    _runner.check_writable("--out", args.out)
+    overwrite.check_writable("--out", args.out)
     if args.cache is not None:
-        _runner.check_writable("--cache", args.cache)
+        overwrite.check_writable("--cache", args.cache)
     index, data_name = _data.open_index(args.data, out=args.out)
     return Plan(
         recipe=args.recipe, space_name=name, space=space, config=config, given=given, algorithm=args.algorithm,

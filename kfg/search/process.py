@@ -41,7 +41,7 @@ def context(module: str):
         module: of the recipe.
     """
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(["kfg.recipes", trial.__name__, module])  # the first imports TensorFlow quietly
+    made.set_forkserver_preload(["kfg.search._server", trial.__name__, module])
     first = made.Process(target=int)  # starts when the imports are done: no trial has to wait for them
     first.start()
     first.join()

@@ -4,22 +4,21 @@ KerasTuner's own start_server is not used: it never ends once a worker was kille
 whoever has it. The service, its messages and the client are KerasTuner's.
 """
 
+import contextlib
 import os
 import re
 import time
 from concurrent import futures
-
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # a lost connection is told in one line of ours
 
 import grpc
 from keras_tuner.src import protos
 from keras_tuner.src.distribute import oracle_chief, oracle_client
 from keras_tuner.src.engine import conditions
 
+from kfg import overwrite
 from kfg.errors import InputError
 from kfg.search.plan import DIGEST
 
-conditions.print = lambda *_: None  # KerasTuner 1.4.8 prints each condition that it sends
 ENVIRONMENT = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")  # read by its client
 GOODBYE = 10.0  # seconds at most that a finished chief waits for its workers to ask once more
 TICK = 0.2  # seconds between two looks at the trials
@@ -36,15 +35,27 @@ def address(text: str) -> tuple[str, int]:
         ('10.0.0.5', 8000)
     """
     host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+    if not host or "/" in host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise InputError(f"--chief: expected HOST:PORT with a port from 1 to 65535, got {text!r}")
     return host, int(port)
 
 
+@contextlib.contextmanager
+def without_printed_conditions():
+    """Keep KerasTuner 1.4.8 from printing each condition that it sends."""
+    conditions.print = lambda *_: None  # the module's own name, found before the built-in one
+    try:
+        yield
+    finally:
+        vars(conditions).pop("print", None)  # another thread may have been quicker
+
+
 def worker_name(text: str) -> str:
-    """Return a worker's name, which is a folder's too; raise InputError if it cannot be one."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", text):
-        raise InputError(f"--worker: up to 64 letters, digits, '.', '-' and '_', got {text!r}")
+    """Return a worker's name, which is a folder's too; raise InputError if it cannot be one on every system."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", text) or overwrite.is_reserved(text):
+        raise InputError(
+            f"--worker: up to 64 letters, digits, '.', '-' and '_', no name of a Windows device, got {text!r}"
+        )
     return text
 
 
@@ -74,14 +85,19 @@ def serve(oracle, where: str, *, ended) -> None:
     listen_until = time.monotonic() + (2 * RETRY if oracle.done() else 0.0)
     print(f"chief at {where}; start workers with --worker ID --chief {where}", flush=True)
     try:
-        while not service.stop_triggered and not oracle.done():
-            time.sleep(TICK)
-            ended()
-        end = time.monotonic() + GOODBYE
-        while time.monotonic() < listen_until or (oracle.tuner_ids and time.monotonic() < end):
-            time.sleep(TICK)
+        with without_printed_conditions():
+            _wait(service, oracle, ended, listen_until)
     finally:
         server.stop(grace=1.0).wait()
+
+
+def _wait(service, oracle, ended, listen_until):
+    while not service.stop_triggered and not oracle.done():
+        time.sleep(TICK)
+        ended()
+    end = time.monotonic() + GOODBYE
+    while time.monotonic() < listen_until or (oracle.tuner_ids and time.monotonic() < end):
+        time.sleep(TICK)
 
 
 class Client:
@@ -123,7 +139,8 @@ class Client:
         end = time.monotonic() + self.patience
         while True:
             try:
-                return question(*words)
+                with without_printed_conditions():
+                    return question(*words)
             except grpc.RpcError as error:
                 # asking twice does no harm: the chief knows who has which trial, and which have ended
                 if error.code() == grpc.StatusCode.UNAVAILABLE and time.monotonic() < end:

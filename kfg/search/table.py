@@ -4,10 +4,11 @@ import csv
 import pathlib
 
 from kfg.errors import InputError
-from kfg.files import read_json, whole, write_json
+from kfg.files import RESTORE, read_json, whole, write_json
 
 SETTINGS_FILE, STATE_FILE = "search.json", "oracle.json"
 CSV_FILE, BEST_FILE = "trials.csv", "best.json"
+WRITTEN = (STATE_FILE, CSV_FILE, BEST_FILE, "trials", "search.html")  # what a search puts into its folder
 COLUMNS = ("trial", "status", "score", "sd", "seconds", "worker", "reason")
 HYPERBAND_EPOCHS = "tuner/epochs"
 PREFIXES = ("kfg/", "tuner/")  # values that are no settings
@@ -21,8 +22,8 @@ def head(folder: pathlib.Path) -> dict:
     """
     if not (folder / SETTINGS_FILE).is_file():
         raise InputError(f"{folder}: holds no search, {SETTINGS_FILE} is missing")
-    found = read_json(folder / SETTINGS_FILE)
-    if not isinstance(found, dict) or not isinstance(found.get("settings"), dict):
+    found = read_json(folder / SETTINGS_FILE, dict)
+    if not isinstance(found.get("settings"), dict):
         raise InputError(f"{folder / SETTINGS_FILE}: not of a search, it has no settings")
     return found
 
@@ -35,7 +36,17 @@ def read(folder: pathlib.Path) -> tuple[dict, dict]:
     """
     decides, state = head(folder), folder / STATE_FILE
     empty = {"trials": [], "records": {}, "start_order": [], "hyperparameters": {"space": []}}
-    return decides, read_json(state) if state.is_file() else empty
+    return decides, read_state(state) if state.is_file() else empty
+
+
+def read_state(path) -> dict:
+    """Return what a search's oracle.json holds; InputError where it is damaged."""
+    state = read_json(path, dict)
+    try:
+        rows(state)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: damaged ({error!r}); {RESTORE}") from error
+    return state
 
 
 def rows(state: dict) -> list[dict]:

@@ -13,6 +13,7 @@ from multiprocessing import connection
 
 import tensorflow as tf
 
+from kfg import quiet
 from kfg.data import pipeline
 from kfg.data.folder import Index
 from kfg.errors import InputError
@@ -75,7 +76,7 @@ class TrialJob(Job):
         batches = pipeline.evaluation_batches(
             pipeline.Chosen(images, val), index.labels[val], batch_size=batch_size
         )  # fmt: skip
-        model = self.model if self.precision == "float32" else self._float32_model()  # as a finished run answers
+        model = self.model if self.precision == "float32" else self.float32_model()  # as a finished run answers
         answers = predict.predict(model, batches, index=index.take(val))
         predict.check(answers)
         matrix = confusion.confusion_matrix(answers.labels, answers.predicted, len(index.classes))
@@ -103,7 +104,10 @@ def main(request: Request, sender) -> None:
     log = os.open(request.workdir / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    for stream in (sys.stdout, sys.stderr):  # the log is UTF-8, whatever the terminal of the search is
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     faulthandler.enable()
+    quiet.drop_advice()
 
     def tell(kind, content):
         sys.stdout.flush()  # the search does not wait for this process to end

@@ -56,7 +56,7 @@ class _Trial:
         begun, left, figures = time.monotonic(), self.plan.trial_time, []
         changes = self.plan.changes(self.values)
         record = {"settings": changes, "metrics": None, "scores": None, "reason": "", "traceback": ""}
-        shutil.rmtree(self.folder, ignore_errors=True)  # of a try that was cut off
+        self._clear()
         try:
             config = self.plan.configured(changes)
         except InputError as error:  # settings that do not fit each other are a failed trial, not the search's end
@@ -78,6 +78,16 @@ class _Trial:
             record["metrics"] = {name: statistics.fmean(one[name] for one in figures) for name in figures[0]}
             record["scores"] = [one[self.plan.objective] for one in figures]
         return {**record, "seconds": round(time.monotonic() - begun, 2)}
+
+    def _clear(self) -> None:
+        """Remove what a try that was cut off left; nothing else is removed."""
+        names = [path.name for path in self.folder.glob("*")]
+        foreign = [name for name in names if not name.startswith("seed-")]
+        if foreign:
+            raise InputError(
+                f"{self.folder}: holds {foreign[0]}, which no trial wrote; give another --out or remove it"
+            )
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _request(self, config, seed):
         plan, workdir = self.plan, self.folder / f"seed-{seed}"

@@ -60,7 +60,7 @@ def opened(wanted, run_dir, *, name: str):
     run_dir = pathlib.Path(run_dir)
     logs, failed = [], True
     try:
-        settings = read_json(run_dir / "config.json") if wanted else {}
+        settings = read_json(run_dir / "config.json", dict) if wanted else {}
         for kind in wanted:
             logs.append(LOGS[kind](run_dir / kind, name=name, settings=settings))
         yield Logs(logs, run_dir)

@@ -35,7 +35,7 @@ class WandbLog:
     def __init__(self, folder, *, name: str, settings: dict):
         self.folder = pathlib.Path(folder)
         path = self.folder / STATE_FILE
-        self.state = read_json(path) if path.is_file() else {"id": secrets.token_hex(4), "complete": False}
+        self.state = read_json(path, dict) if path.is_file() else {"id": secrets.token_hex(4), "complete": False}
         self.sent = {}  # prefix -> rows
         self.run = None
         if not self.state["complete"]:

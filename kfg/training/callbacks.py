@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kfg.errors import InputError
-from kfg.files import whole
+from kfg.files import RESTORE, whole
 
 COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
 
@@ -48,38 +48,68 @@ def write_history(rows, path) -> None:
 
 def seconds(path) -> float:
     """Return how long the epochs in a history.csv took together, interruptions not counted."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return sum(float(row["seconds"]) for row in csv.DictReader(file))
+    return sum(_column(path, "seconds"))
 
 
 def epochs(path) -> int:
     """Return how many epochs a history.csv lists."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return sum(1 for _ in csv.DictReader(file))
+    return len(_column(path, "epoch"))
+
+
+def _column(path, name) -> list[float]:
+    """Return a column of a history.csv; InputError where the file is missing or damaged."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if name not in (reader.fieldnames or ()):
+                raise ValueError("it is not there")
+            return [float(row[name]) for row in reader]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise InputError(f"{path}: damaged, its column {name!r} cannot be read ({error}); {RESTORE}") from error
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """End training at the first step whose loss, or the first epoch whose weights, are not finite.
+    """End training soon after a loss, or at the end of an epoch whose weights, are not finite.
+
+    Reading a number from the device waits for every step that was sent there, so the loss is read once in `EVERY`
+    steps and at the end of an epoch. It is the mean of the epoch's steps so far, which stays NaN or infinite once one
+    of them was. There is no `on_train_batch_end` here: with one, Keras would read the loss after every step.
 
     Goes first in the list, so that the checkpoint of the last good epoch stays.
 
     Raises:
-        InputError: naming epoch, step and learning rate.
+        InputError: naming the epoch, the steps among which it happened, and the learning rate.
     """
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
+    EVERY = 50  # steps between two looks at the loss
 
-    def on_train_batch_end(self, batch, logs=None):
-        loss = float(logs["loss"])
-        if not math.isfinite(loss):
-            rate = float(self.model.optimizer.learning_rate)
-            raise InputError(
-                f"learning_rate: the loss is {loss} at epoch {self.epoch + 1}, step {batch + 1}, "
-                f"with learning_rate={rate:g}; remove the run folder and try a smaller one"
-            )
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch, self.steps, self.finite_until = epoch, 0, 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.steps = batch  # this epoch's steps before this one
+        if batch and batch % self.EVERY == 0:
+            self._check(self._loss())
+
+    def on_test_begin(self, logs=None):
+        self.steps += 1
+        self._check(self._loss())  # before the validation images are looked at for nothing
+
+    def _loss(self) -> float:
+        return float(next(metric for metric in self.model.metrics if metric.name == "loss").result())
+
+    def _check(self, loss):
+        if math.isfinite(loss):
+            self.finite_until = self.steps
+            return
+        rate = float(self.model.optimizer.learning_rate)
+        raise InputError(
+            f"learning_rate: the loss became {loss} in epoch {self.epoch + 1}, step {self.finite_until + 1} to "
+            f"{self.steps}, with learning_rate={rate:g}; remove the run folder and try a smaller one"
+        )
 
     def on_epoch_end(self, epoch, logs=None):
+        self._check(logs["loss"])
         # a loss clipped to a finite number can hide weights that are not
         for variable in (*self.model.variables, *self.model.optimizer.variables):
             values = variable.numpy()

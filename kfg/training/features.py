@@ -9,11 +9,9 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import pathlib
 import re
 import time
-import weakref
 
 import keras
 import numpy as np
@@ -21,12 +19,13 @@ import tensorflow as tf
 
 from kfg.augment import draws
 from kfg.errors import InputError
-from kfg.files import exclusive, read_json, write_json
+from kfg.files import flush, read_json, rename, write_json
+from kfg.locks import exclusive
 
-VERSION = 2  # of the files' meaning; another one makes other files
+VERSION = 3  # of the files' meaning; another one makes other files
 BATCH = 64  # images per forward pass
 RATE_BATCHES = 3  # timed
-HASHES = weakref.WeakKeyDictionary()  # store -> its hash
+FLUSH_EVERY = 2.0  # seconds of work that a kill or a power cut may cost; a flush takes some milliseconds
 VIEW = 0x76696577  # purpose of the draws that pick a view
 
 
@@ -57,6 +56,10 @@ class AnyView:
     def __init__(self, views: np.ndarray):
         self.views = views
 
+    def made_from(self) -> dict:
+        """Return what decides which features are shown, for a checkpoint; theirs differ a little between machines."""
+        return {"kind": "AnyView", "shape": list(self.views.shape)}
+
     def apply(self, batch, labels, *, seed: int, epoch: int, positions) -> np.ndarray:
         positions = np.asarray(positions)
         drawn = draws.uniforms(draws.derived_seed(seed, VIEW), epoch=epoch, positions=positions, count=1)[:, 0]
@@ -70,7 +73,8 @@ def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None,
 
     Args:
         trunk: Keras model, images in [0, 255] (B, H, W, 3) -> float32 (B, ...); called in inference mode.
-        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images; their pixels are hashed, not their names.
+        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images; what they hold names the file, see
+            `pixels_hash`.
         labels: int (N,), for policies that differ by class.
         cache_dir: folder of the files.
         views: default the images themselves.
@@ -131,14 +135,17 @@ def cache_key(trunk, images, views: Views | None, labels=None) -> str:
 
 
 def pixels_hash(images) -> bytes:
-    """Return a hash of all pixels of a store, read once for as long as the store lives."""
-    if images not in HASHES:
-        digest = hashlib.sha256()
-        for start in range(0, len(images), BATCH):
-            positions = np.arange(start, min(start + BATCH, len(images)))
-            digest.update(np.ascontiguousarray(images.gather(positions)).data)
-        HASHES[images] = digest.digest()
-    return HASHES[images]
+    """Return a hash of what a store holds: of its key, where it has one, else of all its values, read anew each time.
+
+    Values in memory can be changed in place, so a hash of them is not kept.
+    """
+    if (key := getattr(images, "key", None)) is not None:
+        return hashlib.sha256(key.encode()).digest()
+    digest = hashlib.sha256(f"{getattr(images, 'dtype', np.dtype(np.uint8))} {tuple(images.shape)}".encode())
+    for start in range(0, len(images), BATCH):
+        positions = np.arange(start, min(start + BATCH, len(images)))
+        digest.update(np.ascontiguousarray(images.gather(positions)).data)
+    return digest.digest()
 
 
 def weights_hash(model) -> str:
@@ -167,8 +174,8 @@ def _fill(trunk, images, labels, path, shape, views, progress):
     partial, state = path.with_suffix(".partial"), path.with_suffix(".done.json")
     count, size = shape[1], math.prod(shape[2:]) * 4
     total = shape[0] * count
-    done = read_json(state)["done"] if state.is_file() and partial.is_file() else 0
-    forward = _forward(trunk)
+    done = _done(partial, state, size, total)
+    forward, due = _forward(trunk), 0.0
     try:
         with open(partial, "r+b" if done else "wb") as file:
             file.seek(done * size)
@@ -176,15 +183,28 @@ def _fill(trunk, images, labels, path, shape, views, progress):
                 one_pass, start = divmod(done, count)
                 positions = np.arange(start, min(start + BATCH, count))
                 file.write(np.ascontiguousarray(forward(_picture(images, labels, positions, one_pass, views))).data)
-                file.flush()
                 done += len(positions)
-                write_json(state, {"done": done})
+                if time.monotonic() >= due or done == total:
+                    flush(file)  # before the count: what it counts must be there after a power cut
+                    write_json(state, {"done": done})
+                    due = time.monotonic() + FLUSH_EVERY
                 if progress is not None:
                     progress(done, total)
-        os.replace(partial, path)
-        state.unlink()
+        rename(partial, path)
+        state.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{partial}: {error.strerror}") from error
+
+
+def _done(partial, state, size, total) -> int:
+    """Return how many pictures' features of `size` bytes an interrupted fill has left; 0 where that is not certain."""
+    if not (state.is_file() and partial.is_file()):
+        return 0
+    try:
+        done = read_json(state)["done"]
+    except (InputError, KeyError, TypeError):  # damaged: what it counted is computed again
+        return 0
+    return done if isinstance(done, int) and 0 <= done <= total and partial.stat().st_size >= done * size else 0
 
 
 def _picture(images, labels, positions, one_pass, views):

@@ -6,10 +6,12 @@ import sys
 
 import keras
 
+from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN, write_history
 from kfg.training.losses import Accuracy
+from kfg.training.made_from import MadeFrom, of_batches, of_model
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,10 @@ def compile_classifier(model, *, optimizer, loss=None, jit_compile: bool = False
         optimizer: Keras optimizer object, of this model only.
         loss: Keras loss; default cross-entropy on int labels.
         jit_compile: XLA; 5 times slower than oneDNN on a CPU, but for nets without convolutions.
+    Raises:
+        InputError: Keras settings that kfg does not work with.
     """
+    keras_settings.check()
     model.compile(
         optimizer=optimizer,
         loss=loss or keras.losses.SparseCategoricalCrossentropy(),
@@ -57,7 +62,9 @@ def train(
 
     Args:
         model: compiled Keras model.
-        batches: function first_epoch -> dataset of the training batches of that and all later epochs.
+        batches: function first_epoch -> dataset of the training batches of that and all later epochs. What
+            `pipeline.training_batches` returns says what it is made from, of others the first labels are compared: a
+            resumed run must go on with the same.
         val_batches: dataset that plateau, early stopping and `keep_best` look at; never the test set.
         workdir: folder for history.csv and checkpoint/last.npz.
         epochs: int >= 1, at most.
@@ -75,18 +82,26 @@ def train(
     Returns:
         The rows of history.csv, a dict per epoch.
     Raises:
-        InputError: the loss became NaN; a damaged or foreign checkpoint, none at `start_from`; a full disk; an unknown
-            monitor.
+        InputError: the loss became NaN; a damaged or foreign checkpoint, one of a training that was made from something
+            else, none at `start_from`; a full disk; an unknown monitor.
     """
     if monitor not in MONITORS:
         raise InputError(f"monitor: {monitor!r} is none of {', '.join(MONITORS)}")
     workdir = pathlib.Path(workdir)
-    last = workdir / "checkpoint" / "last.npz"
+    last = workdir / checkpoint.LAST
     history = History(workdir / "history.csv")
     rate = _schedule(model, schedule, monitor=monitor, epochs=epochs, steps_per_epoch=steps_per_epoch)
-    companions = [*rate, *_best(monitor, stop_patience or (epochs if keep_best else None)), history]
+    patience = stop_patience or (epochs if keep_best else None)
+    settings = {
+        **of_model(model), "schedule": schedule and schedule.made_from(epochs), "steps_per_epoch": steps_per_epoch,
+        "monitor": monitor, "stop_patience": stop_patience, "keep_best": keep_best,
+    }  # fmt: skip
     state = checkpoint.read(last) if resume else None
     first_epoch = _begin(model, state, start_from)
+    made_from = MadeFrom({"batches": of_batches(batches), **settings})
+    if state is not None:
+        made_from.check(state)
+    companions = [*rate, *_best(monitor, patience), history, made_from]
     if first_epoch >= epochs or _had_stopped(state):
         return _finished(model, state, history.path)
     if verbose is None:

@@ -52,6 +52,13 @@ def device() -> str:
     return "CPU"
 
 
+def uses_tf32() -> bool:
+    """Return whether float32 products are rounded to TensorFloat-32 here: NVIDIA GPUs from compute capability 8."""
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    capable = any(one.get("compute_capability", (8, 0)) >= (8, 0) for one in details)
+    return capable and tf.config.experimental.tensor_float_32_execution_enabled()
+
+
 def prepare_devices() -> None:
     """Let TensorFlow take GPU memory as it needs it, not all at once. Call before the first operation."""
     for gpu in tf.config.list_physical_devices("GPU"):

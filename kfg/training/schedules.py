@@ -34,6 +34,10 @@ class Plateau:
         _within("patience", self.patience, 1, math.inf)
         _within("min_learning_rate", self.min_learning_rate, 0, math.inf)
 
+    def made_from(self, epochs: int) -> dict:
+        """Return what decides the rates of a run of so many epochs, for its checkpoint."""
+        return _described(self)
+
     def callback(self, *, monitor: str, mode: str, **_):
         """Return Keras's ReduceLROnPlateau."""
         return keras.callbacks.ReduceLROnPlateau(
@@ -43,6 +47,10 @@ class Plateau:
 
 class Pure:
     """A schedule whose rate is a function of (epoch, step) alone; subclasses define `scale`."""
+
+    def made_from(self, epochs: int) -> dict:
+        """Return what decides the rates of a run of so many epochs, for its checkpoint."""
+        return _described(self)
 
     def scale(self, epoch: int, step: int, *, epochs: int, steps_per_epoch: int) -> float:
         """Return what the compiled rate is multiplied by at one step."""
@@ -132,6 +140,9 @@ class Cosine(Pure):
         _within("warmup_epochs", self.warmup_epochs, 0, math.inf)
         _within("final_fraction", self.final_fraction, 0, 1)
 
+    def made_from(self, epochs):
+        return {**_described(self), "epochs": epochs}  # it falls over the whole run, however long that is
+
     def scale(self, epoch, step, *, epochs, steps_per_epoch):
         if self.warmup_epochs >= epochs:
             raise InputError(f"warmup_epochs: fewer than the {epochs} epochs trained, got {self.warmup_epochs}")
@@ -182,6 +193,10 @@ class _Rate(keras.callbacks.Callback):
 
     def _set(self, step):
         self.model.optimizer.learning_rate = self.rate(self.epoch, step)
+
+
+def _described(schedule) -> dict:
+    return {"kind": type(schedule).__name__, **dataclasses.asdict(schedule)}
 
 
 def _check_gamma(gamma):

@@ -10,7 +10,7 @@ from kfg.augment.crops import ResizedCrop
 from kfg.augment.mixing import Mixup
 from kfg.data import folder, pipeline
 from kfg.errors import InputError
-from kfg.files import exclusive
+from kfg.locks import exclusive
 
 
 def write_images(root, count=10, size=(12, 10)):

@@ -98,7 +98,9 @@ def test_a_busy_port_and_an_unreachable_chief_are_one_line(search, where, tmp_pa
     assert f"--chief {where}: no answer for 0.5 s" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "localhost", ":80", "host:", "host:0", "host:70000", "host:eighty"])
+@pytest.mark.parametrize(
+    "text", ["", "localhost", ":80", "host:", "host:0", "host:70000", "host:eighty", "https://host:80"]
+)
 def test_addresses_that_are_none(text):
     with pytest.raises(InputError, match="--chief"):
         spread.address(text)

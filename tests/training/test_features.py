@@ -12,7 +12,7 @@ import pytest
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
 from kfg.errors import InputError
-from kfg.files import exclusive
+from kfg.locks import exclusive
 from kfg.training import features
 from kfg.training.features import AnyView, Views
 
@@ -33,8 +33,8 @@ def store(count=150, seed=1):
 class Counting:
     """A store that counts how many images of it were read after hashing."""
 
-    def __init__(self, images):
-        self.images, self.shape, self.reads = images, images.shape, 0
+    def __init__(self, images, key=None):
+        self.images, self.shape, self.key, self.reads = images, images.shape, key, 0
 
     def __len__(self):
         return len(self.images)
@@ -50,13 +50,33 @@ def test_features_are_the_trunks_answers_and_computed_once(tmp_path):
     np.testing.assert_allclose(first, trunk.predict(store().array, verbose=0), atol=1e-6)
     assert images.reads == 300  # once for the hash, once for the trunk
     again = features.cached(trunk, images, cache_dir=tmp_path)
-    assert images.reads == 300  # neither: a store's pixels are hashed once
+    assert images.reads == 450  # the hash alone: pixels that have no key may have changed
     same = Counting(store())
     np.testing.assert_array_equal(first, features.cached(trunk, same, cache_dir=tmp_path))
     assert same.reads == 150
     np.testing.assert_array_equal(first, again)
     assert isinstance(again, np.memmap)
     assert not again.flags.writeable
+
+
+def test_images_whose_key_names_their_pixels_are_not_read_for_a_hash(tmp_path):
+    images = Counting(store(), key="the files' digests")
+    features.cached(make_trunk(), images, cache_dir=tmp_path)
+    assert features.ready(make_trunk(), images, cache_dir=tmp_path)
+    assert images.reads == 150  # for the trunk
+    some = pipeline.Chosen(images, np.arange(3))
+    assert not features.ready(make_trunk(), some, cache_dir=tmp_path)
+    assert features.cache_key(make_trunk(), some, None) != features.cache_key(make_trunk(), images, None)
+    assert images.reads == 150
+
+
+def test_pixels_that_change_in_place_have_other_features(tmp_path):
+    trunk, images = make_trunk(), store()
+    before = np.array(features.cached(trunk, images, cache_dir=tmp_path))
+    images.array[149] = 255 - images.array[149]
+    after = features.cached(trunk, images, cache_dir=tmp_path)
+    assert np.abs(before[149] - after[149]).max() > 1e-3
+    np.testing.assert_array_equal(before[:149], after[:149])
 
 
 def test_another_weight_pixel_setting_or_view_is_another_file(tmp_path):
@@ -145,7 +165,7 @@ def test_a_second_process_waits_for_the_first_and_for_no_dead_one(tmp_path, capl
         other_ends.start()
         with exclusive(tmp_path / "x.lock"):
             assert time.monotonic() - begun > 0.2
-    assert "another process computes the same" in caplog.text
+    assert "another process has it; waiting for it (process" in caplog.text
     other.join()
     other_ends.join()
     with exclusive(tmp_path / "x.lock"):
@@ -181,3 +201,15 @@ def test_batches_of_features_show_every_view(tmp_path):
     assert min(counts.values()) > 150  # 200 expected of each
     (first, _), *_ = pipeline.evaluation_batches(pipeline.Images(own), np.arange(20), batch_size=8)
     np.testing.assert_array_equal(first, own[:8])
+
+
+@pytest.mark.parametrize("state", ["", "[]", "{}", '{"done": "x"}', '{"done": -1}', '{"done": 1000}', '{"done": 150}'])
+def test_a_damaged_count_of_an_interrupted_fill_costs_the_work_and_no_pixel(state, tmp_path):
+    """A power cut may keep the count and lose what it counted: zeros must not pass for features."""
+    trunk, whole = make_trunk(), features.cached(make_trunk(), store(), cache_dir=tmp_path / "whole")
+    (path,) = (tmp_path / "whole").glob("*.float32")
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    (cut / path.with_suffix(".done.json").name).write_text(state)
+    (cut / path.with_suffix(".partial").name).write_bytes(bytes(100))
+    np.testing.assert_array_equal(features.cached(trunk, store(), cache_dir=cut), whole)

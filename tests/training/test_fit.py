@@ -118,11 +118,50 @@ def test_another_runs_weights_optimiser_and_rate_are_gone_on_from(tmp_path):
     assert int(model.optimizer.iterations) == int(first.optimizer.iterations) + STEPS
 
 
-def test_nan_stops_at_its_step_and_keeps_the_last_good_epoch(tmp_path):
+def test_nan_stops_in_its_epoch_and_keeps_the_last_good_one(tmp_path):
     model = small_model(learning_rate=1e30)
     with pytest.raises(InputError, match=r"epoch 1, step [123].*learning_rate=1e\+30"):
         train(tmp_path, model=model)
     assert checkpoint.read(tmp_path / "checkpoint" / "last.npz") is None
+    train(tmp_path, epochs=1)
+    before = (tmp_path / "checkpoint" / "last.npz").read_bytes()
+
+    def spoiled(first_epoch):
+        return batches(first_epoch).map(lambda x, y: (x * np.nan, y))
+
+    class Validated(keras.callbacks.Callback):
+        def on_test_batch_begin(self, batch, logs=None):
+            pytest.fail("validation images were looked at")
+
+    with pytest.raises(InputError, match=r"the loss became nan in epoch 2, step 1 to 3, with learning_rate=0\.05"):
+        train(tmp_path, make=spoiled, resume=True, callbacks=[Validated()])
+    assert (tmp_path / "checkpoint" / "last.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize("bad, steps", [(10, "1 to 50"), (49, "1 to 50"), (50, "51 to 100"), (123, "101 to 130")])
+def test_nan_is_named_within_fifty_steps(tmp_path, bad, steps):
+    x, y = data()
+    many = np.tile(x, (44, 1))[:520].reshape(130, 4, 4)
+    many[bad] = np.inf
+
+    def long_epoch(first_epoch):
+        return tf.data.Dataset.from_tensor_slices((many, np.tile(y, 44)[:520].reshape(130, 4)))
+
+    with pytest.raises(InputError, match=rf"in epoch 1, step {steps}, "):
+        train(tmp_path, make=long_epoch, epochs=1, steps_per_epoch=130, schedule=None)
+
+
+def test_no_step_waits_for_the_loss(tmp_path):
+    """Keras reads the loss in every step if one callback asks for it; see its CallbackList."""
+    asked = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            kinds = (callbacks.StopOnNaN, callbacks.History, checkpoint.Checkpoint, schedules._Rate)
+            asked.extend(kind.on_train_batch_end is keras.callbacks.Callback.on_train_batch_end for kind in kinds)
+
+    train(tmp_path, epochs=1, callbacks=[Look()])
+    assert asked == [True] * 4
 
 
 def test_damaged_and_foreign_checkpoints_are_named(tmp_path):

@@ -1,0 +1,144 @@
+"""What a run leaves that was interrupted, or refused before it trained anything; and what to type to go on."""
+
+import json
+import shlex
+
+import numpy as np
+import pytest
+
+from kfg import export
+from kfg.__main__ import main
+from kfg.models import saved
+from kfg.recipes import _options, _runner, folder
+from kfg.recipes._job import Job
+from kfg.recipes._options import OF_RECIPES, OF_TRAIN, as_typed
+from kfg.training import checkpoint
+
+pytestmark = pytest.mark.usefixtures("tiny_trunk")
+
+TINY = ("image_size=(32, 32)", "weights=none", "head_epochs=3", "views=0", "batch_size=16", "backbone=tiny")
+RUN = "folder/transfer/seed-0"
+
+
+def words(photos, out, *more, settings=()):
+    words = ["--data", str(photos), "--out", str(out), *more]
+    for setting in (*TINY, *settings):
+        words += ["--set", setting]
+    return words
+
+
+def interrupted(monkeypatch, stage, *, before=False):
+    """Let Ctrl-C come when the checkpoint of a stage's first epoch is written, or just before that."""
+    save = checkpoint.save
+
+    def cut(path, model, companions=(), *, epoch):
+        here = path.parent.parent.name == stage
+        if here and before:
+            raise KeyboardInterrupt
+        save(path, model, companions, epoch=epoch)
+        if here:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", cut)
+
+
+def heads_weights(run):
+    """Return the head's kernel in the checkpoint of its stage, and that in model.keras."""
+    model = saved.load(run / "model.keras")
+    state = checkpoint.read(run / "head" / "checkpoint" / "last.npz")
+    kernel = next(layer.kernel.numpy() for layer in reversed(model.layers) if hasattr(layer, "kernel"))
+    return next(a for a in state["arrays"].values() if a.shape == kernel.shape), kernel, model, state
+
+
+def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_path, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupted(patch, "head")
+        assert _runner.main(folder, words(photos, tmp_path, settings=("epochs=0",))) == 130
+    error = capsys.readouterr().err
+    assert f"interrupted; {tmp_path / RUN} holds the last finished epoch of the head\n" in error
+    assert "go on with the same command and --resume" in error
+    kept, here, _, state = heads_weights(tmp_path / RUN)
+    assert state["epoch"] == 1
+    np.testing.assert_array_equal(kept, here)
+    assert export.load(tmp_path / RUN).top1(next(photos.rglob("*.jpg")))[0] in ("blue", "green", "red")
+    assert _runner.main(folder, words(photos, tmp_path, "--resume", settings=("epochs=0",))) == 0
+
+
+def test_ctrl_c_in_the_whole_nets_first_epoch_keeps_the_head_on_an_untouched_trunk(
+    photos, tmp_path, capsys, monkeypatch
+):
+    settings = ("epochs=2", "min_errors=0", "learning_rate=0.1")
+    with monkeypatch.context() as patch:
+        interrupted(patch, "seed-0", before=True)
+        assert _runner.main(folder, words(photos, tmp_path, settings=settings)) == 130
+    assert "holds the last finished epoch of the head" in capsys.readouterr().err
+    kept, here, model, state = heads_weights(tmp_path / RUN)
+    assert state["epoch"] == 3
+    np.testing.assert_array_equal(kept, here)
+    moving = model.get_layer("block1_bn").moving_variance.numpy()
+    np.testing.assert_array_equal(moving, np.ones_like(moving))  # as built: training moves it
+
+
+def test_without_an_epoch_it_says_so(photos, tmp_path, capsys, monkeypatch):
+    interrupted(monkeypatch, "head", before=True)
+    assert _runner.main(folder, words(photos, tmp_path)) == 130
+    assert f"{tmp_path / RUN} has no finished epoch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["backbone=WRONG", "freeze=nowhere", "image_size=(8, 8)"])
+def test_a_run_that_is_refused_before_training_leaves_no_folder(setting, photos, tmp_path, capsys):
+    assert _runner.main(folder, words(photos, tmp_path / "out", settings=(setting,))) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert not (tmp_path / "out" / "folder").exists()
+    if setting == "backbone=WRONG":
+        assert "--set backbone=WRONG: expected one of" in error and not (tmp_path / "out").exists()
+
+
+def test_a_refused_run_takes_nothing_of_anothers_with_it(photos, tmp_path):
+    (tmp_path / RUN).mkdir(parents=True)
+    (tmp_path / RUN / "notes.txt").write_text("mine")
+    assert _runner.main(folder, words(photos, tmp_path, settings=("freeze=nowhere",))) == 2
+    assert (tmp_path / RUN / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("now, typed", [
+    ({"time_budget": 600.0}, ("--time-budget 3m", "--set time_budget=180.0")),
+    ({"weights": "other.h5"}, ("--weights '/my weights/a.h5'", "--weights '/my weights/a.h5'")),
+    ({"epochs": 2}, ("--set epochs=8", "--epochs 8")),
+])  # fmt: skip
+def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
+    now, typed, photos, tmp_path, capsys, monkeypatch
+):
+    before = {"time_budget": 180.0, "weights": "/my weights/a.h5", "epochs": 8}
+    whole = {"recipe": "folder", "row": "transfer", "seed": 0, "data": {"images": 36}}
+    (tmp_path / RUN / "checkpoint").mkdir(parents=True)
+    (tmp_path / RUN / "config.json").write_text(json.dumps({**whole, "config": before}))
+    monkeypatch.setattr(Job, "settings", lambda self: {**whole, "config": {**before, **now}})
+    assert main(["train", str(photos), "--out", str(tmp_path), *words(photos, tmp_path)[4:]]) == 2
+    assert f"go on with {typed[0]}, or remove it" in capsys.readouterr().err
+    assert _runner.main(folder, words(photos, tmp_path)) == 2
+    assert f"go on with {typed[1]}, or remove it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key, value, options, typed", [
+    ("time_budget", 180.0, OF_TRAIN, "--time-budget 3m"),
+    ("time_budget", 5400.0, OF_TRAIN, "--time-budget 90m"),
+    ("time_budget", 7200, OF_TRAIN, "--time-budget 2h"),
+    ("time_budget", 90.5, OF_TRAIN, "--time-budget 90.5s"),
+    ("time_budget", 180.0, OF_RECIPES, "--set time_budget=180.0"),
+    ("epochs", 8, OF_RECIPES, "--epochs 8"),
+    ("epochs", 8, OF_TRAIN, "--set epochs=8"),
+    ("weights", "my weights.h5", OF_TRAIN, "--weights 'my weights.h5'"),
+    ("freeze", "re:(?i)^(?!.*bn)", OF_RECIPES, "--set 'freeze=re:(?i)^(?!.*bn)'"),
+    ("image_size", [68, 45], OF_RECIPES, "--set 'image_size=(68, 45)'"),
+    ("mixing_alpha", None, OF_RECIPES, "--set mixing_alpha=None"),
+    ("policy", {"rotation": 15}, OF_RECIPES, None),
+])  # fmt: skip
+def test_settings_as_they_are_typed(key, value, options, typed):
+    assert as_typed(key, value, options) == typed
+    if typed is not None and typed.startswith("--set "):
+        given = _options.assigned([shlex.split(typed)[1]], [key])[key]
+        assert given == _options.tuples(value)
+    if options is OF_TRAIN and key == "time_budget":
+        assert folder.seconds_of(typed.split()[1]) == value

@@ -1,0 +1,41 @@
+"""A recipe that trains a net of two layers for an epoch: what a run writes is as of any other."""
+
+import dataclasses
+
+import keras
+
+from kfg.data import pipeline
+from kfg.recipes._runner import Row
+from kfg.recipes._training import fit_on
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    epochs: int = 1
+    image_size: tuple[int, int] = (8, 8)
+    split_seed: int = 0
+
+
+NAME = "tiny"
+ROWS = {"net": Row(Config())}
+DEFAULT_ROWS = ("net",)
+QUICK = SMOKE = {}
+
+
+def build():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Rescaling(1 / 255)(images)
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="conv")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    return keras.Model(images, keras.layers.Dense(3, activation="softmax")(x))
+
+
+def run(config, job):
+    index = job.split(val=0.2, test=0.2, seed=config.split_seed)
+    images = job.data.images(config.image_size)
+    job.fitted = job.compile(build, optimizer=lambda: keras.optimizers.Adam(learning_rate=0.01), batch_size=8)
+    stores = [
+        (pipeline.Chosen(images, index.where(part)), index.labels[index.where(part)]) for part in ("train", "val")
+    ]
+    fit_on(job, *stores, batch_size=8, epochs=config.epochs, verbose=0)
+    return job.finish(index, images, batch_size=8)
