@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 RECIPES = ("imagenet20", "fruit3", "cub200", "retail258", "competition100", "folder")
 RESULTS = "results.jsonl"
 NONE_YET = "not measured yet"
-NEEDED = {"recipe", "row", "data", "config", "metrics"}  # what every row has
+NEEDED = {"recipe", "row", "data", "config"}  # what every row has
 SETTINGS = (  # what makes two rows the same run, as a run's config.json has it
     "recipe", "row", "seed", "fold", "folds", "precision", "data", "weights_sha256", "init_from_sha256", "config",
 )  # fmt: skip
@@ -58,7 +58,7 @@ def _row(line: bytes) -> dict | None:
     except (ValueError, RecursionError):
         return None
     whole = isinstance(row, dict) and row.keys() >= NEEDED and isinstance(row["config"], dict)
-    return row if whole and isinstance(row["data"], dict) and isinstance(row["metrics"], dict) else None
+    return row if whole and isinstance(row["data"], dict) and isinstance(row.get("metrics", {}), dict) else None
 
 
 def newest(rows) -> list[dict]:
@@ -107,7 +107,7 @@ def table(recipe_name: str, results=None) -> str:
         raise InputError(f"recipe: {recipe_name!r} is none of {', '.join(RECIPES)}")
     recipe = importlib.import_module(f"kfg.recipes.{recipe_name}")
     found = [] if results is None else read_results(results)
-    ours = [row for row in found if row["recipe"] == recipe_name]
+    ours = [row for row in found if row["recipe"] == recipe_name and "metrics" in row]
     width = max(22, *map(len, recipe.ROWS))
     lines = [f"{'row':<{width}} {'paper top-1':>11} {'paper loss':>10}   ours: top-1 mean ± sd (n), loss, data"]
     for name, row in recipe.ROWS.items():

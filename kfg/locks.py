@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # network and FUSE mounts that have none
 PATIENCE = 0.1  # seconds before a process says that it waits
 POLL = 0.05  # seconds between two tries
-WARNED = set()  # folders that were found to be without locks, each said once
+WARNED = set()  # the first folder that was found to be without locks: said once
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def _acquired(lock, path, refusal) -> bool:
     except OSError as error:
         if error.errno not in WITHOUT_LOCKS:
             raise
-        if path.parent not in WARNED:
+        if not WARNED:
             WARNED.add(path.parent)
             logger.warning(
                 "%s: this file system has no locks; going on without: start no second command that writes there",

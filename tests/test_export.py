@@ -75,7 +75,7 @@ def test_an_export_that_answers_otherwise_is_refused_and_the_old_one_stays(expor
     samples = np.full((1, 8, 6, 3), (60, 20, 0), np.uint8)
     write = export._write
     monkeypatch.setattr(export, "_write", lambda model, path, classes: write(colour_model(1 / 50), path, classes))
-    with pytest.raises(export.ParityError, match="export-failed: the export differs from the model by 0.* is allowed"):
+    with pytest.raises(export.ParityError, match=r"export-failed: the export differs from the model by 0.* is allowed"):
         export.save(colour_model(), exported, classes=CLASSES, samples=samples)
     assert sorted(p.name for p in exported.iterdir()) == before
     assert export.load(exported).classes == CLASSES
@@ -94,18 +94,18 @@ def test_only_an_export_is_replaced(exported, tmp_path):
     (models / "thesis.tex").write_text("years of work")
     shutil.copytree(exported, copied)
     (copied / "notes.txt").write_text("mine")
-    for folder, said in ((models, "holds thesis.tex, which kfg did not write"), (copied, "holds notes.txt, which")):
-        before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for place, said in ((models, "holds thesis.tex, which kfg did not write"), (copied, "holds notes.txt, which")):
+        before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
         with pytest.raises(InputError, match=said):
-            export.save(colour_model(), folder, classes=CLASSES, samples=samples)
-        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+            export.save(colour_model(), place, classes=CLASSES, samples=samples)
+        assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
     (copied / "notes.txt").unlink()
     (copied / ".DS_Store").touch()
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(copied)
-    for folder in (copied, tmp_path / "empty", tmp_path / "link"):
-        export.save(colour_model(), folder, classes=("a", "b", "c"), samples=samples)
-        assert export.load(folder).classes == ("a", "b", "c")
+    for place in (copied, tmp_path / "empty", tmp_path / "link"):
+        export.save(colour_model(), place, classes=("a", "b", "c"), samples=samples)
+        assert export.load(place).classes == ("a", "b", "c")
     assert (tmp_path / "link").is_symlink()
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(InputError, match="file: is a file, a folder is to be written"):

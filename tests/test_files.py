@@ -68,7 +68,7 @@ def test_a_file_system_that_cannot_flush_folders_or_at_all_is_written_all_the_sa
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", broken)
-    with pytest.raises(InputError, match="a.txt: Input/output error"):
+    with pytest.raises(InputError, match=r"a\.txt: Input/output error"):
         files.write_text(tmp_path / "a.txt", "lost")
     assert (tmp_path / "a.txt").read_text() == "there" and os.listdir(tmp_path) == ["a.txt"]
 

@@ -111,7 +111,7 @@ def test_a_folder_is_tried_with_a_name_as_long_as_a_runs_and_a_rename(tmp_path, 
         deep = deep / ("d" * 40)
     deep.mkdir(parents=True)
     deep = deep / ("e" * (os.pathconf(tmp_path, "PC_PATH_MAX") - len(str(deep)) - 20))
-    with pytest.raises(InputError, match="--out .*: this path leaves no room for the 140 characters below it"):
+    with pytest.raises(InputError, match=r"--out .*: this path leaves no room for the 140 characters below it"):
         overwrite.check_writable("--out", deep)
 
     def replace(one, other):

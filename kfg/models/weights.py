@@ -34,7 +34,7 @@ def load(model, path) -> None:
             _load_by_structure(model, path)
         else:
             _load_in_order(model, path)
-    except (*DAMAGED_ARCHIVE, KeyError, TypeError, AttributeError) as error:
+    except (*DAMAGED_ARCHIVE, LookupError, TypeError, AttributeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"weights: {path}: not a readable Keras weights file ({reason})") from error
 

@@ -43,7 +43,7 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         checkpoints = list(workdir.rglob("checkpoint"))  # a head's lies deeper
         begun = bool(checkpoints) or finished
         if begun:
-            found = {**{key: found[key] for key in ALWAYS}, **found}  # one without them is damaged
+            found = {**{key: found[key] for key in ALWAYS if key in wanted}, **found}  # one without them is damaged
         if different and begun:
             what, way_on = difference(found, wanted, different[0], options)
             raise InputError(f"{workdir}: holds a run with another {what}; give another --out{way_on}, or remove it")

@@ -240,7 +240,7 @@ def command(
     options += [(name, value) for name, value in (("--weights", weights), ("--max-params", max_params)) if value]
     options += [("--set", text) for text in (f"time_budget={budget}", *settings)]
     options += [("--track", text) for text in track]
-    words = [str(word) for option in options for word in option]
+    words = [f"{option}={value}" for option, value in options]  # a folder may be called "-runs"
     return _runner.main(
         sys.modules[__name__], [*words, *(["--resume"] if resume else [])], known=known, options=OF_TRAIN
     )

@@ -153,3 +153,19 @@ def test_a_folder_of_something_else_is_no_run(photos, tmp_path, capsys):
     assert train(photos, tmp_path) == 2
     assert f"{run}: holds predictions.csv but no config.json, so it is no run" in capsys.readouterr().err
     assert (run / "predictions.csv").read_text() == "mine"
+
+
+def test_a_folder_may_begin_with_a_dash(tmp_path, monkeypatch):
+    """`kfg train photos --out=-runs` hands its words on to the command line that all recipes share."""
+    from kfg.recipes import folder
+
+    given = []
+    monkeypatch.setattr(folder, "audited", lambda root: ())
+    monkeypatch.setattr(
+        _runner, "main", lambda recipe, words, known: given.append(_runner.parser(recipe).parse_args(words))
+    )
+    folder.command(tmp_path, out=pathlib.Path("-runs"), seeds=2, time_budget="3m", settings=("views=0",))
+    (args,) = given
+    assert (args.out, args.seeds, args.set) == (
+        pathlib.Path("-runs"), "0,1", ["time_budget=180.0", "views=0"],
+    )  # fmt: skip

@@ -33,6 +33,6 @@ def test_only_what_a_trial_wrote_is_removed_before_it_is_tried_again(tmp_path):
 
 @pytest.mark.parametrize("name", ["con", "NUL", "aux.1", "com1", "LPT9.x", "a."])
 def test_a_worker_is_not_called_as_a_device_of_windows(name):
-    with pytest.raises(InputError, match="--worker: .* no name of a Windows device"):
+    with pytest.raises(InputError, match=r"--worker: .* no name of a Windows device"):
         spread.worker_name(name)
     assert spread.worker_name(f"my-{name.strip('.')}") == f"my-{name.strip('.')}"
