@@ -7,8 +7,9 @@ import pathlib
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from kfg.data.decode import FORMATS
 from kfg.data.fingerprints import Fingerprint, near_pairs
+from kfg.data.foreign import with_article
+from kfg.data.formats import FORMATS
 from kfg.data.listing import untrained
 
 SEVERITY = {  # error: training refuses, or its figures would be wrong; warning: look at it; note: good to know
@@ -28,6 +29,11 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "duplicate-across-classes": "error",
     "duplicate-across-parts": "error",
     "name-collision": "warning",  # of classes: error
+    "blank": "warning",
+    "damaged": "warning",  # it decodes, but part of the picture is lost
+    "mended": "warning",
+    "small-first-page": "warning",
+    "mixed-depths": "warning",
     "wrong-suffix": "warning",
     "odd-size": "warning",
     "one-image-class": "warning",
@@ -45,6 +51,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "alpha": "note",
     "16-bit": "note",
     "exif-rotation": "note",
+    "frames": "note",  # of pages: warning
     "hidden": "note",
     "outside": "note",
     "unlisted": "note",
@@ -98,9 +105,11 @@ def forms(entries: Sequence[Entry]) -> Iterator[Finding]:
     for path, one in ((entry.path, entry.print) for entry in entries if not entry.print.problem):
         suffix = pathlib.PurePosixPath(path).suffix
         if suffix.lower() not in FORMATS[one.format]:
-            yield Finding("wrong-suffix", path, f"holds a {one.format}, is named {suffix or 'without suffix'}")
-        if one.sixteen_bit:
-            yield Finding("16-bit", path, f"16 bits per channel (mode {one.mode}), read as 8")
+            yield Finding(
+                "wrong-suffix", path, f"holds {with_article(one.format)}, is named {suffix or 'without suffix'}"
+            )
+        if one.signs.depth:
+            yield Finding("16-bit", path, f"16 bits per channel, of which its values use {one.signs.depth}, read as 8")
         if one.alpha:
             yield Finding("alpha", path, f"transparent (mode {one.mode}), laid on white")
         if one.mode == "CMYK":
