@@ -2,18 +2,17 @@
 
 import io
 import pathlib
-import re
-import struct
-import zlib
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from kfg.data import foreign, jpeg, png, sixteen
+from kfg.data.bad_image import DAMAGE as DAMAGE
+from kfg.data.bad_image import BadImage as BadImage
+from kfg.data.bad_image import ends_early, undecodable
 from kfg.data.foreign import UNREAD as UNREAD
 from kfg.data.formats import FORMATS as FORMATS
 from kfg.data.formats import SNIFF_BYTES, sniff, suffix_of
-from kfg.errors import InputError
 
 MAX_PIXELS = 80_000_000  # of an image; a JPEG of up to 4 times as many is read at half its width and height
 OPAQUE = (
@@ -23,6 +22,7 @@ OPAQUE = (
     "ICO",
     "CUR",
 )  # formats that often leave the bytes of alpha at zero, and mean nothing by it
+GREY_STEPS = {"L;2": 85, "L;4": 17}  # between levels of a PNG of 2 or 4 bits once it has 8
 STRIP_PIXELS = 1 << 18  # blended at a time: at 80 M pixels the whole would take 4 GB
 ORIENTATION_TAG, DNG_VERSION, PHOTOMETRIC = 0x0112, 50706, 262
 RAW_PHOTOMETRIC = (32803, 34892)  # what a sensor measured, behind its colour filters
@@ -35,20 +35,6 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow raises on damaged bytes. Each was met when cutting and flipping bytes of real files; see the test.
-DAMAGE = (
-    OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, EOFError, MemoryError,
-    RuntimeError, AssertionError, struct.error, zlib.error,
-)  # fmt: skip
-ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")  # how Python shows an object; it says nothing to a user
-
-
-class BadImage(InputError):
-    """A file that is not a usable image. `kind`: missing, unreadable, not-an-image, truncated, undecodable or bomb."""
-
-    def __init__(self, name, kind: str, reason: str):
-        super().__init__(f"{name}: {reason}")
-        self.kind, self.reason = kind, reason
 
 
 def decode(source) -> np.ndarray:
@@ -130,9 +116,9 @@ def load(data: bytes, name, *, at_least: int | None = None) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise BadImage(name, "bomb", "too large: more pixels than kfg reads; save it smaller") from error
     except DAMAGE as error:
-        if "truncated" in str(error) or _ends_early(data, format):
+        if "truncated" in str(error) or ends_early(data, format):
             raise BadImage(name, "truncated", f"truncated: ends after {len(data):,} bytes") from error
-        raise _undecodable(name, error, format) from error
+        raise undecodable(name, error, format) from error
 
 
 def _load(data, format, name, at_least):
@@ -141,7 +127,12 @@ def _load(data, format, name, at_least):
     _refuse_raw(image, name)
     _reduce(image, name, at_least)
     form = sixteen.form_of(image, data)
+    if image.format == "PNG" and isinstance(image.info.get("transparency"), int):  # Pillow scales the levels, not this
+        image.info["transparency"] *= GREY_STEPS.get(image.tile[0].args, 1)
+    extents = image.tile[0].extents if image.format == "GIF" else None
     image.load()
+    if extents is not None and extents != (0, 0, *size):
+        image = _on_canvas(image, extents)
     if form is not None:
         image = sixteen.to_eight(image, form, reopen=lambda: opened(data, format))
     opaque = image.format in OPAQUE and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0)
@@ -150,6 +141,15 @@ def _load(data, format, name, at_least):
     defaults = {"depth": 0, "mended": ""}
     image.info = {**defaults, **image.info, "full_size": size, "mode": mode, "opaque": opaque}
     return image
+
+
+def _on_canvas(image, extents):
+    """Return the first frame of a GIF with nothing around it, as browsers show it; Pillow paints a colour there."""
+    frame = image.convert("RGBA").crop(extents)
+    canvas = Image.new("RGBA", image.size)
+    canvas.paste(frame, extents[:2])
+    canvas.format, canvas.info = image.format, {k: v for k, v in image.info.items() if k != "transparency"}
+    return canvas
 
 
 def opened(data: bytes, format: str) -> Image.Image:
@@ -193,15 +193,6 @@ def _mended(data, format):
     return None, ""
 
 
-def _undecodable(name, error, format=""):
-    reason = ADDRESS.sub("", str(error)).split("\n")[0].strip() or type(error).__name__
-    if isinstance(error, UnidentifiedImageError | MemoryError):
-        reason = "too little memory" if isinstance(error, MemoryError) else "a picture inside of it is damaged"
-    if reason == "not identified by this driver":  # Pillow's words where neither size nor kind of pixels is stated
-        reason = "there is no picture in it"
-    return BadImage(name, "undecodable", f"cannot be decoded{f' as {format}' * bool(format)} ({reason})")
-
-
 def to_rgb(image: Image.Image, name="image") -> np.ndarray:
     """Turn a loaded Pillow image upright and into uint8 (H, W, 3) RGB.
 
@@ -225,7 +216,7 @@ def to_rgb(image: Image.Image, name="image") -> np.ndarray:
             return on_white(np.asarray(image.convert("RGBA")))
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except DAMAGE as error:
-        raise _undecodable(name, error) from error
+        raise undecodable(name, error) from error
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
@@ -260,23 +251,3 @@ def orientation(image: Image.Image) -> int:
     except DAMAGE:  # a broken EXIF block does not make the picture unusable
         return 1
     return value if isinstance(value, int) and value in TURNS else 1
-
-
-def _ends_early(data: bytes, format: str) -> bool:
-    """Return whether the end mark or the length in the header shows that bytes are missing."""
-    tail = data[-64:].rstrip(b"\0")
-    if format == "JPEG":
-        return b"\xff\xd9" not in tail
-    if format == "PNG":
-        return b"IEND" not in tail
-    if format == "GIF":
-        return not tail.endswith(b";")
-    if format == "WEBP":  # sniffed, so there are 12 bytes
-        return struct.unpack("<I", data[4:8])[0] + 8 > len(data)
-    if len(data) < 8:
-        return True
-    if format == "BMP":
-        return struct.unpack("<I", data[2:6])[0] > len(data)
-    if format == "TIFF":  # where its directory is
-        return struct.unpack("<I" if data[:1] == b"I" else ">I", data[4:8])[0] >= len(data)
-    return False

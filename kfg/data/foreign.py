@@ -1,6 +1,6 @@
 """What the files are called that kfg does not read, so that a message can say what lies under a photograph's name."""
 
-from kfg.data.formats import FORMATS, RAW, READS_AVIF, brands
+from kfg.data.formats import BY_CONTENT, FORMATS, RAW, READS_AVIF, brands
 
 UNREAD = {  # suffix -> what such a picture is called; a folder full of them must not be passed over in silence
     **dict.fromkeys((".heic", ".heif", ".heics", ".heifs", ".hif"), "HEIC photograph"),
@@ -15,6 +15,10 @@ UNREAD = {  # suffix -> what such a picture is called; a folder full of them mus
     **dict.fromkeys((".npy", ".npz"), "NumPy array"),
     **dict.fromkeys((".fits", ".fit", ".fts"), "FITS picture"),
     **dict.fromkeys((".exr", ".hdr", ".pfm"), "floating-point picture"),
+    **dict.fromkeys(BY_CONTENT["PSD"], "Photoshop document"),
+    **dict.fromkeys((*BY_CONTENT["ICO"], *BY_CONTENT["CUR"], *BY_CONTENT["ICNS"]), "icon"),
+    **dict.fromkeys((*BY_CONTENT["DDS"], *BY_CONTENT["SGI"], *BY_CONTENT["SUN"]), "picture of an unusual kind"),
+    **dict.fromkeys((*BY_CONTENT["XBM"], *BY_CONTENT["XPM"]), "picture of an unusual kind"),
     ".pam": "PAM picture",
     ".pcd": "Photo CD picture",
     ".jls": "JPEG-LS picture",
@@ -43,7 +47,7 @@ OTHERS = (  # (where, bytes that stand there, what the file is); after everythin
     (0, b"PF\n", "floating-point picture"),
     (0, b"P7\n", "PAM picture"),
     (0, b"8BPS\0\2", "large Photoshop document"),
-    (0, b"8BPS", "damaged Photoshop document"),
+    (0, b"8BPS", "Photoshop document"),
     (0, b"gimp xcf", "layered picture of a paint program"),
     (0, b"%!PS", "PostScript drawing"),
     (0, b"\xd7\xcd\xc6\x9a", "Windows metafile"),

@@ -15,15 +15,18 @@ FORMATS = {  # Pillow's name of the format -> suffixes that say it
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"),
     "TGA": (".tga", ".icb", ".vda", ".vst"),
+    "PCX": (".pcx",),
+    "QOI": (".qoi",),
+}
+# Formats of which kfg reads some kinds only: a file is taken for an image by its content, not by its name
+BY_CONTENT = {
     "ICO": (".ico",),
     "CUR": (".cur",),
     "ICNS": (".icns",),
     "PSD": (".psd",),
-    "PCX": (".pcx",),
     "DDS": (".dds",),
     "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
     "SUN": (".ras",),
-    "QOI": (".qoi",),
     "XBM": (".xbm",),
     "XPM": (".xpm",),
 }

@@ -1,16 +1,53 @@
-"""The audit's checks of what the pictures show: blank, partly lost, of mixed depths, one frame of many."""
+"""The audit's checks of each picture: of what form it is, whether it is blank or partly lost, one frame of many."""
 
 import collections
+import pathlib
 from collections.abc import Iterator, Sequence
 
 from kfg.data.checks import Entry, Finding
+from kfg.data.foreign import with_article
+from kfg.data.formats import BY_CONTENT, FORMATS
+
+TURNED = {
+    2: "mirrored",
+    3: "turned by 180",
+    4: "upside down",
+    5: "transposed",
+    6: "turned by 90",
+    7: "transversed",
+    8: "turned by 270",
+}
 
 
 def all_checks(entries: Sequence[Entry]) -> Iterator[Finding]:
     """Run every check of this module on the images that could be decoded."""
     good = [entry for entry in entries if not entry.print.problem]
-    for check in (blank, damaged, frames, depths):
+    for check in (forms, blank, damaged, frames, depths):
         yield from check(good)
+
+
+def forms(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """What the file is, where that is not a plain upright 8-bit colour image of its suffix."""
+    for path, one in ((entry.path, entry.print) for entry in entries):
+        suffix = pathlib.PurePosixPath(path).suffix
+        if suffix.lower() not in (FORMATS | BY_CONTENT)[one.format]:
+            yield Finding(
+                "wrong-suffix", path, f"holds {with_article(one.format)}, is named {suffix or 'without suffix'}"
+            )
+        if one.signs.depth:
+            yield Finding("16-bit", path, f"16 bits per channel, of which its values use {one.signs.depth}, read as 8")
+        if one.alpha:
+            yield Finding("alpha", path, f"transparent (mode {one.mode}), laid on white")
+        if one.mode == "CMYK":
+            yield Finding("cmyk", path, "printing colours, read as RGB")
+        if one.mode in ("1", "L", "LA", "La") or one.mode.startswith("I"):
+            yield Finding("greyscale", path, f"one channel (mode {one.mode}), read as three equal ones")
+        elif one.grey:
+            yield Finding("grey-in-colour", path, f"mode {one.mode}, but all channels are equal")
+        if one.orientation != 1:
+            yield Finding(
+                "exif-rotation", path, f"EXIF orientation {one.orientation} ({TURNED[one.orientation]}), turned upright"
+            )
 
 
 def blank(entries: Sequence[Entry]) -> Iterator[Finding]:

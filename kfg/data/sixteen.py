@@ -118,7 +118,8 @@ def _colours(image, form, reopen) -> int:
     """Replace the upper 8 bits of an image's colours by 8 of the depth they use; return the depth."""
     upper = np.array(image)
     colours = upper[..., :3] if image.mode in ("RGB", "RGBA", "RGBa") else upper
-    if depth_of(int(colours.max()) << 8, form.least) == DEPTHS[-1]:  # upper bits at work: the lower are not wanted
+    key = image.info.pop("transparency", None)  # one colour, told by all of its bits
+    if key is None and depth_of(int(colours.max()) << 8, form.least) == DEPTHS[-1]:  # the lower bits are not wanted
         return DEPTHS[-1]
     lower = _lower(reopen(), form.rawmode)
     if lower is None:
@@ -127,6 +128,8 @@ def _colours(image, form, reopen) -> int:
     depth = depth_of(values.max(), form.least)
     colours[:] = values >> (depth - 8)
     image.paste(Image.fromarray(upper, image.mode))
+    if key is not None:
+        image.putalpha(Image.fromarray((values != np.array(key)).any(axis=-1).astype(np.uint8) * 255))
     return depth
 
 
