@@ -21,7 +21,7 @@ def decode(encoded):
     TensorFlow's own default is off by up to 5 levels on real photographs, this one by none.
     Not alike, and named by `known_difference`: all other formats; CMYK JPEG; a JPEG without its end mark; a GIF that is
     transparent or whose first frame is smaller than the whole; BMP with a palette, with transparent pixels, or in an
-    unusual form; an orientation in text or in XMP.
+    unusual form; an orientation in text or in XMP. A damaged BMP or GIF that kfg refuses may come out as a picture.
 
     Args:
         encoded: scalar string tensor.
