@@ -128,8 +128,8 @@ def _load(data, format, name, at_least):
     _reduce(image, name, at_least)
     form = sixteen.form_of(image, data)
     if image.format == "PNG" and isinstance(image.info.get("transparency"), int):  # Pillow scales the levels, not this
-        image.info["transparency"] *= GREY_STEPS.get(image.tile[0].args, 1)
-    extents = image.tile[0].extents if image.format == "GIF" else None
+        image.info["transparency"] *= GREY_STEPS.get(image.tile[0][3], 1)
+    extents = image.tile[0][1] if image.format == "GIF" else None
     image.load()
     if extents is not None and extents != (0, 0, *size):
         image = _on_canvas(image, extents)

@@ -104,7 +104,7 @@ def _jpeg_difference(image, encoded) -> str:
 
 
 def _gif_difference(image, encoded) -> str:
-    if opened(encoded, "GIF").tile[0].extents != (0, 0, *image.size):
+    if opened(encoded, "GIF").tile[0][1] != (0, 0, *image.size):
         return "GIF with a small first frame"
     return "transparent GIF" if _shows_through(image) else ""
 
@@ -113,7 +113,7 @@ def _bmp_difference(image, encoded) -> str:
     if image.mode == "P":
         return "BMP with a palette"
     short_header = int.from_bytes(encoded[14:18], "little") < 40
-    order = opened(encoded, "BMP").tile[0].args[0]
+    order = opened(encoded, "BMP").tile[0][3][0]
     if short_header or order not in PLAIN_BMP.get(int.from_bytes(encoded[28:30], "little"), ()):
         return "BMP in an unusual form"
     return "BMP with transparent pixels" if _shows_through(image) else ""

@@ -141,7 +141,7 @@ def _lower(image, rawmode):
         other = OTHER_BYTE[rawmode]
     else:
         return None
-    image.tile = [tile._replace(args=_named(tile.args, other)) for tile in image.tile]
+    image.tile = [(*tile[:3], _named(tile[3], other)) for tile in image.tile]
     image.load()
     pixels = np.asarray(image)
     return np.repeat(pixels[..., 1:2], 3, axis=-1) if rawmode == "LA;16B" else pixels
