@@ -43,7 +43,7 @@ class Form:
 def form_of(image: Image.Image, data: bytes) -> Form | None:
     """Return how an image that is opened, not loaded yet, stores 16 bits; None where it does not."""
     # asked before loading: Pillow then forgets it
-    rawmodes = [tile[3][0] if isinstance(tile[3], tuple) else tile[3] for tile in image.tile]
+    rawmodes = [tile[3][0] if isinstance(tile[3], tuple) else tile[3] for tile in image.tile or ()]
     rawmode = next((str(raw) for raw in rawmodes if ";16" in str(raw)), "")
     if image.format == "PNG":
         return Form(least=png.significant_bits(data), rawmode=rawmode) if rawmode else None

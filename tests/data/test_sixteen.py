@@ -56,7 +56,7 @@ FORMS = {
     "TIFF": tiff,
     "TIFF, big-endian": lambda v: tiff(v, order=">"),
     "TIFF, LZW": lambda v: encoded(Image.fromarray(v), "TIFF", compression="tiff_lzw"),
-    "PGM": lambda v: encoded(Image.fromarray(v), "PPM"),
+    "PGM": lambda v: b"P5 40 24 65535\n" + v.astype(">u2").tobytes(),
 }
 
 
