@@ -8,7 +8,7 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from kfg.data import checks, fingerprints, layouts
+from kfg.data import checks, fingerprints, layouts, picture_checks
 from kfg.data.checks import SEVERITY, Entry, Finding
 from kfg.data.contest import list_folder
 from kfg.data.decode import BadImage
@@ -75,6 +75,7 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
         findings.append(Finding("unreadable", _relative(root, error.filename), error.strerror))
     findings.extend(checks.passed_over(listing.passed_over((path for path, _, _ in listed), below=below)))
     findings.extend(checks.all_checks(entries, classes, expect_size=expect_size))
+    findings.extend(picture_checks.all_checks(entries))
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
     return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints)

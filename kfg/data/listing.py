@@ -241,7 +241,7 @@ def _kind(path, listing) -> str:
     try:
         if path.is_file():  # asked first: a named pipe would be waited on for ever
             with open(path, "rb") as file:
-                if sniff(file.read(SNIFF_BYTES)):
+                if sniff(file.read(SNIFF_BYTES), suffix):
                     return "image"
     except OSError as error:
         listing.refused.append(error)
