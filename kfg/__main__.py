@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 from kfg import __version__, commands, quiet
+from kfg.data.names import printable
 from kfg.errors import InputError
 
 
@@ -125,13 +126,13 @@ def main(argv=None) -> int:
     try:
         return args.run(args)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(quiet.INTERRUPTED, file=sys.stderr)
         return 130
     except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `kfg predict ... | head`
         sys.stderr.close()

@@ -3,7 +3,9 @@
 import pathlib
 from collections.abc import Iterable, Sequence
 
-from kfg.data.listing import images_below, list_images, printable, remark, shortened
+from kfg.data.listing import images_below, list_images
+from kfg.data.names import printable, shortened
+from kfg.data.remarks import remark
 from kfg.errors import InputError
 
 

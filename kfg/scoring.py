@@ -11,7 +11,8 @@ import numpy as np
 from kfg import export, report
 from kfg.data import decode, folder, splits
 from kfg.data.folder import Index
-from kfg.data.listing import SPLIT_FILE, printable, remark
+from kfg.data.listing import SPLIT_FILE, remark
+from kfg.data.names import is_utf8, printable
 from kfg.errors import InputError
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json
@@ -61,7 +62,7 @@ def score(model, root, *, out) -> int:
 
 
 def _check_out(out, root):
-    if printable(str(out)) != str(out):
+    if not is_utf8(str(out)):
         raise InputError(f"--out {printable(str(out))}: this name is not UTF-8; give another")
     if root.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"--out {out}: lies inside the folder of photographs, its pictures would be taken for some")

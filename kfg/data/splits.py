@@ -21,13 +21,19 @@ import logging
 import numpy as np
 
 from kfg.data.folder import Index
-from kfg.data.listing import BOTH, untrained
+from kfg.data.listing import untrained
+from kfg.data.names import printable
+from kfg.data.splitcsv import BOTH
 from kfg.errors import InputError
 from kfg.files import whole
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("path", "class", "part", "group", "sha256")
+WANTED = (
+    "a class is divided only if it has several photographs that are not copies or near-duplicates of each other; add "
+    "photographs, so that some class has at least three"
+)
 MIN_PER_CLASS = 4  # groups; with three, one each, fractions mean nothing
 
 
@@ -59,16 +65,32 @@ def split(
     """
     _check_numbers(val, test, min_per_class, seed)
     _check_trained(index)
-    index = _cut_groups_apart(index)
+    index = _decided(_cut_groups_apart(index), val, test, seed, min_per_class)
+    _say_untrained(index)
+    return index
+
+
+def _decided(index, val, test, seed, min_per_class) -> Index:
     parts = _joined(index)
     given = set(index.parts)
     fractions = {part: share for part, share in (("test", test), ("val", val)) if part not in given}
     free = parts == ""
     if not free.any():
         free = parts == "train"
-    index = dataclasses.replace(index, parts=_divided(index, parts, free, fractions, seed, min_per_class))
-    _say_untrained(index)
-    return index
+    return dataclasses.replace(index, parts=_divided(index, parts, free, fractions, seed, min_per_class))
+
+
+def empty_parts(index: Index, *, val: float = 0.15, test: float = 0.2) -> list[str]:
+    """Return the parts that `split` would leave without an image, though a fraction is asked for.
+
+    Arguments as for `split`. How large the fractions are does not matter, only whether they are 0. None are named
+    where `split` refuses the index.
+    """
+    if untrained(zip((index.classes[label] for label in index.labels), index.parts, strict=True)):
+        return []
+    decided = _decided(index, val, test, 0, MIN_PER_CLASS)
+    asked = [part for part, share in (("train", 1), ("val", val), ("test", test)) if share]
+    return [part for part in asked if not len(decided.where(part))]
 
 
 def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Index]:
@@ -140,7 +162,7 @@ def _check_trained(index):
     if lacking:
         name, where = next(iter(lacking.items()))
         remedy = "name it alike in every part, or give train images of it"
-        raise InputError(f"{index.root}: class {name!r} has {where}, none to train on; {remedy}")
+        raise InputError(f"{index.root}: class {printable(name)!r} has {where}, none to train on; {remedy}")
 
 
 def _say_untrained(index, where=""):
@@ -148,7 +170,7 @@ def _say_untrained(index, where=""):
     lacking = [index.classes[label] for label in np.flatnonzero(index.take(index.where("train")).counts() == 0)]
     if lacking:
         more = f" (and {len(lacking) - 1} more classes)" if len(lacking) > 1 else ""
-        logger.warning("%s: %sno image of class %r is in train%s", index.root, where, lacking[0], more)
+        logger.warning("%s: %sno image of class %s is in train%s", index.root, where, repr(printable(lacking[0])), more)
 
 
 def _divided(index, parts, free, fractions, seed, min_per_class) -> tuple[str, ...]:
@@ -202,7 +224,7 @@ def _cut_groups_apart(index) -> Index:
             leak = leak or (first, position)
             ids[position] = fresh.setdefault((group, part), int(index.groups.max()) + 1 + len(fresh))
     if leak:
-        one, other = (f"{index.paths[i]} ({index.parts[i]})" for i in leak)
+        one, other = (f"{printable(index.paths[i])} ({index.parts[i]})" for i in leak)
         text = "%s: the given parts separate %d groups of duplicates or near-duplicates, such as %s and %s"
         logger.warning(text, index.root, len({group for group, _ in fresh}), one, other)
     return dataclasses.replace(index, groups=ids)

@@ -15,6 +15,7 @@ from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.files import read_json, sweep, write_json, write_text
 from kfg.models import freezing
+from kfg.recipes import _changes as changes
 from kfg.recipes import _exporting as exporting
 from kfg.recipes import _precision
 from kfg.recipes import _provenance as provenance
@@ -96,6 +97,9 @@ class Job:
             different = [key for key in wanted if found.get(key) != wanted[key]]
             checkpoints = list(self.workdir.rglob("checkpoint"))  # a head's lies deeper
             begun = bool(checkpoints) or self.finished()
+            if "data" in different and begun and _images_of(found) != _images_of(wanted):
+                told = changes.since(self.workdir, self.data.index)
+                raise InputError(f"{self.workdir}: {told}; give another --out, or remove this folder")
             if different and begun:
                 what, way_on = _difference(found, wanted, different[0])
                 raise InputError(
@@ -134,9 +138,7 @@ class Job:
         splits.check(index)
         for part in PARTS:
             if not len(index.where(part)):
-                raise InputError(
-                    f"{index.root}: no image is left for {part}; change --set {part}_fraction or add images"
-                )
+                raise InputError(f"{index.root}: no image is left for {part}: {splits.WANTED}")
         if val_is_test:
             index = splits.with_test_as_val(index)
         splits.write_csv(index, self.workdir / "split.csv")
@@ -243,6 +245,10 @@ class Job:
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
             extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
         )  # fmt: skip
+
+
+def _images_of(settings) -> str | None:
+    return settings.get("data", {}).get("fingerprint")
 
 
 def _difference(found, wanted, key) -> tuple[str, str]:

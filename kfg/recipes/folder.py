@@ -18,6 +18,7 @@ from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data import audit, pipeline
 from kfg.data.fingerprints import Fingerprint
+from kfg.data.names import quoted
 from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
 from kfg.progress import Progress
@@ -209,23 +210,21 @@ def command(
 
 
 def audited(root) -> list[Fingerprint]:
-    """Print what an audit finds, in a line, and return what it read; refuse errors and classes of one photograph."""
+    """Print what an audit finds, in a line, and return what it read; refuse what it calls an error."""
     result = audit.audit(root, progress=Progress("photographs looked at"))
     found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
     kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to mend"
-    print(f"audit: {result.images} images, {len(result.classes)} classes; {kinds} (kfg audit {root} tells all)")
+    print(f"audit: {result.images} images, {len(result.classes)} classes; {kinds} (kfg audit {quoted(root)} tells all)")
     errors = [finding for finding in result.findings if finding.severity == "error"]
-    if errors:
-        more = f", and {len(errors) - 1} more errors" if errors[1:] else ""
-        raise InputError(f"{root}: {errors[0].path}: {errors[0].detail}{more}; mend or remove, kfg audit lists all")
-    single = [name for name, count in result.classes.items() if count == 1]
-    if single:
-        more = f" (and {len(single) - 1} more such classes)" if single[1:] else ""
-        raise InputError(
-            f"{root}: class {single[0]!r}{more} has one photograph, which could be trained on or tested, not both; add "
-            f"some, or remove it; python -m kfg.recipes.{NAME} trains on it all the same"
-        )
-    return result.fingerprints
+    if not errors:
+        return result.fingerprints
+    first, more = errors[0], f", and {len(errors) - 1} more errors" if errors[1:] else ""
+    said = first.detail
+    if first.path != ".":
+        said = f"{root}: {first.path}: {said}"
+    elif not said.startswith(str(root)):
+        said = f"{root}: {said}"
+    raise InputError(f"{said}{more} (kfg audit {quoted(root)} lists all)" if more else said)
 
 
 def seconds_of(text: str) -> float:
