@@ -69,6 +69,11 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     if not understood:
         listed = [(path, "", "") for path, _, _ in listed]
     prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
+    if official:
+        prints = [
+            dataclasses.replace(one, reason=one.reason + splitcsv.nearly(root / one.path))
+            if one.problem == "missing" else one for one in prints
+        ]  # fmt: skip
     findings += [
         Finding("changed", one.path, _changed(digests[one.path]))
         for one in prints

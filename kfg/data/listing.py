@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from kfg.data import advice, parts
 from kfg.data.decode import SNIFF_BYTES, UNREAD, sniff
-from kfg.data.litter import is_litter
+from kfg.data.litter import PICTURES, is_litter
 from kfg.data.names import printable as printable
 from kfg.data.names import shortened as shortened
 from kfg.data.parts import PARTS as PARTS
@@ -20,14 +20,6 @@ from kfg.data.remarks import remark as remark
 from kfg.data.splitcsv import BOTH as BOTH
 from kfg.errors import InputError
 
-# Besides decode.UNREAD: what is a picture to a person, or comes from a camera or scanner, and kfg does not read
-PICTURES = (
-    ".heics", ".heifs", ".hif", ".avifs", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".jls", ".ppm", ".pgm",
-    ".pbm", ".pnm", ".pam", ".pfm", ".tga", ".ico", ".icns", ".cur", ".psd", ".psb", ".xcf", ".svg", ".svgz", ".dcm",
-    ".dicom", ".nii", ".npy", ".npz", ".dds", ".exr", ".hdr", ".pcx", ".sgi", ".xbm", ".xpm", ".eps", ".ai", ".pdf", ".djvu",
-    ".fits", ".fit", ".czi", ".lif", ".nd2", ".svs", ".ndpi", ".vsi", ".raw", ".rwl", ".nrw", ".pef", ".srw", ".3fr",
-    ".erf", ".kdc", ".mrw", ".x3f", ".iiq", ".mos", ".mef", ".sr2", ".srf", ".dcr", ".crw", ".insp", ".apng",
-)  # fmt: skip
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")  # of a dead link, to tell what was a file from a class folder
 
 

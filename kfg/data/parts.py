@@ -233,9 +233,9 @@ def _same_folders(root, tree, filled) -> str:
     first = root / homes[max(nested, key=lambda name: len(inner[name]))]
     return (
         f"{printable(str(root))}: the folders {printable(shortened(nested))} hold folders of the same names "
-        f"({shared}), so they look like parts or copies of one data set, not like classes. If the inner folders are the "
-        f"classes, give one of the outer folders ({quoted(first)}), or name the outer ones train, val and test. If the outer "
-        f"folders are the classes, move the photographs up into them, or list them in "
+        f"({shared}), so they look like parts or copies of one data set, not like classes. If the inner folders are "
+        f"the classes, give one of the outer folders ({quoted(first)}), or name the outer ones train, val and test. If "
+        "the outer folders are the classes, move the photographs up into them, or list them in "
         f"{printable(str(root / SPLIT_FILE))} with the columns path,class,part"
     )
 

@@ -14,6 +14,7 @@ PART_WORDS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
     "testing": "test", BOTH: BOTH, "": "",
 }  # fmt: skip
+A_PART = "train, val or test, or empty where kfg is to choose"
 WRITE = "write it as UTF-8 text whose first line is path,class,part"
 
 
@@ -42,7 +43,7 @@ def split_rows(path, root=None) -> tuple[list[dict], list[str]]:
     }  # fmt: skip
     for what in ("path", "class", "part"):
         if by_name[what] is None:
-            called = "'split' or 'part'" if what == "part" else repr(what)
+            called = f"'split' or 'part' ({A_PART})" if what == "part" else repr(what)
             listed = printable(shortened([one or "''" for one in columns])) or "nothing"
             raise InputError(f"{path}: no column {called}; found {listed}; {WRITE}")
     if not found:
@@ -68,7 +69,7 @@ def _row(where, row, root) -> dict:
     row["part"] = part_named(given)
     if row["part"] is None:
         shown = printable(given) if given is not None else None
-        raise InputError(f"{where}: part {shown!r} is none of {', '.join(PARTS)} (empty where kfg is to choose)")
+        raise InputError(f"{where}: part {shown!r} is none of {', '.join(PARTS)}; write {A_PART}")
     row["path"] = _relative(where, row["path"], root)
     if "group" in row:
         whole = re.fullmatch(r"\s*(-?\d+)(?:\.0+)?\s*", row["group"] or "")
@@ -147,11 +148,14 @@ def missing(root, path: str) -> str:
         'photos/cat/1.jpg is not there'
     """
     full = pathlib.Path(root) / path
-    text = f"{printable(str(full))} is {'a folder' if full.is_dir() else 'not there'}"
-    if not full.parent.is_dir():
-        return text
+    return f"{printable(str(full))} is {'a folder' if full.is_dir() else 'not there'}{nearly(full)}"
+
+
+def nearly(full) -> str:
+    """Say what file there is beside a missing one whose name looks the same; "" for none."""
+    full = pathlib.Path(full)
+    if full.exists() or not full.parent.is_dir():
+        return ""
     seen = names.appearance(full.name)
     alike = [one.name for one in full.parent.iterdir() if names.appearance(one.name) == seen and one.name != full.name]
-    if alike:
-        text += f"; there is {printable(alike[0])!r}, which differs {names.difference(full.name, alike[0])}"
-    return text
+    return f"; there is {min(alike)!a}, which differs {names.difference(full.name, min(alike))}" if alike else ""
