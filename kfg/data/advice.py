@@ -76,7 +76,7 @@ def _too_low(root, loose, names) -> str:
         return ""
     try:
         with os.scandir(parent) as entries:
-            folders = [one.name for one in entries if one.is_dir() and not one.is_symlink()]
+            folders = [one.name for one in entries if not one.is_symlink() and one.is_dir()]
     except OSError:
         return ""
     alike = [name for name in sorted(folders) if not hidden(name, folder=True) and _holds_images(parent / name)]

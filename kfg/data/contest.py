@@ -165,6 +165,7 @@ def _visible(folder) -> dict[str, bool] | None:
     """Return name -> whether it is a folder of what is not hidden in `folder`; None if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return {one.name: one.is_dir() for one in entries if not parts.hidden(one.name, folder=one.is_dir())}
+            found = {one.name: parts.is_folder(one) for one in entries}
+        return {name: is_folder for name, is_folder in found.items() if not parts.hidden(name, folder=is_folder)}
     except OSError:  # said by the listing, where it matters
         return None

@@ -173,9 +173,10 @@ def _class_folders(root, folder, listing) -> list[str]:
     names = []
     for entry in entries:
         path = pathlib.Path(entry.path).relative_to(root).as_posix()
-        if why := _hidden(entry.name, folder=entry.is_dir()):
+        is_folder = parts.is_folder(entry)
+        if why := _hidden(entry.name, folder=is_folder):
             listing.skipped.append((path, why))
-        elif entry.is_dir():
+        elif is_folder:
             if entry.is_symlink() and pathlib.Path(entry.path).resolve() in (root.resolve(), *root.resolve().parents):
                 listing.skipped.append((path, "linked"))  # it leads back to the folder itself
             else:

@@ -82,11 +82,14 @@ class _Tree:
 
     def _inner(self, path: str) -> tuple[str, ...]:
         """Return the folders in `path` that hold images at any depth."""
-        return tuple(name for name, is_folder in self._entries(path) if is_folder and self.filled(f"{path}/{name}"))
+        return tuple(name for name, folder in self._entries(path) if folder and self.filled(f"{path}/{name}"))
 
     def _filled(self, path: str) -> bool:
-        """Return whether an image lies in `path` or deeper; links below `path` are not followed."""
+        """Return whether an image lies in `path` or deeper; links are followed from `path` itself only."""
         if self.direct(path):
+            return True
+        linked = (f"{path}/{name}" for name, folder in self._entries(path) if folder)
+        if any(self.direct(one) for one in linked if os.path.islink(self.root / one)):
             return True
         for parent, subfolders, files in os.walk(self.root / path):
             subfolders[:] = [name for name in subfolders if not hidden(name, folder=True)]
@@ -97,16 +100,16 @@ class _Tree:
     def _direct(self, path: str) -> bool:
         """Return whether an image lies in `path` itself."""
         return any(
-            not is_folder and _is_image(os.path.join(self.root, path, name)) for name, is_folder in self._entries(path)
+            not folder and _is_image(os.path.join(self.root, path, name)) for name, folder in self._entries(path)
         )
 
     def _entries(self, path):
         try:
             with os.scandir(self.root / path) as entries:
-                found = sorted((entry.name, entry.is_dir()) for entry in entries)
+                found = sorted((entry.name, is_folder(entry)) for entry in entries)
         except OSError:  # said by the listing
             return []
-        return [(name, is_folder) for name, is_folder in found if not hidden(name, folder=is_folder)]
+        return [(name, folder) for name, folder in found if not hidden(name, folder=folder)]
 
     def nested(self, path: str) -> bool:
         """Return whether all images of `path` lie in folders of it."""
@@ -124,6 +127,11 @@ class _Tree:
                 break
             path = f"{path}/{name}"
         return path
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Return whether an entry is a folder or a link to one; a link that leads in circles is none."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 def hidden(name: str, *, folder: bool) -> bool:
