@@ -15,15 +15,15 @@ from kfg.data.listing import untrained
 from kfg.data.names import composed, difference, printable
 
 SEVERITY = {  # error: training refuses, or its figures would be wrong; warning: look at it; note: good to know
+    "bad-split": "error",  # this and the next two first: what the folder means comes before what is in its files
+    "misnamed-parts": "error",
+    "layout": "error",  # no classes can be seen
     "undecodable": "error",
     "truncated": "error",
     "not-an-image": "error",  # a note where the file is not named like an image either: it is skipped
     "bomb": "error",
     "unreadable": "error",
     "missing": "error",
-    "bad-split": "error",
-    "misnamed-parts": "error",
-    "layout": "error",  # no classes can be seen
     "bad-name": "error",
     "dead-link": "error",  # of a class folder; inside one: warning
     "changed": "error",
