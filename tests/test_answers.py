@@ -85,7 +85,8 @@ def test_what_cannot_be_read_is_named_and_missing_and_the_rest_answered(run, con
     assert set(json.loads(out.read_text(encoding="utf-8"))["images"]) == set(COLOURS)
     printed = capsys.readouterr()
     lines = printed.err.splitlines()
-    assert len(lines) == 2 and f"error: {test}/broken.jpg" in lines[0] and f"error: {test}/phone.heic" in lines[1]
+    assert lines[0] == f"{test}: passed over: 1 .txt file, which kfg does not read (notes.txt)"
+    assert len(lines) == 3 and f"error: {test}/broken.jpg" in lines[1] and f"error: {test}/phone.heic" in lines[2]
     assert printed.out == f"{out}: 3 of 5 images answered\n"
 
 
@@ -162,3 +163,22 @@ def test_both_files_or_none(tmp_path):
     assert not (tmp_path / "answer.json").exists()
     answers.write(given, tmp_path / "answer.json", table=tmp_path / "answer.csv")
     assert (tmp_path / "answer.csv").read_text() == "file,id,probability\na.jpg,12,0.500000\n"
+
+
+@pytest.mark.parametrize("name", ["0011.ppm", "0011.svg", "0011.npy", "0011.dcm", "0011.psd"])
+def test_a_picture_of_a_rare_format_is_answered_or_named_never_forgotten(run, contest_root, tmp_path, capsys, name):
+    path = contest_root / "test" / name
+    if name.endswith(".ppm"):
+        Image.new("RGB", (8, 8), (0, 200, 0)).save(path)
+    else:
+        path.write_bytes(b"what a picture of this format begins with")
+    out = tmp_path / "answer.json"
+    code = main(["answer", str(run), str(contest_root), "--out", str(out)])
+    printed = capsys.readouterr()
+    answered = set(json.loads(out.read_text(encoding="utf-8"))["images"])
+    assert answered - {name} == set(COLOURS)
+    if name in answered:
+        assert code == 0
+    else:
+        assert code == 1 and f"error: {path}" in printed.err
+    assert printed.out.endswith(f"of {len(COLOURS) + 1} images answered\n")

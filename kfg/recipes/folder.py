@@ -18,7 +18,7 @@ from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data import audit, pipeline
 from kfg.data.fingerprints import Fingerprint
-from kfg.data.names import quoted
+from kfg.data.names import printable, quoted
 from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
 from kfg.progress import Progress
@@ -219,9 +219,9 @@ def audited(root) -> list[Fingerprint]:
     if not errors:
         return result.fingerprints
     first, more = errors[0], f", and {len(errors) - 1} more errors" if errors[1:] else ""
-    said = first.detail
+    said = printable(first.detail)
     if first.path != ".":
-        said = f"{root}: {first.path}: {said}"
+        said = f"{root}: {printable(first.path)}: {said}"
     elif not said.startswith(str(root)):
         said = f"{root}: {said}"
     raise InputError(f"{said}{more} (kfg audit {quoted(root)} lists all)" if more else said)
