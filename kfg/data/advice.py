@@ -8,7 +8,8 @@ import re
 
 from kfg.data import tables
 from kfg.data.names import is_utf8, printable, quoted, shortened
-from kfg.data.parts import SPLIT_FILE, SUFFIXES, hidden
+from kfg.data.parts import SPLIT_FILE
+from kfg.data.tree import SUFFIXES, hidden
 from kfg.errors import InputError
 
 TABLES = (".csv", ".tsv")

@@ -8,7 +8,7 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from kfg.data import checks, contest, fingerprints, layouts, splitcsv, splits
+from kfg.data import checks, contest, fingerprints, layouts, picture_checks, splitcsv, splits
 from kfg.data.checks import SEVERITY, Entry, Finding
 from kfg.data.contest import list_folder
 from kfg.data.decode import BadImage
@@ -88,6 +88,7 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     findings.extend(_names(root, entries, classes))
     pairs = fingerprints.near_pairs(prints)
     findings.extend(checks.all_checks(entries, classes, pairs, expect_size=expect_size, counted=understood))
+    findings.extend(picture_checks.all_checks(entries))
     if understood:
         findings.extend(_unusable(root, entries, classes, pairs))
     kinds = list(SEVERITY)

@@ -3,13 +3,11 @@
 import collections
 import dataclasses
 import itertools
-import pathlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from kfg.data import names
-from kfg.data.decode import FORMATS
 from kfg.data.fingerprints import Fingerprint
 from kfg.data.listing import untrained
 from kfg.data.names import composed, difference, printable
@@ -36,6 +34,11 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "duplicate-across-classes": "error",
     "duplicate-across-parts": "error",
     "name-collision": "warning",  # of classes: error
+    "blank": "warning",
+    "damaged": "warning",  # it decodes, but part of the picture is lost
+    "mended": "warning",
+    "small-first-page": "warning",
+    "mixed-depths": "warning",
     "wrong-suffix": "warning",
     "odd-size": "warning",
     "duplicate": "warning",
@@ -52,6 +55,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "alpha": "note",
     "16-bit": "note",
     "exif-rotation": "note",
+    "frames": "note",  # of pages: warning
     "hidden": "note",
     "litter": "note",
     "outside": "note",
@@ -60,15 +64,6 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
 }
 IMBALANCE = 10  # largest class over smallest, from which on it is said
 LEAD = 5  # a size leads that a fifth of the images have, and five times as many as have any other
-TURNED = {
-    2: "mirrored",
-    3: "turned by 180",
-    4: "upside down",
-    5: "transposed",
-    6: "turned by 90",
-    7: "transversed",
-    8: "turned by 270",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,28 +94,6 @@ def broken(entries: Sequence[Entry]) -> Iterator[Finding]:
     for entry in entries:
         if entry.print.problem:
             yield Finding(entry.print.problem, entry.path, entry.print.reason)
-
-
-def forms(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """What the file is, where that is not a plain upright 8-bit colour image of its suffix."""
-    for path, one in ((entry.path, entry.print) for entry in entries if not entry.print.problem):
-        suffix = pathlib.PurePosixPath(path).suffix
-        if suffix.lower() not in FORMATS[one.format]:
-            yield Finding("wrong-suffix", path, f"holds a {one.format}, is named {suffix or 'without suffix'}")
-        if one.sixteen_bit:
-            yield Finding("16-bit", path, f"16 bits per channel (mode {one.mode}), read as 8")
-        if one.alpha:
-            yield Finding("alpha", path, f"transparent (mode {one.mode}), laid on white")
-        if one.mode == "CMYK":
-            yield Finding("cmyk", path, "printing colours, read as RGB")
-        if one.mode in ("1", "L", "LA", "La") or one.mode.startswith("I"):
-            yield Finding("greyscale", path, f"one channel (mode {one.mode}), read as three equal ones")
-        elif one.grey:
-            yield Finding("grey-in-colour", path, f"mode {one.mode}, but all channels are equal")
-        if one.orientation != 1:
-            yield Finding(
-                "exif-rotation", path, f"EXIF orientation {one.orientation} ({TURNED[one.orientation]}), turned upright"
-            )
 
 
 def sizes(entries: Sequence[Entry], expect_size: tuple[int, int] | None) -> Iterator[Finding]:
@@ -276,6 +249,5 @@ def all_checks(
         collisions([entry.path for entry in entries], list(classes)),
         duplicates(entries),
         near_duplicates(entries, pairs),
-        forms(entries),
         sizes(entries, expect_size),
     )

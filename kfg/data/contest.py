@@ -10,7 +10,7 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-from kfg.data import listing, parts
+from kfg.data import listing, tree
 from kfg.data.listing import Listing
 from kfg.errors import InputError
 
@@ -165,7 +165,7 @@ def _visible(folder) -> dict[str, bool] | None:
     """Return name -> whether it is a folder of what is not hidden in `folder`; None if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            found = {one.name: parts.is_folder(one) for one in entries}
-        return {name: is_folder for name, is_folder in found.items() if not parts.hidden(name, folder=is_folder)}
+            found = {one.name: tree.is_folder(one) for one in entries}
+        return {name: is_folder for name, is_folder in found.items() if not tree.hidden(name, folder=is_folder)}
     except OSError:  # said by the listing, where it matters
         return None

@@ -2,40 +2,30 @@
 
 import io
 import pathlib
-import struct
 
 import numpy as np
 from PIL import Image
 
-from kfg.errors import InputError
+from kfg.data import foreign, jpeg, png, sixteen
+from kfg.data.bad_image import DAMAGE as DAMAGE
+from kfg.data.bad_image import BadImage as BadImage
+from kfg.data.bad_image import ends_early, undecodable
+from kfg.data.foreign import UNREAD as UNREAD
+from kfg.data.formats import FORMATS as FORMATS
+from kfg.data.formats import SNIFF_BYTES, sniff, suffix_of
 
-MAX_PIXELS = 80_000_000  # a larger image is refused unread; below the 89 M where Pillow itself starts to warn
-
-FORMATS = {  # Pillow's name of the format -> suffixes that say it
-    "JPEG": (".jpg", ".jpeg", ".jpe"),
-    "MPO": (".jpg", ".jpeg", ".jpe", ".mpo"),  # what many phones write: a JPEG with more pictures behind it
-    "PNG": (".png",),
-    "GIF": (".gif",),
-    "BMP": (".bmp",),
-    "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
-}
-# photographs that kfg does not decode; a folder full of them must not be passed over in silence
-UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
-MAGIC = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF87a": "GIF",
-    b"GIF89a": "GIF",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"II+\0": "TIFF",
-    b"MM\0+": "TIFF",
-}
-SNIFF_BYTES = 18
-BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes of the second header, which tell a BMP from a text with "BM"
+MAX_PIXELS = 80_000_000  # of an image; a JPEG of up to 4 times as many is read at half its width and height
+OPAQUE = (
+    "BMP",
+    "DIB",
+    "TGA",
+    "ICO",
+    "CUR",
+)  # formats that often leave the bytes of alpha at zero, and mean nothing by it
+GREY_STEPS = {"L;2": 85, "L;4": 17}  # between levels of a PNG of 2 or 4 bits once it has 8
 STRIP_PIXELS = 1 << 18  # blended at a time: at 80 M pixels the whole would take 4 GB
-ORIENTATION_TAG = 0x0112
+ORIENTATION_TAG, DNG_VERSION, PHOTOMETRIC = 0x0112, 50706, 262
+RAW_PHOTOMETRIC = (32803, 34892)  # what a sensor measured, behind its colour filters
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -45,33 +35,6 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow raises on damaged bytes. Each was met when cutting and flipping bytes of real files; see the test.
-DAMAGE = (OSError, SyntaxError, ValueError, TypeError, OverflowError)
-
-
-class BadImage(InputError):
-    """A file that is not a usable image. `kind`: missing, unreadable, not-an-image, truncated, undecodable or bomb."""
-
-    def __init__(self, name, kind: str, reason: str):
-        super().__init__(f"{name}: {reason}")
-        self.kind, self.reason = kind, reason
-
-
-def sniff(first_bytes: bytes) -> str:
-    """Return the format that the first SNIFF_BYTES of a file announce, "" for none that kfg reads.
-
-    Example:
-        >>> sniff(b"GIF89a and so on"), sniff(b"From: somebody")
-        ('GIF', '')
-    """
-    if first_bytes[:4] == b"RIFF" and first_bytes[8:12] == b"WEBP":
-        return "WEBP"
-    for magic, format in MAGIC.items():
-        if first_bytes.startswith(magic):
-            return format
-    if first_bytes[:2] == b"BM" and int.from_bytes(first_bytes[14:18], "little") in BMP_HEADERS:
-        return "BMP"
-    return ""
 
 
 def decode(source) -> np.ndarray:
@@ -109,16 +72,15 @@ def read_bytes(path) -> bytes:
             first = file.read(SNIFF_BYTES)
             if not first:
                 raise BadImage(path, "truncated", "truncated: the file is empty")
-            if not sniff(first):
-                unread = path.suffix.lower() in UNREAD
-                raise BadImage(path, "not-an-image", "in a format kfg does not read" if unread else "not an image")
+            if not sniff(first, path.suffix):
+                raise BadImage(path, "not-an-image", foreign.refusal(first, path.suffix))
             return first + file.read()
     except OSError as error:
         raise BadImage(path, "unreadable", error.strerror or str(error)) from error
 
 
 def load(data: bytes, name, *, at_least: int | None = None) -> Image.Image:
-    """Decode bytes to a Pillow image in the file's own mode and orientation.
+    """Decode bytes to a Pillow image in the file's own orientation, and mode where that has 8 bits per channel.
 
     Args:
         data: the bytes of a file.
@@ -126,32 +88,109 @@ def load(data: bytes, name, *, at_least: int | None = None) -> Image.Image:
         at_least: a JPEG may come out smaller by 2, 4 or 8, but no side below this many pixels: several times
             faster, and still reads every byte. None: full size.
     Returns:
-        the loaded image; `info["sixteen_bit"]` and `info["full_size"]` (width, height) say what it was in the file.
+        the loaded image; its `info` says what it was in the file: `full_size` (width, height), `mode`, `depth` (bits
+        used of 16, 0 for a file of 8), `opaque` (alpha was zero everywhere and is passed over) and `mended` ("" or what
+        was wrong and did not matter).
     Raises:
-        BadImage: not an image, truncated, damaged, or more than MAX_PIXELS.
+        BadImage: not an image, truncated, damaged, or too large.
     """
-    if not sniff(data[:SNIFF_BYTES]):
-        raise BadImage(name, *(("not-an-image", "not an image") if data else ("truncated", "truncated: no bytes")))
+    first, suffix = data[:SNIFF_BYTES], suffix_of(name)
+    format = sniff(first, suffix)
+    if not format:
+        reason = foreign.refusal(first, suffix) if data else "truncated: no bytes"
+        raise BadImage(name, "not-an-image" if data else "truncated", reason)
     try:
-        image = Image.open(io.BytesIO(data), formats=[sniff(data[:SNIFF_BYTES])])
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise BadImage(name, "bomb", f"decompression bomb: {width}x{height} pixels, the limit is {MAX_PIXELS:,}")
-        sixteen_bit = _sixteen_bit(image)
-        if at_least is not None:
-            image.draft(None, (at_least, at_least))
-        image.load()
-        image.info.update(full_size=(width, height), sixteen_bit=sixteen_bit)
-        return image
-    except Image.DecompressionBombError as error:
-        raise BadImage(name, "bomb", f"decompression bomb: {error}") from error
+        try:
+            return _load(data, format, name, at_least)
+        except BadImage:
+            raise
+        except DAMAGE:
+            mended, what = _mended(data, format)
+            if mended is None:
+                raise
+            image = _load(mended, format, name, at_least)
+            image.info["mended"] = what
+            return image
     except BadImage:
         raise
+    except Image.DecompressionBombError as error:
+        raise BadImage(name, "bomb", "too large: more pixels than kfg reads; save it smaller") from error
     except DAMAGE as error:
-        if "truncated" in str(error) or _ends_early(data):
+        if "truncated" in str(error) or ends_early(data, format):
             raise BadImage(name, "truncated", f"truncated: ends after {len(data):,} bytes") from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadImage(name, "undecodable", f"cannot be decoded ({reason})") from error
+        raise undecodable(name, error, format) from error
+
+
+def _load(data, format, name, at_least):
+    image = opened(data, format)
+    size, mode = image.size, image.mode
+    _refuse_raw(image, name)
+    _reduce(image, name, at_least)
+    form = sixteen.form_of(image, data)
+    if image.format == "PNG" and isinstance(image.info.get("transparency"), int):  # Pillow scales the levels, not this
+        image.info["transparency"] *= GREY_STEPS.get(image.tile[0].args, 1)
+    extents = image.tile[0].extents if image.format == "GIF" else None
+    image.load()
+    if extents is not None and extents != (0, 0, *size):
+        image = _on_canvas(image, extents)
+    if form is not None:
+        image = sixteen.to_eight(image, form, reopen=lambda: opened(data, format))
+    opaque = image.format in OPAQUE and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0)
+    if opaque:
+        image.putalpha(255)
+    defaults = {"depth": 0, "mended": ""}
+    image.info = {**defaults, **image.info, "full_size": size, "mode": mode, "opaque": opaque}
+    return image
+
+
+def _on_canvas(image, extents):
+    """Return the first frame of a GIF with nothing around it, as browsers show it; Pillow paints a colour there."""
+    frame = image.convert("RGBA").crop(extents)
+    canvas = Image.new("RGBA", image.size)
+    canvas.paste(frame, extents[:2])
+    canvas.format, canvas.info = image.format, {k: v for k, v in image.info.items() if k != "transparency"}
+    return canvas
+
+
+def opened(data: bytes, format: str) -> Image.Image:
+    """Open bytes without loading: `Image.open` would hide the reason of a failure, and warns of 90 M pixels.
+
+    Raises:
+        one of DAMAGE.
+    """
+    if format not in Image.OPEN:
+        Image.init()
+    return Image.OPEN[format][0](io.BytesIO(data), "")
+
+
+def _refuse_raw(image, name):
+    if image.format == "TIFF" and (DNG_VERSION in image.tag_v2 or image.tag_v2.get(PHOTOMETRIC) in RAW_PHOTOMETRIC):
+        raise BadImage(
+            name, "not-an-image", "a raw photograph of a camera, which kfg does not read; convert it to JPEG"
+        )
+
+
+def _reduce(image, name, at_least):
+    """Have a JPEG decoded smaller where that is wanted or it has more than MAX_PIXELS; refuse what is larger yet."""
+    width, height = image.size
+    halve = width * height > MAX_PIXELS
+    limit = MAX_PIXELS * 4 if image.format in ("JPEG", "MPO") else MAX_PIXELS
+    if width * height > limit:
+        raise BadImage(
+            name, "bomb", f"too large: {width}x{height} pixels, the limit is {limit:,}; save it smaller, or as tiles"
+        )
+    if halve or at_least is not None:
+        wanted = at_least or max(width, height)
+        image.draft(None, (min(wanted, width // 2), min(wanted, height // 2)) if halve else (wanted, wanted))
+
+
+def _mended(data, format):
+    """Return the bytes without what Pillow stumbles over and no viewer does, or None; and what that was."""
+    if format == "JPEG":
+        return jpeg.ended(data), "the end mark (EOI) is missing, the picture is whole"
+    if format == "PNG":
+        return png.without_spoilt(data), "a chunk beside the picture is damaged or too long, it was passed over"
+    return None, ""
 
 
 def to_rgb(image: Image.Image, name="image") -> np.ndarray:
@@ -160,20 +199,24 @@ def to_rgb(image: Image.Image, name="image") -> np.ndarray:
     Raises:
         BadImage: pixels of a kind that has no RGB meaning (32-bit, floating point).
     """
-    turn = TURNS.get(orientation(image))
-    if turn is not None:
-        image = image.transpose(turn)
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.info.get("sixteen_bit")):
-        high = (np.asarray(image).astype(np.int32) >> 8).astype(np.uint8)
-        return np.repeat(high[..., None], 3, axis=-1)
     if image.mode in ("I", "F"):
-        raise BadImage(name, "undecodable", f"cannot be decoded (32-bit pixels, mode {image.mode})")
-    if has_alpha(image):
-        return on_white(np.asarray(image.convert("RGBA")))
+        kind = "whole numbers" if image.mode == "I" else "floating-point numbers"
+        raise BadImage(
+            name,
+            "undecodable",
+            f"cannot be decoded: its pixels are 32-bit {kind}, not colours; save it with 8 or 16 bits",
+        )
     try:
-        return np.array(image.convert("RGB"))
-    except ValueError as error:
-        raise BadImage(name, "undecodable", f"cannot be decoded ({error})") from error
+        turn = TURNS.get(orientation(image))
+        if turn is not None:
+            image = image.transpose(turn)
+        if image.mode == "La":
+            image = image.convert("LA")
+        if has_alpha(image):
+            return on_white(np.asarray(image.convert("RGBA")))
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    except DAMAGE as error:
+        raise undecodable(name, error) from error
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:
@@ -194,6 +237,8 @@ def on_white(rgba: np.ndarray) -> np.ndarray:
 
 def has_alpha(image: Image.Image) -> bool:
     """Return whether the image has an alpha channel or a transparent colour."""
+    if image.info.get("opaque"):
+        return False
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
@@ -205,29 +250,4 @@ def orientation(image: Image.Image) -> int:
         value = image.getexif().get(ORIENTATION_TAG, 1)
     except DAMAGE:  # a broken EXIF block does not make the picture unusable
         return 1
-    return value if value in TURNS else 1
-
-
-def _sixteen_bit(image) -> bool:
-    """Return whether channels have 16 bits; call before loading, Pillow then forgets it."""
-    if image.format not in ("PNG", "TIFF"):  # BMP calls its 5-6-5 bit pixels 16 as well
-        return False
-    return image.mode.startswith("I;16") or any(";16" in str(tile[3]) for tile in image.tile)
-
-
-def _ends_early(data: bytes) -> bool:
-    """Return whether the end mark or the length in the header shows that bytes are missing."""
-    format, tail = sniff(data[:SNIFF_BYTES]), data[-64:].rstrip(b"\0")
-    if format == "JPEG":
-        return b"\xff\xd9" not in tail
-    if format == "PNG":
-        return b"IEND" not in tail
-    if format == "GIF":
-        return not tail.endswith(b";")
-    if format == "WEBP":  # sniffed, so there are 12 bytes
-        return struct.unpack("<I", data[4:8])[0] + 8 > len(data)
-    if len(data) < 8:
-        return True
-    if format == "BMP":
-        return struct.unpack("<I", data[2:6])[0] > len(data)
-    return struct.unpack("<I" if data[:1] == b"I" else ">I", data[4:8])[0] >= len(data)  # TIFF: where its directory is
+    return value if isinstance(value, int) and value in TURNS else 1

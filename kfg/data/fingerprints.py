@@ -11,8 +11,9 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from kfg.data import decode
+from kfg.data import decode, signs
 from kfg.data.decode import BadImage
+from kfg.data.signs import Signs
 
 READ_SIDE = 256  # px; a large JPEG is decoded no finer than this here, hash and thumbnail need 32
 THUMB_SIDE = 16  # px
@@ -38,11 +39,12 @@ class Fingerprint:
         sha256: hex digest of the bytes.
         size: (width, height) in pixels, upright.
         format, mode: Pillow's names of what the file holds.
-        sixteen_bit, alpha: bool.
+        alpha: bool.
         grey: bool, every pixel has three equal channels.
         orientation: EXIF, 1 is upright.
         phash: int, 64 bits.
         thumb: uint8 (THUMB_SIDE, THUMB_SIDE, 3).
+        signs: what can be seen of the picture.
     """
 
     path: str
@@ -50,12 +52,12 @@ class Fingerprint:
     size: tuple[int, int] = (0, 0)
     format: str = ""
     mode: str = ""
-    sixteen_bit: bool = False
     alpha: bool = False
     grey: bool = False
     orientation: int = 1
     phash: int = 0
     thumb: np.ndarray | None = None
+    signs: Signs | None = None
     problem: str = ""
     reason: str = ""
 
@@ -94,13 +96,13 @@ def _read_one(root, path) -> Fingerprint:
         sha256=hashlib.sha256(data).hexdigest(),
         size=(height, width) if turn >= 5 else (width, height),
         format=image.format or "",
-        mode=image.mode,
-        sixteen_bit=image.info["sixteen_bit"],
+        mode=image.info["mode"],
         alpha=decode.has_alpha(image),
         grey=_is_grey(thumb) and _is_grey(pixels),
         orientation=turn,
         phash=int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big"),
         thumb=thumb,
+        signs=signs.of(image, pixels, data),
     )
 
 

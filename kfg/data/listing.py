@@ -7,17 +7,17 @@ import pathlib
 import re
 from collections.abc import Collection, Iterable
 
-from kfg.data import advice, parts
-from kfg.data.decode import SNIFF_BYTES, UNREAD, sniff
-from kfg.data.litter import PICTURES, is_litter
+from kfg.data import advice, parts, tree
+from kfg.data.foreign import UNREAD
+from kfg.data.litter import is_litter
 from kfg.data.names import printable as printable
 from kfg.data.names import shortened as shortened
 from kfg.data.parts import PARTS as PARTS
 from kfg.data.parts import SPLIT_FILE as SPLIT_FILE
-from kfg.data.parts import SUFFIXES as SUFFIXES
 from kfg.data.remarks import TO_ANSWER as TO_ANSWER
 from kfg.data.remarks import remark as remark
 from kfg.data.splitcsv import BOTH as BOTH
+from kfg.data.tree import SUFFIXES as SUFFIXES
 from kfg.errors import InputError
 
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")  # of a dead link, to tell what was a file from a class folder
@@ -173,7 +173,7 @@ def _class_folders(root, folder, listing) -> list[str]:
     names = []
     for entry in entries:
         path = pathlib.Path(entry.path).relative_to(root).as_posix()
-        is_folder = parts.is_folder(entry)
+        is_folder = tree.is_folder(entry)
         if why := _hidden(entry.name, folder=is_folder):
             listing.skipped.append((path, why))
         elif is_folder:
@@ -221,17 +221,12 @@ def _hidden(name, *, folder) -> str:
 
 
 def _kind(path, listing) -> str:
-    """Return "image", "unsupported", "dead-link" or "not-an-image": by name, by content where the name does not say."""
-    suffix = path.suffix.lower()
-    if suffix in SUFFIXES:
-        return "image"
+    """Return "image", "unsupported", "dead-link" or "not-an-image"."""
     try:
-        if path.is_file():  # asked first: a named pipe would be waited on for ever
-            with open(path, "rb") as file:
-                if sniff(file.read(SNIFF_BYTES)):
-                    return "image"
-        elif path.is_symlink():
-            return "dead-link"
+        if tree.is_image_file(str(path)):
+            return "image"
     except OSError as error:
         listing.refused.append(error)
-    return "unsupported" if suffix in UNREAD or suffix in PICTURES else "not-an-image"
+    if path.is_symlink() and not os.path.exists(path):
+        return "dead-link"
+    return "unsupported" if path.suffix.lower() in UNREAD else "not-an-image"

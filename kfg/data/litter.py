@@ -1,4 +1,4 @@
-"""Files among photographs that are not read: what systems and devices leave there, and pictures of other formats."""
+"""Files and folders that systems, storage devices and tools leave among photographs: no class and no image."""
 
 # Names as they are compared: without case. Folders hold thumbnails and thrown-away files, which look like images.
 FOLDERS = frozenset(name.casefold() for name in (
@@ -13,15 +13,6 @@ FILES = frozenset(name.casefold() for name in (
     "Thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "Icon\r", "Picasa.ini", "ZbThumbnail.info",
     "autorun.inf", "IndexerVolumeGuid", "WPSettings.dat", "pspbrwse.jbf",
 ))  # fmt: skip
-
-# Besides decode.UNREAD: what is a picture to a person, or comes from a camera or scanner, and kfg does not read
-PICTURES = (
-    ".heics", ".heifs", ".hif", ".avifs", ".jp2", ".j2k", ".jpx", ".jpf", ".jxr", ".wdp", ".jls", ".ppm", ".pgm",
-    ".pbm", ".pnm", ".pam", ".pfm", ".tga", ".ico", ".icns", ".cur", ".psd", ".psb", ".xcf", ".svg", ".svgz", ".dcm",
-    ".dicom", ".nii", ".npy", ".npz", ".dds", ".exr", ".hdr", ".pcx", ".sgi", ".xbm", ".xpm", ".eps", ".ai", ".pdf",
-    ".djvu", ".fits", ".fit", ".czi", ".lif", ".nd2", ".svs", ".ndpi", ".vsi", ".raw", ".rwl", ".nrw", ".pef", ".srw",
-    ".3fr", ".erf", ".kdc", ".mrw", ".x3f", ".iiq", ".mos", ".mef", ".sr2", ".srf", ".dcr", ".crw", ".insp", ".apng",
-)  # fmt: skip
 
 
 def is_litter(name: str, *, folder: bool) -> bool:

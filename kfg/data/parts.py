@@ -8,17 +8,13 @@ training photographs from its test photographs is no class.
 
 import collections
 import dataclasses
-import functools
-import os
 import pathlib
 import re
 
-from kfg.data.decode import FORMATS, SNIFF_BYTES, sniff
-from kfg.data.litter import is_litter
 from kfg.data.names import composed, printable, quoted, shortened
+from kfg.data.tree import Tree
 
 PARTS = ("train", "val", "test")
-SUFFIXES = tuple(dict.fromkeys(suffix for suffixes in FORMATS.values() for suffix in suffixes))
 SPLIT_FILE = "split.csv"
 WORDS = {
     "train": "train", "training": "train", "trn": "train",
@@ -71,86 +67,6 @@ def part_of(name: str) -> tuple[str, str]:
     return (part, " ".join(rest)) if part else ("", composed(name).casefold())
 
 
-class _Tree:
-    """The visible folders of a data folder and of those in it, and which of them hold images."""
-
-    def __init__(self, root):
-        self.root = pathlib.Path(root)
-        self.inner = functools.cache(self._inner)
-        self.filled = functools.cache(self._filled)
-        self.direct = functools.cache(self._direct)
-
-    def _inner(self, path: str) -> tuple[str, ...]:
-        """Return the folders in `path` that hold images at any depth."""
-        return tuple(name for name, folder in self._entries(path) if folder and self.filled(f"{path}/{name}"))
-
-    def _filled(self, path: str) -> bool:
-        """Return whether an image lies in `path` or deeper; links are followed from `path` itself only."""
-        if self.direct(path):
-            return True
-        linked = (f"{path}/{name}" for name, folder in self._entries(path) if folder)
-        if any(self.direct(one) for one in linked if os.path.islink(self.root / one)):
-            return True
-        for parent, subfolders, files in os.walk(self.root / path):
-            subfolders[:] = [name for name in subfolders if not hidden(name, folder=True)]
-            if any(_is_image(os.path.join(parent, name)) for name in files if not hidden(name, folder=False)):
-                return True
-        return False
-
-    def _direct(self, path: str) -> bool:
-        """Return whether an image lies in `path` itself."""
-        return any(
-            not folder and _is_image(os.path.join(self.root, path, name)) for name, folder in self._entries(path)
-        )
-
-    def _entries(self, path):
-        try:
-            with os.scandir(self.root / path) as entries:
-                found = sorted((entry.name, is_folder(entry)) for entry in entries)
-        except OSError:  # said by the listing
-            return []
-        return [(name, folder) for name, folder in found if not hidden(name, folder=folder)]
-
-    def nested(self, path: str) -> bool:
-        """Return whether all images of `path` lie in folders of it."""
-        return not self.direct(path) and bool(self.inner(path))
-
-    def homes(self, path: str) -> str:
-        """Return where the class folders of a part lie: `train/train` where that is all there is in `train`."""
-        while self.nested(path) and len(self.inner(path)) == 1:
-            (name,) = self.inner(path)
-            part, _ = part_of(name)
-            filler = all(word in FILLERS for word in re.findall(r"[^\W\d_]+", name.casefold()))
-            if not (filler or (part and part == part_of(path.rpartition("/")[2])[0])):
-                break
-            if not self.nested(f"{path}/{name}"):
-                break
-            path = f"{path}/{name}"
-        return path
-
-
-def is_folder(entry: os.DirEntry) -> bool:
-    """Return whether an entry is a folder or a link to one; a link that leads in circles is none."""
-    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
-
-
-def hidden(name: str, *, folder: bool) -> bool:
-    """Return whether a file or folder is passed over for its name: it begins with a dot, or is litter."""
-    return name.startswith(".") or is_litter(name, folder=folder)
-
-
-def _is_image(path) -> bool:
-    if path.lower().endswith(SUFFIXES):
-        return True
-    try:
-        if os.path.isfile(path):  # asked first: a named pipe would be waited on for ever
-            with open(path, "rb") as file:
-                return bool(sniff(file.read(SNIFF_BYTES)))
-    except OSError:  # said by the listing
-        pass
-    return False
-
-
 def plan(root, names) -> Plan:
     """Decide how a data folder is to be read.
 
@@ -159,15 +75,29 @@ def plan(root, names) -> Plan:
         names: its visible folders.
     """
     root, names = pathlib.Path(root), list(names)
-    tree = _Tree(root)
+    tree = Tree(root)
     if "train" in names and set(names) <= set(PARTS):
-        return Plan(parts={part: tree.homes(part) for part in PARTS if part in names})
+        return Plan(parts={part: _homes(tree, part) for part in PARTS if part in names})
     filled = [name for name in names if tree.filled(name)]
     said = {name: part_of(name) for name in filled}
     named = _named(filled, said)
     if any(tree.nested(name) for name in named):
         return _named_parts(root, tree, filled, said, named)
     return _parts_within(root, tree, filled) or Plan(problem=_same_folders(root, tree, filled))
+
+
+def _homes(tree, path: str) -> str:
+    """Return where the class folders of a part lie: `train/train` where that is all there is in `train`."""
+    while tree.nested(path) and len(tree.inner(path)) == 1:
+        (name,) = tree.inner(path)
+        part, _ = part_of(name)
+        filler = all(word in FILLERS for word in re.findall(r"[^\W\d_]+", name.casefold()))
+        if not (filler or (part and part == part_of(path.rpartition("/")[2])[0])):
+            break
+        if not tree.nested(f"{path}/{name}"):
+            break
+        path = f"{path}/{name}"
+    return path
 
 
 def _named(filled, said) -> list[str]:
@@ -200,7 +130,7 @@ def _named_parts(root, tree, filled, said, named) -> Plan:
     elif unclear:
         trouble = f"but it is not clear what {printable(shortened(unclear))} beside it would be"
     if not trouble:
-        homes = {part: tree.homes(by_part[part][0]) for part in PARTS if part in by_part}
+        homes = {part: _homes(tree, by_part[part][0]) for part in PARTS if part in by_part}
         return Plan(parts=homes, beside=tuple(beside))
     return Plan(problem=(
         f"{printable(str(root / named[0]))}: looks like a part, not a class, {trouble}; name the part folders "

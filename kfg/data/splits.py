@@ -1,18 +1,8 @@
 """Stratified train, val and test parts that keep groups together; folds; split.csv.
 
-How a class is divided. Its groups (duplicates, near-duplicates, derived copies; see `audit.duplicate_groups`) are
-shuffled and dealt, the largest first, each to the part that lacks most of its share in images. The share of a part is
-its fraction of the images being divided, rounded; what is left is train's. With single images as groups every part
-is within half an image of its fraction.
-
-Rare classes. A class of fewer than `min_per_class` groups is not divided by fractions: its largest group goes to
-train, the next one to test, the next to val, and the others to train. So one group is all in train, two are train and
-test. Every other class has at least one group in each part whose fraction is not 0.
-
-A group with images of several classes counts for the class most of them have, and is dealt once.
+How the groups of a class are dealt to the parts, and what becomes of rare classes, is said in `kfg.data.dealing`.
 """
 
-import collections
 import csv
 import dataclasses
 import io
@@ -20,6 +10,7 @@ import logging
 
 import numpy as np
 
+from kfg.data import dealing
 from kfg.data.folder import Index
 from kfg.data.listing import untrained
 from kfg.data.names import printable
@@ -40,7 +31,7 @@ MIN_PER_CLASS = 4  # groups; with three, one each, fractions mean nothing
 def split(
     index: Index, *, val: float = 0.15, test: float = 0.2, seed: int = 0, min_per_class: int = MIN_PER_CLASS
 ) -> Index:
-    """Decide the part of every image; the module's docstring says how.
+    """Decide the part of every image; `kfg.data.dealing` says how.
 
     Parts that the index already has are kept. Those it lacks are cut out of the images that have no part, or out of
     train if all have one; `val` and `test` are fractions of these images. An image without a part whose group has
@@ -77,7 +68,7 @@ def _decided(index, val, test, seed, min_per_class) -> Index:
     free = parts == ""
     if not free.any():
         free = parts == "train"
-    return dataclasses.replace(index, parts=_divided(index, parts, free, fractions, seed, min_per_class))
+    return dataclasses.replace(index, parts=dealing.divided(index, parts, free, fractions, seed, min_per_class))
 
 
 def empty_parts(index: Index, *, val: float = 0.15, test: float = 0.2) -> list[str]:
@@ -119,7 +110,7 @@ def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Ind
         parts = np.where(tested == fold, "test", "train").astype(object)
         # `val` is a fraction of all images of a class, the carving wants one of what is not in test.
         carved = {"val": val * k / (k - 1)}
-        parts = _divided(index, parts, parts == "train", carved, seed * k + fold, 2)
+        parts = dealing.divided(index, parts, parts == "train", carved, seed * k + fold, 2)
         decided.append(dataclasses.replace(index, parts=parts))
         _say_untrained(decided[-1], f"fold {fold + 1} of {k}: ")
     return decided
@@ -135,7 +126,7 @@ def _fold_of_each_image(index, k, seed) -> np.ndarray:
     """Deal the groups of each class, the largest first, each to the fold that has fewest of the class."""
     tested = np.zeros(len(index), dtype=np.int64)
     in_fold = np.zeros(k, dtype=np.int64)
-    for units in _units_by_class(index, np.ones(len(index), dtype=bool), seed):
+    for units in dealing.units_by_class(index, np.ones(len(index), dtype=bool), seed):
         of_class = np.zeros(k, dtype=np.int64)
         for unit in units:
             fold = np.lexsort((in_fold, of_class))[0]  # ties go to the fold that is smallest over all classes
@@ -171,48 +162,6 @@ def _say_untrained(index, where=""):
     if lacking:
         more = f" (and {len(lacking) - 1} more classes)" if len(lacking) > 1 else ""
         logger.warning("%s: %sno image of class %s is in train%s", index.root, where, repr(printable(lacking[0])), more)
-
-
-def _divided(index, parts, free, fractions, seed, min_per_class) -> tuple[str, ...]:
-    """Return the parts with the `free` images dealt to train and the parts of `fractions`."""
-    parts = parts.copy()
-    for units in _units_by_class(index, free, seed):
-        for unit, part in zip(units, _deal(units, fractions, min_per_class), strict=True):
-            parts[unit] = part
-    return tuple(parts.tolist())
-
-
-def _units_by_class(index, free, seed):
-    """Yield, class by class, the groups of the `free` images as position arrays: shuffled, then the largest first."""
-    members = collections.defaultdict(list)
-    for position in np.flatnonzero(free):
-        members[int(index.groups[position])].append(position)
-    by_class = collections.defaultdict(list)
-    for unit in members.values():
-        by_class[int(np.bincount(index.labels[unit]).argmax())].append(np.array(unit))
-    for label in sorted(by_class):
-        units = by_class[label]
-        order = np.random.default_rng([seed, label]).permutation(len(units))
-        yield sorted((units[i] for i in order), key=len, reverse=True)
-
-
-def _deal(units, fractions, min_per_class) -> list[str]:
-    """Return the part of each of a class's units, which come largest first."""
-    sought = [part for part in ("test", "val") if fractions.get(part, 0) > 0]
-    if len(units) < max(min_per_class, 1 + len(sought)):
-        return [*("train", *sought)[: len(units)], *["train"] * (len(units) - 1 - len(sought))]
-    total = sum(len(unit) for unit in units)
-    lacking = {part: max(1, int(fractions[part] * total + 0.5)) for part in sought}
-    lacking["train"] = total - sum(lacking.values())
-    dealt = []
-    for left, unit in zip(range(len(units), 0, -1), units, strict=True):
-        empty = [part for part in ("train", *sought) if part not in dealt]
-        # The last units go to parts that still have none, whatever they lack.
-        choice = empty if len(empty) >= left else ["train", *sought]
-        part = max(choice, key=lambda part: lacking[part])
-        lacking[part] -= len(unit)
-        dealt.append(part)
-    return dealt
 
 
 def _cut_groups_apart(index) -> Index:

@@ -58,7 +58,7 @@ def test_first_frame_of_a_gif():
     ("LA", (100, 255), (100, 100, 100)),
     ("RGBA", (10, 20, 30, 255), (10, 20, 30)),
     ("RGBA", (0, 255, 100, 128), (127, 255, 177)),  # (c * 128 + 255 * 127 + 127) // 255
-    ("I;16", 0x12FF, (0x12, 0x12, 0x12)),
+    ("I;16", 0x52FF, (0x52, 0x52, 0x52)),
 ])  # fmt: skip
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
 def test_modes(mode, value, wanted, format):
@@ -107,8 +107,8 @@ def test_sixteen_bit_colour_keeps_the_high_byte():
     rgb = np.random.default_rng(0).integers(0, 65536, (4, 5, 3), dtype=np.uint16)
     data = sixteen_bit_png(rgb)
     np.testing.assert_array_equal(decode(data), rgb >> 8)
-    assert decoding.load(data, "x").info["sixteen_bit"]
-    assert not decoding.load(encoded(picture(), "BMP"), "x").info["sixteen_bit"]
+    assert decoding.load(data, "x").info["depth"] == 16
+    assert decoding.load(encoded(picture(), "BMP"), "x").info["depth"] == 0
 
 
 def test_cmyk_jpeg_shows_the_colours_it_was_made_from():
@@ -198,7 +198,7 @@ def test_what_is_no_image_is_named(tmp_path):
         assert (error.value.kind, str(error.value)) == (kind, f"{path}: {reason}")
     with pytest.raises(BadImage, match=r"loop\.jpg: "):
         decode(tmp_path / "loop.jpg")
-    with pytest.raises(BadImage, match=r"float\.tif: cannot be decoded \(32-bit pixels"):
+    with pytest.raises(BadImage, match=r"float\.tif: cannot be decoded: its pixels are 32-bit floating-point"):
         decode(tmp_path / "float.tif")
     with pytest.raises(BadImage, match="image bytes: not an image"):
         decode(b"From: somebody")
@@ -218,11 +218,11 @@ def test_a_decompression_bomb_is_refused_by_its_header(monkeypatch):
     for width, height in ((20_000, 4_001), (60_000, 60_000)):  # over kfg's limit; over Pillow's own
         data[16:24] = struct.pack(">II", width, height)
         data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
-        with pytest.raises(BadImage, match="decompression bomb") as error:
+        with pytest.raises(BadImage, match="too large") as error:
             decode(bytes(data))
         assert error.value.kind == "bomb"
     monkeypatch.setattr(decoding, "MAX_PIXELS", 239)
-    with pytest.raises(BadImage, match="20x12 pixels, the limit is 239"):
+    with pytest.raises(BadImage, match="too large: 20x12 pixels, the limit is 239"):
         decode(encoded(picture(), "PNG"))
 
 

@@ -1,0 +1,126 @@
+"""Which image formats kfg reads, told by a file's first bytes."""
+
+import importlib.util
+import pathlib
+import re
+
+FORMATS = {  # Pillow's name of the format -> suffixes that say it
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # what many phones write: a JPEG with more pictures behind it
+    "PNG": (".png", ".apng"),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "JPEG2000": (".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"),
+    "TGA": (".tga", ".icb", ".vda", ".vst"),
+    "PCX": (".pcx",),
+    "QOI": (".qoi",),
+}
+# Formats of which kfg reads some kinds only: a file is taken for an image by its content, not by its name
+BY_CONTENT = {
+    "ICO": (".ico",),
+    "CUR": (".cur",),
+    "ICNS": (".icns",),
+    "PSD": (".psd",),
+    "DDS": (".dds",),
+    "SGI": (".sgi", ".rgb", ".rgba", ".bw"),
+    "SUN": (".ras",),
+    "XBM": (".xbm",),
+    "XPM": (".xpm",),
+}
+READS_AVIF = importlib.util.find_spec("PIL._avif") is not None  # Pillow has it from 11.3 on
+if READS_AVIF:
+    FORMATS["AVIF"] = (".avif", ".avifs")
+
+RAW = (  # suffixes of cameras' raw formats
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef",
+    ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+)  # fmt: skip
+MAGIC = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG2000",
+    b"\xff\x4f\xff\x51\0": "JPEG2000",
+    b"8BPS\0\1": "PSD",
+    b"icns": "ICNS",
+    b"DDS |\0\0\0": "DDS",
+    b"\x01\xda": "SGI",
+    b"\x59\xa6\x6a\x95": "SUN",
+    b"qoif": "QOI",
+    b"/* XPM */": "XPM",
+}
+SHAPES = {  # formats without an unmistakable beginning -> what their header must look like
+    "PPM": re.compile(rb"P[1-6](\s*#[^\n]*\n|\s)+\d+(\s*#[^\n]*\n|\s)+\d+\s"),
+    "ICO": re.compile(rb"\0\0\x01\0[^\0]\0...\0", re.DOTALL),
+    "CUR": re.compile(rb"\0\0\x02\0[^\0]\0...\0", re.DOTALL),
+    "PCX": re.compile(rb"\n[\x00\x02-\x05]\x01[\x01\x02\x04\x08]", re.DOTALL),
+    "XBM": re.compile(rb"\s*#define[ \t]+\S*_width[ \t]+\d+"),
+}
+BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes of the second header, which tell a BMP from a text with "BM"
+SNIFF_BYTES = 512
+
+
+def sniff(first_bytes: bytes, suffix: str = "") -> str:
+    """Return the format that the first SNIFF_BYTES of a file announce, "" for none that kfg reads.
+
+    Most raw photographs of cameras are TIFFs of which only a small preview could be read, so a TIFF with the suffix of
+    such a format is none that kfg reads.
+
+    Example:
+        >>> sniff(b"GIF89a and so on"), sniff(b"P5 640 480 255 "), sniff(b"From: somebody")
+        ('GIF', 'PPM', '')
+    """
+    if first_bytes[:4] == b"RIFF" and first_bytes[8:12] == b"WEBP":
+        return "WEBP"
+    if first_bytes[8:12] == b"CR\2\0":  # a raw photograph of Canon is a TIFF otherwise
+        return ""
+    for magic, format in MAGIC.items():
+        if first_bytes.startswith(magic):
+            return "" if format == "TIFF" and suffix.lower() in RAW else format
+    for format, shape in SHAPES.items():
+        if shape.match(first_bytes):
+            return format
+    if first_bytes[:2] == b"BM" and int.from_bytes(first_bytes[14:18], "little") in BMP_HEADERS:
+        return "BMP"
+    if READS_AVIF and brands(first_bytes) & {b"avif", b"avis"}:
+        return "AVIF"
+    return "TGA" if _like_tga(first_bytes) else ""
+
+
+def brands(first_bytes) -> set[bytes]:
+    """Return the brands of an ISO media file (HEIC, AVIF, MP4, ...), none for any other file."""
+    if first_bytes[4:8] != b"ftyp":
+        return set()
+    box = first_bytes[8 : int.from_bytes(first_bytes[:4], "big")]
+    return {box[i : i + 4] for i in range(0, len(box), 4) if i != 4}  # the second is a version
+
+
+def _like_tga(first_bytes) -> bool:
+    """Return whether a header of 18 bytes may be that of a TGA, which has no magic bytes."""
+    if len(first_bytes) < 18:
+        return False
+    _, map_kind, kind = first_bytes[:3]
+    width, height = int.from_bytes(first_bytes[12:14], "little"), int.from_bytes(first_bytes[14:16], "little")
+    bits, form = first_bytes[16:18]
+    of_kind = {1: (8,), 9: (8,), 2: (15, 16, 24, 32), 10: (15, 16, 24, 32), 3: (1, 8, 16), 11: (8, 16)}.get(kind, ())
+    mapped = map_kind == 1 and first_bytes[7] in (15, 16, 24, 32)
+    unmapped = map_kind == 0 and kind not in (1, 9) and first_bytes[3:8] == bytes(5)
+    return (mapped or unmapped) and width > 0 and height > 0 and bits in of_kind and form & 0xC0 == 0
+
+
+def suffix_of(name) -> str:
+    """Return the suffix of a path, "" for what is no path.
+
+    Example:
+        >>> suffix_of("a/b.JPG"), suffix_of("image bytes")
+        ('.JPG', '')
+    """
+    return pathlib.PurePath(name).suffix

@@ -1,0 +1,95 @@
+"""What is missing in a JPEG: its end mark only, or part of the picture, which decoders fill with grey."""
+
+import io
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import JpegImagePlugin
+
+EOI = b"\xff\xd9"
+SOS, DHT, SOF2 = 0xDA, 0xC4, 0xC2
+MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # inside of a scan: anything but stuffing, restarts and filling
+PROBES = (b"\x55" * 64, b"\xaa" * 64)  # bits that decode to something else than a decoder's filling
+FINE = 1 << 24  # pixels; a larger picture is compared at half its width and height
+ZEROS = 128  # bytes; so many in a row within a scan are no picture, but a lost sector or download
+
+
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and end of each segment before the first scan, and of that scan's header last."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # filling
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, at, end
+        if marker == SOS:
+            return
+        at = end
+
+
+def scan(data: bytes) -> tuple[int, int]:
+    """Return where the compressed picture begins, and where its end mark stands or, without one, the file ends."""
+    begin = at = next((end for marker, _, end in segments(data) if marker == SOS), len(data))
+    while (found := MARKER.search(data, at)) is not None:
+        if found.group() == EOI:
+            return begin, found.start()
+        at = found.start() + 2 + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return begin, len(data)
+
+
+def ended(data: bytes) -> bytes | None:
+    """Return a JPEG that lacks only its end mark with one; None where it has one or lacks more.
+
+    Of a whole picture a decoder wants no further bit, so it must look the same whatever is put before the mark.
+    """
+    begin, end = scan(data)
+    if begin == len(data) or data[end : end + 2] == EOI:
+        return None
+    data = data.rstrip(b"\xff") if data.endswith(b"\xff") else data  # cut within the mark
+    return None if lacks_data(data + EOI) else data + EOI
+
+
+def lacks_data(data: bytes, *, coarse: bool = False) -> bool:
+    """Return whether a decoder runs out of bits before the end mark and has to fill the rest of the picture.
+
+    Args:
+        data: a file with an end mark.
+        coarse: look at an eighth of the width and height: much faster, misses what only the finest detail lacks.
+    """
+    _, end = scan(data)
+    wanted = _pixels(data, coarse)
+    return any(not np.array_equal(wanted, _pixels(data[:end] + probe + data[end:], coarse)) for probe in PROBES)
+
+
+def _pixels(data, coarse):
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
+        parts = 8 if coarse else 2 if image.width * image.height > FINE else 1
+        image.draft(None, (image.width // parts, image.height // parts))
+        return np.asarray(image)
+
+
+def zeroed(data: bytes) -> int:
+    """Return how many zero bytes stand in a row within the compressed picture, 0 where that may be meant.
+
+    Where the shortest code of a Huffman table is that of an even block, a run of zeros is an even area: not judged.
+    """
+    begin, end = scan(data)
+    at = data.find(bytes(ZEROS), begin, end)
+    if at < 0 or any(marker == SOF2 for marker, _, _ in segments(data)) or _zeros_mean_even(data):
+        return 0
+    stop = end - len(data[at:end].lstrip(b"\0"))
+    return stop - at
+
+
+def _zeros_mean_even(data: bytes) -> bool:
+    """Return whether a Huffman table for AC coefficients gives its first code, all zeros, to "end of block" (0)."""
+    for marker, start, end in segments(data):
+        at = start + 4
+        while marker == DHT and at + 17 < end:
+            if data[at] & 0x10 and data[at + 17] == 0:
+                return True
+            at += 17 + sum(data[at + 1 : at + 17])
+    return False

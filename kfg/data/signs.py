@@ -1,0 +1,97 @@
+"""What can be seen of a picture that decodes without an error: blank, partly lost, one frame of many."""
+
+import dataclasses
+
+import numpy as np
+
+from kfg.data import decode, jpeg
+
+BLANK = 2  # levels between the darkest and the brightest pixel of a channel; what re-encoding leaves of one colour
+PAGES = 16  # of a TIFF are looked at for one that is larger than the first
+FRAMED = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")
+
+
+@dataclasses.dataclass(frozen=True)
+class Signs:
+    """Of one picture.
+
+    Args:
+        blank: (R, G, B), the one colour of the whole picture; None where it has more.
+        hidden: bool, blank because alpha, laid on white, hides what there is.
+        filled: share of the rows that the decoder filled with grey, since the file lacks data; 0 for less than a row,
+            None where nothing is missing.
+        zeros: bytes, a run of zeros where compressed pixels should be.
+        frames: frames or pages in the file, of which the first is read.
+        larger: (width, height) of a later page that is larger than the first; None where there is none.
+        depth: bits that the values of a file of 16 were taken to use; 0 for other files.
+        opaque: bool, alpha was zero everywhere and is passed over.
+        mended: what was wrong with the file and could be put right, "" for nothing.
+    """
+
+    blank: tuple[int, int, int] | None = None
+    hidden: bool = False
+    filled: float | None = None
+    zeros: int = 0
+    frames: int = 1
+    larger: tuple[int, int] | None = None
+    depth: int = 0
+    opaque: bool = False
+    mended: str = ""
+
+
+def of(image, pixels: np.ndarray, data: bytes) -> Signs:
+    """Look at one picture.
+
+    Args:
+        image: as `decode.load` gives it.
+        pixels: uint8 (H, W, 3), of `decode.to_rgb`.
+        data: the file.
+    """
+    flat = _one_colour(pixels)
+    filled, zeros = None, 0
+    if image.format in ("JPEG", "MPO"):
+        filled, zeros = _filled(image, data), jpeg.zeroed(data)
+    frames, larger = _frames(data, image.format) if image.format in FRAMED else (1, None)
+    return Signs(
+        blank=tuple(pixels[0, 0].tolist()) if flat else None,
+        hidden=flat and decode.has_alpha(image),
+        filled=filled,
+        zeros=zeros,
+        frames=frames,
+        larger=larger,
+        depth=image.info["depth"],
+        opaque=image.info["opaque"],
+        mended=image.info["mended"],
+    )
+
+
+def _one_colour(pixels) -> bool:
+    coarse = pixels[:: max(1, len(pixels) // 16), :: max(1, pixels.shape[1] // 16)]  # settles it for nearly all
+    return bool((np.ptp(coarse, axis=(0, 1)) <= BLANK).all() and (np.ptp(pixels, axis=(0, 1)) <= BLANK).all())
+
+
+def _filled(image, data) -> float | None:
+    """Return the share of rows filled with grey, None for a whole file; only one whose last pixel is grey is asked."""
+    if image.mode not in ("L", "RGB") or np.any(np.array(image.getpixel((image.width - 1, image.height - 1))) != 128):
+        return None
+    if not jpeg.lacks_data(data, coarse=True):
+        return None
+    grey = (np.asarray(image).reshape(image.height, -1) == 128).all(axis=1)
+    return 1.0 if grey.all() else int(np.argmin(grey[::-1])) / len(grey)
+
+
+def _frames(data, format):
+    """Return the number of frames, and the size of the largest page of a TIFF where that is not the first."""
+    try:
+        image = decode.opened(data, format)
+        frames, first = getattr(image, "n_frames", 1), image.size
+        if frames == 1 or format != "TIFF":
+            return frames, None
+        sizes = []
+        for page in range(1, min(frames, PAGES)):
+            image.seek(page)
+            sizes.append(image.size)
+    except decode.DAMAGE:  # behind the first frame, which is whole
+        return 1, None
+    largest = max(sizes, key=lambda size: size[0] * size[1])
+    return frames, largest if largest[0] * largest[1] > first[0] * first[1] else None

@@ -1,0 +1,151 @@
+"""Images of 16 bits per channel to 8: by the bits that their values use, so that 10 or 12 bits do not come out black.
+
+Cameras, microscopes and scanners store 10, 12 or 14 bits in the lower part of 16, and few files say so. An image's
+depth is the least of DEPTHS that holds its largest value and what the file says (TIFF's BitsPerSample and
+MaxSampleValue, PNG's sBIT). Whole depths, not the range of each image: two images of one camera keep their relation
+in brightness unless one of them stays below a quarter of the range, and then the audit names both. Nothing outside of
+the file is asked, so training, prediction and the export see the same picture.
+
+Signed values get one bit more, for the sign, and zero becomes 128: nothing wraps around, whatever the sign.
+"""
+
+import dataclasses
+
+import numpy as np
+from PIL import Image
+
+from kfg.data import png
+
+DEPTHS = (8, 10, 12, 14, 16)
+BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE, SAMPLE_FORMAT = 258, 262, 281, 339  # TIFF 6.0, section 8 and 19
+OTHER_BYTE = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "RGBX;16B": "RGBX;16L", "RGBa;16B": "RGBa;16L",
+              "CMYK;16B": "CMYK;16L"}  # fmt: skip
+OTHER_BYTE |= {low: high for high, low in OTHER_BYTE.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How a file stores its 16 bits.
+
+    Args:
+        least: int, the least depth that the file's own words allow.
+        signed: values may be below zero.
+        inverted: 0 is white.
+        rawmode: Pillow's name of the order of the bytes.
+    """
+
+    least: int = DEPTHS[0]
+    signed: bool = False
+    inverted: bool = False
+    rawmode: str = ""
+
+
+def form_of(image: Image.Image, data: bytes) -> Form | None:
+    """Return how an image that is opened, not loaded yet, stores 16 bits; None where it does not."""
+    # asked before loading: Pillow then forgets it
+    rawmodes = [tile[3][0] if isinstance(tile[3], tuple) else tile[3] for tile in image.tile]
+    rawmode = next((str(raw) for raw in rawmodes if ";16" in str(raw)), "")
+    if image.format == "PNG":
+        return Form(least=png.significant_bits(data), rawmode=rawmode) if rawmode else None
+    if image.format == "TIFF" and (rawmode or image.mode.startswith("I;16")):
+        tags = image.tag_v2
+        bits = max(np.atleast_1d(tags.get(BITS_PER_SAMPLE, 1)))
+        least = int(bits) if bits < 16 else _bits(tags.get(MAX_SAMPLE, 0))
+        signed = np.atleast_1d(tags.get(SAMPLE_FORMAT, 1))[0] == 2
+        inverted = tags.get(PHOTOMETRIC) == 0
+        return Form(least=least, signed=bool(signed), inverted=inverted, rawmode=rawmode)
+    if image.format == "PPM" and image.mode == "I":  # Pillow has scaled what has another maximum than 65535
+        return Form(least=8 if rawmode else 16, rawmode=rawmode)
+    return Form(least=16) if image.format == "JPEG2000" and image.mode == "I;16" else None
+
+
+def _bits(largest) -> int:
+    largest = np.atleast_1d(largest)
+    numbers = [int(one) for one in largest if isinstance(one, int | np.integer)]
+    return max(numbers, default=0).bit_length()
+
+
+def depth_of(largest: int, least: int = DEPTHS[0]) -> int:
+    """Return the least of DEPTHS that holds a value, `least` bits or more.
+
+    Example:
+        >>> depth_of(255), depth_of(1023), depth_of(1024), depth_of(70, least=12), depth_of(65535)
+        (8, 10, 12, 12, 16)
+    """
+    return next(depth for depth in DEPTHS if depth >= max(least, int(largest).bit_length()) or depth == DEPTHS[-1])
+
+
+def to_eight(image: Image.Image, form: Form, *, reopen) -> Image.Image:
+    """Turn a loaded image of 16 bits into one of 8; `info["depth"]` says the bits its values were taken to use.
+
+    Args:
+        image: loaded; modes with one channel hold all 16 bits, the others Pillow's upper 8.
+        form: of `form_of`.
+        reopen: function () -> the image, opened but not loaded, to read the lower 8 bits of colours.
+    Returns:
+        an image of mode L, or the image itself with its pixels replaced.
+    """
+    if image.mode.startswith("I"):
+        levels, depth = _grey(np.asarray(image).astype(np.int32), form)
+        grey = Image.fromarray(levels)
+        grey.format, grey.info = image.format, image.info
+        if isinstance(transparent := image.info.get("transparency"), int):  # one level of the 16 bits
+            grey.putalpha(Image.fromarray((np.asarray(image) != transparent).astype(np.uint8) * 255))
+            del grey.info["transparency"]
+        image = grey
+    else:
+        depth = _colours(image, form, reopen)
+    image.info["depth"] = depth
+    return image
+
+
+def _grey(values, form):
+    """Return uint8 levels of int32 values, and the depth."""
+    if form.signed:
+        values = np.where(values > 32767, values - 65536, values)  # Pillow gives some as if unsigned
+        magnitude = int(max(values.max(), -1 - values.min(), 0))
+        depth = min(depth_of(magnitude, form.least), 15)
+        levels = (values + (1 << depth)) >> (depth - 7)
+        depth += 1
+    else:
+        depth = depth_of(values.max(), form.least)
+        levels = values >> (depth - 8)
+    levels = levels.astype(np.uint8)
+    return (255 - levels if form.inverted else levels), depth
+
+
+def _colours(image, form, reopen) -> int:
+    """Replace the upper 8 bits of an image's colours by 8 of the depth they use; return the depth."""
+    upper = np.array(image)
+    colours = upper[..., :3] if image.mode in ("RGB", "RGBA", "RGBa") else upper
+    key = image.info.pop("transparency", None)  # one colour, told by all of its bits
+    if key is None and depth_of(int(colours.max()) << 8, form.least) == DEPTHS[-1]:  # the lower bits are not wanted
+        return DEPTHS[-1]
+    lower = _lower(reopen(), form.rawmode)
+    if lower is None:
+        return DEPTHS[-1]
+    values = colours.astype(np.int32) << 8 | lower[..., : colours.shape[-1]]
+    depth = depth_of(values.max(), form.least)
+    colours[:] = values >> (depth - 8)
+    image.paste(Image.fromarray(upper, image.mode))
+    if key is not None:
+        image.putalpha(Image.fromarray((values != np.array(key)).any(axis=-1).astype(np.uint8) * 255))
+    return depth
+
+
+def _lower(image, rawmode):
+    """Return the lower 8 bits of an image that is not loaded yet, by having Pillow take the other byte of each pair."""
+    if rawmode == "LA;16B":  # as many bytes as RGBA of 8 bits: grey's upper and lower, alpha's upper and lower
+        other = "RGBA"
+    elif rawmode in OTHER_BYTE:
+        other = OTHER_BYTE[rawmode]
+    else:
+        return None
+    image.tile = [tile._replace(args=_named(tile.args, other)) for tile in image.tile]
+    image.load()
+    pixels = np.asarray(image)
+    return np.repeat(pixels[..., 1:2], 3, axis=-1) if rawmode == "LA;16B" else pixels
+
+
+def _named(args, rawmode):
+    return (rawmode, *args[1:]) if isinstance(args, tuple) else rawmode
