@@ -30,7 +30,7 @@ def on(root, listing, names) -> list[str]:
     found = [path for path, _, _ in listing.images]
     message = _backslashes(root, [*found, *loose]) or _too_high(root, found)
     if not message and not found and loose:
-        message = _too_low(root, loose, names) or _flat(root, loose)
+        message = _flat(root, loose, names)
     return [message] if message else []
 
 
@@ -70,10 +70,10 @@ def _too_high(root, paths) -> str:
     )
 
 
-def _too_low(root, loose, names) -> str:
-    """Say that the folder is itself one of several class folders."""
+def _above(root, loose, names) -> str:
+    """Say what to give if the folder is itself one of several class folders, as it may be; else ""."""
     parent = root.resolve().parent
-    if names or any("/" in path for path in loose) or not root.resolve().name:
+    if names or any("/" in path for path in loose):
         return ""
     try:
         with os.scandir(parent) as entries:
@@ -81,12 +81,10 @@ def _too_low(root, loose, names) -> str:
     except OSError:
         return ""
     alike = [name for name in sorted(folders) if not hidden(name, folder=True) and _holds_images(parent / name)]
-    if len(alike) < 2 or _labels(root, loose):
+    if len(alike) < 2:
         return ""
-    return (
-        f"{printable(str(root))}: no images found in class folders, {_photographs(loose)} in the folder itself. If it "
-        f"is one of the class folders {printable(shortened(alike))}, give the folder above: {quoted(parent)}"
-    )
+    among = printable(shortened(alike))
+    return f". If it is itself one of the class folders {among}, give the folder above: {quoted(parent)}"
 
 
 def _holds_images(folder) -> bool:
@@ -97,7 +95,7 @@ def _holds_images(folder) -> bool:
         return False
 
 
-def _flat(root, loose) -> str:
+def _flat(root, loose, names) -> str:
     """Say how photographs that lie together get their classes."""
     homes = collections.Counter(path.rpartition("/")[0] for path in loose)
     home, _ = homes.most_common(1)[0]
@@ -118,7 +116,7 @@ def _flat(root, loose) -> str:
         path = next(path for path in here if path.rpartition("/")[2].startswith(name))
         text += f"Their names begin with {printable(shortened(counted))}, which may be the classes. "
         return f"{text}{folders}, such as '{printable(_row(path, name))}'{ending}"
-    return f"{text}{folders}{ending}"
+    return f"{text}{folders}{ending}{_above(root, loose, names)}"
 
 
 def _photographs(paths) -> str:

@@ -220,10 +220,8 @@ def audited(root) -> list[Fingerprint]:
         return result.fingerprints
     first, more = errors[0], f", and {len(errors) - 1} more errors" if errors[1:] else ""
     said = printable(first.detail)
-    if first.path != ".":
-        said = f"{root}: {printable(first.path)}: {said}"
-    elif not said.startswith(str(root)):
-        said = f"{root}: {said}"
+    if not said.startswith(printable(str(root))):
+        said = f"{root}: {said}" if first.path == "." else f"{root}: {printable(first.path)}: {said}"
     raise InputError(f"{said}{more} (kfg audit {quoted(root)} lists all)" if more else said)
 
 

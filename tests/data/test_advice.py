@@ -55,7 +55,7 @@ def test_one_folder_too_low_is_told_of_the_one_above(tmp_path):
     put(tmp_path, "photos/cat/1.jpg", "photos/cat/2.jpg", "photos/dog/1.jpg", "photos/@eaDir/1.jpg")
     said = refusal(tmp_path / "photos" / "cat")
     assert "2 photographs in the folder itself" in said
-    assert said.endswith(f"one of the class folders cat, dog, give the folder above: {tmp_path}/photos")
+    assert said.endswith(f"If it is itself one of the class folders cat, dog, give the folder above: {tmp_path}/photos")
 
 
 @pytest.mark.parametrize("home", ["", "PetImages/"])
