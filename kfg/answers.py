@@ -7,6 +7,7 @@ An image that cannot be read has no answer: a guess would pass for the model's. 
 A contest that scores its own list counts it as wrong; where one wants every name, the image has to be mended first.
 """
 
+import collections
 import csv
 import dataclasses
 import os
@@ -72,6 +73,25 @@ def remarks(paths: Iterable) -> list[str]:
         if said := remark(skipped):
             lines.append(f"{printable(str(path))}: {said}")
     return lines
+
+
+def same_ids(files: Iterable) -> list[str]:
+    """Return a line on image files whose names differ in their suffix only; none where there are none.
+
+    Each is answered under its whole name. A contest whose ids are names without suffixes takes them for one image.
+
+    Example:
+        >>> same_ids(["test/0001.jpg", "test/0002.jpg", "test/0001.png"])
+        ['2 files differ from another in the suffix only (0001.jpg, 0001.png): each is answered under its whole name']
+    """
+    by_stem = collections.defaultdict(list)
+    for path in map(pathlib.Path, files):
+        by_stem[path.stem].append(path.name)
+    alike = [sorted(names) for names in by_stem.values() if len(names) > 1]
+    if not alike:
+        return []
+    count, first = sum(map(len, alike)), printable(", ".join(alike[0]))
+    return [f"{count:,} files differ from another in the suffix only ({first}): each is answered under its whole name"]
 
 
 def _is_whole(path) -> bool:

@@ -167,7 +167,7 @@ def answer(args) -> int:
         from kfg import answers, export
 
     files = answers.images(args.images)
-    _say(answers.remarks(args.images))
+    _say(answers.remarks(args.images) + answers.same_ids(files))
     answers.check_targets(args.out, args.csv, group=args.group)
     given = answers.answer(export.load(args.model), files)
     answers.write(given, args.out, group=args.group, table=args.csv)

@@ -134,7 +134,7 @@ def _classified(classifier, index: Index) -> tuple[Index, Predictions]:
     read, rows = [], []
     for number, answer in enumerate(classifier.predict(index.full_paths())):
         if answer.error:
-            print(f"error: {answer.error}", file=sys.stderr)
+            print(f"error: {printable(answer.error)}", file=sys.stderr)
         else:
             read.append(number)
             rows.append(answer.probabilities)

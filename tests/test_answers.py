@@ -107,6 +107,13 @@ def test_no_answer_at_all_is_no_file():
         answers.answer(Fixed(), ["bad1", "bad2"])
 
 
+def test_two_files_of_one_id_are_told_and_answered_both(run, contest_root, tmp_path, capsys):
+    Image.new("RGB", (8, 8), (200, 0, 0)).save(contest_root / "test" / "r.jpg")
+    assert main(["answer", str(run), str(contest_root), "--out", str(tmp_path / "answer.json")]) == 0
+    assert "2 files differ from another in the suffix only (r.jpg, r.png)" in capsys.readouterr().err
+    assert {"r.jpg", "r.png"} <= set(json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))["images"])
+
+
 def test_one_name_is_one_image(tmp_path, monkeypatch):
     for path in ("a/1.jpg", "b/1.jpg", "a/2.jpg"):
         (tmp_path / path).parent.mkdir(exist_ok=True)

@@ -122,13 +122,13 @@ def _named_parts(root, tree, filled, said, named) -> Plan:
     twice = [some for some in by_part.values() if len(some) > 1]
     trouble = ""
     if "train" not in by_part:
-        trouble = "and none of them is named train"
+        trouble = "and no folder is named train"
     elif twice:
         trouble = f"and {' and '.join(map(printable, twice[0]))} would be the same part"
     elif flat:
         trouble = f"but {printable(flat[0])} holds photographs outside of class folders"
     elif unclear:
-        trouble = f"but it is not clear what {printable(shortened(unclear))} beside it would be"
+        trouble = f"but it is not clear what {printable(shortened(unclear))} beside it is"
     if not trouble:
         homes = {part: _homes(tree, by_part[part][0]) for part in PARTS if part in by_part}
         return Plan(parts=homes, beside=tuple(beside))

@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 from kfg import ledger
+from kfg.data.names import printable
 from kfg.errors import InputError
 from kfg.recipes import _init_from
 from kfg.recipes._options import assigned, epochs, replaced, seeds
@@ -104,7 +105,7 @@ def main(recipe, argv=None, *, known=()) -> int:
         if hasattr(recipe, "summarise"):
             recipe.summarise(args.out, runs)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in MACHINE_ERRORS:

@@ -6,6 +6,7 @@ import pathlib
 import sys
 
 from kfg import quiet
+from kfg.data.names import printable
 from kfg.errors import InputError
 from kfg.recipes._runner import MACHINE_ERRORS
 
@@ -68,7 +69,7 @@ def main(argv=None, *, spaces=None) -> int:
             return show(args.show)
         return search(args, spaces)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in MACHINE_ERRORS:

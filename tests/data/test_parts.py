@@ -89,8 +89,8 @@ def test_linked_class_folders_in_a_part_are_read(tmp_path):
     (("batch a/x", "batch b/y"), "hold folders of the same names"),
     (("train", "training"), "train and training would be the same part"),
     (("train_1", "train_2", "test"), "train_1 and train_2 would be the same part"),
-    (("val", "test"), "none of them is named train"),
-    (("train", "test", "extra"), "not clear what extra beside it would be"),
+    (("val", "test"), "no folder is named train"),
+    (("train", "test", "extra"), "not clear what extra beside it is"),
 ])  # fmt: skip
 def test_what_may_be_parts_but_is_not_certain_is_refused_and_found_by_the_audit(tmp_path, folders, said):
     grid(tmp_path, *folders)
