@@ -218,6 +218,10 @@ def audited(root) -> list[Fingerprint]:
     errors = [finding for finding in result.findings if finding.severity == "error"]
     if not errors:
         return result.fingerprints
+    single = [finding for finding in errors if finding.kind == "one-image-class"]
+    if len(single) == len(errors):
+        more = f" (and {len(single) - 1} more such classes)" if single[1:] else ""
+        raise InputError(f"{root}: class {printable(single[0].path)!r}{more} has {single[0].detail}")
     first, more = errors[0], f", and {len(errors) - 1} more errors" if errors[1:] else ""
     said = printable(first.detail)
     if not said.startswith(printable(str(root))):

@@ -41,7 +41,7 @@ def refused(root, kind):
 def test_a_class_of_one_photograph_is_an_error_with_what_helps(tmp_path):
     root = photos(tmp_path / "my photos", "cat", "dog")
     photos(root, "ox", count=1)
-    assert "ox: one photograph, which could be trained on or tested, not both; add some" in refused(
+    assert "class 'ox' has one photograph, which could be trained on or tested, not both; add some" in refused(
         root, "one-image-class"
     )
 
