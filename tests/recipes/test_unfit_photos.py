@@ -34,13 +34,13 @@ def refused(root, kind):
     with pytest.raises(InputError) as error:
         recipe.audited(root)
     said = str(error.value)
-    assert said.startswith(str(root)) and said.count(str(root) + ":") == 1 and "\n" not in said and " .: " not in said
+    assert said.startswith(str(root)) and said.count(str(root)) <= 3 and "\n" not in said and " .: " not in said
     return said
 
 
 def test_a_class_of_one_photograph_is_an_error_with_what_helps(tmp_path):
     root = photos(tmp_path / "my photos", "cat", "dog")
-    photos(root, "ox", count=1)
+    photos(root, "ox", count=1, start=9)
     assert "class 'ox' has one photograph, which could be trained on or tested, not both; add some" in refused(
         root, "one-image-class"
     )
