@@ -185,9 +185,14 @@ def decided_by(root) -> str:
 
 
 def parts_read(index: Index) -> str:
-    """Say which folders were read as parts, where their names are not simply train, val and test; "" otherwise."""
-    root = index.root
-    if not any(index.parts) or (root / SPLIT_FILE).is_file() or layouts.find(root):
+    """Say which folders were read as parts, and how many images a split.csv leaves to kfg; "" for nothing to say.
+
+    Part folders that are simply named train, val and test are not worth a word.
+    """
+    root, left = index.root, index.parts.count("")
+    if (root / SPLIT_FILE).is_file():
+        return f"{left:,} images have no part in {SPLIT_FILE}, kfg chooses one for them" if left else ""
+    if left == len(index) or layouts.find(root):
         return ""
     top = {part: path.partition("/")[0] for path, part in zip(index.paths, index.parts, strict=True) if part}
     if any(name in index.classes for name in top.values()):

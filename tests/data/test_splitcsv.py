@@ -147,6 +147,7 @@ def test_an_empty_part_leaves_it_to_kfg_and_only_that(root):
     write(root, table([(path, name, "" if part == "val" else part) for path, name, part in ROWS]))
     index = folder.scan(root)
     assert sorted(index.parts) == ["", "", "test", "test", "train", "train"]
+    assert folder.parts_read(index) == "2 images have no part in split.csv, kfg chooses one for them"
     decided = splits.split(index, val=0.5)
     assert [part for part, given in zip(decided.parts, index.parts, strict=True) if given] == [
         p for p in index.parts if p
