@@ -187,7 +187,7 @@ def _reduce(image, name, at_least):
 def _mended(data, format):
     """Return the bytes without what Pillow stumbles over and no viewer does, or None; and what that was."""
     if format == "JPEG":
-        return jpeg.ended(data), "the end mark (EOI) is missing, the picture is whole"
+        return jpeg.ended(data), jpeg.NO_END
     if format == "PNG":
         return png.without_spoilt(data), "a chunk beside the picture is damaged or too long, it was passed over"
     return None, ""

@@ -52,7 +52,6 @@ MAGIC = {
     b"8BPS\0\1": "PSD",
     b"icns": "ICNS",
     b"DDS |\0\0\0": "DDS",
-    b"\x01\xda": "SGI",
     b"\x59\xa6\x6a\x95": "SUN",
     b"qoif": "QOI",
     b"/* XPM */": "XPM",
@@ -61,6 +60,7 @@ SHAPES = {  # formats without an unmistakable beginning -> what their header mus
     "PPM": re.compile(rb"P[1-6](\s*#[^\n]*\n|\s)+\d+(\s*#[^\n]*\n|\s)+\d+\s"),
     "ICO": re.compile(rb"\0\0\x01\0[^\0]\0...\0", re.DOTALL),
     "CUR": re.compile(rb"\0\0\x02\0[^\0]\0...\0", re.DOTALL),
+    "SGI": re.compile(rb"\x01\xda[\x00\x01][\x01\x02]\x00[\x01-\x03]"),
     "PCX": re.compile(rb"\n[\x00\x02-\x05]\x01[\x01\x02\x04\x08]", re.DOTALL),
     "XBM": re.compile(rb"\s*#define[ \t]+\S*_width[ \t]+\d+"),
 }

@@ -3,13 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
+from kfg.data import jpeg
 from kfg.data.decode import MAX_PIXELS, has_alpha, load, opened, orientation
 from kfg.data.formats import SNIFF_BYTES, sniff
 from kfg.data.graph_exif import jpeg_orientation, png_chunk, png_orientation, upright
 from kfg.data.sixteen import DEPTHS
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # that TensorFlow decodes, in parts
-PLAIN_BMP = ("BGR", "BGRX", "BGRA")  # orders of bytes that TensorFlow knows
+PLAIN_BMP = {8: ("L",), 24: ("BGR",), 32: ("BGRX", "BGRA")}  # bits -> orders of bytes that TensorFlow knows
 
 
 def decode(encoded):
@@ -20,7 +21,7 @@ def decode(encoded):
     TensorFlow's own default is off by up to 5 levels on real photographs, this one by none.
     Not alike, and named by `known_difference`: all other formats; CMYK JPEG; a JPEG without its end mark; a GIF that is
     transparent or whose first frame is smaller than the whole; BMP with a palette, with transparent pixels, or in an
-    unusual form; an orientation in text or in XMP.
+    unusual form; an orientation in text or in XMP. A damaged BMP or GIF that kfg refuses may come out as a picture.
 
     Args:
         encoded: scalar string tensor.
@@ -48,7 +49,8 @@ def _decode_jpeg(encoded):
 
 def _decode_png(encoded):
     # an image of b < 8 bits without alpha gets one of 2 ** b - 1 from TensorFlow 2.21, not of 255
-    bits = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 24, 1), tf.uint8), tf.int32)[0]
+    at = tf.minimum(24, tf.strings.length(encoded) - 1)  # a file cut before that is left to decode_png to refuse
+    bits = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, at, 1), tf.uint8), tf.int32)[0]
 
     def eight():
         rgba = tf.cast(tf.io.decode_png(encoded, channels=4), tf.int32)
@@ -96,7 +98,7 @@ def _turn_difference(image, encoded, format) -> str:
 
 
 def _jpeg_difference(image, encoded) -> str:
-    if image.info["mended"]:
+    if not jpeg.has_end(encoded):
         return "JPEG without its end mark"
     return "CMYK" if image.mode == "CMYK" else ""
 
@@ -111,8 +113,8 @@ def _bmp_difference(image, encoded) -> str:
     if image.mode == "P":
         return "BMP with a palette"
     short_header = int.from_bytes(encoded[14:18], "little") < 40
-    args = opened(encoded, "BMP").tile[0].args
-    if short_header or args[0] not in PLAIN_BMP:
+    order = opened(encoded, "BMP").tile[0].args[0]
+    if short_header or order not in PLAIN_BMP.get(int.from_bytes(encoded[28:30], "little"), ()):
         return "BMP in an unusual form"
     return "BMP with transparent pixels" if _shows_through(image) else ""
 

@@ -94,7 +94,8 @@ def _orientation(block):
     value = tf.constant(1)
     for number_kind, size in SIZES.items():
         value = tf.where(kind == number_kind, number(entry + 8, size), value)
-    return tf.where((count == 1) & (value >= 1) & (value <= 8), value, 1)
+        count = tf.where(kind == number_kind, count * size, count)  # bytes; more than 4 stand elsewhere
+    return tf.where((count >= 1) & (count <= 4) & (value >= 1) & (value <= 8), value, 1)
 
 
 def upright(image, orientation):

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import JpegImagePlugin
 
 EOI = b"\xff\xd9"
+NO_END = "the end mark (EOI) is missing, the picture is whole"
 SOS, DHT, SOF2 = 0xDA, 0xC4, 0xC2
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # inside of a scan: anything but stuffing, restarts and filling
 PROBES = (b"\x55" * 64, b"\xaa" * 64)  # bits that decode to something else than a decoder's filling
@@ -40,13 +41,20 @@ def scan(data: bytes) -> tuple[int, int]:
     return begin, len(data)
 
 
+def has_end(data: bytes) -> bool:
+    """Return whether the end mark stands behind the picture."""
+    if data.endswith(EOI):  # settles it for nearly all files
+        return True
+    _, end = scan(data)
+    return data[end : end + 2] == EOI
+
+
 def ended(data: bytes) -> bytes | None:
     """Return a JPEG that lacks only its end mark with one; None where it has one or lacks more.
 
     Of a whole picture a decoder wants no further bit, so it must look the same whatever is put before the mark.
     """
-    begin, end = scan(data)
-    if begin == len(data) or data[end : end + 2] == EOI:
+    if scan(data)[0] == len(data) or has_end(data):
         return None
     data = data.rstrip(b"\xff") if data.endswith(b"\xff") else data  # cut within the mark
     return None if lacks_data(data + EOI) else data + EOI
@@ -74,8 +82,10 @@ def _pixels(data, coarse):
 def zeroed(data: bytes) -> int:
     """Return how many zero bytes stand in a row within the compressed picture, 0 where that may be meant.
 
-    Where the shortest code of a Huffman table is that of an even block, a run of zeros is an even area: not judged.
+    Where the shortest code of every Huffman table ends a block, a run of zeros is an even area: that is not judged.
     """
+    if bytes(ZEROS) not in data:  # asked first: to walk through a scan takes longer
+        return 0
     begin, end = scan(data)
     at = data.find(bytes(ZEROS), begin, end)
     if at < 0 or any(marker == SOF2 for marker, _, _ in segments(data)) or _zeros_mean_even(data):
@@ -85,11 +95,12 @@ def zeroed(data: bytes) -> int:
 
 
 def _zeros_mean_even(data: bytes) -> bool:
-    """Return whether a Huffman table for AC coefficients gives its first code, all zeros, to "end of block" (0)."""
+    """Return whether all Huffman tables for AC coefficients give their first code, zeros, to "end of block" (0)."""
+    first = []
     for marker, start, end in segments(data):
         at = start + 4
         while marker == DHT and at + 17 < end:
-            if data[at] & 0x10 and data[at + 17] == 0:
-                return True
+            if data[at] & 0x10:
+                first.append(data[at + 17])
             at += 17 + sum(data[at + 1 : at + 17])
-    return False
+    return not any(first)

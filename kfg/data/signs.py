@@ -48,9 +48,10 @@ def of(image, pixels: np.ndarray, data: bytes) -> Signs:
         data: the file.
     """
     flat = _one_colour(pixels)
-    filled, zeros = None, 0
+    filled, zeros, mended = None, 0, image.info["mended"]
     if image.format in ("JPEG", "MPO"):
         filled, zeros = _filled(image, data), jpeg.zeroed(data)
+        mended = mended or ("" if jpeg.has_end(data) else jpeg.NO_END)
     frames, larger = _frames(data, image.format) if image.format in FRAMED else (1, None)
     return Signs(
         blank=tuple(pixels[0, 0].tolist()) if flat else None,
@@ -61,7 +62,7 @@ def of(image, pixels: np.ndarray, data: bytes) -> Signs:
         larger=larger,
         depth=image.info["depth"],
         opaque=image.info["opaque"],
-        mended=image.info["mended"],
+        mended=mended,
     )
 
 

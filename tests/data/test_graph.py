@@ -42,8 +42,8 @@ def test_sixteen_bit_png_gives_the_same_pixels():
     np.testing.assert_array_equal(in_graph(data)[..., 0], levels >> 8)
 
 
-def png(bits, colour_type, *chunks, size=(16, 5)):
-    """Write a PNG of random levels byte by byte; Pillow writes no grey of 2 or 4 bits."""
+def png(bits, colour_type, *chunks, size=(16, 5), values=None):
+    """Write a PNG byte by byte, of random levels or 16-bit `values`; Pillow writes no grey of 2 or 4 bits."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -51,6 +51,8 @@ def png(bits, colour_type, *chunks, size=(16, 5)):
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
     row = size[0] * bits * channels // 8
     noise = np.random.default_rng(0).integers(0, 256, (size[1], row), dtype=np.uint8)
+    if values is not None:
+        size, noise = (values.shape[1], len(values)), values.astype(">u2").reshape(len(values), -1)
     head = struct.pack(">IIBBBBB", *size, bits, colour_type, 0, 0, 0)
     image = zlib.compress(b"".join(b"\0" + line.tobytes() for line in noise))
     written = [(b"IHDR", head), *chunks, (b"IDAT", image), (b"IEND", b"")]
@@ -139,6 +141,103 @@ def test_exif_rotation_is_applied(orientation, byte_order):
     assert (b"MM\0*" in data) == (byte_order == ">")
     np.testing.assert_array_equal(in_graph(data), decode(data))
     assert int(graph_exif.jpeg_orientation(data)) == orientation
+
+
+def exif_block(kind, *, byte_order="<", value=6, count=1):
+    """An EXIF segment with one entry, the orientation, in a type of one's choice."""
+    mark = b"II*\0" if byte_order == "<" else b"MM\0*"
+    number = struct.pack(byte_order + ("H2x" if kind in (3, 8) else "I"), value)
+    return b"Exif\0\0" + mark + struct.pack(byte_order + "IHHHI", 8, 1, 0x0112, kind, count) + number + bytes(4)
+
+
+def segment(body, marker=0xE1):
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+@pytest.mark.parametrize("kind", [3, 4, 8, 9])
+def test_an_orientation_of_any_type_is_read_wherever_it_stands(kind, byte_order):
+    plain = encoded(picture(), "JPEG")
+    block = segment(exif_block(kind, byte_order=byte_order))
+    far = segment(b"X" * 65000, 0xE2) * 2
+    foreign = segment(b"II*\0" + exif_block(3, value=3), 0xFE)  # a comment with the same letters in it
+    for before in (b"", far, foreign, b"\xff"):
+        data = plain[:2] + before + block + plain[2:]
+        assert int(graph_exif.jpeg_orientation(data)) == 6
+        np.testing.assert_array_equal(in_graph(data), decode(data))
+        assert graph.known_difference(data) == "" and decode(data).shape == (36, 24, 3)
+
+
+@pytest.mark.filterwarnings("ignore:Metadata Warning")
+@pytest.mark.parametrize("count, shape", [(0, (24, 36, 3)), (2, (36, 24, 3)), (900, (24, 36, 3))])
+def test_an_entry_of_several_orientations_is_read_alike(count, shape):
+    data = encoded(picture(), "JPEG")
+    data = data[:2] + segment(exif_block(3, count=count)) + data[2:]
+    np.testing.assert_array_equal(in_graph(data), decode(data))
+    assert decode(data).shape == shape
+
+
+@pytest.mark.parametrize("largest", [255, 1023, 4095, 9000, 65535])
+@pytest.mark.parametrize("colour_type", [0, 2, 4, 6])
+@pytest.mark.parametrize("chunks", [(), ((b"sBIT", b"\x0c\x0c\x0c\x0c"),)])
+def test_sixteen_bits_of_which_few_are_used_give_the_same_pixels(largest, colour_type, chunks):
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour_type]
+    values = np.random.default_rng(0).integers(0, largest + 1, (5, 8, channels))
+    values[0, 0, 0] = largest
+    chunks = [(kind, data[:channels]) for kind, data in chunks]
+    data = png(16, colour_type, *chunks, values=values.astype(np.uint16))
+    np.testing.assert_array_equal(in_graph(data), decode(data))
+    assert decode(data).max() >= 15 and graph.known_difference(data) == ""
+
+
+def test_a_jpeg_of_too_many_pixels_comes_out_at_half_its_size_in_both():
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 110, 3), dtype=np.uint8))
+    data = encoded(noise.resize((11_001, 8_999)), "JPEG", quality=60)
+    ours = decode(data)
+    assert ours.shape == (4_500, 5_501, 3)
+    np.testing.assert_array_equal(in_graph(data), ours)
+    assert graph.known_difference(data) == ""
+
+
+def bmp32(alpha):
+    """A bitmap with a header of version 5, which says that there is alpha."""
+    rgb = np.asarray(picture())
+    rows = np.dstack([rgb[..., ::-1], np.full(rgb.shape[:2], alpha, np.uint8)])[::-1].tobytes()
+    head = struct.pack("<IiiHHIIiiII", 124, 36, 24, 1, 32, 3, len(rows), 0, 0, 0, 0)
+    head += struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    return b"BM" + struct.pack("<IHHI", 138 + len(rows), 0, 0, 138) + head.ljust(124, b"\0") + rows
+
+
+def small_first_frame():
+    data = bytearray(encoded(picture("P"), "GIF"))
+    data[6:10] = struct.pack("<HH", 50, 40)
+    return bytes(data)
+
+
+def test_kinds_of_gif_bmp_and_jpeg_that_come_out_otherwise_are_named():
+    clear = picture("RGB").quantize(16)
+    otherwise = {
+        "transparent GIF": encoded(clear, "GIF", transparency=clear.getpixel((3, 3))),
+        "GIF with a small first frame": small_first_frame(),
+        "BMP with transparent pixels": bmp32(100),
+        "BMP in an unusual form": encoded(picture("1"), "BMP"),
+        "JPEG without its end mark": encoded(picture(), "JPEG")[:-2],
+    }
+    for reason, data in otherwise.items():
+        assert graph.known_difference(data) == reason
+        try:
+            same = np.array_equal(in_graph(data), decode(data))
+        except tf.errors.OpError:
+            same = False
+        assert not same, reason
+    for data in (bmp32(0), bmp32(255), encoded(clear, "GIF"), encoded(picture("L"), "BMP")):
+        assert graph.known_difference(data) == ""
+        np.testing.assert_array_equal(in_graph(data), decode(data))
+
+
+@pytest.mark.parametrize("format", ["PPM", "TGA", "JPEG2000", "ICO", "PCX", "TIFF", "WEBP"])
+def test_formats_that_tensorflow_lacks_are_named(format):
+    assert graph.known_difference(encoded(picture(), format)) == format
 
 
 def test_no_damaged_or_foreign_exif_turns_an_image():
