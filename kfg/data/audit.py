@@ -58,29 +58,18 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     """
     root = checked_root(root)
     listing = list_folder(root)
-    official, findings = _official(root)
-    listed, below, digests = official or (listing.images, "", {})
-    # Where the layout cannot be told, the files are looked at, and nothing is said of classes and parts.
+    listed, below, digests, folders, findings = _meant(root, listing)
     understood = not findings
-    if official is None and understood:
-        findings += [Finding("misnamed-parts", ".", message) for message in listing.misnamed]
-        findings += [Finding("layout", ".", message) for message in listing.unclear]
-        understood = not findings
-    if not understood:
-        listed = [(path, "", "") for path, _, _ in listed]
     prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
-    if official:
-        prints = [
-            dataclasses.replace(one, reason=one.reason + splitcsv.nearly(root / one.path))
-            if one.problem == "missing" else one for one in prints
-        ]  # fmt: skip
+    prints = [_with_hint(root, one) if digests is not None and one.problem == "missing" else one for one in prints]
+    digests = digests or {}
     findings += [
         Finding("changed", one.path, _changed(digests[one.path]))
         for one in prints
         if not one.problem and digests.get(one.path, one.sha256) != one.sha256
     ]
     entries = [Entry(*image, one) for image, one in zip(listed, prints, strict=True)]
-    classes = dict.fromkeys(listing.folders if official is None and understood else (), 0)
+    classes = dict.fromkeys(folders, 0)
     classes.update(collections.Counter(entry.name for entry in entries if understood))
     for error in listing.refused:
         findings.append(Finding("unreadable", _relative(root, error.filename), error.strerror))
@@ -94,6 +83,31 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
     return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints)
+
+
+def _meant(root, listing):
+    """Return what a data folder is taken to mean, and what is wrong with that.
+
+    Where it cannot be told, the files are looked at, and nothing is said of classes and parts.
+
+    Returns:
+        (path, class, part) of the images; the folder that they all lie in, "" for any; path -> digest where a list
+        says which images there are, else None; class folders, empty ones included; findings.
+    """
+    official, findings = _official(root)
+    if official is not None:
+        return *official, [], findings
+    if not findings:
+        findings = [Finding("misnamed-parts", ".", message) for message in listing.misnamed]
+        findings += [Finding("layout", ".", message) for message in listing.unclear]
+    if findings:
+        return [(path, "", "") for path, _, _ in listing.images], "", None, [], findings
+    return listing.images, "", None, listing.folders, findings
+
+
+def _with_hint(root, missing: Fingerprint) -> Fingerprint:
+    """Say of a listed image that is not there what there is of nearly its name."""
+    return dataclasses.replace(missing, reason=missing.reason + splitcsv.nearly(root / missing.path))
 
 
 def _names(root, entries, classes):
@@ -137,7 +151,7 @@ def _official(root):
             digests = {row["path"]: row["sha256"] for row in rows if row.get("sha256")}
             return ([(row["path"], row["class"], row["part"]) for row in rows], "", digests), []
         layout = layouts.find(root)
-        return (layout and (layout.images, layout.folder, {})), []
+        return ((layout.images, layout.folder, {}) if layout else None), []
     except InputError as error:
         return None, [Finding("bad-split", SPLIT_FILE if csv.is_file() else ".", str(error))]
 
