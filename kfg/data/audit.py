@@ -61,7 +61,10 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     listed, below, digests, folders, findings = _meant(root, listing)
     understood = not findings
     prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
-    prints = [_with_hint(root, one) if digests is not None and one.problem == "missing" else one for one in prints]
+    skipped = listing.passed_over((path for path, _, _ in listed), below=below)
+    if digests is not None:  # a list says what there is: a folder that is gone is no class that is missing
+        prints = [_with_hint(root, one) if one.problem == "missing" else one for one in prints]
+        skipped = [(path, "dead-link" if why == "dead-class" else why) for path, why in skipped]
     digests = digests or {}
     findings += [
         Finding("changed", one.path, _changed(digests[one.path]))
@@ -73,7 +76,7 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     classes.update(collections.Counter(entry.name for entry in entries if understood))
     for error in listing.refused:
         findings.append(Finding("unreadable", _relative(root, error.filename), error.strerror))
-    findings.extend(checks.passed_over(listing.passed_over((path for path, _, _ in listed), below=below)))
+    findings.extend(checks.passed_over(skipped))
     findings.extend(_names(root, entries, classes))
     pairs = fingerprints.near_pairs(prints)
     findings.extend(checks.all_checks(entries, classes, pairs, expect_size=expect_size, counted=understood))

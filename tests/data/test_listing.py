@@ -92,6 +92,9 @@ def test_links_that_lead_nowhere_are_named(tmp_path):
     assert "2 among the class folders as links that lead nowhere (St. Bernard)" in said and "(cat/more)" in said
     found = {(one.kind, one.severity, one.path) for one in audit.audit(tmp_path).findings}
     assert {("dead-link", "error", "horse"), ("dead-link", "warning", "cat/more")} <= found
+    (tmp_path / "split.csv").write_text("path,class,part\ncat/1.jpg,cat,train\ndog/1.jpg,dog,train\n")
+    found = {(one.kind, one.severity, one.path) for one in audit.audit(tmp_path).findings}
+    assert ("dead-link", "warning", "horse") in found  # the list says what there is
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
