@@ -80,6 +80,12 @@ def plan(root, names) -> Plan:
         return Plan(parts={part: _homes(tree, part) for part in PARTS if part in names})
     filled = [name for name in names if tree.filled(name)]
     said = {name: part_of(name) for name in filled}
+    if not filled:
+        empty = [name for name in names if part_of(name) in ((part, "") for part in PARTS) and tree.folders(name)]
+        text = (
+            f"{printable(str(root / empty[0]))}: looks like a part, not a class, but holds no images" if empty else ""
+        )
+        return Plan(problem=text)
     named = _named(filled, said)
     if any(tree.nested(name) for name in named):
         return _named_parts(root, tree, filled, said, named)

@@ -50,6 +50,10 @@ class Tree:
             return []
         return [(name, folder) for name, folder in found if not hidden(name, folder=folder)]
 
+    def folders(self, path: str) -> list[str]:
+        """Return the folders in `path`, with images or without."""
+        return [name for name, folder in self._entries(path) if folder]
+
     def nested(self, path: str) -> bool:
         """Return whether all images of `path` lie in folders of it."""
         return not self.direct(path) and bool(self.inner(path))
