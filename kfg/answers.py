@@ -7,6 +7,7 @@ An image that cannot be read has no answer: a guess would pass for the model's. 
 A contest that scores its own list counts it as wrong; where one wants every name, the image has to be mended first.
 """
 
+import collections
 import csv
 import dataclasses
 import os
@@ -14,11 +15,14 @@ import pathlib
 from collections.abc import Iterable, Sequence
 
 from kfg import overwrite
-from kfg.data import contest
-from kfg.data.listing import images_below, printable
+from kfg.data import contest, listing
+from kfg.data.listing import images_below
+from kfg.data.remarks import remark
 from kfg.errors import InputError
 from kfg.files import listed, whole, write_json
+from kfg.names import is_utf8, printable
 
+MISSED = ("unsupported", "linked", "dead-link")  # may be images that a contest asks for: named, never just left out
 COLUMNS = ("file", "id", "probability")  # of the table
 KEYS = ("images", "groupname")  # of the answer file
 
@@ -48,18 +52,52 @@ def images(paths: Iterable) -> list[pathlib.Path]:
     """
     found = []
     for path in listed(paths):
-        if (path / "train").is_dir() and (path / "test").is_dir():
+        if _is_whole(path):
             found += contest.images_to_answer(path)
         else:
-            found += images_below(path, also=("unsupported", "linked")) if path.is_dir() else [path]
+            found += images_below(path, also=MISSED) if path.is_dir() else [path]
     owners = {}
     for path in found:
-        if printable(path.name) != path.name:
+        if not is_utf8(path.name):
             raise InputError(f"{printable(str(path))}: this name is not UTF-8; rename it")
         same = owners.setdefault(path.name, path)
         if same.resolve() != path.resolve():
             raise InputError(f"{path}: has the name of {same}, and answers go by name; answer one folder at a time")
     return list(owners.values())
+
+
+def remarks(paths: Iterable) -> list[str]:
+    """Return a line about each folder in which something else than what `images` gives is passed over."""
+    lines = []
+    for path in filter(pathlib.Path.is_dir, map(pathlib.Path, paths)):
+        path = path / "test" if _is_whole(path) else path
+        skipped = [(name, why) for name, why in listing.list_images(path).skipped if why not in MISSED]
+        if said := remark(skipped):
+            lines.append(f"{printable(str(path))}: {said}")
+    return lines
+
+
+def same_ids(files: Iterable) -> list[str]:
+    """Return a line on image files whose names differ in their suffix only; none where there are none.
+
+    Each is answered under its whole name. A contest whose ids are names without suffixes takes them for one image.
+
+    Example:
+        >>> same_ids(["test/0001.jpg", "test/0002.jpg", "test/0001.png"])
+        ['2 files differ from another in the suffix only (0001.jpg, 0001.png): each is answered under its whole name']
+    """
+    by_stem = collections.defaultdict(list)
+    for path in map(pathlib.Path, files):
+        by_stem[path.stem].append(path.name)
+    alike = [sorted(names) for names in by_stem.values() if len(names) > 1]
+    if not alike:
+        return []
+    count, first = sum(map(len, alike)), printable(", ".join(alike[0]))
+    return [f"{count:,} files differ from another in the suffix only ({first}): each is answered under its whole name"]
+
+
+def _is_whole(path) -> bool:
+    return (path / "train").is_dir() and (path / "test").is_dir()
 
 
 def answer(classifier, paths: Sequence) -> Answers:
@@ -104,7 +142,7 @@ def check_targets(out, table=None, *, group: str = "") -> None:
             raise InputError(f"{path.parent}: this folder cannot be written")
     if len({path.resolve() for path in targets}) < len(targets):
         raise InputError(f"--csv {table}: is the file of --out too")
-    if printable(group) != group:
+    if not is_utf8(group):
         raise InputError(f"--group: not UTF-8, got {printable(group)!r}")
 
 

@@ -10,6 +10,7 @@ import sys
 
 from kfg import program, quiet
 from kfg.errors import InputError
+from kfg.names import printable
 
 RUNS = pathlib.Path("runs")  # where runs go unless another folder is given
 EVALUATED = pathlib.Path("evaluated")
@@ -45,16 +46,36 @@ def split(args) -> int:
     overwrite.check_file(args.out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
     index = folder.scan(args.folder)
+    if parts := folder.parts_read(index):
+        print(f"{printable(str(args.folder))}: {parts}")
     _say_decided(index, chosen)
     index = auditing.duplicate_groups(index)
     if remark := listing.remark(folder.passed_over(index)):
-        print(f"{args.folder}: {remark}")
+        print(f"{printable(str(args.folder))}: {remark}")
+    if alike := folder.look_alikes(index.classes):
+        print(f"{printable(str(args.folder))}: {alike}")
     index = splits.split(index, **chosen)
     splits.check(index)
+    _check_filled(index, chosen)
     splits.write_csv(index, args.out)
     counts = ", ".join(f"{part} {len(index.where(part))}" for part in folder.PARTS)
-    print(f"{args.out}: {counts}; {len(set(index.groups.tolist()))} groups")
+    print(f"{printable(str(args.out))}: {counts}; {len(set(index.groups.tolist()))} groups")
     return 0
+
+
+def _check_filled(index, chosen):
+    """Refuse a split that leaves a part empty which was asked for; say which classes a part lacks."""
+    from kfg.data import folder, splits
+    from kfg.names import shortened
+
+    for part in folder.PARTS:
+        counts = index.take(index.where(part)).counts()
+        if not counts.any() and chosen.get(part, 1):
+            leave = "" if part == "train" else f"; or leave it empty with --{part} 0"
+            raise InputError(f"{index.root}: no image is left for {part}: {splits.WANTED}{leave}")
+        lacking = [printable(name) for name, count in zip(index.classes, counts, strict=True) if not count]
+        if counts.any() and lacking:
+            print(f"no image in {part} of {len(lacking)} of {len(index.classes)} classes: {shortened(lacking)}")
 
 
 def _say_decided(index, chosen):
@@ -124,7 +145,7 @@ def predict(args) -> int:
         raise InputError(f"--top: at least 1, got {args.top}")
     with quiet.tensorflow_notes():
         from kfg import export, images
-        from kfg.data.listing import printable
+        from kfg.names import utf8
 
     classifier = export.load(args.model)
     files = images.files(args.images, classes=classifier.classes)
@@ -137,10 +158,10 @@ def predict(args) -> int:
             failed += 1
             continue
         best = answer.top(args.top)
-        path = printable(answer.path)
-        rows.append({"path": path, "top": [{"class": name, "probability": round(p, 6)} for name, p in best]})
+        top = [{"class": name, "probability": round(p, 6)} for name, p in best]
+        rows.append({"path": utf8(answer.path), "top": top})
         if not args.json:
-            print(path, *(f"{name}\t{p:.4f}" for name, p in best), sep="\t")
+            print(printable(answer.path), *(f"{printable(name)}\t{p:.4f}" for name, p in best), sep="\t")
     if args.json:
         print(json.dumps(rows, indent=1))
     return 1 if failed else 0
@@ -152,12 +173,13 @@ def answer(args) -> int:
         from kfg import answers, export
 
     files = answers.images(args.images)
+    _say(answers.remarks(args.images) + answers.same_ids(files))
     answers.check_targets(args.out, args.csv, group=args.group)
     given = answers.answer(export.load(args.model), files)
     answers.write(given, args.out, group=args.group, table=args.csv)
     for line in given.unread:
         program.say(f"error: {line}")
-    print(f"{args.out}: {len(given.images):,} of {len(files):,} images answered")
+    print(f"{printable(str(args.out))}: {len(given.images):,} of {len(files):,} images answered")
     return 1 if given.unread else 0
 
 

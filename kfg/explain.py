@@ -6,16 +6,18 @@ import sys
 
 import numpy as np
 
+from kfg import names
 from kfg.data import pipeline
 from kfg.data.decode import decode
-from kfg.data.listing import printable, shortened
 from kfg.errors import InputError
 from kfg.evaluation import attention_figure, figures, gradcam
 from kfg.evaluation.panels import Panel, grid
 from kfg.layers.object_boxes import ObjectBoxes
 from kfg.layers.strip_attention import StripAttention
 from kfg.models import fbsd, mmal
+from kfg.names import printable, shortened
 
+NAME_BYTES = 200  # of an image's name in that of its PNG: disks allow 255, and a file being written has a longer one
 SHOWN = 4  # test images named right in a report, and as many named wrong
 BOXES, STRIPS = "boxes", "strips"
 TITLE = "What the model looks at"
@@ -98,7 +100,7 @@ def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
         try:
             image = pipeline.resize(decode(path), model.input_shape[1:3]).numpy()[None]
         except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(str(error))}", file=sys.stderr)
             failed = 1
             continue
         probabilities = np.asarray(model(image, training=False))[0]
@@ -107,12 +109,13 @@ def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
         titles = [_share(classes, probabilities, label) for label in wanted]
         heats = explainer.cams(np.repeat(image, len(wanted), axis=0), wanted, titles)
         figures.save(grid([[Panel(image[0]), *heats, *explainer.attention(image)[0]]]), target)
-        print(printable(str(path)), classes[said], f"{probabilities[said]:.4f}", printable(str(target)), sep="\t")
+        share = f"{probabilities[said]:.4f}"
+        print(printable(str(path)), printable(classes[said]), share, printable(str(target)), sep="\t")
     return failed
 
 
 def targets(files, out) -> list[pathlib.Path]:
-    """Return a PNG's path for each image file, no two alike.
+    """Return a PNG's path for each image file, no two alike, none with a name too long for a disk.
 
     Example:
         >>> [path.name for path in targets(["a/1.jpg", "b/1.jpg", "a/2.png"], "out")]
@@ -120,7 +123,7 @@ def targets(files, out) -> list[pathlib.Path]:
     """
     count = collections.Counter()
     paths = []
-    for name in (pathlib.Path(path).name for path in files):
+    for name in (names.cut(pathlib.Path(path).name, NAME_BYTES) for path in files):
         count[name] += 1
         paths.append(pathlib.Path(out) / f"{name}.explained{f'-{count[name]}' if count[name] > 1 else ''}.png")
     return paths
@@ -130,7 +133,7 @@ def class_id(classes, name: str) -> int:
     """Return a class's place; InputError where there is none of the name, naming some there are."""
     if name in classes:
         return list(classes).index(name)
-    raise InputError(f"--classname: {name!r} is none of {shortened(classes)}")
+    raise InputError(f"--classname: {name!r} is none of {printable(shortened(classes))}")
 
 
 def _share(classes, probabilities, label) -> str:

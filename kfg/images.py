@@ -3,9 +3,11 @@
 import pathlib
 from collections.abc import Iterable, Sequence
 
-from kfg.data.listing import images_below, list_images, printable, remark, shortened
+from kfg.data.listing import images_below, list_images
+from kfg.data.remarks import remark
 from kfg.errors import InputError
 from kfg.files import listed
+from kfg.names import printable, shortened
 
 
 def files(paths: Iterable, *, classes: Sequence[str] | None = None) -> list[pathlib.Path]:

@@ -8,6 +8,7 @@ import sys
 from kfg import quiet
 from kfg.errors import InputError
 from kfg.files import ADDRESS, local
+from kfg.names import printable
 
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # in the order of their file descriptors 0, 1, 2
 
@@ -138,7 +139,7 @@ def stdout_failed() -> bool:
 def say(line: str) -> None:
     """Print a line on standard error; where that is full or closed, the exit code has to do."""
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def open_missing_streams() -> None:

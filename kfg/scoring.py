@@ -11,10 +11,11 @@ import numpy as np
 from kfg import export, report
 from kfg.data import decode, folder, splits
 from kfg.data.folder import Index
-from kfg.data.listing import SPLIT_FILE, printable, remark
+from kfg.data.listing import SPLIT_FILE, remark
 from kfg.errors import InputError
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json
+from kfg.names import is_utf8, printable
 from kfg.progress import Progress
 
 CONFIG_FILE = "config.json"
@@ -61,7 +62,7 @@ def score(model, root, *, out) -> int:
 
 
 def _check_out(out, root):
-    if printable(str(out)) != str(out):
+    if not is_utf8(str(out)):
         raise InputError(f"--out {printable(str(out))}: this name is not UTF-8; give another")
     if root.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"--out {out}: lies inside the folder of photographs, its pictures would be taken for some")
@@ -133,7 +134,7 @@ def _classified(classifier, index: Index) -> tuple[Index, Predictions]:
     read, rows = [], []
     for number, answer in enumerate(classifier.predict(index.full_paths())):
         if answer.error:
-            print(f"error: {answer.error}", file=sys.stderr)
+            print(f"error: {printable(answer.error)}", file=sys.stderr)
         else:
             read.append(number)
             rows.append(answer.probabilities)

@@ -85,7 +85,8 @@ def test_what_cannot_be_read_is_named_and_missing_and_the_rest_answered(run, con
     assert set(json.loads(out.read_text(encoding="utf-8"))["images"]) == set(COLOURS)
     printed = capsys.readouterr()
     lines = printed.err.splitlines()
-    assert len(lines) == 2 and f"error: {test}/broken.jpg" in lines[0] and f"error: {test}/phone.heic" in lines[1]
+    assert lines[0] == f"{test}: passed over: 1 .txt file, which kfg does not read (notes.txt)"
+    assert len(lines) == 3 and f"error: {test}/broken.jpg" in lines[1] and f"error: {test}/phone.heic" in lines[2]
     assert printed.out == f"{out}: 3 of 5 images answered\n"
 
 
@@ -104,6 +105,13 @@ def test_no_answer_at_all_is_no_file():
     assert answers.answer(Fixed(), ["a", "bad"]) == answers.Answers({"a": ("12", 0.75)}, ("bad: cannot be decoded",))
     with pytest.raises(InputError, match="none of 2 images can be read; the first: bad1: cannot be decoded"):
         answers.answer(Fixed(), ["bad1", "bad2"])
+
+
+def test_two_files_of_one_id_are_told_and_answered_both(run, contest_root, tmp_path, capsys):
+    Image.new("RGB", (8, 8), (200, 0, 0)).save(contest_root / "test" / "r.jpg")
+    assert main(["answer", str(run), str(contest_root), "--out", str(tmp_path / "answer.json")]) == 0
+    assert "2 files differ from another in the suffix only (r.jpg, r.png)" in capsys.readouterr().err
+    assert {"r.jpg", "r.png"} <= set(json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))["images"])
 
 
 def test_one_name_is_one_image(tmp_path, monkeypatch):
@@ -175,3 +183,22 @@ def test_only_a_file_of_the_same_kind_is_replaced(option, own, tmp_path, monkeyp
         target.write_text(text)
         assert main(["answer", "no-model", "1.jpg", option, "mine.json"]) == 2
         assert capsys.readouterr().err.startswith(f"error: {said}") and target.read_text() == text
+
+
+@pytest.mark.parametrize("name", ["0011.ppm", "0011.svg", "0011.npy", "0011.dcm", "0011.psd"])
+def test_a_picture_of_a_rare_format_is_answered_or_named_never_forgotten(run, contest_root, tmp_path, capsys, name):
+    path = contest_root / "test" / name
+    if name.endswith(".ppm"):
+        Image.new("RGB", (8, 8), (0, 200, 0)).save(path)
+    else:
+        path.write_bytes(b"what a picture of this format begins with")
+    out = tmp_path / "answer.json"
+    code = main(["answer", str(run), str(contest_root), "--out", str(out)])
+    printed = capsys.readouterr()
+    answered = set(json.loads(out.read_text(encoding="utf-8"))["images"])
+    assert answered - {name} == set(COLOURS)
+    if name in answered:
+        assert code == 0
+    else:
+        assert code == 1 and f"error: {path}" in printed.err
+    assert printed.out.endswith(f"of {len(COLOURS) + 1} images answered\n")

@@ -141,3 +141,19 @@ def test_what_cannot_be_explained_is_one_line(run, monkeypatch, capsys, words, n
     assert main(["explain", *words]) == (1 if "nowhere.png" in words else 2)
     error = capsys.readouterr().err
     assert named in error and error.count("\n") == 1
+
+
+def test_names_of_255_bytes_and_control_characters_are_drawn_and_told_in_one_line(tmp_path, capsys, attentive_net):
+    attentive_net("plain").save(tmp_path / "model.keras")
+    (tmp_path / "classes.json").write_text(json.dumps(["a\tb", "c\nd", "e\x1b[31mf"]))
+    names = ["x" * 251 + ".png", "é" * 125 + ".png", "x" * 250 + "y.png", "a\nb.png", "tab\tx.png", "esc\x1b[31m.png"]
+    root = tmp_path / "photos"
+    root.mkdir()
+    for name in names:
+        Image.new("RGB", (8, 8), "red").save(root / name)
+    assert main(["explain", str(tmp_path), str(root), "--out", str(tmp_path / "out")]) == 0
+    drawn = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len(drawn) == len(names) and all(len(name.encode()) <= 255 for name in drawn)
+    assert "a\nb.png.explained.png" in drawn
+    lines = capsys.readouterr().out.split("\n")[:-1]
+    assert len(lines) == len(names) and all(line.count("\t") == 3 and "\x1b" not in line for line in lines)

@@ -52,11 +52,14 @@ def test_photographs_that_cannot_be_read_are_errors_and_what_else_is_passed_over
     (root / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
     (root / "notes.txt").write_text("no image, and none that is meant")
     (root / "more").symlink_to(photos(tmp_path / "elsewhere", "3.png"), target_is_directory=True)
-    heic, linked = f"error: {root}/phone.HEIC: in a format kfg does not read", "passed over: 1 as linked folders (more)"
+    linked = "1 as linked folders (more)"
     assert main(["predict", str(run), str(root), "--json"]) == 1
     printed = capsys.readouterr()
     assert [row["path"] for row in json.loads(printed.out)] == [f"{root}/1.png", f"{root}/deeper/2.png"]
-    assert printed.err.splitlines() == [f"{root}: {linked}", heic]
+    text = "1 .txt file, which kfg does not read (notes.txt)"
+    passed, heic = printed.err.splitlines()
+    assert passed == f"{root}: passed over: {text}, {linked}"
+    assert heic.startswith(f"error: {root}/phone.HEIC: ") and "kfg does not read" in heic
     assert images.files(str(root / "phone.HEIC")) == images.files([root / "phone.HEIC"])
     assert images.files([root / "phone.HEIC"]) == [root / "phone.HEIC"] and images.remarks([root / "1.png"]) == []
 
@@ -65,11 +68,13 @@ def test_explain_says_it_too(tmp_path, capsys, attentive_net):
     attentive_net("plain").save(tmp_path / "model.keras")
     (tmp_path / "classes.json").write_text('["red", "green", "blue"]')
     root = photos(tmp_path / "photos", "1.png")
-    (root / "phone.avif").write_bytes(b"\0\0\0\x18ftypavif")
+    (root / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     (root / "more").symlink_to(tmp_path, target_is_directory=True)
     assert main(["explain", str(tmp_path), str(root), "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
-    assert "phone.avif: in a format kfg does not read" in said and "1 as linked folders (more)" in said
+    assert (
+        f"error: {root}/phone.heic: " in said and "kfg does not read" in said and "1 as linked folders (more)" in said
+    )
 
 
 def test_class_folders_that_are_not_the_models_are_refused(run, tmp_path, capsys):
@@ -85,3 +90,25 @@ def test_class_folders_that_are_not_the_models_are_refused(run, tmp_path, capsys
     other = photos(tmp_path / "other", "monday/1.png", "tuesday/2.png")
     for given in ([mixed / "red", mixed / "pink"], [same], [other]):
         assert main(["predict", str(run), *map(str, given)]) == 0
+
+
+def test_a_table_has_one_line_an_image_whatever_the_names(run, tmp_path, capsys):
+    (run / "classes.json").write_text(json.dumps(["tab\tname", "new\nline", "esc\x1b[31m"]))
+    root = photos(tmp_path / "photos", "a\nb.png", "tab\tx.png", "plain.png")
+    (root / "bad\x1b[31m.png").write_bytes(b"no image")
+    (root / "v.svg").write_text("<svg/>")
+    (root / "scan.npy").write_bytes(b"x")
+    (root / "clip.mp4").write_bytes(b"x")
+    assert main(["predict", str(run), str(root)]) == 1
+    printed = capsys.readouterr()
+    lines = printed.out.split("\n")[:-1]
+    assert [line.split("\t")[:2] for line in lines] == [
+        [f"{root}/a\\nb.png", "tab\\tname"], [f"{root}/plain.png", "tab\\tname"], [f"{root}/tab\\tx.png", "tab\\tname"],
+    ]  # fmt: skip
+    assert "\x1b" not in printed.err and "bad\\x1b[31m.png" in printed.err
+    assert "1 .mp4 file, which kfg does not read (clip.mp4)" in printed.err
+    assert all(f"error: {root}/{name}" in printed.err for name in ("v.svg", "scan.npy"))
+    assert main(["predict", str(run), str(root), "--json"]) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["path"] for row in rows] == [f"{root}/a\nb.png", f"{root}/plain.png", f"{root}/tab\tx.png"]
+    assert rows[0]["top"][0]["class"] == "tab\tname"

@@ -16,7 +16,7 @@ RANKS = {
     "training": 3, "evaluation": 3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "overwrite": 2, "quiet": 2, "program": 3,
-    "files": 1, "locks": 1, "pixels": 1, "progress": 1, "keras_settings": 1,
+    "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "keras_settings": 1,
     "errors": 0,
 }  # fmt: skip
 # ledger reads a recipe's rows by name; it is called by the command line only

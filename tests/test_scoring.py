@@ -81,7 +81,7 @@ def test_the_runs_own_images_are_left_out_and_the_rest_is_reported(run, photogra
     (photographs / "red" / "raw.heic").write_bytes(b"\0\0\0\x18ftypheic")
     assert evaluate(run, photographs, out) == 0
     said = capsys.readouterr().out
-    assert "passed over: 1 in a format kfg does not read (red/raw.heic)" in said
+    assert "passed over: 1 .heic file, which kfg does not read (red/raw.heic)" in said
     assert "2 copies of other images here, left out" in said and "21 images are the run's own" in said
     assert f"{out}: 9 test images of 3 classes" in said and f"report: {out / 'report.html'}" in said
     found = json.loads((out / "report.json").read_text())

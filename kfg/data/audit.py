@@ -8,14 +8,16 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from kfg.data import checks, fingerprints, layouts, picture_checks
+from kfg.data import checks, contest, fingerprints, layouts, picture_checks, splitcsv, splits
 from kfg.data.checks import SEVERITY, Entry, Finding
 from kfg.data.contest import list_folder
 from kfg.data.decode import BadImage
 from kfg.data.fingerprints import Fingerprint
-from kfg.data.folder import Index, split_rows
-from kfg.data.listing import SPLIT_FILE, checked_root, printable
+from kfg.data.folder import BOTH_PARTS, Index, make_index, not_utf8
+from kfg.data.listing import checked_root
+from kfg.data.parts import SPLIT_FILE
 from kfg.errors import InputError
+from kfg.names import is_utf8, printable, utf8
 
 LEVELS = ("error", "warning", "note")
 EXAMPLES = 3  # findings of a kind shown in the table; the JSON has all
@@ -56,29 +58,88 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     """
     root = checked_root(root)
     listing = list_folder(root)
-    official, findings = _official(root)
-    if official is None:
-        listed, classes, below, digests = listing.images, dict.fromkeys(listing.folders, 0), "", {}
-        findings += [Finding("misnamed-parts", ".", message) for message in listing.misnamed]
-    else:
-        listed, below, digests = official
-        classes = dict.fromkeys((name for _, name, _ in listed), 0)
+    listed, below, digests, folders, findings = _meant(root, listing)
+    understood = not findings
     prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
+    skipped = listing.passed_over((path for path, _, _ in listed), below=below)
+    if digests is not None:  # a list says what there is: a folder that is gone is no class that is missing
+        prints = [_with_hint(root, one) if one.problem == "missing" else one for one in prints]
+        skipped = [(path, "dead-link" if why == "dead-class" else why) for path, why in skipped]
+    digests = digests or {}
     findings += [
         Finding("changed", one.path, _changed(digests[one.path]))
         for one in prints
         if not one.problem and digests.get(one.path, one.sha256) != one.sha256
     ]
     entries = [Entry(*image, one) for image, one in zip(listed, prints, strict=True)]
-    classes.update(collections.Counter(entry.name for entry in entries))
+    classes = dict.fromkeys(folders, 0)
+    classes.update(collections.Counter(entry.name for entry in entries if understood))
     for error in listing.refused:
         findings.append(Finding("unreadable", _relative(root, error.filename), error.strerror))
-    findings.extend(checks.passed_over(listing.passed_over((path for path, _, _ in listed), below=below)))
-    findings.extend(checks.all_checks(entries, classes, expect_size=expect_size))
+    findings.extend(checks.passed_over(skipped))
+    findings.extend(_names(root, entries, classes))
+    pairs = fingerprints.near_pairs(prints)
+    findings.extend(checks.all_checks(entries, classes, pairs, expect_size=expect_size, counted=understood))
     findings.extend(picture_checks.all_checks(entries))
+    if understood:
+        findings.extend(_unusable(root, entries, classes, pairs))
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
     return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints)
+
+
+def _meant(root, listing):
+    """Return what a data folder is taken to mean, and what is wrong with that.
+
+    Where it cannot be told, the files are looked at, and nothing is said of classes and parts.
+
+    Returns:
+        (path, class, part) of the images; the folder that they all lie in, "" for any; path -> digest where a list
+        says which images there are, else None; class folders, empty ones included; findings.
+    """
+    official, findings = _official(root)
+    if official is not None:
+        return *official, [], findings
+    if not findings:
+        findings = [Finding("misnamed-parts", ".", message) for message in listing.misnamed]
+        findings += [Finding("layout", ".", message) for message in listing.unclear]
+    if findings:
+        return [(path, "", "") for path, _, _ in listing.images], "", None, [], findings
+    return listing.images, "", None, listing.folders, findings
+
+
+def _with_hint(root, missing: Fingerprint) -> Fingerprint:
+    """Say of a listed image that is not there what there is of nearly its name."""
+    return dataclasses.replace(missing, reason=missing.reason + splitcsv.nearly(root / missing.path))
+
+
+def _names(root, entries, classes):
+    """Find names that no report and no export could repeat."""
+    told = dict.fromkeys(name for name in classes if not is_utf8(name))
+    told.update(dict.fromkeys(entry.path for entry in entries if not is_utf8(entry.path) and entry.name not in told))
+    if not is_utf8(str(root.resolve())):
+        yield Finding("bad-name", ".", "the name of this folder, or of one above it, is not UTF-8; rename it")
+    for name in told:
+        yield Finding("bad-name", name, not_utf8(root))
+
+
+def _unusable(root, entries, classes, pairs):
+    """Find what would end a training on these images before its first step: ids that are alike, an empty part."""
+    try:
+        if contest.keeps_ids(root, classes):
+            contest.check(classes)
+    except InputError as error:
+        yield Finding("misnamed-parts", ".", str(error))
+    if len({entry.name for entry in entries}) < 2 or any(entry.print.problem for entry in entries):
+        return  # found already
+    prints, names = [entry.print for entry in entries], list(classes)
+    ids = {name: label for label, name in enumerate(names)}
+    index = make_index(
+        root, [entry.path for entry in entries], [ids[entry.name] for entry in entries], names,
+        parts=[entry.part for entry in entries], groups=fingerprints.group(prints, range(len(prints)), pairs=pairs),
+    )  # fmt: skip
+    for part in splits.empty_parts(index):
+        yield Finding("too-few-images", ".", f"no image would be left for {part}: {splits.WANTED}")
 
 
 def _official(root):
@@ -86,11 +147,14 @@ def _official(root):
     csv = root / SPLIT_FILE
     try:
         if csv.is_file():
-            rows, _ = split_rows(csv)
+            rows, _ = splitcsv.split_rows(csv, root)
+            rows = splitcsv.on_disk(rows, root)
+            if any(row["part"] == splitcsv.BOTH for row in rows):
+                raise InputError(f"{csv}: {BOTH_PARTS}")
             digests = {row["path"]: row["sha256"] for row in rows if row.get("sha256")}
             return ([(row["path"], row["class"], row["part"]) for row in rows], "", digests), []
         layout = layouts.find(root)
-        return (layout and (layout.images, layout.folder, {})), []
+        return ((layout.images, layout.folder, {}) if layout else None), []
     except InputError as error:
         return None, [Finding("bad-split", SPLIT_FILE if csv.is_file() else ".", str(error))]
 
@@ -112,10 +176,10 @@ def as_json(result: Audit) -> dict:
     """
     return {
         "images": result.images,
-        "classes": dict(result.classes),
+        "classes": {utf8(name): count for name, count in result.classes.items()},
         "imbalance_ratio": checks.imbalance(result.classes),
         "findings": [
-            {"kind": one.kind, "severity": one.severity, "path": printable(one.path), "detail": printable(one.detail)}
+            {"kind": one.kind, "severity": one.severity, "path": utf8(one.path), "detail": utf8(one.detail)}
             for one in result.findings
         ],
     }
@@ -123,31 +187,29 @@ def as_json(result: Audit) -> dict:
 
 def table(result: Audit) -> str:
     """Return the audit for the screen: classes, then each kind of finding with its count and examples."""
-    lines = [
-        f"{result.root}: {result.images:,} images in {len(result.classes)} classes",
-        "",
-        *_class_lines(result.classes),
-    ]
+    where = f"in {len(result.classes)} classes" if result.classes else "and no classes to be seen"
+    lines = [f"{printable(str(result.root))}: {result.images:,} images {where}", ""]
+    lines += _class_lines(result.classes) if result.classes else []
     by_kind = collections.defaultdict(list)
     for finding in result.findings:
         by_kind[finding.severity, finding.kind].append(finding)
     if by_kind:
         lines += ["", f"{'finding':<31}{'severity':<10}{'count':>6}  examples"]
     for (severity, kind), found in by_kind.items():
-        examples = [f"{one.path}: {one.detail}" for one in found[:EXAMPLES]]
+        examples = [printable(f"{one.path}: {one.detail}") for one in found[:EXAMPLES]]
         if len(found) > EXAMPLES:
             examples.append(f"and {len(found) - EXAMPLES:,} more")
         lines.append(f"{kind:<31}{severity:<10}{len(found):>6,}  {examples[0]}")
         lines += [f"{'':<49}{example}" for example in examples[1:]]
     totals = collections.Counter(finding.severity for finding in result.findings)
     lines += ["", ", ".join(f"{totals[level]:,} {level}{'' if totals[level] == 1 else 's'}" for level in LEVELS)]
-    return printable("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _class_lines(classes):
     ordered = sorted(classes.items(), key=lambda item: (-item[1], item[0]))
     half = CLASS_LINES // 2
-    rows = [(name, f"{count:,}") for name, count in ordered]
+    rows = [(printable(name), f"{count:,}") for name, count in ordered]
     if len(rows) > CLASS_LINES:
         rows = [*rows[:half], (f"... {len(rows) - 2 * half} classes between", ""), *rows[-half:]]
     width = max((len(name) for name, _ in rows), default=0)

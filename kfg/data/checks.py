@@ -3,25 +3,33 @@
 import collections
 import dataclasses
 import itertools
-import unicodedata
 from collections.abc import Iterator, Sequence
 
-from kfg.data.fingerprints import Fingerprint, near_pairs
+import numpy as np
+
+from kfg import names
+from kfg.data.fingerprints import Fingerprint
 from kfg.data.listing import untrained
+from kfg.names import composed, difference, printable
 
 SEVERITY = {  # error: training refuses, or its figures would be wrong; warning: look at it; note: good to know
+    "bad-split": "error",  # this and the next two first: what the folder means comes before what is in its files
+    "misnamed-parts": "error",
+    "layout": "error",  # no classes can be seen
     "undecodable": "error",
     "truncated": "error",
     "not-an-image": "error",  # a note where the file is not named like an image either: it is skipped
     "bomb": "error",
     "unreadable": "error",
     "missing": "error",
-    "bad-split": "error",
-    "misnamed-parts": "error",
+    "bad-name": "error",
+    "dead-link": "error",  # of a class folder; inside one: warning
     "changed": "error",
     "no-images": "error",
     "one-class": "error",
     "empty-class": "error",
+    "one-image-class": "error",  # it cannot be divided
+    "too-few-images": "error",  # a part would be empty
     "untrained-class": "error",  # its images all lie in val and test
     "duplicate-across-classes": "error",
     "duplicate-across-parts": "error",
@@ -33,7 +41,6 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "mixed-depths": "warning",
     "wrong-suffix": "warning",
     "odd-size": "warning",
-    "one-image-class": "warning",
     "duplicate": "warning",
     "near-duplicate": "warning",
     "near-duplicate-across-classes": "warning",
@@ -50,6 +57,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "exif-rotation": "note",
     "frames": "note",  # of pages: warning
     "hidden": "note",
+    "litter": "note",
     "outside": "note",
     "unlisted": "note",
     "to-answer": "note",
@@ -133,9 +141,14 @@ def duplicates(entries: Sequence[Entry]) -> Iterator[Finding]:
                     )
 
 
-def near_duplicates(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Almost the same picture: per image its nearest earlier one, and its nearest of another class or part."""
-    pairs = near_pairs([entry.print for entry in entries]).tolist()
+def near_duplicates(entries: Sequence[Entry], pairs: np.ndarray) -> Iterator[Finding]:
+    """Almost the same picture: per image its nearest earlier one, and its nearest of another class or part.
+
+    Args:
+        entries: the images.
+        pairs: `fingerprints.near_pairs` of them.
+    """
+    pairs = pairs.tolist()
     for kind, differs in (
         ("near-duplicate", lambda a, b: True),
         ("near-duplicate-across-classes", lambda a, b: a.name != b.name),
@@ -153,12 +166,17 @@ def counts(classes: dict[str, int]) -> Iterator[Finding]:
     if not any(classes.values()):
         yield Finding("no-images", ".", "no images found")
     elif sum(count > 0 for count in classes.values()) < 2:
-        yield Finding("one-class", ".", "images of one class only; a classifier needs at least two")
+        only = next(name for name, count in classes.items() if count)
+        text = f"one class only ({printable(only)!r}); a classifier needs at least two: give the folder that holds "
+        yield Finding("one-class", ".", f"{text}the class folders")
     for name, count in classes.items():
         if count == 0:
             yield Finding("empty-class", name, "no images")
         elif count == 1:
-            yield Finding("one-image-class", name, "one image: it cannot be both learnt and tested")
+            yield Finding(
+                "one-image-class", name,
+                "one photograph, which could be trained on or tested, not both; add some (three or more), or remove it",
+            )  # fmt: skip
     ratio = imbalance(classes)
     if ratio >= IMBALANCE:
         yield Finding("imbalance", ".", f"the largest class has {ratio:.1f} times the images of the smallest")
@@ -178,43 +196,58 @@ def imbalance(classes: dict[str, int]) -> float:
 
 def collisions(paths: Sequence[str], classes: Sequence[str]) -> Iterator[Finding]:
     """Names that differ in case or unicode form only: one file or class on some other system."""
-    for names, severity, word in ((classes, "error", "class"), (paths, "warning", "file")):
+    for group, severity, word in ((classes, "error", "class"), (paths, "warning", "file")):
         same = collections.defaultdict(list)
-        for name in names:
-            folder, _, last = name.rpartition("/")
-            same[folder, unicodedata.normalize("NFC", last).casefold()].append(name)
-        for first, *others in (sorted(group) for group in same.values()):
+        for name in group:
+            folder, _, last = name.rpartition("/") if word == "file" else ("", "", name)
+            same[folder, composed(last).casefold()].append(name)
+        for first, *others in (sorted(some) for some in same.values()):
             for other in others:
-                equal = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", other)
-                form = "unicode form" if equal else "case"
-                yield Finding("name-collision", other, f"differs from the {word} {first!a} in {form} only", severity)
+                said = difference(first.rpartition("/")[2], other.rpartition("/")[2])
+                yield Finding("name-collision", other, f"differs from the {word} {first!a} {said}", severity)
+
+
+def look_alikes(classes: Sequence[str]) -> Iterator[Finding]:
+    """Classes that a reader takes for one, though they differ in more than case and unicode form."""
+    for first, other in names.look_alikes(classes):
+        if composed(first).casefold() != composed(other).casefold():  # found by `collisions`
+            said = f"looks like the class {first!a}, and differs {difference(first, other)}"
+            yield Finding("name-collision", other, said, "warning")
 
 
 def passed_over(skipped: Sequence[tuple[str, str]]) -> Iterator[Finding]:
     """What the scan skips, and why."""
     texts = {
         "hidden": ("hidden", "hidden, skipped"),
+        "litter": ("litter", "a folder of a system or a storage device, skipped"),
+        "dead-class": ("dead-link", "a link among the class folders that leads nowhere; mend or remove it"),
+        "dead-link": ("dead-link", "a link that leads nowhere, skipped"),
         "outside": ("outside", "not in a class folder, skipped"),
         "stray": ("outside", "not in a class folder, skipped"),
         "unlisted": ("unlisted", "not in the lists of the split, not used"),
-        "unsupported": ("unsupported", "named like a photograph in a format kfg does not read, skipped"),
+        "unsupported": ("unsupported", "a picture in a format kfg does not read, skipped"),
         "linked": ("linked", "a linked folder, not followed"),
         "to-answer": ("to-answer", "an image of the contest's test, for kfg answer; not opened here"),
         "not-an-image": ("not-an-image", "neither named like an image nor one, skipped"),
     }
+    severities = {"not-an-image": "note", "dead-link": "warning"}
     for path, why in skipped:
         kind, detail = texts[why]
-        yield Finding(kind, path, detail, "note" if kind == "not-an-image" else "")
+        yield Finding(kind, path, detail, severities.get(why, ""))
 
 
-def all_checks(entries: Sequence[Entry], classes: dict[str, int], *, expect_size=None) -> Iterator[Finding]:
-    """Run every check that needs only the images."""
+def all_checks(
+    entries: Sequence[Entry], classes: dict[str, int], pairs: np.ndarray, *, expect_size=None, counted: bool = True
+) -> Iterator[Finding]:
+    """Run every check that needs only the images; of their classes and parts only if these are known (`counted`).
+
+    `pairs` are the near-duplicates among the entries, as `near_duplicates` takes them.
+    """
     return itertools.chain(
         broken(entries),
-        counts(classes),
-        untrained_classes(entries),
+        itertools.chain(counts(classes), untrained_classes(entries), look_alikes(list(classes))) if counted else (),
         collisions([entry.path for entry in entries], list(classes)),
         duplicates(entries),
-        near_duplicates(entries),
+        near_duplicates(entries, pairs),
         sizes(entries, expect_size),
     )

@@ -10,7 +10,7 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-from kfg.data import listing
+from kfg.data import listing, tree
 from kfg.data.listing import Listing
 from kfg.errors import InputError
 
@@ -119,7 +119,7 @@ def list_folder(root) -> Listing:
     test are in `misnamed`.
     """
     found = listing.list_folder(root)
-    if found.misnamed or not is_contest(root):
+    if found.misnamed or found.unclear or not is_contest(root):
         return found
     root = pathlib.Path(root)
     known = {
@@ -146,7 +146,7 @@ def images_to_answer(root) -> list[pathlib.Path]:
         InputError: no images, images in a folder of test, a folder that may not be read.
     """
     test = pathlib.Path(root) / "test"
-    files = listing.images_below(test, also=("unsupported", "linked"))
+    files = listing.images_below(test, also=("unsupported", "linked", "dead-link"))
     for file in files:
         if file.parent != test:
             raise InputError(_not_flat(file))
@@ -165,8 +165,7 @@ def _visible(folder) -> dict[str, bool] | None:
     """Return name -> whether it is a folder of what is not hidden in `folder`; None if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return {
-                one.name: one.is_dir() for one in entries if not one.name.startswith(".") and one.name != "__MACOSX"
-            }
+            found = {one.name: tree.is_folder(one) for one in entries}
+        return {name: is_folder for name, is_folder in found.items() if not tree.hidden(name, folder=is_folder)}
     except OSError:  # said by the listing, where it matters
         return None

@@ -169,7 +169,7 @@ def _standard(thumbs) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def group(prints: Sequence[Fingerprint], known: Iterable[int]) -> np.ndarray:
+def group(prints: Sequence[Fingerprint], known: Iterable[int], *, pairs: np.ndarray | None = None) -> np.ndarray:
     """Put files that must not be separated into groups.
 
     Files of one `known` group or of equal bytes are joined always; near-duplicates from the closest on, unless the
@@ -178,6 +178,7 @@ def group(prints: Sequence[Fingerprint], known: Iterable[int]) -> np.ndarray:
     Args:
         prints: N fingerprints, none with a problem.
         known: N group ids.
+        pairs: what `near_pairs` says of these fingerprints, where it has been asked before.
     Returns:
         int64 (N,), the position of the first member of each image's group.
     """
@@ -187,7 +188,7 @@ def group(prints: Sequence[Fingerprint], known: Iterable[int]) -> np.ndarray:
         for i, key in enumerate(keys):
             _join(sets, first.setdefault(key, i), i)
     hashes = hashes_of(prints)
-    for i, j, _ in near_pairs(prints).tolist():
+    for i, j, _ in (near_pairs(prints) if pairs is None else pairs).tolist():
         if sets[i] is sets[j]:  # asked first: the next line costs the product of the two sizes
             continue
         if np.bitwise_count(hashes[sets[i], None] ^ hashes[None, sets[j]]).max() <= GROUP_BITS:

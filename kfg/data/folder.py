@@ -1,6 +1,5 @@
 """Class folders on disk -> Index, the list of labelled images that everything else takes."""
 
-import csv
 import dataclasses
 import logging
 import pathlib
@@ -8,12 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kfg.data import layouts
+from kfg import names
+from kfg.data import layouts, splitcsv
 from kfg.data.contest import list_folder
-from kfg.data.listing import BOTH, PARTS, SPLIT_FILE, checked_root, printable, shortened
 from kfg.data.listing import SUFFIXES as SUFFIXES
+from kfg.data.listing import checked_root
+from kfg.data.parts import PARTS as PARTS
+from kfg.data.parts import SPLIT_FILE
+from kfg.data.splitcsv import BOTH
+from kfg.data.splitcsv import split_rows as split_rows
 from kfg.errors import InputError
+from kfg.names import is_utf8, printable, shortened
 
+BOTH_PARTS = f"part {BOTH!r} says what a run did; for a new one an image is in one part"
 logger = logging.getLogger(__name__)
 
 
@@ -90,10 +96,10 @@ def make_index(root, paths, labels, classes, *, parts=None, groups=None, sha256=
 def scan(root, classes: Sequence[str] | None = None) -> Index:
     """Read a data folder.
 
-    Understood, in this order: `root/split.csv` (columns path, class, and part or split; the official
-    split), a set as published (see `layouts`), `root/train/ID_name/...` beside a `root/test` without class folders
-    (see `contest`; no part is decided, test is left out), `root/{train,val,test}/<class>/...`, `root/<class>/...`.
-    Class folders may hold further folders.
+    Understood, in this order: `root/split.csv` (see `splitcsv`; the official split), a set as published (see
+    `layouts`), `root/train/ID_name/...` beside a `root/test` without class folders (see `contest`; no part is decided,
+    test is left out), `root/{train,val,test}/<class>/...` under these or other usual names (see `parts`),
+    `root/<class>/...`. Class folders may hold further folders.
     Hidden files and folders are skipped and logged; so are files that neither are named like an image nor
     start like one.
 
@@ -111,23 +117,21 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     if (root / SPLIT_FILE).is_file():
         index = read_split(root / SPLIT_FILE, root, classes=classes)
         if BOTH in index.parts:
-            raise InputError(
-                f"{root / SPLIT_FILE}: part {BOTH!r} says what a run did; for a new one an image is in one"
-            )
+            raise InputError(f"{root / SPLIT_FILE}: {BOTH_PARTS}")
         return index
     layout = layouts.find(root)
     if layout is not None:
         return from_layout(layout, root, classes=classes)
     listing = list_folder(root)
-    if listing.misnamed:
-        raise InputError(listing.misnamed[0])
     if listing.refused:
         error = listing.refused[0]
         raise InputError(f"{error.filename}: {error.strerror}") from error
+    if refusal := [*listing.misnamed, *listing.unclear]:
+        raise InputError(refusal[0])
     for path, why in listing.skipped:
         logger.info("skipped %s: %s", root / path, why)
     for name in sorted(set(listing.folders) - {name for _, name, _ in listing.images}):
-        logger.warning("%s: class folder without an image: %s", root, name)
+        logger.warning("%s: class folder without an image: %s", root, printable(name))
     if not listing.images:
         raise InputError(f"{root}: no images found (expected {root}/<class>/*.jpg)")
     return _build(root, listing.images, classes)
@@ -149,8 +153,27 @@ def from_layout(layout: layouts.Layout, root, *, classes: Sequence[str] | None =
 def check_names(index: Index) -> None:
     """Refuse names that reports, tables and exports, which are UTF-8, could not repeat."""
     for name in (str(index.root.resolve()), *index.classes, *index.paths):
-        if printable(name) != name:
-            raise InputError(f"{printable(str(index.root / name))}: this name is not UTF-8; rename it")
+        if not is_utf8(name):
+            raise InputError(f"{printable(str(index.root / name))}: {not_utf8(index.root)}")
+
+
+def look_alikes(classes: Sequence[str]) -> str:
+    """Say which class names a reader takes for one, and where they differ; "" for none.
+
+    Example:
+        >>> look_alikes(["cat", "cat ", "dog"])
+        "classes whose names look the same: 'cat' and 'cat ' differ only by U+0020 SPACE at the end"
+    """
+    pairs = names.look_alikes(classes)
+    said = [f"{one!a} and {other!a} differ {names.difference(one, other)}" for one, other in pairs]
+    return f"classes whose names look the same: {'; '.join(said)}" if said else ""
+
+
+def not_utf8(root) -> str:
+    """Return what to do about a class or file of a data folder whose name is not UTF-8."""
+    listed = pathlib.Path(root) / SPLIT_FILE
+    also = f" (if it stands like this in {SPLIT_FILE} only, save that table as UTF-8)" if listed.is_file() else ""
+    return f"this name is not UTF-8; rename it{also}"
 
 
 def decided_by(root) -> str:
@@ -160,6 +183,24 @@ def decided_by(root) -> str:
         return str(root / SPLIT_FILE)
     layout = layouts.find(root)
     return f"{layout.name}'s own lists" if layout else "the part folders"
+
+
+def parts_read(index: Index) -> str:
+    """Say which folders were read as parts, and how many images a split.csv leaves to kfg; "" for nothing to say.
+
+    Part folders that are simply named train, val and test are not worth a word.
+    """
+    root, left = index.root, index.parts.count("")
+    if (root / SPLIT_FILE).is_file():
+        return f"{left:,} images have no part in {SPLIT_FILE}, kfg chooses one for them" if left else ""
+    if left == len(index) or layouts.find(root):
+        return ""
+    top = {part: path.partition("/")[0] for path, part in zip(index.paths, index.parts, strict=True) if part}
+    if any(name in index.classes for name in top.values()):
+        return "the parts are folders inside the class folders"
+    if all(part == name for part, name in top.items()):
+        return ""
+    return "read as parts: " + ", ".join(f"{printable(name)} as {part}" for part, name in top.items())
 
 
 def passed_over(index: Index) -> list[tuple[str, str]]:
@@ -172,13 +213,14 @@ def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
     """Read a split.csv: columns path, class, part (or split), and optionally group, sha256.
 
     Raises:
-        InputError: a missing column, an unknown part, a file that is not there, a path listed twice.
+        InputError: as `splitcsv.split_rows`, and a file that is not there.
     """
     path, root = pathlib.Path(path), pathlib.Path(root)
-    rows, columns = split_rows(path)
-    for line, row in enumerate(rows, start=2):
+    rows, columns = split_rows(path, root)
+    rows = splitcsv.on_disk(rows, root)
+    for row in rows:
         if not (root / row["path"]).is_file():
-            raise InputError(f"{path}:{line}: {root / row['path']} is not there")
+            raise InputError(f"{path}:{row['line']}: {splitcsv.missing(root, row['path'])}")
     index = _build(root, [(row["path"], row["class"], row["part"]) for row in rows], classes)
     if "group" in columns:
         index = dataclasses.replace(index, groups=np.array([row["group"] for row in rows], dtype=np.int64))
@@ -187,62 +229,20 @@ def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
     return index
 
 
-def split_rows(path) -> tuple[list[dict], list[str]]:
-    """Read the rows of a split.csv without looking at the images.
-
-    Returns:
-        rows, dicts with path, class, part, and group (int) and sha256 where given; the column names.
-    Raises:
-        InputError: no table, a missing column, an unknown part, a path listed twice, a group that is no number.
-    """
-    path = pathlib.Path(path)
-    try:
-        # Excel writes a mark in front of the text; names that are not UTF-8 are kept as they are.
-        with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
-            columns, rows = list(reader.fieldnames or []), list(reader)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    except csv.Error as error:
-        raise InputError(f"{path}: {error}") from error
-    part_column = "part" if "part" in columns else "split"
-    for column in ("path", "class", part_column):
-        if column not in columns:
-            raise InputError(f"{path}: no column {column!r}; found {', '.join(columns) or 'nothing'}")
-    if not rows:
-        raise InputError(f"{path}: lists no images")
-    digests = {row["sha256"] for row in rows} - {""} if "sha256" in columns else set()
-    if None in digests or len(set(map(len, digests))) > 1:
-        raise InputError(f"{path}: damaged, a sha256 is shorter than others or missing, as where a file was cut")
-    seen = set()
-    for line, row in enumerate(rows, start=2):
-        row["part"] = row[part_column]
-        if not row["path"] or not row["class"]:
-            raise InputError(f"{path}:{line}: no path or no class")
-        if row["part"] not in (*PARTS, BOTH):
-            raise InputError(f"{path}:{line}: part {row['part']!r} is none of {', '.join(PARTS)}")
-        if row["path"] in seen:
-            raise InputError(f"{path}:{line}: {row['path']} is listed twice")
-        seen.add(row["path"])
-        if "group" in columns:
-            try:
-                row["group"] = int(row["group"])
-            except (TypeError, ValueError) as error:
-                raise InputError(f"{path}:{line}: group {row['group']!r} is not a whole number") from error
-    return rows, columns
-
-
 def _build(root, found, classes, *, own=None) -> Index:
-    names = sorted({name for _, name, _ in found})
+    own_names = sorted({name for _, name, _ in found})
     if classes is None:
-        if len(names) < 2:
-            raise InputError(f"{root}: one class only ({names[0]!r}); a classifier needs at least two")
-        classes = own or names
+        if len(own_names) < 2:
+            raise InputError(
+                f"{root}: one class only ({printable(own_names[0])!r}); a classifier needs at least two: give the "
+                "folder that holds the class folders"
+            )
+        classes = own or own_names
     classes = tuple(classes)
-    unknown = [name for name in names if name not in classes]
+    unknown = [name for name in own_names if name not in classes]
     if unknown:
         expected = f"the {len(classes)} classes expected ({printable(shortened(classes))})"
-        raise InputError(f"{root}: class {unknown[0]!r} is not among {expected}")
+        raise InputError(f"{root}: class {printable(unknown[0])!r} is not among {expected}")
     ids = {name: i for i, name in enumerate(classes)}
     return make_index(
         root,

@@ -4,24 +4,24 @@ import collections
 import dataclasses
 import os
 import pathlib
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable
 
-from kfg.data.decode import FORMATS, SNIFF_BYTES, UNREAD, sniff
+from kfg.data import advice, parts, tree
+from kfg.data.foreign import UNREAD
+from kfg.data.litter import is_litter
+from kfg.data.parts import PARTS as PARTS
+from kfg.data.parts import SPLIT_FILE as SPLIT_FILE
+from kfg.data.remarks import TO_ANSWER as TO_ANSWER
+from kfg.data.remarks import remark as remark
+from kfg.data.splitcsv import BOTH as BOTH
+from kfg.data.tree import SUFFIXES as SUFFIXES
 from kfg.errors import InputError
 from kfg.files import local
+from kfg.names import printable as printable
+from kfg.names import shortened as shortened
 
-PARTS = ("train", "val", "test")
-BOTH = "val+test"  # in the split.csv of a run that repeats a study's mistake: these images were both
-SUFFIXES = tuple(dict.fromkeys(suffix for suffixes in FORMATS.values() for suffix in suffixes))
-PART_LIKE = ("train", "training", "val", "valid", "validation", "test", "testing")
-SPLIT_FILE = "split.csv"
-TO_ANSWER = "to-answer"  # why an image of a contest's test is not trained on: see kfg.data.contest
-PASSED_OVER = {  # why -> what the terminal calls it; files that are no images and hidden ones are not mentioned there
-    "unsupported": "in a format kfg does not read",
-    "linked": "as linked folders",
-    "stray": "outside of the class folders",
-    "unlisted": "not listed",
-}
+_FILE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")  # of a dead link, to tell what was a file from a class folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +31,13 @@ class Listing:
     Args:
         images: (path, class, part) of every image file, in order; part "" where the folder does not say.
         folders: class names in order of appearance, those without an image too.
-        skipped: (path, why) of what is passed over; why is "hidden", "linked" (a linked folder below a class),
-            "unsupported" (named like a photograph in a format kfg does not read), "not-an-image", and beside the
-            class folders "stray" (an image), "to-answer" (one of a contest's test) or "outside" (any other file).
+        skipped: (path, why) of what is passed over; why is "hidden", "litter" (of a system or a device), "linked" (a
+            linked folder below a class), "dead-link" ("dead-class" among the class folders), "unsupported" (a picture
+            in a format kfg does not read), "not-an-image", and beside the class folders "stray" (an image),
+            "to-answer" (one of a contest's test) or "outside" (any other file).
         refused: OSErrors of what could not be read.
         misnamed: messages about folders named so that parts would be read as classes, or two classes as one.
+        unclear: messages about a folder in which no classes can be seen, with what to do.
     """
 
     images: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
@@ -43,6 +45,7 @@ class Listing:
     skipped: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     refused: list[OSError] = dataclasses.field(default_factory=list)
     misnamed: list[str] = dataclasses.field(default_factory=list)
+    unclear: list[str] = dataclasses.field(default_factory=list)
 
     def passed_over(self, used: Iterable[str], *, below: str = "") -> list[tuple[str, str]]:
         """Return (path, why) of all that is not used: what is skipped, and "unlisted" images.
@@ -75,23 +78,42 @@ def checked_root(root) -> pathlib.Path:
 
 
 def list_folder(root) -> Listing:
-    """List the images of `root/<class>/...` or `root/{train,val,test}/<class>/...`; `scan` says what counts.
+    """List the images of `root/<class>/...` or of class folders in part folders; `scan` says what counts.
 
-    Nothing is raised: what cannot be read is in `refused`, what cannot be meant in `misnamed`.
+    Nothing is raised: what cannot be read is in `refused`, what cannot be meant in `misnamed` and `unclear`.
     """
     root = pathlib.Path(root)
     listing = Listing()
     names = _class_folders(root, root, listing)
-    if "train" in names and set(names) <= set(PARTS):
-        for part in PARTS:
-            for name in _class_folders(root, root / part, listing) if part in names else ():
-                _list_class(root, root / part / name, name, part, listing)
+    plan = parts.plan(root, names)
+    if plan.parts:
+        _list_parts(root, plan, listing)
+    elif plan.within:
+        for name in names:
+            for inner in _class_folders(root, root / name, listing):
+                _list_class(root, root / name / inner, name, parts.part_of(inner)[0], listing)
     else:
-        _find_misnamed_parts(root, names, listing)
         for name in names:
             _list_class(root, root / name, name, "", listing)
     listing.images.sort(key=lambda image: (PARTS.index(image[2]) if image[2] else 0, image[0]))
+    if plan.problem:
+        listing.misnamed.append(plan.problem)
+    elif not (plan.parts and listing.images):
+        listing.unclear.extend(advice.on(root, listing, names))
     return listing
+
+
+def _list_parts(root, plan, listing):
+    for part, home in plan.parts.items():
+        for above in reversed(pathlib.PurePosixPath(home).parents[:-1]):  # what lies beside a folder in a folder
+            _class_folders(root, root / above, listing)
+        for name in _class_folders(root, root / home, listing):
+            _list_class(root, root / home / name, name, part, listing)
+    for name in plan.beside:
+        found = Listing()
+        _list_class(root, root / name, name, "", found)
+        listing.skipped.extend(found.skipped + [(path, "stray") for path, _, _ in found.images])
+        listing.refused.extend(found.refused)
 
 
 def list_images(folder) -> Listing:
@@ -142,57 +164,6 @@ def untrained(images: Iterable[tuple[str, str]]) -> dict[str, str]:
     }
 
 
-def remark(passed_over: Sequence[tuple[str, str]]) -> str:
-    """Say in a line what images are passed over or a contest's to answer, how many and one of each kind; "" for none.
-
-    Example:
-        >>> remark([("a/1.heic", "unsupported"), ("a/2.heic", "unsupported"), (".git", "hidden"), ("c.jpg", "stray")])
-        'passed over: 2 in a format kfg does not read (a/1.heic), 1 outside of the class folders (c.jpg)'
-        >>> remark([("test/1.jpg", "to-answer")])
-        'to be answered: 1 (test/1.jpg)'
-    """
-    said = []
-    for why, words in PASSED_OVER.items():
-        paths = [path for path, reason in passed_over if reason == why]
-        if paths:
-            said.append(f"{len(paths):,} {words} ({printable(paths[0])})")
-    told = [f"passed over: {', '.join(said)}"] if said else []
-    waiting = [path for path, reason in passed_over if reason == TO_ANSWER]
-    if waiting:
-        told.append(f"to be answered: {len(waiting):,} ({printable(waiting[0])})")
-    return "; ".join(told)
-
-
-def shortened(names: Sequence[str], *, count: int = 8) -> str:
-    """Return the first names, and how many more there are.
-
-    Example:
-        >>> shortened(["cat", "dog", "ox"]), shortened(["cat", "dog", "ox"], count=2)
-        ('cat, dog, ox', 'cat, dog and 1 more')
-    """
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
-
-
-def printable(text: str) -> str:
-    r"""Return text that any terminal and any JSON reader takes: bytes of a name that are not UTF-8 become \xNN.
-
-    Example:
-        >>> printable("caf\udce9.jpg")
-        'caf\\xe9.jpg'
-    """
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _find_misnamed_parts(root, names, listing) -> None:
-    """Look for part folders that would be read as classes, which would train "train" against "test"."""
-    for name in names:
-        if name.casefold() in PART_LIKE and any(path.is_dir() for path in (root / name).iterdir()):
-            listing.misnamed.append(
-                f"{root / name}: looks like a part, not a class; part folders are named {', '.join(PARTS)}, "
-                f"train among them and no other folder beside them (found {', '.join(names)})"
-            )
-
-
 def _class_folders(root, folder, listing) -> list[str]:
     try:
         with os.scandir(folder) as entries:
@@ -203,12 +174,18 @@ def _class_folders(root, folder, listing) -> list[str]:
     names = []
     for entry in entries:
         path = pathlib.Path(entry.path).relative_to(root).as_posix()
-        if entry.name.startswith(".") or entry.name == "__MACOSX":  # what a Mac leaves in its archives
-            listing.skipped.append((path, "hidden"))
-        elif entry.is_dir():
-            names.append(entry.name)
+        is_folder = tree.is_folder(entry)
+        if why := _hidden(entry.name, folder=is_folder):
+            listing.skipped.append((path, why))
+        elif is_folder:
+            if entry.is_symlink() and pathlib.Path(entry.path).resolve() in (root.resolve(), *root.resolve().parents):
+                listing.skipped.append((path, "linked"))  # it leads back to the folder itself
+            else:
+                names.append(entry.name)
         elif path != SPLIT_FILE:
             kind = _kind(pathlib.Path(entry.path), listing)
+            if kind == "dead-link":
+                kind = "outside" if _FILE_SUFFIX.fullmatch(pathlib.Path(path).suffix) else "dead-class"
             listing.skipped.append((path, {"image": "stray", "not-an-image": "outside"}.get(kind, kind)))
     return names
 
@@ -218,31 +195,39 @@ def _list_class(root, folder, name, part, listing):
         listing.folders.append(name)
     for parent, subfolders, files in os.walk(folder, onerror=listing.refused.append):
         here = pathlib.Path(parent).relative_to(root)
+        seen = []
         for subfolder in sorted(subfolders):
-            if subfolder.startswith("."):
-                listing.skipped.append(((here / subfolder).as_posix(), "hidden"))
-            elif os.path.islink(os.path.join(parent, subfolder)):  # not followed: it may lead anywhere, and in circles
-                listing.skipped.append(((here / subfolder).as_posix(), "linked"))
-        subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
+            path = (here / subfolder).as_posix()
+            if why := _hidden(subfolder, folder=True):
+                listing.skipped.append((path, why))
+                continue
+            seen.append(subfolder)
+            if os.path.islink(os.path.join(parent, subfolder)):  # not followed: it may lead anywhere, and in circles
+                listing.skipped.append((path, "linked"))
+        subfolders[:] = seen
         for file in sorted(files):
             path = (here / file).as_posix()
-            kind = "hidden" if file.startswith(".") else _kind(root / path, listing)
+            kind = _hidden(file, folder=False) or _kind(root / path, listing)
             if kind == "image":
                 listing.images.append((path, name, part))
             else:
                 listing.skipped.append((path, kind))
 
 
+def _hidden(name, *, folder) -> str:
+    """Return "hidden" or "litter" where a name alone decides that it is passed over, else ""."""
+    if name.startswith("."):
+        return "hidden"
+    return ("litter" if folder else "hidden") if is_litter(name, folder=folder) else ""
+
+
 def _kind(path, listing) -> str:
-    """Return "image", "unsupported" or "not-an-image": by name, and by content where the name does not say."""
-    suffix = path.suffix.lower()
-    if suffix in SUFFIXES:
-        return "image"
+    """Return "image", "unsupported", "dead-link" or "not-an-image"."""
     try:
-        if path.is_file():  # asked first: a named pipe would be waited on for ever
-            with open(path, "rb") as file:
-                if sniff(file.read(SNIFF_BYTES), suffix):
-                    return "image"
+        if tree.is_image_file(str(path)):
+            return "image"
     except OSError as error:
         listing.refused.append(error)
-    return "unsupported" if suffix in UNREAD else "not-an-image"
+    if path.is_symlink() and not os.path.exists(path):
+        return "dead-link"
+    return "unsupported" if path.suffix.lower() in UNREAD else "not-an-image"

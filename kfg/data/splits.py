@@ -1,18 +1,8 @@
 """Stratified train, val and test parts that keep groups together; folds; split.csv.
 
-How a class is divided. Its groups (duplicates, near-duplicates, derived copies; see `audit.duplicate_groups`) are
-shuffled and dealt, the largest first, each to the part that lacks most of its share in images. The share of a part is
-its fraction of the images being divided, rounded; what is left is train's. With single images as groups every part
-is within half an image of its fraction.
-
-Rare classes. A class of fewer than `min_per_class` groups is not divided by fractions: its largest group goes to
-train, the next one to test, the next to val, and the others to train. So one group is all in train, two are train and
-test. Every other class has at least one group in each part whose fraction is not 0.
-
-A group with images of several classes counts for the class most of them have, and is dealt once.
+How the groups of a class are dealt to the parts, and what becomes of rare classes, is said in `kfg.data.dealing`.
 """
 
-import collections
 import csv
 import dataclasses
 import io
@@ -20,21 +10,28 @@ import logging
 
 import numpy as np
 
+from kfg.data import dealing
 from kfg.data.folder import Index
-from kfg.data.listing import BOTH, untrained
+from kfg.data.listing import untrained
+from kfg.data.splitcsv import BOTH
 from kfg.errors import InputError
 from kfg.files import whole
+from kfg.names import printable
 
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("path", "class", "part", "group", "sha256")
+WANTED = (
+    "a class is divided only if it has several photographs that are not copies or near-duplicates of each other; add "
+    "photographs, so that some class has at least three"
+)
 MIN_PER_CLASS = 4  # groups; with three, one each, fractions mean nothing
 
 
 def split(
     index: Index, *, val: float = 0.15, test: float = 0.2, seed: int = 0, min_per_class: int = MIN_PER_CLASS
 ) -> Index:
-    """Decide the part of every image; the module's docstring says how.
+    """Decide the part of every image; `kfg.data.dealing` says how.
 
     Parts that the index already has are kept. Those it lacks are cut out of the images that have no part, or out of
     train if all have one; `val` and `test` are fractions of these images. An image without a part whose group has
@@ -59,16 +56,32 @@ def split(
     """
     _check_numbers(val, test, min_per_class, seed)
     _check_trained(index)
-    index = _cut_groups_apart(index)
+    index = _decided(_cut_groups_apart(index), val, test, seed, min_per_class)
+    _say_untrained(index)
+    return index
+
+
+def _decided(index, val, test, seed, min_per_class) -> Index:
     parts = _joined(index)
     given = set(index.parts)
     fractions = {part: share for part, share in (("test", test), ("val", val)) if part not in given}
     free = parts == ""
     if not free.any():
         free = parts == "train"
-    index = dataclasses.replace(index, parts=_divided(index, parts, free, fractions, seed, min_per_class))
-    _say_untrained(index)
-    return index
+    return dataclasses.replace(index, parts=dealing.divided(index, parts, free, fractions, seed, min_per_class))
+
+
+def empty_parts(index: Index, *, val: float = 0.15, test: float = 0.2) -> list[str]:
+    """Return the parts that `split` would leave without an image, though a fraction is asked for.
+
+    Arguments as for `split`. How large the fractions are does not matter, only whether they are 0. None are named
+    where `split` refuses the index.
+    """
+    if untrained(zip((index.classes[label] for label in index.labels), index.parts, strict=True)):
+        return []
+    decided = _decided(index, val, test, 0, MIN_PER_CLASS)
+    asked = [part for part, share in (("train", 1), ("val", val), ("test", test)) if share]
+    return [part for part in asked if not len(decided.where(part))]
 
 
 def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Index]:
@@ -97,7 +110,7 @@ def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Ind
         parts = np.where(tested == fold, "test", "train").astype(object)
         # `val` is a fraction of all images of a class, the carving wants one of what is not in test.
         carved = {"val": val * k / (k - 1)}
-        parts = _divided(index, parts, parts == "train", carved, seed * k + fold, 2)
+        parts = dealing.divided(index, parts, parts == "train", carved, seed * k + fold, 2)
         decided.append(dataclasses.replace(index, parts=parts))
         _say_untrained(decided[-1], f"fold {fold + 1} of {k}: ")
     return decided
@@ -116,7 +129,7 @@ def fold_of_each_image(index: Index, *, k: int, seed: int) -> np.ndarray:
     """
     tested = np.zeros(len(index), dtype=np.int64)
     in_fold = np.zeros(k, dtype=np.int64)
-    for units in _units_by_class(index, np.ones(len(index), dtype=bool), seed):
+    for units in dealing.units_by_class(index, np.ones(len(index), dtype=bool), seed):
         of_class = np.zeros(k, dtype=np.int64)
         for unit in units:
             fold = np.lexsort((in_fold, of_class))[0]  # ties go to the fold that is smallest over all classes
@@ -143,7 +156,7 @@ def _check_trained(index):
     if lacking:
         name, where = next(iter(lacking.items()))
         remedy = "name it alike in every part, or give train images of it"
-        raise InputError(f"{index.root}: class {name!r} has {where}, none to train on; {remedy}")
+        raise InputError(f"{index.root}: class {printable(name)!r} has {where}, none to train on; {remedy}")
 
 
 def _say_untrained(index, where=""):
@@ -151,49 +164,7 @@ def _say_untrained(index, where=""):
     lacking = [index.classes[label] for label in np.flatnonzero(index.take(index.where("train")).counts() == 0)]
     if lacking:
         more = f" (and {len(lacking) - 1} more classes)" if len(lacking) > 1 else ""
-        logger.warning("%s: %sno image of class %r is in train%s", index.root, where, lacking[0], more)
-
-
-def _divided(index, parts, free, fractions, seed, min_per_class) -> tuple[str, ...]:
-    """Return the parts with the `free` images dealt to train and the parts of `fractions`."""
-    parts = parts.copy()
-    for units in _units_by_class(index, free, seed):
-        for unit, part in zip(units, _deal(units, fractions, min_per_class), strict=True):
-            parts[unit] = part
-    return tuple(parts.tolist())
-
-
-def _units_by_class(index, free, seed):
-    """Yield, class by class, the groups of the `free` images as position arrays: shuffled, then the largest first."""
-    members = collections.defaultdict(list)
-    for position in np.flatnonzero(free):
-        members[int(index.groups[position])].append(position)
-    by_class = collections.defaultdict(list)
-    for unit in members.values():
-        by_class[int(np.bincount(index.labels[unit]).argmax())].append(np.array(unit))
-    for label in sorted(by_class):
-        units = by_class[label]
-        order = np.random.default_rng([seed, label]).permutation(len(units))
-        yield sorted((units[i] for i in order), key=len, reverse=True)
-
-
-def _deal(units, fractions, min_per_class) -> list[str]:
-    """Return the part of each of a class's units, which come largest first."""
-    sought = [part for part in ("test", "val") if fractions.get(part, 0) > 0]
-    if len(units) < max(min_per_class, 1 + len(sought)):
-        return [*("train", *sought)[: len(units)], *["train"] * (len(units) - 1 - len(sought))]
-    total = sum(len(unit) for unit in units)
-    lacking = {part: max(1, int(fractions[part] * total + 0.5)) for part in sought}
-    lacking["train"] = total - sum(lacking.values())
-    dealt = []
-    for left, unit in zip(range(len(units), 0, -1), units, strict=True):
-        empty = [part for part in ("train", *sought) if part not in dealt]
-        # The last units go to parts that still have none, whatever they lack.
-        choice = empty if len(empty) >= left else ["train", *sought]
-        part = max(choice, key=lambda part: lacking[part])
-        lacking[part] -= len(unit)
-        dealt.append(part)
-    return dealt
+        logger.warning("%s: %sno image of class %s is in train%s", index.root, where, repr(printable(lacking[0])), more)
 
 
 def _cut_groups_apart(index) -> Index:
@@ -205,7 +176,7 @@ def _cut_groups_apart(index) -> Index:
             leak = leak or (first, position)
             ids[position] = fresh.setdefault((group, part), int(index.groups.max()) + 1 + len(fresh))
     if leak:
-        one, other = (f"{index.paths[i]} ({index.parts[i]})" for i in leak)
+        one, other = (f"{printable(index.paths[i])} ({index.parts[i]})" for i in leak)
         text = "%s: the given parts separate %d groups of duplicates or near-duplicates, such as %s and %s"
         logger.warning(text, index.root, len({group for group, _ in fresh}), one, other)
     return dataclasses.replace(index, groups=ids)

@@ -5,8 +5,9 @@ import pathlib
 
 import tensorflow as tf
 
-from kfg.data import audit, demo, folder, listing, pipeline
+from kfg.data import audit, demo, folder, pipeline, remarks
 from kfg.data.folder import Index
+from kfg.names import printable
 from kfg.progress import Progress
 from kfg.training import precision
 
@@ -63,13 +64,19 @@ def open_index(where: str, *, out: pathlib.Path, known=()) -> tuple[Index, str]:
     """Scan, fingerprint and group the images; return them with the data's name. Arguments as for `open_data`."""
     root = out / "demo-data" if where == "demo" else pathlib.Path(where)
     if where == "demo":
+        if pathlib.Path(where).is_dir():
+            print(f"--data demo: these are drawn images, in {root}; your folder of this name is --data ./demo")
         demo.write(root)
     index = folder.scan(root)
     folder.check_names(index)
     index = audit.duplicate_groups(index, known=known, progress=Progress("photographs read"))
     print(f"{root}: {len(index)} images in {len(index.classes)} classes")
-    if remark := listing.remark(folder.passed_over(index)):
-        print(f"{root}: {remark}")
+    if parts := folder.parts_read(index):
+        print(f"{printable(str(root))}: {parts}")
+    if remark := remarks.remark(folder.passed_over(index)):
+        print(f"{printable(str(root))}: {remark}")
+    if alike := folder.look_alikes(index.classes):
+        print(f"{printable(str(root))}: {alike}")
     return index, "demo" if where == "demo" else root.resolve().name
 
 

@@ -15,6 +15,7 @@ from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json, write_text
 from kfg.models import freezing
+from kfg.recipes import _changes as changes
 from kfg.recipes import _exporting as exporting
 from kfg.recipes import _precision, _rundir, _unfinished
 from kfg.recipes import _provenance as provenance
@@ -97,7 +98,10 @@ class Job:
         Raises:
             InputError: other settings, unfinished without --resume, a folder of something else.
         """
-        _rundir.begin(self.workdir, self.settings(), finished=self.finished(), resume=self.resume, options=self.options)
+        _rundir.begin(
+            self.workdir, self.settings(), finished=self.finished(), resume=self.resume, options=self.options,
+            changed=lambda: changes.since(self.workdir, self.data.index),
+        )  # fmt: skip
 
     def settings(self) -> dict:
         """Return everything that decides the result, as it stands in config.json."""
@@ -122,9 +126,7 @@ class Job:
         splits.check(index)
         for part in PARTS:
             if not len(index.where(part)):
-                raise InputError(
-                    f"{index.root}: no image is left for {part}; change --set {part}_fraction or add images"
-                )
+                raise InputError(f"{index.root}: no image is left for {part}: {splits.WANTED}")
         if val_is_test:
             index = splits.with_test_as_val(index)
         splits.write_csv(index, self.workdir / "split.csv")

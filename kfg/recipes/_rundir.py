@@ -23,7 +23,7 @@ def owned(workdir: pathlib.Path):
     return exclusive(workdir / LOCK_FILE, refusal=f"{workdir}: another command is at work on this run")
 
 
-def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool, options) -> None:
+def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool, options, changed) -> None:
     """Make a run folder, or check that the one there is of the same settings; sweep what a killed run left.
 
     Args:
@@ -32,6 +32,7 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         finished: whether the run there is.
         resume: go on with one that is not.
         options: setting -> option of the program that was called.
+        changed: function () -> in what the photographs differ from those of the run that is there.
     Raises:
         InputError: other settings, unfinished without `resume`, a folder of something else, a damaged config.json.
     """
@@ -44,6 +45,8 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         begun = bool(checkpoints) or finished
         if begun:
             found = {**{key: found[key] for key in ALWAYS if key in wanted}, **found}  # one without them is damaged
+        if "data" in different and begun and _images_of(found) != _images_of(wanted):
+            raise InputError(f"{workdir}: {changed()}; give another --out, or remove this folder")
         if different and begun:
             what, way_on = difference(found, wanted, different[0], options)
             raise InputError(f"{workdir}: holds a run with another {what}; give another --out{way_on}, or remove it")
@@ -58,6 +61,10 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
     else:
         _check_own(workdir)
     write_json(path, wanted)
+
+
+def _images_of(settings) -> str | None:
+    return settings["data"].get("fingerprint")
 
 
 def _check_own(workdir) -> None:

@@ -121,7 +121,8 @@ def _answered(recipe, words, known, options) -> int:
     except KeyboardInterrupt:
         kept = current[0].kept if current else ""
         where = current[0].workdir if current else args.out
-        program.say(f"\ninterrupted; {where} {f'holds {kept}' if kept else 'has no finished epoch'}")
+        program.say("")  # ends a line of progress
+        program.say(f"interrupted; {where} {f'holds {kept}' if kept else 'has no finished epoch'}")
         program.say("go on with the same command and --resume")
         return 130
     return 0

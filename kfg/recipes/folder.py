@@ -24,6 +24,7 @@ from kfg.data import audit, pipeline
 from kfg.data.fingerprints import Fingerprint
 from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
+from kfg.names import printable, quoted
 from kfg.progress import Progress
 from kfg.recipes import _imbalance, _planning, _runner
 from kfg.recipes._clock import CLOCK_FILE, Clock
@@ -247,23 +248,23 @@ def command(
 
 
 def audited(root) -> list[Fingerprint]:
-    """Print what an audit finds, in a line, and return what it read; refuse errors and classes of one photograph."""
+    """Print what an audit finds, in a line, and return what it read; refuse what it calls an error."""
     result = audit.audit(root, progress=Progress("photographs looked at"))
     found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
     kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to mend"
-    print(f"audit: {result.images} images, {len(result.classes)} classes; {kinds} (kfg audit {root} tells all)")
+    print(f"audit: {result.images} images, {len(result.classes)} classes; {kinds} (kfg audit {quoted(root)} tells all)")
     errors = [finding for finding in result.findings if finding.severity == "error"]
-    if errors:
-        more = f", and {len(errors) - 1} more errors" if errors[1:] else ""
-        raise InputError(f"{root}: {errors[0].path}: {errors[0].detail}{more}; mend or remove, kfg audit lists all")
-    single = [name for name, count in result.classes.items() if count == 1]
-    if single:
+    if not errors:
+        return result.fingerprints
+    single = [finding for finding in errors if finding.kind == "one-image-class"]
+    if len(single) == len(errors):
         more = f" (and {len(single) - 1} more such classes)" if single[1:] else ""
-        raise InputError(
-            f"{root}: class {single[0]!r}{more} has one photograph, which could be trained on or tested, not both; add "
-            f"some, or remove it; python -m kfg.recipes.{NAME} trains on it all the same"
-        )
-    return result.fingerprints
+        raise InputError(f"{root}: class {printable(single[0].path)!r}{more} has {single[0].detail}")
+    first, more = errors[0], f", and {len(errors) - 1} more errors" if errors[1:] else ""
+    said = printable(first.detail)
+    if not said.startswith(printable(str(root))):
+        said = f"{root}: {said}" if first.path == "." else f"{root}: {printable(first.path)}: {said}"
+    raise InputError(f"{said}{more} (kfg audit {quoted(root)} lists all)" if more else said)
 
 
 def seconds_of(text: str) -> float:

@@ -79,7 +79,8 @@ def _answered(words, spaces) -> int:
         program.say(f"error: {error.filename or args.out}: {error.strerror}; the same command goes on")
         return 2
     except KeyboardInterrupt:
-        program.say("\ninterrupted; the same command goes on")
+        program.say("")  # ends a line of progress
+        program.say("interrupted; the same command goes on")
         return 130
 
 

@@ -183,6 +183,8 @@ def _difference(key, before, now) -> str:
     """Say what differs, in few words."""
     if key == "hyperparameters":  # a list of {"class_name", "config"}
         before, now = ({one["config"]["name"]: one for one in found or []} for found in (before, now))
+    if key == "data" and (before or {}).get("fingerprint") != now["fingerprint"]:
+        return "data: the photographs, their classes or their parts have changed since it began"
     if isinstance(now, dict):
         before = before or {}
         names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))

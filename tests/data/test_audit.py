@@ -205,7 +205,7 @@ def test_class_counts(tmp_path):
     result = audit.audit(tmp_path)
     assert result.classes == {"empty": 0, "many": 12, "one": 1}
     assert found(tmp_path) == {
-        ("empty-class", "error", "empty"), ("one-image-class", "warning", "one"), ("imbalance", "note", "."),
+        ("empty-class", "error", "empty"), ("one-image-class", "error", "one"), ("imbalance", "note", "."),
     }  # fmt: skip
     assert "imbalance ratio 12.0" in audit.table(result) and audit.as_json(result)["imbalance_ratio"] == 12.0
 
@@ -290,15 +290,16 @@ def test_table_and_json_hold_every_kind_and_odd_names(clean):
     text.encode("utf-8")
     line = next(line for line in text.splitlines() if line.startswith("duplicate "))
     assert line.split()[:3] == ["duplicate", "warning", "5"] and "and 2 more" in text
-    assert "0 errors, 6 warnings, 0 notes" in text
+    assert "1 error, 6 warnings, 0 notes" in text
     findings = json.loads(json.dumps(audit.as_json(result), ensure_ascii=False).encode())["findings"]
-    assert findings[0] == {
+    assert (findings[0]["kind"], findings[0]["path"]) == ("bad-name", "a/\\xff.jpg")
+    assert findings[1] == {
         "kind": "odd-size",
         "severity": "warning",
         "path": "a/\\xff.jpg",
         "detail": "30x30, most are 48x48",
     }
-    assert len(findings) == 6
+    assert len(findings) == 7
 
 
 def test_duplicate_groups_join_copies_near_duplicates_and_known_groups(clean):

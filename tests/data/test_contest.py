@@ -41,7 +41,7 @@ def test_train_is_read_without_parts_and_test_is_to_be_answered(root):
     passed = folder.passed_over(index)
     assert sorted(path for path, why in passed if why == "to-answer") == ["test/a.jpg", "test/b.jpg"]
     assert remark(passed) == (
-        "passed over: 1 in a format kfg does not read (test/c.heic); to be answered: 2 (test/a.jpg)"
+        "passed over: 1 .heic file, which kfg does not read (test/c.heic); to be answered: 2 (test/a.jpg)"
     )
     assert [path.name for path in contest.images_to_answer(root)] == ["a.jpg", "b.jpg", "c.heic"]
 

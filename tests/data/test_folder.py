@@ -151,7 +151,7 @@ def test_real_folders(real_data):
         assert image.size == (227, 227)
 
 
-PARTS_ASTRAY = [("train", "valid", "test"), ("Train", "Val"), ("train", "val", "notes"), ("val", "test")]
+PARTS_ASTRAY = [("train", "training"), ("train1", "train2", "test"), ("train", "val", "notes"), ("val", "test")]
 
 
 @pytest.mark.parametrize("parts", PARTS_ASTRAY)
@@ -173,7 +173,7 @@ def test_photographs_passed_over_are_counted_with_an_example_of_each_kind(tmp_pa
     index = folder.scan(tmp_path)
     assert index.paths == ("a/1.jpg", "b/1.jpg")
     assert remark(folder.passed_over(index)) == (
-        "passed over: 2 in a format kfg does not read (a/2.HEIC), 1 as linked folders (b/more), "
+        "passed over: 2 .heic and 1 .txt files, which kfg does not read (a/2.HEIC), 1 as linked folders (b/more), "
         "1 outside of the class folders (stray.png)"
     )
     assert ("linked", "b/more") in {(one.kind, one.path) for one in audit.audit(tmp_path).findings}
@@ -182,5 +182,5 @@ def test_photographs_passed_over_are_counted_with_an_example_of_each_kind(tmp_pa
 
 
 def test_nothing_passed_over_is_nothing_said(tmp_path):
-    put(tmp_path, "a/1.jpg", "b/1.jpg", "b/readme.md")
+    put(tmp_path, "a/1.jpg", "b/1.jpg", "readme.md", "labels.csv", "b/.DS_Store", "b/Thumbs.db", "b/Icon\r")
     assert remark(folder.passed_over(folder.scan(tmp_path))) == ""

@@ -29,7 +29,8 @@ def test_photographs_that_are_passed_over_are_said_in_one_line(tmp_path, capsys)
     assert len(data.index) == 6
     said = [line for line in capsys.readouterr().out.splitlines() if "passed over" in line]
     assert said == [
-        f"{root}: passed over: 1 in a format kfg does not read (cat/IMG_1.HEIC), 1 as linked folders (dog/more)"
+        f"{root}: passed over: 1 .heic and 1 .txt files, which kfg does not read (cat/IMG_1.HEIC), "
+        "1 as linked folders (dog/more)"
     ]
 
 

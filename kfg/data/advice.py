@@ -1,0 +1,188 @@
+"""What to do with a folder in which no classes can be seen: one line that says what lies there and what to give."""
+
+import collections
+import csv
+import os
+import pathlib
+import re
+
+from kfg.data import tables
+from kfg.data.parts import SPLIT_FILE
+from kfg.data.tree import SUFFIXES, hidden
+from kfg.errors import InputError
+from kfg.names import is_utf8, printable, quoted, shortened
+
+TABLES = (".csv", ".tsv")
+ROWS_READ = 5_000  # of a table that may say the classes
+LOOSE = 3  # photographs of a folder beside the class folders, such as the screenshots of a read-me
+
+
+def on(root, listing, names) -> list[str]:
+    """Return a message on a folder whose classes are not where they should be; none for any other.
+
+    Args:
+        root: the folder.
+        listing: what `listing.list_folder` found in it.
+        names: its visible folders.
+    """
+    root = pathlib.Path(root)
+    loose = [path for path, why in listing.skipped if why == "stray"]
+    found = [path for path, _, _ in listing.images]
+    message = _backslashes(root, [*found, *loose]) or _too_high(root, found)
+    if not message and not found and loose:
+        message = _flat(root, loose, names)
+    return [message] if message else []
+
+
+def _backslashes(root, paths) -> str:
+    named = [path for path in paths if "\\" in path.rpartition("/")[2]]
+    if not named or 2 * len(named) < len(paths):
+        return ""
+    return (
+        f"{printable(str(root))}: {len(named):,} file names hold a backslash, such as '{printable(named[0])}': the "
+        "archive was packed on Windows, and what unpacked it took the backslashes for letters, not for folders. "
+        "Unpack it again with a program that makes folders of them (unzip, 7-Zip), or move the files into class folders"
+    )
+
+
+def _too_high(root, paths) -> str:
+    """Say where the class folders are if they lie below one folder, with no more than a few photographs beside it."""
+    below = collections.defaultdict(list)
+    for path in paths:
+        below[path.partition("/")[0]].append(path.split("/"))
+    nested = [name for name, found in below.items() if all(len(words) > 2 for words in found)]
+    if len(nested) != 1:
+        return ""
+    (name,), found = nested, below[nested[0]]
+    others = max((len(some) for other, some in below.items() if other != name), default=0)
+    if others > LOOSE or len(found) < 10 * others:
+        return ""
+    depth = 1
+    while all(len(words) > depth + 2 for words in found) and len({words[depth] for words in found}) == 1:
+        depth += 1
+    inner = sorted({words[depth] for words in found})
+    if len(inner) < 2 or any(len(words) < depth + 2 for words in found):
+        return ""
+    home = "/".join(found[0][:depth])
+    return (
+        f"{printable(str(root))}: the class folders lie deeper, in {printable(home)} "
+        f"({printable(shortened(inner))}); give {quoted(root / home)}"
+    )
+
+
+def _above(root, loose, names) -> str:
+    """Say what to give if the folder is itself one of several class folders, as it may be; else ""."""
+    parent = root.resolve().parent
+    if names or any("/" in path for path in loose):
+        return ""
+    try:
+        with os.scandir(parent) as entries:
+            folders = [one.name for one in entries if not one.is_symlink() and one.is_dir()]
+    except OSError:
+        return ""
+    alike = [name for name in sorted(folders) if not hidden(name, folder=True) and _holds_images(parent / name)]
+    if len(alike) < 2:
+        return ""
+    among = printable(shortened(alike))
+    return f". If it is itself one of the class folders {among}, give the folder above: {quoted(parent)}"
+
+
+def _holds_images(folder) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
+    except OSError:
+        return False
+
+
+def _flat(root, loose, names) -> str:
+    """Say how photographs that lie together get their classes."""
+    homes = collections.Counter(path.rpartition("/")[0] for path in loose)
+    home, _ = homes.most_common(1)[0]
+    here = [path for path in loose if path.rpartition("/")[0] == home]
+    where = printable(home) + "/" if home else "the folder itself"
+    text = f"{printable(str(root))}: no images found in class folders, {_photographs(here)} in {where}. "
+    folders = f"Move them into class folders ({printable(str(root))}/<class>/*.jpg), or list them in "
+    folders += f"{printable(str(root / SPLIT_FILE))} with the columns path,class,part"
+    ending = " (part: train, val or test, or empty where kfg is to choose)"
+    if labels := _labels(root, here):
+        table, (file, label), (path, name) = labels
+        columns = f"columns {printable(file)!r} and {printable(label)!r}"
+        text += f"Their classes seem to be in {printable(table)} ({columns}). "
+        return f"{text}{folders}, such as '{printable(_row(path, name))}'{ending}"
+    if prefixes := _prefixes(here):
+        counted = [f"{name} ({count:,})" for name, count in prefixes]
+        name = prefixes[0][0]
+        path = next(path for path in here if path.rpartition("/")[2].startswith(name))
+        text += f"Their names begin with {printable(shortened(counted))}, which may be the classes. "
+        return f"{text}{folders}, such as '{printable(_row(path, name))}'{ending}"
+    return f"{text}{folders}{ending}{_above(root, loose, names)}"
+
+
+def _photographs(paths) -> str:
+    return f"{len(paths):,} photograph{'' if len(paths) == 1 else 's'}"
+
+
+def _row(path, name) -> str:
+    cells = (f'"{cell.replace(chr(34), 2 * chr(34))}"' if set(cell) & set(',"\n') else cell for cell in (path, name))
+    return f"{','.join(cells)},"
+
+
+def _labels(root, here):
+    """Return a table that names most of the photographs, its two columns, and the path and class of one; or None."""
+    stems = {}
+    for path in here:
+        name = path.rpartition("/")[2]
+        stems.setdefault(name, path)
+        stems.setdefault(pathlib.PurePosixPath(name).stem, path)
+    folders = dict.fromkeys([root, (root / here[0]).parent, root.resolve().parent])
+    for table in (file for folder in folders for file in _tables(folder)):
+        try:
+            columns, rows = tables.read(table, limit=ROWS_READ)
+        except (InputError, csv.Error):
+            continue
+        named = {}
+        for column in columns:
+            files = [_base(row.get(column)) for row in rows]
+            if len({stems[file] for file in files if file in stems}) >= min(len(rows), 0.8 * len(here)) > 0:
+                named[column] = files
+        for column, files in named.items():
+            if label := _label_column(columns, rows, column):
+                at = next(i for i, file in enumerate(files) if file in stems)
+                return str(table), (column, label), (stems[files[at]], rows[at][label].strip())
+    return None
+
+
+def _tables(folder) -> list[pathlib.Path]:
+    try:
+        return sorted(
+            path for path in folder.iterdir() if path.suffix.lower() in TABLES and is_utf8(path.name) and path.is_file()
+        )
+    except OSError:
+        return []
+
+
+def _base(value) -> str:
+    return (value or "").strip().replace("\\", "/").rpartition("/")[2]
+
+
+def _label_column(columns, rows, file_column) -> str:
+    """Return the column that says the class: by its name, else the first whose values come back often."""
+    others = [column for column in columns if column and column != file_column]
+    for column in others:
+        if column.strip().casefold() in tables.CLASS_NAMES and all((row.get(column) or "").strip() for row in rows):
+            return column
+    for column in others:
+        values = [(row.get(column) or "").strip() for row in rows]
+        if all(values) and 2 <= len(set(values)) <= len(values) / 2:
+            return column
+    return ""
+
+
+def _prefixes(here) -> list[tuple[str, int]]:
+    """Return the words that the file names begin with, and how often, where a few words begin all of them."""
+    starts = [re.match(r"[^\W\d_]+(?:[ _-][^\W\d_]+)*(?=[\W\d_])", path.rpartition("/")[2]) for path in here]
+    if not all(starts):
+        return []
+    counts = collections.Counter(match[0] for match in starts)
+    return counts.most_common() if 2 <= len(counts) <= len(here) / 2 and min(counts.values()) > 1 else []
