@@ -15,7 +15,8 @@ import numpy as np
 
 from kfg.augment.copies import materialise
 from kfg.augment.policies import Policy
-from kfg.data.listing import shortened
+from kfg.data.folder import split_rows
+from kfg.data.listing import SPLIT_FILE, shortened
 from kfg.errors import InputError
 from kfg.evaluation import confusion, paired, predict
 from kfg.evaluation.predict import Predictions
@@ -91,9 +92,11 @@ def weak_classes(val: Predictions, *, count: int, min_support: int) -> np.ndarra
     matrix = confusion.confusion_matrix(val.labels, val.probabilities.argmax(axis=1), len(val.classes))
     weak = confusion.weak_classes(matrix, n=count, min_support=min_support)
     if not len(weak):
+        most = matrix.sum(axis=1).max()
         raise InputError(
-            f"min_support: no class has {min_support} validation images (most: {matrix.sum(axis=1).max()}); "
-            "lower it or enlarge the validation part"
+            f"min_support: no class has the {min_support} validation images that it takes to judge which classes are weak "
+            f"(most: {most}); add images, enlarge the validation part (--set val_fraction=...), or accept a poorer judgement "
+            f"with --set min_support={most}"
         )
     return weak
 
@@ -204,10 +207,21 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     names = [*COMPARED, BESIDE] if BESIDE in rows and _complete(folder / rows[BESIDE], runs, kind) else COMPARED
     arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in names}
     aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
-    comparison = paired.paired_recall(arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none")
+    comparison = paired.paired_recall(
+        arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none",
+        folds=kind["folds"], alike=_alike(folder / rows["targeted"] / runs[0]),
+    )  # fmt: skip
     passed_over = collections.Counter(one["name"] for run in aimed for one in run["not_judged"])
     comparison["not_judged"] = [{"name": name, "runs": count} for name, count in passed_over.most_common()]
     return {**comparison, "settings": kind}
+
+
+def _alike(run) -> dict[str, int] | None:
+    """Return path -> group of near-duplicates of all images of a run; None where its split.csv does not hold them."""
+    if not (run / SPLIT_FILE).is_file():
+        return None
+    rows, columns = split_rows(run / SPLIT_FILE)
+    return {row["path"]: row["group"] for row in rows} if "group" in columns else None
 
 
 def _finished(run) -> bool:

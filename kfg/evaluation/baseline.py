@@ -15,6 +15,7 @@ BETTER = "better"
 COMMONEST_BETTER = "commonest class better"  # in top-1, though the model does tell the classes apart
 NO_BETTER = "no better"
 TOO_FEW = "too few images"
+LEARNED = (BETTER, COMMONEST_BETTER)  # verdicts on a model that tells the classes apart
 LEVEL = 0.025  # of a one-sided test: the model counts as better where a 95 % interval would say so
 
 

@@ -37,6 +37,7 @@ def record(job: Job) -> dict:
         "trained_in": precision.label(made["precision"], made["jit_compile"]),
         **{name: made[name] for name in ("device", "versions")},
         **({"treatment": choices["classes"]["treatment"]} if "classes" in choices else {}),  # of unequal classes
+        "choices": choices,  # what the run decided for itself, by the clock or by its validation images
     }
     others = [other for other in ledger.read_results(job.out) if not settings.items() <= other.items()]
     write_text(path, "".join(json.dumps(one) + "\n" for one in [*others, row]))

@@ -10,6 +10,7 @@ import sys
 
 from kfg import ledger
 from kfg.errors import InputError
+from kfg.evaluation import baseline
 from kfg.recipes import _init_from
 from kfg.recipes._options import assigned, epochs, replaced, seeds
 
@@ -184,8 +185,9 @@ def tell_spread(results) -> None:
     for name in dict.fromkeys(result["row"] for result in results):
         runs = [result for result in results if result["row"] == name]
         if len(runs) > 1:
-            for group in ledger.by_settings(runs):
-                trained_in = group[0]["trained_in"]
+            groups = ledger.by_settings(runs)
+            for group, chosen in zip(groups, ledger.differences(groups), strict=True):
+                trained_in = ", ".join(filter(None, (group[0]["trained_in"], chosen)))
                 print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {ledger.spread(group)}")
 
 
@@ -195,6 +197,8 @@ def _run_unfinished(recipe, job) -> None:
     result = recipe.run(job.config, job)
     top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
     print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
+    if warning := baseline.warning(result["baseline"]):
+        print(f"WARNING: {warning}")
     print(f"report: {job.workdir / 'report.html'}", flush=True)
 
 

@@ -215,16 +215,14 @@ def weak_classes(config, job) -> dict | None:
 
     Returns:
         As `reaugment.write_weak`; None where no row is named to find them.
+    Raises:
+        InputError: no class has `min_support` validation images.
     """
     if not config.weak_from:
         return None
     answers = predict.read_csv(job.precursor(config.weak_from) / VAL_PREDICTIONS)
-    support = int(np.bincount(answers.labels).max())
-    if support < config.min_support:
-        print(f"weak classes are judged on at most {support} validation images each, {config.min_support} were wanted")
-    least = min(config.min_support, support)
-    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=least)
-    found = reaugment.write_weak(job.workdir, weak, answers, min_support=least)
+    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=config.min_support)
+    found = reaugment.write_weak(job.workdir, weak, answers, min_support=config.min_support)
     print("\n".join(reaugment.weak_lines(found)))
     return found
 

@@ -30,6 +30,7 @@ def arms_table(comparison: dict) -> str:
         f"arms over {comparison['runs']} runs ({kind['data']['name']}, {split}, {kind['trained in']}), "
         f"{comparison['images']} test images; percent [95 % interval over images]"
     ]
+    lines += [f"WARNING: {said}" for said in chance(comparison)]
     for group, content in comparison["groups"].items():
         if not content["answers"]:  # every class is targeted
             continue
@@ -78,16 +79,52 @@ def arms_page(comparison: dict, picture: bytes) -> str:
         f"{len(names)} arms, {comparison['runs']} runs each, {comparison['images']:,} different test images of "
         f"{comparison['classes']} classes. Each arm is compared with {comparison['control']} on the same images."
     )
-    return markup.page("Arms: " + ", ".join(names), lead, [Section(*section) for section in sections])
+    return markup.page(
+        "Arms: " + ", ".join(names), lead, [Section(*one) for one in sections], warnings=chance(comparison)
+    )
+
+
+def chance(comparison: dict) -> list[str]:
+    """Say which arms' nets have learned nothing, so that a difference between them means nothing; [] for none.
+
+    Args:
+        comparison: of `paired_recall`; those of earlier versions do not know.
+    Example:
+        >>> chance({"runs": 3, "beaten": {"none": 0, "targeted": 3}})
+        ['None of the 3 nets of arm none is better than naming one class for every image: a difference from it shows that it has not learned to tell the classes apart, not what the extra images bring.']
+    """
+    runs, beaten = comparison["runs"], comparison.get("beaten", {})
+    idle = [name for name, count in beaten.items() if not count]
+    if idle and len(idle) == len(beaten):
+        return [
+            f"None of the {runs * len(beaten)} nets is better than naming one class for every image. The differences between "
+            "the arms mean nothing: which class such a net happens to name decides them. Train for longer, at another "
+            "learning rate or on more images, before comparing arms."
+        ]
+    said = [
+        f"None of the {runs} nets of arm {name} is better than naming one class for every image: a difference from it shows "
+        "that it has not learned to tell the classes apart, not what the extra images bring."
+        for name in idle
+    ]
+    some = {name: runs - count for name, count in beaten.items() if 0 < count < runs}
+    said += [
+        f"{count} of the {runs} nets of arm {name} {'is' if count == 1 else 'are'} no better than naming one class for every "
+        "image."
+        for name, count in some.items()
+    ]
+    return said
 
 
 def _findings(comparison) -> Safe:
+    learned = {name for name, count in comparison.get("beaten", {}).items() if count} or None
     lines = []
     for group in ("targeted", "other"):
         for name, other, compared in _comparisons(comparison["groups"][group]["arms"], comparison["control"]):
+            if "beaten" in comparison and not (learned and learned & {name, other}):
+                continue  # neither has learned anything
             if compared["difference"]["value"] is not None:
                 lines.append(tag("li", *finding(name, other, group, compared)))
-    return tag("ul", *lines)
+    return tag("ul", *lines) if lines else Safe("")
 
 
 def _comparisons(arms, control):
@@ -191,14 +228,21 @@ def _by_run(comparison, names) -> Safe:
 
 
 def _method(comparison) -> Safe:
+    groups, folds = comparison.get("clusters"), comparison.get("folds", 1)
+    drawn = "Images" if groups is None else f"The {groups:,} groups of near-duplicates among the images"
+    again = (
+        "All runs share one split, so it says whether other seeds would show it, and nothing about another split."
+        if folds == 1
+        else f"The runs train on parts of the same images, so its variance is multiplied by n (1 / n + 1 / {folds - 1}) for "
+        f"the n runs over {folds} folds (Nadeau and Bengio 2003). It says whether other splits and seeds would show it."
+    )
     lines = [
         "Recall is pooled over images: of all answers a group of classes got in all runs, the share that is right. "
         "Which classes are targeted is decided run by run, on validation images.",
-        f"Over images: bootstrap with {comparison['resamples']:,} resamples, seed {comparison['seed']}. Images are "
+        f"Over images: bootstrap with {comparison['resamples']:,} resamples, seed {comparison['seed']}. {drawn} are "
         "drawn, and bring their answers from every run and arm along, since one image under several seeds is not "
-        "several independent images. It says whether other test images would show the same for these trained models.",
-        "Over runs: Student t on one difference per run. It says whether training again would. Folds share training "
-        "images, so with folds it is somewhat too narrow.",
+        "several independent images, nor are near-duplicates. It says whether other test images would show the same for these trained models.",
+        f"Over runs: Student t on one difference per run. {again}",
         "A gain to believe is clear of zero in both.",
         f"Where the targeted classes were chosen by answers of {comparison['control']} itself, that arm is low on "
         "them by selection, and any new training gains there. What the choice of classes brings is the difference "
