@@ -94,9 +94,9 @@ def weak_classes(val: Predictions, *, count: int, min_support: int) -> np.ndarra
     if not len(weak):
         most = matrix.sum(axis=1).max()
         raise InputError(
-            f"min_support: no class has the {min_support} validation images that it takes to judge which classes are weak "
-            f"(most: {most}); add images, enlarge the validation part (--set val_fraction=...), or accept a poorer judgement "
-            f"with --set min_support={most}"
+            f"min_support: no class has {min_support} validation images (most: {most}), and on fewer it cannot be "
+            "judged which classes are weak; add images, enlarge the validation part (--set val_fraction=...), or accept "
+            f"a poorer judgement with --set min_support={most}"
         )
     return weak
 

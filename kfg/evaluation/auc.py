@@ -89,8 +89,8 @@ def macro(areas: Areas, *, confidence: float = 0.95) -> dict | None:
     """Mean AUC over the judged classes as {"value", "low", "high"}; None where there is none.
 
     Wilson's interval with the effective number of images, A (1 - A) / DeLong's variance, which stays in [0, 1]. Where
-    nothing, or next to nothing, is out of order that variance is zero by luck; the interval is then never narrower on the
-    inner side than that of an area of 1 (or 0) on `_effective` images.
+    nothing, or next to nothing, is out of order that variance is zero by luck; the interval is then never narrower on
+    the inner side than that of an area of 1 (or 0) on `_effective` images.
     """
     if np.isnan(areas.values).all():
         return None

@@ -82,9 +82,8 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
         part: what the images are, "validation" for one.
     Example:
         >>> always = Predictions(tuple("abcd"), np.array([0, 0, 0, 1]), np.eye(2)[[0, 0, 0, 0]], ("good", "bad"))
-        >>> print(warning(judge(always)))
-        This model is no better than always answering 'good': it is right on 3 of 4 test images (75 %, 95 % interval 30 \
-to 95 %), always answering 'good' on 3 (75 %). Do not use it.
+        >>> warning(judge(always)).split(": ")[0]
+        "This model is no better than always answering 'good'"
     """
     n, verdict = judged["images"], judged["verdict"]
     if verdict == BETTER:
@@ -107,10 +106,10 @@ to 95 %), always answering 'good' on 3 (75 %). Do not use it.
             f"{constant}. Test it on more images before you rely on it."
         )
     return (
-        f"This model is right less often than {always} would be: it is {is_right}, {constant}. It does tell the classes "
-        f"apart: its mean recall over the classes is {percent(recall['value'])} (95 % interval "
-        f"{100 * recall['low']:.0f} to {percent(recall['high'])}), where guessing has {guessing}. Use it only if finding "
-        "the rarer classes is worth the errors on the commonest."
+        f"This model is right less often than {always} would be: it is {is_right}, {constant}. It does tell the "
+        f"classes apart: its mean recall over the classes is {percent(recall['value'])} (95 % interval "
+        f"{100 * recall['low']:.0f} to {percent(recall['high'])}), where guessing has {guessing}. Use it only if "
+        "finding the rarer classes is worth the errors on the commonest."
     )
 
 

@@ -6,9 +6,9 @@ Which interval, and why:
 - macro recall and macro F1: Wilson's interval with the effective number of images (kfg.evaluation.macro).
 - AUC: DeLong's variance of the mean over the classes (kfg.evaluation.auc), not a bootstrap, which would
   need R sorts of N x C scores.
-- loss: percentile bootstrap over all images. No image that was drawn is much worse than those seen, so where all answers
-  are right the upper bound would promise that none will ever be wrong. It is therefore at least what the loss would be
-  if as many more were wrong as top-1's interval allows, each at the least loss a wrong answer can have, ln 2.
+- loss: percentile bootstrap over all images. No image that was drawn is much worse than those seen, so where all
+  answers are right the upper bound would promise that none will ever be wrong. It is therefore at least what the loss
+  would be if as many more were wrong as top-1's interval allows, each at the least loss a wrong answer can have, ln 2.
 They say how far another test set of this size could differ, for this one trained model; how much training
 again would change is what seeds are for (kfg.evaluation.paired).
 """
@@ -54,7 +54,8 @@ def evaluate(
         dict, ready for JSON: `images`, `classes` (counts), `loss`, `top1`, `top5`, `macro_recall`,
         `macro_f1`, `auc` as {"value", "low", "high"} (`auc` null where no class can be judged),
         `majority_share` (top-1 of always naming the commonest class), `baseline` (of `baseline.judge`: whether the
-        model is better than that), `per_class`, `confusion`, `most_confused`, `auc_classes_skipped`, and how the intervals were made.
+        model is better than that), `per_class`, `confusion`, `most_confused`, `auc_classes_skipped`, and how the
+        intervals were made.
     Raises:
         InputError: NaN, rows that are not probabilities, labels out of range, no images.
     """

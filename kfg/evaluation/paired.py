@@ -27,15 +27,15 @@ CHUNK = 4_000_000  # images x resamples drawn at once: 32 MB of indices
 def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
     """Student t interval of the mean of paired differences.
 
-    Without folds (`folds` = 1) all runs share one split and differ in their seeds: in initial weights, order, augmentation
-    and dropout. The interval then says what other seeds would give on the same training and test images, and nothing
-    about another split; for that it is exact where differences are normal.
+    Without folds (`folds` = 1) all runs share one split and differ in their seeds: in initial weights, order,
+    augmentation and dropout. The interval then says what other seeds would give on the same training and test images,
+    and nothing about another split; for that it is exact where differences are normal.
 
     With folds the runs also differ in what they train on, and the interval says what other splits of the same images
     would give. But any two of them share training images, so their differences are correlated and the plain t interval
     is too narrow. Its variance is therefore multiplied by n (1 / n + test / train), the correction of Nadeau and Bengio
-    for repeated cross-validation, where test / train = 1 / (folds - 1). For 3 seeds of 3 folds the interval becomes 2.35
-    times as wide.
+    for repeated cross-validation, where test / train = 1 / (folds - 1). For 3 seeds of 3 folds the interval becomes
+    2.35 times as wide.
 
     Args:
         differences: float sequence, one per seed (or seed and fold), treatment - control.

@@ -190,11 +190,13 @@ def _method(result) -> Safe:
     made = result["intervals"]
     lines = [
         "Top-1, top-5, precision and recall of a class: Wilson score intervals.",
-        "Macro recall and macro F1: Wilson's interval with the effective number of images, that is as many as would give "
-        "one share the variance of the mean over classes. AUC: likewise, from DeLong's variance of the mean over classes. "
-        "Where every answer is right, these intervals still say how many wrong ones few images may have missed.",
-        f"Loss: percentile bootstrap over images, {made['resamples']:,} resamples, seed {made['seed']}; its upper end is at "
-        "least what the loss would be if as many more answers were wrong as top-1's interval allows, each by a little.",
+        "Macro recall and macro F1: Wilson's interval with the effective number of images, as many as would give one "
+        "share the variance that the mean over classes has. AUC: likewise, from DeLong's variance of the mean over "
+        "classes. Where every answer is right, these intervals still say how many wrong ones so few images may have "
+        "missed.",
+        f"Loss: percentile bootstrap over images, {made['resamples']:,} resamples, seed {made['seed']}; its upper end "
+        "is at least what the loss would be if as many more answers were wrong as top-1's interval allows, each by a "
+        "little.",
         "Macro figures are means over the classes that have test images, each class counting the same.",
         "Loss is the mean of -ln of the true class's probability, clipped to [1e-7, 1 - 1e-7].",
         "The intervals are of this one trained model: how another test set of this size could differ. How training "

@@ -8,17 +8,17 @@ from kfg.report import markup
 from kfg.report.markup import Safe, tag
 
 ASKED = (
-    "What the run was given. Numbers of epochs in it are the most there may be: training may stop sooner, or leave a stage "
-    "out. What was trained is said under Training."
+    "What the run was given. Numbers of epochs in it are the most there may be: training may stop sooner, or leave a "
+    "stage out. What was trained is said under Training."
 )
 LOSSES = (
-    "Training loss in the picture: what the training makes small, as the mean over an epoch while the weights change. It "
-    "holds everything that was set: label smoothing, weights of classes, the adjustment to rare classes, penalties on "
-    "weights; and dropout is on.",
-    "Validation loss in the picture: the same sum on the validation images, with the weights at the end of the epoch and "
-    "dropout off.",
-    "Loss under Result: cross-entropy alone, of the finished model on the test images. Only this one can be compared with "
-    "that of another run. The losses of validation images that a run prints at its end are of this kind, too.",
+    "Training loss in the picture: what the training makes small, as the mean over an epoch while the weights change. "
+    "It holds everything that was set: label smoothing, weights of classes, the adjustment to rare classes, penalties "
+    "on weights; and dropout is on.",
+    "Validation loss in the picture: the same sum on the validation images, with the weights at the end of the epoch "
+    "and dropout off.",
+    "Loss under Result: cross-entropy alone, of the finished model on the test images. Only this one can be compared "
+    "with that of another run. The losses of validation images that a run prints at its end are of this kind, too.",
 )
 
 
@@ -68,7 +68,7 @@ def _time(run, result) -> str:
     text = f"These epochs took {_short(np.nansum(seconds))}, {_short(np.nanmedian(seconds))} each (median)."
     trained = result.get("figures", {}).get("seconds_to_trained") or {}
     if trained.get("value") is not None:
-        return f"{text} From the start of the run to the end of its training it was {_short(trained['value'])}, all told."
+        return f"{text} From its start to the end of the training the run took {_short(trained['value'])}."
     return f"{text} Reading images, computing features and writing this report are not in that time."
 
 

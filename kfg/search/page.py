@@ -11,7 +11,10 @@ from kfg.search import axes, pictures, table
 from kfg.search.table import short
 
 PAGE = "search.html"
-TIE = "{} trials are equal, {}: these validation images cannot tell them apart. Below are the settings of trial {}, the first."
+TIE = (
+    "{} trials are equal, {}: these validation images cannot tell them apart. Below are the settings of trial {}, "
+    "the first."
+)
 PARALLEL, IMPORTANCE, PROGRESS = "parallel.png", "importance.png", "progress.png"
 
 
@@ -51,8 +54,8 @@ def page(head: dict, found: list[dict], judged, drawn: dict[str, bytes]) -> str:
     sections = [("Result", "result", _result(settings, found))]
     if PARALLEL in drawn:
         text = (
-            "A line is a trial, from its settings to its score; the best is thick, and so are all that equal it; those that "
-            "failed are dotted."
+            "A line is a trial, from its settings to its score; the best is thick, and so are all that equal it; those "
+            "that failed are dotted."
         )
         body = [markup.paragraph(text), markup.picture(drawn[PARALLEL], "Trials as lines", zoom=True)]
         sections.append(("Trials as lines", "lines", markup.joined(body)))
@@ -104,8 +107,8 @@ def _precision(objective, winner) -> str:
         return ""
     low, high = wilson(share * count, count)
     return (
-        f" A share of {count:,.0f} images that comes out as {share:.3f} may as well be anything from {low:.3f} to {high:.3f} "
-        "(95 % interval): smaller differences between trials say little."
+        f" A share of {count:,.0f} images that comes out as {share:.3f} may as well be anything from {low:.3f} to "
+        f"{high:.3f} (95 % interval): smaller differences between trials say little."
     )
 
 

@@ -40,7 +40,8 @@ def parallel(found: list[dict], along: list, objective: str, direction: str) -> 
         if row["status"] == "COMPLETED":
             share = (row["score"] - low) / width
             colour = ORANGE if row in leaders else colours(0.9 * (share if direction == "max" else 1 - share))
-            axes.plot(range(len(along) + 1), [*places, share], color=colour, lw=2.6 if row in leaders else 1, alpha=0.85)
+            thick = 2.6 if row in leaders else 1
+            axes.plot(range(len(along) + 1), [*places, share], color=colour, lw=thick, alpha=0.85)
         else:
             axes.plot(range(len(along)), places, color=FAINT, lw=0.8, linestyle=(0, (2, 3)), alpha=0.7)
     for at, axis in enumerate(along):

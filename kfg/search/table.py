@@ -173,13 +173,13 @@ def warnings(found: list[dict], direction: str) -> list[str]:
     learned = sum(row["metrics"][LEARNED] > 0 for row in completed)
     if learned:
         return [
-            f"The best trial, {leaders[0]['trial']}, is no better on the validation images than naming one class for every "
-            f"image, though {learned} of {len(completed)} trials are. Do not use its settings."
+            f"The best trial, {leaders[0]['trial']}, is no better on the validation images than naming one class for "
+            f"every image, though {learned} of {len(completed)} trials are. Do not use its settings."
         ]
     return [
-        f"None of the {len(completed)} completed trials is better on the validation images than naming one class for every "
-        "image. Their order means nothing, and neither do the best settings: train for longer, at another learning rate or "
-        "on more images."
+        f"None of the {len(completed)} completed trials is better on the validation images than naming one class for "
+        "every image. Their order means nothing, and neither do the best settings: train for longer, at another "
+        "learning rate or on more images."
     ]
 
 
