@@ -94,9 +94,9 @@ def weak_classes(val: Predictions, *, count: int, min_support: int) -> np.ndarra
     if not len(weak):
         most = matrix.sum(axis=1).max()
         raise InputError(
-            f"min_support: no class has {min_support} validation images (most: {most}), and on fewer it cannot be "
-            "judged which classes are weak; add images, enlarge the validation part (--set val_fraction=...), or accept "
-            f"a poorer judgement with --set min_support={most}"
+            f"min_support: no class has {min_support} validation images (most: {most}), and fewer do not tell which "
+            "classes are weak; add images, enlarge the validation part with --set val_fraction, or accept "
+            f"--set min_support={most}"
         )
     return weak
 
@@ -184,7 +184,7 @@ def weak_lines(content: dict, *, named: int | None = NAMED) -> list[str]:
 def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     """Compare the arms over every seed and fold that all of them have finished with the settings of one run.
 
-    Runs of other settings may lie beside them, as a single split beside folds; how many are left out is logged.
+    How many runs of other settings are left out, as a single split beside folds, is logged.
 
     Args:
         folder: holds `row/seed-N.../` run folders.

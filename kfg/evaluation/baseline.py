@@ -94,7 +94,7 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
     low, high = wilson(judged["right"], n)
     is_right = (
         f"right on {judged['right']:,} of {n:,} {part} images ({percent(judged['right'] / n)}, 95 % interval "
-        f"{100 * low:.0f} to {percent(high)})"
+        f"{percent(low)} to {percent(high)})"
     )
     constant = f"{always} on {judged['commonest_right']:,} ({percent(judged['commonest_right'] / n)})"
     recall, guessing = judged["macro_recall"], percent(judged["guessing"])
@@ -108,7 +108,7 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
     return (
         f"This model is right less often than {always} would be: it is {is_right}, {constant}. It does tell the "
         f"classes apart: its mean recall over the classes is {percent(recall['value'])} (95 % interval "
-        f"{100 * recall['low']:.0f} to {percent(recall['high'])}), where guessing has {guessing}. Use it only if "
+        f"{percent(recall['low'])} to {percent(recall['high'])}), where guessing has {guessing}. Use it only if "
         "finding the rarer classes is worth the errors on the commonest."
     )
 

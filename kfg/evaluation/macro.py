@@ -48,7 +48,7 @@ def f1(confusion, *, confidence: float = 0.95) -> dict:
 
     Example:
         >>> {name: round(bound, 3) for name, bound in f1([[9, 1], [2, 8]]).items()}
-        {'value': 0.85, 'low': 0.639, 'high': 0.947}
+        {'value': 0.85, 'low': 0.633, 'high': 0.949}
     """
     confusion = np.asarray(confusion)
     images, guessed, right = confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion)
