@@ -17,11 +17,8 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from kfg.errors import InputError
-from kfg.evaluation import baseline
+from kfg.evaluation import baseline, clusters
 from kfg.evaluation.predict import Predictions, check
-
-GROUPS = ("targeted", "other", "all")
-CHUNK = 4_000_000  # images x resamples drawn at once: 32 MB of indices
 
 
 def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
@@ -110,14 +107,15 @@ def paired_recall(
     names = _checked_arms(arms, weak, control)
     runs, paths, targeted, right = _answers(arms, weak, names, control)
     unique, image = np.unique(paths, return_inverse=True)
-    count, of_image = _clusters(unique, alike)
+    count, of_image = clusters.of_paths(unique, alike)
     masks = {"targeted": targeted, "other": ~targeted, "all": np.ones(len(targeted), dtype=bool)}
-    sums = {group: _cluster_sums(of_image[image[mask]], right[:, mask], count) for group, mask in masks.items()}
-    spread = _bootstrap(sums, count, resamples, seed)
+    sums = {group: clusters.sums_of(of_image[image[mask]], right[:, mask], count) for group, mask in masks.items()}
+    spread = clusters.bootstrap(sums, count, resamples, seed)
     classes = arms[control][0].classes
     groups = {}
     for group, mask in masks.items():
-        compared = _compare(names, right, runs, mask, len(weak), spread[group], confidence, folds)
+        asked = int((sums[group][-1] > 0).sum())  # clusters, of which the answers are independent
+        compared = _compare(names, right, runs, mask, len(weak), spread[group], asked, confidence, folds)
         images = len(np.unique(image[mask]))
         groups[group] = {"images": images, "answers": int(mask.sum()), "arms": compared}
     beaten = {name: sum(baseline.judge(one)["verdict"] in baseline.LEARNED for one in arms[name]) for name in names}
@@ -167,68 +165,31 @@ def _answers(arms, weak, names, control):
     return np.concatenate(runs), np.concatenate(paths), np.concatenate(targeted), np.concatenate(right, axis=1)
 
 
-def _clusters(paths, alike) -> tuple[int, np.ndarray]:
-    """Return how many clusters there are, and that of each path, int (P,): its group, or itself."""
-    alike = alike or {}
-    names = [f"group {alike[path]}" if path in alike else f"image {path}" for path in map(str, paths)]
-    unique, cluster = np.unique(names, return_inverse=True)
-    return len(unique), cluster
-
-
-def _cluster_sums(cluster, right, count) -> np.ndarray:
-    """Return float64 (A + 1, G): right answers of each arm per cluster, last the answers asked."""
-    weights = [*right.astype(np.float64), np.ones(len(cluster))]
-    return np.stack([np.bincount(cluster, weights=weight, minlength=count) for weight in weights])
-
-
-def _bootstrap(sums, count, resamples, seed) -> dict[str, np.ndarray]:
-    """Return for each group the recall of each arm in each resample, float64 (A, R); NaN where none was drawn."""
-    rng = np.random.default_rng(seed)
-    table = np.concatenate([sums[group] for group in GROUPS])
-    drawn, size = [], max(1, CHUNK // count)
-    for start in range(0, resamples, size):
-        rows = min(size, resamples - start)
-        picks = rng.integers(0, count, (rows, count)) + np.arange(rows)[:, None] * count
-        weights = np.bincount(picks.ravel(), minlength=rows * count).reshape(rows, count)
-        drawn.append(table @ weights.T)
-    parts = np.split(np.concatenate(drawn, axis=1), len(GROUPS))
-    return {group: _share(part[:-1], part[-1]) for group, part in zip(GROUPS, parts, strict=True)}
-
-
-def _share(right, asked):
-    return np.where(asked > 0, right / np.maximum(asked, 1), np.nan)
-
-
-def _compare(names, right, runs, mask, num_runs, spread, confidence, folds) -> dict:
+def _compare(names, right, runs, mask, num_runs, spread, count, confidence, folds) -> dict:
     """Return recall and difference of each arm in one group."""
     asked = np.bincount(runs[mask], minlength=num_runs)
-    by_run = np.stack([_share(np.bincount(runs[mask & row], minlength=num_runs), asked) for row in right])
+    by_run = np.stack([clusters.share(np.bincount(runs[mask & row], minlength=num_runs), asked) for row in right])
     pooled = right[:, mask].mean(axis=1) if mask.any() else np.full(len(names), np.nan)
+
+    recalls = [clusters.recall(*one, count, confidence) for one in zip(pooled, spread, strict=True)]
 
     def against(a, b):
         gained = by_run[a] - by_run[b]
+        difference = clusters.interval(pooled[a] - pooled[b], spread[a] - spread[b], confidence)
         return {
-            "difference": _interval(pooled[a] - pooled[b], spread[a] - spread[b], confidence),
+            "difference": clusters.apart(difference, recalls[a], recalls[b]),
             "over_runs": paired(gained[~np.isnan(gained)], confidence, folds=folds),
         }
 
     return {
         name: {
-            "recall": _interval(pooled[a], spread[a], confidence),
+            "recall": recalls[a],
             "by_run": [None if np.isnan(value) else float(value) for value in by_run[a]],
             **(against(a, 0) if a else {"difference": None, "over_runs": None}),
             "against": {names[b]: against(a, b) for b in range(1, a)},
         }
         for a, name in enumerate(names)
     }
-
-
-def _interval(value, spread, confidence) -> dict:
-    """Percentile bounds; None where the group has no image."""
-    if np.isnan(value):
-        return {"value": None, "low": None, "high": None}
-    low, high = np.nanquantile(spread, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return {"value": float(value), "low": float(low), "high": float(high)}
 
 
 def _often(weak, classes) -> list[dict]:
