@@ -92,13 +92,18 @@ def weak_classes(val: Predictions, *, count: int, min_support: int) -> np.ndarra
     matrix = confusion.confusion_matrix(val.labels, val.probabilities.argmax(axis=1), len(val.classes))
     weak = confusion.weak_classes(matrix, n=count, min_support=min_support)
     if not len(weak):
-        most = matrix.sum(axis=1).max()
+        check_support(int(matrix.sum(axis=1).max()), min_support)
+    return weak
+
+
+def check_support(most: int, min_support: int) -> None:
+    """Raise InputError where even the class with most validation images has fewer than are needed to judge it."""
+    if most < min_support:
         raise InputError(
             f"min_support: no class has {min_support} validation images (most: {most}), and fewer do not tell which "
             "classes are weak; add images, enlarge the validation part with --set val_fraction, or accept "
             f"--set min_support={most}"
         )
-    return weak
 
 
 def extra_images(images, labels, *, arm: str, rounds, weak, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -36,7 +36,7 @@ class Row:
 
 
 def parser(recipe) -> argparse.ArgumentParser:
-    """Make the argument parser of a recipe module: NAME, ROWS, DEFAULT_ROWS, QUICK, SMOKE, run, perhaps summarise."""
+    """Make the argument parser of a recipe module: NAME, ROWS, DEFAULT_ROWS, QUICK, SMOKE, run; may be check, summarise."""
     known = ", ".join(recipe.ROWS)
     p = argparse.ArgumentParser(
         prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
@@ -159,6 +159,8 @@ def jobs(recipe, args, *, known=()):
     ]  # fmt: skip
     _init_from.check(recipe, made)
     _weights.check(made)
+    if hasattr(recipe, "check"):
+        recipe.check(made)
     yield from made
 
 

@@ -210,6 +210,15 @@ def run(config, job):
     return job.finish(index, images, batch_size=config.batch_size, sections=sections)
 
 
+def check(jobs):
+    """Refuse, before anything is trained, runs that will find no class with enough validation images to be weak."""
+    for job in jobs:
+        config = job.config
+        if config.weak_from and not job.finished():
+            index = job.parted(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
+            reaugment.check_support(index.take(index.where("val")).counts().max(), config.min_support)
+
+
 def weak_classes(config, job) -> dict | None:
     """Find the classes that the earlier run of this seed and fold recalls worst on its validation images.
 

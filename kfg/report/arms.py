@@ -27,7 +27,7 @@ def arms_table(comparison: dict) -> str:
     kind = comparison["settings"]
     split = "one split" if kind["folds"] == 1 else f"{kind['folds']} folds"
     lines = [
-        f"arms over {comparison['runs']} runs ({kind['data']['name']}, {split}, {kind['trained in']}), "
+        f"arms over {_runs(comparison)} ({kind['data']['name']}, {split}, {kind['trained in']}), "
         f"{comparison['images']} test images; percent [95 % interval over images]"
     ]
     lines += [f"WARNING: {said}" for said in arms_words.chance(comparison)]
@@ -47,6 +47,10 @@ def arms_table(comparison: dict) -> str:
         "training; targeted against uniform is free of that."
     )
     return "\n".join(lines)
+
+
+def _runs(comparison) -> str:
+    return "1 run" if comparison["runs"] == 1 else f"{comparison['runs']} runs"
 
 
 def _over_runs(runs) -> str:
@@ -76,7 +80,7 @@ def arms_page(comparison: dict, picture: bytes) -> str:
         ("How the figures are made", "method", arms_words.method(comparison)),
     ]
     lead = (
-        f"{len(names)} arms, {comparison['runs']} runs each, {comparison['images']:,} different test images of "
+        f"{len(names)} arms, {_runs(comparison)} each, {comparison['images']:,} different test images of "
         f"{comparison['classes']} classes. Each arm is compared with {comparison['control']} on the same images."
     )
     return markup.page(

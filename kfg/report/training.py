@@ -65,7 +65,8 @@ def _time(run, result) -> str:
     seconds = run.history.get("seconds")
     if seconds is None or np.isnan(seconds).all():
         return ""
-    text = f"These epochs took {_short(np.nansum(seconds))}, {_short(np.nanmedian(seconds))} each (median)."
+    total, each = _short(np.nansum(seconds)), _short(np.nanmedian(seconds))
+    text = f"It took {total}." if len(seconds) == 1 else f"They took {total}, {each} each (median)."
     trained = result.get("figures", {}).get("seconds_to_trained") or {}
     if trained.get("value") is not None:
         return f"{text} From its start to the end of the training the run took {_short(trained['value'])}."
