@@ -36,7 +36,7 @@ class Row:
 
 
 def parser(recipe) -> argparse.ArgumentParser:
-    """Make the argument parser of a recipe module: NAME, ROWS, DEFAULT_ROWS, QUICK, SMOKE, run; may be check, summarise."""
+    """Make the argument parser of a recipe module, which has NAME, ROWS, QUICK, run, perhaps check and summarise."""
     known = ", ".join(recipe.ROWS)
     p = argparse.ArgumentParser(
         prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"

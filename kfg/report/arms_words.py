@@ -20,9 +20,10 @@ def chance(comparison: dict) -> list[str]:
             "between the arms mean nothing: which class such a net happens to name decides them. Train for longer, at "
             "another learning rate or on more images, before comparing arms."
         ]
+    nets, no = ("The net", "no ") if runs == 1 else (f"None of the {runs} nets", "")
     said = [
-        f"None of the {runs} nets of arm {name} is better than naming one class for every image: a difference from it "
-        "shows that it has not learned to tell the classes apart, not what the extra images bring."
+        f"{nets} of arm {name} is {no}better than naming one class for every image: a difference from it shows that it "
+        "has not learned to tell the classes apart, not what the extra images bring."
         for name in idle
     ]
     some = {name: runs - count for name, count in beaten.items() if 0 < count < runs}

@@ -197,6 +197,6 @@ def test_whether_the_model_beats_the_commonest_class_is_among_the_figures():
 def test_a_thousand_classes_take_a_moment():
     labels = np.arange(5000) % 1000
     predictions = drawn(labels, 1000)
-    began = time.perf_counter()
+    began = time.process_time()
     evaluate(predictions, resamples=200)
-    assert time.perf_counter() - began < 20  # about 1 s, nearly all of it the AUC's sorts
+    assert time.process_time() - began < 20  # about 3 s, nearly all of it the AUC's sorts
