@@ -154,5 +154,5 @@ def test_near_duplicates_of_the_runs_split_are_compared_as_one(tmp_path):
 
 def test_support_that_no_class_has_is_refused_by_name():
     reaugment.check_support(8, 8)
-    with pytest.raises(InputError, match="^min_support: no class has 8 validation images .most: 5.*min_support=5"):
+    with pytest.raises(InputError, match=r"^min_support: no class has 8 validation images .most: 5.*min_support=5"):
         reaugment.check_support(5, 8)
