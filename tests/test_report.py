@@ -401,7 +401,7 @@ def test_an_arm_at_chance_beside_one_that_learned_is_named(tmp_path):
     assert len(said) == 1 and said[0].startswith("The net of arm none is no better")
     report.write_arms(tmp_path, found)
     assert "more recalls" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
-    assert arms_words.chance(comparison(gain=0.7)) == []
+    assert arms_words.chance(paired_recall({"none": [learned], "more": [learned]}, [{1}])) == []
 
 
 def test_the_method_says_what_was_drawn_and_how_folds_were_allowed_for(tmp_path):
