@@ -20,6 +20,9 @@ SETTINGS = (  # what makes two rows the same run, as a run's config.json has it
     "recipe", "row", "seed", "fold", "folds", "precision", "data", "weights_sha256", "init_from_sha256", "config",
 )  # fmt: skip
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named beside a figure
+# what a run may choose for itself, by the clock or by its validation images, that changes what was trained or kept
+CHOSEN = {"treatment": "treatment of unequal classes", "views": "views", "epochs": "epochs", "kept": "kept"}
+WHOLE_NET_EPOCHS = "epochs of the whole net"
 
 
 def read_results(path) -> list[dict]:
@@ -113,7 +116,8 @@ def table(recipe_name: str, results=None) -> str:
     for name, row in recipe.ROWS.items():
         top1, loss = (row.reported.get(key) for key in ("top1", "loss"))
         paper = ["-" if top1 is None else f"{100 * top1:.2f}", "-" if loss is None else f"{loss:.3f}"]
-        measured = [_cell(group) for group in by_settings([result for result in ours if result["row"] == name])]
+        groups = by_settings([result for result in ours if result["row"] == name])
+        measured = [_cell(group, words) for group, words in zip(groups, differences(groups), strict=True)]
         lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else NONE_YET}")
         lines += [f"{'':<{width + 23}}   {more}" for more in measured[1:]]
     lines += ["", "Ours are on the data named: beside the study's figures, which are on its own."]
@@ -125,7 +129,11 @@ def table(recipe_name: str, results=None) -> str:
 
 
 def by_settings(results) -> list[list[dict]]:
-    """Return the results in lists of equal data and settings, seeds and folds apart; only those may be averaged."""
+    """Return the results in lists of equal data, settings and choices, seeds and folds apart; only those are averaged.
+
+    A choice is what a run decided for itself (`choices`). Rows of earlier versions do not hold them; there a run with a
+    time budget, whose number of epochs the clock decides, is told by the epochs it took.
+    """
     groups = {}
     for result in results:
         own = (
@@ -134,10 +142,61 @@ def by_settings(results) -> list[list[dict]]:
             result.get("weights_sha256"),
             result.get("init_from_sha256"),
             result.get("treatment"),
+            choices(result),
         )
         key = [result["data"], result["config"], *own]
         groups.setdefault(json.dumps(key, sort_keys=True), []).append(result)
     return list(groups.values())
+
+
+def choices(result) -> dict:
+    """Return what a run chose for itself that changes what was trained or kept, by name; {} where nothing is known.
+
+    Example:
+        >>> made = {"whole net": {"epochs": 3, "why": "as many as the time budget holds", "seconds per epoch": 80}}
+        >>> choices({"choices": made})
+        {'epochs of the whole net': 3}
+    """
+    if "choices" not in result:
+        timed = "time_budget" in result["config"] and "epochs" in result
+        return {"epochs trained": result["epochs"]} if timed else {}
+    return {
+        _named(stage, key): value
+        for stage, made in result["choices"].items()
+        for key, value in made.items()
+        if key in CHOSEN
+    }
+
+
+def _named(stage, key) -> str:
+    return f"{CHOSEN[key]} of the {stage}" if key in ("views", "epochs") else CHOSEN[key]
+
+
+def differences(groups) -> list[str]:
+    """Say for each of these groups what its runs chose, as far as that differs from group to group; "" for nothing.
+
+    Args:
+        groups: of `by_settings`, of one row.
+    """
+    made = [choices(group[0]) for group in groups]
+    names = [name for name in dict.fromkeys(name for one in made for name in one) if len(_values(made, name)) > 1]
+    return [
+        ", ".join(f"{name} {one[name]}{_by(group, name)}" for name in names if name in one)
+        for group, one in zip(groups, made, strict=True)
+    ]
+
+
+def _values(made, name) -> set:
+    return {json.dumps(one.get(name)) for one in made}
+
+
+def _by(group, name) -> str:
+    """Say that the clock decided, where each run of a group says so."""
+    told = [
+        [made.get("why", "") for stage, made in result.get("choices", {}).items() if name == _named(stage, "epochs")]
+        for result in group
+    ]
+    return " (decided by the clock)" if all(any("time budget" in why for why in whys) for whys in told) else ""
 
 
 def spread(results) -> str:
@@ -147,8 +206,13 @@ def spread(results) -> str:
     return f"{statistics.fmean(top1):.2f}{deviation} (n = {len(top1)})"
 
 
-def _cell(results) -> str:
+def _cell(results, chosen: str) -> str:
     loss = statistics.fmean(result["metrics"]["loss"]["value"] for result in results)
     config, data = results[0]["config"], results[0]["data"]["name"]
-    settings = ", ".join(f"{key} {config[key]:g}" for key in SHOWN if key in config)
-    return f"{spread(results)}, {loss:.3f}, {data}, {settings}"
+    known = choices(results[0])
+    shown = {key: config[key] for key in SHOWN if key in config}
+    if WHOLE_NET_EPOCHS in known:  # the setting is the most there might have been
+        of_net = {WHOLE_NET_EPOCHS: known[WHOLE_NET_EPOCHS]} if WHOLE_NET_EPOCHS not in chosen else {}
+        shown = of_net | {key: value for key, value in shown.items() if key != "epochs"}
+    settings = [f"{key} {value:g}" for key, value in shown.items()] + ([chosen] if chosen else [])
+    return f"{spread(results)}, {loss:.3f}, {data}, {', '.join(settings)}"

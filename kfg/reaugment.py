@@ -15,7 +15,8 @@ import numpy as np
 
 from kfg.augment.copies import materialise
 from kfg.augment.policies import Policy
-from kfg.data.listing import shortened
+from kfg.data.folder import split_rows
+from kfg.data.listing import SPLIT_FILE, shortened
 from kfg.errors import InputError
 from kfg.evaluation import confusion, paired, predict
 from kfg.evaluation.predict import Predictions
@@ -91,11 +92,18 @@ def weak_classes(val: Predictions, *, count: int, min_support: int) -> np.ndarra
     matrix = confusion.confusion_matrix(val.labels, val.probabilities.argmax(axis=1), len(val.classes))
     weak = confusion.weak_classes(matrix, n=count, min_support=min_support)
     if not len(weak):
-        raise InputError(
-            f"min_support: no class has {min_support} validation images (most: {matrix.sum(axis=1).max()}); "
-            "lower it or enlarge the validation part"
-        )
+        check_support(int(matrix.sum(axis=1).max()), min_support)
     return weak
+
+
+def check_support(most: int, min_support: int) -> None:
+    """Raise InputError where even the class with most validation images has fewer than are needed to judge it."""
+    if most < min_support:
+        raise InputError(
+            f"min_support: no class has {min_support} validation images (most: {most}), and fewer do not tell which "
+            "classes are weak; add images, enlarge the validation part with --set val_fraction, or accept "
+            f"--set min_support={most}"
+        )
 
 
 def extra_images(images, labels, *, arm: str, rounds, weak, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -181,7 +189,7 @@ def weak_lines(content: dict, *, named: int | None = NAMED) -> list[str]:
 def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     """Compare the arms over every seed and fold that all of them have finished with the settings of one run.
 
-    Runs of other settings may lie beside them, as a single split beside folds; how many are left out is logged.
+    How many runs of other settings are left out, as a single split beside folds, is logged.
 
     Args:
         folder: holds `row/seed-N.../` run folders.
@@ -204,10 +212,21 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     names = [*COMPARED, BESIDE] if BESIDE in rows and _complete(folder / rows[BESIDE], runs, kind) else COMPARED
     arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in names}
     aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
-    comparison = paired.paired_recall(arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none")
+    comparison = paired.paired_recall(
+        arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none",
+        folds=kind["folds"], alike=_alike(folder / rows["targeted"] / runs[0]),
+    )  # fmt: skip
     passed_over = collections.Counter(one["name"] for run in aimed for one in run["not_judged"])
     comparison["not_judged"] = [{"name": name, "runs": count} for name, count in passed_over.most_common()]
     return {**comparison, "settings": kind}
+
+
+def _alike(run) -> dict[str, int] | None:
+    """Return path -> group of near-duplicates of all images of a run; None where its split.csv does not hold them."""
+    if not (run / SPLIT_FILE).is_file():
+        return None
+    rows, columns = split_rows(run / SPLIT_FILE)
+    return {row["path"]: row["group"] for row in rows} if "group" in columns else None
 
 
 def _finished(run) -> bool:

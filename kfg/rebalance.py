@@ -8,7 +8,7 @@ import numpy as np
 from kfg.data import folder, pipeline
 from kfg.data.listing import BOTH
 from kfg.errors import InputError
-from kfg.evaluation import metrics, posthoc, predict
+from kfg.evaluation import baseline, metrics, posthoc, predict
 from kfg.files import RESTORE, read_json, write_json
 from kfg.models import saved
 from kfg.training import losses
@@ -44,7 +44,9 @@ def summary(run) -> str:
             figure = report[name]  # the AUC may be none
             if figure is not None:
                 lines.append(f"{name:<13} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]")
-    except (TypeError, ValueError) as error:  # a value that is no number
+        if "baseline" in report and (warning := baseline.warning(report["baseline"])):  # newer than some reports
+            lines.append(f"WARNING: {warning}")
+    except (KeyError, TypeError, ValueError) as error:  # a value that is no number
         raise InputError(f"{_file(run, REPORT_FILE)}: damaged ({error}); {RESTORE}") from error
     return "\n".join(lines)
 

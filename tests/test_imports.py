@@ -24,7 +24,7 @@ WITHOUT_TENSORFLOW = (
     "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.locks", "kfg.overwrite", "kfg.quiet", "kfg.ledger",
     "kfg.data.folder", "kfg.data.decode",
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
-    "kfg.evaluation.paired", "kfg.evaluation.posthoc",
+    "kfg.evaluation.paired", "kfg.evaluation.posthoc", "kfg.evaluation.baseline", "kfg.evaluation.macro",
     "kfg.augment.policies", "kfg.augment.copies", "kfg.data.layouts", "kfg.data.download", "kfg.data.contest",
     "kfg.answers", "kfg.images",
 )  # fmt: skip

@@ -31,7 +31,9 @@ def test_the_worst_judged_classes_are_weak():
 
 
 def test_no_class_with_enough_images_is_an_error_that_says_how_many_there_are():
-    with pytest.raises(InputError, match=r"31 validation images \(most: 30\)"):
+    with pytest.raises(
+        InputError, match=r"^min_support: no class has 31 validation images \(most: 30\).*--set min_support=30"
+    ):
         reaugment.weak_classes(answers(MATRIX), count=2, min_support=31)
 
 
@@ -138,3 +140,19 @@ def test_the_policy_arm_is_compared_where_all_its_runs_are_there(tmp_path, caplo
     found = reaugment.compare(tmp_path, rows, like=like)
     assert list(found["groups"]["all"]["arms"]) == list(rows)
     assert "  targeted-policy against targeted +0.0 [+0.0, +0.0]" in report.arms_table(found)
+
+
+def test_near_duplicates_of_the_runs_split_are_compared_as_one(tmp_path):
+    for row in ROWS.values():
+        like = finish(tmp_path, row, "seed-0")
+        paths = answers(MATRIX).paths
+        lines = [f"{path},a,test,{at // 2}," for at, path in enumerate(paths)]
+        (like / "split.csv").write_text("\n".join(["path,class,part,group,sha256", *lines]) + "\n")
+    found = reaugment.compare(tmp_path, ROWS, like=like)
+    assert (found["images"], found["clusters"]) == (len(paths), (len(paths) + 1) // 2)
+
+
+def test_support_that_no_class_has_is_refused_by_name():
+    reaugment.check_support(8, 8)
+    with pytest.raises(InputError, match=r"^min_support: no class has 8 validation images .most: 5.*min_support=5"):
+        reaugment.check_support(5, 8)

@@ -12,7 +12,7 @@ from kfg.errors import InputError
 from kfg.evaluation import metrics
 from kfg.evaluation.paired import paired_recall
 from kfg.evaluation.predict import Predictions, read_csv
-from kfg.report import arms, markup
+from kfg.report import arms, arms_words, markup
 
 NASTY = "<script>alert('x')</script>"
 
@@ -303,6 +303,113 @@ def test_one_run_and_no_weak_class_can_still_be_shown(tmp_path):
     predictions = predictions_of(["a", "b"])
     report.write_arms(tmp_path, paired_recall({"none": [predictions], "more": [predictions]}, [set()]))
     assert "No test image of these classes" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
+
+
+def constant(classes, count=24) -> Predictions:
+    """A model that names the first class for every image."""
+    labels = (np.arange(count) % len(classes)).astype(np.int32)
+    probabilities = np.tile(np.eye(len(classes), dtype=np.float32)[0], (count, 1))
+    return Predictions(tuple(f"{i}.jpg" for i in range(count)), labels, probabilities, tuple(classes))
+
+
+def test_a_model_that_knows_nothing_is_called_that_above_everything_else(tmp_path):
+    result = report.write(tmp_path, constant(["a", "b", "c"]))
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    said = "This model is no better than guessing, or always answering 'a': it is right on 8 of 24 test images"
+    assert said in page.text and page.text.index(said) < page.text.index("test images named right")
+    assert result["baseline"]["verdict"] == json.loads((tmp_path / "report.json").read_text())["baseline"]["verdict"]
+    report.write(tmp_path, predictions_of(["a", "b", "c"], signal=6))
+    assert "no better than" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def history_of(rates, seconds=3.0) -> str:
+    lines = [f"{epoch},2.0,0.2,2.1,0.2,{rate},{seconds}" for epoch, rate in enumerate(rates, start=1)]
+    return "\n".join(["epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds", *lines]) + "\n"
+
+
+def training_text(run_dir, *, rates=(0.1, 0.1), seconds=3.0, choices=None, figures=None) -> str:
+    """Return what a reader sees of a run's report on its training."""
+    run_dir.mkdir(exist_ok=True)
+    predictions = predictions_of(["a", "b"])
+    fill(run_dir, predictions)
+    (run_dir / "history.csv").write_text(history_of(rates, seconds))
+    if choices is not None:
+        (run_dir / "config.json").write_text(json.dumps({"config": {"epochs": 8}, "choices": choices}))
+    report.write(run_dir, predictions, extra_figures=figures)
+    return Page((run_dir / "report.html").read_text(encoding="utf-8")).text
+
+
+@pytest.mark.parametrize(
+    "rates, said",
+    [
+        ((0.1, 0.1, 0.1), None),
+        ((0.1, 0.09, 0.08, 0.07), None),  # a decay: no line is drawn
+        ((0.1, 0.1, 0.05, 0.05), "A dotted line marks"),
+        ((0.1, 0.1, 0.1, 0.05, 0.05, 0.02), "2 dotted lines mark"),
+    ],
+)
+def test_a_dotted_line_is_told_of_where_one_is_drawn(tmp_path, rates, said):
+    text = training_text(tmp_path, rates=rates)
+    assert ("dotted" in text) == (said is not None) and (said or "") in text
+
+
+def test_a_head_alone_is_not_said_to_be_followed_by_the_whole_net(tmp_path):
+    choices = {"head": {"epochs": 2}, "whole net": {"epochs": 0, "why": "the head errs on 0 of 9 validation images"}}
+    text = training_text(tmp_path / "head", choices=choices)
+    assert "2 epochs of the head alone. The whole net was not trained: the head errs on 0 of 9" in text
+    assert "Numbers of epochs in it are the most there may be" in text  # above config.epochs 8
+    choices["whole net"] = {"epochs": 2, "why": "as many as the time budget holds"}
+    assert "2 epochs of the whole net, after 2 of the head alone." in training_text(tmp_path / "whole", choices=choices)
+
+
+def test_the_time_told_is_that_of_the_run_not_of_its_epochs_alone(tmp_path):
+    figures = {"seconds_to_trained": {"value": 96.0, "low": None, "high": None}}
+    text = training_text(tmp_path / "all", seconds=0.05, figures=figures)
+    assert (
+        "They took 0.1 s, 0.05 s each (median). From its start to the end of the training the run took 1.6 min" in text
+    )
+    figures["seconds_to_trained"]["value"] = None  # of a resumed run nobody knows
+    assert "are not in that time" in training_text(tmp_path / "resumed", seconds=0.05, figures=figures)
+
+
+def test_each_of_the_three_losses_is_explained(finished):
+    for name in ("Training loss in the picture", "Validation loss in the picture", "Loss under Result"):
+        assert name in finished[3].text
+
+
+def test_arms_of_nets_at_chance_announce_nothing(tmp_path):
+    eight = [constant([f"c{i}" for i in range(8)], count=48)] * 3
+    other = [constant([f"c{i}" for i in range(8)], count=48)] * 3
+    for one in other:
+        one.probabilities[:] = np.eye(8, dtype=np.float32)[1]
+    found = paired_recall({"none": eight, "targeted": other}, [{1, 2, 3}] * 3)
+    assert found["groups"]["targeted"]["arms"]["targeted"]["difference"]["value"] == pytest.approx(1 / 3)
+    report.write_arms(tmp_path, found)
+    page = Page((tmp_path / "arms.html").read_text(encoding="utf-8"))
+    assert "None of the 6 nets is better than naming one class for every image" in page.text
+    assert "33.3 points more" not in page.text
+    lines = arms.arms_table(found | {"settings": {"data": {"name": "m"}, "folds": 1, "trained in": "x"}}).splitlines()
+    assert lines[1].startswith("WARNING: None of the 6 nets")
+
+
+def test_an_arm_at_chance_beside_one_that_learned_is_named(tmp_path):
+    classes = ["c0", "c1", "c2"]
+    idle, learned = constant(classes), constant(classes)
+    learned.probabilities[:] = np.eye(3, dtype=np.float32)[learned.labels]
+    found = paired_recall({"none": [idle], "more": [learned]}, [{1}])
+    said = arms_words.chance(found)
+    assert len(said) == 1 and said[0].startswith("The net of arm none is no better")
+    report.write_arms(tmp_path, found)
+    assert "more recalls" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
+    assert arms_words.chance(paired_recall({"none": [learned], "more": [learned]}, [{1}])) == []
+
+
+def test_the_method_says_what_was_drawn_and_how_folds_were_allowed_for(tmp_path):
+    found = comparison(gain=0.7)
+    assert "All runs share one split" in arms_words.method(found)
+    found |= {"clusters": 7, "folds": 3}
+    assert "The 7 groups of near-duplicates among the images are drawn" in arms_words.method(found)
+    assert "for 3 folds" in arms_words.method(found)
 
 
 def test_attributes_are_escaped_too():

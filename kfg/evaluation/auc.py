@@ -6,7 +6,7 @@ import math
 import numpy as np
 from scipy.stats import rankdata
 
-from kfg.evaluation.intervals import normal_quantile
+from kfg.evaluation.intervals import wilson
 
 EPSILON = 1e-12
 
@@ -19,10 +19,12 @@ class Areas:
         values: float64 (C,), in [0, 1]; NaN where the class, or every other, has no image.
         influence: float64 (N,), the share of each image in the error of the mean over the judged
             classes: the variance of that mean is the sum of its squares.
+        effective: float, the images of which one share would be as uncertain as the mean is at 1 (`_effective`).
     """
 
     values: np.ndarray
     influence: np.ndarray
+    effective: float
 
 
 def one_vs_rest(scores, labels) -> Areas:
@@ -57,7 +59,25 @@ def one_vs_rest(scores, labels) -> Areas:
         influence[own] += (beaten - values[c]) / _degrees(len(own))
         influence[others] += (beaten_by - values[c]) / _degrees(len(others))
     judged = np.count_nonzero(~np.isnan(values))
-    return Areas(values=values, influence=influence / max(judged, 1))
+    images = np.bincount(labels, minlength=scores.shape[1])[~np.isnan(values)]
+    return Areas(values=values, influence=influence / max(judged, 1), effective=_effective(images, len(labels)))
+
+
+def _effective(images, total) -> float:
+    """Return how many images of one share would give it the variance of the mean AUC where that is nearly 1.
+
+    The variance of an area A of m images against n is there A (1 - A) (1 / 4m + 1 / 4n): the first part is of the
+    class's own images, independent from class to class, the second of all others, which the classes share, so that
+    its parts are added as if they rose and fell together.
+
+    Source: Hanley & McNeil 1982, Radiology 143:29, for A near 1 and m, n not tiny, as in Newcombe 2006, Statistics in
+        Medicine 25:559.
+    """
+    if not len(images):
+        return 0.0
+    own = math.sqrt(float((1 / (4 * images)).sum())) / len(images)
+    others = float(np.sqrt(1 / (4 * (total - images))).mean())
+    return 1 / (own + others) ** 2
 
 
 def _degrees(n):
@@ -68,15 +88,18 @@ def _degrees(n):
 def macro(areas: Areas, *, confidence: float = 0.95) -> dict | None:
     """Mean AUC over the judged classes as {"value", "low", "high"}; None where there is none.
 
-    The interval is made on the logit scale, so that it stays in [0, 1]; at exactly 0 or 1 it has no width.
+    Wilson's interval with the effective number of images, A (1 - A) / DeLong's variance, which stays in [0, 1]. Where
+    nothing, or next to nothing, is out of order that variance is zero by luck; the interval is then never narrower on
+    the inner side than that of an area of 1 (or 0) on `_effective` images.
     """
     if np.isnan(areas.values).all():
         return None
     value = float(np.nanmean(areas.values))
-    error = math.sqrt(float((areas.influence**2).sum()))
-    if error < EPSILON or not EPSILON < value < 1 - EPSILON:
-        return {"value": value, "low": value, "high": value}
-    logit = math.log(value / (1 - value))
-    half = normal_quantile(confidence) * error / (value * (1 - value))
-    low, high = (1 / (1 + math.exp(-edge)) for edge in (logit - half, logit + half))
+    variance = float((areas.influence**2).sum())
+    certain, _ = wilson(areas.effective, areas.effective, confidence)
+    low = high = value
+    if variance > EPSILON:
+        effective = value * (1 - value) / variance
+        low, high = wilson(effective * value, effective, confidence)
+    low, high = (min(low, certain), high) if value >= 0.5 else (low, max(high, 1 - certain))
     return {"value": value, "low": low, "high": high}

@@ -101,8 +101,7 @@ def learning_curves(history: dict[str, np.ndarray]) -> Figure:
     epochs = len(next(iter(history.values()), ()))
     if not panels or not epochs:
         raise InputError("history: no epoch of loss, accuracy or learning_rate to draw")
-    x = history.get("epoch", np.arange(1, epochs + 1))
-    cuts = _rate_cuts(x, history.get("learning_rate"))
+    x, cuts = _epochs(history), rate_cuts(history)
     figure = Figure(figsize=(4.6 * len(panels), 3.6), layout="constrained")
     for axes, (title, lines) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         axes.set_title(title)
@@ -118,11 +117,21 @@ def learning_curves(history: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _rate_cuts(x, rate) -> np.ndarray:
+def _epochs(history) -> np.ndarray:
+    return history.get("epoch", np.arange(1, len(next(iter(history.values()))) + 1))
+
+
+def rate_cuts(history: dict[str, np.ndarray]) -> np.ndarray:
     """Return where between two epochs the learning rate fell by more than 1 %: a plateau's cut, not a decay.
 
-    A rate that falls after more than half of the epochs decays.
+    A rate that falls after more than half of the epochs decays. These are the dotted lines of `learning_curves`.
+
+    Args:
+        history: as `read_history` gives it.
+    Returns:
+        float64 (K,), in epochs; K = 0 where there is no rate.
     """
+    x, rate = _epochs(history), history.get("learning_rate")
     if rate is None or len(rate) < 2:
         return np.array([])
     at = np.flatnonzero(rate[1:] < rate[:-1] * 0.99)

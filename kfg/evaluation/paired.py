@@ -2,10 +2,11 @@
 
 Two intervals, for two questions:
 - over images (`difference`): would another set of test images show the same gain for these trained models?
-  An image tested in several runs (other seeds, same fold) is not several independent images, so this is a
-  cluster bootstrap: images (clusters, known by path) are drawn with replacement and bring the answers of all
-  their runs and all arms along. The control's come with them, which is what makes the difference paired.
-- over runs (`over_runs`): would training again from other seeds? Student t on one difference per run.
+  An image tested in several runs (other seeds, same fold) is not several independent images, and neither are two
+  near-duplicates. So this is a cluster bootstrap: groups of near-duplicates, or images where groups are not known,
+  are drawn with replacement and bring the answers of all their runs and all arms along. The control's come with
+  them, which is what makes the difference paired.
+- over runs (`over_runs`): would training again show it? Student t on one difference per run (`paired`).
 A gain to believe is clear of zero in both.
 """
 
@@ -16,40 +17,54 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from kfg.errors import InputError
+from kfg.evaluation import baseline, clusters
 from kfg.evaluation.predict import Predictions, check
 
-GROUPS = ("targeted", "other", "all")
-CHUNK = 4_000_000  # images x resamples drawn at once: 32 MB of indices
 
-
-def paired(differences, confidence: float = 0.95) -> dict:
+def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
     """Student t interval of the mean of paired differences.
+
+    Without folds (`folds` = 1) all runs share one split and differ in their seeds: in initial weights, order,
+    augmentation and dropout. The interval then says what other seeds would give on the same training and test images,
+    and nothing about another split; for that it is exact where differences are normal.
+
+    With folds the runs also differ in what they train on, and the interval says what other splits of the same images
+    would give. But any two of them share training images, so their differences are correlated and the plain t interval
+    is too narrow. Its variance is therefore multiplied by n (1 / n + test / train), the correction of Nadeau and Bengio
+    for repeated cross-validation, where test / train = 1 / (folds - 1). For 3 seeds of 3 folds the interval becomes
+    2.35 times as wide.
 
     Args:
         differences: float sequence, one per seed (or seed and fold), treatment - control.
         confidence: in (0, 1).
+        folds: int >= 1, parts that the images were divided into, each tested in turn; 1 for a single split.
     Returns:
         dict `mean`, `sd` (n - 1 in its divisor), `n`, `low`, `high`; what one difference alone, or none, cannot
         give is None.
     Source:
-        the folds of one seed share training images, so over folds the interval is somewhat too
-        narrow (Nadeau & Bengio 2003); over seeds it is exact for normal differences.
+        Nadeau & Bengio 2003, Machine Learning 52:239; for repeated folds Bouckaert & Frank 2004, PAKDD, LNCS 3056:3.
     Example:
         >>> result = paired([1.0, 2.0, 3.0])
         >>> result["mean"], result["sd"], round(result["low"], 3), round(result["high"], 3)
         (2.0, 1.0, -0.484, 4.484)
+        >>> corrected = paired([1.0, 2.0, 3.0], folds=3)
+        >>> round((corrected["high"] - corrected["low"]) / (result["high"] - result["low"]), 3)
+        1.581
     """
     values = np.asarray(list(differences), dtype=np.float64)
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be in (0, 1), got {confidence}")
     if not np.isfinite(values).all():
         raise ValueError(f"differences must be finite, got {values.tolist()}")
+    if folds < 1:
+        raise ValueError(f"folds must be at least 1, got {folds}")
     n = len(values)
     mean = float(values.mean()) if n else None
     if n < 2:
         return {"mean": mean, "sd": None, "n": n, "low": None, "high": None}
     sd = float(values.std(ddof=1))
-    half = float(student_t.ppf((1 + confidence) / 2, n - 1)) * sd / math.sqrt(n)
+    shared = 1 / (folds - 1) if folds > 1 else 0.0
+    half = float(student_t.ppf((1 + confidence) / 2, n - 1)) * sd * math.sqrt(1 / n + shared)
     return {"mean": mean, "sd": sd, "n": n, "low": mean - half, "high": mean + half}
 
 
@@ -58,6 +73,8 @@ def paired_recall(
     weak: Sequence[Collection[int]],
     *,
     control: str = "none",
+    folds: int = 1,
+    alike: Mapping[str, int] | None = None,
     resamples: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -72,9 +89,13 @@ def paired_recall(
             in every arm and each tested on the same images.
         weak: for each run the class ids its `targeted` arm was aimed at; a group is decided run by run.
         control: the arm that the others are compared with.
+        folds: of the runs, see `paired`.
+        alike: path -> group of near-duplicates, as in a run's split.csv; a path that is not in it stands for itself.
         resamples, seed, confidence: of the bootstrap.
     Returns:
-        dict, ready for JSON: `control`, `runs`, `images` (distinct), `confidence`, `resamples`, `seed`,
+        dict, ready for JSON: `control`, `runs`, `folds`, `images` (distinct), `clusters` (groups of near-duplicates
+        among them, null where groups are not known), `beaten` (arm -> how many of its runs are better than naming one
+        class for every image, see kfg.evaluation.baseline), `confidence`, `resamples`, `seed`,
         `targeted_classes` ([{"name", "runs"}], commonest first) and `groups` -> group -> `images`, `answers`
         (counts) and `arms` -> name -> `recall` {"value", "low", "high"}, `by_run` (recall, null where the run
         has no image of the group), `difference` {"value", "low", "high"} and `over_runs` (see `paired`), both
@@ -85,17 +106,21 @@ def paired_recall(
     """
     names = _checked_arms(arms, weak, control)
     runs, paths, targeted, right = _answers(arms, weak, names, control)
-    unique, cluster = np.unique(paths, return_inverse=True)
+    unique, image = np.unique(paths, return_inverse=True)
+    count, of_image = clusters.of_paths(unique, alike)
     masks = {"targeted": targeted, "other": ~targeted, "all": np.ones(len(targeted), dtype=bool)}
-    sums = {group: _cluster_sums(cluster[mask], right[:, mask], len(unique)) for group, mask in masks.items()}
-    spread = _bootstrap(sums, len(unique), resamples, seed)
+    sums = {group: clusters.sums_of(of_image[image[mask]], right[:, mask], count) for group, mask in masks.items()}
+    spread = clusters.bootstrap(sums, count, resamples, seed)
     classes = arms[control][0].classes
     groups = {}
     for group, mask in masks.items():
-        compared = _compare(names, right, runs, mask, len(weak), spread[group], confidence)
-        images = int((sums[group][-1] > 0).sum())
+        asked = int((sums[group][-1] > 0).sum())  # clusters, of which the answers are independent
+        compared = _compare(names, right, runs, mask, len(weak), spread[group], asked, confidence, folds)
+        images = len(np.unique(image[mask]))
         groups[group] = {"images": images, "answers": int(mask.sum()), "arms": compared}
-    counts = {"runs": len(weak), "images": len(unique), "classes": len(classes)}
+    beaten = {name: sum(baseline.judge(one)["verdict"] in baseline.LEARNED for one in arms[name]) for name in names}
+    counts = {"runs": len(weak), "folds": folds, "images": len(unique), "clusters": None if alike is None else count}
+    counts |= {"classes": len(classes), "beaten": beaten}
     made = {"confidence": confidence, "resamples": resamples, "seed": seed}
     return {"control": control, **counts, **made, "targeted_classes": _often(weak, classes), "groups": groups}
 
@@ -140,60 +165,31 @@ def _answers(arms, weak, names, control):
     return np.concatenate(runs), np.concatenate(paths), np.concatenate(targeted), np.concatenate(right, axis=1)
 
 
-def _cluster_sums(cluster, right, count) -> np.ndarray:
-    """Return float64 (A + 1, P): right answers of each arm per image, last the answers asked."""
-    weights = [*right.astype(np.float64), np.ones(len(cluster))]
-    return np.stack([np.bincount(cluster, weights=weight, minlength=count) for weight in weights])
-
-
-def _bootstrap(sums, count, resamples, seed) -> dict[str, np.ndarray]:
-    """Return for each group the recall of each arm in each resample, float64 (A, R); NaN where none was drawn."""
-    rng = np.random.default_rng(seed)
-    table = np.concatenate([sums[group] for group in GROUPS])
-    drawn, size = [], max(1, CHUNK // count)
-    for start in range(0, resamples, size):
-        rows = min(size, resamples - start)
-        picks = rng.integers(0, count, (rows, count)) + np.arange(rows)[:, None] * count
-        weights = np.bincount(picks.ravel(), minlength=rows * count).reshape(rows, count)
-        drawn.append(table @ weights.T)
-    parts = np.split(np.concatenate(drawn, axis=1), len(GROUPS))
-    return {group: _share(part[:-1], part[-1]) for group, part in zip(GROUPS, parts, strict=True)}
-
-
-def _share(right, asked):
-    return np.where(asked > 0, right / np.maximum(asked, 1), np.nan)
-
-
-def _compare(names, right, runs, mask, num_runs, spread, confidence) -> dict:
+def _compare(names, right, runs, mask, num_runs, spread, count, confidence, folds) -> dict:
     """Return recall and difference of each arm in one group."""
     asked = np.bincount(runs[mask], minlength=num_runs)
-    by_run = np.stack([_share(np.bincount(runs[mask & row], minlength=num_runs), asked) for row in right])
+    by_run = np.stack([clusters.share(np.bincount(runs[mask & row], minlength=num_runs), asked) for row in right])
     pooled = right[:, mask].mean(axis=1) if mask.any() else np.full(len(names), np.nan)
+
+    recalls = [clusters.recall(*one, count, confidence) for one in zip(pooled, spread, strict=True)]
 
     def against(a, b):
         gained = by_run[a] - by_run[b]
+        difference = clusters.interval(pooled[a] - pooled[b], spread[a] - spread[b], confidence)
         return {
-            "difference": _interval(pooled[a] - pooled[b], spread[a] - spread[b], confidence),
-            "over_runs": paired(gained[~np.isnan(gained)], confidence),
+            "difference": clusters.apart(difference, recalls[a], recalls[b]),
+            "over_runs": paired(gained[~np.isnan(gained)], confidence, folds=folds),
         }
 
     return {
         name: {
-            "recall": _interval(pooled[a], spread[a], confidence),
+            "recall": recalls[a],
             "by_run": [None if np.isnan(value) else float(value) for value in by_run[a]],
             **(against(a, 0) if a else {"difference": None, "over_runs": None}),
             "against": {names[b]: against(a, b) for b in range(1, a)},
         }
         for a, name in enumerate(names)
     }
-
-
-def _interval(value, spread, confidence) -> dict:
-    """Percentile bounds; None where the group has no image."""
-    if np.isnan(value):
-        return {"value": None, "low": None, "high": None}
-    low, high = np.nanquantile(spread, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return {"value": float(value), "low": float(low), "high": float(high)}
 
 
 def _often(weak, classes) -> list[dict]:

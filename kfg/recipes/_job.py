@@ -107,6 +107,13 @@ class Job:
         """Return everything that decides the result, as it stands in config.json."""
         return provenance.settings(self)
 
+    def parted(self, index: Index | None = None, *, val: float, test: float, seed: int) -> Index:
+        """Return the index with train, val and test decided as `split` will, and write nothing."""
+        index = self.data.index if index is None else index
+        if self.fold is None:
+            return splits.split(index, val=val, test=test, seed=seed)
+        return splits.folds(index, k=self.folds, val=val, seed=seed)[self.fold]
+
     def split(self, index: Index | None = None, *, val: float, test: float, seed: int, val_is_test=False) -> Index:
         """Return the index with train, val and test decided, and write split.csv and classes.json.
 
@@ -118,11 +125,7 @@ class Job:
         Raises:
             InputError: a part without an image, a contest's ids that are missing or alike.
         """
-        index = self.data.index if index is None else index
-        if self.fold is None:
-            index = splits.split(index, val=val, test=test, seed=seed)
-        else:
-            index = splits.folds(index, k=self.folds, val=val, seed=seed)[self.fold]
+        index = self.parted(index, val=val, test=test, seed=seed)
         splits.check(index)
         for part in PARTS:
             if not len(index.where(part)):

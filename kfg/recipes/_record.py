@@ -35,6 +35,7 @@ def record(job: Job) -> dict:
         "trained_in": precision.label(made["precision"], made["jit_compile"]),
         **{name: made[name] for name in ("device", "versions")},
         **({"treatment": choices["classes"]["treatment"]} if "classes" in choices else {}),  # of unequal classes
+        "choices": choices,  # what the run decided for itself, by the clock or by its validation images
     }
     ledger.append(job.out / ledger.RESULTS, row)
     return row

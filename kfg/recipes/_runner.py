@@ -10,6 +10,7 @@ import sys
 
 from kfg import ledger, overwrite, program
 from kfg.errors import InputError
+from kfg.evaluation import baseline
 from kfg.recipes import _init_from
 from kfg.recipes._options import OF_RECIPES, assigned, epochs, replaced, seeds
 
@@ -35,7 +36,7 @@ class Row:
 
 
 def parser(recipe) -> argparse.ArgumentParser:
-    """Make the argument parser of a recipe module: NAME, ROWS, DEFAULT_ROWS, QUICK, SMOKE, run, perhaps summarise."""
+    """Make the argument parser of a recipe module, which has NAME, ROWS, QUICK, run, perhaps check and summarise."""
     known = ", ".join(recipe.ROWS)
     p = argparse.ArgumentParser(
         prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
@@ -163,6 +164,8 @@ def jobs(recipe, args, *, known=(), options=OF_RECIPES):
     ]  # fmt: skip
     _init_from.check(recipe, made)
     _weights.check(made)
+    if hasattr(recipe, "check"):
+        recipe.check(made)
     yield from made
 
 
@@ -190,8 +193,9 @@ def tell_spread(results) -> None:
     for name in dict.fromkeys(result["row"] for result in results):
         runs = [result for result in results if result["row"] == name]
         if len(runs) > 1:
-            for group in ledger.by_settings(runs):
-                trained_in = group[0]["trained_in"]
+            groups = ledger.by_settings(runs)
+            for group, chosen in zip(groups, ledger.differences(groups), strict=True):
+                trained_in = ", ".join(filter(None, (group[0]["trained_in"], chosen)))
                 print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {ledger.spread(group)}")
 
 
@@ -214,6 +218,8 @@ def _run_unfinished(recipe, job) -> None:
         raise
     top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
     print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
+    if warning := baseline.warning(result["baseline"]):
+        print(f"WARNING: {warning}")
     print(f"report: {job.workdir / 'report.html'}", flush=True)
 
 

@@ -215,21 +215,28 @@ def run(config, job):
     return job.finish(index, images, batch_size=config.batch_size, sections=sections)
 
 
+def check(jobs):
+    """Refuse, before anything is trained, runs that will find no class with enough validation images to be weak."""
+    for job in jobs:
+        config = job.config
+        if config.weak_from and not job.finished():
+            index = job.parted(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
+            reaugment.check_support(index.take(index.where("val")).counts().max(), config.min_support)
+
+
 def weak_classes(config, job) -> dict | None:
     """Find the classes that the earlier run of this seed and fold recalls worst on its validation images.
 
     Returns:
         As `reaugment.write_weak`; None where no row is named to find them.
+    Raises:
+        InputError: no class has `min_support` validation images.
     """
     if not config.weak_from:
         return None
     answers = predict.read_csv(job.precursor(config.weak_from) / VAL_PREDICTIONS)
-    support = int(np.bincount(answers.labels).max())
-    if support < config.min_support:
-        print(f"weak classes are judged on at most {support} validation images each, {config.min_support} were wanted")
-    least = min(config.min_support, support)
-    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=least)
-    found = reaugment.write_weak(job.workdir, weak, answers, min_support=least)
+    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=config.min_support)
+    found = reaugment.write_weak(job.workdir, weak, answers, min_support=config.min_support)
     print("\n".join(reaugment.weak_lines(found)))
     return found
 

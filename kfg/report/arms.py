@@ -3,7 +3,7 @@
 import pathlib
 
 from kfg import files
-from kfg.report import markup
+from kfg.report import arms_words, markup
 from kfg.report.markup import Number, Safe, Section, percent, tag
 
 
@@ -27,9 +27,10 @@ def arms_table(comparison: dict) -> str:
     kind = comparison["settings"]
     split = "one split" if kind["folds"] == 1 else f"{kind['folds']} folds"
     lines = [
-        f"arms over {comparison['runs']} runs ({kind['data']['name']}, {split}, {kind['trained in']}), "
+        f"arms over {_runs(comparison)} ({kind['data']['name']}, {split}, {kind['trained in']}), "
         f"{comparison['images']} test images; percent [95 % interval over images]"
     ]
+    lines += [f"WARNING: {said}" for said in arms_words.chance(comparison)]
     for group, content in comparison["groups"].items():
         if not content["answers"]:  # every class is targeted
             continue
@@ -46,6 +47,10 @@ def arms_table(comparison: dict) -> str:
         "training; targeted against uniform is free of that."
     )
     return "\n".join(lines)
+
+
+def _runs(comparison) -> str:
+    return "1 run" if comparison["runs"] == 1 else f"{comparison['runs']} runs"
 
 
 def _over_runs(runs) -> str:
@@ -72,22 +77,27 @@ def arms_page(comparison: dict, picture: bytes) -> str:
         ("Targeted classes", "classes", markup.joined([table, _not_judged(comparison)])),
         ("Run by run", "runs", _by_run(comparison, names)),
         ("Settings", "settings", markup.pairs(flattened(comparison.get("settings", {})))),
-        ("How the figures are made", "method", _method(comparison)),
+        ("How the figures are made", "method", arms_words.method(comparison)),
     ]
     lead = (
-        f"{len(names)} arms, {comparison['runs']} runs each, {comparison['images']:,} different test images of "
+        f"{len(names)} arms, {_runs(comparison)} each, {comparison['images']:,} different test images of "
         f"{comparison['classes']} classes. Each arm is compared with {comparison['control']} on the same images."
     )
-    return markup.page("Arms: " + ", ".join(names), lead, [Section(*section) for section in sections])
+    return markup.page(
+        "Arms: " + ", ".join(names), lead, [Section(*one) for one in sections], warnings=arms_words.chance(comparison)
+    )
 
 
 def _findings(comparison) -> Safe:
+    learned = {name for name, count in comparison.get("beaten", {}).items() if count} or None
     lines = []
     for group in ("targeted", "other"):
         for name, other, compared in _comparisons(comparison["groups"][group]["arms"], comparison["control"]):
+            if "beaten" in comparison and not (learned and learned & {name, other}):
+                continue  # neither has learned anything
             if compared["difference"]["value"] is not None:
                 lines.append(tag("li", *finding(name, other, group, compared)))
-    return tag("ul", *lines)
+    return tag("ul", *lines) if lines else Safe("")
 
 
 def _comparisons(arms, control):
@@ -188,20 +198,3 @@ def _by_run(comparison, names) -> Safe:
         rows.append(row)
     headers = ["run", *(f"{name}, {group}" for group in ("targeted", "other") for name in names)]
     return markup.table(headers, rows)
-
-
-def _method(comparison) -> Safe:
-    lines = [
-        "Recall is pooled over images: of all answers a group of classes got in all runs, the share that is right. "
-        "Which classes are targeted is decided run by run, on validation images.",
-        f"Over images: bootstrap with {comparison['resamples']:,} resamples, seed {comparison['seed']}. Images are "
-        "drawn, and bring their answers from every run and arm along, since one image under several seeds is not "
-        "several independent images. It says whether other test images would show the same for these trained models.",
-        "Over runs: Student t on one difference per run. It says whether training again would. Folds share training "
-        "images, so with folds it is somewhat too narrow.",
-        "A gain to believe is clear of zero in both.",
-        f"Where the targeted classes were chosen by answers of {comparison['control']} itself, that arm is low on "
-        "them by selection, and any new training gains there. What the choice of classes brings is the difference "
-        "between targeted and uniform.",
-    ]
-    return tag("ul", *(tag("li", line) for line in lines), class_="note")

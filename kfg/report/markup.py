@@ -32,6 +32,7 @@ $style
 <body>
 <header>
 <h1>$title</h1>
+$warnings
 <p class="lead">$lead</p>
 <nav>$links</nav>
 </header>
@@ -113,12 +114,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def page(title: str, lead, sections: Sequence[Section]) -> str:
-    """Return the whole document."""
+def page(title: str, lead, sections: Sequence[Section], *, warnings: Sequence[str] = ()) -> str:
+    """Return the whole document; `warnings` stand above everything but the title."""
     links = joined((tag("a", section.title, href=f"#{section.anchor}") for section in sections), " ")
     bodies = joined(tag("section", tag("h2", s.title), s.body, id=s.anchor) for s in sections)
     return PAGE.substitute(
         title=escape(title),
+        warnings=joined(map(warning, warnings)),
         lead=escape(lead),
         links=links,
         sections=bodies,
@@ -129,6 +131,11 @@ def page(title: str, lead, sections: Sequence[Section]) -> str:
 
 def paragraph(*parts, note: bool = False) -> Safe:
     return tag("p", *parts, class_="note" if note else None)
+
+
+def warning(text: str) -> Safe:
+    """Return what a reader must not miss."""
+    return tag("p", text, class_="warning", role="alert")
 
 
 def code(*lines: str) -> Safe:

@@ -6,9 +6,9 @@ from collections import Counter
 import numpy as np
 
 from kfg.data.listing import shortened
-from kfg.evaluation import metrics
+from kfg.evaluation import baseline, metrics
 from kfg.evaluation.predict import Predictions
-from kfg.report import by_class, markup
+from kfg.report import by_class, markup, training
 from kfg.report.markup import Number, Safe, Section, percent, tag
 
 RUN_ONLY = ("training", "use", "settings")  # sections about how a model was made, and where it is
@@ -27,7 +27,7 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
     parts = [
         ("Result", "result", _result(result, predictions, run)),
         ("Data", "data", _data(run, result)),
-        ("Training", "training", _training(run, pictures)),
+        ("Training", "training", training.section(run, result, pictures)),
         ("Confusion", "confusion", by_class.confusion(result, pictures)),
         ("Classes", "classes", by_class.table(result, run, pictures)),
         ("Worst images", "worst", by_class.worst_images(worst)),
@@ -39,7 +39,8 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
     evaluated = result.get("evaluated")
     shown = [Section(*part) for part in parts if evaluated is None or part[1] not in RUN_ONLY]
     heading = title(run) if evaluated is None else f"{evaluated['model']} on {evaluated['photographs']}"
-    return markup.page(heading, _lead(result), shown)
+    warning = baseline.warning(result["baseline"])
+    return markup.page(heading, _lead(result), shown, warnings=[warning] if warning else [])
 
 
 def title(run) -> str:
@@ -123,27 +124,6 @@ def _data(run, result) -> Safe:
     return markup.joined([*told, markup.table(headers, rows)])
 
 
-def _training(run, pictures) -> Safe:
-    if run.history is None:
-        return markup.paragraph("history.csv is not in this folder, so there are no learning curves.", note=True)
-    epochs = len(next(iter(run.history.values())))
-    seconds = run.history.get("seconds")
-    spent = (
-        f" in {np.nansum(seconds) / 60:.1f} minutes ({np.nanmedian(seconds):.1f} s each)" if seconds is not None else ""
-    )
-    return markup.joined(
-        [
-            markup.paragraph(f"{epochs} epochs{spent}. A dotted line: the learning rate was cut there."),
-            markup.picture(pictures["learning_curves"], "Loss, accuracy and learning rate over the epochs"),
-            markup.paragraph(
-                "Training loss is the mean over an epoch, dropout and weight penalties included; the loss "
-                "under Result is of the finished model without penalties.",
-                note=True,
-            ),
-        ]
-    )
-
-
 def _extra(title, body) -> Safe:
     if isinstance(body, tuple):
         return markup.joined(_extra(title, part) for part in body)
@@ -184,6 +164,8 @@ def _settings(run) -> Safe:
     for heading, values, file in (("Settings", run.config, "config.json"), ("Environment", run.env, "env.json")):
         blocks.append(tag("h3", heading))
         told = markup.paragraph(f"{file} is not in this folder.", note=True)
+        if heading == "Settings" and values is not None:
+            blocks.append(markup.paragraph(training.ASKED, note=True))
         blocks.append(told if values is None else markup.pairs(flattened(values)))
     return markup.joined(blocks)
 
@@ -208,9 +190,13 @@ def _method(result) -> Safe:
     made = result["intervals"]
     lines = [
         "Top-1, top-5, precision and recall of a class: Wilson score intervals.",
-        f"Loss, macro recall and macro F1: percentile bootstrap over images, {made['resamples']:,} resamples, seed "
-        f"{made['seed']}, moved by the bias the bootstrap finds; where every answer is right it finds no spread, and "
-        "top-1's interval says more. AUC: DeLong's variance of the mean over classes.",
+        "Macro recall and macro F1: Wilson's interval with the effective number of images, as many as would give one "
+        "share the variance that the mean over classes has. AUC: likewise, from DeLong's variance of the mean over "
+        "classes. Where every answer is right, these intervals still say how many wrong ones so few images may have "
+        "missed.",
+        f"Loss: percentile bootstrap over images, {made['resamples']:,} resamples, seed {made['seed']}; its upper end "
+        "is at least what the loss would be if as many more answers were wrong as top-1's interval allows, each by a "
+        "little.",
         "Macro figures are means over the classes that have test images, each class counting the same.",
         "Loss is the mean of -ln of the true class's probability, clipped to [1e-7, 1 - 1e-7].",
         "The intervals are of this one trained model: how another test set of this size could differ. How training "

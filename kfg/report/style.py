@@ -60,6 +60,7 @@ pre { background: var(--panel); border-radius: .4rem; padding: .8rem 1rem; overf
 .sheet b { color: var(--ink); }
 .wrong { color: var(--orange); }
 .right { color: var(--blue); }
+.warning { border-left: .3rem solid var(--orange); background: var(--panel); padding: .6rem .9rem; font-weight: 600; }
 details { margin: .7rem 0; }
 summary { cursor: pointer; }
 @media (max-width: 34rem) { body { padding: 1rem .8rem 3rem; } h1 { font-size: 1.35rem; }

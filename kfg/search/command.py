@@ -93,6 +93,8 @@ def show(folder) -> int:
     print(f"{settings['recipe']} {settings['space']} on {head['data']}, {settings['algorithm']}")
     print(table.text(found, settings["objective"][1]))
     print(table.summary(found, settings))
+    for warning in table.warnings(found, settings["objective"][1]):
+        print(f"WARNING: {warning}")
     from kfg.search import page  # after the table: pictures take seconds
 
     print(f"page: {page.write(folder)}")

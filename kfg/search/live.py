@@ -55,6 +55,8 @@ class Live:
         if self.winner is None:
             raise InputError(self._all_failed())
         print(table.summary(found, self.settings))
+        for warning in table.warnings(found, self.settings["objective"][1]):
+            print(f"WARNING: {warning}")
         if not self.oracle.done():
             print("fewer than asked for: no other settings were found")
         print(f"page: {shown}")

@@ -1,9 +1,9 @@
 """Write what a search found: pictures and one self-contained search.html."""
 
-import math
 import pathlib
 
 from kfg.evaluation import figures
+from kfg.evaluation.intervals import wilson
 from kfg.files import write_text
 from kfg.report import markup
 from kfg.report.markup import Number, Safe, Section, tag
@@ -11,6 +11,10 @@ from kfg.search import axes, pictures, table
 from kfg.search.table import short
 
 PAGE = "search.html"
+TIE = (
+    "{} trials are equal, {}: these validation images cannot tell them apart. Below are the settings of trial {}, "
+    "the first."
+)
 PARALLEL, IMPORTANCE, PROGRESS = "parallel.png", "importance.png", "progress.png"
 
 
@@ -47,10 +51,12 @@ def page(head: dict, found: list[dict], judged, drawn: dict[str, bytes]) -> str:
         drawn: name -> bytes of the pictures there are.
     """
     settings = head["settings"]
-    winner = table.best(found, settings["objective"][1])
-    sections = [("Result", "result", _result(settings, found, winner))]
+    sections = [("Result", "result", _result(settings, found))]
     if PARALLEL in drawn:
-        text = "A line is a trial, from its settings to its score; the best is thick, those that failed are dotted."
+        text = (
+            "A line is a trial, from its settings to its score; the best is thick, and so are all that equal it; those "
+            "that failed are dotted."
+        )
         body = [markup.paragraph(text), markup.picture(drawn[PARALLEL], "Trials as lines", zoom=True)]
         sections.append(("Trials as lines", "lines", markup.joined(body)))
     sections.append(("What mattered", "importance", _mattered(judged, drawn)))
@@ -64,19 +70,25 @@ def page(head: dict, found: list[dict], judged, drawn: dict[str, bytes]) -> str:
     lead = (
         f"{settings['algorithm']} search over the space {settings['space']} of {settings['recipe']} on {head['data']}."
     )
-    return markup.page("Search: " + settings["space"], lead, [Section(*section) for section in sections])
+    warnings = table.warnings(found, settings["objective"][1])
+    return markup.page("Search: " + settings["space"], lead, [Section(*one) for one in sections], warnings=warnings)
 
 
-def _result(settings, found, winner) -> Safe:
+def _result(settings, found) -> Safe:
     parts = [markup.paragraph(table.summary(found, settings) + ".")]
-    if winner:
-        objective = settings["objective"][0]
-        others = ", ".join(f"{name} {short(value)}" for name, value in winner["metrics"].items() if name != objective)
-        precise = _precision(objective, winner)
+    leaders = table.equals(found, settings["objective"][1])
+    if leaders:
+        winner, objective = leaders[0], settings["objective"][0]
+        hidden = (objective, table.LEARNED)
+        others = ", ".join(f"{name} {short(value)}" for name, value in winner["metrics"].items() if name not in hidden)
         command = f"python -m kfg.recipes.{settings['recipe']} --data DIR --rows {settings['row']} --set @best.json"
+        which = f"trial {winner['trial']}"
+        if len(leaders) > 1:
+            parts.append(markup.paragraph(TIE.format(len(leaders), table.tied(leaders), winner["trial"])))
+            which = f"{len(leaders)} trials are equal"
         parts += [
-            markup.tiles([markup.tile(objective, f"{winner['score']:.4f}", f"trial {winner['trial']}")]),
-            markup.paragraph("On validation images; ", others, ".", precise, note=True),
+            markup.tiles([markup.tile(objective, f"{winner['score']:.4f}", which)]),
+            markup.paragraph("On validation images; ", others, ".", _precision(objective, winner), note=True),
             markup.pairs((name, short(value)) for name, value in winner["values"].items()),
             markup.code(command),
         ]
@@ -93,8 +105,11 @@ def _precision(objective, winner) -> str:
     count, share = winner["metrics"].get("val_images"), winner["score"]
     if not count or objective == "val_loss":
         return ""
-    error = math.sqrt(share * (1 - share) / count)
-    return f" A share of {count:,.0f} images has a standard error of about {error:.3f}: smaller differences say little."
+    low, high = wilson(share * count, count)
+    return (
+        f" A share of {count:,.0f} images that comes out as {share:.3f} may as well be anything from {low:.3f} to "
+        f"{high:.3f} (95 % interval): smaller differences between trials say little."
+    )
 
 
 def _mattered(judged, drawn) -> Safe:

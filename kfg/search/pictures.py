@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from kfg.evaluation.figures import BLUE, FAINT, INK, ORANGE, short, styled
-from kfg.search.table import best
+from kfg.search.table import best, equals
 from kfg.search.table import short as brief
 
 COLUMN = 1.25  # inches per axis
@@ -32,15 +32,16 @@ def parallel(found: list[dict], along: list, objective: str, direction: str) -> 
     axes.set_xlim(-0.3, len(along) + 0.45)
     axes.set_ylim(-0.28, 1.12)
     colours = matplotlib.colormaps["viridis"]
-    winner = best(found, direction)
+    leaders = equals(found, direction)
     ended = [row for row in found if row["status"] != "RUNNING"]
-    for row in sorted(ended, key=lambda row: row is winner):
+    for row in sorted(ended, key=lambda row: row in leaders):
         places = [axis.at(row["values"].get(axis.name)) for axis in along]
         places = [ABSENT if math.isnan(place) else place for place in places]
         if row["status"] == "COMPLETED":
             share = (row["score"] - low) / width
-            colour = ORANGE if row is winner else colours(0.9 * (share if direction == "max" else 1 - share))
-            axes.plot(range(len(along) + 1), [*places, share], color=colour, lw=2.6 if row is winner else 1, alpha=0.85)
+            colour = ORANGE if row in leaders else colours(0.9 * (share if direction == "max" else 1 - share))
+            thick = 2.6 if row in leaders else 1
+            axes.plot(range(len(along) + 1), [*places, share], color=colour, lw=thick, alpha=0.85)
         else:
             axes.plot(range(len(along)), places, color=FAINT, lw=0.8, linestyle=(0, (2, 3)), alpha=0.7)
     for at, axis in enumerate(along):

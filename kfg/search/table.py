@@ -11,6 +11,8 @@ CSV_FILE, BEST_FILE = "trials.csv", "best.json"
 WRITTEN = (STATE_FILE, CSV_FILE, BEST_FILE, "trials", "search.html")  # what a search puts into its folder
 COLUMNS = ("trial", "status", "score", "sd", "seconds", "worker", "reason")
 HYPERBAND_EPOCHS = "tuner/epochs"
+LEARNED = "learned"  # metric of a trial: the share of its trainings that beat naming one class for every image
+NAMED = 8  # trials of a tie that are named
 PREFIXES = ("kfg/", "tuner/")  # values that are no settings
 
 
@@ -74,6 +76,12 @@ def best(found: list[dict], direction: str) -> dict | None:
     completed = [row for row in found if row["status"] == "COMPLETED"]
     sign = 1 if direction == "max" else -1
     return max(completed, key=lambda row: sign * row["score"], default=None)
+
+
+def equals(found: list[dict], direction: str) -> list[dict]:
+    """Return all completed trials whose score is the best one's, in order: more than one is a tie."""
+    winner = best(found, direction)
+    return [row for row in found if row["status"] == "COMPLETED" and row["score"] == winner["score"]] if winner else []
 
 
 def write_csv(path, found: list[dict]) -> None:
@@ -146,9 +154,44 @@ def summary(found: list[dict], settings: dict) -> str:
     parts = [f"{len(found)} trials", f"{count['COMPLETED']} completed", f"{count['FAILED']} failed"]
     parts += [f"{count['RUNNING']} running"] if count["RUNNING"] else []
     name, direction = settings["objective"]
-    winner = best(found, direction)
-    end = f"; best: trial {winner['trial']}, {name} {_number(winner['score'])}" if winner else ""
-    return ", ".join(parts) + end
+    leaders = equals(found, direction)
+    if not leaders:
+        return ", ".join(parts)
+    score = f"{name} {_number(leaders[0]['score'])}"
+    if len(leaders) == 1:
+        return f"{', '.join(parts)}; best: trial {leaders[0]['trial']}, {score}"
+    return f"{', '.join(parts)}; {len(leaders)} trials are equal, {tied(leaders)}: {score}; the first is taken"
+
+
+def tied(leaders: list[dict]) -> str:
+    """Name the trials of a tie.
+
+    Example:
+        >>> tied([{"trial": "0"}, {"trial": "2"}])
+        'trials 0 and 2'
+    """
+    names = [row["trial"] for row in leaders]
+    some = names if len(names) <= NAMED else [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more"]
+    return f"trials {', '.join(some[:-1])} and {some[-1]}"
+
+
+def warnings(found: list[dict], direction: str) -> list[str]:
+    """Say that the best trial, or every trial, tells no classes apart; [] where that is not so, or not known."""
+    completed = [row for row in found if row["status"] == "COMPLETED" and LEARNED in (row["metrics"] or {})]
+    leaders = [row for row in equals(found, direction) if row in completed]
+    if not leaders or leaders[0]["metrics"][LEARNED]:
+        return []
+    learned = sum(row["metrics"][LEARNED] > 0 for row in completed)
+    if learned:
+        return [
+            f"The best trial, {leaders[0]['trial']}, is no better on the validation images than naming one class for "
+            f"every image, though {learned} of {len(completed)} trials are. Do not use its settings."
+        ]
+    return [
+        f"None of the {len(completed)} completed trials is better on the validation images than naming one class for "
+        "every image. Their order means nothing, and neither do the best settings: train for longer, at another "
+        "learning rate or on more images."
+    ]
 
 
 def short(value) -> str:

@@ -17,9 +17,10 @@ from kfg import quiet
 from kfg.data import pipeline
 from kfg.data.folder import Index
 from kfg.errors import InputError
-from kfg.evaluation import confusion, predict
+from kfg.evaluation import baseline, confusion, predict
 from kfg.recipes import _data
 from kfg.recipes._job import Job
+from kfg.search.table import LEARNED
 from kfg.training import callbacks
 
 LOG = "log.txt"
@@ -88,6 +89,7 @@ class TrialJob(Job):
             "val_accuracy": float((answers.predicted == answers.labels).mean()),
             "val_loss": float(answers.losses.mean()),
             "val_images": len(val),
+            LEARNED: float(baseline.judge(answers)["verdict"] in baseline.LEARNED),
             "parameters": self.model.count_params(),
             "epochs": callbacks.epochs(history),
         }

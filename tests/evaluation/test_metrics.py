@@ -90,7 +90,7 @@ def test_figures_agree_with_scikit_learn_at_real_scale():
 def test_the_same_seed_gives_the_same_bounds_and_another_gives_others():
     predictions = drawn(np.arange(60) % 3, 3)
     assert evaluate(predictions, seed=1) == evaluate(predictions, seed=1)
-    assert evaluate(predictions, seed=1)["macro_f1"] != evaluate(predictions, seed=2)["macro_f1"]
+    assert evaluate(predictions, seed=1)["loss"] != evaluate(predictions, seed=2)["loss"]
 
 
 @pytest.mark.parametrize("count", [3, 5])
@@ -156,15 +156,47 @@ def test_delong_s_variance_is_that_of_repeated_draws():
 def test_bootstrap_and_delong_bounds_hold_the_truth_about_as_often_as_they_say(sizes):
     labels = np.repeat(np.arange(len(sizes)), sizes)
     tests = [evaluate(drawn(labels, len(sizes), seed=seed), resamples=200) for seed in range(120)]
-    for name in ("macro_recall", "auc", "loss"):
+    for name in ("macro_recall", "macro_f1", "auc", "loss"):
         truth = np.mean([test[name]["value"] for test in tests])
         held = np.mean([test[name]["low"] <= truth <= test[name]["high"] for test in tests])
         assert 0.87 <= held <= 0.995, (name, held)
 
 
-@pytest.mark.parametrize("labels", [np.arange(40) % 4, np.arange(8) % 4], ids=["ten each", "two each"])
-def test_bounds_of_a_perfect_model_stay_in_range(labels):
+@pytest.mark.parametrize("count", [40, 8], ids=["ten each", "two each"])
+def test_bounds_of_a_perfect_model_have_a_width_and_stay_in_range(count):
+    labels = np.arange(count) % 4
     result = evaluate(made(labels, np.eye(4)[labels]))
-    for name in HEADLINE[1:]:
-        assert result[name]["value"] == 1 and 0 < result[name]["low"] <= result[name]["high"] == 1, name
+    for name in ("top1", "macro_recall", "macro_f1", "auc"):
+        assert result[name]["value"] == 1 and 0 < result[name]["low"] < result[name]["high"] == 1, name
+    for name in ("macro_recall", "macro_f1"):
+        assert result[name]["low"] == pytest.approx(result["top1"]["low"])
+    wrong = 1 - result["top1"]["low"]
     assert result["loss"]["low"] >= 0
+    assert result["loss"]["high"] == pytest.approx(wrong * np.log(2), abs=1e-6)  # and not 1e-7, as if certain
+
+
+def test_an_auc_of_0_is_as_uncertain_as_one_of_1():
+    labels = np.arange(20) % 2
+    right, wrong = (evaluate(made(labels, np.eye(2)[ids]))["auc"] for ids in (labels, 1 - labels))
+    assert (wrong["value"], wrong["low"]) == (0, 0)
+    assert wrong["high"] == pytest.approx(1 - right["low"]) and 0.1 < wrong["high"] < 0.4
+
+
+def test_a_single_image_of_a_class_leaves_its_auc_open():
+    labels = np.array([0] * 30 + [1])
+    auc_of = evaluate(made(labels, np.eye(2)[labels]))["auc"]
+    assert auc_of["value"] == 1 and auc_of["low"] < 0.6
+
+
+def test_whether_the_model_beats_the_commonest_class_is_among_the_figures():
+    labels = np.array([0] * 9 + [1] * 3)
+    assert evaluate(made(labels, np.eye(2)[np.zeros(12, int)]))["baseline"]["verdict"] == "no better"
+    assert evaluate(made(labels, np.eye(2)[labels]))["baseline"]["commonest"] == "c0"
+
+
+def test_a_thousand_classes_take_a_moment():
+    labels = np.arange(5000) % 1000
+    predictions = drawn(labels, 1000)
+    began = time.process_time()
+    evaluate(predictions, resamples=200)
+    assert time.process_time() - began < 20  # about 3 s, nearly all of it the AUC's sorts

@@ -26,6 +26,20 @@ def test_paired_is_the_t_interval_of_scipy():
     assert result["sd"] == pytest.approx(np.std(differences, ddof=1)) and result["n"] == 5
 
 
+@pytest.mark.parametrize("runs, folds, factor", [(9, 3, 2.3452), (5, 5, 1.5), (6, 2, np.sqrt(7)), (9, 1, 1)])
+def test_folds_that_share_training_images_widen_the_interval_as_nadeau_and_bengio_have_it(runs, folds, factor):
+    differences = np.random.default_rng(0).normal(0.1, 0.05, runs)
+    plain, corrected = paired(differences), paired(differences, folds=folds)
+    assert corrected["mean"] == plain["mean"] and corrected["sd"] == plain["sd"]
+    wider = (corrected["high"] - corrected["low"]) / (plain["high"] - plain["low"])
+    assert wider == pytest.approx(factor, abs=1e-4)
+
+
+def test_no_folds_at_all_are_refused():
+    with pytest.raises(ValueError, match="folds must be at least 1"):
+        paired([0.1, 0.2], folds=0)
+
+
 def test_one_difference_has_no_interval_and_none_no_mean():
     assert paired([0.1]) == {"mean": 0.1, "sd": None, "n": 1, "low": None, "high": None}
     assert paired([])["mean"] is None
@@ -150,6 +164,56 @@ def test_the_interval_holds_the_truth_where_one_that_takes_seeds_for_images_does
         naive.append(abs(flat.mean() - truth) <= 1.96 * flat.std() / np.sqrt(flat.size))
     assert 0.9 <= np.mean(held) <= 0.99
     assert np.mean(naive) < 0.8
+
+
+def test_near_duplicates_are_drawn_together():
+    """Ten copies of each image are no ten images: the interval is that of the originals alone."""
+    rng = np.random.default_rng(0)
+    right = {name: rng.random(40) < rate for name, rate in (("none", 0.4), ("more", 0.6))}
+
+    def compared(times, alike=None):
+        arms = {name: [answered(np.zeros(40 * times, int), np.repeat(found, times))] for name, found in right.items()}
+        result = paired_recall(arms, [{0}], alike=alike)
+        return result, result["groups"]["all"]["arms"]["more"]["difference"]
+
+    originals = compared(1)[1]
+    copies = {f"{i:05}.jpg": i // 10 for i in range(400)}
+    grouped, naive = compared(10, copies), compared(10)
+    width = [one["high"] - one["low"] for one in (originals, grouped[1], naive[1])]
+    assert width[1] == pytest.approx(width[0], rel=0.1)
+    assert width[2] < 0.5 * width[0]
+    assert (grouped[0]["clusters"], grouped[0]["images"], naive[0]["clusters"]) == (40, 400, None)
+
+
+def test_folds_reach_the_interval_over_runs():
+    labels = [0, 0, 1, 1]
+    none = [answered(labels, [1, 0, 1, 1]), answered(labels, [0, 0, 1, 0])]
+    more = [answered(labels, [1, 1, 1, 1]), answered(labels, [0, 0, 1, 0])]
+    plain, folded = (
+        paired_recall({"none": none, "more": more}, [{0}, {0}], folds=folds)["groups"]["all"]["arms"]["more"]
+        for folds in (1, 2)
+    )
+    assert folded["over_runs"]["high"] > plain["over_runs"]["high"]
+    assert folded["difference"] == plain["difference"]
+
+
+def test_recalls_and_differences_without_a_spread_keep_a_width():
+    labels = [0] * 10
+    arms = {"none": [answered(labels, [0] * 10)], "more": [answered(labels, [1] * 10)]}
+    found = paired_recall(arms, [{0}])["groups"]["all"]["arms"]
+    assert (found["none"]["recall"]["low"], found["more"]["recall"]["high"]) == (0, 1)
+    assert found["none"]["recall"]["high"] == pytest.approx(1 - found["more"]["recall"]["low"])
+    assert found["none"]["recall"]["high"] > 0.2
+    difference = found["more"]["difference"]
+    assert difference["value"] == 1 and 0.5 < difference["low"] < 0.7
+
+
+def test_nets_that_name_one_class_are_counted_apart_from_those_that_learned():
+    labels = np.arange(30) % 3
+    one_class = answered(labels, labels == 0)
+    one_class.probabilities[:] = np.eye(3)[0]
+    arms = {"none": [one_class, one_class], "more": [answered(labels, [1] * 30), one_class]}
+    assert paired_recall(arms, [{0}, {0}])["beaten"] == {"none": 0, "more": 1}
 
 
 def test_the_scale_of_a_real_comparison_takes_seconds():

@@ -354,3 +354,11 @@ def test_every_row_of_the_study_has_its_printed_figures():
     for row in imagenet20.ROWS.values():
         needed = {row.config.start_from, row.config.weak_from} - {""}
         assert needed == set(row.after)
+
+
+def test_support_that_no_class_has_is_refused_before_anything_is_trained(photos, tmp_path, capsys):
+    words = ("--smoke", "--set", "weak_count=1", "--set", "min_support=50", "--rows", "convnet5")
+    assert recipe(photos, tmp_path, *words) == 2
+    captured = capsys.readouterr()
+    assert "error: min_support: no class has 50 validation images" in captured.err
+    assert "== imagenet20" not in captured.out and not list(tmp_path.rglob("checkpoint"))

@@ -63,3 +63,36 @@ def test_hyperbands_epochs_are_an_axis(search, tmp_path):
     names = [axis.name for axis in axes.axes(kept, found)]
     assert names == ["x", "epochs"]
     assert (tmp_path / "out" / page.IMPORTANCE).is_file()
+
+
+SETTINGS = {"objective": ["val_macro_recall", "max"], "recipe": "folder", "row": "head"}
+
+
+def scored(trial, score, learned=1.0):
+    found = row(trial, score, x=0.5)
+    metrics = {"val_macro_recall": score, "val_accuracy": score, "val_images": 16, table.LEARNED: learned}
+    return {**found, "metrics": metrics}
+
+
+def test_a_tie_is_called_a_tie_and_has_no_best(tmp_path):
+    found = [scored("0", 1.0), scored("1", 0.9), scored("2", 1.0), scored("3", 1.0)]
+    said = table.summary(found, SETTINGS)
+    assert "3 trials are equal, trials 0, 2 and 3: val_macro_recall 1.0000; the first is taken" in said
+    text = page._result(SETTINGS, found)
+    assert "3 trials are equal" in text and "these validation images cannot tell them apart" in text
+    assert "best: trial 1" in table.summary(found[1:2], SETTINGS)
+
+
+def test_a_share_of_one_has_an_interval_and_no_error_of_nothing():
+    text = page._result(SETTINGS, [scored("0", 1.0)])
+    assert "standard error" not in text and "0.000" not in text
+    assert "anything from 0.806 to 1.000" in text  # Wilson of 16 of 16
+
+
+def test_a_search_whose_nets_all_name_one_class_is_called_that():
+    found = [scored("0", 0.2, learned=0.0), scored("1", 0.25, learned=0.0)]
+    assert table.warnings(found, "max")[0].startswith("None of the 2 completed trials is better")
+    found.append(scored("2", 0.1, learned=1.0))
+    assert table.warnings(found, "max")[0].startswith("The best trial, 1, is no better")
+    assert table.warnings([scored("0", 0.9)], "max") == []
+    assert table.warnings([row("0", 0.9, x=1)], "max") == []  # of an earlier version: not known

@@ -1,0 +1,123 @@
+"""Whether a model answers better than one that does not look at the picture. No TensorFlow here.
+
+Two such answers are known for every set of images: always naming the commonest class, and guessing. Top-1 is compared
+with the first, on the same images, and macro recall with the second. Both comparisons allow for chance at 95 %.
+"""
+
+import numpy as np
+from scipy.stats import binomtest
+
+from kfg.evaluation import confusion, macro
+from kfg.evaluation.intervals import wilson
+from kfg.evaluation.predict import Predictions, check
+
+BETTER = "better"
+COMMONEST_BETTER = "commonest class better"  # in top-1, though the model does tell the classes apart
+NO_BETTER = "no better"
+TOO_FEW = "too few images"
+LEARNED = (BETTER, COMMONEST_BETTER)  # verdicts on a model that tells the classes apart
+LEVEL = 0.025  # of a one-sided test: the model counts as better where a 95 % interval would say so
+
+
+def judge(predictions: Predictions) -> dict:
+    """Compare a model with always naming the commonest class of these images, and with guessing.
+
+    Top-1: of the images on which exactly one of the two is right, the model is right on more than half (exact one-sided
+    sign test, McNemar's). Macro recall, which is 1 / K for guessing and for every constant answer: its interval of
+    kfg.evaluation.macro lies above that.
+
+    Args:
+        predictions: answers on images whose labels are known, at least one.
+    Returns:
+        dict, ready for JSON: `verdict`, one of
+        BETTER: better than both as far as these images can show, or better than guessing and not behind in top-1;
+        COMMONEST_BETTER: top-1 is below that of the commonest class, but macro recall is better than guessing;
+        NO_BETTER: no better than either;
+        TOO_FEW: ahead, but these images are too few to show it;
+        and what that rests on: `images`, `right`, `commonest` (its name), `commonest_right` (images of that class),
+        `p` (of the sign test), `macro_recall` {"value", "low", "high"} and `guessing` (1 / K, K classes with images).
+    Raises:
+        InputError: what is no predictions.
+    Source:
+        McNemar 1947, Psychometrika 12:153, in its exact form.
+    Example:
+        >>> always = Predictions(tuple("abcd"), np.array([0, 0, 0, 1]), np.eye(2)[[0, 0, 0, 0]], ("good", "bad"))
+        >>> judge(always)["verdict"]
+        'no better'
+    """
+    check(predictions)
+    labels, right = np.asarray(predictions.labels), predictions.predicted == predictions.labels
+    images = np.bincount(labels, minlength=len(predictions.classes))
+    commonest = int(images.argmax())
+    ahead, behind = int((right & (labels != commonest)).sum()), int((~right & (labels == commonest)).sum())
+    p = float(binomtest(ahead, ahead + behind, alternative="greater").pvalue) if ahead + behind else 1.0
+    matrix = confusion.confusion_matrix(labels, predictions.predicted, len(images))
+    recall, guessing = macro.recall(matrix), 1 / int((images > 0).sum())
+    return {
+        "verdict": _verdict(ahead - behind, p, recall, guessing),
+        "images": len(labels),
+        "right": int(right.sum()),
+        "commonest": predictions.classes[commonest],
+        "commonest_right": int(images[commonest]),
+        "p": p,
+        "macro_recall": recall,
+        "guessing": guessing,
+    }
+
+
+def _verdict(lead, p, recall, guessing) -> str:
+    tells_apart = recall["low"] > guessing
+    if p <= LEVEL or (tells_apart and lead >= 0):
+        return BETTER
+    if tells_apart:
+        return COMMONEST_BETTER
+    return TOO_FEW if lead > 0 else NO_BETTER
+
+
+def warning(judged: dict, *, part: str = "test") -> str | None:
+    """Say in words that a model is no better than one that does not look, and what to do; None where it is better.
+
+    Args:
+        judged: of `judge`.
+        part: what the images are, "validation" for one.
+    Example:
+        >>> always = Predictions(tuple("abcd"), np.array([0, 0, 0, 1]), np.eye(2)[[0, 0, 0, 0]], ("good", "bad"))
+        >>> warning(judge(always)).split(": ")[0]
+        "This model is no better than always answering 'good'"
+    """
+    n, verdict = judged["images"], judged["verdict"]
+    if verdict == BETTER:
+        return None
+    always = f"always answering {judged['commonest']!r}"
+    even = judged["commonest_right"] / n <= judged["guessing"] * 1.001  # classes of one size: one figure for both
+    than = f"guessing, or {always}" if even else always
+    low, high = wilson(judged["right"], n)
+    is_right = (
+        f"right on {judged['right']:,} of {n:,} {part} images ({percent(judged['right'] / n)}, 95 % interval "
+        f"{percent(low)} to {percent(high)})"
+    )
+    constant = f"{always} on {judged['commonest_right']:,} ({percent(judged['commonest_right'] / n)})"
+    recall, guessing = judged["macro_recall"], percent(judged["guessing"])
+    if verdict == NO_BETTER:
+        return f"This model is no better than {than}: it is {is_right}, {constant}. Do not use it."
+    if verdict == TOO_FEW:
+        return (
+            f"{n:,} {part} images are too few to show that this model is better than {than}: it is {is_right}, "
+            f"{constant}. Test it on more images before you rely on it."
+        )
+    return (
+        f"This model is right less often than {always} would be: it is {is_right}, {constant}. It does tell the "
+        f"classes apart: its mean recall over the classes is {percent(recall['value'])} (95 % interval "
+        f"{percent(recall['low'])} to {percent(recall['high'])}), where guessing has {guessing}. Use it only if "
+        "finding the rarer classes is worth the errors on the commonest."
+    )
+
+
+def percent(share: float) -> str:
+    """Return a share in whole percent, with a decimal where it is under ten.
+
+    Example:
+        >>> percent(0.884), percent(0.05), percent(1.0)
+        ('88 %', '5.0 %', '100 %')
+    """
+    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.1f} %"

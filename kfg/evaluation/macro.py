@@ -1,0 +1,73 @@
+"""Intervals of means over classes: macro recall and macro F1. No TensorFlow here.
+
+Each is a Wilson score interval, as for a proportion, with the effective number of images in place of the number:
+that many images would give one share of this size the variance that the mean over classes has. Where every answer
+is right the variance found is zero, and so it may be by luck on few images; therefore the effective number is never
+more than it would be if all classes were recalled equally well, K² / sum of 1 / n over the K classes.
+
+Chosen by coverage (`python tools/coverage.py`). For 3, 20 and 100 classes of 5 and 20 images and recalls of .5, .9 and
+1, the 95 % interval of macro recall holds the truth in 94 to 100 of 100 tests, that of macro F1 in 91 to 100. The
+bootstrap over images that stood here before has no width where all is right, and held a recall of .9 in 75 of 100 tests
+of 3 classes of 5 images. The mean of draws from each class's Jeffreys posterior fails on many small classes, since each
+is drawn towards one half: it held .9 in 0 of 100 tests of 100 classes of 5 images. Adding the squares of the distances
+to the classes' Wilson bounds (MOVER) held the truth in 84 to 100.
+
+Source: Korn & Graubard 1998, Survey Methodology 24:193, for the effective number; Franco, Little, Louis & Slud 2019,
+Journal of Survey Statistics and Methodology 7:334, for Wilson's interval with it; the variance of macro F1 by the delta
+method as in Takahashi, Yamamoto, Kuchiba & Koyama 2022, Applied Intelligence 52:4961.
+"""
+
+import numpy as np
+
+from kfg.evaluation.intervals import wilson
+
+
+def recall(confusion, *, confidence: float = 0.95) -> dict:
+    """Return the mean recall over the classes that have images, with its interval.
+
+    Args:
+        confusion: int array (C, C), images; row = true class, column = predicted; at least one image.
+        confidence: in (0, 1).
+    Returns:
+        dict of floats `value`, `low`, `high`.
+    Example:
+        >>> {name: round(bound, 3) for name, bound in recall(np.diag([10, 10])).items()}
+        {'value': 1.0, 'low': 0.839, 'high': 1.0}
+    """
+    confusion = np.asarray(confusion)
+    images, right = confusion.sum(axis=1), np.diag(confusion)
+    images, right = images[images > 0], right[images > 0]
+    share = right / images
+    value = float(share.mean())
+    # p (1 - p) is n - 1 n-ths too small on average; one image says nothing of its class's spread, so it has the common
+    spread = np.where(images > 1, share * (1 - share) * images / np.maximum(images - 1, 1), value * (1 - value))
+    return _interval(value, float((spread / images).sum()) / len(images) ** 2, images, confidence)
+
+
+def f1(confusion, *, confidence: float = 0.95) -> dict:
+    """Return the mean F1 over the classes that have images, with its interval; arguments as for `recall`.
+
+    Example:
+        >>> {name: round(bound, 3) for name, bound in f1([[9, 1], [2, 8]]).items()}
+        {'value': 0.85, 'low': 0.633, 'high': 0.949}
+    """
+    confusion = np.asarray(confusion)
+    images, guessed, right = confusion.sum(axis=1), confusion.sum(axis=0), np.diag(confusion)
+    present, both = images > 0, np.maximum(images + guessed, 1)
+    score = 2 * right / both
+    weight = present / both / present.sum()
+    value = float(score[present].mean())
+    # what an image in each cell adds to the mean: a right one to its class, any to the sizes that F1 divides by
+    true, predicted = np.nonzero(confusion)
+    influence = 2 * weight[true] * (true == predicted) - (score * weight)[true] - (score * weight)[predicted]
+    total = confusion.sum()
+    variance = float((confusion[true, predicted] * influence**2).sum()) * total / max(total - 1, 1)
+    return _interval(value, variance, images[present], confidence)
+
+
+def _interval(value, variance, images, confidence) -> dict:
+    effective = len(images) ** 2 / float((1 / images).sum())
+    if variance > 0:
+        effective = min(effective, value * (1 - value) / variance)
+    low, high = wilson(effective * value, effective, confidence)
+    return {"value": value, "low": low, "high": high}

@@ -1,0 +1,78 @@
+"""Print how much one row of a recipe gains over another, run by run and with its t interval, from recorded results.
+
+Run       python tools/gains.py imagenet20 arm-targeted arm-uniform [--metric macro_recall] [--data NAME] [RESULTS]
+
+Runs of one seed and fold are compared with each other; with folds the interval is corrected for the training images
+that they share (kfg.evaluation.paired). The figures in recipes/*/README.md are of this.
+"""
+
+import argparse
+import pathlib
+import sys
+
+from kfg.errors import InputError
+from kfg.evaluation.paired import paired
+from kfg.ledger import by_settings, read_results
+
+RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
+
+
+def gains(results, row: str, other: str, *, metric: str, data: str | None = None) -> dict:
+    """Return the gains of `row` over `other` in points, by (seed, fold), and what `paired` says of them.
+
+    Runs of `row` and `other` are compared where seed, fold and data are the same; of several settings, the pair of
+    settings that have most runs in common.
+
+    Args:
+        results: rows of a results.jsonl.
+        metric: a key of their metrics.
+        data: name of the data set; None for any.
+    Returns:
+        {"gains": {(seed, fold): float}, and the keys of `paired`}.
+    Raises:
+        InputError: no two runs to compare.
+    """
+    kept = [result for result in results if data is None or result["data"]["name"] == data]
+    ours, theirs = (by_settings([result for result in kept if result["row"] == name]) for name in (row, other))
+    pairs = [(_by_run(a, metric), _by_run(b, metric)) for a in ours for b in theirs if _alike(a[0], b[0])]
+    common = max(pairs, key=lambda pair: len(pair[0].keys() & pair[1].keys()), default=({}, {}))
+    runs = [run for run in common[0] if run in common[1]]
+    if not runs:
+        raise InputError(f"{row} and {other}: no run of both with the same data, seed and fold")
+    found = {run: 100 * (common[0][run] - common[1][run]) for run in runs}
+    folds = next(result.get("folds", 1) for result in kept if result["row"] == row)
+    return {"gains": found, **paired(found.values(), folds=folds)}
+
+
+def _alike(one, other) -> bool:
+    return one["data"] == other["data"] and one.get("folds", 1) == other.get("folds", 1)
+
+
+def _by_run(group, metric) -> dict:
+    return {(result["seed"], result.get("fold")): result["metrics"][metric]["value"] for result in group}
+
+
+def main(argv=None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("recipe", "row", "other"):
+        parser.add_argument(name)
+    parser.add_argument("results", nargs="?", type=pathlib.Path)
+    parser.add_argument("--metric", default="top1")
+    parser.add_argument("--data", help="of several data sets, the one meant")
+    args = parser.parse_args(argv)
+    try:
+        results = read_results(args.results or RECIPES / args.recipe)
+        found = gains(results, args.row, args.other, metric=args.metric, data=args.data)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for (seed, fold), gain in found["gains"].items():
+        print(f"seed {seed}{'' if fold is None else f', fold {fold + 1}'}: {gain:+.2f}")
+    interval = "no interval of one run" if found["low"] is None else f"[{found['low']:+.1f}, {found['high']:+.1f}]"
+    spread = "" if found["sd"] is None else f" ± {found['sd']:.1f}"
+    print(f"{args.metric}, {args.row} against {args.other}: {found['mean']:+.1f}{spread} points, {interval}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
