@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kfg.data import pipeline, splits
-from kfg.evaluation import predict
+from kfg.evaluation import baseline, predict
 from kfg.files import read_json, write_json
 from kfg.progress import duration
 from kfg.recipes._training import trunk_of
@@ -49,6 +49,7 @@ class Judged:
             model, pipeline.evaluation_batches(*validation, batch_size=batch_size), index=index.take(index.where("val"))
         )
         right, average = answers.predicted == answers.labels, AIMS[aim]
+        self.judged = baseline.judge(answers)
         self.count, self.errors = len(answers), int(np.sum(~right))
         self.score, self.loss = average(right, answers.labels), average(answers.losses, answers.labels)
         print(
@@ -58,6 +59,11 @@ class Judged:
 
     def rank(self):
         return self.score, -self.loss
+
+    def say_if_useless(self) -> None:
+        """Warn of a stage that is no better than answers given without a look at the picture."""
+        if self.judged["verdict"] not in (baseline.BETTER, baseline.TOO_FEW):
+            print(f"WARNING: {baseline.warning(self.judged, part='validation')}")
 
 
 def mean_of_classes(values, labels) -> float:

@@ -99,8 +99,11 @@ class Config:
 
 
 ROWS = {
-    "transfer": Row(Config(), note="a head on cached features, then the whole net"),
-    "head": Row(Config(epochs=0), note="control: only the head is trained"),
+    "transfer": Row(
+        Config(),
+        note="A head on cached features; then the whole net, where there is time for it and a gain to be seen.",
+    ),
+    "head": Row(Config(epochs=0), note="Control: only the head is trained."),
 }
 DEFAULT_ROWS = ("transfer",)
 QUICK = {"epochs": 2}
@@ -161,6 +164,7 @@ def fit(config, job, index, images, clock) -> dict:
         best = max(best, judged("the whole net", job.model), key=_planning.Judged.rank)
         print(f"Kept: {best.name}, which has the better {aim} (then the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
+    best.say_if_useless()
     return {"kept": best.name, "by": aim}
 
 
