@@ -19,3 +19,9 @@ def test_runs_that_began_from_other_files_are_kept_beside_each_other(tmp_path, k
     assert collect_results.collect(rows[2:], tmp_path) == {"competition100": 3}
     kept = list(map(json.loads, (tmp_path / "competition100" / "results.jsonl").read_text().splitlines()))
     assert kept == [rows[0], rows[1], rows[3]]  # the later of the same run
+
+
+def test_runs_that_chose_otherwise_by_the_clock_are_kept_beside_each_other(tmp_path):
+    (tmp_path / "competition100").mkdir()
+    rows = [{**ROW, "choices": {"whole net": {"epochs": epochs}}} for epochs in (2, 3, 3)]
+    assert collect_results.collect(rows, tmp_path) == {"competition100": 2}

@@ -10,16 +10,19 @@ import sys
 
 from kfg.errors import InputError
 from kfg.files import write_text
-from kfg.ledger import read_results
+from kfg.ledger import choices, read_results
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 
 
 def identity(row) -> str:
-    """Return what makes two rows the same run: everything but when, where and how it came out."""
+    """Return what makes two rows the same run: everything but when, where and how it came out.
+
+    What a run chose by the clock belongs to it: another number of epochs is another run.
+    """
     keys = ("recipe", "row", "seed", "fold", "folds", "data", "config", "precision")
     of_files = ("weights_sha256", "init_from_sha256")  # in rows of runs that began from a file
-    return json.dumps([row[key] for key in keys] + [row.get(key) for key in of_files], sort_keys=True)
+    return json.dumps([*(row[key] for key in keys), *(row.get(key) for key in of_files), choices(row)], sort_keys=True)
 
 
 def collect(rows, folder=RECIPES) -> dict[str, int]:
