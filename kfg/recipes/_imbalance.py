@@ -54,8 +54,8 @@ def treated(name: str, counts, *, label_smoothing: float | None = None):
     Args:
         name: one of TREATMENTS.
         counts: int (C,), training images of each class.
-        label_smoothing: float in [0, 1); None is SMOOTHING, but 0 for the adjusted loss, which with it recalls no more
-            and is far less sure of what it knows (figures in recipes/folder/README.md).
+        label_smoothing: float in [0, 1); None is SMOOTHING, but 0 for the adjusted loss: there it gives answers that
+            are far less sure than they should be, for a recall that is hardly higher (recipes/folder/README.md).
     Returns:
         (CrossEntropy, a key of kfg.data.sampling.SHARES or None).
     Raises:
