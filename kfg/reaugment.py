@@ -163,7 +163,7 @@ def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:
 
 def read_weak(workdir) -> dict:
     """Read what `write_weak` wrote; in run folders of earlier versions nothing is known of classes not judged."""
-    content = read_json(pathlib.Path(workdir) / WEAK_FILE, dict)
+    content = read_json(pathlib.Path(workdir) / WEAK_FILE)
     return content if isinstance(content, dict) else {"weak": content, "not_judged": [], "min_support": None}
 
 

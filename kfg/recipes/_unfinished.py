@@ -8,6 +8,7 @@ import keras
 from kfg.data import contest
 from kfg.files import read_json
 from kfg.recipes import _exporting as exporting
+from kfg.recipes._clock import CLOCK_FILE
 from kfg.recipes._rundir import LOCK_FILE
 from kfg.training import checkpoint, precision
 
@@ -15,6 +16,7 @@ HEAD_FOLDER = "head"  # of the run folder, where the head is trained before the 
 # what a run folder holds before anything is trained
 SETTLED_FIRST = {
     "config.json", "env.json", "split.csv", "classes.json", contest.LABELS_FILE, LOCK_FILE, f"{LOCK_FILE}.json",
+    CLOCK_FILE,
 }  # fmt: skip
 
 

@@ -93,4 +93,6 @@ def of_model(model) -> dict:
 def _nameless(config):
     if isinstance(config, dict):
         return {key: _nameless(value) for key, value in config.items() if key != "name"}
+    if isinstance(config, float):  # Keras keeps rates in float32, whose digits beyond these nobody chose
+        return float(f"{config:.6g}")
     return config

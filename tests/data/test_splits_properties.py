@@ -89,7 +89,7 @@ def plain(path):
     return not path.startswith("/") and ".." not in parts and str(pathlib.PurePosixPath(path)) == path
 
 
-PATHS = (st.text(CHARACTERS, min_size=1, max_size=20) | ODD).filter(plain)
+PATHS = (st.text(CHARACTERS, min_size=1, max_size=20) | ODD).filter(lambda text: plain(text) and text.strip())
 CLASSES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=12) | ODD
 
 

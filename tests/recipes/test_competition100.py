@@ -53,9 +53,10 @@ def test_every_net_runs_to_report_and_export(finished, photos):
 
 
 def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, photos, tmp_path, monkeypatch, capsys):
-    begun = {}
+    begun, configs = {}, []
 
     def stop(job, *_, **__):
+        configs.append(json.loads((job.workdir / "config.json").read_text()))
         begun.update({layer.name: layer.get_weights() for layer in job.model.layers if layer.weights})
         raise InputError("far enough")
 
@@ -68,7 +69,7 @@ def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, ph
         name: all(map(np.array_equal, values, lent.get_layer(name).get_weights())) for name, values in begun.items()
     }
     assert {name for name in alike if not alike[name]} == {f"head_{vote}_logits" for vote in nets.VOTES["fbsd"]}
-    config = json.loads((tmp_path / "competition100" / "fbsd-lite0" / "seed-1" / "config.json").read_text())
+    (config,) = configs
     assert config["config"]["init_from"] == str(earlier)
     assert config["init_from_sha256"] == hashlib.sha256((earlier / export.MODEL_FILE).read_bytes()).hexdigest()
 

@@ -14,6 +14,7 @@ from kfg.errors import InputError
 from kfg.export import MODEL_FILE
 from kfg.files import write_json
 from kfg.recipes import _attention_nets, _init_from, _runner, competition100
+from kfg.recipes._exporting import EXPORT_CHECK
 from kfg.recipes._job import Job
 from kfg.training import checkpoint
 
@@ -149,7 +150,8 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     given = _runner.parser(competition100).parse_args([*words, "--set", f"{setting}={source}"])
     (job,) = _runner.jobs(competition100, given)
     job.open()
-    write_json(job.workdir / report.REPORT_FILE, {})  # finished
+    for name in (report.REPORT_FILE, EXPORT_CHECK):  # finished
+        write_json(job.workdir / name, {})
     noted = job.settings()
     source.write_bytes(b"another")
     with pytest.raises(InputError, match=f"holds a run with another {setting}_sha256"):

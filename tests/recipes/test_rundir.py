@@ -162,7 +162,7 @@ def test_a_folder_may_begin_with_a_dash(tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr(folder, "audited", lambda root: ())
     monkeypatch.setattr(
-        _runner, "main", lambda recipe, words, known: given.append(_runner.parser(recipe).parse_args(words))
+        _runner, "main", lambda recipe, words, **_: given.append(_runner.parser(recipe).parse_args(words))
     )
     folder.command(tmp_path, out=pathlib.Path("-runs"), seeds=2, time_budget="3m", settings=("views=0",))
     (args,) = given

@@ -229,7 +229,8 @@ def test_all_epochs_trained_and_the_best_ones_weights_kept(tmp_path):
     assert len(rows) == EPOCHS and rows[-1]["val_accuracy"] < best  # else this shows nothing
     x, y = data(1)
     assert (model.predict(x, verbose=0).argmax(axis=1) == y).mean() == pytest.approx(best)
-    again, again_rows = train(tmp_path, model=small_model(seed=9), keep_best=True, monitor="val_accuracy", resume=True)
+    hot = {"schedule": None, "model": small_model(seed=9, learning_rate=0.5)}
+    again, again_rows = train(tmp_path, keep_best=True, monitor="val_accuracy", resume=True, **hot)
     assert same(model, again) and again_rows == rows
 
 
