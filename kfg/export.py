@@ -37,7 +37,16 @@ CLASSES_FILE = "classes.json"
 MODEL_FILE = "model.keras"
 MARKS = ("saved_model.pb", CLASSES_FILE)  # what every export has; a folder without them is somebody else's
 FAILED_FILE = "parity_failed.json"  # in an export that must not be used
-PARTS = (DIGESTS_FILE, "variables", "assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb", FAILED_FILE)
+PARTS = (
+    DIGESTS_FILE,
+    "variables",
+    "variables/variables.*",
+    "assets",
+    "assets.extra",
+    "fingerprint.pb",
+    "keras_metadata.pb",
+    FAILED_FILE,
+)
 
 
 def failed_folder(path) -> pathlib.Path:
@@ -76,15 +85,26 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
         found = parity.measure(model, partial, samples, encoded or {})
         if not found.passed:
             write_json(partial / FAILED_FILE, {"difference": str(found.serve), "allowed": found.allowed})
-            overwrite.replace_folder(partial, failed, marks=MARKS, parts=PARTS)
+            if _is_export(failed):
+                overwrite.replace_folder(partial, failed, marks=MARKS, parts=PARTS)
             raise ParityError(found, failed)
         write_json(partial / DIGESTS_FILE, parity.digests(partial, but=CLASSES_FILE))  # its classes are inside too
         overwrite.replace_folder(partial, path, marks=MARKS, parts=PARTS)
-        if (failed / FAILED_FILE).is_file():  # of an earlier try
+        if (failed / FAILED_FILE).is_file() and _is_export(failed):  # of an earlier try
             shutil.rmtree(failed)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return found
+
+
+def _is_export(path) -> bool:
+    """Return whether a folder may be replaced; one that holds somebody else's files stays, with a warning."""
+    try:
+        overwrite.check_folder(path, marks=MARKS, parts=PARTS)
+    except InputError as error:
+        logger.warning("%s; it is left as it is", error)
+        return False
+    return True
 
 
 def _write(model, path, classes):

@@ -23,7 +23,8 @@ RESTORE = "put back a whole copy, or remove it and run again the command that ma
 KINDS = {dict: "a JSON object", list: "a JSON list"}
 # what reading a damaged zip archive raises: .npz and .keras files are such
 DAMAGED_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
-PARTIAL = (".partial", ".partial.keras")  # ends of names of what is half written; Keras goes by its suffix
+# names that `beside` makes; Keras goes by its suffix
+MADE_BESIDE = re.compile(r"\.(?P<name>.+)\.\d+-[0-9a-f]{8}\.partial(\.keras)?", re.DOTALL)
 NO_RENAME = (errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -141,8 +142,8 @@ def sweep(folder, name: str = "*", *, idle: float = IDLE) -> None:
     """
     with contextlib.suppress(FileNotFoundError):
         for entry in list(os.scandir(folder)):
-            own = entry.name.startswith("." if name == "*" else f".{_stem(name)}.") and entry.name.endswith(PARTIAL)
-            if own and entry.name.count(".") > 2:
+            made = MADE_BESIDE.fullmatch(entry.name)  # others call what they have half of ".partial" too
+            if made and (name == "*" or made["name"] == _stem(name)):
                 _remove_idle(pathlib.Path(entry.path), idle)
 
 

@@ -20,8 +20,10 @@ SETTINGS = (  # what makes two rows the same run, as a run's config.json has it
     "recipe", "row", "seed", "fold", "folds", "precision", "data", "weights_sha256", "init_from_sha256", "config",
 )  # fmt: skip
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named beside a figure
-# what a run may choose for itself, by the clock or by its validation images, that changes what was trained or kept
-CHOSEN = {"treatment": "treatment of unequal classes", "views": "views", "epochs": "epochs", "kept": "kept"}
+# what a run may choose for itself that makes it another procedure; of epochs and views only what the clock chose: what
+# its validation images chose belongs to the procedure, and runs set apart by it would be averaged by their luck
+CHOSEN = {"treatment": "treatment of unequal classes", "views": "views", "epochs": "epochs"}
+CLOCK = "time budget"  # in the reason of a choice that the clock made
 WHOLE_NET_EPOCHS = "epochs of the whole net"
 
 
@@ -68,10 +70,18 @@ def newest(rows) -> list[dict]:
     """Return the rows without those that a later one of the same settings replaces; rows without a seed all stay."""
     last = {}
     for number, row in enumerate(rows):
-        run = json.dumps([row.get(name) for name in SETTINGS], sort_keys=True) if "seed" in row else number
+        run = run_of(row) if "seed" in row else number
         last.pop(run, None)
         last[run] = row
     return list(last.values())
+
+
+def run_of(row: dict) -> str:
+    """Return what makes two rows the same run: everything but when, where and how it came out.
+
+    What the clock chose belongs to it: another number of epochs is another run.
+    """
+    return json.dumps([*(row.get(name) for name in SETTINGS), choices(row)], sort_keys=True)
 
 
 def append(path, row: dict) -> None:
@@ -164,7 +174,7 @@ def choices(result) -> dict:
         _named(stage, key): value
         for stage, made in result["choices"].items()
         for key, value in made.items()
-        if key in CHOSEN
+        if key == "treatment" or (key in CHOSEN and CLOCK in made.get("why", ""))
     }
 
 

@@ -62,7 +62,7 @@ def check_folder(path, *, marks: Collection[str], parts: Collection[str]) -> Non
     Args:
         path: what is to be replaced; one that is not there, or empty, may be.
         marks: names that such a folder of kfg always has.
-        parts: all other names it may have.
+        parts: all other names it may have, and patterns of the files in its sub-folders, as "variables/variables.*".
     Raises:
         InputError: a file, a folder of somebody else's or with something else in it; the message names it.
     """
@@ -72,7 +72,7 @@ def check_folder(path, *, marks: Collection[str], parts: Collection[str]) -> Non
     if not path.is_dir():
         raise InputError(f"{path}: is a file, a folder is to be written; give another name")
     found = sorted(entry.name for entry in os.scandir(path))
-    foreign = [name for name in found if name not in (*marks, *parts, *LITTER)]
+    foreign = [name for name in found if name not in (*marks, *parts, *LITTER)] or _foreign_below(path, parts)
     if foreign:
         raise InputError(f"{path}: holds {foreign[0]}, which kfg did not write; give another folder or an empty one")
     absent = [name for name in marks if name not in found]
@@ -80,23 +80,43 @@ def check_folder(path, *, marks: Collection[str], parts: Collection[str]) -> Non
         raise InputError(f"{path}: is not a whole folder of kfg's, it has no {absent[0]}; remove it or give another")
 
 
+def _foreign_below(path, parts) -> list[str]:
+    """Return the files in sub-folders of a folder that none of the patterns in `parts` fits."""
+    inner = [file.relative_to(path) for file in path.glob("*/**/*") if not file.is_dir() and file.name not in LITTER]
+    return sorted(str(file) for file in inner if not any(file.match(part) for part in parts))
+
+
 def replace_folder(partial, path, *, marks: Collection[str], parts: Collection[str]) -> None:
     """Put a finished folder in the place of `path`, where `check_folder` allows that; the old one goes last."""
     path = files.followed(path)
+    old = _aside(path)
+    _recover(path, marks=marks, parts=parts)
     check_folder(path, marks=marks, parts=parts)
     files.flush_tree(partial)
-    old = None
     if path.exists():
-        old = files.beside(path)
-        os.replace(path, old)
+        files.rename(path, old)
     try:
         files.rename(partial, path)
     except (OSError, InputError):
-        if old is not None:
-            os.replace(old, path)
+        _recover(path, marks=marks, parts=parts)
         raise
-    if old is not None:
-        shutil.rmtree(old)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _aside(path) -> pathlib.Path:
+    return path.with_name(f".{path.name}.kfg-old")
+
+
+def _recover(path, *, marks, parts) -> None:
+    """Give a folder its name back that a kill in the middle of `replace_folder` left without one."""
+    old = _aside(path)
+    if not old.is_dir():
+        return
+    check_folder(old, marks=marks, parts=parts)
+    if path.exists():
+        shutil.rmtree(old)  # the kill came when the new one had its name
+    else:
+        files.rename(old, path)
 
 
 def check_file(path, own: Callable[[pathlib.Path], bool], *, what: str) -> None:

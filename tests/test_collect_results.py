@@ -23,5 +23,9 @@ def test_runs_that_began_from_other_files_are_kept_beside_each_other(tmp_path, k
 
 def test_runs_that_chose_otherwise_by_the_clock_are_kept_beside_each_other(tmp_path):
     (tmp_path / "competition100").mkdir()
-    rows = [{**ROW, "choices": {"whole net": {"epochs": epochs}}} for epochs in (2, 3, 3)]
+    rows = [
+        {**ROW, "choices": {"whole net": {"epochs": epochs, "why": "as many as the time budget holds"}}}
+        for epochs in (2, 3, 3)
+    ]
     assert collect_results.collect(rows, tmp_path) == {"competition100": 2}
+    assert len(collect_results.read_results(tmp_path / "competition100" / "results.jsonl")) == 2  # and stay

@@ -10,8 +10,9 @@ from kfg.errors import InputError
 
 
 def test_what_dead_processes_left_half_written_goes_when_it_is_old(tmp_path):
-    names = [".a.npz.999999999.partial", ".b.12-0a.partial", ".c.json.12-0b.partial", ".d.partial", "e.1.partial"]
-    keras = ".model.12-0c.partial.keras"
+    tail = "12-0123abcd.partial"
+    names = [f".a.npz.{tail}", f".b.{tail}", f".c.json.{tail}", ".d.partial", f"e.{tail}"]
+    keras = f".model.{tail}.keras"
     names.insert(0, keras)
     for name in names[:1] + names[2:]:
         (tmp_path / name).touch()

@@ -127,14 +127,20 @@ def test_runs_that_chose_otherwise_are_not_averaged_and_what_differs_is_named(tm
     assert "epochs 8" not in text
 
 
-@pytest.mark.parametrize("change", [{"views": 1}, {"kept": "the head"}, {"epochs": 0, "why": "only the head"}])
-def test_each_choice_that_changes_the_net_makes_another_group(change):
-    rows = [chose("transfer", 0.7, epochs=3), chose("transfer", 0.7, **{"epochs": 3, **change})]
-    groups = ledger.by_settings(rows)
-    assert [len(group) for group in groups] == [1, 1]
-    first, second = ledger.differences(groups)
-    assert first and second and first != second
-    assert ledger.differences(groups[:1]) == [""]  # nothing to tell apart
+def test_what_the_clock_or_the_treatment_changes_makes_another_group_and_what_validation_chose_does_not():
+    usual = chose("transfer", 0.7, epochs=8, why="as many as are set")
+    late, fewer = chose("transfer", 0.7, epochs=3), chose("transfer", 0.7, epochs=8, why="as many as are set")
+    fewer["choices"]["head"] |= {"views": 1, "why": "2 do not fit into the time budget"}
+    treated = chose("transfer", 0.7, epochs=8, why="as many as are set")
+    treated["choices"]["classes"]["treatment"] = "adjusted"
+    for other in (late, fewer, treated):
+        groups = ledger.by_settings([usual, other])
+        assert [len(group) for group in groups] == [1, 1]
+        assert any(ledger.differences(groups)) and ledger.differences(groups[:1]) == [""]
+    # seeds of one command, some of which kept the head: one procedure, one mean
+    head = chose("transfer", 0.7, epochs=8, why="as many as are set", kept="the head")
+    idle = chose("transfer", 0.7, epochs=0, why="the head errs too rarely for a gain to show", kept="the head")
+    assert [len(group) for group in ledger.by_settings([usual, head, idle])] == [3]
 
 
 def test_rows_without_choices_are_read_and_told_by_the_epochs_they_took(tmp_path):

@@ -7,7 +7,7 @@ import os
 import pytest
 from PIL import Image
 
-from kfg import overwrite
+from kfg import files, overwrite
 from kfg.__main__ import main
 from kfg.errors import InputError
 
@@ -123,3 +123,51 @@ def test_a_folder_is_tried_with_a_name_as_long_as_a_runs_and_a_rename(tmp_path, 
     ):
         overwrite.check_writable("--cache", tmp_path)
     assert not list(tmp_path.glob(".kfg*"))
+
+
+EXPORT = {"marks": ("a.pb", "names.json"), "parts": ("variables", "variables/variables.*", "assets")}
+
+
+def an_export(folder, text="new"):
+    (folder / "variables").mkdir(parents=True)
+    for name in ("a.pb", "names.json", "variables/variables.index"):
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_somebody_elses_file_deep_in_an_export_is_kept(tmp_path):
+    there = an_export(tmp_path / "models", "old")
+    overwrite.check_folder(there, **EXPORT)
+    (there / "assets").mkdir()
+    (there / "assets" / "logo.png").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"models: holds assets.logo\.png, which kfg did not write"):
+        overwrite.replace_folder(an_export(tmp_path / "partial"), there, **EXPORT)
+    assert (there / "assets" / "logo.png").read_bytes() == b"mine"
+
+
+def test_a_kill_between_two_renames_loses_no_export(tmp_path, monkeypatch):
+    there = an_export(tmp_path / "models", "old")
+    rename = files.rename
+
+    def killed(source, target):
+        if source.name == "partial":
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(files, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        overwrite.replace_folder(an_export(tmp_path / "partial"), there, **EXPORT)
+    assert not there.exists()
+    monkeypatch.setattr(files, "rename", rename)
+    overwrite.replace_folder(tmp_path / "partial", there, **EXPORT)
+    assert (there / "a.pb").read_text() == "new" and sorted(path.name for path in tmp_path.iterdir()) == ["models"]
+
+
+def test_what_others_call_half_written_is_not_swept(tmp_path):
+    names = [".holiday.jpg.partial", ".backup.2024.tar.partial", ".b.12-xyz.partial"]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    own = files.beside(tmp_path / "cache.bin")
+    own.write_text("half")
+    files.sweep(tmp_path, idle=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)

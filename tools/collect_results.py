@@ -10,23 +10,13 @@ import sys
 
 from kfg.errors import InputError
 from kfg.files import write_text
-from kfg.ledger import choices, read_results
+from kfg.ledger import read_results, run_of
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 
 
-def identity(row) -> str:
-    """Return what makes two rows the same run: everything but when, where and how it came out.
-
-    What a run chose by the clock belongs to it: another number of epochs is another run.
-    """
-    keys = ("recipe", "row", "seed", "fold", "folds", "data", "config", "precision")
-    of_files = ("weights_sha256", "init_from_sha256")  # in rows of runs that began from a file
-    return json.dumps([*(row[key] for key in keys), *(row.get(key) for key in of_files), choices(row)], sort_keys=True)
-
-
 def collect(rows, folder=RECIPES) -> dict[str, int]:
-    """Add `rows` to the recipes' files, a later run replacing an earlier one of the same identity.
+    """Add `rows` to the recipes' files, a later run replacing an earlier one that is the same run.
 
     Returns:
         recipe -> rows in its file afterwards.
@@ -35,7 +25,7 @@ def collect(rows, folder=RECIPES) -> dict[str, int]:
     for recipe in sorted({row["recipe"] for row in rows}):
         path = folder / recipe / "results.jsonl"
         kept = {
-            identity(row): row
+            run_of(row): row
             for row in [*(read_results(path) if path.exists() else []), *(r for r in rows if r["recipe"] == recipe)]
         }
         write_text(path, "".join(json.dumps(row) + "\n" for row in kept.values()))

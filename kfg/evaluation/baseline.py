@@ -15,6 +15,7 @@ BETTER = "better"
 COMMONEST_BETTER = "commonest class better"  # in top-1, though the model does tell the classes apart
 NO_BETTER = "no better"
 TOO_FEW = "too few images"
+ONE_CLASS = "one class only"  # always naming it is right on every image, so nothing can be told
 LEARNED = (BETTER, COMMONEST_BETTER)  # verdicts on a model that tells the classes apart
 LEVEL = 0.025  # of a one-sided test: the model counts as better where a 95 % interval would say so
 
@@ -34,6 +35,7 @@ def judge(predictions: Predictions) -> dict:
         COMMONEST_BETTER: top-1 is below that of the commonest class, but macro recall is better than guessing;
         NO_BETTER: no better than either;
         TOO_FEW: ahead, but these images are too few to show it;
+        ONE_CLASS: all images are of one class, with which nothing can be told;
         and what that rests on: `images`, `right`, `commonest` (its name), `commonest_right` (images of that class),
         `p` (of the sign test), `macro_recall` {"value", "low", "high"} and `guessing` (1 / K, K classes with images).
     Raises:
@@ -54,7 +56,7 @@ def judge(predictions: Predictions) -> dict:
     matrix = confusion.confusion_matrix(labels, predictions.predicted, len(images))
     recall, guessing = macro.recall(matrix), 1 / int((images > 0).sum())
     return {
-        "verdict": _verdict(ahead - behind, p, recall, guessing),
+        "verdict": ONE_CLASS if guessing == 1 else _verdict(ahead - behind, p, recall, guessing),
         "images": len(labels),
         "right": int(right.sum()),
         "commonest": predictions.classes[commonest],
@@ -88,6 +90,11 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
     n, verdict = judged["images"], judged["verdict"]
     if verdict == BETTER:
         return None
+    if verdict == ONE_CLASS:
+        return (
+            f"All {n:,} {part} images are of the class {judged['commonest']!r}: they cannot tell whether the model "
+            "looks at the pictures. Test it on images of other classes as well."
+        )
     always = f"always answering {judged['commonest']!r}"
     even = judged["commonest_right"] / n <= judged["guessing"] * 1.001  # classes of one size: one figure for both
     than = f"guessing, or {always}" if even else always

@@ -1,10 +1,13 @@
 """The time a run has taken, in whatever number of sessions it took it."""
 
+import contextlib
+import math
 import pathlib
 import threading
 import time
 
-from kfg.files import read_json, write_json
+from kfg.errors import InputError
+from kfg.files import RESTORE, read_json, write_json
 
 CLOCK_FILE = "clock.json"
 EVERY = 5.0  # seconds between two notes of the time; a kill loses less than this
@@ -31,7 +34,7 @@ class Clock:
 
     def __init__(self, path, *, go_on: bool):
         self.path = pathlib.Path(path)
-        self.earlier = float(read_json(self.path)["seconds"]) if go_on and self.path.is_file() else 0.0
+        self.earlier = _noted(self.path) if go_on and self.path.is_file() else 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._note_on, daemon=True)
 
@@ -40,10 +43,11 @@ class Clock:
         self._thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
         self._ended.set()
         self._thread.join()
-        self._note()
+        with contextlib.suppress(*([InputError] if failed else [])):  # what ended the run is what must be told
+            self._note()
 
     def spent(self) -> float:
         """Return the seconds so far."""
@@ -54,4 +58,12 @@ class Clock:
 
     def _note_on(self):
         while not self._ended.wait(EVERY):
-            self._note()
+            with contextlib.suppress(InputError):  # a full disk: what the run itself writes will tell of it
+                self._note()
+
+
+def _noted(path) -> float:
+    seconds = read_json(path, dict)["seconds"]
+    if not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
+        raise InputError(f"{path}: damaged, its seconds are {seconds!r}; {RESTORE}")
+    return float(seconds)

@@ -47,6 +47,8 @@ def difference(found, wanted, key, options) -> tuple[str, str]:
     before, now, of_config = found.get(key), wanted[key], key == "config"
     if isinstance(before, dict) and isinstance(now, dict):
         key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
+        if of_config and key not in before:
+            return f"{key} (an earlier version of kfg began it, which had no such setting)", ""
         before, now = before.get(key), now.get(key)
     words = as_typed(key, before, options) if of_config else None
     return f"{key} ({before}, now {now})", f", go on with {words}" if words else ""

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from kfg.data import pipeline, splits
+from kfg.data.sampling import epoch_keys
 from kfg.evaluation import baseline, predict
 from kfg.files import read_json, write_json
 from kfg.progress import duration
@@ -62,7 +63,7 @@ class Judged:
 
     def say_if_useless(self) -> None:
         """Warn of a stage that is no better than answers given without a look at the picture."""
-        if self.judged["verdict"] not in (baseline.BETTER, baseline.TOO_FEW):
+        if self.judged["verdict"] in (baseline.COMMONEST_BETTER, baseline.NO_BETTER):
             print(f"WARNING: {baseline.warning(self.judged, part='validation')}")
 
 
@@ -145,7 +146,7 @@ def _head_rate(model, optimizer, loss, batch_size) -> float:
     return precision.training_rate(head, batch_size)
 
 
-def head_errors(job, index, images, loss, *, aim: str) -> dict:
+def head_errors(job, index, images, loss, sampling, *, aim: str) -> dict:
     """Count the head's errors on the training and validation images, each answered by a head that has not seen it.
 
     The validation images alone may be nine. These are all there are but the test images, and cost seconds, since the
@@ -155,7 +156,7 @@ def head_errors(job, index, images, loss, *, aim: str) -> dict:
         job: compiled; its trunk's features of all `images` are cached.
         index: decided.
         images: the store of all images of `index`.
-        loss: of the head.
+        loss, sampling: of the head.
         aim: a key of AIMS.
     Returns:
         {"images", "errors", "folds", "error rate"}; the rate is what the aim lacks to 1: with macro recall an error
@@ -165,9 +166,10 @@ def head_errors(job, index, images, loss, *, aim: str) -> dict:
     part = index.take(asked)
     folds = min(out_of_fold.FOLDS, len(set(part.groups.tolist())))
     found = features.cached(trunk_of(job.model), images, cache_dir=job.data.cache_dir)[asked]
+    shown = sampling and (lambda epoch: epoch_keys(part.labels, sampling, seed=job.seed, epoch=epoch) % len(asked))
     answers = out_of_fold.answers(
         found.reshape(len(asked), -1), part.labels, splits.fold_of_each_image(part, k=folds, seed=job.seed),
-        num_classes=len(index.classes), loss=loss, seed=job.seed,
+        num_classes=len(index.classes), loss=loss, seed=job.seed, shown=shown,
     )  # fmt: skip
     right = answers.argmax(axis=1) == part.labels
     errors, score = int(np.sum(~right)), AIMS[aim](right, part.labels)

@@ -1,13 +1,12 @@
 """The row of a finished run in results.jsonl."""
 
-import json
-
 from kfg import ledger, report
 from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.files import read_json
 from kfg.recipes._exporting import EXPORT_CHECK
 from kfg.recipes._job import Job
+from kfg.recipes._rundir import CONFIG_FILE
 from kfg.training import callbacks, precision
 
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
@@ -18,11 +17,11 @@ def record(job: Job) -> dict:
 
     Called for every finished run, new or not: a kill may have come between its report and its row.
     """
-    settings = json.loads(json.dumps(job.settings()))
+    settings = read_json(job.workdir / CONFIG_FILE, dict)  # as the run had them: today's may be more
+    choices = settings.pop("choices", {})
     result, made = (read_json(job.workdir / name, dict) for name in (report.REPORT_FILE, "env.json"))
     listed, _ = folder.split_rows(job.workdir / "split.csv")
     history = job.workdir / "history.csv"
-    choices = read_json(job.workdir / "config.json", dict).get("choices", {})
     row = {
         "commit": made["commit"],
         **settings,

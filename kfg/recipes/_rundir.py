@@ -40,6 +40,8 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
     path = workdir / CONFIG_FILE
     if path.is_file():
         found = read_json(path, dict)
+        if finished and isinstance(found.get("config"), dict):  # settings newer than the run decided nothing in it
+            wanted["config"] = {key: value for key, value in wanted["config"].items() if key in found["config"]}
         different = [key for key in wanted if found.get(key) != wanted[key]]
         checkpoints = list(workdir.rglob("checkpoint"))  # a head's lies deeper
         begun = bool(checkpoints) or finished

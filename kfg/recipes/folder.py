@@ -151,7 +151,8 @@ def fit(config, job, index, images, clock) -> dict:
     )
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
     best = judged("the head", job.model)
-    plan = _planning.choose(job, "whole net", lambda: plan_whole_net(config, job, index, images, loss, aim, clock))
+    decide = functools.partial(plan_whole_net, config, job, index, images, loss, sampling, aim, clock)
+    plan = _planning.choose(job, "whole net", decide)
     print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:
         write_history(learned, job.workdir / "history.csv")
@@ -168,7 +169,7 @@ def fit(config, job, index, images, clock) -> dict:
     return {"kept": best.name, "by": aim}
 
 
-def plan_whole_net(config, job, index, images, loss, aim, clock) -> dict:
+def plan_whole_net(config, job, index, images, loss, sampling, aim, clock) -> dict:
     """Decide how many epochs the whole net is trained for: none where the head leaves too little to gain."""
     if not config.epochs:
         return {"epochs": 0, "why": "only the head was asked for"}
@@ -176,7 +177,7 @@ def plan_whole_net(config, job, index, images, loss, aim, clock) -> dict:
         return {"epochs": 0, "why": "the time budget is used up"}
     found = {}
     if config.min_errors:
-        found = _planning.head_errors(job, index, images, loss, aim=aim)
+        found = _planning.head_errors(job, index, images, loss, sampling, aim=aim)
         if not _planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
             return {"epochs": 0, "why": "the head errs too rarely for a gain to show", **found}
     plan = _planning.whole_net_stage(

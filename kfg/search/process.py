@@ -40,6 +40,8 @@ def context(module: str):
     Args:
         module: of the recipe.
     """
+    if "forkserver" not in multiprocessing.get_all_start_methods():  # on Windows each trial imports them by itself
+        return multiprocessing.get_context("spawn")
     made = multiprocessing.get_context("forkserver")
     made.set_forkserver_preload(["kfg.search._server", trial.__name__, module])
     first = made.Process(target=int)  # starts when the imports are done: no trial has to wait for them

@@ -3,10 +3,12 @@
 import functools
 import json
 import pathlib
+import re
 import shutil
 import statistics
 import time
 
+from kfg import overwrite
 from kfg.errors import InputError
 from kfg.search import process, trial
 from kfg.search.algorithms import COMPLETED, FAILED, IDLE, RECORD, STOPPED
@@ -82,7 +84,7 @@ class _Trial:
     def _clear(self) -> None:
         """Remove what a try that was cut off left; nothing else is removed."""
         names = [path.name for path in self.folder.glob("*")]
-        foreign = [name for name in names if not name.startswith("seed-")]
+        foreign = [name for name in names if not re.fullmatch(r"seed-\d+", name) and name not in overwrite.LITTER]
         if foreign:
             raise InputError(
                 f"{self.folder}: holds {foreign[0]}, which no trial wrote; give another --out or remove it"

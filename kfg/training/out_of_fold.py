@@ -13,7 +13,9 @@ LEARNING_RATE = 2e-3  # of Adam, at the start; it falls to 0 by a cosine
 DECAY = 0.02  # of the weights, times the rate, in every step
 
 
-def answers(features, labels, fold_of, *, num_classes: int, loss, seed: int = 0) -> np.ndarray:
+def answers(
+    features, labels, fold_of, *, num_classes: int, loss, seed: int = 0, shown=None
+) -> np.ndarray:  # fmt: skip
     """Train a linear head for each fold on the images of the other folds, and answer the images of the fold.
 
     The heads are trained side by side, as one matrix: for some thousand images this takes seconds, and a good part
@@ -26,6 +28,7 @@ def answers(features, labels, fold_of, *, num_classes: int, loss, seed: int = 0)
         loss: Keras loss on int labels and probabilities, as `kfg.training.losses.CrossEntropy`; its `call` gives a
             value for each image.
         seed: int >= 0, of the order in which images are shown.
+        shown: function epoch -> int (M,), the images that an epoch shows, in their order; default each once.
     Returns:
         float32 (N, num_classes), probabilities; each row is by a head that has not seen its image.
     Source: the cross-validated predictions of Stone 1974, JRSS B 36:111.
@@ -41,7 +44,7 @@ def answers(features, labels, fold_of, *, num_classes: int, loss, seed: int = 0)
     folds, which = np.unique(fold_of, return_inverse=True)
     heads = _Heads(features.shape[1], len(folds), num_classes, loss, steps=EPOCHS * -(-len(labels) // BATCH))
     for epoch in range(EPOCHS):
-        order = draws.shuffled(seed, epoch=epoch, positions=np.arange(len(labels)))
+        order = draws.shuffled(seed, epoch=epoch, positions=np.arange(len(labels))) if shown is None else shown(epoch)
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
             heads.step(features[batch], labels[batch], which[batch].astype(np.int32))
@@ -64,11 +67,11 @@ class _Heads:
         self.optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps))
         self.optimizer.build([self.weights, self.bias])
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def asked(self, features):
         return tf.nn.softmax(tf.reshape(features @ self.weights + self.bias, self.shape))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def step(self, features, labels, own):
         with tf.GradientTape() as tape:
             answers = self.asked(features)

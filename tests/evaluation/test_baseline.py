@@ -85,3 +85,12 @@ def test_of_models_that_look_at_nothing_few_pass_for_better(sizes):
         np.add.at(matrix, (labels, guesses), 1)
         passed.append(baseline.judge(answered(matrix))["verdict"] in baseline.LEARNED)
     assert np.mean(passed) <= 0.05
+
+
+def test_images_of_one_class_say_nothing_about_a_model():
+    n = 100
+    answers = Predictions(tuple(map(str, range(n))), np.zeros(n, int), np.eye(2)[np.zeros(n, int)], ("cat", "dog"))
+    judged = baseline.judge(answers)
+    assert judged["verdict"] == baseline.ONE_CLASS
+    said = baseline.warning(judged)
+    assert "All 100 test images are of the class 'cat'" in said and "Do not use" not in said

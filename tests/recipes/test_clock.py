@@ -1,0 +1,54 @@
+"""The time of a run over all its sessions."""
+
+import json
+import time
+
+import pytest
+
+from kfg.errors import InputError
+from kfg.recipes import _clock
+from kfg.recipes._clock import Clock
+
+
+def test_the_time_of_a_killed_session_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(_clock, "EVERY", 0.01)
+    path = tmp_path / "clock.json"
+    with Clock(path, go_on=False):
+        deadline = time.monotonic() + 10
+        while not path.is_file() and time.monotonic() < deadline:  # noted while the run is busy: a kill may come now
+            time.sleep(0.01)
+        assert path.is_file()
+    path.write_text('{"seconds": 100.0}')
+    with Clock(path, go_on=True) as clock:
+        assert 100 <= clock.spent() < 200
+    assert 100 <= json.loads(path.read_text())["seconds"] < 200
+    with Clock(path, go_on=False) as clock:
+        assert clock.spent() < 100
+
+
+DAMAGED = ["[]", "{}", "nonsense", *(f'{{"seconds": {one}}}' for one in ("null", '"x"', "NaN", -1))]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_note_is_one_line(text, tmp_path):
+    path = tmp_path / "clock.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"clock\.json"):
+        Clock(path, go_on=True)
+
+
+def test_a_full_disk_stops_neither_the_clock_nor_hides_what_ended_the_run(tmp_path, monkeypatch):
+    tries = []
+
+    def full(*_):
+        tries.append(1)
+        raise InputError("disk full")
+
+    monkeypatch.setattr(_clock, "EVERY", 0.01)
+    monkeypatch.setattr(_clock, "write_json", full)
+    with pytest.raises(InputError, match="what ended it"), Clock(tmp_path / "clock.json", go_on=False):
+        deadline = time.monotonic() + 10
+        while len(tries) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        raise InputError("what ended it")
+    assert len(tries) >= 4
