@@ -56,11 +56,7 @@ def whole(path, mode: str = "w"):
             flush(file)
         rename(partial, path)
     except OSError as error:
-        hint = (
-            "; make room and run the same command again, a training with --resume"
-            if error.errno == errno.ENOSPC
-            else ""
-        )
+        hint = "; make room and run the same command again" if error.errno == errno.ENOSPC else ""
         raise InputError(f"{path}: {error.strerror or error}{hint}") from error
     finally:
         with contextlib.suppress(OSError):  # a folder that refuses the write refuses the removal too

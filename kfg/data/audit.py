@@ -16,6 +16,7 @@ from kfg.data.fingerprints import Fingerprint
 from kfg.data.folder import BOTH_PARTS, Index, make_index, not_utf8
 from kfg.data.listing import checked_root
 from kfg.data.parts import SPLIT_FILE
+from kfg.data.remarks import remark
 from kfg.errors import InputError
 from kfg.names import is_utf8, printable, utf8
 
@@ -34,6 +35,7 @@ class Audit:
         classes: class name -> images, by name.
         findings: errors first, then warnings, then notes; within these by kind and path.
         fingerprints: one per image.
+        passed_over: (path, why) of what is in the folder and no image of it; the why as in kfg.data.listing.Listing.
     """
 
     root: pathlib.Path
@@ -41,6 +43,7 @@ class Audit:
     classes: dict[str, int]
     findings: list[Finding]
     fingerprints: list[Fingerprint]
+    passed_over: list[tuple[str, str]]
 
 
 def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) -> Audit:
@@ -85,7 +88,7 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
         findings.extend(_unusable(root, entries, classes, pairs))
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
-    return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints)
+    return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints, skipped)
 
 
 def _meant(root, listing):
@@ -201,6 +204,8 @@ def table(result: Audit) -> str:
             examples.append(f"and {len(found) - EXAMPLES:,} more")
         lines.append(f"{kind:<31}{severity:<10}{len(found):>6,}  {examples[0]}")
         lines += [f"{'':<49}{example}" for example in examples[1:]]
+    if counted := remark(result.passed_over):  # by kind: the examples above may all be of one
+        lines += ["", counted]
     totals = collections.Counter(finding.severity for finding in result.findings)
     lines += ["", ", ".join(f"{totals[level]:,} {level}{'' if totals[level] == 1 else 's'}" for level in LEVELS)]
     return "\n".join(lines)

@@ -187,7 +187,7 @@ def test_a_checkpoint_appears_whole(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(InputError, match=r"last\.npz: No space left.*--resume"):
+    with pytest.raises(InputError, match=r"last\.npz: No space left.*make room and run the same command again"):
         checkpoint.save(path, model, epoch=2)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["last.npz"]
