@@ -13,6 +13,7 @@ from kfg.files import read_json
 OF_RECIPES = {"weights": "--weights", "init_from": "--init-from", "epochs": "--epochs"}
 OF_TRAIN = {"weights": "--weights", "time_budget": "--time-budget"}  # `kfg train`
 UNITS = {"h": 3600, "m": 60, "s": 1}
+NO_LIMIT = 1e9  # seconds; a time budget so long that the clock decides nothing
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32
 
 

@@ -28,7 +28,7 @@ from kfg.names import printable, quoted
 from kfg.progress import Progress
 from kfg.recipes import _imbalance, _planning, _runner
 from kfg.recipes._clock import CLOCK_FILE, Clock
-from kfg.recipes._options import OF_TRAIN, within
+from kfg.recipes._options import NO_LIMIT, OF_TRAIN, within
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
 from kfg.tracking import logs
@@ -38,7 +38,6 @@ from kfg.training.features import Views
 from kfg.training.schedules import Cosine
 
 NAME = "folder"
-MOST_SECONDS = 1e9  # of a time budget; searches ask for it, so that the clock decides nothing
 
 NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
 AUGMENTED = Policy(
@@ -54,7 +53,7 @@ LIMITS = (
     ("dropout", 0, 0.95), ("label_smoothing", 0, 0.9), ("views", 0, 100), ("head_epochs", 1, 100_000),
     ("head_batch_size", 1, 65536), ("head_learning_rate", 1e-9, 1e3), ("epochs", 0, 100_000),
     ("batch_size", 1, 65536), ("learning_rate", 1e-9, 1e3), ("trunk_multiplier", 0, 1e3), ("weight_decay", 0, 10),
-    ("ema", 0.5, 0.99999), ("min_errors", 0, 100_000), ("min_error_rate", 0, 1), ("time_budget", 1, MOST_SECONDS),
+    ("ema", 0.5, 0.99999), ("min_errors", 0, 100_000), ("min_error_rate", 0, 1), ("time_budget", 1, NO_LIMIT),
     ("test_fraction", 0.01, 0.9), ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31),
 )  # fmt: skip
 
@@ -281,7 +280,7 @@ def seconds_of(text: str) -> float:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip(), flags=re.ASCII)
     seconds = float(match[1]) * {"s": 1, "m": 60, "": 60, "h": 3600}[match[2]] if match else 0
-    if not 1 <= seconds <= MOST_SECONDS:
+    if not 1 <= seconds <= NO_LIMIT:
         raise InputError(f"--time-budget: expected a time of at least a second like 90s, 10m or 2h, got {text!r}")
     return seconds
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from kfg.models import backbones, efficientnet_lite, pretrained
 from kfg.models.convnets import L2_PLACES
 from kfg.recipes._imbalance import AUTO, TREATMENTS
+from kfg.recipes._options import NO_LIMIT
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def head(hp) -> dict:
         "head_learning_rate": hp.Float("head_learning_rate", 2e-4, 2e-2, sampling="log", default=2e-3),
         "head_batch_size": hp.Choice("head_batch_size", [32, 64, 128], default=64),
         "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),
-        "time_budget": 1e9,  # as many views and epochs for every trial, whatever the clock says
+        "time_budget": NO_LIMIT,  # as many views and epochs for every trial, whatever the clock says
     }
 
 
@@ -112,7 +113,7 @@ def finetune(hp) -> dict:
         "policy": augmented(strength),
         "views": 0,  # their features would have to be computed for every policy
         # as many epochs for every trial, whatever the clock says and however good its head is
-        "time_budget": 1e9,
+        "time_budget": NO_LIMIT,
         "min_errors": 0,
     }
 
