@@ -25,7 +25,7 @@ from kfg.data.fingerprints import Fingerprint
 from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
 from kfg.names import printable, quoted
-from kfg.progress import Progress
+from kfg.progress import Progress, duration
 from kfg.recipes import _imbalance, _planning, _runner
 from kfg.recipes._clock import CLOCK_FILE, Clock
 from kfg.recipes._options import NO_LIMIT, OF_TRAIN, within
@@ -237,7 +237,7 @@ def command(
         raise InputError(f"--seeds: at least 1, got {seeds}")
     budget = seconds_of(time_budget)
     if time_budget.strip()[-1].isdigit():
-        print(f"The time budget is {time_budget.strip()} minutes: a number without a unit is minutes.")
+        print(f"A number without a unit is minutes: the time budget is {duration(budget)}.")
     logs.names(track)  # before an audit that may take minutes
     known = audited(root)
     # whole, because the word "demo" alone would mean drawn images

@@ -159,7 +159,7 @@ def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsy
 
 def test_a_budget_without_a_unit_is_minutes_and_said(photos, tmp_path, capsys):
     assert train(photos, tmp_path, "--time-budget", "3", settings=("epochs=0",)) == 0
-    assert "The time budget is 3 minutes: a number without a unit is minutes." in capsys.readouterr().out
+    assert "A number without a unit is minutes: the time budget is 3.0 min." in capsys.readouterr().out
     settings = json.loads((tmp_path / "folder/transfer/seed-0/config.json").read_text())
     assert settings["config"]["time_budget"] == 180
 
