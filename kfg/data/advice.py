@@ -15,6 +15,9 @@ from kfg.names import is_utf8, printable, quoted, shortened
 TABLES = (".csv", ".tsv")
 ROWS_READ = 5_000  # of a table that may say the classes
 LOOSE = 3  # photographs of a folder beside the class folders, such as the screenshots of a read-me
+NO_CLASS = re.compile(
+    r"(docs?|assets?|screen ?shots?|read ?me|figures?|examples?|samples?|media|static|previews?|misc)"
+)
 
 
 def on(root, listing, names) -> list[str]:
@@ -55,8 +58,9 @@ def _too_high(root, paths) -> str:
         return ""
     (name,), found = nested, below[nested[0]]
     others = max((len(some) for other, some in below.items() if other != name), default=0)
-    if others > LOOSE or len(found) < 10 * others:
-        return ""
+    classes = [other for other, some in below.items() if other != name and len(some[0]) > 1]
+    if others > LOOSE or len(found) < 10 * others or not all(NO_CLASS.search(one.casefold()) for one in classes):
+        return ""  # a class of few photographs beside a class that is divided further
     depth = 1
     while all(len(words) > depth + 2 for words in found) and len({words[depth] for words in found}) == 1:
         depth += 1

@@ -5,6 +5,7 @@ Works on folders that `folder.scan` refuses (one class, a broken file, no image)
 
 import collections
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ from kfg.data.remarks import remark
 from kfg.errors import InputError
 from kfg.names import is_utf8, printable, utf8
 
+HINTS = 20  # missing files for which one of a similar name is looked for
 LEVELS = ("error", "warning", "note")
 EXAMPLES = 3  # findings of a kind shown in the table; the JSON has all
 CLASS_LINES = 24  # with more classes the table shows the largest and the smallest
@@ -66,7 +68,10 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
     skipped = listing.passed_over((path for path, _, _ in listed), below=below)
     if digests is not None:  # a list says what there is: a folder that is gone is no class that is missing
-        prints = [_with_hint(root, one) if one.problem == "missing" else one for one in prints]
+        missing = itertools.count()  # each hint lists a folder: a whole list of them takes hours
+        prints = [
+            _with_hint(root, one) if one.problem == "missing" and next(missing) < HINTS else one for one in prints
+        ]
         skipped = [(path, "dead-link" if why == "dead-class" else why) for path, why in skipped]
     digests = digests or {}
     findings += [

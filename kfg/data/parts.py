@@ -67,6 +67,11 @@ def part_of(name: str) -> tuple[str, str]:
     return (part, " ".join(rest)) if part else ("", composed(name).casefold())
 
 
+_PLAIN = {(part, "") for part in PARTS}
+# how photographs of one class are filed: by date, by number, by camera
+_CAPTURE = re.compile(r"[\d\W_]+|(cam|camera|session|day|batch|shot|view|img|images?|raw|set)[ _-]?\d*")
+
+
 def plan(root, names) -> Plan:
     """Decide how a data folder is to be read.
 
@@ -89,6 +94,10 @@ def plan(root, names) -> Plan:
     named = _named(filled, said)
     if any(tree.nested(name) for name in named):
         return _named_parts(root, tree, filled, said, named)
+    parts = [said[name][0] for name in filled]
+    if len(filled) > 1 and "train" in parts and len(set(parts)) == len(parts) and set(said.values()) <= _PLAIN:
+        # parts full of photographs and no class folder: what `advice` says of them is better than classes of that name
+        return Plan(parts={part: name for name, (part, _) in said.items()})
     return _parts_within(root, tree, filled) or Plan(problem=_same_folders(root, tree, filled))
 
 
@@ -141,7 +150,7 @@ def _named_parts(root, tree, filled, said, named) -> Plan:
     return Plan(problem=(
         f"{printable(str(root / named[0]))}: looks like a part, not a class, {trouble}; name the part folders "
         f"{', '.join(PARTS)}, train among them, and keep no other folder with photographs beside them "
-        f"(found {printable(shortened(filled))})"
+        f"(found {printable(shortened(filled))}); if {printable(named[0])} is a class, give it another name"
     ))  # fmt: skip
 
 
@@ -155,7 +164,17 @@ def _parts_within(root, tree, filled) -> Plan | None:
             return None
         if any(rest for _, rest in said) or "train" not in {part for part, _ in said}:
             return None
-    return Plan(within=True)
+    deeper = [
+        {composed(one).casefold() for p in tree.inner(name) for one in tree.inner(f"{name}/{p}")} for name in filled
+    ]
+    shared = set.intersection(*deeper)
+    if len(shared) < 2:
+        return Plan(within=True)
+    return Plan(problem=(  # folds, not classes
+        f"{printable(str(root))}: {printable(shortened(filled))} each hold parts with the same class folders "
+        f"({printable(shortened(sorted(shared)))}), so they look like copies of one data set, not like classes; give one "
+        f"of them ({quoted(root / filled[0])})"
+    ))  # fmt: skip
 
 
 def _same_folders(root, tree, filled) -> str:
@@ -167,10 +186,12 @@ def _same_folders(root, tree, filled) -> str:
     inner = {name: {composed(one).casefold() for one in tree.inner(homes[name])} for name in nested}
     count = collections.Counter(one for names in inner.values() for one in names)
     common = {one for one, n in count.items() if n > 1 and 2 * n >= len(nested)}
+    stems = {re.sub(r"[\W\d_]+", "", name.casefold()) for name in nested}
+    if len(stems) > 1:  # not fold1, fold2: good and bad parts may well be photographed on the same days
+        common = {one for one in common if not _CAPTURE.fullmatch(one)}
     alike = [name for name in nested if 2 * len(inner[name] & common) >= len(inner[name])]
     if len(common) < 2 or len(alike) < 0.8 * len(nested):
         return ""
-    stems = {re.sub(r"[\W\d_]+", "", name.casefold()) for name in nested}
     if len(nested) > MANY and len(common) < len(nested) and len(stems) > 1:
         return ""
     shared = printable(shortened(sorted(common)))

@@ -150,3 +150,40 @@ def test_the_split_keeps_the_parts_of_folders_under_other_names(tmp_path, capsys
     rows, _ = folder.split_rows(tmp_path / "split.csv")
     assert {row["part"] for row in rows if row["path"].startswith("Testing/")} == {"test"}
     assert {row["part"] for row in rows if row["path"].startswith("Training/")} == {"train", "val"}
+
+
+@pytest.mark.parametrize(
+    "inner", [("2024-01-01", "2024-01-02"), ("2021", "2022"), ("cam1", "cam2"), ("session 1", "session 2")]
+)
+def test_classes_filed_by_date_or_camera_stay_classes_and_folds_do_not(tmp_path, inner):
+    grid(tmp_path / "parts", "ok", "defect", classes=inner)
+    assert read(tmp_path / "parts") == (("defect", "ok"), {"": ["defect", "ok"]})
+    grid(tmp_path / "folds", "fold1", "fold2", classes=inner)
+    with pytest.raises(InputError, match="the folders fold1, fold2 hold folders of the same names"):
+        folder.scan(tmp_path / "folds")
+
+
+@pytest.mark.parametrize("names", [("train", "valid", "test"), ("Train", "Test"), ("training", "testing")])
+def test_parts_full_of_photographs_are_no_classes(tmp_path, names):
+    put(tmp_path, *(f"{name}/{i}.jpg" for name in names for i in range(3)))
+    with pytest.raises(InputError, match="no images found in class folders"):
+        folder.scan(tmp_path)
+
+
+def test_a_class_called_train_is_one_among_others(tmp_path):
+    put(tmp_path, *(f"{name}/{i}.jpg" for name in ("train", "plane") for i in range(3)))
+    assert read(tmp_path)[0] == ("plane", "train")
+
+
+def test_a_rare_class_beside_a_divided_one_is_a_class(tmp_path):
+    put(
+        tmp_path, *(f"defect/{kind}/{i}.jpg" for kind in ("scratch", "dent") for i in range(20)), "ok/0.jpg", "ok/1.jpg"
+    )
+    assert read(tmp_path)[0] == ("defect", "ok")
+
+
+def test_folds_that_each_hold_parts_are_no_classes(tmp_path):
+    for fold in ("fold1", "fold2"):
+        grid(tmp_path / fold, "train", "test")
+    with pytest.raises(InputError, match=r"fold1, fold2 each hold parts with the same class folders \(cats, dogs\)"):
+        folder.scan(tmp_path)
