@@ -165,15 +165,16 @@ def _parts_within(root, tree, filled) -> Plan | None:
         if any(rest for _, rest in said) or "train" not in {part for part, _ in said}:
             return None
     deeper = [
-        {composed(one).casefold() for p in tree.inner(name) for one in tree.inner(f"{name}/{p}")} for name in filled
+        {composed(one).casefold() for part in tree.inner(name) for one in tree.inner(f"{name}/{part}")}
+        for name in filled
     ]
     shared = set.intersection(*deeper)
     if len(shared) < 2:
         return Plan(within=True)
     return Plan(problem=(  # folds, not classes
         f"{printable(str(root))}: {printable(shortened(filled))} each hold parts with the same class folders "
-        f"({printable(shortened(sorted(shared)))}), so they look like copies of one data set, not like classes; give one "
-        f"of them ({quoted(root / filled[0])})"
+        f"({printable(shortened(sorted(shared)))}), so they look like copies of one data set, not like "
+        f"classes; give one of them ({quoted(root / filled[0])})"
     ))  # fmt: skip
 
 
