@@ -17,6 +17,7 @@ from PIL import Image
 from kfg.data import png
 
 DEPTHS = (8, 10, 12, 14, 16)
+STRIP = 256  # rows computed at a time
 BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE, SAMPLE_FORMAT = 258, 262, 281, 339  # TIFF 6.0, section 8 and 19
 OTHER_BYTE = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "RGBX;16B": "RGBX;16L", "RGBa;16B": "RGBa;16L",
               "CMYK;16B": "CMYK;16L"}  # fmt: skip
@@ -86,7 +87,7 @@ def to_eight(image: Image.Image, form: Form, *, reopen) -> Image.Image:
         an image of mode L, or the image itself with its pixels replaced.
     """
     if image.mode.startswith("I"):
-        levels, depth = _grey(np.asarray(image).astype(np.int32), form)
+        levels, depth = _grey(np.asarray(image), form)
         grey = Image.fromarray(levels)
         grey.format, grey.info = image.format, image.info
         if isinstance(transparent := image.info.get("transparency"), int):  # one level of the 16 bits
@@ -99,19 +100,31 @@ def to_eight(image: Image.Image, form: Form, *, reopen) -> Image.Image:
     return image
 
 
-def _grey(values, form):
-    """Return uint8 levels of int32 values, and the depth."""
+def _grey(pixels, form):
+    """Return uint8 levels of the pixels of one channel, and the depth."""
+    lowest = min(int(_signed(pixels[rows], form).min()) for rows in _strips(pixels))
+    highest = max(int(_signed(pixels[rows], form).max()) for rows in _strips(pixels))
+    levels = np.empty(pixels.shape, np.uint8)
     if form.signed:
-        values = np.where(values > 32767, values - 65536, values)  # Pillow gives some as if unsigned
-        magnitude = int(max(values.max(), -1 - values.min(), 0))
-        depth = min(depth_of(magnitude, form.least), 15)
-        levels = (values + (1 << depth)) >> (depth - 7)
-        depth += 1
+        depth = min(depth_of(max(highest, -1 - lowest, 0), form.least), 15)
+        zero, shift, depth = 1 << depth, depth - 7, depth + 1
     else:
-        depth = depth_of(values.max(), form.least)
-        levels = values >> (depth - 8)
-    levels = levels.astype(np.uint8)
+        depth = depth_of(highest, form.least)
+        zero, shift = 0, depth - 8
+    for rows in _strips(pixels):
+        levels[rows] = (_signed(pixels[rows], form) + zero) >> shift
     return (255 - levels if form.inverted else levels), depth
+
+
+def _signed(pixels, form):
+    """Return int32 values; Pillow gives some that are signed as if they were not."""
+    values = pixels.astype(np.int32)
+    return np.where(values > 32767, values - 65536, values) if form.signed else values
+
+
+def _strips(pixels) -> list[slice]:
+    """Return the rows of an image in strips: what is computed in 32 bits is then held for few of them at a time."""
+    return [slice(top, top + STRIP) for top in range(0, len(pixels), STRIP)]
 
 
 def _colours(image, form, reopen) -> int:
@@ -124,12 +137,20 @@ def _colours(image, form, reopen) -> int:
     lower = _lower(reopen(), form.rawmode)
     if lower is None:
         return DEPTHS[-1]
-    values = colours.astype(np.int32) << 8 | lower[..., : colours.shape[-1]]
-    depth = depth_of(values.max(), form.least)
-    colours[:] = values >> (depth - 8)
+    lower = lower[..., : colours.shape[-1]]
+
+    def values(rows):
+        return colours[rows].astype(np.uint16) << 8 | lower[rows]
+
+    depth = depth_of(max(int(values(rows).max()) for rows in _strips(upper)), form.least)
+    opaque = np.full(upper.shape[:2], 255, np.uint8)
+    for rows in _strips(upper):
+        if key is not None:
+            opaque[rows] *= (values(rows) != np.array(key)).any(axis=-1)
+        colours[rows] = values(rows) >> (depth - 8)
     image.paste(Image.fromarray(upper, image.mode))
     if key is not None:
-        image.putalpha(Image.fromarray((values != np.array(key)).any(axis=-1).astype(np.uint8) * 255))
+        image.putalpha(Image.fromarray(opaque))
     return depth
 
 
