@@ -14,6 +14,7 @@ from kfg.names import is_utf8, printable, quoted, shortened
 
 TABLES = (".csv", ".tsv")
 ROWS_READ = 5_000  # of a table that may say the classes
+TABLE_BYTES = 64 << 20  # larger ones are no lists of photographs
 LOOSE = 3  # photographs of a folder beside the class folders, such as the screenshots of a read-me
 NO_CLASS = re.compile(
     r"(docs?|assets?|screen ?shots?|read ?me|figures?|examples?|samples?|media|static|previews?|misc)"
@@ -159,9 +160,8 @@ def _labels(root, here):
 
 def _tables(folder) -> list[pathlib.Path]:
     try:
-        return sorted(
-            path for path in folder.iterdir() if path.suffix.lower() in TABLES and is_utf8(path.name) and path.is_file()
-        )
+        tables_here = [path for path in folder.iterdir() if path.suffix.lower() in TABLES and is_utf8(path.name)]
+        return sorted(path for path in tables_here if path.is_file() and path.stat().st_size <= TABLE_BYTES)
     except OSError:
         return []
 

@@ -14,6 +14,7 @@ from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.data.listing import checked_root
 from kfg.data.parts import PARTS as PARTS
 from kfg.data.parts import SPLIT_FILE
+from kfg.data.remarks import remark
 from kfg.data.splitcsv import BOTH
 from kfg.data.splitcsv import split_rows as split_rows
 from kfg.errors import InputError
@@ -133,8 +134,14 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     for name in sorted(set(listing.folders) - {name for _, name, _ in listing.images}):
         logger.warning("%s: class folder without an image: %s", root, printable(name))
     if not listing.images:
-        raise InputError(f"{root}: no images found (expected {root}/<class>/*.jpg)")
+        raise InputError(f"{root}: no images found (expected {root}/<class>/*.jpg){_instead(listing.skipped)}")
     return _build(root, listing.images, classes)
+
+
+def _instead(skipped) -> str:
+    """Say what lies in a folder without images; "" where nothing is worth a word."""
+    said = remark(skipped)
+    return f"; {said}" if said else ""
 
 
 def from_layout(layout: layouts.Layout, root, *, classes: Sequence[str] | None = None) -> Index:
@@ -196,7 +203,8 @@ def parts_read(index: Index) -> str:
     if left == len(index) or layouts.find(root):
         return ""
     top = {part: path.partition("/")[0] for path, part in zip(index.paths, index.parts, strict=True) if part}
-    if any(name in index.classes for name in top.values()):
+    classes = [index.classes[label] for label in index.labels]
+    if all(path.partition("/")[0] == name for path, name in zip(index.paths, classes, strict=True)):
         return "the parts are folders inside the class folders"
     if all(part == name for part, name in top.items()):
         return ""

@@ -5,16 +5,13 @@ import pathlib
 import re
 
 from kfg import names
-from kfg.data import tables
+from kfg.data import parts, tables
 from kfg.data.parts import PARTS
 from kfg.errors import InputError
 from kfg.names import printable, shortened
 
 BOTH = "val+test"  # in the split.csv of a run that repeats a study's mistake: these images were both
-PART_WORDS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test",
-    "testing": "test", BOTH: BOTH, "": "",
-}  # fmt: skip
+PART_WORDS = {**parts.WORDS, BOTH: BOTH, "": ""}
 A_PART = "train, val or test, or empty where kfg is to choose"
 WRITE = "write it as UTF-8 text whose first line is path,class,part"
 
@@ -71,9 +68,10 @@ def _row(where, row, root) -> dict:
         raise InputError(f"{where}: no path or no class")
     given = row["part"]
     row["part"] = part_named(given)
+    if given is None:
+        raise InputError(f"{where}: the line ends before the part; write {A_PART}")
     if row["part"] is None:
-        shown = printable(given) if given is not None else None
-        raise InputError(f"{where}: part {shown!r} is none of {', '.join(PARTS)}; write {A_PART}")
+        raise InputError(f"{where}: part {printable(given)!r} is none of {', '.join(PARTS)}; write {A_PART}")
     row["path"] = _relative(where, row["path"], root)
     if "group" in row:
         whole = re.fullmatch(r"\s*(-?\d+)(?:\.0+)?\s*", row["group"] or "")

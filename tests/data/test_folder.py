@@ -85,6 +85,12 @@ def test_wrong_folders_are_one_line_that_names_them(tmp_path):
         folder.scan(tmp_path)
 
 
+def test_a_folder_full_of_pictures_that_are_not_read_says_so(tmp_path):
+    put(tmp_path, *(f"{name}/{i}.heic" for name in ("cat", "dog") for i in range(3)))
+    with pytest.raises(InputError, match=r"no images found .*passed over: 6 \.heic files, which kfg does not read"):
+        folder.scan(tmp_path)
+
+
 @pytest.mark.parametrize("refused", ["", "b"])
 def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch, refused):
     put(tmp_path, "a/1.jpg", "b/1.jpg")
@@ -114,8 +120,8 @@ def test_split_csv_decides_class_and_part(tmp_path):
     ("", "no column 'path'; found nothing"),
     ("path,class\n", "no column 'split'"),
     ("path,class,part\n", "lists no images"),
-    ("path,class,part\na/1.jpg,a,dev\n", ":2: part 'dev' is none of train, val, test"),
-    ("path,class,part\na/1.jpg,a\n", ":2: part None"),
+    ("path,class,part\na/1.jpg,a,later\n", ":2: part 'later' is none of train, val, test"),
+    ("path,class,part\na/1.jpg,a\n", ":2: the line ends before the part; write train, val or test"),
     ("path,class,part\na/1.jpg,,train\n", ":2: no path or no class"),
     ("path,class,part\na/1.jpg,a,train\na/1.jpg,a,test\n", ":3: a/1.jpg is listed twice"),
     ("path,class,part,group\na/1.jpg,a,train,x\n", ":2: group 'x' is not a whole number"),

@@ -73,6 +73,11 @@ def test_parts_inside_each_class_are_parts(tmp_path):
     assert folder.parts_read(index) == "the parts are folders inside the class folders"
 
 
+def test_a_class_that_is_called_train_is_no_part_inside_of_the_classes(tmp_path):
+    grid(tmp_path, "train", "test", classes=("train", "bus"))
+    assert folder.parts_read(folder.scan(tmp_path)) == ""
+
+
 def test_linked_class_folders_in_a_part_are_read(tmp_path):
     grid(tmp_path / "store", "all")
     (tmp_path / "data" / "training").mkdir(parents=True)
