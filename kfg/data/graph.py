@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from kfg.data import jpeg
+from kfg.data import gif, jpeg, png
 from kfg.data.decode import MAX_PIXELS, has_alpha, load, opened, orientation
 from kfg.data.formats import SNIFF_BYTES, sniff
 from kfg.data.graph_exif import jpeg_orientation, png_chunk, png_orientation, upright
@@ -21,7 +21,8 @@ def decode(encoded):
     TensorFlow's own default is off by up to 5 levels on real photographs, this one by none.
     Not alike, and named by `known_difference`: all other formats; CMYK JPEG; a JPEG without its end mark; a GIF that is
     transparent or whose first frame is smaller than the whole; BMP with a palette, with transparent pixels, or in an
-    unusual form; an orientation in text or in XMP. A damaged BMP or GIF that kfg refuses may come out as a picture.
+    unusual form; an orientation in text or in XMP; a damaged file of which Pillow shows what is left, and TensorFlow
+    nothing or something else. A damaged BMP, GIF or animated PNG that kfg refuses may come out as a picture.
 
     Args:
         encoded: scalar string tensor.
@@ -88,7 +89,7 @@ def known_difference(encoded: bytes) -> str:
     if format and format not in FORMATS:
         return format
     image = load(encoded, "image bytes")
-    why = {"JPEG": _jpeg_difference, "GIF": _gif_difference, "BMP": _bmp_difference}.get(format, lambda *_: "")
+    why = DIFFERENCES.get(format, lambda *_: "")
     return why(image, encoded) or _turn_difference(image, encoded, format)
 
 
@@ -97,14 +98,27 @@ def _turn_difference(image, encoded, format) -> str:
     return "" if int(turn) == orientation(image) else "orientation in text"  # Pillow reads that of text and XMP too
 
 
+def _png_difference(_, encoded) -> str:
+    return "damaged PNG" if png.damage(encoded) else ""
+
+
 def _jpeg_difference(image, encoded) -> str:
     if not jpeg.has_end(encoded):
         return "JPEG without its end mark"
+    if jpeg.lacks_scans(encoded):
+        return "damaged JPEG"
     return "CMYK" if image.mode == "CMYK" else ""
 
 
 def _gif_difference(image, encoded) -> str:
-    if opened(encoded, "GIF").tile[0][1] != (0, 0, *image.size):
+    if not gif.has_end(encoded):
+        return "damaged GIF"
+    first = opened(encoded, "GIF")
+    small = first.tile[0][1] != (0, 0, *image.size)
+    first.load()
+    if first.mode == "P" and int(np.max(first)) >= len(first.palette.palette) // 3:
+        return "damaged GIF"  # a colour that its table does not have
+    if small:
         return "GIF with a small first frame"
     return "transparent GIF" if _shows_through(image) else ""
 
@@ -116,8 +130,16 @@ def _bmp_difference(image, encoded) -> str:
     order = opened(encoded, "BMP").tile[0][3][0]
     if short_header or order not in PLAIN_BMP.get(int.from_bytes(encoded[28:30], "little"), ()):
         return "BMP in an unusual form"
+    bits, begin = (int.from_bytes(encoded[at : at + size], "little") for at, size in ((28, 2), (10, 4)))
+    if len(encoded) != begin + (image.width * bits + 31) // 32 * 4 * image.height:
+        return "damaged BMP"  # TensorFlow wants the size that the header says, to the byte
     return "BMP with transparent pixels" if _shows_through(image) else ""
 
 
 def _shows_through(image) -> bool:
     return has_alpha(image) and bool(np.any(np.asarray(image.convert("RGBA"))[..., 3] != 255))
+
+
+DIFFERENCES = {
+    "JPEG": _jpeg_difference, "PNG": _png_difference, "GIF": _gif_difference, "BMP": _bmp_difference,
+}  # fmt: skip

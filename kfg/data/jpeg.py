@@ -11,6 +11,7 @@ EOI = b"\xff\xd9"
 NO_END = "the end mark (EOI) is missing, the picture is whole"
 SOS, DHT, SOF2 = 0xDA, 0xC4, 0xC2
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # inside of a scan: anything but stuffing, restarts and filling
+SCAN = re.compile(rb"\xff\xda..(.)", re.DOTALL)  # its header: length, number of components
 PROBES = (b"\x55" * 64, b"\xaa" * 64)  # bits that decode to something else than a decoder's filling
 FINE = 1 << 24  # pixels; a larger picture is compared at half its width and height
 ZEROS = 128  # bytes; so many in a row within a scan are no picture, but a lost sector or download
@@ -39,6 +40,26 @@ def scan(data: bytes) -> tuple[int, int]:
             return begin, found.start()
         at = found.start() + 2 + int.from_bytes(data[found.end() : found.end() + 2], "big")
     return begin, len(data)
+
+
+def lacks_scans(data: bytes) -> bool:
+    """Return whether a progressive JPEG lacks a scan that would bring some coefficient to its full precision.
+
+    Decoders smooth such pictures, each release of libjpeg-turbo in its own way.
+    Source: ITU-T T.81, sections B.2.3 and G.1.1.1.
+    """
+    frame = next((start for marker, start, _ in segments(data) if marker == SOF2), None)
+    if frame is None:
+        return False
+    count = data[frame + 9]
+    missing = {(data[frame + 10 + 3 * i], at) for i in range(count) for at in range(64)}
+    for found in SCAN.finditer(data, frame):
+        parts = found[1][0]
+        header = data[found.end() : found.end() + 2 * parts + 3]
+        if len(header) == 2 * parts + 3 and header[-1] & 15 == 0:  # to the last bit
+            first, last = header[-3], header[-2]
+            missing -= {(header[2 * i], at) for i in range(parts) for at in range(first, last + 1)}
+    return bool(missing)
 
 
 def has_end(data: bytes) -> bool:

@@ -1,10 +1,11 @@
-"""The chunks of a PNG: what the file says of its bits, and the file without chunks that are spoilt but not needed."""
+"""The chunks of a PNG: what it says of its bits, how it is damaged, and the file without spoilt chunks it can spare."""
 
 import struct
 import zlib
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type of IHDR -> values of a pixel
 TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # text and colour profiles: packed, and of any length once unpacked
 
 
@@ -51,3 +52,32 @@ def without_spoilt(data: bytes) -> bytes | None:
         at = end
     shorter = b"".join([*kept, data[at:]])
     return shorter if len(shorter) < len(data) else None
+
+
+def damage(data: bytes) -> str:
+    """Return what is wrong with a PNG whose picture Pillow shows all the same, wrong in part; "" for nothing.
+
+    Args:
+        data: a file that begins with SIGNATURE and a whole IHDR.
+    """
+    ended, unpacker, unpacked = False, zlib.decompressobj(), 0
+    for kind, start, end in chunks(data):
+        (checksum,) = struct.unpack_from(">I", data, end - 4)
+        critical = not kind.isalpha() or not kind[0] & 0x20  # what is no name of a chunk stands where one should
+        if critical and zlib.crc32(data[start + 4 : end - 4]) != checksum:
+            return "a checksum of the file is wrong"
+        if kind == b"IDAT":
+            try:
+                unpacked += len(unpacker.decompress(data[start + 8 : end - 4]))
+            except zlib.error:
+                return "the packed pixels are damaged"
+        ended = ended or kind == b"IEND"
+    if not ended:
+        return "the file ends before its end mark"
+    return "" if unpacked >= _needed(data) else "pixels are missing in the file"
+
+
+def _needed(data) -> int:
+    """Return the bytes of all rows, with the filter's byte in front of each; 0 where the rows are interlaced."""
+    width, height, bits, colours, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    return 0 if interlaced else height * (1 + (width * CHANNELS.get(colours, 0) * bits + 7) // 8)

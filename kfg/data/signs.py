@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from kfg.data import decode, jpeg
+from kfg.data import decode, jpeg, png
 
 BLANK = 2  # levels between the darkest and the brightest pixel of a channel; what re-encoding leaves of one colour
 PAGES = 16  # of a TIFF are looked at for one that is larger than the first
@@ -26,6 +26,7 @@ class Signs:
         depth: bits that the values of a file of 16 were taken to use; 0 for other files.
         opaque: bool, alpha was zero everywhere and is passed over.
         mended: what was wrong with the file and could be put right, "" for nothing.
+        damage: what is wrong with a PNG that is shown all the same, "" for nothing.
     """
 
     blank: tuple[int, int, int] | None = None
@@ -37,6 +38,7 @@ class Signs:
     depth: int = 0
     opaque: bool = False
     mended: str = ""
+    damage: str = ""
 
 
 def of(image, pixels: np.ndarray, data: bytes) -> Signs:
@@ -63,6 +65,7 @@ def of(image, pixels: np.ndarray, data: bytes) -> Signs:
         depth=image.info["depth"],
         opaque=image.info["opaque"],
         mended=mended,
+        damage=png.damage(data) if image.format == "PNG" else "",
     )
 
 

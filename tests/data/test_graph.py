@@ -235,6 +235,39 @@ def test_kinds_of_gif_bmp_and_jpeg_that_come_out_otherwise_are_named():
         np.testing.assert_array_equal(in_graph(data), decode(data))
 
 
+def scans_cut(data):
+    """Return a progressive JPEG without its last scan, but with its end mark."""
+    return data[: data.rindex(b"\xff\xda")] + b"\xff\xd9"
+
+
+def test_damaged_files_of_which_pillow_shows_what_is_left_are_named():
+    whole = encoded(picture(), "PNG")
+    gif, bmp = encoded(picture("P"), "GIF"), encoded(picture(), "BMP")
+    few = encoded(picture().quantize(16), "GIF")
+    damaged = {
+        "damaged PNG": [
+            whole[: whole.index(b"IEND") - 4],
+            whole[:-16] + bytes(4) + whole[-12:],
+        ],
+        "damaged GIF": [gif[:-1] + b"garbage", gif[:-1]],
+        "damaged BMP": [bmp + bytes(7)],
+        "damaged JPEG": [scans_cut(encoded(picture(), "JPEG", progressive=True))],
+    }
+    for reason, files in damaged.items():
+        for data in files:
+            assert decode(data).ndim == 3 and graph.known_difference(data) == reason
+    for data in (whole, gif, few, bmp, encoded(picture(), "JPEG", progressive=True)):
+        assert graph.known_difference(data) in ("", "transparent GIF")
+
+
+def test_a_png_that_says_more_rows_than_it_has_is_damaged():
+    data = png(8, 2, size=(16, 6))
+    head = data[12:16] + struct.pack(">II", 16, 50) + data[24:29]
+    taller = data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:]
+    assert decode(taller).shape == (50, 16, 3)
+    assert graph.known_difference(taller) == "damaged PNG" and graph.known_difference(data) == ""
+
+
 @pytest.mark.parametrize("format", ["PPM", "TGA", "JPEG2000", "ICO", "PCX", "TIFF", "WEBP"])
 def test_formats_that_tensorflow_lacks_are_named(format):
     assert graph.known_difference(encoded(picture(), format)) == format

@@ -88,6 +88,9 @@ def test_partly_lost_pictures_are_named(clean):
     sideways = encoded(picture(98, (640, 480)), quality=95, exif=turned)
     begin, end = jpeg.scan(sideways)
     (clean / "b/sideways.jpg").write_bytes(sideways[: (begin + end) // 2] + sideways[end:])
+    whole = encoded(picture(96, (64, 48)), "PNG")
+    (clean / "b/cut.png").write_bytes(whole[:-12])
+    (clean / "b/whole.png").write_bytes(whole[:-12] + whole[-12:])
     grey = picture(97, (640, 480))
     grey.paste((128, 128, 128), (0, 200, 640, 480))
     grey.save(clean / "b/meant.jpg")
@@ -95,8 +98,10 @@ def test_partly_lost_pictures_are_named(clean):
     assert set(found) == {
         ("damaged", "warning", "a/filled.jpg"), ("damaged", "warning", "a/hole.jpg"),
         ("mended", "warning", "a/no end.jpg"), ("damaged", "warning", "b/sideways.jpg"),
+        ("damaged", "warning", "b/cut.png"),
     }  # fmt: skip
     assert "% of the picture is missing" in found["damaged", "warning", "a/filled.jpg"]
+    assert "ends before its end mark" in found["damaged", "warning", "b/cut.png"]
     assert "zero bytes" in found["damaged", "warning", "a/hole.jpg"]
     assert audit.exit_code(audit.audit(clean)) == 0
 

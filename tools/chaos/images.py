@@ -16,8 +16,8 @@ MINUTES = 30.0
 MEMORY = 1 << 30  # bytes that a process may grow by
 STUCK = 60.0  # seconds that one image may take
 FATES = (
-    "shown by both", "refused by both", "known difference", "other pixels", "refused by decode alone",
-    "refused by the graph alone", "traceback",
+    "shown by both", "refused by both", "known difference", "shown by the graph alone", "other pixels",
+    "refused by decode alone", "refused by the graph alone", "traceback",
 )  # fmt: skip
 BATCH = 20_000  # images of one process: what one leaks or breaks does not spoil the next
 
@@ -123,6 +123,8 @@ class Pair:
             return "traceback", [Failure("tracebacks", f"known_difference: {_line(failed)}")]
         if why:
             return "known difference", []
+        if error is not None and graph_shows_more(data):
+            return "shown by the graph alone", []
         kind = "refused by decode alone" if error else "refused by the graph alone" if refusal else "other pixels"
         return kind, [
             Failure("other", f"{_differ(ours, theirs, error, refusal)}, and known_difference names no reason")
@@ -133,6 +135,15 @@ class Pair:
         future = self.pool.submit(function, data)
         error = future.exception()
         return (None if error else future.result()), error
+
+
+def graph_shows_more(data: bytes) -> bool:
+    """Return whether a file that is damaged where TensorFlow does not look may be shown by an export alone.
+
+    A BMP's number of colours, how a GIF's pixels end, and the frames of an animated PNG: `kfg.data.graph.decode` says
+    so, and an export cannot do better, since it has TensorFlow's decoder and nothing else.
+    """
+    return data[:2] == b"BM" or data[:4] == b"GIF8" or (data[:4] == b"\x89PNG" and b"acTL" in data)
 
 
 def _line(error) -> str:
