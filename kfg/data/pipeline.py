@@ -162,9 +162,13 @@ def steps(count: int, batch_size: int) -> int:
 
 def training_batches(
     images, labels, *, batch_size: int, seed: int, policy=None, sampling: str | None = None, mixing=None,
-    num_classes: int | None = None, first_epoch: int = 0, epochs: int = 1,
+    num_classes: int | None = None, first_epoch: int = 0, epochs: int | None = 1,
 ) -> tf.data.Dataset:  # fmt: skip
     """Make the shuffled, augmented batches of epochs `first_epoch` ... `epochs` - 1, one after another.
+
+    With `epochs=None` each pass over the data set is one epoch, the first pass `first_epoch`, so that a plain
+    `model.fit(data, epochs=N)` sees fresh augmentation in every epoch. A pass counts once its last batch was taken:
+    what Keras peeks at to build a model does not.
 
     Args:
         images: `gather(positions) -> uint8 (B, H, W, 3)`, N images.
@@ -176,11 +180,12 @@ def training_batches(
         sampling: None shows every image once an epoch; else a key of kfg.data.sampling.SHARES, N images too.
         mixing: kfg.augment.mixing.Mixup or CutMix, applied after the policy; labels then are soft. None for none.
         num_classes: needed with `mixing` only.
-        first_epoch, epochs: the epochs to make, counted from 0.
+        first_epoch, epochs: the epochs to make, counted from 0; None for one at each pass.
     Returns:
         Dataset of (uint8 (B, H, W, 3), int32 (B,)), of the store's own dtype and shape where it has a `dtype`;
         with `mixing` (uint8 (B, H, W, 3), float32 (B, num_classes));
-        `steps(N, batch_size)` batches per epoch. Its `made_from()` returns what decides them, the epochs apart.
+        `steps(N, batch_size)` batches per epoch, which is its `len()` with `epochs=None`. Its `made_from()` returns
+        what decides them, the epochs apart.
     Raises:
         InputError: an unknown sampling.
     """
@@ -203,16 +208,56 @@ def training_batches(
             batch, batch_labels = mixing.apply(batch, batch_labels, num_classes=num_classes, **draw)
         return batch, batch_labels
 
-    plan = tf.data.Dataset.range(first_epoch, epochs).flat_map(order)
+    passes = _Passes(first_epoch)
+    numbers = passes.current() if epochs is None else tf.data.Dataset.range(first_epoch, epochs)
+    plan = numbers.flat_map(order)
     label_spec = (tf.float32, (num_classes,)) if mixing is not None else (tf.int32, ())
     size = getattr(policy, "image_size", None)
     dataset = _fed(plan, read, _spec(images, shape=(*size, 3) if size else None), label_spec)
+    if epochs is None:
+        dataset = passes.counted(dataset, steps(count, batch_size))
     dataset.made_from = lambda: {
         "images": contents(images), "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
         "batch_size": batch_size, "seed": seed, "policy": _described(policy), "sampling": sampling,
         "mixing": _described(mixing), "num_classes": num_classes,
     }  # fmt: skip
     return dataset
+
+
+class _Passes:
+    """Counts the passes that were made over a data set: the number of the epoch it is in."""
+
+    def __init__(self, first: int):
+        self.epoch = first
+
+    def current(self) -> tf.data.Dataset:
+        """Return a data set of one element, the epoch, asked for anew at the begin of each pass."""
+
+        def ask(_):
+            epoch = tf.numpy_function(lambda: np.int64(self.epoch), [], tf.int64)
+            epoch.set_shape(())
+            return epoch
+
+        return tf.data.Dataset.range(1).map(ask)
+
+    def counted(self, batches: tf.data.Dataset, length: int) -> tf.data.Dataset:
+        """Return the batches of one pass; the next pass is the next epoch once the last of them was taken.
+
+        Not counted when a pass begins: Keras makes iterators that it never reads, and reads one batch of another to
+        build a model. Nothing is fetched ahead behind this, so the last batch is not taken before it is wanted.
+        """
+
+        def finish():
+            self.epoch += 1
+            return np.int64(self.epoch)
+
+        def passed_on(number, batch):
+            last = tf.cond(number == length - 1, lambda: tf.numpy_function(finish, [], tf.int64), lambda: number)
+            with tf.control_dependencies([last]):
+                return tf.nest.map_structure(tf.identity, batch)
+
+        counted = tf.data.Dataset.zip(tf.data.Dataset.range(length), batches).map(passed_on)
+        return counted.apply(tf.data.experimental.assert_cardinality(length))
 
 
 def _described(policy) -> dict | None:
@@ -245,7 +290,12 @@ def evaluation_batches(images, labels, *, batch_size: int) -> tf.data.Dataset:
     """Make the batches of one pass in order, every image once: (uint8 (B, H, W, 3), int32 (B,))."""
     labels = np.asarray(labels, dtype=np.int32)
     plan = tf.data.Dataset.range(len(labels)).batch(batch_size).map(lambda positions: (0, positions))
-    return _fed(plan, lambda _, positions: (images.gather(positions), labels[positions]), _spec(images), (tf.int32, ()))
+
+    def read(_, positions):
+        return images.gather(positions), labels[positions]
+
+    batches = _fed(plan, read, _spec(images), (tf.int32, ()))
+    return batches.apply(tf.data.experimental.assert_cardinality(steps(len(labels), batch_size)))
 
 
 def _spec(images, *, shape=None):
