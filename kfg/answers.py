@@ -104,7 +104,7 @@ def answer(classifier, paths: Sequence) -> Answers:
     """Classify the images.
 
     Args:
-        classifier: a kfg.export.Classifier, or another with its `classes` and `predict`.
+        classifier: a kfg.exporting.Classifier, or another with its `classes` and `predict`.
         paths: N files of different names, as `images` gives them.
     Raises:
         InputError: classes whose ids are alike, or not one image that can be read.

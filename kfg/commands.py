@@ -144,10 +144,10 @@ def predict(args) -> int:
     if args.top < 1:
         raise InputError(f"--top: at least 1, got {args.top}")
     with quiet.tensorflow_notes():
-        from kfg import export, images
+        from kfg import exporting, images
         from kfg.names import utf8
 
-    classifier = export.load(args.model)
+    classifier = exporting.load(args.model)
     files = images.files(args.images, classes=classifier.classes)
     _say(images.remarks(args.images))
     failed = 0
@@ -170,12 +170,12 @@ def predict(args) -> int:
 def answer(args) -> int:
     """Answer a contest's test images by class id, as JSON; exit 1 if one could not be read, it is left out."""
     with quiet.tensorflow_notes():
-        from kfg import answers, export
+        from kfg import answers, exporting
 
     files = answers.images(args.images)
     _say(answers.remarks(args.images) + answers.same_ids(files))
     answers.check_targets(args.out, args.csv, group=args.group)
-    given = answers.answer(export.load(args.model), files)
+    given = answers.answer(exporting.load(args.model), files)
     answers.write(given, args.out, group=args.group, table=args.csv)
     for line in given.unread:
         program.say(f"error: {line}")
@@ -187,9 +187,9 @@ def explain(args) -> int:
     """Draw where in each image the model sees its class; print class and PNG; exit 1 if one could not be read."""
     with quiet.tensorflow_notes():
         from kfg import explain as explaining
-        from kfg import export, images
+        from kfg import exporting, images
 
-    model, classes = export.load_keras(args.model)
+    model, classes = exporting.load_keras(args.model)
     files = images.files(args.images)
     _say(images.remarks(args.images))
     return explaining.draw(model, classes, files, out=args.out, class_name=args.classname)

@@ -150,7 +150,7 @@ def report_sections(model, predictions, images, workdir) -> list[tuple]:
         images: store of them, in that order: `gather(positions)` gives uint8 (n, H, W, 3), of the model's size.
         workdir: the run folder.
     Returns:
-        Section for `kfg.report.write`.
+        Section for `kfg.reporting.write`.
     """
     if not gradcam.has_maps(model):
         return [(TITLE, f"{model.name} has no maps, so there is no Grad-CAM of it.")]

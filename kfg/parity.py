@@ -57,7 +57,7 @@ def tolerance() -> float:
 
 
 def measure(model, path, samples, encoded) -> Parity:
-    """Compare a SavedModel with the model it was made from; arguments as for `kfg.export.save`."""
+    """Compare a SavedModel with the model it was made from; arguments as for `kfg.exporting.save`."""
     loaded = load_saved_model(path)
     expected = np.asarray(model(samples, training=False))
 

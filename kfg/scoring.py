@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from kfg import export, report
+from kfg import exporting, reporting
 from kfg.data import decode, folder, splits
 from kfg.data.folder import Index
 from kfg.data.listing import SPLIT_FILE, remark
@@ -39,7 +39,7 @@ def score(model, root, *, out) -> int:
             holds something, or lies in `root`.
     """
     model, root, out = pathlib.Path(model), pathlib.Path(root), pathlib.Path(out)
-    classifier = export.load(model)
+    classifier = exporting.load(model)
     index = folder.scan(root, classes=classifier.classes)
     folder.check_names(index)
     _check_out(out, root)
@@ -57,7 +57,9 @@ def score(model, root, *, out) -> int:
     }  # fmt: skip
     unread = [f"{failed} could not be read and are not in the figures."] if failed else []
     sections = [("What was classified", "\n\n".join([f"Model: {model.resolve()}.", *told, *unread]))]
-    report.write(out, predictions, image_root=root, decode=decode.decode, extra_sections=sections, evaluated=evaluated)
+    reporting.write(
+        out, predictions, image_root=root, decode=decode.decode, extra_sections=sections, evaluated=evaluated
+    )
     return failed
 
 

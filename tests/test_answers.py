@@ -12,7 +12,7 @@ from PIL import Image
 from kfg import answers
 from kfg.__main__ import main
 from kfg.errors import InputError
-from kfg.export import Answer
+from kfg.exporting import Answer
 
 CLASSES = ("0004615_red", "12_green", "300_blue")
 COLOURS = {"r.png": (200, 0, 0), "g.png": (0, 200, 0), "é b.png": (0, 0, 200)}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kfg import reaugment, report
+from kfg import reaugment, reporting
 from kfg.augment.policies import Policy
 from kfg.data.pipeline import Images
 from kfg.errors import InputError
@@ -113,10 +113,10 @@ def test_arms_of_two_kinds_are_compared_kind_by_kind(tmp_path, caplog):
     assert (one["runs"], one["settings"]["folds"]) == (1, 1) and (two["runs"], two["settings"]["folds"]) == (2, 2)
     assert two["not_judged"] == [{"name": "d", "runs": 2}]
     assert "2 left out" in caplog.messages[0] and "folds is 2, here 1" in caplog.messages[0]
-    report.write_arms(tmp_path, two)
+    reporting.write_arms(tmp_path, two)
     assert '<th scope="row">folds</th><td>2</td>' in (tmp_path / "arms.html").read_text(encoding="utf-8")
-    assert "(mine, one split, float32)" in report.arms_table(one)
-    assert "(mine, 2 folds, float32)" in report.arms_table(two)
+    assert "(mine, one split, float32)" in reporting.arms_table(one)
+    assert "(mine, 2 folds, float32)" in reporting.arms_table(two)
 
 
 def test_an_arm_of_another_setting_is_left_out_and_said(tmp_path, caplog):
@@ -139,7 +139,7 @@ def test_the_policy_arm_is_compared_where_all_its_runs_are_there(tmp_path, caplo
     finish(tmp_path, "d", "seed-1")
     found = reaugment.compare(tmp_path, rows, like=like)
     assert list(found["groups"]["all"]["arms"]) == list(rows)
-    assert "  targeted-policy against targeted +0.0 [+0.0, +0.0]" in report.arms_table(found)
+    assert "  targeted-policy against targeted +0.0 [+0.0, +0.0]" in reporting.arms_table(found)
 
 
 def test_near_duplicates_of_the_runs_split_are_compared_as_one(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfg import export
+from kfg import exporting
 from kfg.__main__ import main
 from kfg.data import audit, folder, splits
 from kfg.files import write_json
@@ -42,7 +42,7 @@ def exported(tmp_path_factory):
     model = keras.Model(images, keras.layers.Dense(3, activation="softmax", use_bias=False)(x))
     model.layers[-1].set_weights([np.eye(3)[::-1].astype(np.float32)])  # channels are red, green, blue
     samples = np.zeros((1, 8, 8, 3), np.uint8)
-    export.save(model, run / "export", classes=sorted(COLOURS), samples=samples)
+    exporting.save(model, run / "export", classes=sorted(COLOURS), samples=samples)
     return run
 
 

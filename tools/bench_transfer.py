@@ -111,7 +111,7 @@ def predict(args) -> bool:
     """Classify image files as `kfg predict` does, beside forward passes, as trained and as exported."""
     import tensorflow as tf
 
-    from kfg import export
+    from kfg import exporting
     from kfg.data import folder, pipeline
 
     index = folder.scan(args.data)
@@ -120,8 +120,8 @@ def predict(args) -> bool:
     model = built(len(index.classes))
     with tempfile.TemporaryDirectory() as scratch:
         path = pathlib.Path(scratch) / "export"
-        export.save(model, path, classes=index.classes, samples=arrays[:2])
-        classifier = export.load(path)
+        exporting.save(model, path, classes=index.classes, samples=arrays[:2])
+        classifier = exporting.load(path)
         forward = tf.function(lambda batch: model(batch, training=False), jit_compile=False)
 
         def bare(answer):

@@ -8,14 +8,14 @@ import zipfile
 
 import numpy as np
 
-from kfg import export
+from kfg import exporting
 from kfg.data import graph, pipeline
 from kfg.data.decode import decode
 from kfg.files import beside, flush, rename
 
 PARITY_IMAGES = 8
 EXPORT_CHECK = "export_check.json"  # written last: a run that has it and its report is finished
-FAILED = export.failed_folder("export").name
+FAILED = exporting.failed_folder("export").name
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ def save(model, index, workdir) -> dict:
     why = {number: graph.known_difference(data) for number, data in files.items()}
     encoded = {number: data for number, data in files.items() if not why[number]}
     try:
-        parity = export.save(model, workdir / "export", classes=index.classes, samples=samples, encoded=encoded)
-    except export.ParityError as error:
+        parity = exporting.save(model, workdir / "export", classes=index.classes, samples=samples, encoded=encoded)
+    except exporting.ParityError as error:
         parity = error.parity
     for number, difference in parity.serve_bytes.items():
         if difference > parity.allowed:
@@ -74,7 +74,7 @@ def told(check: dict) -> str:
         return (
             f"export: FAILED its check; on {serve['images']} test images its probabilities differ from the model's by "
             f"up to {serve['largest_difference']:.2g}, and {check['allowed_difference']:g} is allowed: it is kept in "
-            f"{FAILED}/ and not offered, {export.MODEL_FILE} is the model to use"
+            f"{FAILED}/ and not offered, {exporting.MODEL_FILE} is the model to use"
         )
     as_files = of_files["largest_difference"]
     said = "none as files" if as_files is None else f"{as_files:.2g} on {of_files['images']} as files"
@@ -100,13 +100,13 @@ def spread(labels, count: int) -> np.ndarray:
 
 
 def save_keras(model, classes, workdir) -> None:
-    """Write `workdir`/model.keras, whole, with the class names inside: Keras passes over them, kfg.export checks."""
-    path = workdir / export.MODEL_FILE
+    """Write `workdir`/model.keras, whole, with the class names inside: Keras passes over them, kfg.exporting checks."""
+    path = workdir / exporting.MODEL_FILE
     partial = beside(path.with_suffix("")).with_suffix(f".partial{path.suffix}")  # Keras goes by the suffix
     try:
         model.save(partial)
         with zipfile.ZipFile(partial, "a") as file:
-            file.writestr(export.CLASSES_FILE, json.dumps(list(classes)))
+            file.writestr(exporting.CLASSES_FILE, json.dumps(list(classes)))
         with open(partial, "r+b") as file:
             flush(file)
         rename(partial, path)

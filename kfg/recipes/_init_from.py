@@ -2,11 +2,11 @@
 
 import pathlib
 
-from kfg import report
+from kfg import reporting
 from kfg.data.folder import Index, split_rows
 from kfg.data.listing import SPLIT_FILE
 from kfg.errors import InputError
-from kfg.export import MODEL_FILE
+from kfg.exporting import MODEL_FILE
 from kfg.files import read_json
 
 CONFIG_FILE = "config.json"
@@ -59,8 +59,10 @@ def model_file(run) -> pathlib.Path:
     if not path.is_file():
         raise InputError(f"--init-from {run}: no {MODEL_FILE} there")
     of_run = path.parent == pathlib.Path(run) or (path.parent / CONFIG_FILE).is_file()
-    if of_run and not (path.parent / report.REPORT_FILE).is_file():
-        raise InputError(f"--init-from {run}: an unfinished run, it has no {report.REPORT_FILE}; end it with --resume")
+    if of_run and not (path.parent / reporting.REPORT_FILE).is_file():
+        raise InputError(
+            f"--init-from {run}: an unfinished run, it has no {reporting.REPORT_FILE}; end it with --resume"
+        )
     return path
 
 

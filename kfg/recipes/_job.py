@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import keras
 
-from kfg import explain, report
+from kfg import explain, reporting
 from kfg.data import contest, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
@@ -86,7 +86,7 @@ class Job:
         return dataclasses.replace(self, row=row).workdir
 
     def finished(self) -> bool:
-        return all((self.workdir / name).is_file() for name in (report.REPORT_FILE, exporting.EXPORT_CHECK))
+        return all((self.workdir / name).is_file() for name in (reporting.REPORT_FILE, exporting.EXPORT_CHECK))
 
     def owned(self):
         """Keep other processes out of the run folder for a `with` block; InputError where one has it."""
@@ -233,7 +233,7 @@ class Job:
         if BOTH in index.parts:
             sections = [("Validation and test", SAME_IMAGES.format(len(parts["test"]))), *sections]
         looks = explain.report_sections(model, answers["test"], pipeline.Chosen(images, parts["test"]), self.workdir)
-        draft = report.prepare(
+        draft = reporting.prepare(
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
             extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
         )  # fmt: skip

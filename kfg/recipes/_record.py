@@ -1,6 +1,6 @@
 """The row of a finished run in results.jsonl."""
 
-from kfg import ledger, report
+from kfg import ledger, reporting
 from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.files import read_json
@@ -19,7 +19,7 @@ def record(job: Job) -> dict:
     """
     settings = read_json(job.workdir / CONFIG_FILE, dict)  # as the run had them: today's may be more
     choices = settings.pop("choices", {})
-    result, made = (read_json(job.workdir / name, dict) for name in (report.REPORT_FILE, "env.json"))
+    result, made = (read_json(job.workdir / name, dict) for name in (reporting.REPORT_FILE, "env.json"))
     listed, _ = folder.split_rows(job.workdir / "split.csv")
     history = job.workdir / "history.csv"
     row = {

@@ -171,7 +171,7 @@ def jobs(recipe, args, *, known=(), options=OF_RECIPES):
 
 def run_one(recipe, job) -> dict:
     """Run one job unless it is finished, and return its row in results.jsonl; that and its logs are made up for."""
-    from kfg import report
+    from kfg import reporting
     from kfg.files import read_json
     from kfg.recipes._record import record
     from kfg.tracking import logs
@@ -184,7 +184,7 @@ def run_one(recipe, job) -> dict:
             else:
                 _run_kept(recipe, job)
             result = record(job)
-            job.logs.results(read_json(job.workdir / report.REPORT_FILE, dict))
+            job.logs.results(read_json(job.workdir / reporting.REPORT_FILE, dict))
     return result
 
 

@@ -16,7 +16,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from kfg import reaugment, report
+from kfg import reaugment, reporting
 from kfg.augment.by_name import ByName, labelled
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
@@ -246,8 +246,8 @@ def summarise(out, runs):
     arms = [run for run in runs if run.parent.name in ARM_ROWS.values()]
     comparison = reaugment.compare(out / NAME, ARM_ROWS, like=arms[-1]) if arms else None
     if comparison:
-        report.write_arms(out / NAME, comparison)
-        print(report.arms_table(comparison))
+        reporting.write_arms(out / NAME, comparison)
+        print(reporting.arms_table(comparison))
         print(f"arms: {out / NAME / 'arms.html'}")
 
 

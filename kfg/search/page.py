@@ -5,8 +5,8 @@ import pathlib
 from kfg.evaluation import figures
 from kfg.evaluation.intervals import wilson
 from kfg.files import write_text
-from kfg.report import markup
-from kfg.report.markup import Number, Safe, Section, tag
+from kfg.reporting import markup
+from kfg.reporting.markup import Number, Safe, Section, tag
 from kfg.search import axes, pictures, table
 from kfg.search.table import short
 

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from kfg import export
+from kfg import exporting
 from kfg.errors import InputError
 from kfg.models import saved
 from kfg.models.transfer import begin_from
@@ -48,7 +48,9 @@ def test_a_whole_file_is_loaded(whole):
     assert saved.load(whole).output_shape == (None, 900)
 
 
-@pytest.mark.parametrize("reader", [export.load, export.load_keras, lambda path: begin_from(None, path, replaced=None)])
+@pytest.mark.parametrize(
+    "reader", [exporting.load, exporting.load_keras, lambda path: begin_from(None, path, replaced=None)]
+)
 def test_all_that_reads_a_model_refuses_a_damaged_one_so(whole, reader, tmp_path):
     path = tmp_path / "model.keras"
     path.write_bytes(DAMAGE["in the weights"](whole.read_bytes()))

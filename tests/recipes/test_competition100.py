@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from kfg import export
+from kfg import exporting
 from kfg.errors import InputError
 from kfg.models import backbones, preprocessing
 from kfg.models.transfer import begin_from
@@ -48,7 +48,9 @@ def test_every_net_runs_to_report_and_export(finished, photos):
     assert all(row["export_difference"] <= 1e-4 for row in rows.values())
     page = (finished / "competition100" / "fbsd-lite0" / "seed-0" / "report.html").read_text()
     assert "What each branch says alone" in page
-    answers = export.load(finished / "competition100" / "mmal-lite0" / "seed-0").predict([photos / "red" / "000.jpg"])
+    answers = exporting.load(finished / "competition100" / "mmal-lite0" / "seed-0").predict(
+        [photos / "red" / "000.jpg"]
+    )
     assert {name for name, _ in next(iter(answers)).top(3)} == {"blue", "green", "red"}
 
 
@@ -64,14 +66,14 @@ def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, ph
     earlier = finished / "competition100" / "fbsd-lite0" / "seed-0"
     assert recipe(photos, tmp_path, "--rows", "fbsd-lite0", "--seeds", "1", "--init-from", str(earlier)) == 2
     assert "far enough" in capsys.readouterr().err
-    lent = keras.saving.load_model(earlier / export.MODEL_FILE, compile=False)
+    lent = keras.saving.load_model(earlier / exporting.MODEL_FILE, compile=False)
     alike = {
         name: all(map(np.array_equal, values, lent.get_layer(name).get_weights())) for name, values in begun.items()
     }
     assert {name for name in alike if not alike[name]} == {f"head_{vote}_logits" for vote in nets.VOTES["fbsd"]}
     (config,) = configs
     assert config["config"]["init_from"] == str(earlier)
-    assert config["init_from_sha256"] == hashlib.sha256((earlier / export.MODEL_FILE).read_bytes()).hexdigest()
+    assert config["init_from_sha256"] == hashlib.sha256((earlier / exporting.MODEL_FILE).read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("options, named", [
@@ -93,11 +95,11 @@ def test_another_kind_of_net_lends_no_weights(finished):
     model = nets.build(SMALL, 3)
     before = model.get_weights()
     with pytest.raises(InputError, match=r"model\.keras: another net than fbsd-tiny: it has .* head"):
-        begin_from(model, run / export.MODEL_FILE, replaced=nets.names_classes)
+        begin_from(model, run / exporting.MODEL_FILE, replaced=nets.names_classes)
     wider = nets.build(dataclasses.replace(SMALL, head_width=16), 3)
     run = finished / "competition100" / "fbsd-lite0" / "seed-0"
     with pytest.raises(InputError, match=r"head_.* has .* are needed"):
-        begin_from(wider, run / export.MODEL_FILE, replaced=nets.names_classes)
+        begin_from(wider, run / exporting.MODEL_FILE, replaced=nets.names_classes)
     assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny_recipe
 
-from kfg import export
+from kfg import exporting
 from kfg.__main__ import main as kfg
 from kfg.errors import InputError
 from kfg.models import weights
@@ -172,4 +172,4 @@ def test_a_damaged_search_is_named(file, text, tmp_path, capsys):
 def test_an_export_of_an_earlier_version_has_no_digests(out, photos, tmp_path):
     shutil.copytree(out / RUN / "export", tmp_path / "export")
     (tmp_path / "export" / "digests.json").unlink()
-    assert export.load(tmp_path / "export").top1(photos / "red" / "000.jpg")
+    assert exporting.load(tmp_path / "export").top1(photos / "red" / "000.jpg")

@@ -10,7 +10,7 @@ from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
 from kfg.errors import InputError
-from kfg.export import load
+from kfg.exporting import load
 from kfg.recipes import _imbalance, _planning, folder
 from kfg.training import checkpoint, features
 

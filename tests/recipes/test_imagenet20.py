@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pytest
 
-from kfg import __main__, export, ledger, reaugment
+from kfg import __main__, exporting, ledger, reaugment
 from kfg.augment.policies import ClassTargeted, Policy
 from kfg.data import folder
 from kfg.recipes import _runner, _training, imagenet20
@@ -83,7 +83,7 @@ def test_the_saved_predictions_are_those_of_the_export(finished, photos):
 
     run = finished / "imagenet20" / "convnet5" / "seed-0"
     saved = predict.read_csv(run / "predictions.csv")
-    answers = list(export.load(run).predict([photos / path for path in saved.paths]))
+    answers = list(exporting.load(run).predict([photos / path for path in saved.paths]))
     np.testing.assert_allclose([a.probabilities for a in answers], saved.probabilities, atol=1e-5)
 
 
@@ -228,7 +228,7 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
     _, errors = stop_after_an_epoch(process, run, signal.SIGINT)
     assert process.returncode == 130
     assert "Traceback" not in errors and "--resume" in errors
-    assert export.load(run).top1(photos / "red" / "000.jpg")[0] in ("blue", "green", "red")
+    assert exporting.load(run).top1(photos / "red" / "000.jpg")[0] in ("blue", "green", "red")
 
 
 @pytest.mark.parametrize("options, named", [

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 
-from kfg import report
+from kfg import reporting
 from kfg.data import folder, splits
 from kfg.errors import InputError
-from kfg.export import MODEL_FILE
+from kfg.exporting import MODEL_FILE
 from kfg.files import write_json
 from kfg.recipes import _attention_nets, _init_from, _runner, competition100
 from kfg.recipes._exporting import EXPORT_CHECK
@@ -28,7 +28,7 @@ def lender(path, config):
     path.mkdir(parents=True)
     (path / MODEL_FILE).write_bytes(b"not looked at")
     write_json(path / "config.json", {"recipe": competition100.NAME, "config": dataclasses.asdict(config)})
-    write_json(path / report.REPORT_FILE, {})
+    write_json(path / reporting.REPORT_FILE, {})
     return path
 
 
@@ -83,7 +83,7 @@ def test_an_unfinished_run_lends_nothing(photos, tmp_path, capsys, begun, file):
     """After Ctrl-C there is a model, but no report."""
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
     assert _init_from.model_file(run / file) == run / MODEL_FILE
-    (run / report.REPORT_FILE).unlink()
+    (run / reporting.REPORT_FILE).unlink()
     assert recipe(photos, tmp_path / "out", run / file, "--rows", "plain-lite0") == 2
     assert capsys.readouterr().err.startswith(
         f"error: --init-from {run / file}: an unfinished run, it has no report.json"
@@ -150,7 +150,7 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     given = _runner.parser(competition100).parse_args([*words, "--set", f"{setting}={source}"])
     (job,) = _runner.jobs(competition100, given)
     job.open()
-    for name in (report.REPORT_FILE, EXPORT_CHECK):  # finished
+    for name in (reporting.REPORT_FILE, EXPORT_CHECK):  # finished
         write_json(job.workdir / name, {})
     noted = job.settings()
     source.write_bytes(b"another")
@@ -160,7 +160,7 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     (job,) = _runner.jobs(competition100, given)
     job.open()
     assert job.settings() == noted and noted[f"{setting}_sha256"]
-    (job.workdir / report.REPORT_FILE).unlink()  # as if it were not: now the file is needed
+    (job.workdir / reporting.REPORT_FILE).unlink()  # as if it were not: now the file is needed
     with pytest.raises(InputError, match=r"earlier"):
         job.open()
 

@@ -10,7 +10,7 @@ import keras
 import pytest
 import tiny_recipe
 
-from kfg import export
+from kfg import exporting
 from kfg.__main__ import main as kfg
 from kfg.recipes import _runner
 
@@ -102,14 +102,14 @@ def test_two_identical_commands_at_once_leave_one_run(photos, tmp_path):
 
 def another_model(monkeypatch):
     """Let the export hold another model than the run's."""
-    write = export._write
+    write = exporting._write
 
     def wrong(model, path, classes):
         other = keras.models.clone_model(model)
         other.set_weights([weight * 9 + 1 for weight in model.get_weights()])
         write(other, path, classes)
 
-    monkeypatch.setattr(export, "_write", wrong)
+    monkeypatch.setattr(exporting, "_write", wrong)
 
 
 def test_an_export_that_answers_otherwise_costs_nothing_but_the_export(photos, tmp_path, monkeypatch, capsys, caplog):
@@ -137,13 +137,13 @@ def test_a_cut_between_report_and_export_is_made_up_for(place, photos, tmp_path,
 
     run = run_of(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("kfg.export.save" if place == "save" else "kfg.recipes._exporting.told", cut)
+        patch.setattr("kfg.exporting.save" if place == "save" else "kfg.recipes._exporting.told", cut)
         assert train(photos, tmp_path) == 130
     assert (run / "report.json").is_file() and not (run / "export_check.json").exists()
     assert not (tmp_path / "results.jsonl").exists()
     assert train(photos, tmp_path) == 2 and "add --resume" in capsys.readouterr().err
     assert train(photos, tmp_path, "--resume") == 0
-    assert export.load(run / "export").classes and len((tmp_path / "results.jsonl").read_text().splitlines()) == 1
+    assert exporting.load(run / "export").classes and len((tmp_path / "results.jsonl").read_text().splitlines()) == 1
 
 
 def test_a_folder_of_something_else_is_no_run(photos, tmp_path, capsys):

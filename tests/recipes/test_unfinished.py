@@ -6,7 +6,7 @@ import shlex
 import numpy as np
 import pytest
 
-from kfg import export
+from kfg import exporting
 from kfg.__main__ import main
 from kfg.models import saved
 from kfg.recipes import _options, _runner, folder
@@ -60,7 +60,7 @@ def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_p
     kept, here, _, state = heads_weights(tmp_path / RUN)
     assert state["epoch"] == 1
     np.testing.assert_array_equal(kept, here)
-    assert export.load(tmp_path / RUN).top1(next(photos.rglob("*.jpg")))[0] in ("blue", "green", "red")
+    assert exporting.load(tmp_path / RUN).top1(next(photos.rglob("*.jpg")))[0] in ("blue", "green", "red")
     assert _runner.main(folder, words(photos, tmp_path, "--resume", settings=("epochs=0",))) == 0
 
 

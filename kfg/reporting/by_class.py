@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from kfg.report import markup
-from kfg.report.markup import Number, Safe, percent, tag
+from kfg.reporting import markup
+from kfg.reporting.markup import Number, Safe, percent, tag
 
 WIDE = 40  # classes from which the confusion matrix is wider than a screen
 

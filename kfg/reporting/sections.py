@@ -8,8 +8,8 @@ import numpy as np
 from kfg.data.listing import shortened
 from kfg.evaluation import baseline, metrics
 from kfg.evaluation.predict import Predictions
-from kfg.report import by_class, markup, training
-from kfg.report.markup import Number, Safe, Section, percent, tag
+from kfg.reporting import by_class, markup, training
+from kfg.reporting.markup import Number, Safe, Section, percent, tag
 
 RUN_ONLY = ("training", "use", "settings")  # sections about how a model was made, and where it is
 
@@ -18,7 +18,7 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
     """Return the report as one HTML document.
 
     Args:
-        run: kfg.report.run.Run.
+        run: kfg.reporting.run.Run.
         result: of metrics.evaluate, with `parts`, and `evaluated` where it is not the report of a run.
         pictures: PNG bytes by name.
         worst: list of Worst, or None where no images were given.

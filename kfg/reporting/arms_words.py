@@ -1,6 +1,6 @@
 """What the comparison of arms says besides its figures: whether the nets have learned, and how the figures are made."""
 
-from kfg.report.markup import Safe, tag
+from kfg.reporting.markup import Safe, tag
 
 
 def chance(comparison: dict) -> list[str]:

@@ -1,6 +1,6 @@
 """Run folder -> report: report.html, report.json, predictions.csv and pictures; and the comparison of arms."""
 
-from kfg.report.arms import arms_table, write_arms
-from kfg.report.run import REPORT_FILE, prepare, write
+from kfg.reporting.arms import arms_table, write_arms
+from kfg.reporting.run import REPORT_FILE, prepare, write
 
 __all__ = ["REPORT_FILE", "arms_table", "prepare", "write", "write_arms"]

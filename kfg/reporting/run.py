@@ -71,7 +71,7 @@ class Draft:
         Args:
             export_told, export_failed: of the export, where it has been compared with the model; see Run.
         """
-        from kfg.report import sections
+        from kfg.reporting import sections
 
         run = read(self.run_dir, self.predictions.classes)
         run = dataclasses.replace(run, export_told=export_told, export_failed=export_failed)

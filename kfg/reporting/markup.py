@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kfg.report.style import SCRIPT, STYLE
+from kfg.reporting.style import SCRIPT, STYLE
 
 PAGE = string.Template(
     """<!doctype html>

@@ -4,8 +4,8 @@ import numpy as np
 
 from kfg.evaluation import figures
 from kfg.progress import duration
-from kfg.report import markup
-from kfg.report.markup import Safe, tag
+from kfg.reporting import markup
+from kfg.reporting.markup import Safe, tag
 
 ASKED = (
     "What the run was given. Numbers of epochs in it are the most there may be: training may stop sooner, or leave a "
@@ -26,7 +26,7 @@ def section(run, result: dict, pictures: dict[str, bytes]) -> Safe:
     """Say what history.csv lists, and show it.
 
     Args:
-        run: kfg.report.run.Run.
+        run: kfg.reporting.run.Run.
         result: of metrics.evaluate, with `figures`.
         pictures: PNG bytes by name.
     """

@@ -3,8 +3,8 @@
 import pathlib
 
 from kfg import files
-from kfg.report import arms_words, markup
-from kfg.report.markup import Number, Safe, Section, percent, tag
+from kfg.reporting import arms_words, markup
+from kfg.reporting.markup import Number, Safe, Section, percent, tag
 
 
 def write_arms(out_dir, comparison: dict) -> None:
@@ -66,7 +66,7 @@ def _figure(interval, centre, sign="") -> str:
 
 def arms_page(comparison: dict, picture: bytes) -> str:
     """Return the comparison as one HTML document; `picture` is the bytes of arms.png."""
-    from kfg.report.sections import flattened
+    from kfg.reporting.sections import flattened
 
     names = list(comparison["groups"]["all"]["arms"])
     aimed = [[row["name"], Number(str(row["runs"]), row["runs"])] for row in comparison["targeted_classes"]]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfg import report
+from kfg import reporting
 from kfg.errors import InputError
 from kfg.evaluation import metrics
 from kfg.evaluation.paired import paired_recall
 from kfg.evaluation.predict import Predictions, read_csv
-from kfg.report import arms, arms_words, markup
+from kfg.reporting import arms, arms_words, markup
 
 NASTY = "<script>alert('x')</script>"
 
@@ -81,7 +81,7 @@ def finished(tmp_path_factory):
     fill(root, predictions)
     photographs(images, predictions)
     sections = [("Paper & ours", [["row", "paper"], [NASTY, 47.2]]), ("Note", f"one\n\n{NASTY}")]
-    result = report.write(root, predictions, image_root=images, extra_sections=sections)
+    result = reporting.write(root, predictions, image_root=images, extra_sections=sections)
     return root, predictions, result, Page((root / "report.html").read_text(encoding="utf-8"))
 
 
@@ -150,12 +150,12 @@ def test_the_page_says_what_a_reader_asks(finished):
 
 def test_with_four_classes_top_5_is_no_headline(finished, tmp_path):
     assert "Top-5" not in re.sub(r"How the figures.*", "", finished[3].text, flags=re.S)
-    report.write(tmp_path, predictions_of([f"c{i}" for i in range(6)]))
+    reporting.write(tmp_path, predictions_of([f"c{i}" for i in range(6)]))
     assert "Top-5" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
 
 
 def test_an_empty_folder_gets_a_report_that_says_what_is_missing(tmp_path):
-    result = report.write(tmp_path, predictions_of(["a", "b"]))
+    result = reporting.write(tmp_path, predictions_of(["a", "b"]))
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     for name in ("split.csv", "history.csv", "config.json", "env.json"):
         assert f"{name} is not in this folder" in page.text
@@ -166,7 +166,7 @@ def test_an_empty_folder_gets_a_report_that_says_what_is_missing(tmp_path):
 
 
 def test_an_unreadable_image_is_shown_as_such(tmp_path):
-    report.write(tmp_path, predictions_of(["a", "b"]), image_root=tmp_path / "gone")
+    reporting.write(tmp_path, predictions_of(["a", "b"]), image_root=tmp_path / "gone")
     assert "not readable" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
 
 
@@ -177,7 +177,7 @@ def test_decode_gets_the_full_path(tmp_path):
         seen.append(path)
         return np.zeros((4, 4, 3), np.uint8)
 
-    report.write(tmp_path, predictions_of(["a", "b"], count=3), image_root=tmp_path / "root", decode=decode)
+    reporting.write(tmp_path, predictions_of(["a", "b"], count=3), image_root=tmp_path / "root", decode=decode)
     assert sorted(path.relative_to(tmp_path).as_posix() for path in seen) == [
         "root/a/000.jpg",
         "root/a/002.jpg",
@@ -190,7 +190,7 @@ def test_images_outside_the_split_are_counted_and_said(tmp_path):
     fill(tmp_path, predictions)
     text = (tmp_path / "split.csv").read_text().replace("a/000.jpg", "a/999.jpg")
     (tmp_path / "split.csv").write_text(text)
-    report.write(tmp_path, predictions)
+    reporting.write(tmp_path, predictions)
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
     assert "9 of the 10 of part test" in text and "1 that split.csv does not list" in text
 
@@ -207,24 +207,24 @@ def test_images_outside_the_split_are_counted_and_said(tmp_path):
 def test_a_damaged_folder_is_refused_and_stays_unfinished(tmp_path, file, content, message):
     (tmp_path / file).write_text(content)
     with pytest.raises(InputError, match=message):
-        report.write(tmp_path, predictions_of(["a", "b"]))
-    assert not (tmp_path / report.REPORT_FILE).exists()
+        reporting.write(tmp_path, predictions_of(["a", "b"]))
+    assert not (tmp_path / reporting.REPORT_FILE).exists()
 
 
 def test_report_json_is_written_last(tmp_path, monkeypatch):
     def fail(*_args):
         raise InputError("the disk is full")
 
-    monkeypatch.setattr("kfg.report.run._pictures", fail)
+    monkeypatch.setattr("kfg.reporting.run._pictures", fail)
     with pytest.raises(InputError, match="full"):
-        report.write(tmp_path, predictions_of(["a", "b"]))
-    assert not (tmp_path / report.REPORT_FILE).exists()
+        reporting.write(tmp_path, predictions_of(["a", "b"]))
+    assert not (tmp_path / reporting.REPORT_FILE).exists()
 
 
 def test_a_second_report_is_the_same_bytes(tmp_path):
     predictions, pages = predictions_of(["a", "b"]), []
     for _ in range(2):
-        report.write(tmp_path, predictions)
+        reporting.write(tmp_path, predictions)
         pages.append([path.read_bytes() for path in sorted(tmp_path.iterdir())])
     assert pages[0] == pages[1]
 
@@ -246,7 +246,7 @@ def comparison(gain, runs=3):
 
 def test_arms_are_written_with_their_findings_in_words(tmp_path):
     found = comparison(gain=0.7)
-    report.write_arms(tmp_path, found)
+    reporting.write_arms(tmp_path, found)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["arms.html", "arms.json", "arms.png"]
     assert json.loads((tmp_path / "arms.json").read_text()) == found
     page = Page((tmp_path / "arms.html").read_text(encoding="utf-8"))
@@ -271,10 +271,10 @@ def test_the_screen_shows_both_intervals():
 
 
 def test_classes_never_judged_stand_on_the_arms_page(tmp_path):
-    report.write_arms(tmp_path, {**comparison(gain=0.7), "not_judged": [{"name": "moth", "runs": 3}]})
+    reporting.write_arms(tmp_path, {**comparison(gain=0.7), "not_judged": [{"name": "moth", "runs": 3}]})
     page = Page((tmp_path / "arms.html").read_text(encoding="utf-8"))
     assert "Not judged" in page.text and "moth (3)" in page.text
-    report.write_arms(tmp_path, comparison(gain=0.7))
+    reporting.write_arms(tmp_path, comparison(gain=0.7))
     assert "Not judged" not in (tmp_path / "arms.html").read_text(encoding="utf-8")
 
 
@@ -298,10 +298,10 @@ def test_the_verdict_follows_both_intervals(images, runs, verdict):
 
 def test_one_run_and_no_weak_class_can_still_be_shown(tmp_path):
     found = comparison(gain=0.3, runs=1)
-    report.write_arms(tmp_path, found)
+    reporting.write_arms(tmp_path, found)
     assert "nothing about training again" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
     predictions = predictions_of(["a", "b"])
-    report.write_arms(tmp_path, paired_recall({"none": [predictions], "more": [predictions]}, [set()]))
+    reporting.write_arms(tmp_path, paired_recall({"none": [predictions], "more": [predictions]}, [set()]))
     assert "No test image of these classes" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
 
 
@@ -313,12 +313,12 @@ def constant(classes, count=24) -> Predictions:
 
 
 def test_a_model_that_knows_nothing_is_called_that_above_everything_else(tmp_path):
-    result = report.write(tmp_path, constant(["a", "b", "c"]))
+    result = reporting.write(tmp_path, constant(["a", "b", "c"]))
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     said = "This model is no better than guessing, or always answering 'a': it is right on 8 of 24 test images"
     assert said in page.text and page.text.index(said) < page.text.index("test images named right")
     assert result["baseline"]["verdict"] == json.loads((tmp_path / "report.json").read_text())["baseline"]["verdict"]
-    report.write(tmp_path, predictions_of(["a", "b", "c"], signal=6))
+    reporting.write(tmp_path, predictions_of(["a", "b", "c"], signal=6))
     assert "no better than" not in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -335,7 +335,7 @@ def training_text(run_dir, *, rates=(0.1, 0.1), seconds=3.0, choices=None, figur
     (run_dir / "history.csv").write_text(history_of(rates, seconds))
     if choices is not None:
         (run_dir / "config.json").write_text(json.dumps({"config": {"epochs": 8}, "choices": choices}))
-    report.write(run_dir, predictions, extra_figures=figures)
+    reporting.write(run_dir, predictions, extra_figures=figures)
     return Page((run_dir / "report.html").read_text(encoding="utf-8")).text
 
 
@@ -384,7 +384,7 @@ def test_arms_of_nets_at_chance_announce_nothing(tmp_path):
         one.probabilities[:] = np.eye(8, dtype=np.float32)[1]
     found = paired_recall({"none": eight, "targeted": other}, [{1, 2, 3}] * 3)
     assert found["groups"]["targeted"]["arms"]["targeted"]["difference"]["value"] == pytest.approx(1 / 3)
-    report.write_arms(tmp_path, found)
+    reporting.write_arms(tmp_path, found)
     page = Page((tmp_path / "arms.html").read_text(encoding="utf-8"))
     assert "None of the 6 nets is better than naming one class for every image" in page.text
     assert "33.3 points more" not in page.text
@@ -399,7 +399,7 @@ def test_an_arm_at_chance_beside_one_that_learned_is_named(tmp_path):
     found = paired_recall({"none": [idle], "more": [learned]}, [{1}])
     said = arms_words.chance(found)
     assert len(said) == 1 and said[0].startswith("The net of arm none is no better")
-    report.write_arms(tmp_path, found)
+    reporting.write_arms(tmp_path, found)
     assert "more recalls" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
     assert arms_words.chance(paired_recall({"none": [learned], "more": [learned]}, [{1}])) == []
 

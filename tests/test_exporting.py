@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kfg import export, parity
+from kfg import exporting, parity
 from kfg.data import folder, graph
 from kfg.errors import InputError
 from kfg.recipes import _exporting
@@ -47,7 +47,7 @@ def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "export"
     samples = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
     files = [encoded(Image.fromarray(sample)) for sample in samples]
-    parity = export.save(colour_model(), path, classes=CLASSES, samples=samples, encoded=dict(enumerate(files)))
+    parity = exporting.save(colour_model(), path, classes=CLASSES, samples=samples, encoded=dict(enumerate(files)))
     assert 0 <= parity.largest < 1e-6 and set(parity.serve_bytes) == {0, 1}
     return path
 
@@ -73,16 +73,18 @@ def test_serve_takes_raw_pixels_of_any_size(exported):
 def test_an_export_that_answers_otherwise_is_refused_and_the_old_one_stays(exported, monkeypatch):
     before = sorted(p.name for p in exported.iterdir())
     samples = np.full((1, 8, 6, 3), (60, 20, 0), np.uint8)
-    write = export._write
-    monkeypatch.setattr(export, "_write", lambda model, path, classes: write(colour_model(1 / 50), path, classes))
-    with pytest.raises(export.ParityError, match=r"export-failed: the export differs from the model by 0.* is allowed"):
-        export.save(colour_model(), exported, classes=CLASSES, samples=samples)
+    write = exporting._write
+    monkeypatch.setattr(exporting, "_write", lambda model, path, classes: write(colour_model(1 / 50), path, classes))
+    with pytest.raises(
+        exporting.ParityError, match=r"export-failed: the export differs from the model by 0.* is allowed"
+    ):
+        exporting.save(colour_model(), exported, classes=CLASSES, samples=samples)
     assert sorted(p.name for p in exported.iterdir()) == before
-    assert export.load(exported).classes == CLASSES
+    assert exporting.load(exported).classes == CLASSES
     with pytest.raises(InputError, match=r"export-failed: this export failed its check.*use model\.keras"):
-        export.load(exported.parent / "export-failed")
+        exporting.load(exported.parent / "export-failed")
     monkeypatch.undo()
-    export.save(colour_model(), exported, classes=CLASSES, samples=samples)  # mended: what failed goes
+    exporting.save(colour_model(), exported, classes=CLASSES, samples=samples)  # mended: what failed goes
     assert [path.name for path in exported.parent.iterdir()] == ["export"]
 
 
@@ -97,19 +99,19 @@ def test_only_an_export_is_replaced(exported, tmp_path):
     for place, said in ((models, "holds thesis.tex, which kfg did not write"), (copied, "holds notes.txt, which")):
         before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
         with pytest.raises(InputError, match=said):
-            export.save(colour_model(), place, classes=CLASSES, samples=samples)
+            exporting.save(colour_model(), place, classes=CLASSES, samples=samples)
         assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
     (copied / "notes.txt").unlink()
     (copied / ".DS_Store").touch()
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(copied)
     for place in (copied, tmp_path / "empty", tmp_path / "link"):
-        export.save(colour_model(), place, classes=("a", "b", "c"), samples=samples)
-        assert export.load(place).classes == ("a", "b", "c")
+        exporting.save(colour_model(), place, classes=("a", "b", "c"), samples=samples)
+        assert exporting.load(place).classes == ("a", "b", "c")
     assert (tmp_path / "link").is_symlink()
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(InputError, match="file: is a file, a folder is to be written"):
-        export.save(colour_model(), tmp_path / "file", classes=CLASSES, samples=samples)
+        exporting.save(colour_model(), tmp_path / "file", classes=CLASSES, samples=samples)
     assert not list(tmp_path.glob(".*"))
 
 
@@ -119,11 +121,11 @@ def test_a_folder_of_any_name_holds_an_export(name, tmp_path):
     model = keras.Sequential([keras.Input((8, 6, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
     samples = np.random.default_rng(0).integers(0, 3, (2, 8, 6, 3), dtype=np.uint8)
     run = tmp_path / name
-    export.save(model, run / "export", classes=CLASSES, samples=samples)
+    exporting.save(model, run / "export", classes=CLASSES, samples=samples)
     _exporting.save_keras(model, CLASSES, run)
     (run / "classes.json").write_text(json.dumps(CLASSES))
     for path in (run, run / "model.keras"):
-        np.testing.assert_allclose(np.asarray(export.load(path).serve(samples)), model(samples), atol=1e-5)
+        np.testing.assert_allclose(np.asarray(exporting.load(path).serve(samples)), model(samples), atol=1e-5)
     assert sorted(path.name for path in run.iterdir()) == ["classes.json", "export", "model.keras"]
 
 
@@ -147,7 +149,7 @@ def test_an_answer_that_is_no_number_is_no_export():
 def test_a_file_that_comes_out_otherwise_is_told_and_kills_no_run(tmp_path):
     samples = np.zeros((1, 8, 6, 3), np.uint8)
     foreign = {0: encoded(picture((255, 255, 0)))}  # not the image of `samples`
-    parity = export.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=samples, encoded=foreign)
+    parity = exporting.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=samples, encoded=foreign)
     assert parity.serve <= parity.allowed < parity.serve_bytes[0] == parity.largest
 
 
@@ -156,11 +158,11 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
-    monkeypatch.setattr(export, "write_json", full)
+    monkeypatch.setattr(exporting, "write_json", full)
     with pytest.raises(OSError, match="No space"):
         _exporting.save_keras(colour_model(), CLASSES, tmp_path)
     with pytest.raises(OSError, match="No space"):
-        export.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=np.zeros((1, 8, 6, 3), np.uint8))
+        exporting.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=np.zeros((1, 8, 6, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -202,7 +204,7 @@ def test_a_file_that_the_export_decodes_otherwise_shows(tmp_path, monkeypatch, c
 def test_a_file_that_the_export_refuses_counts_as_wholly_different(tmp_path):
     samples = np.zeros((2, 8, 6, 3), np.uint8)
     files = {0: encoded(Image.fromarray(samples[0])), 1: b"\xff\xd8\xff no JPEG"}
-    parity = export.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=samples, encoded=files)
+    parity = exporting.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=samples, encoded=files)
     assert parity.serve_bytes[0] < 1e-6 and parity.serve_bytes[1] == parity.largest == 1
 
 
@@ -210,7 +212,7 @@ def test_the_classifier_goes_on_after_a_bad_file(exported, tmp_path):
     for name, colour in (("a.png", (200, 0, 0)), ("c.png", (0, 200, 0))):
         picture(colour).save(tmp_path / name)
     (tmp_path / "b.png").write_text("not an image")
-    answers = list(export.load(exported).predict(sorted(tmp_path.iterdir()), batch_size=2))
+    answers = list(exporting.load(exported).predict(sorted(tmp_path.iterdir()), batch_size=2))
     assert [answer.top(1)[0][0] if not answer.error else "error" for answer in answers] == ["red", "error", "green"]
     assert "b.png" in answers[1].error
 
@@ -218,7 +220,7 @@ def test_the_classifier_goes_on_after_a_bad_file(exported, tmp_path):
 @pytest.mark.parametrize("kind", [str, pathlib.Path, lambda path: [path], lambda path: iter((str(path),))])
 def test_a_single_path_is_one_image_and_not_its_letters(exported, tmp_path, kind):
     picture((0, 200, 0)).save(tmp_path / "a.png")
-    (answer,) = export.load(exported).predict(kind(tmp_path / "a.png"))
+    (answer,) = exporting.load(exported).predict(kind(tmp_path / "a.png"))
     assert (answer.path, answer.top(1)[0][0]) == (str(tmp_path / "a.png"), "green")
 
 
@@ -228,13 +230,13 @@ def test_a_single_path_is_one_image_and_not_its_letters(exported, tmp_path, kind
 ])  # fmt: skip
 def test_what_is_no_path_is_refused_as_it_was_given(exported, paths, said):
     with pytest.raises(InputError, match=said):
-        list(export.load(exported).predict(paths))
+        list(exporting.load(exported).predict(paths))
     with pytest.raises(InputError, match="s3://bucket/run: an address"):
-        export.load("s3://bucket/run")
+        exporting.load("s3://bucket/run")
 
 
 def test_any_format_and_a_rotated_photograph_are_classified(exported, tmp_path):
-    classifier = export.load(exported)
+    classifier = exporting.load(exported)
     for name, mode, format in (("g.jpg", "RGB", "GIF"), ("w.jpg", "RGB", "WEBP"), ("p.png", "RGBA", "PNG")):
         picture((0, 0, 200)).convert(mode).save(tmp_path / name, format)
         assert classifier.top1(tmp_path / name)[0] == "blue"
@@ -242,7 +244,7 @@ def test_any_format_and_a_rotated_photograph_are_classified(exported, tmp_path):
 
 def test_top_is_sorted_and_no_longer_than_the_classes(exported, tmp_path):
     picture((200, 100, 0)).save(tmp_path / "a.png")
-    (answer,) = export.load(exported).predict([tmp_path / "a.png"])
+    (answer,) = exporting.load(exported).predict([tmp_path / "a.png"])
     assert [name for name, _ in answer.top(9)] == ["red", "green", "blue"]
     assert sum(p for _, p in answer.top(9)) == pytest.approx(1, abs=1e-5)
 
@@ -254,28 +256,28 @@ def test_classes_beside_the_model_must_be_those_inside(exported, tmp_path):
     shutil.copytree(exported, copy)
     (copy / "classes.json").write_text(json.dumps(["green", "red", "blue"]))
     with pytest.raises(InputError, match=r"classes\.json"):
-        export.load(copy)
+        exporting.load(copy)
 
 
 def test_what_is_no_export_is_named(exported, tmp_path):
     with pytest.raises(InputError, match="no export here"):
-        export.load(tmp_path)
+        exporting.load(tmp_path)
     (tmp_path / "saved_model.pb").write_bytes(b"broken")
     with pytest.raises(InputError, match="not a whole kfg export"):
-        export.load(tmp_path)
+        exporting.load(tmp_path)
 
 
 def test_a_run_without_export_answers_from_its_keras_model(tmp_path):
     picture((0, 200, 0)).save(tmp_path / "a.png")
     colour_model().save(tmp_path / "model.keras")
     (tmp_path / "classes.json").write_text(json.dumps(CLASSES))
-    assert export.load(tmp_path).top1(tmp_path / "a.png")[0] == "green"
+    assert exporting.load(tmp_path).top1(tmp_path / "a.png")[0] == "green"
     (tmp_path / "classes.json").write_text(json.dumps(CLASSES[:2]))
     with pytest.raises(InputError, match="2 classes, the model has 3"):
-        export.load(tmp_path)
+        exporting.load(tmp_path)
     (tmp_path / "model.keras").write_bytes(b"broken")
     with pytest.raises(InputError, match="not a whole Keras model"):
-        export.load(tmp_path)
+        exporting.load(tmp_path)
 
 
 def test_classes_in_another_order_than_inside_the_keras_model_are_refused(tmp_path):
@@ -283,9 +285,9 @@ def test_classes_in_another_order_than_inside_the_keras_model_are_refused(tmp_pa
     for classes, said in ((CLASSES, None), (CLASSES[::-1], "its classes are not those inside model.keras")):
         (tmp_path / "classes.json").write_text(json.dumps(classes))
         if said is None:
-            assert export.load_keras(tmp_path)[1] == list(CLASSES)
+            assert exporting.load_keras(tmp_path)[1] == list(CLASSES)
         else:
             with pytest.raises(InputError, match=said):
-                export.load(tmp_path)
+                exporting.load(tmp_path)
     assert keras.saving.load_model(tmp_path / "model.keras").output_shape == (None, 3)
     assert [path.name for path in tmp_path.glob("*.keras")] == ["model.keras"]
