@@ -51,7 +51,10 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
             raise InputError(f"{workdir}: {changed()}; give another --out, or remove this folder")
         if different and begun:
             what, way_on = difference(found, wanted, different[0], options)
-            raise InputError(f"{workdir}: holds a run with another {what}; give another --out{way_on}, or remove it")
+            raise InputError(
+                f"{workdir}: holds a run whose {CONFIG_FILE} has another {what}; give another --out{way_on}, or "
+                "remove it"
+            )
         if begun and not finished and not resume:
             raise InputError(f"{workdir}: holds an unfinished run; add --resume to go on, or remove it")
         for folder in (workdir, *checkpoints):

@@ -154,7 +154,7 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
         write_json(job.workdir / name, {})
     noted = job.settings()
     source.write_bytes(b"another")
-    with pytest.raises(InputError, match=f"holds a run with another {setting}_sha256"):
+    with pytest.raises(InputError, match=f"holds a run whose config.json has another {setting}_sha256"):
         job.open()
     shutil.rmtree(run)
     (job,) = _runner.jobs(competition100, given)
