@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import json
 import logging
+import math
 import os
 import pathlib
 import shutil
@@ -144,6 +145,16 @@ class Answer:
     names: tuple[str, ...]
     probabilities: np.ndarray
     error: str = ""
+
+    @property
+    def class_name(self) -> str:
+        """The likeliest class; "" where the image could not be read."""
+        return "" if self.error else self.names[int(np.argmax(self.probabilities))]
+
+    @property
+    def probability(self) -> float:
+        """That of the likeliest class; NaN where the image could not be read."""
+        return math.nan if self.error else float(np.max(self.probabilities))
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """Return the `count` likeliest (class name, probability), likeliest first."""

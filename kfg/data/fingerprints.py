@@ -87,23 +87,40 @@ def _read_one(root, path) -> Fingerprint:
         pixels = decode.to_rgb(image, root / path)
     except BadImage as error:
         return Fingerprint(path, problem=error.kind, reason=error.reason)
-    picture = Image.fromarray(pixels)
-    thumb = np.asarray(picture.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX))
+    of_picture = _looks(pixels)
     width, height = image.info["full_size"]
     turn = decode.orientation(image)
     return Fingerprint(
         path,
         sha256=hashlib.sha256(data).hexdigest(),
+        **of_picture,
         size=(height, width) if turn >= 5 else (width, height),
         format=image.format or "",
         mode=image.info["mode"],
         alpha=decode.has_alpha(image),
-        grey=_is_grey(thumb) and _is_grey(pixels),
         orientation=turn,
-        phash=int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big"),
-        thumb=thumb,
         signs=signs.of(image, pixels, data),
     )
+
+
+def of_pixels(pixels: np.ndarray, name: str) -> Fingerprint:
+    """Return the fingerprint of an image that is no file: what tells copies and near-duplicates.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        name: stands for the path.
+    """
+    height, width = pixels.shape[:2]
+    digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    return Fingerprint(name, sha256=digest, size=(width, height), mode="RGB", **_looks(pixels))
+
+
+def _looks(pixels) -> dict:
+    """Return what two pictures are compared by, and whether all is grey."""
+    picture = Image.fromarray(pixels)
+    thumb = np.asarray(picture.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX))
+    phash = int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big")
+    return {"grey": _is_grey(thumb) and _is_grey(pixels), "phash": phash, "thumb": thumb}
 
 
 def _is_grey(pixels) -> bool:

@@ -25,6 +25,7 @@ WANTED = (
     "a class is divided only if it has several photographs that are not copies or near-duplicates of each other; add "
     "photographs, so that some class has at least three"
 )
+FRACTIONS = {"val": 0.05, "test": 0.2}  # of all images, where nothing else is asked for
 MIN_PER_CLASS = 4  # groups; with three, one each, fractions mean nothing
 
 
@@ -69,6 +70,17 @@ def _decided(index, val, test, seed, min_per_class) -> Index:
     if not free.any():
         free = parts == "train"
     return dataclasses.replace(index, parts=dealing.divided(index, parts, free, fractions, seed, min_per_class))
+
+
+def fractions(val: float | None = None, test: float | None = None) -> dict[str, float]:
+    """Return the fractions that are asked for, with FRACTIONS for those that are not.
+
+    Example:
+        >>> fractions(test=0.1)
+        {'val': 0.05, 'test': 0.1}
+    """
+    asked = {name: value for name, value in (("val", val), ("test", test)) if value is not None}
+    return {**FRACTIONS, **asked}
 
 
 def empty_parts(index: Index, *, val: float = 0.15, test: float = 0.2) -> list[str]:

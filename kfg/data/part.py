@@ -1,0 +1,241 @@
+"""Labelled images that a model is trained or tested on: a Part; and how a folder or an array becomes three of them."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kfg.data import arrays
+from kfg.data.stores import Chosen, Images
+from kfg.errors import InputError
+from kfg.names import printable, shortened
+
+IMAGE_SIZE = 224  # pixels
+MEMORY_BUDGET = 2 << 30  # bytes
+
+
+class Part:
+    """Labelled images, such as those of one part of a data set: train, val or test.
+
+    `part[positions]` takes some of them, `a + b` puts the images of two parts after each other.
+
+    Args:
+        images: uint8 (N, H, W, 3), RGB in [0, 255]; or a store, anything with `len()`, `shape` and
+            `gather(positions) -> uint8 (B, H, W, 3)`.
+        labels: int (N,), class numbers from 0.
+        classes: C names, in the order of the numbers; default the numbers themselves.
+        paths: N file names, for reports and tables; default the positions.
+        name: "train", "val", "test", or "" where it is none of them. Images of "train" come shuffled in `batches`.
+        groups: int (N,), images of one group (copies, frames of one film) stay together in `split`; default each alone.
+        root: folder that `paths` are relative to; None where there are no files.
+    Attributes:
+        images: uint8 (N, H, W, 3). They are copied from memory or disk when asked for.
+        labels: int32 (N,).
+        classes: tuple of C names.
+        paths: tuple of N names.
+    Raises:
+        InputError: the wrong dtype, shape or range, or numbers that do not fit each other; the argument is named.
+    Example:
+        >>> part = Part(np.zeros((3, 8, 8, 3), np.uint8), [0, 1, 1], classes=["cat", "dog"], name="train")
+        >>> part
+        Part 'train': 3 images of 8 x 8 in 2 classes
+        >>> len(part + part[[0]]), part[part.labels == 1].counts().tolist()
+        (4, [0, 2])
+    """
+
+    def __init__(
+        self, images, labels, *, classes: Sequence[str] | None = None, paths: Sequence[str] | None = None,
+        name: str = "", groups=None, root=None,
+    ):  # fmt: skip
+        self.store = images if hasattr(images, "gather") else Images(arrays.checked_images(images))
+        count = len(self.store)
+        self.labels = arrays.checked_labels(labels, count=count, classes=None if classes is None else len(classes))
+        numbers = map(str, range(int(self.labels.max(initial=-1)) + 1))
+        self.classes = tuple(numbers if classes is None else map(str, classes))
+        self.paths = tuple(map(str, range(count) if paths is None else paths))
+        self.groups = np.arange(count) if groups is None else np.asarray(groups, dtype=np.int64)
+        self.name, self.root = name, None if root is None else pathlib.Path(root)
+        for argument, values in (("paths", self.paths), ("groups", self.groups)):
+            if len(values) != count:
+                raise InputError(f"{argument}: expected {count}, one for each image, got {len(values)}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        called = f"Part {self.name!r}" if self.name else "Part"
+        return f"{called}: {len(self):,} images of {height} x {width} in {len(self.classes)} classes"
+
+    @property
+    def images(self) -> np.ndarray:
+        return self.store.gather(np.arange(len(self)))
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return tuple(self.store.shape[1:3])
+
+    def counts(self) -> np.ndarray:
+        """Return int64 (C,), images of each class."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+    def __getitem__(self, positions) -> "Part":
+        """Return the images at some positions: a slice, ints (M,) or bools (N,)."""
+        at = np.arange(len(self))[positions]
+        if at.ndim != 1:
+            raise InputError(f"positions: expected a slice or a list of numbers, got {positions!r}")
+        return self._with(Chosen(self.store, at), at)
+
+    def _with(self, store, at) -> "Part":
+        return Part(
+            store, self.labels[at], classes=self.classes, paths=[self.paths[i] for i in at], name=self.name,
+            groups=self.groups[at], root=self.root,
+        )  # fmt: skip
+
+    def __add__(self, other: "Part") -> "Part":
+        """Return the images of both; those of `other` are held in memory."""
+        if not isinstance(other, Part):
+            return NotImplemented
+        if self.classes != other.classes:
+            raise InputError(
+                f"these parts have other classes ({printable(shortened(self.classes))}; "
+                f"{printable(shortened(other.classes))}), so they cannot be one"
+            )
+        return Part(
+            Chosen(self.store, np.arange(len(self)), extra=other.images),
+            np.concatenate([self.labels, other.labels]), classes=self.classes, paths=[*self.paths, *other.paths],
+            name=self.name, groups=np.concatenate([self.groups, other.groups]), root=self.root,
+        )  # fmt: skip
+
+    def batches(
+        self, batch_size: int = 32, *, policy=None, shuffle: bool | None = None, seed: int = 0,
+        sampling: str | None = None, mixing=None, initial_epoch: int = 0,
+    ):  # fmt: skip
+        """Return a tf.data.Dataset for `model.fit`, `model.predict` and `model.evaluate`, whose `len()` is one epoch.
+
+        Shuffled batches are another order and other changes in each epoch, and the same again with the same seed. An
+        epoch ends when its last batch was taken; the next pass is the next epoch. To go on with a training, make
+        the batches anew with the `initial_epoch` that `model.fit` gets.
+
+        Args:
+            batch_size: images; the last batch of an epoch may be smaller, none is dropped.
+            policy: a kfg.Policy, or any object with `apply(images, labels, seed=, epoch=, positions=)`: the random
+                changes to the images. None for none.
+            shuffle: default True for a part called "train", else False: then every pass has the order of `labels`.
+            seed: int >= 0, decides the order and the changes.
+            sampling: None shows every image once an epoch; else how classes are evened out, a key of
+                kfg.data.sampling.SHARES.
+            mixing: kfg.augment.mixing.Mixup or CutMix; labels are then float32 (B, C). None for none.
+            initial_epoch: int >= 0, number of the first pass.
+        Returns:
+            Dataset of (uint8 (B, H, W, 3), int32 (B,)).
+        Raises:
+            InputError: an argument out of range, a policy without shuffling.
+        """
+        from kfg.data import pipeline  # TensorFlow
+
+        batch_size = arrays.whole_number("batch_size", batch_size, least=1)
+        shuffle = self.name == "train" if shuffle is None else shuffle
+        changes = {"policy": policy, "sampling": sampling, "mixing": mixing}
+        if not shuffle:
+            for argument, value in changes.items():
+                if value is not None:
+                    raise InputError(f"{argument}: is for training; give shuffle=True with it")
+            return pipeline.evaluation_batches(self.store, self.labels, batch_size=batch_size)
+        return pipeline.training_batches(
+            self.store, self.labels, batch_size=batch_size, seed=arrays.whole_number("seed", seed), epochs=None,
+            num_classes=len(self.classes), first_epoch=arrays.whole_number("initial_epoch", initial_epoch), **changes,
+        )  # fmt: skip
+
+
+class Parts(NamedTuple):
+    """The three parts of a data set; `train, val, test = ...` takes them apart."""
+
+    train: Part
+    val: Part
+    test: Part
+
+
+def load(
+    folder, *, image_size: int | tuple[int, int] = IMAGE_SIZE, seed: int = 0, val: float | None = None,
+    test: float | None = None, cache_dir=None, memory_budget: int = MEMORY_BUDGET,
+) -> Parts:  # fmt: skip
+    """Read a folder of photographs and divide it into train, val and test, as `kfg train` does.
+
+    The parts that a folder has (`split.csv`, or folders called train, val and test) are kept. Copies and
+    near-duplicates of a photograph stay in one part. Every photograph is decoded and resized once.
+
+    Args:
+        folder: with one folder for each class, or another layout that `kfg audit` takes.
+        image_size: pixels, one number or (height, width); the aspect ratio is not kept.
+        seed: int >= 0; the same seed divides alike.
+        val, test: fraction of each class, >= 0; default those of `kfg train`.
+        cache_dir: where decoded images are kept that take more than `memory_budget`; default ~/.cache/kfg.
+        memory_budget: bytes.
+    Returns:
+        (train, val, test), each a Part.
+    Raises:
+        InputError: a folder that is missing, empty or not understood, a photograph that cannot be read, a fraction
+            out of range; the path or argument is named.
+    Example:
+        train, val, test = kfg.load("photos", image_size=224)
+        model.fit(train.batches(32), validation_data=val.batches(32), epochs=20)
+    """
+    from kfg.data import audit, pipeline, splits
+    from kfg.data import folder as folders
+
+    size = arrays.checked_size(image_size)
+    index = folders.scan(folder)
+    folders.check_names(index)
+    index = audit.duplicate_groups(index)
+    index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
+    splits.check(index)
+    store = pipeline.load(
+        index, image_size=size, cache_dir=cache_dir or pathlib.Path.home() / ".cache" / "kfg",
+        memory_budget=pipeline.Budget(memory_budget),
+    )  # fmt: skip
+    everything = Part(
+        store, index.labels, classes=index.classes, paths=index.paths, groups=index.groups, root=index.root
+    )
+    return _taken_apart(everything, index)
+
+
+def split(part: Part, *, val: float | None = None, test: float | None = None, seed: int = 0) -> Parts:
+    """Divide labelled images into train, val and test, so that copies and near-duplicates stay in one part.
+
+    Args:
+        part: all images.
+        val, test: fraction of each class, >= 0; default those of `kfg train`.
+        seed: int >= 0; the same seed divides alike.
+    Returns:
+        (train, val, test), each a Part.
+    Raises:
+        InputError: something else than a Part, a fraction out of range, a class too small to be divided.
+    """
+    from kfg.data import fingerprints, splits
+    from kfg.data.folder import make_index
+
+    if not isinstance(part, Part):
+        raise InputError(
+            f"part: expected a kfg.Part, got {type(part).__name__}; kfg.Part(images, labels) makes one of arrays, "
+            "kfg.load reads a folder and divides it"
+        )
+    prints = [fingerprints.of_pixels(part.store.gather([i])[0], part.paths[i]) for i in range(len(part))]
+    index = make_index(
+        part.root or ".", part.paths, part.labels, part.classes,
+        groups=fingerprints.group(prints, part.groups.tolist()), sha256=[one.sha256 for one in prints],
+    )  # fmt: skip
+    index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
+    splits.check(index)
+    return _taken_apart(part, index)
+
+
+def _taken_apart(part, index) -> Parts:
+    parts = []
+    for name in Parts._fields:
+        chosen = part[index.where(name)]
+        chosen.name, chosen.groups = name, index.groups[index.where(name)]
+        parts.append(chosen)
+    return Parts(*parts)

@@ -1,0 +1,258 @@
+"""The functions of the public face: they take arrays, Parts and Keras models, and say in a line what is wrong."""
+
+import pathlib
+import tempfile
+
+import numpy as np
+
+from kfg.augment.policies import Policy
+from kfg.data import arrays
+from kfg.data.part import Part
+from kfg.errors import InputError
+from kfg.evaluation import confusion, metrics
+from kfg.evaluation.predict import Predictions
+
+BATCH_SIZE = 64  # images
+SAMPLES = 32  # images an export is compared on
+MODEST = Policy(rotation=20, width_shift=0.1, height_shift=0.1, zoom=0.1, horizontal_flip=True, fill_mode="reflect")
+POOL = 100  # photographs of a class that extra images are made from
+
+
+def weak_classes(labels, answers, *, n: int = 3, min_support: int = 5) -> np.ndarray:
+    """Return the classes that a model recalls worst, the worst first.
+
+    Read them on validation images: test images that choose what is mended no longer tell what that was worth.
+
+    Args:
+        labels: int (N,), the true classes.
+        answers: float (N, C), probabilities, as `model.predict` gives them.
+        n: classes, at most.
+        min_support: images that a class needs to be judged.
+    Returns:
+        int64 (n,), class numbers.
+    Raises:
+        InputError: numbers that do not fit each other, no class with enough images.
+    Example:
+        >>> weak_classes([0] * 5 + [1] * 5, np.eye(2)[[0, 0, 0, 0, 0, 1, 1, 0, 0, 0]], n=1)
+        array([1])
+    """
+    answers = np.asarray(answers)
+    if answers.ndim != 2:
+        raise InputError(f"answers: expected probabilities (N, classes), got shape {answers.shape}")
+    labels = arrays.checked_labels(labels, count=len(answers), classes=answers.shape[1])
+    matrix = confusion.confusion_matrix(labels, answers.argmax(axis=1), answers.shape[1])
+    most = int(matrix.sum(axis=1).max(initial=0))
+    if most < min_support:
+        raise InputError(
+            f"min_support: no class has {min_support} images (most: {most}), and fewer do not tell which classes are "
+            "weak; give more validation images or a smaller min_support"
+        )
+    return confusion.weak_classes(matrix, n=arrays.whole_number("n", n, least=1), min_support=min_support)
+
+
+def extra_images(
+    part: Part, classes=None, *, count: int = 500, policy: Policy = MODEST, pool: int = POOL, seed: int = 0
+) -> Part:
+    """Make changed copies of the images of some classes, to be added to the training images.
+
+    Args:
+        part: training images.
+        classes: class numbers to draw from, as `weak_classes` gives them; default all.
+        count: images to make.
+        policy: the random changes.
+        pool: images of each class that the copies are made from, at most.
+        seed: int >= 0.
+    Returns:
+        Part of `count` images; each copy is in its source's group.
+    Raises:
+        InputError: a class without images, a number out of range.
+    Example:
+        train = train + kfg.extra_images(train, weak, count=500)
+    """
+    from kfg.augment.copies import materialise
+
+    chosen = None
+    if classes is not None:
+        chosen = [arrays.whole_number("classes", one) for one in np.atleast_1d(classes).tolist()]
+    try:
+        images, labels, sources = materialise(
+            part.store, part.labels, count=arrays.whole_number("count", count), classes=chosen,
+            seeds_per_class=arrays.whole_number("pool", pool, least=1), policy=policy,
+            seed=arrays.whole_number("seed", seed),
+        )  # fmt: skip
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    paths = [f"{part.paths[source]} (copy {number})" for number, source in enumerate(sources)]
+    return Part(
+        images, labels, classes=part.classes, paths=paths, name=part.name, groups=part.groups[sources], root=part.root
+    )
+
+
+def answers_on(model, part: Part) -> Predictions:
+    """Ask a model about every image of a part.
+
+    Args:
+        model: Keras model, images (B, H, W, 3) in [0, 255] -> probabilities (B, C); or its answers, float (N, C).
+        part: N images of C classes.
+    Raises:
+        InputError: a model that is no classifier of these classes.
+    """
+    from kfg.evaluation import predict
+
+    if not hasattr(model, "predict_on_batch"):
+        found = Predictions(part.paths, part.labels, np.asarray(model, dtype=np.float32), part.classes)
+        predict.check(found)
+        return found
+    wanted, given = model.input_shape[1:3], part.image_size
+    if any(one is not None and one != other for one, other in zip(wanted, given, strict=True)):
+        raise InputError(f"model: takes images of {wanted[0]} x {wanted[1]} pixels, these are {given[0]} x {given[1]}")
+    return predict.predict(model, part.batches(BATCH_SIZE, shuffle=False), index=part)
+
+
+def evaluate(model, part: Part) -> dict:
+    """Return a model's figures on labelled images, with 95 % intervals.
+
+    Args:
+        model: Keras model, images in [0, 255] -> probabilities; or its answers, float (N, C).
+        part: images that the training did not see.
+    Returns:
+        dict of `top1`, `macro_recall`, `macro_f1`, `auc`, `loss` as {"value", "low", "high"}, and of `per_class`,
+        `confusion`, `most_confused`, `baseline`; see kfg.evaluation.metrics.evaluate.
+    Raises:
+        InputError: a model that is no classifier of these classes, no images.
+    """
+    return metrics.evaluate(answers_on(model, part))
+
+
+def report(model, part: Part, out) -> pathlib.Path:
+    """Write the report on a model's answers: report.html, report.json, tables and pictures.
+
+    Args:
+        model: as for `evaluate`; of answers alone there is no Grad-CAM.
+        part: images that the training did not see.
+        out: folder; made, or empty.
+    Returns:
+        Path of report.html.
+    Raises:
+        InputError: as for `evaluate`; `out` holds something.
+    """
+    from kfg import explain, reporting
+
+    out = pathlib.Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"out: {out} holds something already; give a new folder")
+    predictions = answers_on(model, part)
+    out.mkdir(parents=True, exist_ok=True)
+    looks = explain.report_sections(model, predictions, part.store, out) if hasattr(model, "layers") else []
+    at = {path: number for number, path in enumerate(part.paths)}
+    evaluated = {"model": getattr(model, "name", "answers"), "photographs": part.name or "images", "images": len(part)}
+    reporting.write(
+        out, predictions, image_root=".", decode=lambda path: part.store.gather([at[str(path)]])[0],
+        extra_sections=looks, evaluated=evaluated,
+    )  # fmt: skip
+    return out / reporting.PAGE_FILE
+
+
+def export(model, path, *, classes, samples=None):
+    """Write a model with its classes as a SavedModel that takes photographs of any size, and check its answers.
+
+    Args:
+        model: Keras model (sequential, functional, nested or subclassed), images in [0, 255] -> probabilities (B, C).
+        path: folder to make; an export that is there is replaced.
+        classes: C names, in the order of the model's outputs.
+        samples: Part, or uint8 (N, H, W, 3) of the model's size, to compare model and export on; with a Part it is also
+            noticed where a model wants images in [0, 1]. Default drawn noise.
+    Returns:
+        kfg.parity.Parity: the largest differences of the probabilities.
+    Raises:
+        InputError: names that are not as many as the outputs, outputs that are no probabilities, a model that
+            wants scaled images, a folder of something else.
+    """
+    from kfg import exporting
+
+    height, width = _input_size(model, samples)
+    classes = tuple(map(str, classes))
+    if samples is None:
+        images = np.random.default_rng(0).integers(0, 256, (4, height, width, 3), dtype=np.uint8)
+    else:
+        images = samples.store.gather(_spread(samples)) if isinstance(samples, Part) else arrays.checked_images(samples)
+    answers = np.asarray(model.predict_on_batch(images[:SAMPLES].astype(np.float32)), dtype=np.float32)
+    _check_answers(answers, classes)
+    if isinstance(samples, Part):
+        _check_scale(model, images, samples.labels[_spread(samples)], answers)
+    return exporting.save(model, path, classes=classes, samples=images[:SAMPLES])
+
+
+def _input_size(model, samples) -> tuple[int, int]:
+    shape = getattr(model, "input_shape", None)
+    if isinstance(shape, tuple) and len(shape) == 4 and shape[1] and shape[2]:
+        return shape[1:3]
+    if samples is None:
+        raise InputError(
+            "samples: this model does not say which size of images it takes; give some images as kfg.export(..., "
+            "samples=images)"
+        )
+    return (samples.store if isinstance(samples, Part) else np.asarray(samples)).shape[1:3]
+
+
+def _spread(part) -> np.ndarray:
+    return np.linspace(0, len(part) - 1, min(SAMPLES, len(part))).astype(np.int64)
+
+
+def _check_answers(answers, classes) -> None:
+    if answers.ndim != 2:
+        raise InputError(f"model: answers with shape {answers.shape}, a classifier's are (images, classes)")
+    if answers.shape[1] != len(classes):
+        raise InputError(f"classes: {len(classes)} names for a model of {answers.shape[1]} outputs")
+    sums = answers.sum(axis=1)
+    if not np.isfinite(answers).all() or (abs(sums - 1) > 1e-2).any() or (answers < 0).any():
+        raise InputError(
+            f"model: its outputs are no probabilities (the first sum to {sums[0]:.3g}, not 1); where its last layer "
+            "gives logits, put keras.layers.Softmax() behind it"
+        )
+
+
+def _check_scale(model, images, labels, answers) -> None:
+    """Refuse a model that answers better on images in [0, 1] than on those in [0, 255].
+
+    By the loss, too: a net of ReLUs may name the same class for both, and be far too sure of it where all is large.
+    """
+    scaled = np.asarray(model.predict_on_batch(images.astype(np.float32) / 255), dtype=np.float32)
+    (loss, right), (scaled_loss, scaled_right) = (_loss_and_right(one, labels) for one in (answers, scaled))
+    chance = len(labels) / answers.shape[1]
+    if scaled_right >= max(right, 2 * chance) and scaled_loss < 0.9 * loss:
+        raise InputError(
+            f"model: on {len(labels)} samples its loss is {scaled_loss:.2f} with images in [0, 1] and {loss:.2f} with "
+            "[0, 255], so it seems to want scaled images; put keras.layers.Rescaling(1 / 255) in front"
+        )
+
+
+def _loss_and_right(answers, labels) -> tuple[float, int]:
+    true = answers[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.clip(true, 1e-7, 1)).mean()), int((answers.argmax(axis=1) == labels).sum())
+
+
+def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
+    """Return what a trunk makes of each image, computed once per set of images and weights.
+
+    Args:
+        trunk: Keras model, images in [0, 255] -> (B, F), or maps, of which the mean is taken; or the name of a pretrained one, as `kfg models` lists
+            them.
+        part: N images.
+        cache_dir: folder where the features are kept; default they are not.
+    Returns:
+        float32 (N, F).
+    Raises:
+        InputError: an unknown name, images of another size than the trunk takes.
+    """
+    import keras
+
+    from kfg.models import backbones
+    from kfg.training import features as cached
+
+    if isinstance(trunk, str):
+        trunk = backbones.trunk(trunk, image_size=part.image_size)
+    if len(trunk.output_shape) == 4:  # maps: their mean, as a classifier's head takes it
+        trunk = keras.Model(trunk.inputs, keras.layers.GlobalAveragePooling2D()(trunk.outputs[0]))
+    with tempfile.TemporaryDirectory() as folder:
+        return np.array(cached.cached(trunk, part.store, part.labels, cache_dir=pathlib.Path(cache_dir or folder)))
