@@ -3,6 +3,7 @@
 TensorFlow is imported only by those that need it.
 """
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -197,12 +198,15 @@ def explain(args) -> int:
 
 def train(args) -> int:
     """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
+    from kfg.recipes._options import assigned
+
     with quiet.tensorflow_notes():
         from kfg.recipes import folder
 
+    settings = assigned(args.set, [field.name for field in dataclasses.fields(folder.Config)])
     return folder.command(
         args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, weights=args.weights,
-        max_params=args.max_params, resume=args.resume, settings=args.set, track=args.track,
+        max_params=args.max_params, resume=args.resume, settings=settings, track=args.track,
     )  # fmt: skip
 
 

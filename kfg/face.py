@@ -11,6 +11,7 @@ from kfg.data.part import Part
 from kfg.errors import InputError
 from kfg.evaluation import confusion, metrics
 from kfg.evaluation.predict import Predictions
+from kfg.runs.run import Run
 
 BATCH_SIZE = 64  # images
 SAMPLES = 32  # images an export is compared on
@@ -236,8 +237,8 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
     """Return what a trunk makes of each image, computed once per set of images and weights.
 
     Args:
-        trunk: Keras model, images in [0, 255] -> (B, F), or maps, of which the mean is taken; or the name of a pretrained one, as `kfg models` lists
-            them.
+        trunk: Keras model, images in [0, 255] -> (B, F), or maps, of which the mean is taken; or the name of a
+            pretrained one, as `kfg models` lists them.
         part: N images.
         cache_dir: folder where the features are kept; default they are not.
     Returns:
@@ -256,3 +257,36 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
         trunk = keras.Model(trunk.inputs, keras.layers.GlobalAveragePooling2D()(trunk.outputs[0]))
     with tempfile.TemporaryDirectory() as folder:
         return np.array(cached.cached(trunk, part.store, part.labels, cache_dir=pathlib.Path(cache_dir or folder)))
+
+
+def train(
+    folder, *, time_budget: str = "12m", seed: int = 0, out="runs", resume: bool = False, weights: str | None = None,
+    **settings,
+) -> Run:  # fmt: skip
+    """Train a classifier on a folder of photographs, as `kfg train` does, and return the finished run.
+
+    The folder is audited and divided without leaks; a head is trained on cached features of a pretrained trunk, then
+    the whole net where that promises a gain; report and export are written. What is done already is not repeated.
+
+    Args:
+        folder: with one folder for each class, or another layout that `kfg audit` takes.
+        time_budget: "90s", "10m" or "2h"; how long the training may take.
+        seed: int >= 0; the same seed gives the same weights, to the last bit on one machine.
+        out: folder of the runs.
+        resume: go on with an interrupted run.
+        weights: "imagenet", "none" or a file: what the trunk begins from; default ImageNet's.
+        settings: others of kfg.recipes.folder.Config, such as image_size=(256, 256), backbone="resnet50" or
+            learning_rate=1e-4.
+    Raises:
+        InputError: photographs that cannot be trained on, an argument out of range or unknown.
+    Example:
+        run = kfg.train("photos", time_budget="10m")
+        run.predict("new-photos")
+    """
+    from kfg.recipes import folder as recipe
+
+    (path,) = recipe.trained(
+        folder, time_budget=time_budget, first_seed=arrays.whole_number("seed", seed), out=out, resume=resume,
+        weights=weights, settings=settings,
+    )  # fmt: skip
+    return Run(path)

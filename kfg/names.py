@@ -1,10 +1,11 @@
 """Names of files and classes: how they are shown, and when two of them look the same to a reader."""
 
+import difflib
 import hashlib
 import pathlib
 import shlex
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\x1b"}
 # Marks that turn the direction of what follows on a line: a name with one can show another suffix than it has.
@@ -66,6 +67,18 @@ def quoted(path) -> str:
         ('photos', "'my photos'")
     """
     return printable(shlex.quote(str(path)))
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return a question that names what is spelled most like a name, or what there is.
+
+    Example:
+        >>> suggestion("lerning_rate", ["epochs", "learning_rate"]), suggestion("x", ["epochs", "seed"])
+        ('did you mean learning_rate?', 'there are epochs, seed')
+    """
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {printable(near[0])}?" if near else f"there are {printable(shortened(known))}"
 
 
 def shortened(names: Sequence[str], *, count: int = 8) -> str:

@@ -2,7 +2,11 @@
 
 import pathlib
 
+import numpy as np
 import pytest
+from PIL import Image
+
+COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +68,20 @@ def tiny_trunk():
         patch.setitem(backbones.BACKBONES, "tiny", backbones.Backbone(small_net, 64, 32, "x / 127.5 - 1", ends))
         patch.setitem(mmal.TAPS, "tiny", ("block6_relu", "block5_relu"))
         yield "tiny"
+
+
+def write_photos(root: pathlib.Path, per_class=12) -> pathlib.Path:
+    """Write small noisy JPEGs, one colour per class."""
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (root / name).mkdir(parents=True)
+        for i in range(per_class):
+            noise = rng.normal(0, 40, (50, 40, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i:03d}.jpg")
+    return root
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    return write_photos(tmp_path_factory.mktemp("photos"))

@@ -42,12 +42,17 @@ class Data:
 
 
 def open_data(
-    where: str, *, out: pathlib.Path, cache_dir=None, memory_budget: int = pipeline.MEMORY_BUDGET, known=()
+    where: pathlib.Path | None,
+    *,
+    out: pathlib.Path,
+    cache_dir=None,
+    memory_budget: int = pipeline.MEMORY_BUDGET,
+    known=(),
 ) -> Data:
     """Scan, fingerprint and group the images, and make TensorFlow deterministic.
 
     Args:
-        where: a folder, or "demo" for drawn images, made in `out` if they are not there.
+        where: a folder; None for drawn images, made in `out` if they are not there.
         out: folder of the runs.
         cache_dir: default `out/cache`.
         known: fingerprints of files that an audit has read.
@@ -60,11 +65,11 @@ def open_data(
     return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)
 
 
-def open_index(where: str, *, out: pathlib.Path, known=()) -> tuple[Index, str]:
-    """Scan, fingerprint and group the images; return them with the data's name. Arguments as for `open_data`."""
-    root = out / "demo-data" if where == "demo" else pathlib.Path(where)
-    if where == "demo":
-        if pathlib.Path(where).is_dir():
+def open_index(where: pathlib.Path | None, *, out: pathlib.Path, known=()) -> tuple[Index, str]:
+    """Scan, fingerprint and group the images; return them and the data's name. Arguments as for `open_data`."""
+    root = out / "demo-data" if where is None else where
+    if where is None:
+        if pathlib.Path("demo").is_dir():
             print(f"--data demo: these are drawn images, in {root}; your folder of this name is --data ./demo")
         demo.write(root)
     index = folder.scan(root)
@@ -77,7 +82,7 @@ def open_index(where: str, *, out: pathlib.Path, known=()) -> tuple[Index, str]:
         print(f"{printable(str(root))}: {remark}")
     if alike := folder.look_alikes(index.classes):
         print(f"{printable(str(root))}: {alike}")
-    return index, "demo" if where == "demo" else root.resolve().name
+    return index, "demo" if where is None else root.resolve().name
 
 
 def be_deterministic() -> None:

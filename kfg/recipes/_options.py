@@ -8,6 +8,7 @@ import typing
 from kfg.augment.by_name import ByName
 from kfg.errors import InputError
 from kfg.files import read_json
+from kfg.names import suggestion
 
 # the options that give a setting, where a program has more than --set for it
 OF_RECIPES = {"weights": "--weights", "init_from": "--init-from", "epochs": "--epochs"}
@@ -154,10 +155,24 @@ def assigned(words, fields) -> dict:
         else:
             key, _, text = word.partition("=")
             pairs = {key: value_of(text)} if text else {}
-        if not pairs or set(pairs) - set(fields):
+        if not pairs:
             raise InputError(f"--set {word}: expected KEY=VALUE, or @FILE of them, with KEYs of {', '.join(fields)}")
+        check_known(pairs, fields, f"--set {word}")
         changes |= pairs
     return changes
+
+
+def check_known(settings, fields, where: str) -> None:
+    """Refuse a setting that there is not.
+
+    Example:
+        >>> check_known({"lerning_rate": 1}, ["learning_rate", "epochs"], "--set lerning_rate=1")
+        Traceback (most recent call last):
+        kfg.errors.InputError: --set lerning_rate=1: unknown setting lerning_rate; did you mean learning_rate?
+    """
+    for name in settings:
+        if name not in fields:
+            raise InputError(f"{where}: unknown setting {name}; {suggestion(name, fields)}")
 
 
 def tuples(value):

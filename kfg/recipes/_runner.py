@@ -1,18 +1,17 @@
 """The command line that all recipes share: rows x seeds x folds, each in its run folder."""
 
-import argparse
 import dataclasses
 import errno
 import logging
-import math
 import pathlib
 import sys
 
 from kfg import ledger, overwrite, program
 from kfg.errors import InputError
 from kfg.evaluation import baseline
-from kfg.recipes import _init_from
-from kfg.recipes._options import OF_RECIPES, assigned, epochs, replaced, seeds
+from kfg.recipes import _init_from, _order
+from kfg.recipes._options import OF_RECIPES, epochs, replaced
+from kfg.recipes._order import Order
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -35,57 +34,7 @@ class Row:
     note: str = ""
 
 
-def parser(recipe) -> argparse.ArgumentParser:
-    """Make the argument parser of a recipe module, which has NAME, ROWS, QUICK, run, perhaps check and summarise."""
-    known = ", ".join(recipe.ROWS)
-    p = argparse.ArgumentParser(
-        prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
-    )
-    p.add_argument("--data", required=True, help="folder of class folders, or 'demo' for drawn images")
-    p.add_argument("--out", default="runs", type=pathlib.Path, help="where run folders go (default: runs)")
-    p.add_argument(
-        "--rows", default=",".join(recipe.DEFAULT_ROWS), help="comma-separated (default: %(default)s), or 'all'"
-    )
-    p.add_argument("--seeds", default="0", help="comma-separated, one run each (default: 0)")
-    p.add_argument("--folds", type=int, default=1, metavar="K", help="run K times so that every image is tested once")
-    p.add_argument("--epochs", metavar="N", help="replace every row's number of epochs; 50%% halves each row's own")
-    p.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE|@FILE",
-        help="replace a setting of every row; @FILE takes all that a search found, from its best.json",
-    )
-    p.add_argument(
-        "--precision", default="float32", help="float32, bfloat16, float16, or auto: time and take the fastest"
-    )
-    p.add_argument(
-        "--weights",
-        metavar="imagenet|none|PATH",
-        help="what rows with a pretrained trunk begin from, instead of ImageNet",
-    )
-    p.add_argument(
-        "--init-from", metavar="RUN", help="a run of the same net on other data, whose weights all but the last begin"
-    )
-    p.add_argument("--max-params", metavar="N", help="refuse a model of more parameters; 10M is ten million")
-    p.add_argument("--quick", action="store_true", help="smaller nets and fewer epochs: minutes, not hours")
-    p.add_argument("--smoke", action="store_true", help="the least that runs through everything: seconds")
-    p.add_argument("--resume", action="store_true", help="go on with interrupted runs")
-    p.add_argument("--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb, or both")
-    p.add_argument(
-        "--cache", type=pathlib.Path, help="folder for decoded images too many for memory (default: OUT/cache)"
-    )
-    p.add_argument(
-        "--memory-budget",
-        type=float,
-        default=2.0,
-        metavar="GB",
-        help="decoded images kept in memory, all sizes together (default: 2)",
-    )
-    return p
-
-
-def main(recipe, argv=None, *, known=(), options=OF_RECIPES) -> int:
+def main(recipe, argv=None) -> int:
     """Run a recipe from the command line; return the exit code.
 
     0 all runs finished, 2 wrong input (one line on stderr), 130 interrupted with Ctrl-C.
@@ -93,35 +42,36 @@ def main(recipe, argv=None, *, known=(), options=OF_RECIPES) -> int:
     Args:
         recipe: its module.
         argv: words of the command line; default the process's own.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    return program.run(lambda: _read_and_answered(recipe, words))
+
+
+def _read_and_answered(recipe, words) -> int:
+    program.refuse_addresses(words)
+    return answered(recipe, _order.read(recipe, words))
+
+
+def answered(recipe, order: Order, *, known=(), options=OF_RECIPES) -> int:
+    """Run what was ordered and say on the screen how it went; return the exit code.
+
+    Args:
+        recipe: its module.
         known: fingerprints of the images that an audit has read just before.
         options: of Job, where another program than the recipe's own was called.
     """
-    return program.run(lambda: _answered(recipe, sys.argv[1:] if argv is None else argv, known, options))
-
-
-def _answered(recipe, words, known, options) -> int:
-    program.refuse_addresses(words)
-    args = parser(recipe).parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    current, results, runs = [], [], []
+    current = []
     try:
-        for job in jobs(recipe, args, known=known, options=options):
-            current[:] = [job]
-            results.append(run_one(recipe, job))
-            runs.append(job.workdir)
-            job.forget()
-            current.clear()
-        tell_spread(results)
-        if hasattr(recipe, "summarise"):
-            recipe.summarise(args.out, runs)
+        perform(recipe, order, known=known, options=options, current=current)
     except OSError as error:
         if error.errno not in MACHINE_ERRORS or program.stdout_failed():
             raise
-        program.say(f"error: {error.filename or args.out}: {error.strerror}; then run again with --resume")
+        program.say(f"error: {error.filename or order.out}: {error.strerror}; then run again with --resume")
         return 2
     except KeyboardInterrupt:
         kept = current[0].kept if current else ""
-        where = current[0].workdir if current else args.out
+        where = current[0].workdir if current else order.out
         program.say("")  # ends a line of progress
         program.say(f"interrupted; {where} {f'holds {kept}' if kept else 'has no finished epoch'}")
         program.say("go on with the same command and --resume")
@@ -129,37 +79,60 @@ def _answered(recipe, words, known, options) -> int:
     return 0
 
 
-def jobs(recipe, args, *, known=(), options=OF_RECIPES):
-    """Yield the Jobs of a command, each after those it depends on."""
+def perform(recipe, order: Order, *, known=(), options=OF_RECIPES, current: list | None = None) -> list[pathlib.Path]:
+    """Run what was ordered; return the run folders.
+
+    Args:
+        recipe: its module.
+        known, options: as for `answered`.
+        current: gets the job that is being run, for who must say where it was interrupted.
+    Raises:
+        InputError: wrong input; the argument or path is named.
+    """
+    current = [] if current is None else current
+    results, runs = [], []
+    for job in jobs(recipe, order, known=known, options=options):
+        current[:] = [job]
+        results.append(run_one(recipe, job))
+        runs.append(job.workdir)
+        job.forget()
+        current.clear()
+    tell_spread(results)
+    if hasattr(recipe, "summarise"):
+        recipe.summarise(order.out, runs)
+    return runs
+
+
+def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
+    """Yield the Jobs of an order, each after those it depends on."""
     from kfg.tracking import logs
 
-    track = logs.names(args.track)
-    rows = configured_rows(recipe, args)
-    seed_numbers, budget = seeds(args.seeds), _bytes(args.memory_budget)
-    if args.folds < 1:
-        raise InputError(f"--folds: at least 1, got {args.folds}")
-    if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
-        raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
+    track = logs.names(order.track)
+    rows = configured_rows(recipe, order)
+    if order.folds < 1:
+        raise InputError(f"--folds: at least 1, got {order.folds}")
+    out = order.out
+    if order.data is not None and order.data.resolve() in (out.resolve(), *out.resolve().parents):
+        raise InputError(f"--out {out}: lies inside the data folder, its pictures would be taken for photographs")
     from kfg.models.freezing import parse_count
     from kfg.recipes import _data, _weights
     from kfg.recipes._job import Job
     from kfg.training.precision import CHOICES
 
     _weights.check_names(row.config for row in rows.values())
-    overwrite.check_writable("--out", args.out)
-    max_params = None if args.max_params is None else parse_count(args.max_params)
-    if args.precision not in CHOICES:
-        raise InputError(f"--precision: {args.precision!r} is none of {', '.join(CHOICES)}")
-    data = _data.open_data(args.data, out=args.out, cache_dir=args.cache, memory_budget=budget, known=known)
-
+    overwrite.check_writable("--out", out)
+    max_params = None if order.max_params is None else parse_count(order.max_params)
+    if order.precision not in CHOICES:
+        raise InputError(f"--precision: {order.precision!r} is none of {', '.join(CHOICES)}")
+    data = _data.open_data(order.data, out=out, cache_dir=order.cache, memory_budget=order.memory_budget, known=known)
     made = [
         Job(
-            recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=args.folds,
-            data=data, out=args.out, precision=args.precision, resume=args.resume,
+            recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=order.folds,
+            data=data, out=out, precision=order.precision, resume=order.resume,
             note=rows[name].note, max_params=max_params, track=track, options=options,
         )
-        for seed in seed_numbers
-        for fold in (range(args.folds) if args.folds > 1 else [None])
+        for seed in order.seeds
+        for fold in (range(order.folds) if order.folds > 1 else [None])
         for name in rows
     ]  # fmt: skip
     _init_from.check(recipe, made)
@@ -223,27 +196,26 @@ def _run_unfinished(recipe, job) -> None:
     print(f"report: {job.workdir / 'report.html'}", flush=True)
 
 
-def configured_rows(recipe, args) -> dict[str, Row]:
-    """Return the rows to run, in order, with --quick, --smoke, --set and --epochs applied, in that order."""
-    changes = {**(recipe.QUICK if args.quick else {}), **(recipe.SMOKE if args.smoke else {})}
+def configured_rows(recipe, order: Order) -> dict[str, Row]:
+    """Return the rows to run, in order, with `quick`, `smoke`, `settings` and `epochs` applied, in that order."""
+    changes = {**(recipe.QUICK if order.quick else {}), **(recipe.SMOKE if order.smoke else {}), **order.settings}
     fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
-    changes |= assigned(args.set, fields)
-    if args.weights is not None and "weights" not in fields:
+    if order.weights is not None and "weights" not in fields:
         raise InputError(f"--weights: {recipe.NAME} has no pretrained trunk")
-    if args.init_from is not None:
+    if order.init_from is not None:
         if "init_from" not in fields:
             raise InputError(f"--init-from: not for {recipe.NAME}, its rows begin with ImageNet's weights or none")
-        changes["init_from"] = args.init_from
+        changes["init_from"] = order.init_from
     if "init_from" in changes:  # by --set too
         changes["init_from"] = _init_from.resolved(str(changes["init_from"]))
     rows = {}
-    for name in ordered(recipe.ROWS, list(recipe.ROWS) if args.rows == "all" else _names(args.rows)):
+    for name in ordered(recipe.ROWS, recipe.DEFAULT_ROWS if order.rows is None else order.rows):
         row = recipe.ROWS[name]
         config = replaced(row.config, changes)
-        if args.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none anywhere
-            config = dataclasses.replace(config, weights=args.weights)
-        if args.epochs is not None:
-            config = replaced(config, {"epochs": epochs(args.epochs, config.epochs)})
+        if order.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none anywhere
+            config = dataclasses.replace(config, weights=order.weights)
+        if order.epochs is not None:
+            config = replaced(config, {"epochs": epochs(order.epochs, config.epochs)})
         rows[name] = dataclasses.replace(row, config=config)
     return rows
 
@@ -263,16 +235,3 @@ def ordered(rows, names) -> list[str]:
     for name in names:
         visit(name)
     return order
-
-
-def _names(text) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise InputError("--rows: names no row")
-    return names
-
-
-def _bytes(gigabytes) -> int:
-    if not 0 <= gigabytes < math.inf:  # refuses nan too
-        raise InputError(f"--memory-budget: gigabytes from 0 up, got {gigabytes}")
-    return int(gigabytes * 1e9)

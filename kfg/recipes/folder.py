@@ -17,6 +17,7 @@ import functools
 import pathlib
 import re
 import sys
+from collections.abc import Mapping
 
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
@@ -28,7 +29,8 @@ from kfg.names import printable, quoted
 from kfg.progress import Progress, duration
 from kfg.recipes import _imbalance, _planning, _runner
 from kfg.recipes._clock import CLOCK_FILE, Clock
-from kfg.recipes._options import NO_LIMIT, OF_TRAIN, within
+from kfg.recipes._options import NO_LIMIT, OF_TRAIN, check_known, within
+from kfg.recipes._order import RUNS, Order
 from kfg.recipes._runner import Row
 from kfg.recipes._training import train, train_head
 from kfg.tracking import logs
@@ -215,40 +217,48 @@ def classifier(config, num_classes):
     return model
 
 
-def command(
-    root, *, out, seeds: int, time_budget: str, weights=None, max_params=None, resume: bool = False, settings=(),
-    track=(),
-) -> int:  # fmt: skip
-    """Audit a folder and train on it: what `kfg train` does; return the exit code.
+def command(root, *, time_budget: str, **order) -> int:
+    """Audit a folder and train on it: what `kfg train` does; return the exit code. Arguments as for `ordered`."""
+    if time_budget.strip()[-1:].isdigit():
+        print(f"A number without a unit is minutes: the time budget is {duration(seconds_of(time_budget))}.")
+    order = ordered(root, time_budget=time_budget, **order)
+    return _runner.answered(sys.modules[__name__], order, known=audited(root), options=OF_TRAIN)
+
+
+def trained(root, **order) -> list[pathlib.Path]:
+    """Audit a folder and train on it; return the run folders. Arguments and errors as for `ordered`."""
+    order = ordered(root, **order)
+    return _runner.perform(sys.modules[__name__], order, known=audited(root), options=OF_TRAIN)
+
+
+def ordered(
+    root, *, out=RUNS, seeds: int = 1, first_seed: int = 0, time_budget: str = "12m", weights: str | None = None,
+    max_params: int | str | None = None, resume: bool = False, settings: Mapping | None = None, track=(),
+) -> Order:  # fmt: skip
+    """Return the order of a training on a folder.
 
     Args:
         root: folder of photographs.
         out: folder of the runs.
         seeds: int >= 1, runs.
+        first_seed: of the first run; the others follow.
         time_budget: "90s", "10m" or "2h", of one run; a number alone is minutes.
-        weights, max_params: values of --weights and --max-params, or None.
+        weights, max_params: as for Order.
         resume: go on with interrupted runs.
-        settings: "key=value" of this recipe's Config.
-        track: values of --track.
+        settings: name -> value of this recipe's Config.
+        track: names of kfg.tracking.logs.LOGS.
     Raises:
-        InputError: an argument out of range, or photographs that the audit finds unfit, named.
+        InputError: an argument out of range or unknown.
     """
     if seeds < 1:
         raise InputError(f"--seeds: at least 1, got {seeds}")
-    budget = seconds_of(time_budget)
-    if time_budget.strip()[-1].isdigit():
-        print(f"A number without a unit is minutes: the time budget is {duration(budget)}.")
     logs.names(track)  # before an audit that may take minutes
-    known = audited(root)
-    # whole, because the word "demo" alone would mean drawn images
-    options = [("--data", pathlib.Path(root).resolve()), ("--out", out), ("--seeds", ",".join(map(str, range(seeds))))]
-    options += [(name, value) for name, value in (("--weights", weights), ("--max-params", max_params)) if value]
-    options += [("--set", text) for text in (f"time_budget={budget}", *settings)]
-    options += [("--track", text) for text in track]
-    words = [f"{option}={value}" for option, value in options]  # a folder may be called "-runs"
-    return _runner.main(
-        sys.modules[__name__], [*words, *(["--resume"] if resume else [])], known=known, options=OF_TRAIN
-    )
+    check_known(settings or {}, [field.name for field in dataclasses.fields(Config)], "kfg train")
+    return Order(
+        data=pathlib.Path(root).resolve(), out=pathlib.Path(out), seeds=tuple(range(first_seed, first_seed + seeds)),
+        weights=weights, max_params=max_params, resume=resume, track=tuple(track),
+        settings={"time_budget": seconds_of(time_budget), **(settings or {})},
+    )  # fmt: skip
 
 
 def audited(root) -> list[Fingerprint]:

@@ -61,12 +61,13 @@ def from_words(args, spaces=None) -> Plan:
     if getattr(config, "val_is_test", False):
         raise InputError("--set val_is_test=True: a search must not choose by test images")
     _weights.check_names([config])
-    if args.data != "demo" and pathlib.Path(args.data).resolve() in (args.out.resolve(), *args.out.resolve().parents):
+    data = None if args.data == "demo" else pathlib.Path(args.data)
+    if data is not None and data.resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
     overwrite.check_writable("--out", args.out)
     if args.cache is not None:
         overwrite.check_writable("--cache", args.cache)
-    index, data_name = _data.open_index(args.data, out=args.out)
+    index, data_name = _data.open_index(data, out=args.out)
     return Plan(
         recipe=args.recipe, space_name=name, space=space, config=config, given=given, algorithm=args.algorithm,
         objective=args.objective, seed=args.seed, executions=args.executions, max_params=max_params,

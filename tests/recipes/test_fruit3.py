@@ -9,7 +9,7 @@ from PIL import Image
 from kfg import __main__
 from kfg.data import folder, stats
 from kfg.models import backbones
-from kfg.recipes import _runner, fruit3
+from kfg.recipes import _order, _runner, fruit3
 
 
 def recipe(photos, out, *options):
@@ -59,7 +59,7 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
 
 
 def test_weights_are_for_rows_with_a_pretrained_trunk():
-    args = _runner.parser(fruit3).parse_args(["--data", "x", "--rows", "all", "--weights", "some.h5"])
+    args = _order.read(fruit3, ["--data", "x", "--rows", "all", "--weights", "some.h5"])
     rows = _runner.configured_rows(fruit3, args)
     assert rows["vgg16"].config.weights == rows["lite2"].config.weights == "some.h5"
     assert rows["cnn"].config.weights == rows["mlp"].config.weights == "none"

@@ -13,7 +13,7 @@ from kfg.data import folder, splits
 from kfg.errors import InputError
 from kfg.exporting import MODEL_FILE
 from kfg.files import write_json
-from kfg.recipes import _attention_nets, _init_from, _runner, competition100
+from kfg.recipes import _attention_nets, _init_from, _order, _runner, competition100
 from kfg.recipes._exporting import EXPORT_CHECK
 from kfg.recipes._job import Job
 from kfg.training import checkpoint
@@ -137,7 +137,7 @@ def test_a_run_is_the_same_from_wherever_it_is_named(tmp_path, monkeypatch, word
     (tmp_path / "elsewhere").mkdir()
     for here, run in ((tmp_path, "earlier"), (tmp_path / "elsewhere", "../earlier")):
         monkeypatch.chdir(here)
-        given = _runner.parser(competition100).parse_args(["--data", "x", *(word.format(run) for word in words)])
+        given = _order.read(competition100, ["--data", "x", *(word.format(run) for word in words)])
         rows = _runner.configured_rows(competition100, given)
         assert {row.config.init_from for row in rows.values()} == {str(tmp_path.resolve() / "earlier")}
 
@@ -147,7 +147,7 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
     source = run / MODEL_FILE
     words = ["--data", str(photos), "--out", str(tmp_path / "out"), "--rows", "plain-lite0", "--set", "epochs=1"]
-    given = _runner.parser(competition100).parse_args([*words, "--set", f"{setting}={source}"])
+    given = _order.read(competition100, [*words, "--set", f"{setting}={source}"])
     (job,) = _runner.jobs(competition100, given)
     job.open()
     for name in (reporting.REPORT_FILE, EXPORT_CHECK):  # finished
@@ -190,7 +190,7 @@ def trained(photos, out, *options, cut_after=None):
             raise KeyboardInterrupt
 
     words = ["--data", str(photos), "--out", str(out), "--rows", "plain-lite0", "--smoke", "--set", "epochs=3"]
-    given = _runner.parser(competition100).parse_args([*words, *options])
+    given = _order.read(competition100, [*words, *options])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "save", save_and_die)
         patch.setattr(Job, "finish", lambda *_, **__: None)

@@ -8,7 +8,7 @@ import pytest
 from kfg.augment.by_name import ByName
 from kfg.augment.policies import Policy
 from kfg.errors import InputError
-from kfg.recipes import _runner, competition100, cub200, imagenet20
+from kfg.recipes import _order, _runner, competition100, cub200, imagenet20
 from kfg.recipes._options import assigned, replaced
 
 FIELDS = ("epochs", "l2_on", "policy")
@@ -20,7 +20,7 @@ def test_a_searchs_file_is_taken_whole_and_a_later_word_wins(tmp_path):
     changes = assigned([f"@{tmp_path}/best.json", "epochs=3"], FIELDS)
     assert changes == {"epochs": 3, "l2_on": ("conv5",), "policy": {"brightness": (0.8, 1.2)}}
     words = ["--data", "x", "--set", f"@{tmp_path}/best.json"]
-    rows = _runner.configured_rows(imagenet20, _runner.parser(imagenet20).parse_args(words))
+    rows = _runner.configured_rows(imagenet20, _order.read(imagenet20, words))
     assert rows["convnet1"].config.l2_on == ("conv5",)
     assert rows["convnet1"].config.policy == Policy(brightness=(0.8, 1.2))
 

@@ -25,7 +25,7 @@ TRAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import tiny_recipe
-from kfg.recipes import _runner
+from kfg.recipes import _order, _runner
 sys.exit(_runner.main(tiny_recipe, sys.argv[2:]))
 """
 
@@ -156,16 +156,12 @@ def test_a_folder_of_something_else_is_no_run(photos, tmp_path, capsys):
 
 
 def test_a_folder_may_begin_with_a_dash(tmp_path, monkeypatch):
-    """`kfg train photos --out=-runs` hands its words on to the command line that all recipes share."""
     from kfg.recipes import folder
 
     given = []
     monkeypatch.setattr(folder, "audited", lambda root: ())
-    monkeypatch.setattr(
-        _runner, "main", lambda recipe, words, **_: given.append(_runner.parser(recipe).parse_args(words))
-    )
-    folder.command(tmp_path, out=pathlib.Path("-runs"), seeds=2, time_budget="3m", settings=("views=0",))
-    (args,) = given
-    assert (args.out, args.seeds, args.set) == (
-        pathlib.Path("-runs"), "0,1", ["time_budget=180.0", "views=0"],
-    )  # fmt: skip
+    monkeypatch.setattr(_runner, "answered", lambda recipe, order, **_: given.append(order))
+    folder.command(tmp_path, out=pathlib.Path("-runs"), seeds=2, time_budget="3m", settings={"views": 0})
+    (order,) = given
+    assert (order.out, order.seeds) == (pathlib.Path("-runs"), (0, 1))
+    assert order.settings == {"time_budget": 180.0, "views": 0}

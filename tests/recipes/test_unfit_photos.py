@@ -1,6 +1,7 @@
 """What `kfg train` will refuse, `kfg audit` finds; both say it in words, and name what is passed over by kind."""
 
 import os
+import pathlib
 import shutil
 
 import numpy as np
@@ -134,7 +135,7 @@ def test_what_is_not_read_is_counted_where_training_begins(tmp_path, capsys):
         (root / "cat" / f"{i}.svg").write_text("<svg/>")
         (root / "dog" / f"{i}.dcm").write_bytes(bytes(128) + b"DICM")
     (root / "@eaDir" / "cat").mkdir(parents=True)
-    _data.open_index(str(root), out=tmp_path / "out")
+    _data.open_index(root, out=tmp_path / "out")
     said = capsys.readouterr().out
     assert "passed over: 3 .dcm and 3 .svg files, which kfg does not read (cat/0.svg), 1 as folders of a system" in said
     assert "classes whose names look the same: 'cat' and 'cat ' differ only by U+0020 SPACE at the end" in said
@@ -143,17 +144,17 @@ def test_what_is_not_read_is_counted_where_training_begins(tmp_path, capsys):
 def test_the_word_demo_beside_a_folder_demo_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_data.demo, "write", lambda root: photos(root, "mug", "pen"))
-    _data.open_index("demo", out=tmp_path / "out")
+    _data.open_index(None, out=tmp_path / "out")
     assert "--data ./demo" not in capsys.readouterr().out
     photos(tmp_path / "demo", "ape", "bee", "cow")
-    index, name = _data.open_index("demo", out=tmp_path / "out")
+    index, name = _data.open_index(None, out=tmp_path / "out")
     said = capsys.readouterr().out
     assert index.classes == ("mug", "pen") and name == "demo"
     assert (
         f"--data demo: these are drawn images, in {tmp_path}/out/demo-data; your folder of this name is --data ./demo"
         in said
     )
-    index, _ = _data.open_index("./demo", out=tmp_path / "out")
+    index, _ = _data.open_index(pathlib.Path("demo"), out=tmp_path / "out")
     assert index.classes == ("ape", "bee", "cow")
 
 
