@@ -8,6 +8,33 @@ from PIL import Image
 
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
 
+# Files that take minutes, the longest first. What is begun last should be short: of two processes, one would else
+# wait for the other's last file.
+LONGEST = (
+    "test_imagenet20.py",
+    "test_folder_recipe.py",
+    "test_chaos.py",
+    "test_competition100.py",
+    "test_search.py",
+    "test_damaged.py",
+    "test_init_from.py",
+    "test_unfinished.py",
+    "test_unfit_photos.py",
+    "test_tracked_runs.py",
+    "test_cub200.py",
+    "test_retail258.py",
+    "test_fruit3.py",
+    "test_mmal.py",
+    "test_fbsd.py",
+    "test_backbones.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the longest files first; the others, and the tests of a file, keep their order."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
 
 @pytest.fixture(scope="session")
 def real_data():

@@ -5,6 +5,7 @@ import pathlib
 import sys
 
 import keras
+import numpy as np
 
 from kfg import keras_settings
 from kfg.errors import InputError
@@ -106,6 +107,7 @@ def train(
         return _finished(model, state, history.path)
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
+    _make_variables(model)
     model.fit(
         batches(first_epoch),
         validation_data=val_batches,
@@ -160,6 +162,14 @@ def _begin(model, state, start_from) -> int:
         if best is not None:  # it kept its best epoch, and its finished model is the best epoch's
             model.set_weights(best)
     return 0
+
+
+def _make_variables(model) -> None:
+    """Make the variables of optimiser and metrics: a training step that makes them itself is traced a second time."""
+    model.optimizer.build(model.trainable_variables)
+    labels, probabilities = np.zeros(1, np.int32), np.ones((1, model.output_shape[-1]), np.float32)
+    model.compute_metrics(None, labels, probabilities)
+    model.reset_metrics()
 
 
 def _had_stopped(state):

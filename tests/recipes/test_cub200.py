@@ -39,6 +39,7 @@ def test_a_command_of_many_rows_keeps_one_model_in_memory(photos, tmp_path, monk
     assert [model() for model in made] == [None, None]
 
 
+@pytest.mark.usefixtures("without_export")
 def test_cutmix_goes_by_images_even_where_only_the_head_is_trained(photos, tmp_path):
     assert recipe(photos, tmp_path, "--rows", "lite0-cutmix", "--set", "freeze=head", "--weights", "none") == 0
     assert json.loads((tmp_path / "results.jsonl").read_text())["config"]["mixing"] == "cutmix"
@@ -65,6 +66,7 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
     assert "\n" not in error and named in error
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_weights_file_is_known_by_its_content(photos, tmp_path, capsys):
     net = backbones.trunk("tiny", image_size=(32, 32), weights="none")
     path = tmp_path / "trunk.weights.h5"

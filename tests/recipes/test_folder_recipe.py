@@ -67,6 +67,7 @@ def some_of(photos, data, **counts):
     return data
 
 
+@pytest.mark.usefixtures("without_export")
 def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photos, tmp_path, capsys, monkeypatch):
     data = some_of(photos, tmp_path / "data", blue=12, green=12, red=2)
     read, read_one = [], fingerprints._read_one
@@ -103,6 +104,7 @@ def die_after(monkeypatch, deaths):
     monkeypatch.setattr(checkpoint, "save", save_and_die)
 
 
+@pytest.mark.usefixtures("without_export")
 def test_mixed_images_train_the_whole_net_and_a_cut_run_ends_as_the_whole_one(photos, tmp_path, monkeypatch):
     settings = ("min_errors=0", "epochs=2", "mixing=cutmix", "mixing_alpha=0.5", "learning_rate=1e-2")
     last, seen = "folder/transfer/seed-0/checkpoint/last.npz", []
@@ -137,6 +139,7 @@ def choices_of(out):
     return json.loads((out / "folder/transfer/seed-0/config.json").read_text())["choices"]
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
     assert train(photos, tmp_path, settings=("min_errors=1000",)) == 0
     assert "Epochs of the whole net: 0 (the head errs too rarely for a gain to show)." in capsys.readouterr().out
@@ -147,6 +150,7 @@ def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
     assert 0 <= plan["errors"] <= plan["images"] and plan["folds"] == 5
 
 
+@pytest.mark.usefixtures("without_export")
 def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(features, "rate", lambda *_, **__: 1.0)  # images/s: a very slow machine
     assert train(photos, tmp_path, "--time-budget", "1s", settings=("min_errors=0", "head_epochs=7")) == 0
@@ -157,6 +161,7 @@ def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsy
     assert (tmp_path / "folder/transfer/seed-0/head/history.csv").read_text().count("\n") == 1 + 7
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_budget_without_a_unit_is_minutes_and_said(photos, tmp_path, capsys):
     assert train(photos, tmp_path, "--time-budget", "3", settings=("epochs=0",)) == 0
     assert "A number without a unit is minutes: the time budget is 3.0 min." in capsys.readouterr().out
@@ -164,6 +169,7 @@ def test_a_budget_without_a_unit_is_minutes_and_said(photos, tmp_path, capsys):
     assert settings["config"]["time_budget"] == 180
 
 
+@pytest.mark.usefixtures("without_export")
 def test_the_budget_is_a_total_over_all_sessions(photos, tmp_path, monkeypatch):
     settings = ("min_errors=0", "epochs=2")
     die_after(monkeypatch, [("head", 1)])
@@ -179,6 +185,7 @@ def test_the_budget_is_a_total_over_all_sessions(photos, tmp_path, monkeypatch):
     assert report["figures"]["seconds_to_trained"]["value"] > 3600.5
 
 
+@pytest.mark.usefixtures("without_export")
 def test_unequal_classes_are_judged_by_macro_recall_from_the_choice_of_the_stage_on(photos, tmp_path, capsys):
     assert train(photos, tmp_path, settings=("min_errors=0", "imbalance=adjusted")) == 0
     assert choices_of(tmp_path)["end"]["by"] == "macro recall"

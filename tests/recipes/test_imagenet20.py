@@ -129,6 +129,7 @@ def test_other_data_under_the_same_folder_is_refused(finished, photos, tmp_path,
     assert "the photographs are not those it was begun on: 1 gone (red/" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_export")
 def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos, tmp_path, capsys):
     assert recipe(photos, tmp_path, "--smoke", "--set", "weak_count=1", "--rows", ARMS, "--folds", "2") == 0
     comparison = json.loads((tmp_path / "imagenet20" / "arms.json").read_text())
@@ -142,6 +143,7 @@ def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos
     assert (tmp_path / "imagenet20" / "arms.html").is_file()
 
 
+@pytest.mark.usefixtures("without_export")
 def test_the_policy_arm_augments_its_weak_classes_and_no_others(photos, tmp_path, monkeypatch):
     policies = []
 
@@ -159,6 +161,7 @@ def test_the_policy_arm_augments_its_weak_classes_and_no_others(photos, tmp_path
     assert "Extra training images" not in (run / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_policy_of_a_class_that_is_not_there_is_refused_before_training(photos, tmp_path, capsys):
     words = ["--smoke", "--rows", "convnet1", "--set"]
     assert recipe(photos, tmp_path, *words, "policy={'by_class': {'rad': {'rotation': 45}}}") == 2
@@ -167,6 +170,7 @@ def test_a_policy_of_a_class_that_is_not_there_is_refused_before_training(photos
     assert recipe(photos, tmp_path, *words, "policy={'by_class': {'red': {'rotation': 45}}}") == 0
 
 
+@pytest.mark.usefixtures("without_export")
 def test_arms_of_other_settings_are_not_compared(photos, tmp_path, caplog):
     assert recipe(photos, tmp_path, "--smoke", "--set", "weak_count=1", "--rows", "arm-none,arm-targeted") == 0
     assert recipe(photos, tmp_path, "--smoke", "--set", "dropout=0.7", "--rows", "arm-uniform") == 0
@@ -270,6 +274,7 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
     assert not (tmp_path / "imagenet20").exists()
 
 
+@pytest.mark.usefixtures("without_export")
 def test_set_gives_the_number_of_extra_images(photos, tmp_path):
     words = ["--set", "rounds=({'count': 9, 'policy': {'rotation': 20}},)"]
     args = _order.read(imagenet20, ["--data", "x", "--rows", "arm-uniform", *words])
@@ -312,6 +317,7 @@ def test_set_is_for_the_rows_that_run_whatever_others_make_of_it():
     assert [(name, row.config.val_is_test) for name, row in rows.items()] == [("convnet2", True), ("convnet4", True)]
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_row_that_repeats_a_mistake_says_so_in_its_report(photos, tmp_path):
     assert recipe(photos, tmp_path, "--smoke", "--rows", "convnet1-val-is-test") == 0
     run = tmp_path / "imagenet20" / "convnet1-val-is-test" / "seed-0"

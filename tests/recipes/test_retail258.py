@@ -46,6 +46,7 @@ def test_crops_a_thousand_outputs_and_random_tests_run_through(lopsided, tmp_pat
 
 
 @pytest.mark.parametrize("row", ["lite0-weighted", "lite0-balanced", "lite0-adjusted"])
+@pytest.mark.usefixtures("without_export")
 def test_rows_for_rare_classes_run_through(lopsided, tmp_path, row):
     assert recipe(lopsided, tmp_path, "--rows", row, *SMALL) == 0
     assert (tmp_path / "retail258" / row / "seed-0" / "report.html").is_file()

@@ -50,6 +50,7 @@ def heads_weights(run):
     return next(a for a in state["arrays"].values() if a.shape == kernel.shape), kernel, model, state
 
 
+@pytest.mark.usefixtures("without_export")
 def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         interrupted(patch, "head")
