@@ -66,7 +66,8 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
         model: Keras model, images in [0, 255] -> probabilities (B, C).
         path: folder to make; an export that is there is replaced once the new one is whole and checked.
         classes: C class names.
-        samples: uint8 (B, H, W, 3), B >= 1, decoded as training decodes: compared through `serve`.
+        samples: uint8 (B, H, W, 3), B >= 1, decoded as training decodes: compared through `serve`. Their size is
+            the model's where that does not say it.
         encoded: number of a sample -> its file, compared through `serve_bytes`.
     Returns:
         The largest differences.
@@ -81,7 +82,7 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
     partial = files.beside(path)
     files.sweep(path.parent, path.name)  # of a process that was killed
     try:
-        _write(model, partial, classes)
+        _write(model, partial, classes, input_size(model) or samples.shape[1:3])
         write_json(partial / CLASSES_FILE, list(classes))
         found = parity.measure(model, partial, samples, encoded or {})
         if not found.passed:
@@ -114,8 +115,14 @@ def _traced(decode):
     return tf.function(decode, autograph=False).get_concrete_function(tf.TensorSpec((), tf.string))
 
 
-def _write(model, path, classes):
-    image_size = tuple(model.input_shape[1:3])
+def input_size(model) -> tuple[int, int] | None:
+    """Return (height, width) of the images a model takes, None where it does not say, as a model of one's own class."""
+    shape = getattr(model, "input_shape", None)
+    known = isinstance(shape, tuple) and len(shape) == 4 and shape[1] and shape[2]
+    return tuple(shape[1:3]) if known else None
+
+
+def _write(model, path, classes, image_size):
     model = folding.fold(model)
     names, size = tf.constant(list(classes)), tf.constant(image_size)
     decode = _traced(graph.decode)

@@ -98,14 +98,15 @@ def answers_on(model, part: Part) -> Predictions:
     Raises:
         InputError: a model that is no classifier of these classes.
     """
+    from kfg import exporting
     from kfg.evaluation import predict
 
     if not hasattr(model, "predict_on_batch"):
         found = Predictions(part.paths, part.labels, np.asarray(model, dtype=np.float32), part.classes)
         predict.check(found)
         return found
-    wanted, given = model.input_shape[1:3], part.image_size
-    if any(one is not None and one != other for one, other in zip(wanted, given, strict=True)):
+    wanted, given = exporting.input_size(model), part.image_size
+    if wanted not in (None, given):
         raise InputError(f"model: takes images of {wanted[0]} x {wanted[1]} pixels, these are {given[0]} x {given[1]}")
     return predict.predict(model, part.batches(BATCH_SIZE, shuffle=False), index=part)
 
@@ -185,9 +186,10 @@ def export(model, path, *, classes, samples=None):
 
 
 def _input_size(model, samples) -> tuple[int, int]:
-    shape = getattr(model, "input_shape", None)
-    if isinstance(shape, tuple) and len(shape) == 4 and shape[1] and shape[2]:
-        return shape[1:3]
+    from kfg import exporting
+
+    if size := exporting.input_size(model):
+        return size
     if samples is None:
         raise InputError(
             "samples: this model does not say which size of images it takes; give some images as kfg.export(..., "

@@ -74,7 +74,7 @@ def test_an_export_that_answers_otherwise_is_refused_and_the_old_one_stays(expor
     before = sorted(p.name for p in exported.iterdir())
     samples = np.full((1, 8, 6, 3), (60, 20, 0), np.uint8)
     write = exporting._write
-    monkeypatch.setattr(exporting, "_write", lambda model, path, classes: write(colour_model(1 / 50), path, classes))
+    monkeypatch.setattr(exporting, "_write", lambda model, path, *rest: write(colour_model(1 / 50), path, *rest))
     with pytest.raises(
         exporting.ParityError, match=r"export-failed: the export differs from the model by 0.* is allowed"
     ):

@@ -241,7 +241,7 @@ def test_a_model_that_cannot_be_exported_is_told_why(data, model, tmp_path):
         assert not (tmp_path / "export").exists()
 
     refused("classes: 2 names for a model of 3 outputs", model, classes=("a", "b"))
-    refused("no probabilities .* Softmax", sequential(activation=None))
+    refused("no probabilities .*Softmax", sequential(activation=None))
     refused("samples: this model does not say", Subclassed(model), samples=None)
     refused("a classifier's are", keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(3, 3)]))
     refused(r"Rescaling\(1 / 255\)", fitted(sequential(scaled=False), data, factor=1 / 255))

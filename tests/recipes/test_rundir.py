@@ -104,10 +104,10 @@ def another_model(monkeypatch):
     """Let the export hold another model than the run's."""
     write = exporting._write
 
-    def wrong(model, path, classes):
+    def wrong(model, path, *rest):
         other = keras.models.clone_model(model)
         other.set_weights([weight * 9 + 1 for weight in model.get_weights()])
-        write(other, path, classes)
+        write(other, path, *rest)
 
     monkeypatch.setattr(exporting, "_write", wrong)
 
