@@ -6,7 +6,8 @@ import numbers
 
 import numpy as np
 
-from kfg.augment import draws, ops
+from kfg.augment import draws, from_keras, ops
+from kfg.errors import InputError
 
 # One number per parameter, always drawn, so that switching an option on leaves the others' draws alone.
 _SLOTS = (
@@ -35,7 +36,7 @@ class Policy:
         fill_mode: "nearest", "constant", "reflect" or "wrap": what is seen outside the image.
         cval: level in [0, 255] of "constant".
     Raises:
-        ValueError: a value out of these limits.
+        InputError: a value out of these limits.
     Example:
         >>> Policy(rotation=45, width_shift=3, height_shift=3, zoom=0.1, fill_mode="reflect").zoom_range
         (0.9, 1.1)
@@ -72,10 +73,27 @@ class Policy:
                 check_pair(name, getattr(self, name))
         for name in ("horizontal_flip", "vertical_flip"):
             if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
+                raise InputError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if self.fill_mode not in ops.BORDERS:
-            raise ValueError(f"fill_mode must be one of {', '.join(ops.BORDERS)}, got {self.fill_mode!r}")
+            raise InputError(f"fill_mode must be one of {', '.join(ops.BORDERS)}, got {self.fill_mode!r}")
         check_number("cval", self.cval, 0, 255, "levels")
+
+    @classmethod
+    def from_keras(cls, **arguments) -> "Policy":
+        """Return the policy that does what ImageDataGenerator does with these arguments.
+
+        Args:
+            arguments: of `tf.keras.preprocessing.image.ImageDataGenerator`: `rotation_range`, `width_shift_range`,
+                `height_shift_range`, `shear_range`, `zoom_range`, `channel_shift_range`, `brightness_range`,
+                `horizontal_flip`, `vertical_flip`, `fill_mode`, `cval`.
+        Raises:
+            InputError: an argument that there is not, or one that is not about augmentation, as `rescale`; the message
+                says where kfg has it.
+        Example:
+            >>> Policy.from_keras(rotation_range=20, width_shift_range=0.1, horizontal_flip=True).rotation
+            20
+        """
+        return cls(**from_keras.settings(arguments))
 
     @property
     def zoom_range(self) -> tuple[float, float]:
@@ -104,7 +122,7 @@ class Policy:
         Returns:
             uint8 (B, H, W, 3), a new array.
         Raises:
-            ValueError: wrong dtype or shape, or a number out of range.
+            InputError: wrong dtype or shape, or a number out of range.
         """
         images = check_batch(images, labels, positions)
         return _changed(images, seed, epoch, positions, [(self, np.arange(len(images)))])
@@ -123,7 +141,7 @@ class ClassTargeted:
         default: for the classes not listed.
         by_class: label -> Policy; labels may be strings of digits, as JSON has them.
     Raises:
-        ValueError: a label that is not an int >= 0, or is there twice.
+        InputError: a label that is not an int >= 0, or is there twice.
     """
 
     default: Policy
@@ -134,9 +152,9 @@ class ClassTargeted:
         for label, policy in self.by_class.items():
             digits = isinstance(label, str) and label.isascii() and label.isdigit()
             if not digits and (not isinstance(label, numbers.Integral) or label < 0):
-                raise ValueError(f"by_class: a label must be an int >= 0, got {label!r}")
+                raise InputError(f"by_class: a label must be an int >= 0, got {label!r}")
             if int(label) in plain:
-                raise ValueError(f"by_class: label {int(label)} is there twice")
+                raise InputError(f"by_class: label {int(label)} is there twice")
             plain[int(label)] = _as_policy(policy)  # numpy's ints are no JSON keys
         object.__setattr__(self, "by_class", plain)
         object.__setattr__(self, "default", _as_policy(self.default))
@@ -213,30 +231,30 @@ def _changed(images, seed, epoch, positions, work):
 
 def check_batch(images, labels, positions):
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        raise ValueError(f"images must be uint8 (B, H, W, 3), got {images.dtype} {images.shape}")
+        raise InputError(f"images must be uint8 (B, H, W, 3), got {images.dtype} {images.shape}")
     for name, values in (("labels", labels), ("positions", positions)):
         if np.shape(values) != (len(images),):
-            raise ValueError(f"{name} must be ({len(images)},) like the images, got {np.shape(values)}")
+            raise InputError(f"{name} must be ({len(images)},) like the images, got {np.shape(values)}")
     return np.ascontiguousarray(images)
 
 
 def check_number(name, value, low, high, unit, end_included=True):
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not (low <= value <= high) or (value == high and not end_included):
-        raise ValueError(f"{name} must be in [{low}, {high}{']' if end_included else ')'} {unit}, got {value!r}")
+        raise InputError(f"{name} must be in [{low}, {high}{']' if end_included else ')'} {unit}, got {value!r}")
 
 
 def _check_shift(name, value):
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
-            raise ValueError(f"{name} in pixels (an int) must be >= 0, got {value}")
+            raise InputError(f"{name} in pixels (an int) must be >= 0, got {value}")
     elif not isinstance(value, float) or not 0 <= value < 1:
-        raise ValueError(f"{name} must be a float in [0, 1), a fraction, or an int, pixels; got {value!r}")
+        raise InputError(f"{name} must be a float in [0, 1), a fraction, or an int, pixels; got {value!r}")
 
 
 def check_pair(name, value, above_zero=False):
     if not isinstance(value, tuple) or len(value) != 2 or not all(isinstance(v, (int, float)) for v in value):
-        raise ValueError(f"{name} must be (low, high), got {value!r}")
+        raise InputError(f"{name} must be (low, high), got {value!r}")
     low, high = value
     if not 0 <= low <= high < math.inf or (above_zero and low == 0):
-        raise ValueError(f"{name} must have {'0 <' if above_zero else '0 <='} low <= high, got {value!r}")
+        raise InputError(f"{name} must have {'0 <' if above_zero else '0 <='} low <= high, got {value!r}")
