@@ -198,7 +198,7 @@ def explain(args) -> int:
 
 def train(args) -> int:
     """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
-    from kfg.recipes._options import assigned
+    from kfg.engine.options import assigned
 
     with quiet.tensorflow_notes():
         from kfg.recipes import folder
@@ -240,11 +240,11 @@ def evaluate(args) -> int:
 
 def compare(args) -> int:
     """Print a study's figures beside ours."""
-    from kfg import ledger
+    from kfg import ledger, recipes
 
     no_runs_yet = args.out is None and not RUNS.exists()
     with quiet.tensorflow_notes():  # the study's module imports it
-        table = ledger.table(args.recipe, None if no_runs_yet else args.out or RUNS)
+        table = ledger.table(recipes.named(args.recipe), None if no_runs_yet else args.out or RUNS)
     print(table)
     return 0
 

@@ -1,6 +1,5 @@
 """A study's reported figures beside the runs found in a results file, and what its report got wrong."""
 
-import importlib
 import json
 import logging
 import pathlib
@@ -12,7 +11,6 @@ from kfg.locks import exclusive
 
 logger = logging.getLogger(__name__)
 
-RECIPES = ("imagenet20", "fruit3", "cub200", "retail258", "competition100", "folder")
 RESULTS = "results.jsonl"
 NONE_YET = "not measured yet"
 NEEDED = {"recipe", "row", "data", "config"}  # what every row has
@@ -108,19 +106,16 @@ def append(path, row: dict) -> None:
             raise InputError(f"{path}: {error.strerror}; run again with --resume to add this run's row") from error
 
 
-def table(recipe_name: str, results=None) -> str:
+def table(recipe, results=None) -> str:
     """Return paper and ours, a line per row of the study and data set, with errata below.
 
     Args:
-        recipe_name: one of RECIPES.
+        recipe: a study's module.
         results: results.jsonl, or the folder of runs that holds it; one without results leaves "not measured yet", and
             so does None.
     """
-    if recipe_name not in RECIPES:
-        raise InputError(f"recipe: {recipe_name!r} is none of {', '.join(RECIPES)}")
-    recipe = importlib.import_module(f"kfg.recipes.{recipe_name}")
     found = [] if results is None else read_results(results)
-    ours = [row for row in found if row["recipe"] == recipe_name and "metrics" in row]
+    ours = [row for row in found if row["recipe"] == recipe.NAME and "metrics" in row]
     width = max(22, *map(len, recipe.ROWS))
     lines = [f"{'row':<{width}} {'paper top-1':>11} {'paper loss':>10}   ours: top-1 mean ± sd (n), loss, data"]
     for name, row in recipe.ROWS.items():

@@ -112,3 +112,17 @@ def write_photos(root: pathlib.Path, per_class=12) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory):
     return write_photos(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture
+def without_export(monkeypatch):
+    """Write no export, which is a third of a run's time, where a test looks at what was decided, trained or reported.
+
+    Each recipe's nets are exported and checked by the tests that do without this.
+    """
+    from kfg import exporting, parity
+
+    def alike(*_, encoded, **__):
+        return parity.Parity(0.0, dict.fromkeys(encoded, 0.0), parity.tolerance())
+
+    monkeypatch.setattr(exporting, "save", alike)

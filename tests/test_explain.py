@@ -10,8 +10,8 @@ from kfg import explain, exporting
 from kfg.__main__ import main
 from kfg.data.stores import Images
 from kfg.evaluation.predict import Predictions
+from kfg.models import attention_nets as nets
 from kfg.models import baselines
-from kfg.recipes import _attention_nets as nets
 from kfg.recipes import competition100
 from kfg.reporting import sections
 

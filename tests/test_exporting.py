@@ -13,8 +13,8 @@ from PIL import Image
 
 from kfg import exporting, parity
 from kfg.data import folder, graph
+from kfg.engine import shipping
 from kfg.errors import InputError
-from kfg.recipes import _exporting
 
 CLASSES = ("red", "green", "blue")
 
@@ -122,7 +122,7 @@ def test_a_folder_of_any_name_holds_an_export(name, tmp_path):
     samples = np.random.default_rng(0).integers(0, 3, (2, 8, 6, 3), dtype=np.uint8)
     run = tmp_path / name
     exporting.save(model, run / "export", classes=CLASSES, samples=samples)
-    _exporting.save_keras(model, CLASSES, run)
+    shipping.save_keras(model, CLASSES, run)
     (run / "classes.json").write_text(json.dumps(CLASSES))
     for path in (run, run / "model.keras"):
         np.testing.assert_allclose(np.asarray(exporting.load(path).serve(samples)), model(samples), atol=1e-5)
@@ -160,7 +160,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     monkeypatch.setattr(exporting, "write_json", full)
     with pytest.raises(OSError, match="No space"):
-        _exporting.save_keras(colour_model(), CLASSES, tmp_path)
+        shipping.save_keras(colour_model(), CLASSES, tmp_path)
     with pytest.raises(OSError, match="No space"):
         exporting.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=np.zeros((1, 8, 6, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
@@ -178,7 +178,7 @@ def photographs(root, names):
 
 def test_a_run_compares_images_of_every_class_as_pixels_and_as_files(tmp_path, capsys):
     names = {"1.jpg": {}, "2.jpg": {"mode": "CMYK"}, "3.webp": {"format": "WEBP"}, "4.png": {"format": "PNG"}}
-    check = _exporting.save(colour_model(), photographs(tmp_path / "data", names), tmp_path)
+    check = shipping.save(colour_model(), photographs(tmp_path / "data", names), tmp_path)
     assert check["images"] == check["serve"]["images"] == 8 and check["largest_difference"] < 1e-6
     # by turns: the first and second of each class, the third of two
     assert check["serve_bytes"]["images"] == 3 and check["serve_bytes"]["left_out"] == {"CMYK": 3, "WEBP": 2}
@@ -195,7 +195,7 @@ def test_a_file_that_the_export_decodes_otherwise_shows(tmp_path, monkeypatch, c
 
     monkeypatch.setattr(graph, "decode", inverts_the_wide)
     index = photographs(tmp_path / "data", {"1.jpg": {}, "2.jpg": {"size": (31, 30)}})
-    check = _exporting.save(colour_model(), index, tmp_path)
+    check = shipping.save(colour_model(), index, tmp_path)
     assert check["serve"]["largest_difference"] < 1e-6 and check["serve_bytes"]["images"] == 6
     assert check["largest_difference"] == check["serve_bytes"]["largest_difference"] > 0.5
     assert [message.split(":")[0].rpartition("/")[2] for message in caplog.messages] == ["2.jpg"] * 3
@@ -281,7 +281,7 @@ def test_a_run_without_export_answers_from_its_keras_model(tmp_path):
 
 
 def test_classes_in_another_order_than_inside_the_keras_model_are_refused(tmp_path):
-    _exporting.save_keras(colour_model(), CLASSES, tmp_path)
+    shipping.save_keras(colour_model(), CLASSES, tmp_path)
     for classes, said in ((CLASSES, None), (CLASSES[::-1], "its classes are not those inside model.keras")):
         (tmp_path / "classes.json").write_text(json.dumps(classes))
         if said is None:

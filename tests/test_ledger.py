@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from kfg import ledger
+from kfg import ledger, recipes
 from kfg.errors import InputError
 
 
@@ -22,10 +22,10 @@ def result(row, top1, **changes):
     } | changes
 
 
-@pytest.mark.parametrize("name", ledger.RECIPES)
+@pytest.mark.parametrize("name", recipes.NAMES)
 def test_every_row_and_erratum_is_listed_before_anything_is_measured(name, tmp_path):
     recipe = importlib.import_module(f"kfg.recipes.{name}")
-    text = ledger.table(name, tmp_path)
+    text = ledger.table(recipes.named(name), tmp_path)
     lines = [line for line in text.splitlines() if line.endswith(ledger.NONE_YET)]
     assert [line.split()[0] for line in lines] == list(recipe.ROWS)
     assert recipe.CAVEAT in text and text.count("\n- ") == len(recipe.ERRATA)
@@ -35,13 +35,13 @@ def test_every_row_and_erratum_is_listed_before_anything_is_measured(name, tmp_p
 def test_only_runs_of_equal_settings_are_averaged(tmp_path):
     rows = [result("cnn", 0.7), result("cnn", 0.8), result("cnn", 0.1, config={"epochs": 1})]
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = ledger.table("fruit3", tmp_path)
+    text = ledger.table(recipes.named("fruit3"), tmp_path)
     assert "74.55" in text and "75.00 ± 7.07 (n = 2), 1.500, mine, epochs 2" in text and "10.00 (n = 1)" in text
 
 
 def test_an_unknown_recipe_is_named(tmp_path):
-    with pytest.raises(InputError, match="'fruit4' is none of imagenet20"):
-        ledger.table("fruit4", tmp_path)
+    with pytest.raises(InputError, match="recipe: 'fruit4' is unknown; did you mean fruit3"):
+        recipes.named("fruit4")
 
 
 def run(seed, **changes):
@@ -121,7 +121,7 @@ def test_runs_that_chose_otherwise_are_not_averaged_and_what_differs_is_named(tm
     rows = [chose("transfer", 0.7, epochs=3), chose("transfer", 0.8, epochs=3), chose("transfer", 0.1, epochs=2)]
     assert [len(group) for group in ledger.by_settings(rows)] == [2, 1]  # seconds and reasons make no other group
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = ledger.table("folder", tmp_path)
+    text = ledger.table(recipes.named("folder"), tmp_path)
     assert "75.00 ± 7.07 (n = 2), 1.500, mine, epochs of the whole net 3 (decided by the clock)" in text
     assert "10.00 (n = 1), 1.500, mine, epochs of the whole net 2 (decided by the clock)" in text
     assert "epochs 8" not in text

@@ -140,9 +140,10 @@ def test_an_address_is_refused_as_it_was_typed(words, capsys):
 
 
 def test_other_programs_and_options_know_addresses_too(capsys):
-    from kfg.recipes import _runner, fruit3
+    from kfg.engine import runner
+    from kfg.recipes import fruit3
 
-    assert _runner.main(fruit3, ["--data", "https://host/photos"]) == 2
+    assert runner.main(fruit3, ["--data", "https://host/photos"]) == 2
     assert "https://host/photos: an address" in capsys.readouterr().err
     assert search.main(["folder", "--data=https://host/photos", "--out", "x"]) == 2
     assert "https://host/photos: an address" in capsys.readouterr().err

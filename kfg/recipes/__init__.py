@@ -1,1 +1,19 @@
 """One module per study, each a program: python -m kfg.recipes.NAME."""
+
+import importlib
+
+from kfg.errors import InputError
+from kfg.names import suggestion
+
+NAMES = ("imagenet20", "fruit3", "cub200", "retail258", "competition100", "folder")
+
+
+def named(name: str):
+    """Return the module of a recipe.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    if name not in NAMES:
+        raise InputError(f"recipe: {name!r} is unknown; {suggestion(name, NAMES)}")
+    return importlib.import_module(f"kfg.recipes.{name}")

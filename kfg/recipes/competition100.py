@@ -18,13 +18,13 @@ import keras
 
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
+from kfg.engine import lenders, runner
+from kfg.engine.fitting import fit_on
+from kfg.engine.options import within
+from kfg.engine.runner import Row
 from kfg.evaluation.metrics import wilson
+from kfg.models import attention_nets as nets
 from kfg.models.transfer import begin_from
-from kfg.recipes import _attention_nets as nets
-from kfg.recipes import _init_from, _runner
-from kfg.recipes._options import within
-from kfg.recipes._runner import Row
-from kfg.recipes._training import fit_on
 from kfg.training import optimizers
 from kfg.training.coupled import CoupledSGD
 from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
@@ -185,7 +185,7 @@ def run(config, job):
     """Train, test and export once; return the content of report.json."""
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     if config.init_from:
-        _init_from.check_unseen(config.init_from, index)
+        lenders.check_unseen(config.init_from, index)
     images, labels = job.data.images(config.decoded), index.labels
     job.compile(
         lambda: nets.build(config, len(index.classes)),
@@ -193,7 +193,7 @@ def run(config, job):
         batch_size=config.batch_size,
     )
     if config.init_from:  # also where a run is resumed: its checkpoint comes later, if there is one
-        begin_from(job.model, _init_from.model_file(config.init_from), replaced=nets.names_classes)
+        begin_from(job.model, lenders.model_file(config.init_from), replaced=nets.names_classes)
     training, val = ((pipeline.Chosen(images, at), labels[at]) for at in map(index.where, ("train", "val")))
     fit_on(
         job, training, val, policy=config.policy, batch_size=config.batch_size, epochs=config.epochs,
@@ -228,4 +228,4 @@ def votes(config, model, index, images):
 if __name__ == "__main__":
     import sys
 
-    raise SystemExit(_runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(sys.modules[__name__]))

@@ -19,12 +19,12 @@ import numpy as np
 from kfg import ledger
 from kfg.augment import mixing
 from kfg.data import pipeline
+from kfg.engine import runner
+from kfg.engine.fitting import train
+from kfg.engine.options import within
+from kfg.engine.runner import Row
 from kfg.evaluation import figures, tradeoff_figure
 from kfg.models import backbones, freezing, heads
-from kfg.recipes import _runner
-from kfg.recipes._options import within
-from kfg.recipes._runner import Row
-from kfg.recipes._training import train
 from kfg.training.losses import CrossEntropy
 from kfg.training.schedules import Plateau, StepLR
 
@@ -222,4 +222,4 @@ def summarise(out, _runs):
 if __name__ == "__main__":
     import sys
 
-    raise SystemExit(_runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(sys.modules[__name__]))

@@ -23,18 +23,18 @@ from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data import audit, pipeline
 from kfg.data.fingerprints import Fingerprint
+from kfg.engine import planning, runner
+from kfg.engine.clock import CLOCK_FILE, Clock
+from kfg.engine.fitting import train, train_head
+from kfg.engine.options import NO_LIMIT, OF_TRAIN, check_known, within
+from kfg.engine.orders import RUNS, Order
+from kfg.engine.runner import Row
 from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
 from kfg.names import printable, quoted
 from kfg.progress import Progress, duration
-from kfg.recipes import _imbalance, _planning, _runner
-from kfg.recipes._clock import CLOCK_FILE, Clock
-from kfg.recipes._options import NO_LIMIT, OF_TRAIN, check_known, within
-from kfg.recipes._order import RUNS, Order
-from kfg.recipes._runner import Row
-from kfg.recipes._training import train, train_head
 from kfg.tracking import logs
-from kfg.training import optimizers
+from kfg.training import imbalance, optimizers
 from kfg.training.callbacks import write_history
 from kfg.training.features import Views
 from kfg.training.schedules import Cosine
@@ -76,7 +76,7 @@ class Config:
     mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
     dropout: float = 0.2  # on the features
     label_smoothing: float | None = None  # None: 0.1, but 0 with the adjusted loss
-    imbalance: str = _imbalance.AUTO  # or one of kfg.recipes._imbalance.TREATMENTS
+    imbalance: str = imbalance.AUTO  # or one of kfg.training.imbalance.TREATMENTS
     views: int = 2  # augmented pictures per image that the head is trained on
     head_epochs: int = 40
     head_batch_size: int = 64  # images
@@ -94,7 +94,7 @@ class Config:
     def __post_init__(self):
         within(self, LIMITS)
         mixing.named(self.mixing, alpha=self.mixing_alpha)
-        known = (_imbalance.AUTO, *_imbalance.TREATMENTS)
+        known = (imbalance.AUTO, *imbalance.TREATMENTS)
         if self.imbalance not in known:
             raise ValueError(f"imbalance: one of {', '.join(known)}, got {self.imbalance!r}")
 
@@ -119,11 +119,11 @@ def run(config, job):
     with Clock(job.workdir / CLOCK_FILE, go_on=job.resume) as clock:
         images = job.data.images(config.image_size)
         kept = fit(config, job, index, images, clock)
-        _planning.choose(job, "end", lambda: kept)
+        planning.choose(job, "end", lambda: kept)
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
     return job.finish(
         index, images, batch_size=config.batch_size, examine=lambda val, test: ({"seconds_to_trained": spent}, []),
-        sections=[("How it was trained", _planning.rows(job))],
+        sections=[("How it was trained", planning.rows(job))],
     )  # fmt: skip
 
 
@@ -137,23 +137,23 @@ def fit(config, job, index, images, clock) -> dict:
         (pipeline.Chosen(images, index.where(part)), index.labels[index.where(part)]) for part in ("train", "val")
     )
     counts = index.take(index.where("train")).counts()
-    classes = _planning.choose(job, "classes", lambda: _imbalance.chosen(config.imbalance, counts))
+    classes = planning.choose(job, "classes", lambda: imbalance.chosen(config.imbalance, counts))
     print(f"treatment of unequal classes: {classes['treatment']}, {classes['why']}")
-    loss, sampling = _imbalance.treated(classes["treatment"], counts, label_smoothing=config.label_smoothing)
+    loss, sampling = imbalance.treated(classes["treatment"], counts, label_smoothing=config.label_smoothing)
     optimizer = functools.partial(
         optimizers.rates, "adamw", learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier,
         weight_decay=config.weight_decay, use_ema=True, ema_momentum=config.ema,
     )  # fmt: skip
     build = functools.partial(classifier, config, len(index.classes))
     job.compile(build, optimizer=optimizer, batch_size=config.batch_size, loss=loss)
-    aim = _imbalance.aim(classes["treatment"])
+    aim = imbalance.aim(classes["treatment"])
     judged = functools.partial(
-        _planning.Judged, validation=validation, index=index, batch_size=config.batch_size, aim=aim
+        planning.Judged, validation=validation, index=index, batch_size=config.batch_size, aim=aim
     )
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
     best = judged("the head", job.model)
     decide = functools.partial(plan_whole_net, config, job, index, images, loss, sampling, aim, clock)
-    plan = _planning.choose(job, "whole net", decide)
+    plan = planning.choose(job, "whole net", decide)
     print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:
         write_history(learned, job.workdir / "history.csv")
@@ -163,7 +163,7 @@ def fit(config, job, index, images, clock) -> dict:
             sampling=sampling, mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
             schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
         )  # fmt: skip
-        best = max(best, judged("the whole net", job.model), key=_planning.Judged.rank)
+        best = max(best, judged("the whole net", job.model), key=planning.Judged.rank)
         print(f"Kept: {best.name}, which has the better {aim} (then the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
     best.say_if_useless()
@@ -178,10 +178,10 @@ def plan_whole_net(config, job, index, images, loss, sampling, aim, clock) -> di
         return {"epochs": 0, "why": "the time budget is used up"}
     found = {}
     if config.min_errors:
-        found = _planning.head_errors(job, index, images, loss, sampling, aim=aim)
-        if not _planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
+        found = planning.head_errors(job, index, images, loss, sampling, aim=aim)
+        if not planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
             return {"epochs": 0, "why": "the head errs too rarely for a gain to show", **found}
-    plan = _planning.whole_net_stage(
+    plan = planning.whole_net_stage(
         job, epochs=config.epochs, count=len(index.where("train")), judged=len(index.where("val")),
         batch_size=config.batch_size, left=lambda: config.time_budget - clock.spent(),
     )  # fmt: skip
@@ -191,11 +191,11 @@ def plan_whole_net(config, job, index, images, loss, sampling, aim, clock) -> di
 def fit_head(config, job, training, validation, loss, sampling, clock):
     """Fit the head on cached features, on as many views as there is time for; return the rows of its history."""
     views = Views(count=config.views, policy=config.policy) if config.views else None
-    share = _planning.HEAD_SHARE if config.epochs else 1
+    share = planning.HEAD_SHARE if config.epochs else 1
     optimizer = functools.partial(
         optimizers.rates, "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
     )
-    plan = _planning.choose(job, "head", lambda: _planning.head_stage(
+    plan = planning.choose(job, "head", lambda: planning.head_stage(
         job, training, views=views, epochs=config.head_epochs, batch_size=config.head_batch_size, optimizer=optimizer,
         loss=loss, left=share * config.time_budget - clock.spent(),
     ))  # fmt: skip
@@ -222,13 +222,13 @@ def command(root, *, time_budget: str, **order) -> int:
     if time_budget.strip()[-1:].isdigit():
         print(f"A number without a unit is minutes: the time budget is {duration(seconds_of(time_budget))}.")
     order = ordered(root, time_budget=time_budget, **order)
-    return _runner.answered(sys.modules[__name__], order, known=audited(root), options=OF_TRAIN)
+    return runner.answered(sys.modules[__name__], order, known=audited(root), options=OF_TRAIN)
 
 
 def trained(root, **order) -> list[pathlib.Path]:
     """Audit a folder and train on it; return the run folders. Arguments and errors as for `ordered`."""
     order = ordered(root, **order)
-    return _runner.perform(sys.modules[__name__], order, known=audited(root), options=OF_TRAIN)
+    return runner.perform(sys.modules[__name__], order, known=audited(root), options=OF_TRAIN)
 
 
 def ordered(
@@ -296,4 +296,4 @@ def seconds_of(text: str) -> float:
 
 
 if __name__ == "__main__":
-    raise SystemExit(_runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(sys.modules[__name__]))

@@ -22,11 +22,11 @@ import numpy as np
 
 from kfg.augment.eightfold import COPIES, Eightfold, Repeated
 from kfg.data import pipeline, stats
+from kfg.engine import runner
+from kfg.engine.fitting import train
+from kfg.engine.options import within
+from kfg.engine.runner import Row
 from kfg.models import backbones, baselines, freezing, heads
-from kfg.recipes import _runner
-from kfg.recipes._options import within
-from kfg.recipes._runner import Row
-from kfg.recipes._training import train
 
 NAME = "fruit3"
 CLASSES = ("cherry", "strawberry", "tomato")
@@ -199,4 +199,4 @@ def left_out(index, kept, size) -> str:
 if __name__ == "__main__":
     import sys
 
-    raise SystemExit(_runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(sys.modules[__name__]))

@@ -20,13 +20,13 @@ from kfg import reaugment, reporting
 from kfg.augment.by_name import ByName, labelled
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
+from kfg.engine import runner
+from kfg.engine.fitting import fit_on
+from kfg.engine.job import VAL_PREDICTIONS
+from kfg.engine.options import within
+from kfg.engine.runner import Row
 from kfg.evaluation import predict
 from kfg.models import convnets
-from kfg.recipes import _runner
-from kfg.recipes._job import VAL_PREDICTIONS
-from kfg.recipes._options import within
-from kfg.recipes._runner import Row
-from kfg.recipes._training import fit_on
 from kfg.training.schedules import Plateau
 
 NAME = "imagenet20"
@@ -254,4 +254,4 @@ def summarise(out, runs):
 if __name__ == "__main__":
     import sys
 
-    raise SystemExit(_runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(sys.modules[__name__]))

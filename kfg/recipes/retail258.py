@@ -20,12 +20,12 @@ from PIL import Image
 from kfg.augment.crops import ResizedCrop
 from kfg.augment.views import Changed
 from kfg.data import pipeline, stats
+from kfg.engine import runner
+from kfg.engine.fitting import train
+from kfg.engine.options import within
+from kfg.engine.runner import Row
 from kfg.evaluation import posthoc, rare
 from kfg.models import backbones, baselines, freezing
-from kfg.recipes import _runner
-from kfg.recipes._options import within
-from kfg.recipes._runner import Row
-from kfg.recipes._training import train
 from kfg.training.coupled import CoupledSGD
 from kfg.training.losses import CrossEntropy, class_balanced_weights, log_prior
 from kfg.training.schedules import StepLR
@@ -249,4 +249,4 @@ def adjusted_afterwards(counts, val, test):
 if __name__ == "__main__":
     import sys
 
-    raise SystemExit(_runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(sys.modules[__name__]))

@@ -7,8 +7,8 @@ import pathlib
 import sys
 
 from kfg import program, quiet
+from kfg.engine.runner import MACHINE_ERRORS
 from kfg.errors import InputError
-from kfg.recipes._runner import MACHINE_ERRORS
 
 LOCAL = "local"  # the name of the one worker of a search on one machine
 
@@ -60,7 +60,7 @@ def main(argv=None, *, spaces=None) -> int:
 
     Args:
         argv: words; default the program's own.
-        spaces: recipe -> space's name -> Space; default kfg.recipes.spaces.SPACES.
+        spaces: recipe -> space's name -> Space; default kfg.search.spaces.SPACES.
     """
     return program.run(lambda: _answered(sys.argv[1:] if argv is None else argv, spaces))
 

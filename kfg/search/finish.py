@@ -3,10 +3,10 @@
 import importlib
 import pathlib
 
+from kfg.engine import photographs, runner
+from kfg.engine.job import Job
+from kfg.engine.options import replaced, tuples
 from kfg.files import read_json
-from kfg.recipes import _data, _runner
-from kfg.recipes._job import Job
-from kfg.recipes._options import replaced, tuples
 from kfg.search import table
 
 
@@ -24,8 +24,8 @@ def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) ->
     recipe = importlib.import_module(plan.space.module)
     best = read_json(folder / table.BEST_FILE, dict)
     note = f"settings of trial {best['trial']} of a search, {best['objective'][0]} {best['score']:.4f} there"
-    _data.be_deterministic()
-    data = _data.Data(index=plan.index, name=plan.data_name, cache_dir=cache_dir)
+    photographs.be_deterministic()
+    data = photographs.Data(index=plan.index, name=plan.data_name, cache_dir=cache_dir)
     config = replaced(plan.config, tuples(best["settings"]))
     results = []
     for seed in range(plan.seed, plan.seed + runs):
@@ -34,5 +34,5 @@ def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) ->
             seed=seed, data=data, out=folder, resume=True, note=note, max_params=plan.max_params,
             precision=plan.precision,
         )  # fmt: skip
-        results.append(_runner.run_one(recipe, job))
-    _runner.tell_spread(results)
+        results.append(runner.run_one(recipe, job))
+    runner.tell_spread(results)

@@ -10,12 +10,12 @@ import pathlib
 import keras_tuner
 
 from kfg import locks
+from kfg.engine import provenance
+from kfg.engine.options import replaced, tuples
 from kfg.errors import InputError
 from kfg.files import write_json
-from kfg.recipes import _provenance as provenance
-from kfg.recipes._options import replaced, tuples
-from kfg.recipes.spaces import Space
 from kfg.search import table
+from kfg.search.spaces import Space
 
 HYPERBAND_FROM = "tuner/trial_id"
 DIGEST = "kfg/search"  # a fixed value of every space: workers compare it with their own
@@ -28,7 +28,7 @@ class Plan:
 
     Args:
         recipe, space_name: names.
-        space: kfg.recipes.spaces.Space.
+        space: kfg.search.spaces.Space.
         config: the row's Config with what was given by hand.
         given: settings given by hand; they are not searched over.
         algorithm: a key of kfg.search.algorithms.ALGORITHMS.

@@ -4,14 +4,14 @@ import importlib
 import pathlib
 
 from kfg import overwrite
+from kfg.engine import photographs, weights_at_hand
+from kfg.engine.options import assigned, replaced
 from kfg.errors import InputError
 from kfg.models.freezing import parse_count
-from kfg.recipes import _data, _weights
-from kfg.recipes._options import assigned, replaced
-from kfg.recipes.spaces import SPACES
 from kfg.search import spread
 from kfg.search.algorithms import ALGORITHMS
 from kfg.search.plan import OBJECTIVES, Plan
+from kfg.search.spaces import SPACES
 from kfg.training.precision import CHOICES
 
 
@@ -20,7 +20,7 @@ def from_words(args, spaces=None) -> Plan:
 
     Args:
         args: what `kfg.search.command.parser` returned.
-        spaces: recipe -> name -> Space; default kfg.recipes.spaces.SPACES.
+        spaces: recipe -> name -> Space; default kfg.search.spaces.SPACES.
     Raises:
         InputError: an unknown name, a number out of range, no images, settings that do not fit.
     """
@@ -60,14 +60,14 @@ def from_words(args, spaces=None) -> Plan:
     config = replaced(row, given)
     if getattr(config, "val_is_test", False):
         raise InputError("--set val_is_test=True: a search must not choose by test images")
-    _weights.check_names([config])
+    weights_at_hand.check_names([config])
     data = None if args.data == "demo" else pathlib.Path(args.data)
     if data is not None and data.resolve() in (args.out.resolve(), *args.out.resolve().parents):
         raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
     overwrite.check_writable("--out", args.out)
     if args.cache is not None:
         overwrite.check_writable("--cache", args.cache)
-    index, data_name = _data.open_index(data, out=args.out)
+    index, data_name = photographs.open_index(data, out=args.out)
     return Plan(
         recipe=args.recipe, space_name=name, space=space, config=config, given=given, algorithm=args.algorithm,
         objective=args.objective, seed=args.seed, executions=args.executions, max_params=max_params,

@@ -16,10 +16,10 @@ import tensorflow as tf
 from kfg import quiet
 from kfg.data import pipeline
 from kfg.data.folder import Index
+from kfg.engine import photographs
+from kfg.engine.job import Job
 from kfg.errors import InputError
 from kfg.evaluation import baseline, confusion, predict
-from kfg.recipes import _data
-from kfg.recipes._job import Job
 from kfg.search.table import LEARNED
 from kfg.training import callbacks
 
@@ -124,8 +124,8 @@ def main(request: Request, sender) -> None:
 
 
 def _run(request, tell) -> dict:
-    _data.be_deterministic()
-    data = _data.Data(
+    photographs.be_deterministic()
+    data = photographs.Data(
         # in one file, not in memory: the file is decoded once for all trials
         index=request.index, name=request.data_name, cache_dir=request.cache_dir, memory_budget=0,
     )  # fmt: skip

@@ -7,8 +7,8 @@ from PIL import Image
 from kfg.augment.eightfold import Repeated
 from kfg.data import audit, folder, pipeline, stores
 from kfg.data.stores import Budget, Chosen, Images
+from kfg.engine.photographs import Data
 from kfg.errors import InputError
-from kfg.recipes._data import Data
 from kfg.training.features import pixels_hash
 
 FLOATS = np.array([[-1.2, 255.5], [0.25, 3.0], [7.5, -8.0]], dtype=np.float32)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from kfg import exporting
+from kfg.engine import runner
 from kfg.errors import InputError
+from kfg.models import attention_nets as nets
 from kfg.models import backbones, preprocessing
 from kfg.models.transfer import begin_from
-from kfg.recipes import _attention_nets as nets
-from kfg.recipes import _runner, competition100
+from kfg.recipes import competition100
 from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
 
 SMALL = dataclasses.replace(
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
 def recipe(photos, out, *options):
     words = ["--data", str(photos), "--out", str(out), "--smoke", "--set", "backbone=tiny"]
-    return _runner.main(competition100, [*words, *options])
+    return runner.main(competition100, [*words, *options])
 
 
 @pytest.fixture(scope="module")

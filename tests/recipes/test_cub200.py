@@ -9,16 +9,17 @@ import pytest
 
 from kfg import ledger
 from kfg.data import folder
+from kfg.engine import runner
+from kfg.engine.job import Job
 from kfg.models import backbones, freezing
-from kfg.recipes import _runner, cub200
-from kfg.recipes._job import Job
+from kfg.recipes import cub200
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
 
 def recipe(photos, out, *options):
     words = ["--data", str(photos), "--out", str(out), "--smoke", "--set", "net=tiny"]
-    return _runner.main(cub200, [*words, *options])
+    return runner.main(cub200, [*words, *options])
 
 
 def test_a_row_runs_to_its_report_and_into_the_picture(photos, tmp_path, capsys):

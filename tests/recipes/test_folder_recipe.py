@@ -9,10 +9,11 @@ import pytest
 from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
+from kfg.engine import planning
 from kfg.errors import InputError
 from kfg.exporting import load
-from kfg.recipes import _imbalance, _planning, folder
-from kfg.training import checkpoint, features
+from kfg.recipes import folder
+from kfg.training import checkpoint, features, imbalance
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
@@ -72,7 +73,7 @@ def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photo
     data = some_of(photos, tmp_path / "data", blue=12, green=12, red=2)
     read, read_one = [], fingerprints._read_one
     monkeypatch.setattr(fingerprints, "_read_one", lambda root, path: read.append(path) or read_one(root, path))
-    monkeypatch.setattr(_imbalance, "IMBALANCE", 5)
+    monkeypatch.setattr(imbalance, "IMBALANCE", 5)
     assert train(data, tmp_path / "out", "--weights", "none", "--max-params", "1M", settings=("epochs=0",)) == 0
     assert sorted(read) == sorted(set(read)) and len(read) == 26
     assert "unequal classes: adjusted, the largest class has 9.0 times the smallest's" in capsys.readouterr().out
@@ -195,7 +196,7 @@ def test_unequal_classes_are_judged_by_macro_recall_from_the_choice_of_the_stage
 def test_a_stage_is_ranked_by_the_aim():
     labels = np.array([0] * 8 + [1] * 2)
     common, rare = np.array([1] * 8 + [0] * 2), np.array([1] * 6 + [0] * 2 + [1] * 2)  # right answers
-    by = {aim: (average(common, labels), average(rare, labels)) for aim, average in _planning.AIMS.items()}
+    by = {aim: (average(common, labels), average(rare, labels)) for aim, average in planning.AIMS.items()}
     assert by == {"top-1": (0.8, 0.8), "macro recall": (0.5, 0.875)}
 
 

@@ -8,12 +8,13 @@ from PIL import Image
 
 from kfg import __main__
 from kfg.data import folder, stats
+from kfg.engine import orders, runner
 from kfg.models import backbones
-from kfg.recipes import _order, _runner, fruit3
+from kfg.recipes import fruit3
 
 
 def recipe(photos, out, *options):
-    return _runner.main(fruit3, ["--data", str(photos), "--out", str(out), "--smoke", *options])
+    return runner.main(fruit3, ["--data", str(photos), "--out", str(out), "--smoke", *options])
 
 
 def test_odd_sizes_are_left_out_counted_and_copies_are_made_of_training_images_alone(photos, tmp_path, capsys):
@@ -59,8 +60,8 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
 
 
 def test_weights_are_for_rows_with_a_pretrained_trunk():
-    args = _order.read(fruit3, ["--data", "x", "--rows", "all", "--weights", "some.h5"])
-    rows = _runner.configured_rows(fruit3, args)
+    args = orders.read(fruit3, ["--data", "x", "--rows", "all", "--weights", "some.h5"])
+    rows = runner.configured_rows(fruit3, args)
     assert rows["vgg16"].config.weights == rows["lite2"].config.weights == "some.h5"
     assert rows["cnn"].config.weights == rows["mlp"].config.weights == "none"
 

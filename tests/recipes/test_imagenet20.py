@@ -18,14 +18,15 @@ import pytest
 from kfg import __main__, exporting, ledger, reaugment
 from kfg.augment.policies import ClassTargeted, Policy
 from kfg.data import folder
-from kfg.recipes import _order, _runner, _training, imagenet20
+from kfg.engine import fitting, orders, runner
+from kfg.recipes import imagenet20
 from kfg.training import checkpoint
 
 ARMS = "arm-none,arm-uniform,arm-targeted"
 
 
 def recipe(photos, out, *options):
-    return _runner.main(imagenet20, ["--data", str(photos), "--out", str(out), *options])
+    return runner.main(imagenet20, ["--data", str(photos), "--out", str(out), *options])
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def test_the_policy_arm_augments_its_weak_classes_and_no_others(photos, tmp_path
 
     def fit_on(*args, policy, **settings):
         policies.append(policy)
-        return _training.fit_on(*args, policy=policy, **settings)
+        return fitting.fit_on(*args, policy=policy, **settings)
 
     monkeypatch.setattr(imagenet20, "fit_on", fit_on)
     words = ["--smoke", "--set", "weak_count=1", "--rows", "arm-targeted-policy"]
@@ -277,8 +278,8 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
 @pytest.mark.usefixtures("without_export")
 def test_set_gives_the_number_of_extra_images(photos, tmp_path):
     words = ["--set", "rounds=({'count': 9, 'policy': {'rotation': 20}},)"]
-    args = _order.read(imagenet20, ["--data", "x", "--rows", "arm-uniform", *words])
-    (one,) = _runner.configured_rows(imagenet20, args)["arm-uniform"].config.rounds
+    args = orders.read(imagenet20, ["--data", "x", "--rows", "arm-uniform", *words])
+    (one,) = runner.configured_rows(imagenet20, args)["arm-uniform"].config.rounds
     assert one == reaugment.Round(count=9, policy=dataclasses.replace(imagenet20.ROUND_1.policy, rotation=20))
     assert recipe(photos, tmp_path, "--smoke", "--rows", "arm-uniform", *words) == 0
     assert recipe(photos, tmp_path, "--smoke", "--rows", "arm-uniform", *words) == 0  # config.json holds the same
@@ -298,22 +299,22 @@ def test_a_row_to_go_on_from_without_its_checkpoint_is_one_line(finished, photos
 
 
 def test_epochs_in_percent_scale_each_rows_own():
-    args = _order.read(imagenet20, ["--data", "x", "--rows", "all", "--epochs", "50%"])
-    rows = _runner.configured_rows(imagenet20, args)
+    args = orders.read(imagenet20, ["--data", "x", "--rows", "all", "--epochs", "50%"])
+    rows = runner.configured_rows(imagenet20, args)
     assert [rows[name].config.epochs for name in ("convnet1", "convnet2", "convnet4")] == [16, 24, 10]
 
 
 def test_set_reaches_into_the_policy_and_keeps_the_rest():
     words = ["--data", "x", "--rows", "convnet2", "--set", "policy={'rotation': 20}", "--epochs", "3"]
-    args = _order.read(imagenet20, words)
-    config = _runner.configured_rows(imagenet20, args)["convnet2"].config
+    args = orders.read(imagenet20, words)
+    config = runner.configured_rows(imagenet20, args)["convnet2"].config
     assert config.policy == Policy(rotation=20)
     assert (config.epochs, config.plateau_factor) == (3, 0.75)
 
 
 def test_set_is_for_the_rows_that_run_whatever_others_make_of_it():
     words = ["--data", "x", "--rows", "convnet4", "--set", "val_is_test=True"]  # convnet5 would refuse it
-    rows = _runner.configured_rows(imagenet20, _order.read(imagenet20, words))
+    rows = runner.configured_rows(imagenet20, orders.read(imagenet20, words))
     assert [(name, row.config.val_is_test) for name, row in rows.items()] == [("convnet2", True), ("convnet4", True)]
 
 

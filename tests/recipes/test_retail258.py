@@ -5,14 +5,15 @@ import shutil
 
 import pytest
 
+from kfg.engine import runner
 from kfg.models import backbones
-from kfg.recipes import _runner, retail258
+from kfg.recipes import retail258
 
 SMALL = ("--set", "net=cnn5", "--set", "weights=none")
 
 
 def recipe(photos, out, *options):
-    return _runner.main(retail258, ["--data", str(photos), "--out", str(out), "--smoke", *options])
+    return runner.main(retail258, ["--data", str(photos), "--out", str(out), "--smoke", *options])
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import signal
 import sys
 import time
 
+from kfg.engine.options import within
+from kfg.engine.runner import Row
 from kfg.errors import InputError
-from kfg.recipes._options import within
-from kfg.recipes._runner import Row
-from kfg.recipes.spaces import Space
+from kfg.search.spaces import Space
 
 NAME = "fake"
 

@@ -14,8 +14,7 @@ from reading import state, trials
 from kfg.augment.policies import Policy
 from kfg.data import audit, folder
 from kfg.files import read_json
-from kfg.recipes import spaces
-from kfg.search import trial
+from kfg.search import spaces, trial
 from kfg.search.command import main
 from kfg.search.plan import Plan
 

@@ -8,8 +8,9 @@ import types
 import pytest
 
 from kfg.__main__ import main
+from kfg.engine import runner
 from kfg.errors import InputError
-from kfg.recipes import _runner, fruit3
+from kfg.recipes import fruit3
 from kfg.tracking import logs
 
 
@@ -34,7 +35,7 @@ def test_an_absent_package_is_one_line_before_anything_is_done(command, name, sp
     if command == "kfg train":
         code = main(["train", str(tmp_path / "photos"), *options])
     else:
-        code = _runner.main(fruit3, ["--data", str(tmp_path / "photos"), *options])
+        code = runner.main(fruit3, ["--data", str(tmp_path / "photos"), *options])
     printed = capsys.readouterr()
     assert code == 2 and printed.out == ""
     assert printed.err == f"error: --track {name}: the package {name} is not installed; pip install {name}\n"
@@ -42,7 +43,7 @@ def test_an_absent_package_is_one_line_before_anything_is_done(command, name, sp
 
 
 def test_packages_are_imported_only_for_who_asks():
-    code = "import sys\nfrom kfg.recipes import _runner, fruit3, _job\nfrom kfg.tracking import logs\nlogs.names([])\n"
+    code = "import sys\nfrom kfg.engine import runner, job\nfrom kfg.recipes import fruit3\nfrom kfg.tracking import logs\nlogs.names([])\n"
     code += "print([name for name in ('wandb', 'tensorboard') if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

@@ -12,9 +12,9 @@ import keras
 from keras import layers
 
 from kfg.data import pipeline
-from kfg.recipes import _runner
-from kfg.recipes._runner import Row
-from kfg.recipes._training import fit_on
+from kfg.engine import runner
+from kfg.engine.fitting import fit_on
+from kfg.engine.runner import Row
 
 NAME = "instant"
 
@@ -54,4 +54,4 @@ def run(config, job):
 
 
 if __name__ == "__main__":
-    raise SystemExit(_runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(sys.modules[__name__]))

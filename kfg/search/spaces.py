@@ -9,10 +9,10 @@ import dataclasses
 import importlib.util
 from collections.abc import Callable
 
+from kfg.engine.options import NO_LIMIT
 from kfg.models import backbones, efficientnet_lite, pretrained
 from kfg.models.convnets import L2_PLACES
-from kfg.recipes._imbalance import AUTO, TREATMENTS
-from kfg.recipes._options import NO_LIMIT
+from kfg.training.imbalance import AUTO, TREATMENTS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ import dataclasses
 import keras
 
 from kfg.data import pipeline
-from kfg.recipes._runner import Row
-from kfg.recipes._training import fit_on
+from kfg.engine.fitting import fit_on
+from kfg.engine.runner import Row
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ import time
 
 import pytest
 
+from kfg.engine import clock
+from kfg.engine.clock import Clock
 from kfg.errors import InputError
-from kfg.recipes import _clock
-from kfg.recipes._clock import Clock
 
 
 def test_the_time_of_a_killed_session_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr(_clock, "EVERY", 0.01)
+    monkeypatch.setattr(clock, "EVERY", 0.01)
     path = tmp_path / "clock.json"
     with Clock(path, go_on=False):
         deadline = time.monotonic() + 10
@@ -19,11 +19,11 @@ def test_the_time_of_a_killed_session_counts(tmp_path, monkeypatch):
             time.sleep(0.01)
         assert path.is_file()
     path.write_text('{"seconds": 100.0}')
-    with Clock(path, go_on=True) as clock:
-        assert 100 <= clock.spent() < 200
+    with Clock(path, go_on=True) as running:
+        assert 100 <= running.spent() < 200
     assert 100 <= json.loads(path.read_text())["seconds"] < 200
-    with Clock(path, go_on=False) as clock:
-        assert clock.spent() < 100
+    with Clock(path, go_on=False) as running:
+        assert running.spent() < 100
 
 
 DAMAGED = ["[]", "{}", "nonsense", *(f'{{"seconds": {one}}}' for one in ("null", '"x"', "NaN", -1))]
@@ -44,8 +44,8 @@ def test_a_full_disk_stops_neither_the_clock_nor_hides_what_ended_the_run(tmp_pa
         tries.append(1)
         raise InputError("disk full")
 
-    monkeypatch.setattr(_clock, "EVERY", 0.01)
-    monkeypatch.setattr(_clock, "write_json", full)
+    monkeypatch.setattr(clock, "EVERY", 0.01)
+    monkeypatch.setattr(clock, "write_json", full)
     with pytest.raises(InputError, match="what ended it"), Clock(tmp_path / "clock.json", go_on=False):
         deadline = time.monotonic() + 10
         while len(tries) < 3 and time.monotonic() < deadline:

@@ -12,7 +12,7 @@ import tiny_recipe
 
 from kfg import exporting
 from kfg.__main__ import main as kfg
-from kfg.recipes import _runner
+from kfg.engine import runner
 
 HOLD = """
 import sys, time
@@ -25,13 +25,13 @@ TRAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import tiny_recipe
-from kfg.recipes import _order, _runner
-sys.exit(_runner.main(tiny_recipe, sys.argv[2:]))
+from kfg.engine import orders, runner
+sys.exit(runner.main(tiny_recipe, sys.argv[2:]))
 """
 
 
 def train(photos, out, *words):
-    return _runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out), *words])
+    return runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out), *words])
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_a_cut_between_report_and_export_is_made_up_for(place, photos, tmp_path,
 
     run = run_of(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("kfg.exporting.save" if place == "save" else "kfg.recipes._exporting.told", cut)
+        patch.setattr("kfg.exporting.save" if place == "save" else "kfg.engine.shipping.told", cut)
         assert train(photos, tmp_path) == 130
     assert (run / "report.json").is_file() and not (run / "export_check.json").exists()
     assert not (tmp_path / "results.jsonl").exists()
@@ -160,7 +160,7 @@ def test_a_folder_may_begin_with_a_dash(tmp_path, monkeypatch):
 
     given = []
     monkeypatch.setattr(folder, "audited", lambda root: ())
-    monkeypatch.setattr(_runner, "answered", lambda recipe, order, **_: given.append(order))
+    monkeypatch.setattr(runner, "answered", lambda recipe, order, **_: given.append(order))
     folder.command(tmp_path, out=pathlib.Path("-runs"), seeds=2, time_budget="3m", settings={"views": 0})
     (order,) = given
     assert (order.out, order.seeds) == (pathlib.Path("-runs"), (0, 1))

@@ -10,8 +10,8 @@ from PIL import Image
 
 from kfg.__main__ import main
 from kfg.data import audit, folder, splits
+from kfg.engine import changes, photographs
 from kfg.errors import InputError
-from kfg.recipes import _changes, _data
 from kfg.recipes import folder as recipe
 
 
@@ -135,7 +135,7 @@ def test_what_is_not_read_is_counted_where_training_begins(tmp_path, capsys):
         (root / "cat" / f"{i}.svg").write_text("<svg/>")
         (root / "dog" / f"{i}.dcm").write_bytes(bytes(128) + b"DICM")
     (root / "@eaDir" / "cat").mkdir(parents=True)
-    _data.open_index(root, out=tmp_path / "out")
+    photographs.open_index(root, out=tmp_path / "out")
     said = capsys.readouterr().out
     assert "passed over: 3 .dcm and 3 .svg files, which kfg does not read (cat/0.svg), 1 as folders of a system" in said
     assert "classes whose names look the same: 'cat' and 'cat ' differ only by U+0020 SPACE at the end" in said
@@ -143,18 +143,18 @@ def test_what_is_not_read_is_counted_where_training_begins(tmp_path, capsys):
 
 def test_the_word_demo_beside_a_folder_demo_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_data.demo, "write", lambda root: photos(root, "mug", "pen"))
-    _data.open_index(None, out=tmp_path / "out")
+    monkeypatch.setattr(photographs.demo, "write", lambda root: photos(root, "mug", "pen"))
+    photographs.open_index(None, out=tmp_path / "out")
     assert "--data ./demo" not in capsys.readouterr().out
     photos(tmp_path / "demo", "ape", "bee", "cow")
-    index, name = _data.open_index(None, out=tmp_path / "out")
+    index, name = photographs.open_index(None, out=tmp_path / "out")
     said = capsys.readouterr().out
     assert index.classes == ("mug", "pen") and name == "demo"
     assert (
         f"--data demo: these are drawn images, in {tmp_path}/out/demo-data; your folder of this name is --data ./demo"
         in said
     )
-    index, _ = _data.open_index(pathlib.Path("demo"), out=tmp_path / "out")
+    index, _ = photographs.open_index(pathlib.Path("demo"), out=tmp_path / "out")
     assert index.classes == ("ape", "bee", "cow")
 
 
@@ -165,10 +165,10 @@ def test_changed_photographs_are_named_not_a_fingerprint(tmp_path):
     photo(900).save(root / "cat" / "3.png")
     (root / "dog" / "0.png").unlink()
     (root / "dog" / "1.png").rename(root / "cat" / "9.png")
-    said = _changes.since(tmp_path, audit.duplicate_groups(folder.scan(root)))
+    said = changes.since(tmp_path, audit.duplicate_groups(folder.scan(root)))
     assert said == (
         "the photographs are not those it was begun on: 1 changed (cat/3.png), 2 gone (dog/0.png, dog/1.png), "
         "1 new (cat/9.png)"
     )
-    assert "other parts or classes" in _changes.since(tmp_path, index)
-    assert "other photographs" in _changes.since(tmp_path / "nowhere", index)
+    assert "other parts or classes" in changes.since(tmp_path, index)
+    assert "other photographs" in changes.since(tmp_path / "nowhere", index)

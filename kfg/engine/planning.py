@@ -8,10 +8,10 @@ import numpy as np
 
 from kfg.data import pipeline, splits
 from kfg.data.sampling import epoch_keys
+from kfg.engine.fitting import trunk_of
 from kfg.evaluation import baseline, predict
 from kfg.files import read_json, write_json
 from kfg.progress import duration
-from kfg.recipes._training import trunk_of
 from kfg.training import features, fit, out_of_fold, precision
 
 HEAD_SHARE = 0.5  # of the time budget, where the whole net is to be trained after the head

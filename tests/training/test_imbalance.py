@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kfg.errors import InputError
-from kfg.recipes._imbalance import TREATMENTS, treated
+from kfg.training.imbalance import TREATMENTS, treated
 
 
 def test_a_treatment_is_a_loss_or_a_sampling_never_both():

@@ -11,9 +11,9 @@ import subprocess
 
 import kfg
 from kfg.data.folder import Index
+from kfg.engine.lenders import CONFIG_FILE, model_file
 from kfg.errors import InputError
 from kfg.files import digest, read_json
-from kfg.recipes._init_from import CONFIG_FILE, model_file
 from kfg.training import precision
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")

@@ -6,10 +6,10 @@ import pathlib
 import keras
 
 from kfg.data import contest
+from kfg.engine import shipping as exporting
+from kfg.engine.clock import CLOCK_FILE
+from kfg.engine.run_folder import LOCK_FILE
 from kfg.files import read_json
-from kfg.recipes import _exporting as exporting
-from kfg.recipes._clock import CLOCK_FILE
-from kfg.recipes._rundir import LOCK_FILE
 from kfg.training import checkpoint, precision
 
 HEAD_FOLDER = "head"  # of the run folder, where the head is trained before the whole net

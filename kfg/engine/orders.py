@@ -6,8 +6,8 @@ import math
 import pathlib
 from collections.abc import Mapping
 
+from kfg.engine.options import assigned, seeds
 from kfg.errors import InputError
-from kfg.recipes._options import assigned, seeds
 
 GB = 1_000_000_000
 RUNS = pathlib.Path("runs")  # where runs go unless another folder is given

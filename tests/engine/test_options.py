@@ -7,9 +7,10 @@ import pytest
 
 from kfg.augment.by_name import ByName
 from kfg.augment.policies import Policy
+from kfg.engine import orders, runner
+from kfg.engine.options import assigned, replaced
 from kfg.errors import InputError
-from kfg.recipes import _order, _runner, competition100, cub200, imagenet20
-from kfg.recipes._options import assigned, replaced
+from kfg.recipes import competition100, cub200, imagenet20
 
 FIELDS = ("epochs", "l2_on", "policy")
 
@@ -20,7 +21,7 @@ def test_a_searchs_file_is_taken_whole_and_a_later_word_wins(tmp_path):
     changes = assigned([f"@{tmp_path}/best.json", "epochs=3"], FIELDS)
     assert changes == {"epochs": 3, "l2_on": ("conv5",), "policy": {"brightness": (0.8, 1.2)}}
     words = ["--data", "x", "--set", f"@{tmp_path}/best.json"]
-    rows = _runner.configured_rows(imagenet20, _order.read(imagenet20, words))
+    rows = runner.configured_rows(imagenet20, orders.read(imagenet20, words))
     assert rows["convnet1"].config.l2_on == ("conv5",)
     assert rows["convnet1"].config.policy == Policy(brightness=(0.8, 1.2))
 

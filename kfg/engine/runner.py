@@ -7,11 +7,11 @@ import pathlib
 import sys
 
 from kfg import ledger, overwrite, program
+from kfg.engine import lenders, orders
+from kfg.engine.options import OF_RECIPES, epochs, replaced
+from kfg.engine.orders import Order
 from kfg.errors import InputError
 from kfg.evaluation import baseline
-from kfg.recipes import _init_from, _order
-from kfg.recipes._options import OF_RECIPES, epochs, replaced
-from kfg.recipes._order import Order
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -49,7 +49,7 @@ def main(recipe, argv=None) -> int:
 
 def _read_and_answered(recipe, words) -> int:
     program.refuse_addresses(words)
-    return answered(recipe, _order.read(recipe, words))
+    return answered(recipe, orders.read(recipe, words))
 
 
 def answered(recipe, order: Order, *, known=(), options=OF_RECIPES) -> int:
@@ -114,17 +114,19 @@ def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
     out = order.out
     if order.data is not None and order.data.resolve() in (out.resolve(), *out.resolve().parents):
         raise InputError(f"--out {out}: lies inside the data folder, its pictures would be taken for photographs")
+    from kfg.engine import photographs, weights_at_hand
+    from kfg.engine.job import Job
     from kfg.models.freezing import parse_count
-    from kfg.recipes import _data, _weights
-    from kfg.recipes._job import Job
     from kfg.training.precision import CHOICES
 
-    _weights.check_names(row.config for row in rows.values())
+    weights_at_hand.check_names(row.config for row in rows.values())
     overwrite.check_writable("--out", out)
     max_params = None if order.max_params is None else parse_count(order.max_params)
     if order.precision not in CHOICES:
         raise InputError(f"--precision: {order.precision!r} is none of {', '.join(CHOICES)}")
-    data = _data.open_data(order.data, out=out, cache_dir=order.cache, memory_budget=order.memory_budget, known=known)
+    data = photographs.open_data(
+        order.data, out=out, cache_dir=order.cache, memory_budget=order.memory_budget, known=known
+    )
     made = [
         Job(
             recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=order.folds,
@@ -135,8 +137,8 @@ def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
         for fold in (range(order.folds) if order.folds > 1 else [None])
         for name in rows
     ]  # fmt: skip
-    _init_from.check(recipe, made)
-    _weights.check(made)
+    lenders.check(recipe, made)
+    weights_at_hand.check(made)
     if hasattr(recipe, "check"):
         recipe.check(made)
     yield from made
@@ -145,8 +147,8 @@ def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
 def run_one(recipe, job) -> dict:
     """Run one job unless it is finished, and return its row in results.jsonl; that and its logs are made up for."""
     from kfg import reporting
+    from kfg.engine.recording import record
     from kfg.files import read_json
-    from kfg.recipes._record import record
     from kfg.tracking import logs
 
     with job.owned():
@@ -207,7 +209,7 @@ def configured_rows(recipe, order: Order) -> dict[str, Row]:
             raise InputError(f"--init-from: not for {recipe.NAME}, its rows begin with ImageNet's weights or none")
         changes["init_from"] = order.init_from
     if "init_from" in changes:  # by --set too
-        changes["init_from"] = _init_from.resolved(str(changes["init_from"]))
+        changes["init_from"] = lenders.resolved(str(changes["init_from"]))
     rows = {}
     for name in ordered(recipe.ROWS, recipe.DEFAULT_ROWS if order.rows is None else order.rows):
         row = recipe.ROWS[name]

@@ -3,10 +3,10 @@
 import json
 import pathlib
 
+from kfg.engine.options import difference
 from kfg.errors import InputError
 from kfg.files import read_json, sweep, write_json
 from kfg.locks import exclusive
-from kfg.recipes._options import difference
 from kfg.tracking import logs
 
 CONFIG_FILE = "config.json"

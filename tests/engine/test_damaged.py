@@ -10,9 +10,9 @@ import tiny_recipe
 
 from kfg import exporting
 from kfg.__main__ import main as kfg
+from kfg.engine import runner, timed_precision
 from kfg.errors import InputError
 from kfg.models import weights
-from kfg.recipes import _precision, _runner
 from kfg.training import checkpoint
 
 RUN = "tiny/net/seed-0"
@@ -26,7 +26,7 @@ def out(photos, tmp_path_factory):
 
 
 def train(photos, out, *words):
-    return _runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out), *words])
+    return runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out), *words])
 
 
 def flipped(data: bytes, places) -> bytes:
@@ -150,7 +150,7 @@ def test_weights_files_are_whole_or_refused(tmp_path):
 def test_damaged_notes_on_precision_are_named(text, tmp_path):
     (tmp_path / "precisions.json").write_text(text)
     with pytest.raises(InputError, match=r"precisions\.json: damaged"):
-        _precision._known(tmp_path / "precisions.json")
+        timed_precision._known(tmp_path / "precisions.json")
 
 
 @pytest.mark.parametrize("file", ["search.json", "oracle.json"])

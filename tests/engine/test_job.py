@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from kfg.data import folder
+from kfg.engine.job import Job
+from kfg.engine.photographs import Data
 from kfg.errors import InputError
-from kfg.recipes._data import Data
-from kfg.recipes._job import Job
 
 
 def job(root, out):

@@ -10,12 +10,14 @@ import pytest
 
 from kfg import reporting
 from kfg.data import folder, splits
+from kfg.engine import lenders, orders, runner
+from kfg.engine.job import Job
+from kfg.engine.shipping import EXPORT_CHECK
 from kfg.errors import InputError
 from kfg.exporting import MODEL_FILE
 from kfg.files import write_json
-from kfg.recipes import _attention_nets, _init_from, _order, _runner, competition100
-from kfg.recipes._exporting import EXPORT_CHECK
-from kfg.recipes._job import Job
+from kfg.models import attention_nets
+from kfg.recipes import competition100
 from kfg.training import checkpoint
 
 
@@ -34,7 +36,7 @@ def lender(path, config):
 
 def recipe(photos, out, run, *options):
     words = ["--data", str(photos), "--out", str(out), "--init-from", str(run), "--smoke", *options]
-    return _runner.main(competition100, words)
+    return runner.main(competition100, words)
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_the_same_net_with_other_settings_is_begun_from(photos, tmp_path, begun,
 def test_an_unfinished_run_lends_nothing(photos, tmp_path, capsys, begun, file):
     """After Ctrl-C there is a model, but no report."""
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
-    assert _init_from.model_file(run / file) == run / MODEL_FILE
+    assert lenders.model_file(run / file) == run / MODEL_FILE
     (run / reporting.REPORT_FILE).unlink()
     assert recipe(photos, tmp_path / "out", run / file, "--rows", "plain-lite0") == 2
     assert capsys.readouterr().err.startswith(
@@ -90,7 +92,7 @@ def test_an_unfinished_run_lends_nothing(photos, tmp_path, capsys, begun, file):
     )
     assert begun == []
     (run / "config.json").unlink()  # a model by itself is nobody's run
-    assert _init_from.model_file(run / MODEL_FILE) == run / MODEL_FILE
+    assert lenders.model_file(run / MODEL_FILE) == run / MODEL_FILE
 
 
 def indexed(photos, parts):
@@ -111,16 +113,16 @@ def test_a_run_that_trained_on_what_is_held_out_here_lends_nothing(photos, tmp_p
     index = indexed(photos, own)
     renamed = dataclasses.replace(index, paths=tuple(f"other/{path}" for path in index.paths))
     if not count:
-        return _init_from.check_unseen(run, renamed)
+        return lenders.check_unseen(run, renamed)
     said = rf"trained on {count} images that are val or test here, {renamed.paths[-3]} among them"
     with pytest.raises(InputError, match=said):
-        _init_from.check_unseen(run, renamed)
+        lenders.check_unseen(run, renamed)
 
 
 def test_a_run_of_another_split_is_refused_before_images_are_read(photos, tmp_path, capsys, monkeypatch):
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
     splits.write_csv(indexed(photos, ["train"] * 4), run / "split.csv")
-    monkeypatch.setattr("kfg.recipes._data.Data.images", None)
+    monkeypatch.setattr("kfg.engine.photographs.Data.images", None)
     assert recipe(photos, tmp_path / "out", run, "--rows", "plain-lite0") == 2
     assert "images that are val or test here" in capsys.readouterr().err
 
@@ -137,8 +139,8 @@ def test_a_run_is_the_same_from_wherever_it_is_named(tmp_path, monkeypatch, word
     (tmp_path / "elsewhere").mkdir()
     for here, run in ((tmp_path, "earlier"), (tmp_path / "elsewhere", "../earlier")):
         monkeypatch.chdir(here)
-        given = _order.read(competition100, ["--data", "x", *(word.format(run) for word in words)])
-        rows = _runner.configured_rows(competition100, given)
+        given = orders.read(competition100, ["--data", "x", *(word.format(run) for word in words)])
+        rows = runner.configured_rows(competition100, given)
         assert {row.config.init_from for row in rows.values()} == {str(tmp_path.resolve() / "earlier")}
 
 
@@ -147,8 +149,8 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
     source = run / MODEL_FILE
     words = ["--data", str(photos), "--out", str(tmp_path / "out"), "--rows", "plain-lite0", "--set", "epochs=1"]
-    given = _order.read(competition100, [*words, "--set", f"{setting}={source}"])
-    (job,) = _runner.jobs(competition100, given)
+    given = orders.read(competition100, [*words, "--set", f"{setting}={source}"])
+    (job,) = runner.jobs(competition100, given)
     job.open()
     for name in (reporting.REPORT_FILE, EXPORT_CHECK):  # finished
         write_json(job.workdir / name, {})
@@ -157,7 +159,7 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     with pytest.raises(InputError, match=f"holds a run whose config.json has another {setting}_sha256"):
         job.open()
     shutil.rmtree(run)
-    (job,) = _runner.jobs(competition100, given)
+    (job,) = runner.jobs(competition100, given)
     job.open()
     assert job.settings() == noted and noted[f"{setting}_sha256"]
     (job.workdir / reporting.REPORT_FILE).unlink()  # as if it were not: now the file is needed
@@ -190,11 +192,11 @@ def trained(photos, out, *options, cut_after=None):
             raise KeyboardInterrupt
 
     words = ["--data", str(photos), "--out", str(out), "--rows", "plain-lite0", "--smoke", "--set", "epochs=3"]
-    given = _order.read(competition100, [*words, *options])
+    given = orders.read(competition100, [*words, *options])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "save", save_and_die)
         patch.setattr(Job, "finish", lambda *_, **__: None)
-        (job,) = _runner.jobs(competition100, given)
+        (job,) = runner.jobs(competition100, given)
         job.open()
         if cut_after is None:
             competition100.run(job.config, job)
@@ -209,7 +211,7 @@ def test_a_cut_run_resumed_ends_as_the_whole_one_with_anothers_weights_in_both(p
     keras.utils.set_random_seed(7)
     lent = tiny(config, 3)
     lent.save(run / MODEL_FILE)
-    monkeypatch.setattr(_attention_nets, "build", tiny)
+    monkeypatch.setattr(attention_nets, "build", tiny)
     begin = ("--init-from", str(run))
     whole = trained(photos, tmp_path / "whole", *begin)
     trained(photos, tmp_path / "cut", *begin, cut_after=1)

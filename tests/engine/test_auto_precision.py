@@ -5,9 +5,9 @@ import json
 import keras
 import pytest
 
+from kfg.engine import timed_precision
+from kfg.engine.job import Job
 from kfg.errors import InputError
-from kfg.recipes import _precision
-from kfg.recipes._job import Job
 from kfg.training import precision
 
 
@@ -46,18 +46,18 @@ def test_a_later_command_takes_what_an_earlier_one_chose(tmp_path, timed):
 
 
 def test_another_net_batch_folder_or_machine_is_timed_anew(tmp_path, timed, monkeypatch):
-    _precision.chosen(tmp_path, net, None, batch_size=32)
-    assert _precision.chosen(tmp_path, net, None, batch_size=8)[0] == "bfloat16"
-    _precision.chosen(tmp_path, lambda: net(5), None, batch_size=32)
-    _precision.chosen(tmp_path, frozen, None, batch_size=32)
-    _precision.chosen(tmp_path / "other", net, None, batch_size=32)
+    timed_precision.chosen(tmp_path, net, None, batch_size=32)
+    assert timed_precision.chosen(tmp_path, net, None, batch_size=8)[0] == "bfloat16"
+    timed_precision.chosen(tmp_path, lambda: net(5), None, batch_size=32)
+    timed_precision.chosen(tmp_path, frozen, None, batch_size=32)
+    timed_precision.chosen(tmp_path / "other", net, None, batch_size=32)
     monkeypatch.setattr(precision, "device", lambda: "another")
-    _precision.chosen(tmp_path, net, None, batch_size=32)
+    timed_precision.chosen(tmp_path, net, None, batch_size=32)
     assert timed == [32, 8, 32, 32, 32, 32]
-    assert len(json.loads((tmp_path / _precision.FILE).read_text())) == 5  # none of them was overwritten
+    assert len(json.loads((tmp_path / timed_precision.FILE).read_text())) == 5  # none of them was overwritten
 
 
 def test_a_damaged_file_is_named(tmp_path, timed):
-    (tmp_path / _precision.FILE).write_text("[{")
-    with pytest.raises(InputError, match=_precision.FILE):
-        _precision.chosen(tmp_path, net, None, batch_size=32)
+    (tmp_path / timed_precision.FILE).write_text("[{")
+    with pytest.raises(InputError, match=timed_precision.FILE):
+        timed_precision.chosen(tmp_path, net, None, batch_size=32)

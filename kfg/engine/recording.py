@@ -3,10 +3,10 @@
 from kfg import ledger, reporting
 from kfg.data import folder
 from kfg.data.folder import PARTS
+from kfg.engine.job import Job
+from kfg.engine.run_folder import CONFIG_FILE
+from kfg.engine.shipping import EXPORT_CHECK
 from kfg.files import read_json
-from kfg.recipes._exporting import EXPORT_CHECK
-from kfg.recipes._job import Job
-from kfg.recipes._rundir import CONFIG_FILE
 from kfg.training import callbacks, precision
 
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")

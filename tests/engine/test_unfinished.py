@@ -8,10 +8,11 @@ import pytest
 
 from kfg import exporting
 from kfg.__main__ import main
+from kfg.engine import runner
+from kfg.engine.job import Job
+from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed
 from kfg.models import saved
-from kfg.recipes import _options, _runner, folder
-from kfg.recipes._job import Job
-from kfg.recipes._options import OF_RECIPES, OF_TRAIN, as_typed
+from kfg.recipes import folder
 from kfg.training import checkpoint
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
@@ -54,7 +55,7 @@ def heads_weights(run):
 def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         interrupted(patch, "head")
-        assert _runner.main(folder, words(photos, tmp_path, settings=("epochs=0",))) == 130
+        assert runner.main(folder, words(photos, tmp_path, settings=("epochs=0",))) == 130
     error = capsys.readouterr().err
     assert f"interrupted; {tmp_path / RUN} holds the last finished epoch of the head\n" in error
     assert "go on with the same command and --resume" in error
@@ -62,7 +63,7 @@ def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_p
     assert state["epoch"] == 1
     np.testing.assert_array_equal(kept, here)
     assert exporting.load(tmp_path / RUN).top1(next(photos.rglob("*.jpg")))[0] in ("blue", "green", "red")
-    assert _runner.main(folder, words(photos, tmp_path, "--resume", settings=("epochs=0",))) == 0
+    assert runner.main(folder, words(photos, tmp_path, "--resume", settings=("epochs=0",))) == 0
 
 
 def test_ctrl_c_in_the_whole_nets_first_epoch_keeps_the_head_on_an_untouched_trunk(
@@ -71,7 +72,7 @@ def test_ctrl_c_in_the_whole_nets_first_epoch_keeps_the_head_on_an_untouched_tru
     settings = ("epochs=2", "min_errors=0", "learning_rate=0.1")
     with monkeypatch.context() as patch:
         interrupted(patch, "seed-0", before=True)
-        assert _runner.main(folder, words(photos, tmp_path, settings=settings)) == 130
+        assert runner.main(folder, words(photos, tmp_path, settings=settings)) == 130
     assert "holds the last finished epoch of the head" in capsys.readouterr().err
     kept, here, model, state = heads_weights(tmp_path / RUN)
     assert state["epoch"] == 3
@@ -82,13 +83,13 @@ def test_ctrl_c_in_the_whole_nets_first_epoch_keeps_the_head_on_an_untouched_tru
 
 def test_without_an_epoch_it_says_so(photos, tmp_path, capsys, monkeypatch):
     interrupted(monkeypatch, "head", before=True)
-    assert _runner.main(folder, words(photos, tmp_path)) == 130
+    assert runner.main(folder, words(photos, tmp_path)) == 130
     assert f"{tmp_path / RUN} has no finished epoch" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("setting", ["backbone=WRONG", "freeze=nowhere", "image_size=(8, 8)"])
 def test_a_run_that_is_refused_before_training_leaves_no_folder(setting, photos, tmp_path, capsys):
-    assert _runner.main(folder, words(photos, tmp_path / "out", settings=(setting,))) == 2
+    assert runner.main(folder, words(photos, tmp_path / "out", settings=(setting,))) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     assert not (tmp_path / "out" / "folder").exists()
@@ -99,7 +100,7 @@ def test_a_run_that_is_refused_before_training_leaves_no_folder(setting, photos,
 def test_a_refused_run_takes_nothing_of_anothers_with_it(photos, tmp_path):
     (tmp_path / RUN).mkdir(parents=True)
     (tmp_path / RUN / "notes.txt").write_text("mine")
-    assert _runner.main(folder, words(photos, tmp_path, settings=("freeze=nowhere",))) == 2
+    assert runner.main(folder, words(photos, tmp_path, settings=("freeze=nowhere",))) == 2
     assert (tmp_path / RUN / "notes.txt").read_text() == "mine"
 
 
@@ -118,7 +119,7 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     monkeypatch.setattr(Job, "settings", lambda self: {**whole, "config": {**before, **now}})
     assert main(["train", str(photos), "--out", str(tmp_path), *words(photos, tmp_path)[4:]]) == 2
     assert f"go on with {typed[0]}, or remove it" in capsys.readouterr().err
-    assert _runner.main(folder, words(photos, tmp_path)) == 2
+    assert runner.main(folder, words(photos, tmp_path)) == 2
     assert f"go on with {typed[1]}, or remove it" in capsys.readouterr().err
 
 
@@ -139,7 +140,7 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
 def test_settings_as_they_are_typed(key, value, options, typed):
     assert as_typed(key, value, options) == typed
     if typed is not None and typed.startswith("--set "):
-        given = _options.assigned([shlex.split(typed)[1]], [key])[key]
-        assert given == _options.tuples(value)
+        given = options.assigned([shlex.split(typed)[1]], [key])[key]
+        assert given == options.tuples(value)
     if options is OF_TRAIN and key == "time_budget":
         assert folder.seconds_of(typed.split()[1]) == value

@@ -2,12 +2,13 @@
 
 import pytest
 
+from kfg.engine import runner
 from kfg.models import pretrained
-from kfg.recipes import _runner, cub200, fruit3
+from kfg.recipes import cub200, fruit3
 
 
 def refused(recipe, photos, out, capsys, *options):
-    assert _runner.main(recipe, ["--data", str(photos), "--out", str(out), *options]) == 2
+    assert runner.main(recipe, ["--data", str(photos), "--out", str(out), *options]) == 2
     assert not list(out.rglob("config.json"))
     error = capsys.readouterr().err.strip()
     assert "\n" not in error

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from kfg.data import demo
+from kfg.engine import photographs
 from kfg.errors import InputError
-from kfg.recipes import _data
 
 
 def photos(root, per_class=3):
@@ -25,7 +25,7 @@ def test_photographs_that_are_passed_over_are_said_in_one_line(tmp_path, capsys)
     (root / "cat" / "notes.txt").touch()
     (tmp_path / "more").mkdir()
     (root / "dog" / "more").symlink_to(tmp_path / "more", target_is_directory=True)
-    data = _data.open_data(root, out=tmp_path / "out")
+    data = photographs.open_data(root, out=tmp_path / "out")
     assert len(data.index) == 6
     said = [line for line in capsys.readouterr().out.splitlines() if "passed over" in line]
     assert said == [
@@ -35,7 +35,7 @@ def test_photographs_that_are_passed_over_are_said_in_one_line(tmp_path, capsys)
 
 
 def test_a_folder_read_whole_says_nothing_of_the_kind(tmp_path, capsys):
-    _data.open_data(photos(tmp_path / "photos"), out=tmp_path / "out")
+    photographs.open_data(photos(tmp_path / "photos"), out=tmp_path / "out")
     assert "passed over" not in capsys.readouterr().out
 
 
@@ -44,12 +44,12 @@ def test_a_name_that_is_not_utf8_is_one_line_before_anything_is_done(tmp_path):
     root = photos(tmp_path / "photos")
     os.rename(root / "dog" / "1.png", os.fsencode(root / "dog") + b"/caf\xe9.png")
     with pytest.raises(InputError, match=r"dog/caf\\xe9\.png: this name is not UTF-8; rename it"):
-        _data.open_data(root, out=tmp_path / "out")
+        photographs.open_data(root, out=tmp_path / "out")
 
 
 def test_a_demo_folder_that_lost_images_is_not_trained_on(tmp_path, monkeypatch):
     monkeypatch.setattr(demo.write, "__kwdefaults__", {**demo.write.__kwdefaults__, "images_per_class": 8})
-    assert len(_data.open_data(None, out=tmp_path).index.classes) == 20
+    assert len(photographs.open_data(None, out=tmp_path).index.classes) == 20
     (tmp_path / "demo-data" / "mug" / "mug_0000.jpg").unlink()
     with pytest.raises(InputError, match=r"mug/mug_0000\.jpg is missing from it"):
-        _data.open_data(None, out=tmp_path)
+        photographs.open_data(None, out=tmp_path)

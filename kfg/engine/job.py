@@ -11,16 +11,14 @@ from kfg.data import contest, pipeline, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
 from kfg.data.listing import BOTH
+from kfg.engine import changes, provenance, run_folder, timed_precision, unfinished
+from kfg.engine import shipping as exporting
+from kfg.engine.options import OF_RECIPES
+from kfg.engine.photographs import Data
 from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json, write_text
 from kfg.models import freezing
-from kfg.recipes import _changes as changes
-from kfg.recipes import _exporting as exporting
-from kfg.recipes import _precision, _rundir, _unfinished
-from kfg.recipes import _provenance as provenance
-from kfg.recipes._data import Data
-from kfg.recipes._options import OF_RECIPES
 from kfg.training import fit, precision
 
 VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
@@ -67,7 +65,7 @@ class Job:
     def __post_init__(self):
         self.forget()
         self.kept = ""  # what Ctrl-C left in model.keras, in words
-        self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by _runner
+        self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by kfg.engine.runner
 
     def forget(self) -> None:
         """Let go of what was trained: a command of many rows holds all its jobs, and one model at a time."""
@@ -90,7 +88,7 @@ class Job:
 
     def owned(self):
         """Keep other processes out of the run folder for a `with` block; InputError where one has it."""
-        return _rundir.owned(self.workdir)
+        return run_folder.owned(self.workdir)
 
     def open(self) -> None:
         """Make the run folder, or check that the one there is of the same settings; sweep what a killed run left.
@@ -98,7 +96,7 @@ class Job:
         Raises:
             InputError: other settings, unfinished without --resume, a folder of something else.
         """
-        _rundir.begin(
+        run_folder.begin(
             self.workdir, self.settings(), finished=self.finished(), resume=self.resume, options=self.options,
             changed=lambda: changes.since(self.workdir, self.data.index),
         )  # fmt: skip
@@ -171,7 +169,7 @@ class Job:
             fit.compile_classifier(model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
             return model
 
-        return _precision.chosen(self.out, build, compiled, batch_size=batch_size)
+        return timed_precision.chosen(self.out, build, compiled, batch_size=batch_size)
 
     def _write_environment(self, chosen, jit_compile, rates):
         rates = {name: round(rate, 1) for name, rate in rates.items()}
@@ -196,13 +194,13 @@ class Job:
     def withdraw(self) -> None:
         """Remove what `open` and `split` wrote, if the run ended before it trained anything."""
         if not self.begun:
-            _unfinished.withdraw(self.workdir, out=self.out)
+            unfinished.withdraw(self.workdir, out=self.out)
 
     def keep_interrupted(self) -> str:
         """After Ctrl-C: leave a model.keras with the weights of the last finished epoch; say what it holds, or ""."""
         if self.fitted is None or self.finished():
             return ""
-        return _unfinished.keep(self)
+        return unfinished.keep(self)
 
     def float32_model(self):
         """Return the model computing in float32, so that an export answers alike on every machine."""
