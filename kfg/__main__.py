@@ -9,7 +9,7 @@ from kfg import __version__, commands, program, quiet
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the `kfg` command."""
-    top = argparse.ArgumentParser(prog="kfg", description="Train, examine, repair and ship image classifiers.")
+    top = program.Parser(prog="kfg", description="Train, examine, repair and ship image classifiers.")
     top.add_argument("--version", action="version", version=f"kfg {__version__}")
     subparsers = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -76,6 +76,18 @@ def add_model_commands(command):
         "--weights", metavar="imagenet|none|PATH", help="what the trunk begins from (default: ImageNet's weights)"
     )
     p.add_argument("--max-params", metavar="N", help="refuse a model of more parameters; 10M is ten million")
+    p.add_argument(
+        "--image-size",
+        metavar="N",
+        help="pixels of the images' sides, or HEIGHTxWIDTH (default: 256); larger is slower",
+    )
+    p.add_argument(
+        "--epochs", type=int, metavar="N",
+        help="of the whole net, at most (default: 8, as far as the time allows); 0 trains the head alone",
+    )  # fmt: skip
+    p.add_argument(
+        "--learning-rate", type=float, metavar="X", help="of the whole net (default: 0.0002; try 0.00005 to 0.001)"
+    )
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting, as backbone=...")
     p.add_argument("--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb, or both")
@@ -86,7 +98,9 @@ def add_model_commands(command):
     )
     p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
     p.add_argument("--top", type=int, default=1, metavar="K", help="classes per image (default: 1)")
-    p.add_argument("--json", action="store_true")
+    p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="write the table to FILE as well, errors included")
+    p.add_argument("--sort-into", type=pathlib.Path, metavar="DIR", help="copy each photograph into DIR/<its class>")
+    p.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
     p = command(commands.answer, "write a contest's answer file")
     p.add_argument("model", type=pathlib.Path, metavar="RUN|EXPORT", help="as for predict")

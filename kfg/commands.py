@@ -141,31 +141,39 @@ def models(args) -> int:
 
 
 def predict(args) -> int:
-    """Print path, class and probability of each image; exit 1 if one could not be read."""
+    """Print a table of path, class and probability, a line for each image; exit 1 if one could not be read."""
     if args.top < 1:
         raise InputError(f"--top: at least 1, got {args.top}")
     with quiet.tensorflow_notes():
-        from kfg import exporting, images
+        from kfg import exporting, images, predicting
         from kfg.names import utf8
 
     classifier = exporting.load(args.model)
     files = images.files(args.images, classes=classifier.classes)
+    if args.csv:
+        predicting.check_table(args.csv, args.top)
+    if args.sort_into:
+        predicting.check_folder(args.sort_into, classifier.classes)
     _say(images.remarks(args.images))
-    failed = 0
-    rows = []
+    answers = []
+    if not args.json:
+        print(predicting.line(predicting.columns(args.top)[:-1]))
     for answer in classifier.predict(files):
+        answers.append(answer)
         if answer.error:
             program.say(f"error: {answer.error}")
-            failed += 1
-            continue
-        best = answer.top(args.top)
-        top = [{"class": name, "probability": round(p, 6)} for name, p in best]
-        rows.append({"path": utf8(answer.path), "top": top})
-        if not args.json:
-            print(printable(answer.path), *(f"{printable(name)}\t{p:.4f}" for name, p in best), sep="\t")
+        elif not args.json:
+            print(predicting.line(predicting.cells(answer, args.top)[:-1]))
+    read = [answer for answer in answers if not answer.error]
     if args.json:
-        print(json.dumps(rows, indent=1))
-    return 1 if failed else 0
+        tops = [[{"class": name, "probability": round(p, 6)} for name, p in one.top(args.top)] for one in read]
+        print(json.dumps([{"path": utf8(one.path), "top": top} for one, top in zip(read, tops, strict=True)], indent=1))
+    if args.csv:
+        predicting.write_table((predicting.cells(one, args.top) for one in answers), args.csv, args.top)
+    if args.sort_into:
+        count = predicting.sort_into(read, args.sort_into)
+        program.say(f"{args.sort_into}: {count:,} photographs copied into class folders")
+    return 1 if len(read) < len(answers) else 0
 
 
 def answer(args) -> int:
@@ -203,7 +211,9 @@ def train(args) -> int:
     with quiet.tensorflow_notes():
         from kfg.recipes import folder
 
-    settings = assigned(args.set, [field.name for field in dataclasses.fields(folder.Config)])
+    settings = {"image_size": _sides(args.image_size), "epochs": args.epochs, "learning_rate": args.learning_rate}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    settings |= assigned(args.set, [field.name for field in dataclasses.fields(folder.Config)])
     return folder.command(
         args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, weights=args.weights,
         max_params=args.max_params, resume=args.resume, settings=settings, track=args.track,
@@ -252,6 +262,16 @@ def compare(args) -> int:
 def _say(lines):
     for line in lines:
         program.say(line)
+
+
+def _sides(text) -> tuple[int, int] | None:
+    """Return (height, width) of "256" or "192x256"."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d*)(?:[xX]([1-9]\d*))?", text)
+    if not match:
+        raise InputError(f"--image-size: expected pixels like 256, or HEIGHTxWIDTH, got {text!r}")
+    return int(match[1]), int(match[2] or match[1])
 
 
 def _size(text):

@@ -1,16 +1,39 @@
 """What every program of kfg does at its beginning and at its end; a library that imports kfg never comes here."""
 
+import argparse
 import contextlib
 import io
 import os
+import re
 import sys
 
 from kfg import quiet
 from kfg.errors import InputError
 from kfg.files import ADDRESS, local
-from kfg.names import printable
+from kfg.names import printable, suggestion
 
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # in the order of their file descriptors 0, 1, 2
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that asks, of a word that it does not know, whether another one was meant."""
+
+    def error(self, message):
+        unknown = re.match(r"unrecognized arguments: (--?[\w-]+)", message)
+        if unknown:
+            message += f"; {suggestion(unknown[1], self.options())}"
+        choice = re.match(r"argument \w+: invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if choice:
+            message = f"{choice[1]}: no such command; {suggestion(choice[1], re.findall(r'[a-z-]+', choice[2]))}"
+        super().error(message)
+
+    def options(self) -> list[str]:
+        """Return the options of this parser and of those of its sub-commands."""
+        found = [option for action in self._actions for option in action.option_strings]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                found += [option for parser in action.choices.values() for option in parser.options()]
+        return sorted(set(found))
 
 
 def begin() -> None:

@@ -13,7 +13,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "kfg"
 RANKS = {
     "__main__": 9, "commands": 8, "face": 7, "search": 7, "recipes": 6, "engine": 5, "scoring": 5, "runs": 5,
     "explain": 4, "ledger": 4, "reaugment": 4, "rebalance": 4, "reporting": 4, "exporting": 4, "tracking": 4,
-    "answers": 4, "images": 4, "parity": 3.7,
+    "answers": 4, "images": 4, "predicting": 4, "parity": 3.7,
     "training": 3.5, "evaluation": 3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "overwrite": 2, "quiet": 2, "program": 3,

@@ -99,6 +99,8 @@ def test_predict_prints_names_that_are_not_utf8(tmp_path, capsys):
     os.rename(folder / "1.png", os.fsencode(folder) + b"/caf\xe9.png")
     assert main(["predict", str(tmp_path), str(folder)]) == 0
     printed = capsys.readouterr().out
+    header, printed = printed.split("\n", 1)
+    assert header == "path\tclass\tprobability"
     assert printed.startswith(f"{folder}/caf\\xe9.png\tred\t1.0000") and printed.encode()
 
 

@@ -1,7 +1,9 @@
 """What lies in a data folder: class folders, the files that are images, and what is passed over."""
 
 import collections
+import contextlib
 import dataclasses
+import difflib
 import os
 import pathlib
 import re
@@ -69,12 +71,21 @@ def checked_root(root) -> pathlib.Path:
     try:
         os.scandir(root).close()
     except FileNotFoundError as error:
-        raise InputError(f"{root}: no such folder") from error
+        raise InputError(f"{root}: no such folder{_meant(root)}") from error
     except NotADirectoryError as error:
         raise InputError(f"{root}: not a folder") from error
     except OSError as error:
         raise InputError(f"{root}: {error.strerror}") from error
     return root
+
+
+def _meant(root) -> str:
+    """Ask whether a folder of nearly this name is meant; "" where there is none beside it."""
+    with contextlib.suppress(OSError):
+        beside = [entry.name for entry in os.scandir(root.absolute().parent) if entry.is_dir()]
+        if near := difflib.get_close_matches(root.name, beside, n=1):
+            return f"; did you mean {printable(str(root.with_name(near[0])))}?"
+    return ""
 
 
 def list_folder(root) -> Listing:

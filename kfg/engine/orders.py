@@ -6,6 +6,7 @@ import math
 import pathlib
 from collections.abc import Mapping
 
+from kfg import program
 from kfg.engine.options import assigned, seeds
 from kfg.errors import InputError
 
@@ -58,7 +59,7 @@ class Order:
 def parser(recipe) -> argparse.ArgumentParser:
     """Make the argument parser of a recipe module, which has NAME, ROWS, DEFAULT_ROWS and a docstring."""
     known = ", ".join(recipe.ROWS)
-    p = argparse.ArgumentParser(
+    p = program.Parser(
         prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
     )
     p.add_argument("--data", required=True, help="folder of class folders, or 'demo' for drawn images")

@@ -12,6 +12,7 @@ from kfg.engine.options import OF_RECIPES, epochs, replaced
 from kfg.engine.orders import Order
 from kfg.errors import InputError
 from kfg.evaluation import baseline
+from kfg.names import suggestion
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -228,7 +229,7 @@ def ordered(rows, names) -> list[str]:
 
     def visit(name):
         if name not in rows:
-            raise InputError(f"--rows: unknown row {name!r}; known are {', '.join(rows)}")
+            raise InputError(f"--rows: unknown row {name!r}; {suggestion(name, rows)}")
         for earlier in rows[name].after:
             visit(earlier)
         if name not in order:

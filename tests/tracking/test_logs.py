@@ -43,7 +43,8 @@ def test_an_absent_package_is_one_line_before_anything_is_done(command, name, sp
 
 
 def test_packages_are_imported_only_for_who_asks():
-    code = "import sys\nfrom kfg.engine import runner, job\nfrom kfg.recipes import fruit3\nfrom kfg.tracking import logs\nlogs.names([])\n"
+    code = "import sys\nfrom kfg.engine import runner, job\nfrom kfg.recipes import fruit3\n"
+    code += "from kfg.tracking import logs\nlogs.names([])\n"
     code += "print([name for name in ('wandb', 'tensorboard') if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
