@@ -64,7 +64,9 @@ def add_model_commands(command):
 
     p = command(commands.train, "train on your own photographs")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR", help="class folders, or another layout kfg audit takes")
-    p.add_argument("--out", type=pathlib.Path, default=commands.RUNS, help="where run folders go (default: runs)")
+    p.add_argument(
+        "--out", type=pathlib.Path, metavar="DIR", help="where run folders go (default: runs/NAME, as DIR is called)"
+    )
     p.add_argument(
         "--time-budget",
         default="12m",
@@ -129,6 +131,9 @@ def add_run_commands(command):
     p.add_argument("--posthoc", action="store_true", help="logit adjustment and tau-normalisation, before and after")
     p.add_argument("--tau", type=float, metavar="T", help="their strength (default: chosen on the validation images)")
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's images: tau-normalisation needs them")
+
+    p = command(commands.runs, "list the finished runs")
+    p.add_argument("folder", type=pathlib.Path, nargs="?", default=commands.RUNS, metavar="DIR", help="default: runs")
 
     p = command(commands.compare, "a study's figures beside ours")
     p.add_argument("recipe", metavar="RECIPE")

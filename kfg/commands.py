@@ -3,7 +3,6 @@
 TensorFlow is imported only by those that need it.
 """
 
-import dataclasses
 import json
 import pathlib
 import re
@@ -147,8 +146,9 @@ def predict(args) -> int:
     with quiet.tensorflow_notes():
         from kfg import exporting, images, predicting
         from kfg.names import utf8
+        from kfg.runs import found
 
-    classifier = exporting.load(args.model)
+    classifier = exporting.load(found.only(args.model))
     files = images.files(args.images, classes=classifier.classes)
     if args.csv:
         predicting.check_table(args.csv, args.top)
@@ -180,11 +180,12 @@ def answer(args) -> int:
     """Answer a contest's test images by class id, as JSON; exit 1 if one could not be read, it is left out."""
     with quiet.tensorflow_notes():
         from kfg import answers, exporting
+        from kfg.runs import found
 
     files = answers.images(args.images)
     _say(answers.remarks(args.images) + answers.same_ids(files))
     answers.check_targets(args.out, args.csv, group=args.group)
-    given = answers.answer(exporting.load(args.model), files)
+    given = answers.answer(exporting.load(found.only(args.model)), files)
     answers.write(given, args.out, group=args.group, table=args.csv)
     for line in given.unread:
         program.say(f"error: {line}")
@@ -197,8 +198,9 @@ def explain(args) -> int:
     with quiet.tensorflow_notes():
         from kfg import explain as explaining
         from kfg import exporting, images
+        from kfg.runs import found
 
-    model, classes = exporting.load_keras(args.model)
+    model, classes = exporting.load_keras(found.only(args.model))
     files = images.files(args.images)
     _say(images.remarks(args.images))
     return explaining.draw(model, classes, files, out=args.out, class_name=args.classname)
@@ -206,18 +208,23 @@ def explain(args) -> int:
 
 def train(args) -> int:
     """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
-    from kfg.engine.options import assigned
-
-    with quiet.tensorflow_notes():
-        from kfg.recipes import folder
+    from kfg.engine import own_photographs
+    from kfg.engine.options import pairs
+    from kfg.progress import duration
 
     settings = {"image_size": _sides(args.image_size), "epochs": args.epochs, "learning_rate": args.learning_rate}
-    settings = {name: value for name, value in settings.items() if value is not None}
-    settings |= assigned(args.set, [field.name for field in dataclasses.fields(folder.Config)])
-    return folder.command(
+    settings = {name: value for name, value in settings.items() if value is not None} | pairs(args.set)
+    if args.time_budget.strip()[-1:].isdigit():
+        budget = duration(own_photographs.seconds_of(args.time_budget))
+        print(f"A number without a unit is minutes: the time budget is {budget}.")
+    order, known = own_photographs.prepared(
         args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, weights=args.weights,
         max_params=args.max_params, resume=args.resume, settings=settings, track=args.track,
     )  # fmt: skip
+    with quiet.tensorflow_notes():
+        from kfg.recipes import folder
+
+    return folder.command(order, known)
 
 
 def evaluate(args) -> int:
@@ -234,17 +241,34 @@ def evaluate(args) -> int:
         raise InputError("--on: not with --posthoc, which corrects a run on its own test images")
     with quiet.tensorflow_notes():
         from kfg import rebalance, scoring
+        from kfg.runs import found
 
+    run = found.only(args.folder)
     if args.on is not None:
         out = args.out or EVALUATED
-        failed = scoring.score(args.folder, args.on, out=out)
+        failed = scoring.score(run, args.on, out=out)
         print(rebalance.summary(out))
         print(f"report: {out / 'report.html'}")
         return 1 if failed else 0
-    print(rebalance.summary(args.folder))
+    print(rebalance.summary(run))
     if args.posthoc:
-        print(rebalance.table(rebalance.posthoc_corrections(args.folder, data_dir=args.data, tau=args.tau)))
-        print(f"written: {args.folder / rebalance.POSTHOC_FILE}")
+        print(rebalance.table(rebalance.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
+        print(f"written: {run / rebalance.POSTHOC_FILE}")
+    return 0
+
+
+def runs(args) -> int:
+    """List the finished runs, the newest first, and write a page with links to their reports."""
+    from kfg.runs import found, page
+
+    if not args.folder.is_dir():
+        raise InputError(f"{args.folder}: no such folder; `kfg train` makes it")
+    listed = [found.read(run) for run in found.below(args.folder)]
+    if not listed:
+        print(f"{args.folder}: no finished run")
+        return 0
+    print(found.table(listed))
+    print(f"page: {page.write(args.folder, listed)}")
     return 0
 
 

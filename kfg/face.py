@@ -262,7 +262,7 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
 
 
 def train(
-    folder, *, time_budget: str = "12m", seed: int = 0, out="runs", resume: bool = False, weights: str | None = None,
+    folder, *, time_budget: str = "12m", seed: int = 0, out=None, resume: bool = False, weights: str | None = None,
     **settings,
 ) -> Run:  # fmt: skip
     """Train a classifier on a folder of photographs, as `kfg train` does, and return the finished run.
@@ -274,7 +274,8 @@ def train(
         folder: with one folder for each class, or another layout that `kfg audit` takes.
         time_budget: "90s", "10m" or "2h"; how long the training may take.
         seed: int >= 0; the same seed gives the same weights, to the last bit on one machine.
-        out: folder of the runs.
+        out: folder of the runs; default runs/NAME, named after the photographs' folder, or runs/NAME-2 and so on where
+            the photographs have changed since.
         resume: go on with an interrupted run.
         weights: "imagenet", "none" or a file: what the trunk begins from; default ImageNet's.
         settings: others of kfg.recipes.folder.Config, such as image_size=(256, 256), backbone="resnet50" or
@@ -285,10 +286,13 @@ def train(
         run = kfg.train("photos", time_budget="10m")
         run.predict("new-photos")
     """
-    from kfg.recipes import folder as recipe
+    from kfg.engine import own_photographs
 
-    (path,) = recipe.trained(
+    order, known = own_photographs.prepared(
         folder, time_budget=time_budget, first_seed=arrays.whole_number("seed", seed), out=out, resume=resume,
         weights=weights, settings=settings,
     )  # fmt: skip
+    from kfg.recipes import folder as recipe
+
+    (path,) = recipe.trained(order, known)
     return Run(path)

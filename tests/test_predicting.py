@@ -28,7 +28,7 @@ def test_a_table_has_every_image_and_what_could_not_be_read(tmp_path):
     assert read[1]["error"] == "bad.jpg: no" and read[1]["class"] == ""
     predicting.check_table(tmp_path / "t.csv", 2)  # its own may be overwritten
     (tmp_path / "mine.csv").write_text("a,b\n")
-    with pytest.raises(InputError, match="mine.csv: this file is there and is not a table of kfg predict's"):
+    with pytest.raises(InputError, match=r"mine.csv: this file is there and is not a table of kfg predict's"):
         predicting.check_table(tmp_path / "mine.csv", 2)
 
 

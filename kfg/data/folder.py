@@ -1,6 +1,7 @@
 """Class folders on disk -> Index, the list of labelled images that everything else takes."""
 
 import dataclasses
+import hashlib
 import logging
 import pathlib
 from collections.abc import Sequence
@@ -92,6 +93,14 @@ def make_index(root, paths, labels, classes, *, parts=None, groups=None, sha256=
         groups=np.asarray(groups, dtype=np.int64) if groups is not None else np.arange(count),
         sha256=tuple(sha256) if sha256 is not None else ("",) * count,
     )
+
+
+def fingerprint(index: Index) -> str:
+    """Return a digest of the images and their classes: same data, same fingerprint, wherever it lies."""
+    found = hashlib.sha256(repr(index.classes).encode())
+    for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
+        found.update(repr(row).encode())
+    return found.hexdigest()[:16]
 
 
 def scan(root, classes: Sequence[str] | None = None) -> Index:

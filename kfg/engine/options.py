@@ -138,29 +138,40 @@ def _fits(before, value) -> bool:
 
 
 def assigned(words, fields) -> dict:
-    """Return the settings that `--set` asks for: KEY=VALUE, or @FILE with those a search found, later ones first.
+    """Return the settings that `--set` asks for, see `pairs`, of which none is unknown.
 
     Args:
         words: what stands behind each --set.
         fields: names of the settings there are.
     Raises:
-        InputError: an unknown name, no value, a file that is not a search's.
+        InputError: as for `pairs`, and an unknown name.
+    """
+    changes = pairs(words)
+    for name in changes:
+        word = next((word for word in words if word.startswith(f"{name}=")), next(iter(words)))
+        check_known([name], fields, f"--set {word}")
+    return changes
+
+
+def pairs(words) -> dict:
+    """Return the settings of words like KEY=VALUE, or @FILE with those a search found, later ones first.
+
+    Raises:
+        InputError: no value, a file that is not a search's.
     """
     changes = {}
     for word in words:
         if word.startswith("@"):
             found = read_json(word[1:])
             settings = found.get("settings") if isinstance(found, dict) else None
-            if not isinstance(settings, dict):
+            if not isinstance(settings, dict) or not settings:
                 raise InputError(f"--set {word}: not the best.json of a search, it has no settings")
-            pairs = {key: tuples(value) for key, value in settings.items()}
-        else:
-            key, _, text = word.partition("=")
-            pairs = {key: value_of(text)} if text else {}
-        if not pairs:
-            raise InputError(f"--set {word}: expected KEY=VALUE, or @FILE of them, with KEYs of {', '.join(fields)}")
-        check_known(pairs, fields, f"--set {word}")
-        changes |= pairs
+            changes |= {key: tuples(value) for key, value in settings.items()}
+            continue
+        key, _, text = word.partition("=")
+        if not text:
+            raise InputError(f"--set {word}: expected KEY=VALUE, or @FILE with the settings that a search found")
+        changes[key] = value_of(text)
     return changes
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -10,7 +9,7 @@ import platform
 import subprocess
 
 import kfg
-from kfg.data.folder import Index
+from kfg.data.folder import fingerprint
 from kfg.engine.lenders import CONFIG_FILE, model_file
 from kfg.errors import InputError
 from kfg.files import digest, read_json
@@ -30,14 +29,6 @@ def environment() -> dict:
         "kfg": kfg.__version__,
         "commit": commit(),
     }
-
-
-def fingerprint(index: Index) -> str:
-    """Return a digest of the images and their classes: same data, same fingerprint, wherever it lies."""
-    found = hashlib.sha256(repr(index.classes).encode())
-    for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
-        found.update(repr(row).encode())
-    return found.hexdigest()[:16]
 
 
 def settings(job) -> dict:

@@ -11,29 +11,22 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 
     program.begin()
 
-import collections
 import dataclasses
 import functools
 import pathlib
-import re
 import sys
-from collections.abc import Mapping
 
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
-from kfg.data import audit, pipeline
+from kfg.data import pipeline
 from kfg.data.fingerprints import Fingerprint
 from kfg.engine import planning, runner
 from kfg.engine.clock import CLOCK_FILE, Clock
 from kfg.engine.fitting import train, train_head
 from kfg.engine.options import NO_LIMIT, OF_TRAIN, check_known, within
-from kfg.engine.orders import RUNS, Order
+from kfg.engine.orders import Order
 from kfg.engine.runner import Row
-from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
-from kfg.names import printable, quoted
-from kfg.progress import Progress, duration
-from kfg.tracking import logs
 from kfg.training import imbalance, optimizers
 from kfg.training.callbacks import write_history
 from kfg.training.features import Views
@@ -217,82 +210,26 @@ def classifier(config, num_classes):
     return model
 
 
-def command(root, *, time_budget: str, **order) -> int:
-    """Audit a folder and train on it: what `kfg train` does; return the exit code. Arguments as for `ordered`."""
-    if time_budget.strip()[-1:].isdigit():
-        print(f"A number without a unit is minutes: the time budget is {duration(seconds_of(time_budget))}.")
-    order = ordered(root, time_budget=time_budget, **order)
-    return runner.answered(sys.modules[__name__], order, known=audited(root), options=OF_TRAIN)
+def command(order: Order, known: list[Fingerprint]) -> int:
+    """Run what `kfg train` was asked for; return the exit code. Arguments as for `trained`."""
+    check_order(order)
+    return runner.answered(sys.modules[__name__], order, known=known, options=OF_TRAIN)
 
 
-def trained(root, **order) -> list[pathlib.Path]:
-    """Audit a folder and train on it; return the run folders. Arguments and errors as for `ordered`."""
-    order = ordered(root, **order)
-    return runner.perform(sys.modules[__name__], order, known=audited(root), options=OF_TRAIN)
-
-
-def ordered(
-    root, *, out=RUNS, seeds: int = 1, first_seed: int = 0, time_budget: str = "12m", weights: str | None = None,
-    max_params: int | str | None = None, resume: bool = False, settings: Mapping | None = None, track=(),
-) -> Order:  # fmt: skip
-    """Return the order of a training on a folder.
+def trained(order: Order, known: list[Fingerprint]) -> list[pathlib.Path]:
+    """Run an order; return the run folders.
 
     Args:
-        root: folder of photographs.
-        out: folder of the runs.
-        seeds: int >= 1, runs.
-        first_seed: of the first run; the others follow.
-        time_budget: "90s", "10m" or "2h", of one run; a number alone is minutes.
-        weights, max_params: as for Order.
-        resume: go on with interrupted runs.
-        settings: name -> value of this recipe's Config.
-        track: names of kfg.tracking.logs.LOGS.
+        order, known: of kfg.engine.own_photographs.prepared.
     Raises:
-        InputError: an argument out of range or unknown.
+        InputError: an unknown setting, a value out of range, photographs that cannot be trained on.
     """
-    if seeds < 1:
-        raise InputError(f"--seeds: at least 1, got {seeds}")
-    logs.names(track)  # before an audit that may take minutes
-    check_known(settings or {}, [field.name for field in dataclasses.fields(Config)], "kfg train")
-    return Order(
-        data=pathlib.Path(root).resolve(), out=pathlib.Path(out), seeds=tuple(range(first_seed, first_seed + seeds)),
-        weights=weights, max_params=max_params, resume=resume, track=tuple(track),
-        settings={"time_budget": seconds_of(time_budget), **(settings or {})},
-    )  # fmt: skip
+    check_order(order)
+    return runner.perform(sys.modules[__name__], order, known=known, options=OF_TRAIN)
 
 
-def audited(root) -> list[Fingerprint]:
-    """Print what an audit finds, in a line, and return what it read; refuse what it calls an error."""
-    result = audit.audit(root, progress=Progress("photographs looked at"))
-    found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
-    kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to mend"
-    print(f"audit: {result.images} images, {len(result.classes)} classes; {kinds} (kfg audit {quoted(root)} tells all)")
-    errors = [finding for finding in result.findings if finding.severity == "error"]
-    if not errors:
-        return result.fingerprints
-    single = [finding for finding in errors if finding.kind == "one-image-class"]
-    if len(single) == len(errors):
-        more = f" (and {len(single) - 1} more such classes)" if single[1:] else ""
-        raise InputError(f"{root}: class {printable(single[0].path)!r}{more} has {single[0].detail}")
-    first, more = errors[0], f", and {len(errors) - 1} more errors" if errors[1:] else ""
-    said = printable(first.detail)
-    if not said.startswith(printable(str(root))):
-        said = f"{root}: {said}" if first.path == "." else f"{root}: {printable(first.path)}: {said}"
-    raise InputError(f"{said}{more} (kfg audit {quoted(root)} lists all)" if more else said)
-
-
-def seconds_of(text: str) -> float:
-    """Return the seconds of "90s", "10m" or "2h"; a number alone is minutes.
-
-    Example:
-        >>> seconds_of("10m"), seconds_of("1.5h"), seconds_of("90s"), seconds_of("3")
-        (600.0, 5400.0, 90.0, 180.0)
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip(), flags=re.ASCII)
-    seconds = float(match[1]) * {"s": 1, "m": 60, "": 60, "h": 3600}[match[2]] if match else 0
-    if not 1 <= seconds <= NO_LIMIT:
-        raise InputError(f"--time-budget: expected a time of at least a second like 90s, 10m or 2h, got {text!r}")
-    return seconds
+def check_order(order: Order) -> None:
+    check_known(order.settings, [field.name for field in dataclasses.fields(Config)], "kfg train")
 
 
 if __name__ == "__main__":

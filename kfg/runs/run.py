@@ -8,6 +8,7 @@ import numpy as np
 
 from kfg.errors import InputError
 from kfg.files import local, read_json
+from kfg.runs import found
 
 INLINE_HEIGHT = 800  # pixels of a report in a notebook
 
@@ -30,7 +31,7 @@ class Run:
     """
 
     def __init__(self, path):
-        self.path = local(path)
+        self.path = found.only(local(path))
         if not self.path.is_dir():
             raise InputError(f"{self.path}: no such run folder")
         if not (self.path / "report.json").is_file():
@@ -105,7 +106,7 @@ def open_run(path) -> Run:
     """Open a finished run.
 
     Args:
-        path: the run folder, such as "runs/folder/transfer/seed-0".
+        path: the run folder, such as "runs/photos/folder/transfer/seed-0", or one above it that holds no other run.
     Raises:
         InputError: no run there, or an unfinished one.
     """

@@ -156,12 +156,13 @@ def test_a_folder_of_something_else_is_no_run(photos, tmp_path, capsys):
 
 
 def test_a_folder_may_begin_with_a_dash(tmp_path, monkeypatch):
+    from kfg.engine import own_photographs
     from kfg.recipes import folder
 
     given = []
-    monkeypatch.setattr(folder, "audited", lambda root: ())
-    monkeypatch.setattr(runner, "answered", lambda recipe, order, **_: given.append(order))
-    folder.command(tmp_path, out=pathlib.Path("-runs"), seeds=2, time_budget="3m", settings={"views": 0})
+    monkeypatch.setattr(own_photographs, "audited", lambda root: [])
+    monkeypatch.setattr(folder, "command", lambda order, known: given.append(order) or 0)
+    assert kfg(["train", str(tmp_path), "--out=-runs", "--seeds=2", "--time-budget=3m", "--set", "views=0"]) == 0
     (order,) = given
     assert (order.out, order.seeds) == (pathlib.Path("-runs"), (0, 1))
     assert order.settings == {"time_budget": 180.0, "views": 0}

@@ -8,7 +8,7 @@ import pytest
 
 from kfg import exporting
 from kfg.__main__ import main
-from kfg.engine import runner
+from kfg.engine import own_photographs, runner
 from kfg.engine.job import Job
 from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed
 from kfg.models import saved
@@ -143,4 +143,4 @@ def test_settings_as_they_are_typed(key, value, options, typed):
         given = options.assigned([shlex.split(typed)[1]], [key])[key]
         assert given == options.tuples(value)
     if options is OF_TRAIN and key == "time_budget":
-        assert folder.seconds_of(typed.split()[1]) == value
+        assert own_photographs.seconds_of(typed.split()[1]) == value

@@ -10,9 +10,8 @@ from PIL import Image
 
 from kfg.__main__ import main
 from kfg.data import audit, folder, splits
-from kfg.engine import changes, photographs
+from kfg.engine import changes, own_photographs, photographs
 from kfg.errors import InputError
-from kfg.recipes import folder as recipe
 
 
 def photo(seed):
@@ -33,7 +32,7 @@ def refused(root, kind):
     found = audit.audit(root)
     assert audit.exit_code(found) == 1 and kind in {one.kind for one in found.findings if one.severity == "error"}
     with pytest.raises(InputError) as error:
-        recipe.audited(root)
+        own_photographs.audited(root)
     said = str(error.value)
     assert said.startswith(str(root)) and said.count(str(root)) <= 3 and "\n" not in said and " .: " not in said
     return said
@@ -52,7 +51,7 @@ def test_classes_too_small_to_be_divided_are_an_error_that_says_how_many_are_nee
     said = refused(root, "too-few-images")
     assert "no image would be left for val" in said and "at least three" in said
     photos(root, "ox", count=3, start=7)
-    recipe.audited(root)  # one class that can be divided is enough
+    own_photographs.audited(root)  # one class that can be divided is enough
 
 
 def test_copies_of_one_photograph_do_not_make_a_class_large_enough(tmp_path, capsys):

@@ -9,10 +9,9 @@ import pytest
 from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
-from kfg.engine import planning
+from kfg.engine import own_photographs, planning
 from kfg.errors import InputError
 from kfg.exporting import load
-from kfg.recipes import folder
 from kfg.training import checkpoint, features, imbalance
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
@@ -229,4 +228,4 @@ def test_a_broken_photograph_is_named_before_anything_is_trained(photos, tmp_pat
 @pytest.mark.parametrize("text", ["", "0m", "0", "-1m", "10 minutes", "nan", "0.5s", "1e3h", "\u0663m"])
 def test_times_that_are_none(text):
     with pytest.raises(InputError, match="--time-budget"):
-        folder.seconds_of(text)
+        own_photographs.seconds_of(text)

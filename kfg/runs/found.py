@@ -1,0 +1,98 @@
+"""Which runs there are below a folder: found, chosen, listed."""
+
+import dataclasses
+import datetime
+import os
+import pathlib
+
+from kfg.errors import InputError
+from kfg.files import read_json
+from kfg.names import printable, shortened
+
+REPORT, CONFIG = "report.json", "config.json"
+DEEPEST = 6  # folders between the one that is given and a run
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A finished run, as its files tell.
+
+    Args:
+        path: the run folder.
+        finished: when its report was written, local time.
+        data: name of the photographs.
+        classes: how many.
+        images: test images.
+        top1: share of them that is right, with the bounds of the 95 % interval.
+    """
+
+    path: pathlib.Path
+    finished: datetime.datetime
+    data: str
+    classes: int
+    images: int
+    top1: tuple[float, float, float]
+
+
+def below(folder) -> list[pathlib.Path]:
+    """Return the finished runs at or below a folder, sorted by path; links are not followed."""
+    folder, found = pathlib.Path(folder), []
+    for parent, subfolders, files in os.walk(folder):
+        if REPORT in files and CONFIG in files:
+            found.append(pathlib.Path(parent))
+            subfolders.clear()
+        depth = len(pathlib.Path(parent).relative_to(folder).parts)
+        subfolders[:] = sorted(name for name in subfolders if depth < DEEPEST and not name.startswith("."))
+    return found
+
+
+def only(path) -> pathlib.Path:
+    """Return the one finished run below a folder, or `path` itself where it is no folder of runs.
+
+    Raises:
+        InputError: there are several; they are named.
+    """
+    path = pathlib.Path(path)
+    if not path.is_dir() or any((path / name).exists() for name in (CONFIG, "model.keras", "saved_model.pb", "export")):
+        return path
+    runs = below(path)
+    if len(runs) > 1:
+        names = shortened([str(one) for one in runs])
+        raise InputError(f"{path}: holds {len(runs)} finished runs; give one of {printable(names)}")
+    return runs[0] if runs else path
+
+
+def read(run) -> Found:
+    """Read what the list of runs says of one.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    run = pathlib.Path(run)
+    report, config = read_json(run / REPORT, dict), read_json(run / CONFIG, dict)
+    top1 = report["top1"]
+    return Found(
+        path=run, finished=datetime.datetime.fromtimestamp((run / REPORT).stat().st_mtime),
+        data=str(config["data"]["name"]), classes=report["classes"], images=report["images"],
+        top1=(top1["value"], top1["low"], top1["high"]),
+    )  # fmt: skip
+
+
+def table(runs: list[Found]) -> str:
+    """Return a line for each run, the newest first.
+
+    Example:
+        >>> when = datetime.datetime(2026, 1, 2, 3, 4)
+        >>> print(table([Found(pathlib.Path("runs/gulls/a/b/seed-0"), when, "gulls", 3, 60, (0.97, 0.9, 0.99))]))
+        finished          data   classes  right            run
+        2026-01-02 03:04  gulls        3  97.0 % of 60     runs/gulls/a/b/seed-0
+    """
+    newest = sorted(runs, key=lambda one: one.finished, reverse=True)
+    width = max([5, *(len(printable(one.data)) for one in newest)])
+    lines = [f"{'finished':<16}  {'data':<{width}}  classes  {'right':<15}  run"]
+    for one in newest:
+        right = f"{100 * one.top1[0]:.1f} % of {one.images:,}"
+        when = one.finished.strftime("%Y-%m-%d %H:%M")
+        name = printable(one.data)
+        lines.append(f"{when}  {name:<{width}}  {one.classes:>7}  {right:<15}  {printable(str(one.path))}")
+    return "\n".join(lines)

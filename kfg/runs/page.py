@@ -1,0 +1,31 @@
+"""The page that lists all runs of a folder, with links to their reports."""
+
+import os
+import pathlib
+from urllib.parse import quote
+
+from kfg import files
+from kfg.reporting import markup
+from kfg.reporting.markup import Number, Section, tag
+from kfg.runs.found import Found
+
+PAGE_FILE = "index.html"
+
+
+def write(folder, runs: list[Found]) -> pathlib.Path:
+    """Write the page into the folder of runs; return its path."""
+    folder = pathlib.Path(folder)
+    rows = []
+    for one in sorted(runs, key=lambda one: one.finished, reverse=True):
+        value, low, high = (100 * share for share in one.top1)
+        inside = pathlib.PurePath(os.path.relpath(one.path, folder))
+        rows.append([
+            one.finished.strftime("%Y-%m-%d %H:%M"), one.data, Number(str(one.classes), one.classes),
+            Number(f"{value:.1f} % [{low:.1f}, {high:.1f}] of {one.images:,}", value),
+            tag("a", str(inside), href=quote((inside / "report.html").as_posix())),
+        ])  # fmt: skip
+    headers = ["Finished", "Photographs", "Classes", "Right on test images", "Report"]
+    sections = [Section("Finished runs", "runs", markup.table(headers, rows, sortable=True))]
+    lead = f"{len(rows):,} finished runs in {folder.resolve()}. In brackets: the 95 % interval."
+    files.write_text(folder / PAGE_FILE, markup.page("Runs", lead, sections))
+    return folder / PAGE_FILE
