@@ -35,9 +35,11 @@ def add_data_commands(command):
 
     p = command(commands.split, "write a train/val/test split")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
-    p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("split.csv"), metavar="FILE")
-    p.add_argument("--val", type=float, help="fraction of the images (default: 0.15)")
-    p.add_argument("--test", type=float, help="fraction of the images (default: 0.2)")
+    p.add_argument(
+        "--out", type=pathlib.Path, metavar="FILE", help="default: DIR/split.csv, which kfg train and the recipes take"
+    )
+    p.add_argument("--val", type=float, help="fraction of the images (default: 0.05, as kfg train)")
+    p.add_argument("--test", type=float, help="fraction of the images (default: 0.2, as kfg train)")
     p.add_argument("--seed", type=int, help="default: 0")
     p.add_argument(
         "--min-per-class", type=int, metavar="N",

@@ -43,7 +43,9 @@ def split(args) -> int:
     from kfg.data import audit as auditing
     from kfg.data import folder, listing, splits
 
-    overwrite.check_file(args.out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's")
+    out = args.out or args.folder / listing.SPLIT_FILE
+    listing.checked_root(args.folder)
+    overwrite.check_file(out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
     index = folder.scan(args.folder)
     if parts := folder.parts_read(index):
@@ -54,12 +56,12 @@ def split(args) -> int:
         print(f"{printable(str(args.folder))}: {remark}")
     if alike := folder.look_alikes(index.classes):
         print(f"{printable(str(args.folder))}: {alike}")
-    index = splits.split(index, **chosen)
+    index = splits.split(index, **{**splits.FRACTIONS, **chosen})
     splits.check(index)
     _check_filled(index, chosen)
-    splits.write_csv(index, args.out)
+    splits.write_csv(index, out)
     counts = ", ".join(f"{part} {len(index.where(part))}" for part in folder.PARTS)
-    print(f"{printable(str(args.out))}: {counts}; {len(set(index.groups.tolist()))} groups")
+    print(f"{printable(str(out))}: {counts}; {len(set(index.groups.tolist()))} groups")
     return 0
 
 

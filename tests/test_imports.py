@@ -14,10 +14,10 @@ RANKS = {
     "__main__": 9, "commands": 8, "face": 7, "search": 7, "recipes": 6, "engine": 5, "scoring": 5, "runs": 5,
     "explain": 4, "ledger": 4, "reaugment": 4, "rebalance": 4, "reporting": 4, "exporting": 4, "tracking": 4,
     "answers": 4, "images": 4, "predicting": 4, "parity": 3.7,
-    "training": 3.5, "evaluation": 3, "models": 3, "data": 3,
+    "training": 3.5, "evaluation": 3.3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "overwrite": 2, "quiet": 2, "program": 3,
-    "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "keras_settings": 1,
+    "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "keras_settings": 1, "keras_private": 1,
     "errors": 0,
 }  # fmt: skip
 WITHOUT_TENSORFLOW = (

@@ -57,7 +57,7 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
             )
         if begun and not finished and not resume:
             raise InputError(f"{workdir}: holds an unfinished run; add --resume to go on, or remove it")
-        for folder in (workdir, *checkpoints):
+        for folder in {workdir, *checkpoints, *(path.parent for path in checkpoints)}:
             sweep(folder, idle=0)  # one process at a time has a run
         if begun:
             return

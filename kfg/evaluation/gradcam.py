@@ -1,4 +1,4 @@
-"""Where in an image a model finds what speaks for a class: Grad-CAM, for every flat model that kfg builds.
+"""Where in an image a model finds what speaks for a class: Grad-CAM, for every model whose layers can be seen.
 
 Source: Selvaraju et al. 2017, arXiv:1610.02391: the last maps, weighted by the mean gradient of the class's score.
 """
@@ -15,6 +15,7 @@ from kfg.errors import InputError
 from kfg.layers.adaptive_pooling import AdaptiveAveragePooling
 from kfg.layers.object_boxes import ObjectBoxes
 from kfg.layers.strip_attention import StripAttention
+from kfg.models.flattening import flatten
 
 OPACITY = 0.5  # of the heat over the photograph
 OBJECT_MAP = "object_map"  # of MMAL-Net: the last map of the object, which it cuts out of the image
@@ -32,7 +33,7 @@ def heatmaps(model, images, labels, *, layer: str | None = None) -> np.ndarray:
     too around the crop that a net begins with.
 
     Args:
-        model: Keras model without nested models, (B, H, W, 3) in [0, 255] -> probabilities (B, C).
+        model: Keras model, (B, H, W, 3) in [0, 255] -> probabilities (B, C); the models it holds are seen through.
         images: uint8 (B, H, W, 3), of the model's size.
         labels: int (B,), the classes asked about.
         layer: whose maps are weighted; every path from images to answer must pass it.
@@ -49,6 +50,7 @@ def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
 
     Args, Raises: as for `heatmaps`.
     """
+    model = flatten(model)
     source = _named(model, layer) if layer else _last(model)
     front, back = _halves(model, source)
     finder = next((one for one in model.layers if isinstance(one, ObjectBoxes)), None)
@@ -71,8 +73,8 @@ def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
 
 
 def has_maps(model) -> bool:
-    """Return whether Grad-CAM can read the model: whether it has a convolution."""
-    return any(isinstance(layer, CONVOLUTIONS) for layer in model.layers)
+    """Return whether Grad-CAM can read the model: whether it has a convolution, perhaps in a model that it holds."""
+    return any(isinstance(layer, CONVOLUTIONS) for layer in flatten(model).layers)
 
 
 def seen(model) -> tuple[int, int, int, int]:
@@ -85,6 +87,7 @@ def seen(model) -> tuple[int, int, int, int]:
         (1, 0, 7, 4)
     """
     height, width = model.input_shape[1:3]
+    model = flatten(model)
     first = next(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
     (top, bottom), (left, right) = first.cropping if isinstance(first, layers.Cropping2D) else ((0, 0), (0, 0))
     return top, left, height - 1 - bottom, width - 1 - right

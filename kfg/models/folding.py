@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from kfg import keras_private
+
 FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D)
 
 
@@ -60,11 +62,11 @@ def fold(model) -> keras.Model:
 
 def _followers(model) -> dict:
     """Return convolution's name -> the normalisation that alone takes its output."""
-    graph = model._functional if isinstance(model, keras.Sequential) else model
+    graph = keras_private.graph_of(model)
     found, operations = {}, {id(operation) for operation in graph.operations}
     results = {id(tensor) for tensor in graph.outputs}
     for layer in model.layers:
-        consumers = [node.operation for node in layer._outbound_nodes if id(node.operation) in operations]
+        consumers = [one for one in keras_private.consumers(layer) if id(one) in operations]
         plain = isinstance(layer, FOLDABLE) and layer.activation is keras.activations.linear
         plain = plain and id(layer.output) not in results
         if plain and len(consumers) == 1 and isinstance(consumers[0], layers.BatchNormalization):

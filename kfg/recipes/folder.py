@@ -20,6 +20,7 @@ from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data import pipeline
 from kfg.data.fingerprints import Fingerprint
+from kfg.data.splits import FRACTIONS
 from kfg.engine import planning, runner
 from kfg.engine.clock import CLOCK_FILE, Clock
 from kfg.engine.fitting import train, train_head
@@ -59,10 +60,8 @@ class Config:
     weights: str = "imagenet"  # imagenet, none, or a file
     freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, when the whole net is trained
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width
-    test_fraction: float = 0.2  # of all images
-    val_fraction: float = (
-        0.05  # of all images, with an official split of train; they only choose between the head and the whole net
-    )
+    test_fraction: float = FRACTIONS["test"]  # of all images
+    val_fraction: float = FRACTIONS["val"]  # of all images, with an official split of train
     split_seed: int = 0
     policy: Policy = AUGMENTED
     mixing: str = "none"  # none, mixup or cutmix, when the whole net is trained

@@ -38,12 +38,21 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
     ]
     evaluated = result.get("evaluated")
     shown = [Section(*part) for part in parts if evaluated is None or part[1] not in RUN_ONLY]
-    heading = title(run) if evaluated is None else f"{evaluated['model']} on {evaluated['photographs']}"
+    heading = title(run, result) if evaluated is None else f"{evaluated['model']} on {evaluated['photographs']}"
     warning = baseline.warning(result["baseline"])
-    return markup.page(heading, _lead(result), shown, warnings=[warning] if warning else [])
+    which = [] if evaluated is not None else [tag("small", f"Run: {which_run(run)}.")]
+    lead = markup.joined([_lead(result), *which], " ")
+    return markup.page(heading, lead, shown, warnings=[warning] if warning else [])
 
 
-def title(run) -> str:
+def title(run, result) -> str:
+    """Return the photographs' name, how many classes there are, and the share that is right, rounded down."""
+    data = ((run.config or {}).get("data") or {}).get("name")
+    right = f"{result['classes']} classes, {int(100 * result['top1']['value'])} % right"
+    return f"{data}: {right}" if data else f"{which_run(run)}: {right}"
+
+
+def which_run(run) -> str:
     """Return recipe, row, seed and fold, or the folder's name where no config says them."""
     config = run.config or {}
     words = [str(config[key]) for key in ("recipe", "row") if config.get(key)]

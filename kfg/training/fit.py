@@ -7,7 +7,7 @@ import sys
 import keras
 import numpy as np
 
-from kfg import keras_settings
+from kfg import keras_private, keras_settings
 from kfg.errors import InputError
 from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN, write_history
@@ -39,7 +39,7 @@ def compile_classifier(model, *, optimizer, loss=None, jit_compile: bool = False
     )
     # not by compile(): with deterministic operations Keras leaves XLA out, whatever the net, as some operations have
     # no such form; TensorFlow refuses those by name, and `precision.choose` only takes what has run
-    model._jit_compile = jit_compile
+    keras_private.set_jit_compile(model, jit_compile)
 
 
 def train(

@@ -30,7 +30,9 @@ def test_opening_a_run_again_removes_what_a_killed_process_left(tmp_path, monkey
     monkeypatch.setattr(Job, "settings", lambda self: {"seed": self.seed})
     run.open()
     (run.workdir / "head" / "checkpoint").mkdir(parents=True)
-    left = [run.workdir / folder / ".last.npz.999999999-00c0ffee.partial" for folder in (".", "head/checkpoint")]
+    left = [
+        run.workdir / folder / ".last.npz.999999999-00c0ffee.partial" for folder in (".", "head", "head/checkpoint")
+    ]
     for path in left:
         path.touch()
     with pytest.raises(InputError, match="add --resume"):

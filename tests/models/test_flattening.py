@@ -1,0 +1,64 @@
+"""Models in models as one graph, and the heat that Grad-CAM then shows."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from kfg.evaluation import gradcam
+from kfg.models.flattening import flatten
+
+
+def trunk():
+    x = images = keras.Input((16, 16, 3))
+    x = layers.Conv2D(4, 3, name="conv")(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    y = layers.Conv2D(4, 3, padding="same", name="side")(x)
+    return keras.Model(images, layers.ReLU(name="out")(layers.Add(name="sum")([x, y])), name="trunk")
+
+
+def functional():
+    images = keras.Input((16, 16, 3))
+    x = trunk()(layers.Rescaling(1 / 255, name="scale")(images), training=False)
+    x = layers.Dense(5, name="conv")(layers.GlobalAveragePooling2D(name="pool")(x))  # a name that is there twice
+    return keras.Model(images, layers.Dense(3, activation="softmax", name="answer")(x))
+
+
+def sequential():
+    head = keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax")])
+    return keras.Sequential([keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), trunk(), head])
+
+
+@pytest.mark.parametrize("build", [functional, sequential])
+def test_it_answers_alike_and_has_heat(build):
+    keras.utils.set_random_seed(0)
+    model = build()
+    for layer in model.layers:
+        if layer.name == "trunk":
+            layer.get_layer("norm").set_weights([np.full(4, value) for value in (1.5, 0.2, 0.1, 2.0)])
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    flat = flatten(model)
+    assert not any(isinstance(layer, keras.Model) for layer in flat.layers)
+    expected = np.asarray(model(images, training=False))
+    np.testing.assert_allclose(np.asarray(flat(images, training=False)), expected, atol=1e-6)
+    assert gradcam.has_maps(model)
+    heat = gradcam.heatmaps(model, images, expected.argmax(axis=1))
+    assert heat.shape == (3, 16, 16) and 0 <= heat.min() <= heat.max() == 1
+    np.testing.assert_array_equal(heat, gradcam.heatmaps(flat, images, expected.argmax(axis=1)))
+
+
+def test_a_flat_model_comes_back_itself():
+    model = trunk()
+    assert flatten(model) is model
+
+
+def test_a_model_of_its_own_class_has_no_maps():
+    class Mine(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.net = trunk()
+
+        def call(self, images):
+            return self.net(images)
+
+    assert flatten(model := Mine()) is model and not gradcam.has_maps(model)
