@@ -16,8 +16,10 @@ from kfg.engine.options import NO_LIMIT
 from kfg.engine.orders import RUNS, Order
 from kfg.errors import InputError
 from kfg.names import printable, quoted
-from kfg.progress import Progress
+from kfg.progress import Progress, step
 from kfg.tracking import logs
+
+STEPS = 5  # look, read and divide, train the head, train the whole net, test and export
 
 
 def prepared(root, *, out=None, **asked) -> tuple[Order, list[Fingerprint]]:
@@ -30,6 +32,7 @@ def prepared(root, *, out=None, **asked) -> tuple[Order, list[Fingerprint]]:
         InputError: an argument out of range, or photographs that the audit finds unfit, named.
     """
     order = ordered(root, out=out or RUNS, **asked)
+    step(1, STEPS, f"looking at the photographs in {printable(str(root))}")
     known = audited(root)
     if out is not None:
         return order, known
@@ -76,7 +79,10 @@ def audited(root) -> list[Fingerprint]:
     result = audit.audit(root, progress=Progress("photographs looked at"))
     found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
     kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to mend"
-    print(f"audit: {result.images} images, {len(result.classes)} classes; {kinds} (kfg audit {quoted(root)} tells all)")
+    print(
+        f"audit: {result.images:,} photographs in {len(result.classes)} classes; {kinds} (`kfg audit {quoted(root)}` "
+        "says which)"
+    )
     errors = [finding for finding in result.findings if finding.severity == "error"]
     if not errors:
         return result.fingerprints

@@ -26,8 +26,10 @@ from kfg.engine.clock import CLOCK_FILE, Clock
 from kfg.engine.fitting import train, train_head
 from kfg.engine.options import NO_LIMIT, OF_TRAIN, check_known, within
 from kfg.engine.orders import Order
+from kfg.engine.own_photographs import STEPS
 from kfg.engine.runner import Row
 from kfg.models import backbones, freezing, heads
+from kfg.progress import step
 from kfg.training import imbalance, optimizers
 from kfg.training.callbacks import write_history
 from kfg.training.features import Views
@@ -107,11 +109,13 @@ SMOKE = {"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 
 
 def run(config, job):
     """Train, test and export once; return the content of report.json."""
+    step(2, STEPS, "the photographs are divided into training, validation and test, decoded and resized")
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     with Clock(job.workdir / CLOCK_FILE, go_on=job.resume) as clock:
         images = job.data.images(config.image_size)
         kept = fit(config, job, index, images, clock)
         planning.choose(job, "end", lambda: kept)
+        step(5, STEPS, "test, report and export")
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
     return job.finish(
         index, images, batch_size=config.batch_size, examine=lambda val, test: ({"seconds_to_trained": spent}, []),
@@ -130,7 +134,8 @@ def fit(config, job, index, images, clock) -> dict:
     )
     counts = index.take(index.where("train")).counts()
     classes = planning.choose(job, "classes", lambda: imbalance.chosen(config.imbalance, counts))
-    print(f"treatment of unequal classes: {classes['treatment']}, {classes['why']}")
+    if classes["treatment"] != "none":
+        print(f"The classes are unequal; what is done about it: {classes['treatment']} ({classes['why']}).")
     loss, sampling = imbalance.treated(classes["treatment"], counts, label_smoothing=config.label_smoothing)
     optimizer = functools.partial(
         optimizers.rates, "adamw", learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier,
@@ -142,9 +147,11 @@ def fit(config, job, index, images, clock) -> dict:
     judged = functools.partial(
         planning.Judged, validation=validation, index=index, batch_size=config.batch_size, aim=aim
     )
+    step(3, STEPS, "the head is trained on features of the pretrained trunk", left=config.time_budget - clock.spent())
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
     best = judged("the head", job.model)
     decide = functools.partial(plan_whole_net, config, job, index, images, loss, sampling, aim, clock)
+    step(4, STEPS, "is the whole net worth training, and if so, train it", left=config.time_budget - clock.spent())
     plan = planning.choose(job, "whole net", decide)
     print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:
