@@ -11,6 +11,7 @@ import sys
 from kfg import program, quiet
 from kfg.errors import InputError
 from kfg.names import printable
+from kfg.runs import run_files
 
 RUNS = pathlib.Path("runs")  # where runs go unless another folder is given
 EVALUATED = pathlib.Path("evaluated")
@@ -43,7 +44,7 @@ def split(args) -> int:
     from kfg.data import audit as auditing
     from kfg.data import folder, listing, splits
 
-    out = args.out or args.folder / listing.SPLIT_FILE
+    out = args.out or args.folder / run_files.SPLIT
     listing.checked_root(args.folder)
     overwrite.check_file(out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
@@ -255,7 +256,7 @@ def evaluate(args) -> int:
     print(rebalance.summary(run))
     if args.posthoc:
         print(rebalance.table(rebalance.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
-        print(f"written: {run / rebalance.POSTHOC_FILE}")
+        print(f"written: {run / run_files.POSTHOC}")
     return 0
 
 

@@ -31,12 +31,11 @@ from kfg.errors import InputError
 from kfg.files import listed, local, read_json, write_json
 from kfg.models import folding, saved
 from kfg.parity import DIGESTS_FILE, Parity, ParityError, load_saved_model
+from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)
 
-CLASSES_FILE = "classes.json"
-MODEL_FILE = "model.keras"
-MARKS = ("saved_model.pb", CLASSES_FILE)  # what every export has; a folder without them is somebody else's
+MARKS = ("saved_model.pb", run_files.CLASSES)  # what every export has; a folder without them is somebody else's
 FAILED_FILE = "parity_failed.json"  # in an export that must not be used
 PARTS = (
     DIGESTS_FILE,
@@ -83,14 +82,14 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
     files.sweep(path.parent, path.name)  # of a process that was killed
     try:
         _write(model, partial, classes, input_size(model) or samples.shape[1:3])
-        write_json(partial / CLASSES_FILE, list(classes))
+        write_json(partial / run_files.CLASSES, list(classes))
         found = parity.measure(model, partial, samples, encoded or {})
         if not found.passed:
             write_json(partial / FAILED_FILE, {"difference": str(found.serve), "allowed": found.allowed})
             if _is_export(failed):
                 overwrite.replace_folder(partial, failed, marks=MARKS, parts=PARTS)
             raise ParityError(found, failed)
-        write_json(partial / DIGESTS_FILE, parity.digests(partial, but=CLASSES_FILE))  # its classes are inside too
+        write_json(partial / DIGESTS_FILE, parity.digests(partial, but=run_files.CLASSES))  # its classes are inside too
         overwrite.replace_folder(partial, path, marks=MARKS, parts=PARTS)
         if (failed / FAILED_FILE).is_file() and _is_export(failed):  # of an earlier try
             shutil.rmtree(failed)
@@ -236,21 +235,23 @@ def load(path) -> Classifier:
         InputError: there is none, it is damaged, or its classes are not those listed beside it.
     """
     path = local(path)
-    if path.name == MODEL_FILE and path.is_file():
+    if path.name == run_files.MODEL and path.is_file():
         return _load_keras(path)
     for folder in (path / "export", path):
         if (folder / "saved_model.pb").is_file():
             return _load_export(folder)
-    if (path / MODEL_FILE).is_file():
+    if (path / run_files.MODEL).is_file():
         if (failed := failed_folder(path / "export")).is_dir():
-            logger.warning("%s: this export failed its check and is not used; %s answers", failed, MODEL_FILE)
+            logger.warning("%s: this export failed its check and is not used; %s answers", failed, run_files.MODEL)
         return _load_keras(path)
-    raise InputError(f"{path}: no export here (expected saved_model.pb, export/saved_model.pb or {MODEL_FILE})")
+    raise InputError(f"{path}: no export here (expected saved_model.pb, export/saved_model.pb or {run_files.MODEL})")
 
 
 def _load_export(folder) -> Classifier:
     if (folder / FAILED_FILE).is_file():
-        raise InputError(f"{folder}: this export failed its check: its answers are not its model's; use {MODEL_FILE}")
+        raise InputError(
+            f"{folder}: this export failed its check: its answers are not its model's; use {run_files.MODEL}"
+        )
     parity.check_digests(folder)
     try:
         loaded = load_saved_model(folder)
@@ -258,8 +259,8 @@ def _load_export(folder) -> Classifier:
         size = loaded.image_size().numpy().tolist()
     except (OSError, tf.errors.OpError, AttributeError, IndexError) as error:
         raise InputError(f"{folder}: not a whole kfg export ({str(error).splitlines()[0]})") from error
-    if read_json(folder / CLASSES_FILE) != classes:
-        raise InputError(f"{folder / CLASSES_FILE}: its classes are not those inside the model")
+    if read_json(folder / run_files.CLASSES) != classes:
+        raise InputError(f"{folder / run_files.CLASSES}: its classes are not those inside the model")
     # a SavedModel's functions do not keep its variables alive, the closure does
     return Classifier(lambda images: loaded.serve(images), classes=classes, image_size=size)
 
@@ -278,18 +279,18 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
     """
     path = local(path)
     if (path / "saved_model.pb").is_file():
-        beside = path.parent / MODEL_FILE
+        beside = path.parent / run_files.MODEL
         raise InputError(f"{path}: an export has no layers, the Keras model is needed: {beside}")
-    path = path / MODEL_FILE if path.is_dir() else path
+    path = path / run_files.MODEL if path.is_dir() else path
     if not path.is_file() or path.suffix != ".keras":
         raise InputError(f"{path}: no Keras model here (expected a run folder or a .keras file)")
     model = saved.load(path)
-    listed = path.with_name(CLASSES_FILE)
+    listed = path.with_name(run_files.CLASSES)
     classes = read_json(listed, list)
     if len(classes) != model.output_shape[-1]:
         raise InputError(f"{listed}: {len(classes)} classes, the model has {model.output_shape[-1]}")
     with zipfile.ZipFile(path) as file:
-        inside = json.loads(file.read(CLASSES_FILE)) if CLASSES_FILE in file.namelist() else classes
+        inside = json.loads(file.read(run_files.CLASSES)) if run_files.CLASSES in file.namelist() else classes
     if inside != classes:
         raise InputError(f"{listed}: its classes are not those inside {path.name}")
     return model, classes

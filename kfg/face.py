@@ -11,6 +11,7 @@ from kfg.data.part import Part
 from kfg.errors import InputError
 from kfg.evaluation import confusion, metrics
 from kfg.evaluation.predict import Predictions
+from kfg.runs import run_files
 from kfg.runs.run import Run
 
 BATCH_SIZE = 64  # images
@@ -152,7 +153,7 @@ def report(model, part: Part, out) -> pathlib.Path:
         out, predictions, image_root=".", decode=lambda path: part.store.gather([at[str(path)]])[0],
         extra_sections=looks, evaluated=evaluated,
     )  # fmt: skip
-    return out / reporting.PAGE_FILE
+    return out / run_files.PAGE
 
 
 def export(model, path, *, classes, samples=None):

@@ -8,10 +8,10 @@ import statistics
 from kfg.errors import InputError
 from kfg.files import flush, flush_folder
 from kfg.locks import exclusive
+from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)
 
-RESULTS = "results.jsonl"
 NONE_YET = "not measured yet"
 NEEDED = {"recipe", "row", "data", "config"}  # what every row has
 SETTINGS = (  # what makes two rows the same run, as a run's config.json has it
@@ -36,7 +36,7 @@ def read_results(path) -> list[dict]:
     path = pathlib.Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    path = path / RESULTS if path.is_dir() else path
+    path = path / run_files.RESULTS if path.is_dir() else path
     if not path.is_file():
         return []
     try:

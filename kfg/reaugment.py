@@ -16,16 +16,16 @@ import numpy as np
 from kfg.augment.copies import materialise
 from kfg.augment.policies import Policy
 from kfg.data.folder import split_rows
-from kfg.data.listing import SPLIT_FILE, shortened
+from kfg.data.listing import shortened
 from kfg.errors import InputError
 from kfg.evaluation import confusion, paired, predict
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json, write_json
+from kfg.runs import run_files
 from kfg.training import precision
 
 logger = logging.getLogger(__name__)
 
-WEAK_FILE = "weak_classes.json"
 COMPARED = ("none", "uniform", "targeted")
 BESIDE = "targeted-policy"  # no extra images: weak classes are augmented on the fly; compared where it was run
 ARMS = (*COMPARED, BESIDE)
@@ -157,13 +157,13 @@ def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:
 
     few = np.flatnonzero(support < min_support)
     content = {"weak": described(weak), "not_judged": described(few), "min_support": min_support}
-    write_json(pathlib.Path(workdir) / WEAK_FILE, content)
+    write_json(pathlib.Path(workdir) / run_files.WEAK, content)
     return content
 
 
 def read_weak(workdir) -> dict:
     """Read what `write_weak` wrote; in run folders of earlier versions nothing is known of classes not judged."""
-    content = read_json(pathlib.Path(workdir) / WEAK_FILE)
+    content = read_json(pathlib.Path(workdir) / run_files.WEAK)
     return content if isinstance(content, dict) else {"weak": content, "not_judged": [], "min_support": None}
 
 
@@ -210,7 +210,7 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     if not runs:
         return None
     names = [*COMPARED, BESIDE] if BESIDE in rows and _complete(folder / rows[BESIDE], runs, kind) else COMPARED
-    arms = {arm: [predict.read_csv(folder / rows[arm] / run / "predictions.csv") for run in runs] for arm in names}
+    arms = {arm: [predict.read_csv(folder / rows[arm] / run / run_files.PREDICTIONS) for run in runs] for arm in names}
     aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
     comparison = paired.paired_recall(
         arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none",
@@ -223,14 +223,14 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
 
 def _alike(run) -> dict[str, int] | None:
     """Return path -> group of near-duplicates of all images of a run; None where its split.csv does not hold them."""
-    if not (run / SPLIT_FILE).is_file():
+    if not (run / run_files.SPLIT).is_file():
         return None
-    rows, columns = split_rows(run / SPLIT_FILE)
+    rows, columns = split_rows(run / run_files.SPLIT)
     return {row["path"]: row["group"] for row in rows} if "group" in columns else None
 
 
 def _finished(run) -> bool:
-    return (run / "report.json").is_file()
+    return (run / run_files.REPORT).is_file()
 
 
 def _complete(row, runs, kind) -> bool:
@@ -244,7 +244,7 @@ def _complete(row, runs, kind) -> bool:
 
 def _kind(run) -> dict:
     """Return the settings of a finished run without arm, seed and fold: a difference has another cause otherwise."""
-    settings, made = (read_json(pathlib.Path(run) / name, dict) for name in ("config.json", "env.json"))
+    settings, made = (read_json(pathlib.Path(run) / name, dict) for name in (run_files.CONFIG, run_files.ENVIRONMENT))
     config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
     trained_in = precision.label(made["precision"], made["jit_compile"])
     return {"data": settings["data"], "folds": settings["folds"], "trained in": trained_in, **config}

@@ -11,12 +11,11 @@ from kfg.errors import InputError
 from kfg.evaluation import baseline, metrics, posthoc, predict
 from kfg.files import RESTORE, read_json, write_json
 from kfg.models import saved
+from kfg.runs import run_files
 from kfg.training import losses
 
-POSTHOC_FILE = "posthoc.json"
-REPORT_FILE, SPLIT_FILE, MODEL_FILE = "report.json", "split.csv", "model.keras"
-PREDICTIONS = {"val": "val_predictions.csv", "test": "predictions.csv"}
-CONFIG_FILE = "config.json"
+run_files.REPORT, run_files.SPLIT, MODEL_FILE = run_files.REPORT, run_files.SPLIT, run_files.MODEL
+PREDICTIONS = {"val": run_files.VAL_PREDICTIONS, "test": run_files.PREDICTIONS}
 TRAINED = {  # what a run's settings imbalance, loss or sampling may say -> what was done
     "adjusted": "with the loss adjusted to the class counts",
     "weighted": "with classes weighted in the loss",
@@ -37,7 +36,7 @@ def summary(run) -> str:
     Raises:
         InputError: no run folder, or one of an unfinished run.
     """
-    report = read_json(_file(run, REPORT_FILE), dict)
+    report = read_json(_file(run, run_files.REPORT), dict)
     try:
         lines = [f"{run}: {report['images']} test images of {metrics.classes_tested(report)}"]
         for name in FIGURES:
@@ -47,7 +46,7 @@ def summary(run) -> str:
         if "baseline" in report and (warning := baseline.warning(report["baseline"])):  # newer than some reports
             lines.append(f"WARNING: {warning}")
     except (KeyError, TypeError, ValueError) as error:  # a value that is no number
-        raise InputError(f"{_file(run, REPORT_FILE)}: damaged ({error}); {RESTORE}") from error
+        raise InputError(f"{_file(run, run_files.REPORT)}: damaged ({error}); {RESTORE}") from error
     return "\n".join(lines)
 
 
@@ -74,7 +73,7 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
     val, test = answers["val"], answers["test"]
     if val.classes != test.classes:
         raise InputError(f"{run}: {PREDICTIONS['val']} and {PREDICTIONS['test']} have other classes")
-    counts = _train_counts(_file(run, SPLIT_FILE), val.classes)
+    counts = _train_counts(_file(run, run_files.SPLIT), val.classes)
     prior = losses.log_prior(counts)
     methods = {"logit adjustment": lambda part, tau: posthoc.adjusted(answers[part], prior, tau=tau)}
     if data_dir is not None:
@@ -89,7 +88,7 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
         "before": posthoc.figures(test, counts),
         "corrections": [_corrected(name, method, test, counts, taus) for name, method in methods.items()],
     }
-    write_json(pathlib.Path(run) / POSTHOC_FILE, result)
+    write_json(pathlib.Path(run) / run_files.POSTHOC, result)
     return result
 
 
@@ -118,7 +117,7 @@ def table(result: dict) -> str:
 
 def _remarks(run, data_dir) -> list[str]:
     """Say what was done for rare classes already, what cannot be tried, and where tau is chosen on the test images."""
-    remarks, path = [], pathlib.Path(run) / CONFIG_FILE
+    remarks, path = [], pathlib.Path(run) / run_files.CONFIG
     settings = read_json(path, dict) if path.is_file() else {}
     config = settings.get("config", {})
     if config.get("imbalance") == "auto":
@@ -131,7 +130,7 @@ def _remarks(run, data_dir) -> list[str]:
             )
     if data_dir is None:
         remarks.append("note: tau-normalisation is left out, it needs the run's photographs: add --data DIR")
-    if any(row["part"] == BOTH for row in folder.split_rows(_file(run, SPLIT_FILE))[0]):
+    if any(row["part"] == BOTH for row in folder.split_rows(_file(run, run_files.SPLIT))[0]):
         remarks.append("note: the validation images are the test images, tau is chosen on what it is judged by")
     return remarks
 
@@ -169,9 +168,9 @@ def _train_counts(path, classes) -> np.ndarray:
 
 def _head_method(run, data_dir, answers):
     """Return the function (part, tau) -> tau-normalised predictions, its features computed once."""
-    model = saved.load(_file(run, MODEL_FILE))
+    model = saved.load(_file(run, run_files.MODEL))
     trunk, kernel, bias = dense_head(model)
-    index = folder.read_split(_file(run, SPLIT_FILE), data_dir, classes=answers["val"].classes)
+    index = folder.read_split(_file(run, run_files.SPLIT), data_dir, classes=answers["val"].classes)
     features = {}
 
     def method(part, tau):
@@ -180,7 +179,7 @@ def _head_method(run, data_dir, answers):
     for part, predictions in answers.items():
         images = index.take(index.where(part))
         if images.paths != predictions.paths:
-            raise InputError(f"{run}: {SPLIT_FILE} and {PREDICTIONS[part]} list other images")
+            raise InputError(f"{run}: {run_files.SPLIT} and {PREDICTIONS[part]} list other images")
         features[part] = _features(trunk, images, model.input_shape[1:3])
         off = np.abs(method(part, 0).probabilities - predictions.probabilities).max()
         if off > SAME:

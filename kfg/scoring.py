@@ -11,14 +11,14 @@ import numpy as np
 from kfg import exporting, reporting
 from kfg.data import decode, folder, splits
 from kfg.data.folder import Index
-from kfg.data.listing import SPLIT_FILE, remark
+from kfg.data.listing import remark
 from kfg.errors import InputError
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json
 from kfg.names import is_utf8, printable
 from kfg.progress import Progress
+from kfg.runs import run_files
 
-CONFIG_FILE = "config.json"
 EDITED = "copies that were edited or saved anew are not recognised"
 
 
@@ -49,7 +49,7 @@ def score(model, root, *, out) -> int:
     print(*told, sep="\n")
     _make(out)
     read, predictions = _classified(classifier, new)
-    splits.write_csv(read, out / SPLIT_FILE)
+    splits.write_csv(read, out / run_files.SPLIT)
     failed = len(new) - len(read)
     evaluated = {
         "model": str(model), "photographs": str(root), "images": len(index), "left_out": len(index) - len(new),
@@ -98,14 +98,14 @@ def _known(model, classes) -> set[str] | None:
     while lender:
         lender = pathlib.Path(lender)
         run = lender.parent if lender.is_file() or lender.name == "export" else lender
-        if not (run / SPLIT_FILE).is_file() or not (run / CONFIG_FILE).is_file():
+        if not (run / run_files.SPLIT).is_file() or not (run / run_files.CONFIG).is_file():
             return None
-        rows, _ = folder.split_rows(run / SPLIT_FILE)
+        rows, _ = folder.split_rows(run / run_files.SPLIT)
         digests = {row.get("sha256") for row in rows}
         if not digests.isdisjoint({None, ""}) or (not known and {row["class"] for row in rows} - set(classes)):
             return None
         known |= digests
-        lender = read_json(run / CONFIG_FILE, dict).get("config", {}).get("init_from")
+        lender = read_json(run / run_files.CONFIG, dict).get("config", {}).get("init_from")
     return known
 
 

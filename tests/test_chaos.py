@@ -12,6 +12,7 @@ from chaos.image_seeds import seeds
 from chaos.tally import BAD, Failure, Tally
 
 from kfg.errors import InputError
+from kfg.runs import run_files
 
 RUN = "instant/one/seed-0"
 ROW = {"recipe": "instant", "row": "one", "seed": 0, "fold": None, "folds": 1}
@@ -71,7 +72,7 @@ def test_the_end_of_a_command_is_judged(end, found):
     ],
 )
 def test_rows_lost_and_doubled_are_told(tmp_path, lines, found):
-    (tmp_path / state.RESULTS).write_text("".join(f"{line}\n" for line in lines))
+    (tmp_path / run_files.RESULTS).write_text("".join(f"{line}\n" for line in lines))
     assert kinds(state.check_rows(tmp_path, [RUN])) == found
 
 
@@ -82,7 +83,7 @@ def test_behind_a_line_that_a_kill_cut_off_the_other_rows_must_be_read(tmp_path,
             raise InputError("results.jsonl:2: not JSON")
         return read
 
-    (tmp_path / state.RESULTS).write_text(f"{json.dumps(ROW)}\n{json.dumps(ROW)[:20]}")
+    (tmp_path / run_files.RESULTS).write_text(f"{json.dumps(ROW)}\n{json.dumps(ROW)[:20]}")
     monkeypatch.setattr(state.ledger, "read_results", reads)
     assert kinds(state.check_rows(tmp_path, [RUN], may_be_cut=True)) == found
 
@@ -265,11 +266,11 @@ def test_a_snapshot_tells_a_lost_file(tmp_path):
     from chaos import permissions
 
     (tmp_path / "report.json").write_text("{}")
-    (tmp_path / state.RESULTS).write_text("a\n")
+    (tmp_path / run_files.RESULTS).write_text("a\n")
     before = permissions._snapshot(tmp_path)
-    (tmp_path / state.RESULTS).write_text("a\nb\n")
+    (tmp_path / run_files.RESULTS).write_text("a\nb\n")
     assert permissions._changed(before, tmp_path) == []
-    shutil.copy(tmp_path / state.RESULTS, tmp_path / "report.json")
-    (tmp_path / state.RESULTS).write_text("b\n")
-    gone = {str(tmp_path / name) for name in ("report.json", state.RESULTS)}
+    shutil.copy(tmp_path / run_files.RESULTS, tmp_path / "report.json")
+    (tmp_path / run_files.RESULTS).write_text("b\n")
+    gone = {str(tmp_path / name) for name in ("report.json", run_files.RESULTS)}
     assert set(permissions._changed(before, tmp_path)) == gone

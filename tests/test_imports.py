@@ -17,7 +17,8 @@ RANKS = {
     "training": 3.5, "evaluation": 3.3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "overwrite": 2, "quiet": 2, "program": 3,
-    "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "keras_settings": 1, "keras_private": 1,
+    "runs.run_files": 0, "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "keras_settings": 1,
+    "keras_private": 1,
     "errors": 0,
 }  # fmt: skip
 WITHOUT_TENSORFLOW = (
@@ -34,6 +35,11 @@ def part(module):
     return module.split(".")[1]
 
 
+def rank(module):
+    """Return the rank of a module, where it has one of its own, or of its package."""
+    return RANKS.get(module.removeprefix("kfg."), RANKS[part(module)])
+
+
 def imports_of(path):
     """Yield the kfg modules that a file imports, also by a name that is put together: import_module(f"kfg.x.{y}")."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -43,7 +49,9 @@ def imports_of(path):
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("kfg."))
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "kfg":
-            if node.module == "kfg":
+            if node.module == "kfg.runs":
+                yield from (f"kfg.runs.{alias.name}" for alias in node.names)
+            elif node.module == "kfg":
                 yield from (f"kfg.{alias.name}" for alias in node.names if alias.name != "__version__")
             else:
                 yield node.module
@@ -53,7 +61,7 @@ def violations(path, name):
     return [
         f"{name} imports {imported}"
         for imported in imports_of(path)
-        if part(imported) != part(name) and RANKS[part(imported)] >= RANKS[part(name)]
+        if part(imported) != part(name) and rank(imported) >= rank(name)
     ]
 
 

@@ -8,6 +8,7 @@ from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.evaluation.predict import Predictions
 from kfg.files import write_json
+from kfg.runs import run_files
 
 
 def answers(matrix, classes=("a", "b", "c", "d")):
@@ -48,7 +49,7 @@ def test_classes_not_judged_for_want_of_images_are_said_and_kept(tmp_path):
 
 
 def test_weak_classes_written_by_an_earlier_version_are_read(tmp_path):
-    (tmp_path / reaugment.WEAK_FILE).write_text('[{"id": 2, "name": "c"}]')
+    (tmp_path / run_files.WEAK).write_text('[{"id": 2, "name": "c"}]')
     assert reaugment.read_weak(tmp_path)["weak"] == [{"id": 2, "name": "c"}]
 
 

@@ -13,6 +13,7 @@ from kfg.evaluation import metrics
 from kfg.evaluation.paired import paired_recall
 from kfg.evaluation.predict import Predictions, read_csv
 from kfg.reporting import arms, arms_words, markup
+from kfg.runs import run_files
 
 NASTY = "<script>alert('x')</script>"
 
@@ -208,7 +209,7 @@ def test_a_damaged_folder_is_refused_and_stays_unfinished(tmp_path, file, conten
     (tmp_path / file).write_text(content)
     with pytest.raises(InputError, match=message):
         reporting.write(tmp_path, predictions_of(["a", "b"]))
-    assert not (tmp_path / reporting.REPORT_FILE).exists()
+    assert not (tmp_path / run_files.REPORT).exists()
 
 
 def test_report_json_is_written_last(tmp_path, monkeypatch):
@@ -218,7 +219,7 @@ def test_report_json_is_written_last(tmp_path, monkeypatch):
     monkeypatch.setattr("kfg.reporting.run._pictures", fail)
     with pytest.raises(InputError, match="full"):
         reporting.write(tmp_path, predictions_of(["a", "b"]))
-    assert not (tmp_path / reporting.REPORT_FILE).exists()
+    assert not (tmp_path / run_files.REPORT).exists()
 
 
 def test_a_second_report_is_the_same_bytes(tmp_path):

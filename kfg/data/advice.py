@@ -7,10 +7,10 @@ import pathlib
 import re
 
 from kfg.data import tables
-from kfg.data.parts import SPLIT_FILE
 from kfg.data.tree import SUFFIXES, hidden
 from kfg.errors import InputError
 from kfg.names import is_utf8, printable, quoted, shortened
+from kfg.runs import run_files
 
 TABLES = (".csv", ".tsv")
 ROWS_READ = 5_000  # of a table that may say the classes
@@ -108,7 +108,7 @@ def _flat(root, loose, names) -> str:
     where = printable(home) + "/" if home else "the folder itself"
     text = f"{printable(str(root))}: no images found in class folders, {_photographs(here)} in {where}. "
     folders = f"Move them into class folders ({printable(str(root))}/<class>/*.jpg), or list them in "
-    folders += f"{printable(str(root / SPLIT_FILE))} with the columns path,class,part"
+    folders += f"{printable(str(root / run_files.SPLIT))} with the columns path,class,part"
     ending = " (part: train, val or test, or empty where kfg is to choose)"
     if labels := _labels(root, here):
         table, (file, label), (path, name) = labels

@@ -16,10 +16,10 @@ from kfg.data.decode import BadImage
 from kfg.data.fingerprints import Fingerprint
 from kfg.data.folder import BOTH_PARTS, Index, make_index, not_utf8
 from kfg.data.listing import checked_root
-from kfg.data.parts import SPLIT_FILE
 from kfg.data.remarks import remark
 from kfg.errors import InputError
 from kfg.names import is_utf8, printable, utf8
+from kfg.runs import run_files
 
 HINTS = 20  # missing files for which one of a similar name is looked for
 LEVELS = ("error", "warning", "note")
@@ -152,7 +152,7 @@ def _unusable(root, entries, classes, pairs):
 
 def _official(root):
     """Return (images that split.csv or a published set names, their folder, path -> digest), and what is wrong."""
-    csv = root / SPLIT_FILE
+    csv = root / run_files.SPLIT
     try:
         if csv.is_file():
             rows, _ = splitcsv.split_rows(csv, root)
@@ -164,7 +164,7 @@ def _official(root):
         layout = layouts.find(root)
         return ((layout.images, layout.folder, {}) if layout else None), []
     except InputError as error:
-        return None, [Finding("bad-split", SPLIT_FILE if csv.is_file() else ".", str(error))]
+        return None, [Finding("bad-split", run_files.SPLIT if csv.is_file() else ".", str(error))]
 
 
 def _relative(root, path) -> str:
@@ -229,7 +229,7 @@ def _class_lines(classes):
 
 
 def _changed(digest) -> str:
-    return f"its bytes are not those that {SPLIT_FILE} lists (sha256 {digest[:12]}...)"
+    return f"its bytes are not those that {run_files.SPLIT} lists (sha256 {digest[:12]}...)"
 
 
 def duplicate_groups(index: Index, *, known: Sequence[Fingerprint] = (), progress=None) -> Index:

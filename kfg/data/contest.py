@@ -14,7 +14,6 @@ from kfg.data import listing, tree
 from kfg.data.listing import Listing
 from kfg.errors import InputError
 
-LABELS_FILE = "class_labels.txt"
 _ID = re.compile("([0-9]+)_")  # not \d: digits of other scripts are no ids of any contest
 
 

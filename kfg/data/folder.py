@@ -14,12 +14,12 @@ from kfg.data.contest import list_folder
 from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.data.listing import checked_root
 from kfg.data.parts import PARTS as PARTS
-from kfg.data.parts import SPLIT_FILE
 from kfg.data.remarks import remark
 from kfg.data.splitcsv import BOTH
 from kfg.data.splitcsv import split_rows as split_rows
 from kfg.errors import InputError
 from kfg.names import is_utf8, printable, shortened
+from kfg.runs import run_files
 
 BOTH_PARTS = f"part {BOTH!r} says what a run did; for a new one an image is in one part"
 logger = logging.getLogger(__name__)
@@ -124,10 +124,10 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
             a contest's class ids that are missing or alike.
     """
     root = checked_root(root)
-    if (root / SPLIT_FILE).is_file():
-        index = read_split(root / SPLIT_FILE, root, classes=classes)
+    if (root / run_files.SPLIT).is_file():
+        index = read_split(root / run_files.SPLIT, root, classes=classes)
         if BOTH in index.parts:
-            raise InputError(f"{root / SPLIT_FILE}: {BOTH_PARTS}")
+            raise InputError(f"{root / run_files.SPLIT}: {BOTH_PARTS}")
         return index
     layout = layouts.find(root)
     if layout is not None:
@@ -187,16 +187,16 @@ def look_alikes(classes: Sequence[str]) -> str:
 
 def not_utf8(root) -> str:
     """Return what to do about a class or file of a data folder whose name is not UTF-8."""
-    listed = pathlib.Path(root) / SPLIT_FILE
-    also = f" (if it stands like this in {SPLIT_FILE} only, save that table as UTF-8)" if listed.is_file() else ""
+    listed = pathlib.Path(root) / run_files.SPLIT
+    also = f" (if it stands like this in {run_files.SPLIT} only, save that table as UTF-8)" if listed.is_file() else ""
     return f"this name is not UTF-8; rename it{also}"
 
 
 def decided_by(root) -> str:
     """Return what decides the parts of a data folder that has some, for messages."""
     root = pathlib.Path(root)
-    if (root / SPLIT_FILE).is_file():
-        return str(root / SPLIT_FILE)
+    if (root / run_files.SPLIT).is_file():
+        return str(root / run_files.SPLIT)
     layout = layouts.find(root)
     return f"{layout.name}'s own lists" if layout else "the part folders"
 
@@ -207,8 +207,8 @@ def parts_read(index: Index) -> str:
     Part folders that are simply named train, val and test are not worth a word.
     """
     root, left = index.root, index.parts.count("")
-    if (root / SPLIT_FILE).is_file():
-        return f"{left:,} images have no part in {SPLIT_FILE}, kfg chooses one for them" if left else ""
+    if (root / run_files.SPLIT).is_file():
+        return f"{left:,} images have no part in {run_files.SPLIT}, kfg chooses one for them" if left else ""
     if left == len(index) or layouts.find(root):
         return ""
     top = {part: path.partition("/")[0] for path, part in zip(index.paths, index.parts, strict=True) if part}
@@ -222,7 +222,7 @@ def parts_read(index: Index) -> str:
 
 def passed_over(index: Index) -> list[tuple[str, str]]:
     """List the folder of `index` again and return (path, why) of all in it that `index` does not use."""
-    layout = None if (index.root / SPLIT_FILE).is_file() else layouts.find(index.root)
+    layout = None if (index.root / run_files.SPLIT).is_file() else layouts.find(index.root)
     return list_folder(index.root).passed_over(index.paths, below=layout.folder if layout else "")
 
 

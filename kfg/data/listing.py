@@ -13,7 +13,6 @@ from kfg.data import advice, parts, tree
 from kfg.data.foreign import UNREAD
 from kfg.data.litter import is_litter
 from kfg.data.parts import PARTS as PARTS
-from kfg.data.parts import SPLIT_FILE as SPLIT_FILE
 from kfg.data.remarks import TO_ANSWER as TO_ANSWER
 from kfg.data.remarks import remark as remark
 from kfg.data.splitcsv import BOTH as BOTH
@@ -22,6 +21,7 @@ from kfg.errors import InputError
 from kfg.files import local
 from kfg.names import printable as printable
 from kfg.names import shortened as shortened
+from kfg.runs import run_files
 
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")  # of a dead link, to tell what was a file from a class folder
 
@@ -193,7 +193,7 @@ def _class_folders(root, folder, listing) -> list[str]:
                 listing.skipped.append((path, "linked"))  # it leads back to the folder itself
             else:
                 names.append(entry.name)
-        elif path != SPLIT_FILE:
+        elif path != run_files.SPLIT:
             kind = _kind(pathlib.Path(entry.path), listing)
             if kind == "dead-link":
                 kind = "outside" if _FILE_SUFFIX.fullmatch(pathlib.Path(path).suffix) else "dead-class"

@@ -13,9 +13,9 @@ import re
 
 from kfg.data.tree import Tree
 from kfg.names import composed, printable, quoted, shortened
+from kfg.runs import run_files
 
 PARTS = ("train", "val", "test")
-SPLIT_FILE = "split.csv"
 WORDS = {
     "train": "train", "training": "train", "trn": "train",
     "val": "val", "valid": "val", "validation": "val", "validate": "val", "dev": "val", "development": "val",
@@ -202,7 +202,7 @@ def _same_folders(root, tree, filled) -> str:
         f"({shared}), so they look like parts or copies of one data set, not like classes. If the inner folders are "
         f"the classes, give one of the outer folders ({quoted(first)}), or name the outer ones train, val and test. If "
         "the outer folders are the classes, move the photographs up into them, or list them in "
-        f"{printable(str(root / SPLIT_FILE))} with the columns path,class,part"
+        f"{printable(str(root / run_files.SPLIT))} with the columns path,class,part"
     )
 
 

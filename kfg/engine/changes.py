@@ -3,9 +3,9 @@
 import pathlib
 
 from kfg.data.folder import Index, split_rows
-from kfg.data.parts import SPLIT_FILE
 from kfg.errors import InputError
 from kfg.names import printable, shortened
+from kfg.runs import run_files
 
 NAMED = 3  # files of each kind in a message
 
@@ -18,7 +18,7 @@ def since(workdir, index: Index) -> str:
         index: the photographs at hand, digests filled.
     """
     try:
-        rows, _ = split_rows(pathlib.Path(workdir) / SPLIT_FILE)
+        rows, _ = split_rows(pathlib.Path(workdir) / run_files.SPLIT)
     except InputError:
         return "it was begun on other photographs"
     before = {row["path"]: (row["class"], row.get("sha256", "")) for row in rows}

@@ -9,7 +9,6 @@ import time
 from kfg.errors import InputError
 from kfg.files import RESTORE, read_json, write_json
 
-CLOCK_FILE = "clock.json"
 EVERY = 5.0  # seconds between two notes of the time; a kill loses less than this
 
 
@@ -25,7 +24,7 @@ class Clock:
         InputError: the note is damaged.
     Example:
         >>> import tempfile
-        >>> path = pathlib.Path(tempfile.mkdtemp(), "clock.json")
+        >>> path = pathlib.Path(tempfile.mkdtemp(), run_files.CLOCK)
         >>> write_json(path, {"seconds": 100.0})
         >>> with Clock(path, go_on=True) as clock:
         ...     100 <= clock.spent() < 110

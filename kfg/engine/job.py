@@ -19,9 +19,9 @@ from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json, write_text
 from kfg.models import freezing
+from kfg.runs import run_files
 from kfg.training import fit, precision
 
-VAL_PREDICTIONS = "val_predictions.csv"  # what re-augmentation reads; the test set's are in predictions.csv
 SAME_IMAGES = (
     "The validation images are the test images, all {}: what watched the training is what is reported here. These "
     "figures are therefore not of images the training never saw."
@@ -84,7 +84,7 @@ class Job:
         return dataclasses.replace(self, row=row).workdir
 
     def finished(self) -> bool:
-        return all((self.workdir / name).is_file() for name in (reporting.REPORT_FILE, exporting.EXPORT_CHECK))
+        return all((self.workdir / name).is_file() for name in (run_files.REPORT, run_files.EXPORT_CHECK))
 
     def owned(self):
         """Keep other processes out of the run folder for a `with` block; InputError where one has it."""
@@ -130,10 +130,10 @@ class Job:
                 raise InputError(f"{index.root}: no image is left for {part}: {splits.WANTED}")
         if val_is_test:
             index = splits.with_test_as_val(index)
-        splits.write_csv(index, self.workdir / "split.csv")
-        write_json(self.workdir / "classes.json", list(index.classes))
+        splits.write_csv(index, self.workdir / run_files.SPLIT)
+        write_json(self.workdir / run_files.CLASSES, list(index.classes))
         if contest.keeps_ids(index.root, index.classes):
-            write_text(self.workdir / contest.LABELS_FILE, contest.label_lines(index.classes))
+            write_text(self.workdir / run_files.CLASS_IDS, contest.label_lines(index.classes))
         return index
 
     def compile(self, build, *, optimizer, batch_size: int, loss=None):
@@ -157,7 +157,7 @@ class Job:
         return self.model
 
     def _precision(self, build, optimizer, loss, batch_size):
-        known = self.workdir / "env.json"
+        known = self.workdir / run_files.ENVIRONMENT
         if known.is_file():  # a resumed run keeps what it was begun with
             found = read_json(known, dict)
             return found["precision"], found["jit_compile"], found["images_per_second"]
@@ -179,12 +179,12 @@ class Job:
             "images_per_second": rates,
             **provenance.environment(),
         }
-        write_json(self.workdir / "env.json", environment)
+        write_json(self.workdir / run_files.ENVIRONMENT, environment)
 
     def _count_parameters(self):
         """Put into env.json the model's parameters, and how many training changed: perhaps only a part's was fitted."""
         counts = {"total": self.model.count_params(), "trained": freezing.trainable_count(self.fitted)}
-        path = self.workdir / "env.json"
+        path = self.workdir / run_files.ENVIRONMENT
         write_json(path, {**read_json(path, dict), "parameters": counts})
 
     def training_begins(self) -> None:
@@ -226,7 +226,7 @@ class Job:
             chosen = pipeline.Chosen(images, parts[part])
             batches = pipeline.evaluation_batches(chosen, index.labels[parts[part]], batch_size=batch_size)
             answers[part] = predict.predict(model, batches, index=index.take(parts[part]))
-        predict.write_csv(answers["val"], self.workdir / VAL_PREDICTIONS)
+        predict.write_csv(answers["val"], self.workdir / run_files.VAL_PREDICTIONS)
         figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
         if BOTH in index.parts:
             sections = [("Validation and test", SAME_IMAGES.format(len(parts["test"]))), *sections]
@@ -238,5 +238,5 @@ class Job:
         draft.write()  # first: whatever the export does, the run has its report
         check = exporting.save(model, index.take(parts["test"]), self.workdir)
         result = draft.write(export_told=exporting.told(check), export_failed=not check["passed"])
-        write_json(self.workdir / exporting.EXPORT_CHECK, check)  # last: from here on the run is finished
+        write_json(self.workdir / run_files.EXPORT_CHECK, check)  # last: from here on the run is finished
         return result

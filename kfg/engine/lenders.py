@@ -2,14 +2,10 @@
 
 import pathlib
 
-from kfg import reporting
 from kfg.data.folder import Index, split_rows
-from kfg.data.listing import SPLIT_FILE
 from kfg.errors import InputError
-from kfg.exporting import MODEL_FILE
 from kfg.files import read_json
-
-CONFIG_FILE = "config.json"
+from kfg.runs import run_files
 
 
 def resolved(run: str) -> str:
@@ -37,7 +33,7 @@ def check(recipe, jobs) -> None:
         run = getattr(job.config, "init_from", "")
         if not run or job.finished():
             continue
-        path = model_file(run).parent / CONFIG_FILE
+        path = model_file(run).parent / run_files.CONFIG
         if not (path.is_file() or pathlib.Path(run).is_dir()):
             continue  # a model alone: its layers tell, when it is loaded
         found = read_json(path, dict).get("config", {})
@@ -55,14 +51,12 @@ def model_file(run) -> pathlib.Path:
         InputError: there is none, or the run it lies in is not finished.
     """
     path = pathlib.Path(run)
-    path = path / MODEL_FILE if path.is_dir() else path
+    path = path / run_files.MODEL if path.is_dir() else path
     if not path.is_file():
-        raise InputError(f"--init-from {run}: no {MODEL_FILE} there")
-    of_run = path.parent == pathlib.Path(run) or (path.parent / CONFIG_FILE).is_file()
-    if of_run and not (path.parent / reporting.REPORT_FILE).is_file():
-        raise InputError(
-            f"--init-from {run}: an unfinished run, it has no {reporting.REPORT_FILE}; end it with --resume"
-        )
+        raise InputError(f"--init-from {run}: no {run_files.MODEL} there")
+    of_run = path.parent == pathlib.Path(run) or (path.parent / run_files.CONFIG).is_file()
+    if of_run and not (path.parent / run_files.REPORT).is_file():
+        raise InputError(f"--init-from {run}: an unfinished run, it has no {run_files.REPORT}; end it with --resume")
     return path
 
 
@@ -75,7 +69,7 @@ def check_unseen(run, index: Index) -> None:
     Raises:
         InputError: it was; the message says on how many and names one.
     """
-    listed = model_file(run).parent / SPLIT_FILE
+    listed = model_file(run).parent / run_files.SPLIT
     if not listed.is_file():
         return
     rows, _ = split_rows(listed)

@@ -11,9 +11,9 @@ from kfg.engine.orders import RUNS
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import printable
+from kfg.runs import run_files
 
-CONFIG_FILE = "config.json"
-PATTERN = f"*/*/seed-*/{CONFIG_FILE}"  # below the folder of the runs: recipe, row, run
+PATTERN = f"*/*/seed-*/{run_files.CONFIG}"  # below the folder of the runs: recipe, row, run
 MOST = 1000  # states of one folder
 
 

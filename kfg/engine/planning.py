@@ -12,6 +12,7 @@ from kfg.engine.fitting import trunk_of
 from kfg.evaluation import baseline, predict
 from kfg.files import read_json, write_json
 from kfg.progress import duration
+from kfg.runs import run_files
 from kfg.training import features, fit, out_of_fold, precision
 
 HEAD_SHARE = 0.5  # of the time budget, where the whole net is to be trained after the head
@@ -19,7 +20,7 @@ HEAD_SHARE = 0.5  # of the time budget, where the whole net is to be trained aft
 
 def choose(job, name: str, decide) -> dict:
     """Return a choice of this run; `decide()` makes it, a dict that JSON can hold, where no session has."""
-    path = job.workdir / "config.json"
+    path = job.workdir / run_files.CONFIG
     settings = read_json(path, dict) if path.is_file() else {}  # a search keeps its trials' settings itself
     choices = settings.setdefault("choices", {})
     if name not in choices:
@@ -30,7 +31,7 @@ def choose(job, name: str, decide) -> dict:
 
 def rows(job) -> list[tuple[str, str]]:
     """Return all choices of this run as a table with its column names."""
-    choices = read_json(job.workdir / "config.json", dict)["choices"]
+    choices = read_json(job.workdir / run_files.CONFIG, dict)["choices"]
     return [
         ("choice", "value"),
         *((f"{name}: {key}", str(value)) for name, made in choices.items() for key, value in made.items()),
@@ -211,7 +212,7 @@ def whole_net_stage(job, *, epochs: int, count: int, judged: int, batch_size: in
 
 def _training_rate(job, batch_size) -> float:
     """Return the images/s of training steps, measured on a copy of the model."""
-    chosen = read_json(job.workdir / "env.json", dict)
+    chosen = read_json(job.workdir / run_files.ENVIRONMENT, dict)
     with precision.scope(chosen["precision"]):
         copy = job.build()
     fit.compile_classifier(copy, optimizer=job.optimizer(), loss=job.loss, jit_compile=chosen["jit_compile"])

@@ -10,9 +10,10 @@ import subprocess
 
 import kfg
 from kfg.data.folder import fingerprint
-from kfg.engine.lenders import CONFIG_FILE, model_file
+from kfg.engine.lenders import model_file
 from kfg.errors import InputError
 from kfg.files import digest, read_json
+from kfg.runs import run_files
 from kfg.training import precision
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
@@ -65,7 +66,7 @@ def _digest(job, key, find) -> str | None:
     except InputError:
         if not job.finished():
             raise
-        return read_json(job.workdir / CONFIG_FILE, dict).get(key)  # none in folders of earlier versions
+        return read_json(job.workdir / run_files.CONFIG, dict).get(key)  # none in folders of earlier versions
 
 
 def file_digest(path) -> str:

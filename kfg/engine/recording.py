@@ -1,12 +1,11 @@
 """The row of a finished run in results.jsonl."""
 
-from kfg import ledger, reporting
+from kfg import ledger
 from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.engine.job import Job
-from kfg.engine.run_folder import CONFIG_FILE
-from kfg.engine.shipping import EXPORT_CHECK
 from kfg.files import read_json
+from kfg.runs import run_files
 from kfg.training import callbacks, precision
 
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
@@ -17,18 +16,18 @@ def record(job: Job) -> dict:
 
     Called for every finished run, new or not: a kill may have come between its report and its row.
     """
-    settings = read_json(job.workdir / CONFIG_FILE, dict)  # as the run had them: today's may be more
+    settings = read_json(job.workdir / run_files.CONFIG, dict)  # as the run had them: today's may be more
     choices = settings.pop("choices", {})
-    result, made = (read_json(job.workdir / name, dict) for name in (reporting.REPORT_FILE, "env.json"))
-    listed, _ = folder.split_rows(job.workdir / "split.csv")
-    history = job.workdir / "history.csv"
+    result, made = (read_json(job.workdir / name, dict) for name in (run_files.REPORT, run_files.ENVIRONMENT))
+    listed, _ = folder.split_rows(job.workdir / run_files.SPLIT)
+    history = job.workdir / run_files.HISTORY
     row = {
         "commit": made["commit"],
         **settings,
         "parts": {part: sum(part in one["part"].split("+") for one in listed) for part in PARTS},
         "metrics": {**{name: result[name] for name in METRICS}, **result.get("figures", {})},
         "parameters": made.get("parameters"),  # none in folders of earlier versions
-        "export_difference": read_json(job.workdir / EXPORT_CHECK, dict)["largest_difference"],
+        "export_difference": read_json(job.workdir / run_files.EXPORT_CHECK, dict)["largest_difference"],
         "epochs": callbacks.epochs(history),
         "seconds": round(callbacks.seconds(history), 1),
         "trained_in": precision.label(made["precision"], made["jit_compile"]),
@@ -36,5 +35,5 @@ def record(job: Job) -> dict:
         **({"treatment": choices["classes"]["treatment"]} if "classes" in choices else {}),  # of unequal classes
         "choices": choices,  # what the run decided for itself, by the clock or by its validation images
     }
-    ledger.append(job.out / ledger.RESULTS, row)
+    ledger.append(job.out / run_files.RESULTS, row)
     return row

@@ -7,10 +7,9 @@ from kfg.engine.options import difference
 from kfg.errors import InputError
 from kfg.files import read_json, sweep, write_json
 from kfg.locks import exclusive
+from kfg.runs import run_files
 from kfg.tracking import logs
 
-CONFIG_FILE = "config.json"
-LOCK_FILE = ".lock"
 ALWAYS = ("recipe", "row", "seed", "data", "config")  # what the config.json of any version has
 
 
@@ -20,7 +19,7 @@ def owned(workdir: pathlib.Path):
     Raises:
         InputError: another process has it: which, on which machine, since when.
     """
-    return exclusive(workdir / LOCK_FILE, refusal=f"{workdir}: another command is at work on this run")
+    return exclusive(workdir / run_files.LOCK, refusal=f"{workdir}: another command is at work on this run")
 
 
 def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool, options, changed) -> None:
@@ -37,7 +36,7 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         InputError: other settings, unfinished without `resume`, a folder of something else, a damaged config.json.
     """
     wanted = json.loads(json.dumps(settings))
-    path = workdir / CONFIG_FILE
+    path = workdir / run_files.CONFIG
     if path.is_file():
         found = read_json(path, dict)
         if finished and isinstance(found.get("config"), dict):  # settings newer than the run decided nothing in it
@@ -52,7 +51,7 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         if different and begun:
             what, way_on = difference(found, wanted, different[0], options)
             raise InputError(
-                f"{workdir}: holds a run whose {CONFIG_FILE} has another {what}; give another --out{way_on}, or "
+                f"{workdir}: holds a run whose {run_files.CONFIG} has another {what}; give another --out{way_on}, or "
                 "remove it"
             )
         if begun and not finished and not resume:
@@ -61,7 +60,7 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
             sweep(folder, idle=0)  # one process at a time has a run
         if begun:
             return
-        (workdir / "env.json").unlink(missing_ok=True)  # nothing was trained: begin anew
+        (workdir / run_files.ENVIRONMENT).unlink(missing_ok=True)  # nothing was trained: begin anew
         logs.discard(workdir)
     else:
         _check_own(workdir)
@@ -77,5 +76,5 @@ def _check_own(workdir) -> None:
     found = sorted(path.name for path in workdir.glob("*") if not path.name.startswith("."))
     if found:
         raise InputError(
-            f"{workdir}: holds {found[0]} but no {CONFIG_FILE}, so it is no run; give another --out, or remove it"
+            f"{workdir}: holds {found[0]} but no {run_files.CONFIG}, so it is no run; give another --out, or remove it"
         )

@@ -13,6 +13,7 @@ from kfg.engine.orders import Order
 from kfg.errors import InputError
 from kfg.evaluation import baseline
 from kfg.names import suggestion
+from kfg.runs import run_files
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -147,7 +148,6 @@ def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
 
 def run_one(recipe, job) -> dict:
     """Run one job unless it is finished, and return its row in results.jsonl; that and its logs are made up for."""
-    from kfg import reporting
     from kfg.engine.recording import record
     from kfg.files import read_json
     from kfg.tracking import logs
@@ -160,7 +160,7 @@ def run_one(recipe, job) -> dict:
             else:
                 _run_kept(recipe, job)
             result = record(job)
-            job.logs.results(read_json(job.workdir / reporting.REPORT_FILE, dict))
+            job.logs.results(read_json(job.workdir / run_files.REPORT, dict))
     return result
 
 

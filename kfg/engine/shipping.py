@@ -12,9 +12,9 @@ from kfg import exporting
 from kfg.data import graph, pipeline
 from kfg.data.decode import decode
 from kfg.files import beside, flush, rename
+from kfg.runs import run_files
 
 PARITY_IMAGES = 8
-EXPORT_CHECK = "export_check.json"  # written last: a run that has it and its report is finished
 FAILED = exporting.failed_folder("export").name
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def briefly(check: dict) -> str:
         return told(check)
     return (
         f"export: a SavedModel that answers as the model does (compared on {check['serve']['images']} test "
-        f"photographs; figures in {EXPORT_CHECK})"
+        f"photographs; figures in {run_files.EXPORT_CHECK})"
     )
 
 
@@ -84,7 +84,7 @@ def told(check: dict) -> str:
         return (
             f"export: FAILED its check; on {serve['images']} test images its probabilities differ from the model's by "
             f"up to {serve['largest_difference']:.2g}, and {check['allowed_difference']:g} is allowed: it is kept in "
-            f"{FAILED}/ and not offered, {exporting.MODEL_FILE} is the model to use"
+            f"{FAILED}/ and not offered, {run_files.MODEL} is the model to use"
         )
     as_files = of_files["largest_difference"]
     said = "none as files" if as_files is None else f"{as_files:.2g} on {of_files['images']} as files"
@@ -111,12 +111,12 @@ def spread(labels, count: int) -> np.ndarray:
 
 def save_keras(model, classes, workdir) -> None:
     """Write `workdir`/model.keras, whole, with the class names inside: Keras passes over them, kfg.exporting checks."""
-    path = workdir / exporting.MODEL_FILE
+    path = workdir / run_files.MODEL
     partial = beside(path.with_suffix("")).with_suffix(f".partial{path.suffix}")  # Keras goes by the suffix
     try:
         model.save(partial)
         with zipfile.ZipFile(partial, "a") as file:
-            file.writestr(exporting.CLASSES_FILE, json.dumps(list(classes)))
+            file.writestr(run_files.CLASSES, json.dumps(list(classes)))
         with open(partial, "r+b") as file:
             flush(file)
         rename(partial, path)

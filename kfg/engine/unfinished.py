@@ -5,18 +5,15 @@ import pathlib
 
 import keras
 
-from kfg.data import contest
 from kfg.engine import shipping as exporting
-from kfg.engine.clock import CLOCK_FILE
-from kfg.engine.run_folder import LOCK_FILE
 from kfg.files import read_json
+from kfg.runs import run_files
 from kfg.training import checkpoint, precision
 
-HEAD_FOLDER = "head"  # of the run folder, where the head is trained before the whole net
 # what a run folder holds before anything is trained
 SETTLED_FIRST = {
-    "config.json", "env.json", "split.csv", "classes.json", contest.LABELS_FILE, LOCK_FILE, f"{LOCK_FILE}.json",
-    CLOCK_FILE,
+    run_files.CONFIG, run_files.ENVIRONMENT, run_files.SPLIT, run_files.CLASSES, run_files.CLASS_IDS, run_files.CLOCK,
+    run_files.LOCK, f"{run_files.LOCK}.json",
 }  # fmt: skip
 
 
@@ -46,12 +43,12 @@ def keep(job) -> str:
         what the file holds, "" if no epoch was finished.
     """
     state = checkpoint.read(job.workdir / checkpoint.LAST)
-    head = checkpoint.read(job.workdir / HEAD_FOLDER / checkpoint.LAST)
+    head = checkpoint.read(job.workdir / run_files.HEAD / checkpoint.LAST)
     if state is None and head is None:
         return ""
     if job.begun:  # else this session has added nothing to what an earlier one left
         model = _with_head(job, head) if state is None else _restored(job, state)
-        exporting.save_keras(model, read_json(job.workdir / "classes.json"), job.workdir)
+        exporting.save_keras(model, read_json(job.workdir / run_files.CLASSES), job.workdir)
     return "the last finished epoch of the head" if state is None else "the last finished epoch"
 
 

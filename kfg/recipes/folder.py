@@ -22,7 +22,7 @@ from kfg.data import pipeline
 from kfg.data.fingerprints import Fingerprint
 from kfg.data.splits import FRACTIONS
 from kfg.engine import planning, runner
-from kfg.engine.clock import CLOCK_FILE, Clock
+from kfg.engine.clock import Clock
 from kfg.engine.fitting import train, train_head
 from kfg.engine.options import NO_LIMIT, OF_TRAIN, check_known, within
 from kfg.engine.orders import Order
@@ -30,6 +30,7 @@ from kfg.engine.own_photographs import STEPS
 from kfg.engine.runner import Row
 from kfg.models import backbones, freezing, heads
 from kfg.progress import step
+from kfg.runs import run_files
 from kfg.training import imbalance, optimizers
 from kfg.training.callbacks import write_history
 from kfg.training.features import Views
@@ -111,7 +112,7 @@ def run(config, job):
     """Train, test and export once; return the content of report.json."""
     step(2, STEPS, "the photographs are divided into training, validation and test, decoded and resized")
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
-    with Clock(job.workdir / CLOCK_FILE, go_on=job.resume) as clock:
+    with Clock(job.workdir / run_files.CLOCK, go_on=job.resume) as clock:
         images = job.data.images(config.image_size)
         kept = fit(config, job, index, images, clock)
         planning.choose(job, "end", lambda: kept)
@@ -155,7 +156,7 @@ def fit(config, job, index, images, clock) -> dict:
     plan = planning.choose(job, "whole net", decide)
     print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:
-        write_history(learned, job.workdir / "history.csv")
+        write_history(learned, job.workdir / run_files.HISTORY)
     else:
         train(
             job, training, validation, batch_size=config.batch_size, epochs=plan["epochs"], policy=config.policy,

@@ -22,11 +22,11 @@ from kfg.augment.policies import Policy
 from kfg.data import pipeline
 from kfg.engine import runner
 from kfg.engine.fitting import fit_on
-from kfg.engine.job import VAL_PREDICTIONS
 from kfg.engine.options import within
 from kfg.engine.runner import Row
 from kfg.evaluation import predict
 from kfg.models import convnets
+from kfg.runs import run_files
 from kfg.training.schedules import Plateau
 
 NAME = "imagenet20"
@@ -234,7 +234,7 @@ def weak_classes(config, job) -> dict | None:
     """
     if not config.weak_from:
         return None
-    answers = predict.read_csv(job.precursor(config.weak_from) / VAL_PREDICTIONS)
+    answers = predict.read_csv(job.precursor(config.weak_from) / run_files.VAL_PREDICTIONS)
     weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=config.min_support)
     found = reaugment.write_weak(job.workdir, weak, answers, min_support=config.min_support)
     print("\n".join(reaugment.weak_lines(found)))

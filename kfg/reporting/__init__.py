@@ -1,6 +1,6 @@
 """Run folder -> report: report.html, report.json, predictions.csv and pictures; and the comparison of arms."""
 
 from kfg.reporting.arms import arms_table, write_arms
-from kfg.reporting.run import PAGE_FILE, REPORT_FILE, prepare, write
+from kfg.reporting.run import prepare, write
 
-__all__ = ["PAGE_FILE", "REPORT_FILE", "arms_table", "prepare", "write", "write_arms"]
+__all__ = ["arms_table", "prepare", "write", "write_arms"]

@@ -14,11 +14,9 @@ from kfg.data.folder import PARTS
 from kfg.errors import InputError
 from kfg.evaluation import metrics, predict
 from kfg.evaluation.predict import Predictions
+from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)
-
-REPORT_FILE = "report.json"  # written after everything that a report is about
-PAGE_FILE = "report.html"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,8 +74,8 @@ class Draft:
         run = read(self.run_dir, self.predictions.classes)
         run = dataclasses.replace(run, export_told=export_told, export_failed=export_failed)
         page = sections.page(run, self.result, self.predictions, self.pictures, self.worst, self.extra)
-        files.write_text(self.run_dir / PAGE_FILE, page)
-        files.write_json(self.run_dir / REPORT_FILE, self.result)
+        files.write_text(self.run_dir / run_files.PAGE, page)
+        files.write_json(self.run_dir / run_files.REPORT, self.result)
         return self.result
 
 
@@ -128,7 +126,7 @@ def prepare(
     result["figures"] = extra_figures or {}
     if evaluated is not None:
         result["evaluated"] = evaluated
-    predict.write_csv(predictions, run_dir / "predictions.csv")
+    predict.write_csv(predictions, run_dir / run_files.PREDICTIONS)
     _write_confusion(result["confusion"], predictions.classes, run_dir / "confusion.csv")
     worst = _worst(predictions, image_root, decode)
     pictures = _pictures(run_dir, run, result, predictions.classes, worst)
@@ -141,19 +139,19 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
     Raises:
         InputError: a file that cannot be read, or classes.json unlike `classes`.
     """
-    saved = _json(run_dir / "classes.json", list)
+    saved = _json(run_dir / run_files.CLASSES, list)
     if saved is not None and saved != list(classes):
         raise InputError(f"{run_dir / 'classes.json'}: other classes, or another order, than the predictions have")
     history = None
-    if (run_dir / "history.csv").is_file():
+    if (run_dir / run_files.HISTORY).is_file():
         from kfg.evaluation import figures
 
-        history = figures.read_history(run_dir / "history.csv")
+        history = figures.read_history(run_dir / run_files.HISTORY)
     return Run(
         name=run_dir.resolve().name,
-        config=_json(run_dir / "config.json"),
-        env=_json(run_dir / "env.json"),
-        split=_split(run_dir / "split.csv"),
+        config=_json(run_dir / run_files.CONFIG),
+        env=_json(run_dir / run_files.ENVIRONMENT),
+        split=_split(run_dir / run_files.SPLIT),
         history=history if history and len(next(iter(history.values()))) else None,
         exported=(run_dir / "export").is_dir(),
     )

@@ -10,6 +10,7 @@ from kfg.evaluation import baseline, metrics
 from kfg.evaluation.predict import Predictions
 from kfg.reporting import by_class, markup, training
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
+from kfg.runs import run_files
 
 RUN_ONLY = ("training", "use", "settings")  # sections about how a model was made, and where it is
 
@@ -170,7 +171,10 @@ def _settings(run) -> Safe:
             else "config.json names no seed."
         )
     )
-    for heading, values, file in (("Settings", run.config, "config.json"), ("Environment", run.env, "env.json")):
+    for heading, values, file in (
+        ("Settings", run.config, run_files.CONFIG),
+        ("Environment", run.env, run_files.ENVIRONMENT),
+    ):
         blocks.append(tag("h3", heading))
         told = markup.paragraph(f"{file} is not in this folder.", note=True)
         if heading == "Settings" and values is not None:

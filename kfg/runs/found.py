@@ -8,8 +8,9 @@ import pathlib
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import printable, shortened
+from kfg.runs import run_files
 
-REPORT, CONFIG = "report.json", "config.json"
+MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, "saved_model.pb", run_files.EXPORT)  # what a run or an export has
 DEEPEST = 6  # folders between the one that is given and a run
 
 
@@ -38,7 +39,7 @@ def below(folder) -> list[pathlib.Path]:
     """Return the finished runs at or below a folder, sorted by path; links are not followed."""
     folder, found = pathlib.Path(folder), []
     for parent, subfolders, files in os.walk(folder):
-        if REPORT in files and CONFIG in files:
+        if run_files.REPORT in files and run_files.CONFIG in files:
             found.append(pathlib.Path(parent))
             subfolders.clear()
         depth = len(pathlib.Path(parent).relative_to(folder).parts)
@@ -53,7 +54,7 @@ def only(path) -> pathlib.Path:
         InputError: there are several; they are named.
     """
     path = pathlib.Path(path)
-    if not path.is_dir() or any((path / name).exists() for name in (CONFIG, "model.keras", "saved_model.pb", "export")):
+    if not path.is_dir() or any((path / name).exists() for name in MADE_BY_ONE):
         return path
     runs = below(path)
     if len(runs) > 1:
@@ -69,10 +70,10 @@ def read(run) -> Found:
         InputError: a damaged file.
     """
     run = pathlib.Path(run)
-    report, config = read_json(run / REPORT, dict), read_json(run / CONFIG, dict)
+    report, config = read_json(run / run_files.REPORT, dict), read_json(run / run_files.CONFIG, dict)
     top1 = report["top1"]
     return Found(
-        path=run, finished=datetime.datetime.fromtimestamp((run / REPORT).stat().st_mtime),
+        path=run, finished=datetime.datetime.fromtimestamp((run / run_files.REPORT).stat().st_mtime),
         data=str(config["data"]["name"]), classes=report["classes"], images=report["images"],
         top1=(top1["value"], top1["low"], top1["high"]),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from kfg.errors import InputError
 from kfg.files import local, read_json
-from kfg.runs import found
+from kfg.runs import found, run_files
 
 INLINE_HEIGHT = 800  # pixels of a report in a notebook
 
@@ -34,8 +34,8 @@ class Run:
         self.path = found.only(local(path))
         if not self.path.is_dir():
             raise InputError(f"{self.path}: no such run folder")
-        if not (self.path / "report.json").is_file():
-            unfinished = (self.path / "config.json").is_file()
+        if not (self.path / run_files.REPORT).is_file():
+            unfinished = (self.path / run_files.CONFIG).is_file()
             what = "this run is not finished; go on with the same command and --resume" if unfinished else "no run here"
             raise InputError(f"{self.path}: {what} (it has no report.json)")
 
@@ -48,20 +48,20 @@ class Run:
 
     def _repr_html_(self) -> str:
         """Show the report in a notebook."""
-        page = (self.path / "report.html").read_text(encoding="utf-8")
+        page = (self.path / run_files.PAGE).read_text(encoding="utf-8")
         return f'<iframe srcdoc="{html.escape(page)}" width="100%" height="{INLINE_HEIGHT}"></iframe>'
 
     @functools.cached_property
     def metrics(self) -> dict:
-        return read_json(self.path / "report.json", dict)
+        return read_json(self.path / run_files.REPORT, dict)
 
     @functools.cached_property
     def config(self) -> Mapping:
-        return read_json(self.path / "config.json", dict).get("config", {})
+        return read_json(self.path / run_files.CONFIG, dict).get("config", {})
 
     @functools.cached_property
     def classes(self) -> tuple[str, ...]:
-        return tuple(read_json(self.path / "classes.json", list))
+        return tuple(read_json(self.path / run_files.CLASSES, list))
 
     @property
     def confusion(self) -> np.ndarray:
@@ -71,7 +71,7 @@ class Run:
     def predictions(self):
         from kfg.evaluation import predict
 
-        return predict.read_csv(self.path / "predictions.csv")
+        return predict.read_csv(self.path / run_files.PREDICTIONS)
 
     @functools.cached_property
     def model(self):

@@ -20,6 +20,7 @@ from kfg.engine import photographs
 from kfg.engine.job import Job
 from kfg.errors import InputError
 from kfg.evaluation import baseline, confusion, predict
+from kfg.runs import run_files
 from kfg.search.table import LEARNED
 from kfg.training import callbacks
 
@@ -83,7 +84,7 @@ class TrialJob(Job):
         matrix = confusion.confusion_matrix(answers.labels, answers.predicted, len(index.classes))
         support = matrix.sum(axis=1)
         recalls = matrix.diagonal()[support > 0] / support[support > 0]
-        history = self.workdir / "history.csv"
+        history = self.workdir / run_files.HISTORY
         return {
             "val_macro_recall": float(recalls.mean()),
             "val_accuracy": float((answers.predicted == answers.labels).mean()),

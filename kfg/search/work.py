@@ -10,6 +10,7 @@ import time
 
 from kfg import overwrite
 from kfg.errors import InputError
+from kfg.runs import run_files
 from kfg.search import process, trial
 from kfg.search.algorithms import COMPLETED, FAILED, IDLE, RECORD, STOPPED
 
@@ -72,7 +73,7 @@ class _Trial:
                 break
             figures.append(outcome.figures)
             left = None if left is None else left - outcome.seconds
-            (request.workdir / "split.csv").unlink(missing_ok=True)  # alike in all trials, and large
+            (request.workdir / run_files.SPLIT).unlink(missing_ok=True)  # alike in all trials, and large
             if not self.plan.keeps_checkpoints:
                 for found in list(request.workdir.rglob("checkpoint")):
                     shutil.rmtree(found)

@@ -16,6 +16,7 @@ import keras
 from kfg.errors import InputError
 from kfg.evaluation import figures
 from kfg.files import read_json
+from kfg.runs import run_files
 from kfg.tracking.tensorboard import TensorBoardLog
 from kfg.tracking.wandb import WandbLog
 
@@ -60,7 +61,7 @@ def opened(wanted, run_dir, *, name: str):
     run_dir = pathlib.Path(run_dir)
     logs, failed = [], True
     try:
-        settings = read_json(run_dir / "config.json", dict) if wanted else {}
+        settings = read_json(run_dir / run_files.CONFIG, dict) if wanted else {}
         for kind in wanted:
             logs.append(LOGS[kind](run_dir / kind, name=name, settings=settings))
         yield Logs(logs, run_dir)
@@ -140,7 +141,7 @@ def stages(run_dir):
     The prefix is "" or the stage's folder and a slash; a row is column -> float, what is unknown left out.
     """
     run_dir = pathlib.Path(run_dir)
-    for path in [*sorted(run_dir.glob("*/history.csv")), run_dir / "history.csv"]:
+    for path in [*sorted(run_dir.glob("*/history.csv")), run_dir / run_files.HISTORY]:
         if path.is_file():
             columns = figures.read_history(path)
             rows = [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from kfg import keras_private, keras_settings
 from kfg.errors import InputError
+from kfg.runs import run_files
 from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN, write_history
 from kfg.training.losses import Accuracy
@@ -90,7 +91,7 @@ def train(
         raise InputError(f"monitor: {monitor!r} is none of {', '.join(MONITORS)}")
     workdir = pathlib.Path(workdir)
     last = workdir / checkpoint.LAST
-    history = History(workdir / "history.csv")
+    history = History(workdir / run_files.HISTORY)
     rate = _schedule(model, schedule, monitor=monitor, epochs=epochs, steps_per_epoch=steps_per_epoch)
     patience = stop_patience or (epochs if keep_best else None)
     settings = {

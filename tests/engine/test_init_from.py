@@ -8,16 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from kfg import reporting
 from kfg.data import folder, splits
 from kfg.engine import lenders, orders, runner
 from kfg.engine.job import Job
-from kfg.engine.shipping import EXPORT_CHECK
 from kfg.errors import InputError
-from kfg.exporting import MODEL_FILE
 from kfg.files import write_json
 from kfg.models import attention_nets
 from kfg.recipes import competition100
+from kfg.runs import run_files
 from kfg.training import checkpoint
 
 
@@ -28,9 +26,9 @@ def config_of(row, **changes):
 def lender(path, config):
     """Make what is read of a finished run, its model apart."""
     path.mkdir(parents=True)
-    (path / MODEL_FILE).write_bytes(b"not looked at")
+    (path / run_files.MODEL).write_bytes(b"not looked at")
     write_json(path / "config.json", {"recipe": competition100.NAME, "config": dataclasses.asdict(config)})
-    write_json(path / reporting.REPORT_FILE, {})
+    write_json(path / run_files.REPORT, {})
     return path
 
 
@@ -80,19 +78,19 @@ def test_the_same_net_with_other_settings_is_begun_from(photos, tmp_path, begun,
     assert begun == [row]
 
 
-@pytest.mark.parametrize("file", ["", MODEL_FILE])
+@pytest.mark.parametrize("file", ["", run_files.MODEL])
 def test_an_unfinished_run_lends_nothing(photos, tmp_path, capsys, begun, file):
     """After Ctrl-C there is a model, but no report."""
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
-    assert lenders.model_file(run / file) == run / MODEL_FILE
-    (run / reporting.REPORT_FILE).unlink()
+    assert lenders.model_file(run / file) == run / run_files.MODEL
+    (run / run_files.REPORT).unlink()
     assert recipe(photos, tmp_path / "out", run / file, "--rows", "plain-lite0") == 2
     assert capsys.readouterr().err.startswith(
         f"error: --init-from {run / file}: an unfinished run, it has no report.json"
     )
     assert begun == []
     (run / "config.json").unlink()  # a model by itself is nobody's run
-    assert lenders.model_file(run / MODEL_FILE) == run / MODEL_FILE
+    assert lenders.model_file(run / run_files.MODEL) == run / run_files.MODEL
 
 
 def indexed(photos, parts):
@@ -147,12 +145,12 @@ def test_a_run_is_the_same_from_wherever_it_is_named(tmp_path, monkeypatch, word
 @pytest.mark.parametrize("setting", ["init_from", "weights"])
 def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, tmp_path, setting):
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
-    source = run / MODEL_FILE
+    source = run / run_files.MODEL
     words = ["--data", str(photos), "--out", str(tmp_path / "out"), "--rows", "plain-lite0", "--set", "epochs=1"]
     given = orders.read(competition100, [*words, "--set", f"{setting}={source}"])
     (job,) = runner.jobs(competition100, given)
     job.open()
-    for name in (reporting.REPORT_FILE, EXPORT_CHECK):  # finished
+    for name in (run_files.REPORT, run_files.EXPORT_CHECK):  # finished
         write_json(job.workdir / name, {})
     noted = job.settings()
     source.write_bytes(b"another")
@@ -162,7 +160,7 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     (job,) = runner.jobs(competition100, given)
     job.open()
     assert job.settings() == noted and noted[f"{setting}_sha256"]
-    (job.workdir / reporting.REPORT_FILE).unlink()  # as if it were not: now the file is needed
+    (job.workdir / run_files.REPORT).unlink()  # as if it were not: now the file is needed
     with pytest.raises(InputError, match=r"earlier"):
         job.open()
 
@@ -210,7 +208,7 @@ def test_a_cut_run_resumed_ends_as_the_whole_one_with_anothers_weights_in_both(p
     run = lender(tmp_path / "earlier", config)
     keras.utils.set_random_seed(7)
     lent = tiny(config, 3)
-    lent.save(run / MODEL_FILE)
+    lent.save(run / run_files.MODEL)
     monkeypatch.setattr(attention_nets, "build", tiny)
     begin = ("--init-from", str(run))
     whole = trained(photos, tmp_path / "whole", *begin)

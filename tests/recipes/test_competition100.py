@@ -15,6 +15,7 @@ from kfg.models import attention_nets as nets
 from kfg.models import backbones, preprocessing
 from kfg.models.transfer import begin_from
 from kfg.recipes import competition100
+from kfg.runs import run_files
 from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
 
 SMALL = dataclasses.replace(
@@ -67,14 +68,14 @@ def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, ph
     earlier = finished / "competition100" / "fbsd-lite0" / "seed-0"
     assert recipe(photos, tmp_path, "--rows", "fbsd-lite0", "--seeds", "1", "--init-from", str(earlier)) == 2
     assert "far enough" in capsys.readouterr().err
-    lent = keras.saving.load_model(earlier / exporting.MODEL_FILE, compile=False)
+    lent = keras.saving.load_model(earlier / run_files.MODEL, compile=False)
     alike = {
         name: all(map(np.array_equal, values, lent.get_layer(name).get_weights())) for name, values in begun.items()
     }
     assert {name for name in alike if not alike[name]} == {f"head_{vote}_logits" for vote in nets.VOTES["fbsd"]}
     (config,) = configs
     assert config["config"]["init_from"] == str(earlier)
-    assert config["init_from_sha256"] == hashlib.sha256((earlier / exporting.MODEL_FILE).read_bytes()).hexdigest()
+    assert config["init_from_sha256"] == hashlib.sha256((earlier / run_files.MODEL).read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("options, named", [
@@ -96,11 +97,11 @@ def test_another_kind_of_net_lends_no_weights(finished):
     model = nets.build(SMALL, 3)
     before = model.get_weights()
     with pytest.raises(InputError, match=r"model\.keras: another net than fbsd-tiny: it has .* head"):
-        begin_from(model, run / exporting.MODEL_FILE, replaced=nets.names_classes)
+        begin_from(model, run / run_files.MODEL, replaced=nets.names_classes)
     wider = nets.build(dataclasses.replace(SMALL, head_width=16), 3)
     run = finished / "competition100" / "fbsd-lite0" / "seed-0"
     with pytest.raises(InputError, match=r"head_.* has .* are needed"):
-        begin_from(wider, run / exporting.MODEL_FILE, replaced=nets.names_classes)
+        begin_from(wider, run / run_files.MODEL, replaced=nets.names_classes)
     assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
 
 

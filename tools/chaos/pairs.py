@@ -10,6 +10,7 @@ import numpy as np
 
 from chaos import running, state, workload
 from chaos.tally import Failure, Tally
+from kfg.runs import run_files
 
 INSTANT = "chaos.instant"
 REAL_SHARE = 0.2  # of the pairs, which train with kfg's own recipes; the others use the recipe `instant`
@@ -138,11 +139,11 @@ def finished_runs(runner, data, out, tally) -> pathlib.Path:
 def storm(runner, data, stored, out, tally) -> None:
     """Let two commands record finished runs, whose rows are missing, at the same time."""
     shutil.copytree(stored, out)
-    (out / state.RESULTS).unlink(missing_ok=True)
+    (out / run_files.RESULTS).unlink(missing_ok=True)
     half = STORED // 2
     seeds = [",".join(map(str, range(half))), ",".join(map(str, range(half, STORED)))]
     both = [runner.start(*filled(instant(seeds=one), data, out)) for one in seeds]
     ends = [process.wait() for process in both]
     failures = [failure for end in ends for failure in running.judged(end)]
     failures += state.check_rows(out, made(seeds=",".join(seeds)))
-    tally.note("records at once", failures, keep=[out / state.RESULTS, *(process.folder for process in both)])
+    tally.note("records at once", failures, keep=[out / run_files.RESULTS, *(process.folder for process in both)])

@@ -13,6 +13,7 @@ import subprocess
 
 from chaos import running, state, workload
 from chaos.tally import Failure, Tally
+from kfg.runs import run_files
 
 POWERS = "-dac_override,-dac_read_search"  # the capabilities of root that a mode does not stop
 WITHOUT_POWERS = ("setpriv", f"--bounding-set={POWERS}", f"--inh-caps={POWERS}")
@@ -63,7 +64,7 @@ def _run_folder(one, work):
 
 
 def _results(one, work):
-    path = one / "runs" / state.RESULTS
+    path = one / "runs" / run_files.RESULTS
     return path, [*work.command(one / "photos", one / "runs", resume=True), "--seeds", "2"]
 
 
@@ -166,7 +167,7 @@ def _changed(before, folder) -> list[str]:
     changed = []
     for path, data in before.items():
         now = path.read_bytes() if path.is_file() else b""
-        if path.name == state.RESULTS:
+        if path.name == run_files.RESULTS:
             changed += [str(path)] * (not now.startswith(data) and not _rows_kept(data, now))
         elif now != data and not path.name.startswith("."):
             changed.append(str(path))

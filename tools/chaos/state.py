@@ -12,6 +12,7 @@ import numpy as np
 from chaos.tally import Failure
 from kfg import ledger
 from kfg.errors import InputError
+from kfg.runs import run_files
 
 RESULTS = "results.jsonl"
 JSON_FILES = ("config.json", "env.json", "classes.json", "report.json", "best.json", "export_check.json")
@@ -20,7 +21,7 @@ IDENTITY = ("recipe", "row", "seed", "fold", "folds")
 
 def rows(out) -> tuple[list[dict], list[str]]:
     """Return the rows of a folder's results.jsonl, and the lines that are not JSON."""
-    path, good, bad = pathlib.Path(out) / RESULTS, [], []
+    path, good, bad = pathlib.Path(out) / run_files.RESULTS, [], []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             good.append(json.loads(line))
@@ -53,7 +54,9 @@ def check_rows(out, runs, *, may_be_cut: bool = False) -> list[Failure]:
     failures = [Failure("lost", f"{out}: no row of {one}") for one in sorted(wanted - set(found), key=str)]
     failures += [Failure("doubled", f"{out}: {count} rows of {one}") for one, count in found.items() if count > 1]
     failures += [Failure("other", f"{out}: a row that nobody ran, {one}") for one in set(found) - wanted]
-    return failures + [Failure("other", f"{out}: a line of {RESULTS} is cut off: {line[:60]!r}") for line in bad]
+    return failures + [
+        Failure("other", f"{out}: a line of {run_files.RESULTS} is cut off: {line[:60]!r}") for line in bad
+    ]
 
 
 def check_rows_read(out, runs) -> list[Failure]:
@@ -61,7 +64,7 @@ def check_rows_read(out, runs) -> list[Failure]:
     try:
         found = collections.Counter(map(key, ledger.read_results(out)))
     except InputError as error:
-        return [Failure("other", f"a cut line makes {RESULTS} unreadable: {error}")]
+        return [Failure("other", f"a cut line makes {run_files.RESULTS} unreadable: {error}")]
     wanted = collections.Counter(map(run_key, runs))
     failures = [Failure("lost", f"{out}: no row of {one} is read") for one in wanted - found]
     return failures + [Failure("doubled", f"{out}: too many rows of {one} are read") for one in found - wanted]
