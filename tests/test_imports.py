@@ -19,7 +19,7 @@ RANKS = {
     "overwrite": 2, "quiet": 2, "program": 3,
     "runs.run_files": 0, "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "keras_settings": 1,
     "keras_private": 1,
-    "errors": 0,
+    "errors": 0, "protocols": 0,
 }  # fmt: skip
 WITHOUT_TENSORFLOW = (
     "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.locks", "kfg.overwrite", "kfg.quiet", "kfg.ledger",

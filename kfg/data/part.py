@@ -21,8 +21,7 @@ class Part:
     `part[positions]` takes some of them, `a + b` puts the images of two parts after each other.
 
     Args:
-        images: uint8 (N, H, W, 3), RGB in [0, 255]; or a store, anything with `len()`, `shape` and
-            `gather(positions) -> uint8 (B, H, W, 3)`.
+        images: uint8 (N, H, W, 3), RGB in [0, 255]; or a store of them, a kfg.protocols.Store.
         labels: int (N,), class numbers from 0.
         classes: C names, in the order of the numbers; default the numbers themselves.
         paths: N file names, for reports and tables; default the positions.
@@ -121,8 +120,8 @@ class Part:
 
         Args:
             batch_size: images; the last batch of an epoch may be smaller, none is dropped.
-            policy: a kfg.Policy, or any object with `apply(images, labels, seed=, epoch=, positions=)`: the random
-                changes to the images. None for none.
+            policy: a kfg.Policy, or one's own kfg.protocols.ImagePolicy: the random changes to the images.
+                None for none.
             shuffle: default True for a part called "train", else False: then every pass has the order of `labels`.
             seed: int >= 0, decides the order and the changes.
             sampling: None shows every image once an epoch; else how classes are evened out, a key of
