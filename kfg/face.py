@@ -71,23 +71,16 @@ def extra_images(
     Example:
         train = train + kfg.extra_images(train, weak, count=500)
     """
-    from kfg.augment.copies import materialise
+    from kfg.reaugment import copies_of
 
     chosen = None
     if classes is not None:
         chosen = [arrays.whole_number("classes", one) for one in np.atleast_1d(classes).tolist()]
+    numbers = {"count": arrays.whole_number("count", count), "pool": arrays.whole_number("pool", pool, least=1)}
     try:
-        images, labels, sources = materialise(
-            part.store, part.labels, count=arrays.whole_number("count", count), classes=chosen,
-            seeds_per_class=arrays.whole_number("pool", pool, least=1), policy=policy,
-            seed=arrays.whole_number("seed", seed),
-        )  # fmt: skip
+        return copies_of(part, classes=chosen, policy=policy, seed=arrays.whole_number("seed", seed), **numbers)
     except ValueError as error:
         raise InputError(str(error)) from error
-    paths = [f"{part.paths[source]} (copy {number})" for number, source in enumerate(sources)]
-    return Part(
-        images, labels, classes=part.classes, paths=paths, name=part.name, groups=part.groups[sources], root=part.root
-    )
 
 
 def answers_on(model, part: Part) -> Predictions:

@@ -17,6 +17,7 @@ from kfg.augment.copies import materialise
 from kfg.augment.policies import Policy
 from kfg.data.folder import split_rows
 from kfg.data.listing import shortened
+from kfg.data.part import Part
 from kfg.errors import InputError
 from kfg.evaluation import confusion, paired, predict
 from kfg.evaluation.predict import Predictions
@@ -106,38 +107,53 @@ def check_support(most: int, min_support: int) -> None:
         )
 
 
-def extra_images(images, labels, *, arm: str, rounds, weak, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def extra_images(training: Part, *, arm: str, rounds, weak, seed: int) -> Part:
     """Make the extra training images of one arm.
 
     Args:
-        images: training images, `gather(positions) -> uint8 (B, H, W, 3)`.
-        labels: int array (N,).
+        training: the training images.
         arm: one of ARMS.
         rounds: sequence of Round.
         weak: class ids that `targeted` draws from; the other arms ignore them.
         seed: int, another draw for each round follows from it.
     Returns:
-        uint8 (M, H, W, 3), int32 (M,); M = 0 for the arms `none` and `targeted-policy`.
+        Part of M images; M = 0 for the arms `none` and `targeted-policy`.
     Raises:
         InputError: an unknown arm.
     """
     if arm not in ARMS:
         raise InputError(f"arm: {arm!r} is none of {', '.join(ARMS)}")
-    made = [np.empty((0, *images.shape[1:]), np.uint8)]
-    made_labels = [np.empty(0, np.int32)]
+    extra = Part(np.empty((0, *training.store.shape[1:]), np.uint8), [], classes=training.classes, name=training.name)
     for number, one in enumerate(rounds if arm in ("uniform", "targeted") else ()):
-        extra, extra_labels, _ = materialise(
-            images,
-            labels,
-            count=one.count,
-            classes=list(weak) if arm == "targeted" else None,
-            seeds_per_class=one.seeds_per_class,
-            policy=one.policy,
-            seed=seed * 1000 + number,
-        )
-        made.append(extra)
-        made_labels.append(extra_labels)
-    return np.concatenate(made), np.concatenate(made_labels)
+        extra = extra + copies_of(
+            training, classes=list(weak) if arm == "targeted" else None, count=one.count, policy=one.policy,
+            pool=one.seeds_per_class, seed=seed * 1000 + number,
+        )  # fmt: skip
+    return extra
+
+
+def copies_of(part: Part, *, classes, count: int, policy, pool: int, seed: int) -> Part:
+    """Make changed copies of the images of some classes.
+
+    Args:
+        part: images.
+        classes: class numbers; None for all that have images.
+        count: images to make.
+        policy: the changes.
+        pool: images of each class that the copies are made from, at most.
+        seed: int >= 0.
+    Returns:
+        Part of `count` images; each is in the group of its source.
+    Raises:
+        ValueError: a class without images, a number out of range.
+    """
+    images, labels, sources = materialise(
+        part.store, part.labels, count=count, classes=classes, seeds_per_class=pool, policy=policy, seed=seed
+    )
+    paths = [f"{part.paths[source]} (copy {number})" for number, source in enumerate(sources)]
+    return Part(
+        images, labels, classes=part.classes, paths=paths, name=part.name, groups=part.groups[sources], root=part.root
+    )
 
 
 def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:

@@ -3,6 +3,7 @@ import pytest
 
 from kfg import reaugment, reporting
 from kfg.augment.policies import Policy
+from kfg.data.part import Part
 from kfg.data.pipeline import Images
 from kfg.errors import InputError
 from kfg.evaluation import predict
@@ -59,7 +60,8 @@ def make(arm, weak=(1,), seed=0):
     images = Images((labels * 50).astype(np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8))
     policy = Policy(rotation=30, fill_mode="nearest", horizontal_flip=True)
     rounds = (reaugment.Round(count=30, policy=policy, seeds_per_class=5), reaugment.Round(count=7, policy=policy))
-    return reaugment.extra_images(images, labels, arm=arm, rounds=rounds, weak=weak, seed=seed)
+    extra = reaugment.extra_images(Part(images, labels), arm=arm, rounds=rounds, weak=weak, seed=seed)
+    return extra.images, extra.labels
 
 
 def test_targeted_makes_weak_classes_only_and_uniform_as_many_over_all():

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kfg.data import arrays
-from kfg.data.stores import Chosen, Images
+from kfg.data.stores import Images, chosen
 from kfg.errors import InputError
 from kfg.names import printable, shortened
 
@@ -59,6 +59,21 @@ class Part:
             if len(values) != count:
                 raise InputError(f"{argument}: expected {count}, one for each image, got {len(values)}")
 
+    @classmethod
+    def of(cls, index, store, name: str) -> "Part":
+        """Return the images of one part of a divided data set.
+
+        Args:
+            index: kfg.data.folder.Index, its parts decided.
+            store: the images of all of it, in its order.
+            name: "train", "val" or "test".
+        """
+        at = index.where(name)
+        return cls(
+            chosen(store, at), index.labels[at], classes=index.classes, paths=[index.paths[i] for i in at], name=name,
+            groups=index.groups[at], root=index.root,
+        )  # fmt: skip
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -85,7 +100,7 @@ class Part:
         at = np.arange(len(self))[positions]
         if at.ndim != 1:
             raise InputError(f"positions: expected a slice or a list of numbers, got {positions!r}")
-        return self._with(Chosen(self.store, at), at)
+        return self._with(chosen(self.store, at), at)
 
     def _with(self, store, at) -> "Part":
         return Part(
@@ -103,7 +118,7 @@ class Part:
                 f"{printable(shortened(other.classes))}), so they cannot be one"
             )
         return Part(
-            Chosen(self.store, np.arange(len(self)), extra=other.images),
+            chosen(self.store, np.arange(len(self)), extra=other.images),
             np.concatenate([self.labels, other.labels]), classes=self.classes, paths=[*self.paths, *other.paths],
             name=self.name, groups=np.concatenate([self.groups, other.groups]), root=self.root,
         )  # fmt: skip
@@ -195,10 +210,7 @@ def load(
         index, image_size=size, cache_dir=cache_dir or pathlib.Path.home() / ".cache" / "kfg",
         memory_budget=pipeline.Budget(memory_budget),
     )  # fmt: skip
-    everything = Part(
-        store, index.labels, classes=index.classes, paths=index.paths, groups=index.groups, root=index.root
-    )
-    return _taken_apart(everything, index)
+    return _taken_apart(store, index)
 
 
 def split(part: Part, *, val: float | None = None, test: float | None = None, seed: int = 0) -> Parts:
@@ -228,13 +240,8 @@ def split(part: Part, *, val: float | None = None, test: float | None = None, se
     )  # fmt: skip
     index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
     splits.check(index)
-    return _taken_apart(part, index)
+    return _taken_apart(part.store, index)
 
 
-def _taken_apart(part, index) -> Parts:
-    parts = []
-    for name in Parts._fields:
-        chosen = part[index.where(name)]
-        chosen.name, chosen.groups = name, index.groups[index.where(name)]
-        parts.append(chosen)
-    return Parts(*parts)
+def _taken_apart(store, index) -> Parts:
+    return Parts(*(Part.of(index, store, name) for name in Parts._fields))

@@ -124,6 +124,13 @@ class Chosen:
         return out
 
 
+def chosen(store, positions, extra: np.ndarray | None = None) -> Chosen:
+    """Return some images of a store, and extra ones; of some of another store, that one's, so that none are nested."""
+    if isinstance(store, Chosen) and not len(store.extra):
+        return Chosen(store.store, store.positions[np.asarray(positions, dtype=np.int64)], extra)
+    return Chosen(store, positions, extra)
+
+
 class Budget:
     """How much memory decoded images may take in this process, however many stores of whatever sizes there are.
 

@@ -3,6 +3,7 @@
 import keras
 
 from kfg.data import pipeline
+from kfg.data.part import Part
 from kfg.models import folding, freezing
 from kfg.progress import Progress
 from kfg.training import features, fit
@@ -28,7 +29,7 @@ def fit_on(
 
     Args:
         job: compiled.
-        training, validation: (images, labels) each; `gather(positions) -> uint8 (B, H, W, 3)` and int (N,).
+        training, validation: kfg.data.part.Part each.
         batch_size, policy, sampling, mixing: of `pipeline.training_batches`; with `mixing` the loss must take soft
             labels, as kfg.training.losses.CrossEntropy does.
         workdir: for history.csv and the checkpoint; default the run folder.
@@ -36,20 +37,19 @@ def fit_on(
     Returns:
         The rows of history.csv, a dict per epoch.
     """
-    images, labels = training
     job.training_begins()
 
     def batches(first_epoch):
         return pipeline.training_batches(
-            images, labels, batch_size=batch_size, seed=job.seed, policy=policy, sampling=sampling,
+            training.store, training.labels, batch_size=batch_size, seed=job.seed, policy=policy, sampling=sampling,
             mixing=mixing, num_classes=job.fitted.output_shape[-1] if mixing else None, first_epoch=first_epoch,
             epochs=epochs,
         )  # fmt: skip
 
     return fit.train(
-        job.fitted, batches, pipeline.evaluation_batches(*validation, batch_size=batch_size),
+        job.fitted, batches, validation.batches(batch_size, shuffle=False),
         workdir=workdir or job.workdir, callbacks=job.logs.callbacks() if job.logs else (),
-        epochs=epochs, steps_per_epoch=pipeline.steps(len(labels), batch_size), resume=job.resume, **settings,
+        epochs=epochs, steps_per_epoch=pipeline.steps(len(training), batch_size), resume=job.resume, **settings,
     )  # fmt: skip
 
 
@@ -63,8 +63,8 @@ def train_head(
 
     Args:
         job: compiled.
-        training, validation: (pipeline.Chosen, labels) each, without extra images; the features of the whole store
-            are cached, so that other splits of it find theirs.
+        training, validation: kfg.data.part.Part each, of a pipeline.Chosen without extra images; the features of the
+            whole store are cached, so that other splits of it find theirs.
         optimizer: function () -> Keras optimizer.
         loss: Keras loss.
         views: augmented pictures of the training images, one of them or the image itself in each epoch.
@@ -76,17 +76,22 @@ def train_head(
     trunk = trunk_of(job.model)
     job.fitted = keras.Model(job.model.get_layer("features").output, job.model.output)
     fit.compile_classifier(job.fitted, optimizer=optimizer(), loss=loss)
-    stores, policy = [], None
-    for images, labels in (training, validation):
-        found = features.cached(trunk, images.store, cache_dir=job.data.cache_dir, progress=Progress("features"))
-        stores.append((pipeline.Images(found[images.positions]), labels))
+    of_features, policy = [], None
+    for part in (training, validation):
+        whole, at = part.store.store, part.store.positions
+        found = features.cached(trunk, whole, cache_dir=job.data.cache_dir, progress=Progress("features"))
+        of_features.append(Part(pipeline.Images(found[at]), part.labels, classes=part.classes, name=part.name))
     if views is not None:
-        images, labels = training
         found = features.cached(
-            trunk, images, labels, cache_dir=job.data.cache_dir, views=views, progress=Progress("augmented features")
+            trunk,
+            training.store,
+            training.labels,
+            cache_dir=job.data.cache_dir,
+            views=views,
+            progress=Progress("augmented features"),
         )
         policy = features.AnyView(found)
-    return fit_on(job, *stores, policy=policy, workdir=workdir, **settings)
+    return fit_on(job, *of_features, policy=policy, workdir=workdir, **settings)
 
 
 def trunk_of(model) -> keras.Model:

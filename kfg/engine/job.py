@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import keras
 
 from kfg import explain, reporting
-from kfg.data import contest, pipeline, splits
+from kfg.data import contest, splits
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
 from kfg.data.listing import BOTH
+from kfg.data.part import Part
 from kfg.engine import changes, provenance, run_folder, timed_precision, unfinished
 from kfg.engine import shipping as exporting
 from kfg.engine.options import OF_RECIPES
@@ -220,23 +221,22 @@ class Job:
         self._count_parameters()
         model = self.model = self.float32_model()  # what `examine` asks is what is reported
         exporting.save_keras(model, index.classes, self.workdir)
-        parts = {part: index.where(part) for part in PARTS}
-        answers = {}
-        for part in ("val", "test"):
-            chosen = pipeline.Chosen(images, parts[part])
-            batches = pipeline.evaluation_batches(chosen, index.labels[parts[part]], batch_size=batch_size)
-            answers[part] = predict.predict(model, batches, index=index.take(parts[part]))
+        parts = {name: Part.of(index, images, name) for name in ("val", "test")}
+        answers = {
+            name: predict.predict(model, part.batches(batch_size, shuffle=False), index=part)
+            for name, part in parts.items()
+        }
         predict.write_csv(answers["val"], self.workdir / run_files.VAL_PREDICTIONS)
         figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
         if BOTH in index.parts:
             sections = [("Validation and test", SAME_IMAGES.format(len(parts["test"]))), *sections]
-        looks = explain.report_sections(model, answers["test"], pipeline.Chosen(images, parts["test"]), self.workdir)
+        looks = explain.report_sections(model, answers["test"], parts["test"].store, self.workdir)
         draft = reporting.prepare(
             self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
             extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
         )  # fmt: skip
         draft.write()  # first: whatever the export does, the run has its report
-        check = exporting.save(model, index.take(parts["test"]), self.workdir)
+        check = exporting.save(model, index.take(index.where("test")), self.workdir)
         result = draft.write(export_told=exporting.told(check), export_failed=not check["passed"])
         write_json(self.workdir / run_files.EXPORT_CHECK, check)  # last: from here on the run is finished
         return result

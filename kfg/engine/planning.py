@@ -6,7 +6,7 @@ A choice once made stands, so a resumed run decides the same.
 import keras
 import numpy as np
 
-from kfg.data import pipeline, splits
+from kfg.data import splits
 from kfg.data.sampling import epoch_keys
 from kfg.engine.fitting import trunk_of
 from kfg.evaluation import baseline, predict
@@ -48,7 +48,7 @@ class Judged:
     def __init__(self, name, model, validation, index, *, batch_size: int, aim: str):
         self.name, self.weights = name, model.get_weights()
         answers = predict.predict(
-            model, pipeline.evaluation_batches(*validation, batch_size=batch_size), index=index.take(index.where("val"))
+            model, validation.batches(batch_size, shuffle=False), index=index.take(index.where("val"))
         )
         right, average = answers.predicted == answers.labels, AIMS[aim]
         self.judged = baseline.judge(answers)
@@ -86,7 +86,7 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
 
     Args:
         job: compiled.
-        training: (pipeline.Chosen, labels).
+        training: kfg.data.part.Part of a pipeline.Chosen.
         views: kfg.training.features.Views or None, at most.
         epochs: of the head.
         batch_size, optimizer, loss: of the head.
@@ -95,7 +95,7 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
         {"views", "epochs", "why"}.
     """
     plan = {"views": views.count if views else 0, "epochs": epochs}
-    images, labels = training
+    images, labels = training.store, training.labels
     trunk = trunk_of(job.model)
     sought = (images, labels) if views else (images.store,)
     if features.ready(trunk, *sought, cache_dir=job.data.cache_dir, views=views):

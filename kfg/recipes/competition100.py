@@ -17,7 +17,7 @@ import dataclasses
 import keras
 
 from kfg.augment.policies import Policy
-from kfg.data import pipeline
+from kfg.data.part import Part
 from kfg.engine import lenders, runner
 from kfg.engine.fitting import fit_on
 from kfg.engine.options import within
@@ -186,7 +186,7 @@ def run(config, job):
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     if config.init_from:
         lenders.check_unseen(config.init_from, index)
-    images, labels = job.data.images(config.decoded), index.labels
+    images = job.data.images(config.decoded)
     job.compile(
         lambda: nets.build(config, len(index.classes)),
         optimizer=lambda: OPTIMIZERS[config.optimizer](config),
@@ -194,7 +194,7 @@ def run(config, job):
     )
     if config.init_from:  # also where a run is resumed: its checkpoint comes later, if there is one
         begin_from(job.model, lenders.model_file(config.init_from), replaced=nets.names_classes)
-    training, val = ((pipeline.Chosen(images, at), labels[at]) for at in map(index.where, ("train", "val")))
+    training, val = (Part.of(index, images, name) for name in ("train", "val"))
     fit_on(
         job, training, val, policy=config.policy, batch_size=config.batch_size, epochs=config.epochs,
         schedule=config.schedule,
@@ -208,16 +208,15 @@ def votes(config, model, index, images):
     """Return the test accuracy of each branch that sees whole images, and the report's section about them."""
     if config.net == "plain":
         return {}, []
-    at = index.where("test")
+    test = Part.of(index, images, "test")
     graph = model.training_graph()
     asked = {name: graph.output[name] for name in nets.VOTES[config.net]}
-    batches = pipeline.evaluation_batches(pipeline.Chosen(images, at), index.labels[at], batch_size=config.batch_size)
-    scores = keras.Model(model.input, asked).predict(batches, verbose=0)
+    scores = keras.Model(model.input, asked).predict(test.batches(config.batch_size), verbose=0)
     figures = {}
     for name, logits in scores.items():
-        right = int((logits.argmax(axis=1) == index.labels[at]).sum())
-        low, high = wilson(right, len(at))
-        figures[f"{name}_top1"] = {"value": right / len(at), "low": low, "high": high}
+        right = int((logits.argmax(axis=1) == test.labels).sum())
+        low, high = wilson(right, len(test))
+        figures[f"{name}_top1"] = {"value": right / len(test), "low": low, "high": high}
     rows = [("branch alone", "test top-1", "95 %")]
     for name, found in figures.items():
         bounds = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"

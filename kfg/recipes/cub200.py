@@ -18,7 +18,7 @@ import numpy as np
 
 from kfg import ledger
 from kfg.augment import mixing
-from kfg.data import pipeline
+from kfg.data.part import Part
 from kfg.engine import runner
 from kfg.engine.fitting import train
 from kfg.engine.options import within
@@ -175,7 +175,7 @@ def run(config, job):
         batch_size=config.batch_size,
         loss=CrossEntropy() if mixed else None,
     )
-    training, val = ((pipeline.Chosen(images, at), index.labels[at]) for at in map(index.where, ("train", "val")))
+    training, val = (Part.of(index, images, name) for name in ("train", "val"))
     train(
         job, training, val, batch_size=config.batch_size, epochs=config.epochs, schedule=config.schedule,
         mixing=mixed, monitor="val_accuracy", stop_patience=config.stop_patience, keep_best=True,

@@ -18,8 +18,8 @@ import sys
 
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
-from kfg.data import pipeline
 from kfg.data.fingerprints import Fingerprint
+from kfg.data.part import Part
 from kfg.data.splits import FRACTIONS
 from kfg.engine import planning, runner
 from kfg.engine.clock import Clock
@@ -130,9 +130,7 @@ def fit(config, job, index, images, clock) -> dict:
     Returns:
         {"kept", "by"}: which it is, and the figure that decided.
     """
-    training, validation = (
-        (pipeline.Chosen(images, index.where(part)), index.labels[index.where(part)]) for part in ("train", "val")
-    )
+    training, validation = (Part.of(index, images, name) for name in ("train", "val"))
     counts = index.take(index.where("train")).counts()
     classes = planning.choose(job, "classes", lambda: imbalance.chosen(config.imbalance, counts))
     if classes["treatment"] != "none":

@@ -22,6 +22,7 @@ import numpy as np
 
 from kfg.augment.eightfold import COPIES, Eightfold, Repeated
 from kfg.data import pipeline, stats
+from kfg.data.part import Part
 from kfg.engine import runner
 from kfg.engine.fitting import train
 from kfg.engine.options import within
@@ -148,17 +149,17 @@ def run(config, job):
         val_is_test=config.val_is_test,
     )  # fmt: skip
     images = pipeline.Chosen(job.data.images(config.image_size), kept)
-    training, val = index.where("train"), index.where("val")
-    originals, labels = pipeline.Chosen(images, training), index.labels[training]
+    training = Part.of(index, images, "train")
     if config.eightfold != "none":
-        originals, labels = Repeated(originals), np.repeat(labels, COPIES)
+        labels = np.repeat(training.labels, COPIES)
+        training = Part(Repeated(training.store), labels, classes=index.classes, name="train")
     job.compile(
         lambda: NETS.get(config.net, transfer)(config, len(index.classes)),
         optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate, epsilon=ADAM_EPSILON),
         batch_size=config.batch_size,
     )
     train(
-        job, (originals, labels), (pipeline.Chosen(images, val), index.labels[val]), batch_size=config.batch_size,
+        job, training, Part.of(index, images, "val"), batch_size=config.batch_size,
         epochs=config.epochs, policy=POLICIES[config.eightfold], monitor="val_accuracy",
         stop_patience=config.stop_patience, keep_best=True,
     )  # fmt: skip

@@ -14,12 +14,11 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 import dataclasses
 
 import keras
-import numpy as np
 
 from kfg import reaugment, reporting
 from kfg.augment.by_name import ByName, labelled
 from kfg.augment.policies import Policy
-from kfg.data import pipeline
+from kfg.data.part import Part
 from kfg.engine import runner
 from kfg.engine.fitting import fit_on
 from kfg.engine.options import within
@@ -179,18 +178,15 @@ def run(config, job):
     index = job.split(
         val=config.val_fraction, test=config.test_fraction, seed=config.split_seed, val_is_test=config.val_is_test
     )
-    train, val = index.where("train"), index.where("val")
     found = weak_classes(config, job)
     weak = found["weak"] if found else []
     aimed = config.rounds[:1] if config.arm == reaugment.BESIDE else ()
     policy = labelled(config.policy, index.classes, others={one["name"]: each.policy for each in aimed for one in weak})
     images = job.data.images(config.image_size)
-    originals = pipeline.Chosen(images, train)
-    extra, extra_labels = reaugment.extra_images(
-        originals, index.labels[train], arm=config.arm, rounds=config.rounds, weak=[one["id"] for one in weak],
-        seed=job.seed,
-    )  # fmt: skip
-    labels = np.concatenate([index.labels[train], extra_labels])
+    training = Part.of(index, images, "train")
+    extra = reaugment.extra_images(
+        training, arm=config.arm, rounds=config.rounds, weak=[one["id"] for one in weak], seed=job.seed
+    )
     job.compile(
         lambda: convnets.convnet(
             num_classes=len(index.classes), image_size=config.image_size, width=config.width,
@@ -200,14 +196,13 @@ def run(config, job):
         optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate), batch_size=config.batch_size,
     )  # fmt: skip
     fit_on(
-        job, (pipeline.Chosen(images, train, extra), labels), (pipeline.Chosen(images, val), index.labels[val]),
+        job, training + extra, Part.of(index, images, "val"),
         batch_size=config.batch_size, epochs=config.epochs, policy=policy,
         schedule=Plateau(config.plateau_factor, config.plateau_patience, config.min_learning_rate),
         stop_patience=config.stop_patience,
         start_from=job.precursor(config.start_from) / "checkpoint" / "last.npz" if config.start_from else None,
     )  # fmt: skip
-    counts = np.bincount(extra_labels, minlength=len(index.classes))
-    made = [(name, str(count)) for name, count in zip(index.classes, counts, strict=True) if count]
+    made = [(name, str(count)) for name, count in zip(index.classes, extra.counts(), strict=True) if count]
     sections = [("Extra training images", [("class", "images"), *made])] if made else []
     if found:
         lines = reaugment.weak_lines(found, named=None)

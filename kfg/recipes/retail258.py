@@ -19,7 +19,8 @@ from PIL import Image
 
 from kfg.augment.crops import ResizedCrop
 from kfg.augment.views import Changed
-from kfg.data import pipeline, stats
+from kfg.data import stats
+from kfg.data.part import Part
 from kfg.engine import runner
 from kfg.engine.fitting import train
 from kfg.engine.options import within
@@ -164,10 +165,10 @@ def run(config, job):
         spare = tuple(f"(unused {i})" for i in range(len(index.classes), config.head_classes))
         index = dataclasses.replace(index, classes=index.classes + spare)
     index = job.split(index, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
-    images, labels = job.data.images(config.image_size), index.labels
+    images = job.data.images(config.image_size)
     policy = config.policy and dataclasses.replace(config.policy, image_size=config.image_size)
     larger = job.data.images(config.crop_from) if policy else images
-    training, val = index.where("train"), index.where("val")
+    training = index.where("train")
     measured = stats.measure(images, training)
     counts = index.take(training).counts()
     job.compile(
@@ -177,7 +178,7 @@ def run(config, job):
         batch_size=config.batch_size,
     )
     train(
-        job, (pipeline.Chosen(larger, training), labels[training]), (pipeline.Chosen(images, val), labels[val]),
+        job, Part.of(index, larger, "train"), Part.of(index, images, "val"),
         batch_size=config.batch_size, epochs=config.epochs, policy=policy, sampling=config.sampling,
         schedule=StepLR(step=config.rate_step, gamma=config.rate_factor),
     )  # fmt: skip

@@ -14,8 +14,8 @@ from multiprocessing import connection
 import tensorflow as tf
 
 from kfg import quiet
-from kfg.data import pipeline
 from kfg.data.folder import Index
+from kfg.data.part import Part
 from kfg.engine import photographs
 from kfg.engine.job import Job
 from kfg.errors import InputError
@@ -74,12 +74,9 @@ class TrialJob(Job):
 
     def finish(self, index, images, *, batch_size: int, sections=(), examine=None) -> dict:
         """Return {"val_macro_recall", "val_accuracy", "val_loss"}, their images, and the size of the work."""
-        val = index.where("val")
-        batches = pipeline.evaluation_batches(
-            pipeline.Chosen(images, val), index.labels[val], batch_size=batch_size
-        )  # fmt: skip
+        val = Part.of(index, images, "val")
         model = self.model if self.precision == "float32" else self.float32_model()  # as a finished run answers
-        answers = predict.predict(model, batches, index=index.take(val))
+        answers = predict.predict(model, val.batches(batch_size, shuffle=False), index=val)
         predict.check(answers)
         matrix = confusion.confusion_matrix(answers.labels, answers.predicted, len(index.classes))
         support = matrix.sum(axis=1)

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from kfg.data import pipeline
+from kfg.data.part import Part
 from kfg.engine.fitting import fit_on
 from kfg.engine.runner import Row
 
@@ -34,8 +34,7 @@ def run(config, job):
     index = job.split(val=0.2, test=0.2, seed=config.split_seed)
     images = job.data.images(config.image_size)
     job.fitted = job.compile(build, optimizer=lambda: keras.optimizers.Adam(learning_rate=0.01), batch_size=8)
-    stores = [
-        (pipeline.Chosen(images, index.where(part)), index.labels[index.where(part)]) for part in ("train", "val")
-    ]
-    fit_on(job, *stores, batch_size=8, epochs=config.epochs, verbose=0)
+    fit_on(
+        job, *(Part.of(index, images, name) for name in ("train", "val")), batch_size=8, epochs=config.epochs, verbose=0
+    )
     return job.finish(index, images, batch_size=8)

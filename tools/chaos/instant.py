@@ -11,7 +11,7 @@ import time
 import keras
 from keras import layers
 
-from kfg.data import pipeline
+from kfg.data.part import Part
 from kfg.engine import runner
 from kfg.engine.fitting import fit_on
 from kfg.engine.runner import Row
@@ -38,9 +38,7 @@ def run(config, job):
     """Train, test and export once; return the content of report.json."""
     index = job.split(val=0.2, test=0.2, seed=0)
     images = job.data.images(config.image_size)
-    training, validation = (
-        (pipeline.Chosen(images, index.where(part)), index.labels[index.where(part)]) for part in ("train", "val")
-    )
+    training, validation = (Part.of(index, images, name) for name in ("train", "val"))
 
     def build():
         pixels = keras.Input((*config.image_size, 3), name="images")
