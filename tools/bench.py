@@ -22,6 +22,10 @@ SIZE = 224  # pixels, square
 BATCH = 64  # images
 TURN, SHIFT, ZOOM = 30, 0.1, 0.1  # degrees; fraction of the size; factors in [1 - ZOOM, 1 + ZOOM]
 FILL = "reflect"
+RANGES = {
+    "rotation": TURN, "width_shift": SHIFT, "height_shift": SHIFT, "zoom": ZOOM, "horizontal_flip": True,
+    "fill_mode": FILL,
+}  # fmt: skip
 
 
 def augment(args) -> bool:
@@ -29,14 +33,17 @@ def augment(args) -> bool:
     images = np.random.default_rng(0).integers(0, 256, (args.images, SIZE, SIZE, 3), dtype=np.uint8)
     legacy, layers, ours = "legacy ImageDataGenerator.flow", "Keras Random* layers in a map", "kfg Policy in a map"
     one_by_one = "Keras Random* layers in a map, image by image"
+    epoch, part = "kfg training_batches of one epoch", "kfg Part.batches, each pass another epoch"
     cases = {
         legacy: legacy_generator(images),
         layers: keras_layers(images, batched=True),
         one_by_one: keras_layers(images, batched=False),
         ours: own_policy(images),
+        epoch: one_epoch(images),
+        part: batches_of_a_part(images),
     }
     figures = interleaved({name: rate(work, len(images)) for name, work in cases.items()}, repeats=args.repeats)
-    bars = [(ours, legacy, 4), (ours, layers, 3), (ours, one_by_one, 3)]
+    bars = [(ours, legacy, 4), (ours, layers, 3), (ours, one_by_one, 3), (part, epoch, 0.95)]
     return report(f"augment, {SIZE} px, batches of {BATCH}", figures, unit="images/s", bars=bars)
 
 
@@ -85,9 +92,7 @@ def own_policy(images):
 
     from kfg.augment.policies import Policy
 
-    policy = Policy(
-        rotation=TURN, width_shift=SHIFT, height_shift=SHIFT, zoom=ZOOM, horizontal_flip=True, fill_mode=FILL
-    )
+    policy = Policy(**RANGES)
     labels = np.zeros(len(images), np.int32)
 
     def change(positions):
@@ -99,6 +104,23 @@ def own_policy(images):
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
+    return lambda: drain(dataset)
+
+
+def one_epoch(images):
+    from kfg.augment.policies import Policy
+    from kfg.data import pipeline
+
+    labels, policy = np.zeros(len(images), np.int32), Policy(**RANGES)
+    dataset = pipeline.training_batches(pipeline.Images(images), labels, batch_size=BATCH, seed=0, policy=policy)
+    return lambda: drain(dataset)
+
+
+def batches_of_a_part(images):
+    import kfg
+
+    part = kfg.Part(images, np.zeros(len(images), np.int32), name="train")
+    dataset = part.batches(BATCH, policy=kfg.Policy(**RANGES))
     return lambda: drain(dataset)
 
 

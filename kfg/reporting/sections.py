@@ -38,7 +38,8 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
         ("How the figures are made", "method", _method(result)),
     ]
     evaluated = result.get("evaluated")
-    shown = [Section(*part) for part in parts if evaluated is None or part[1] not in RUN_ONLY]
+    left_out = () if evaluated is None else (*RUN_ONLY, *([] if run.split else ["data"]))
+    shown = [Section(*part) for part in parts if part[1] not in left_out]
     heading = title(run, result) if evaluated is None else f"{evaluated['model']} on {evaluated['photographs']}"
     warning = baseline.warning(result["baseline"])
     which = [] if evaluated is not None else [tag("small", f"Run: {which_run(run)}.")]
