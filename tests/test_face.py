@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -316,3 +318,13 @@ def test_what_is_no_finished_run_is_said(tmp_path):
 def test_stores_keep_their_dtype():
     store = Images(np.full((2, 4), 0.5, np.float32))
     assert store.gather([0]).dtype == np.float32
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/from-image-data-generator.md"])
+def test_what_the_pages_show_is_there(page):
+    text = (pathlib.Path(__file__).parents[1] / page).read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "kfg." in block]
+    assert blocks
+    for block in blocks:
+        compile(block, page, "exec")
+        assert set(re.findall(r"\bkfg\.(\w+)", block)) <= set(kfg.__all__)
