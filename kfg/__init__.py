@@ -25,7 +25,7 @@ _HOMES = {  # name -> the module it is defined in, and after a colon its name th
     "open": "kfg.runs.run:open_run",
     "Run": "kfg.runs.run",
 }
-__all__ = sorted(_HOMES)
+__all__ = sorted(_HOMES.keys() - {"open"})  # `from kfg import *` leaves Python's own open alone
 
 
 def __getattr__(name):
@@ -37,4 +37,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

@@ -212,11 +212,13 @@ def explain(args) -> int:
 def train(args) -> int:
     """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
     from kfg.engine import own_photographs
-    from kfg.engine.options import pairs
+    from kfg.engine.options import assigned
     from kfg.progress import duration
+    from kfg.recipes import folder_settings
 
     settings = {"image_size": _sides(args.image_size), "epochs": args.epochs, "learning_rate": args.learning_rate}
-    settings = {name: value for name, value in settings.items() if value is not None} | pairs(args.set)
+    settings = {name: value for name, value in settings.items() if value is not None}
+    settings |= assigned(args.set, folder_settings.names())
     if args.time_budget.strip()[-1:].isdigit():
         budget = duration(own_photographs.seconds_of(args.time_budget))
         print(f"A number without a unit is minutes: the time budget is {budget}.")

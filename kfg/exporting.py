@@ -30,6 +30,7 @@ from kfg.data.pipeline import resize
 from kfg.errors import InputError
 from kfg.files import listed, local, read_json, write_json
 from kfg.models import folding, saved
+from kfg.models.flattening import has_graph
 from kfg.parity import DIGESTS_FILE, Parity, ParityError, load_saved_model
 from kfg.runs import run_files
 
@@ -126,13 +127,16 @@ def _write(model, path, classes, image_size):
     names, size = tf.constant(list(classes)), tf.constant(image_size)
     decode = _traced(graph.decode)
 
+    def typed(images):  # a graph casts what it is given, code of one's own may not
+        return images if has_graph(model) else tf.cast(images, tf.float32)
+
     def serve(images):
-        return model(resize(images, image_size), training=False)
+        return model(typed(resize(images, image_size)), training=False)
 
     def serve_bytes(encoded):
         signature = tf.TensorSpec((*image_size, 3), tf.uint8)
         images = tf.map_fn(lambda one: resize(decode(one), image_size), encoded, fn_output_signature=signature)
-        return model(images, training=False)
+        return model(typed(images), training=False)
 
     archive = keras.export.ExportArchive()
     archive.track(model)

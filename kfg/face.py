@@ -1,5 +1,7 @@
 """The functions of the public face: they take arrays, Parts and Keras models, and say in a line what is wrong."""
 
+import collections
+import dataclasses
 import pathlib
 import tempfile
 
@@ -7,10 +9,11 @@ import numpy as np
 
 from kfg.augment.policies import Policy
 from kfg.data import arrays
-from kfg.data.part import Part
+from kfg.data.part import Part, check_policy
 from kfg.errors import InputError
 from kfg.evaluation import confusion, metrics
 from kfg.evaluation.predict import Predictions
+from kfg.names import printable, shortened
 from kfg.runs import run_files
 from kfg.runs.run import Run
 
@@ -41,13 +44,15 @@ def weak_classes(labels, answers, *, n: int = 3, min_support: int = 5) -> np.nda
     answers = np.asarray(answers)
     if answers.ndim != 2:
         raise InputError(f"answers: expected probabilities (N, classes), got shape {answers.shape}")
+    if not np.isfinite(answers).all():
+        raise InputError("answers: hold values that are no numbers (NaN)")
     labels = arrays.checked_labels(labels, count=len(answers), classes=answers.shape[1])
     matrix = confusion.confusion_matrix(labels, answers.argmax(axis=1), answers.shape[1])
     most = int(matrix.sum(axis=1).max(initial=0))
     if most < min_support:
         raise InputError(
             f"min_support: no class has {min_support} images (most: {most}), and fewer do not tell which classes are "
-            "weak; give more validation images or a smaller min_support"
+            "weak; give more validation images, as by kfg.load(folder, val=0.2), or a smaller min_support"
         )
     return confusion.weak_classes(matrix, n=arrays.whole_number("n", n, least=1), min_support=min_support)
 
@@ -76,6 +81,7 @@ def extra_images(
     chosen = None
     if classes is not None:
         chosen = [arrays.whole_number("classes", one) for one in np.atleast_1d(classes).tolist()]
+    check_policy("policy", policy)
     numbers = {"count": arrays.whole_number("count", count), "pool": arrays.whole_number("pool", pool, least=1)}
     try:
         return copies_of(part, classes=chosen, policy=policy, seed=arrays.whole_number("seed", seed), **numbers)
@@ -92,17 +98,27 @@ def answers_on(model, part: Part) -> Predictions:
     Raises:
         InputError: a model that is no classifier of these classes.
     """
+    import tensorflow as tf
+
     from kfg import exporting
     from kfg.evaluation import predict
+    from kfg.models.flattening import has_graph
 
+    if isinstance(model, Run):
+        model = model.model
     if not hasattr(model, "predict_on_batch"):
+        if not isinstance(model, (np.ndarray, list, tuple)):
+            raise InputError(f"model: expected a Keras model, a Run or probabilities, got {type(model).__name__}")
         found = Predictions(part.paths, part.labels, np.asarray(model, dtype=np.float32), part.classes)
         predict.check(found)
         return found
     wanted, given = exporting.input_size(model), part.image_size
     if wanted not in (None, given):
         raise InputError(f"model: takes images of {wanted[0]} x {wanted[1]} pixels, these are {given[0]} x {given[1]}")
-    return predict.predict(model, part.batches(BATCH_SIZE, shuffle=False), index=part)
+    batches = part.batches(BATCH_SIZE, shuffle=False)
+    if not has_graph(model):  # a graph casts what it is given, code of one's own may not
+        batches = batches.map(lambda images, labels: (tf.cast(images, tf.float32), labels))
+    return predict.predict(model, batches, index=part)
 
 
 def evaluate(model, part: Part) -> dict:
@@ -132,21 +148,33 @@ def report(model, part: Part, out) -> pathlib.Path:
     Raises:
         InputError: as for `evaluate`; `out` holds something.
     """
-    from kfg import explain, reporting
+    from kfg import explain, exporting, reporting
+    from kfg.evaluation import gradcam
 
     out = pathlib.Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"out: {out} holds something already; give a new folder")
     predictions = answers_on(model, part)
+    predictions = dataclasses.replace(predictions, paths=_told_apart(predictions.paths))
     out.mkdir(parents=True, exist_ok=True)
-    looks = explain.report_sections(model, predictions, part.store, out) if hasattr(model, "layers") else []
-    at = {path: number for number, path in enumerate(part.paths)}
+    readable = hasattr(model, "layers") and not (exporting.input_size(model) is None and gradcam.has_maps(model))
+    looks = explain.report_sections(model, predictions, part.store, out) if readable else []
+    at = {path: number for number, path in enumerate(predictions.paths)}
     evaluated = {"model": getattr(model, "name", "answers"), "photographs": part.name or "images", "images": len(part)}
     reporting.write(
         out, predictions, image_root=".", decode=lambda path: part.store.gather([at[str(path)]])[0],
         extra_sections=looks, evaluated=evaluated,
     )  # fmt: skip
     return out / run_files.PAGE
+
+
+def _told_apart(paths) -> tuple[str, ...]:
+    """Return names of which none is there twice: parts that were added may have images of one name."""
+    count, found = collections.Counter(), []
+    for path in paths:
+        count[path] += 1
+        found.append(path if count[path] == 1 else f"{path} ({count[path]})")
+    return tuple(found)
 
 
 def export(model, path, *, classes, samples=None):
@@ -168,6 +196,7 @@ def export(model, path, *, classes, samples=None):
 
     height, width = _input_size(model, samples)
     classes = tuple(map(str, classes))
+    _check_samples(samples, classes, (height, width))
     if samples is None:
         images = np.random.default_rng(0).integers(0, 256, (4, height, width, 3), dtype=np.uint8)
     else:
@@ -177,6 +206,19 @@ def export(model, path, *, classes, samples=None):
     if isinstance(samples, Part):
         _check_scale(model, images, samples.labels[_spread(samples)], answers)
     return exporting.save(model, path, classes=classes, samples=images[:SAMPLES])
+
+
+def _check_samples(samples, classes, size) -> None:
+    if samples is None:
+        return
+    if not len(samples):
+        raise InputError("samples: no images")
+    if isinstance(samples, Part) and samples.classes != classes:
+        theirs, given = printable(shortened(samples.classes)), printable(shortened(classes))
+        raise InputError(f"samples: have the classes {theirs}, given are {given}")
+    given = (samples.store if isinstance(samples, Part) else arrays.checked_images(samples, name="samples")).shape[1:3]
+    if tuple(given) != tuple(size):
+        raise InputError(f"samples: are {given[0]} x {given[1]} pixels, the model takes {size[0]} x {size[1]}")
 
 
 def _input_size(model, samples) -> tuple[int, int]:
@@ -244,12 +286,16 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
     """
     import keras
 
+    from kfg import exporting
     from kfg.models import backbones
     from kfg.training import features as cached
 
     if isinstance(trunk, str):
         trunk = backbones.trunk(trunk, image_size=part.image_size)
-    if len(trunk.output_shape) == 4:  # maps: their mean, as a classifier's head takes it
+    wanted = exporting.input_size(trunk)
+    if wanted not in (None, part.image_size):
+        raise InputError(f"trunk: takes images of {wanted[0]} x {wanted[1]} pixels, these are {part.image_size}")
+    if len(getattr(trunk, "output_shape", ())) == 4:  # maps: their mean, as a classifier's head takes it
         trunk = keras.Model(trunk.inputs, keras.layers.GlobalAveragePooling2D()(trunk.outputs[0]))
     with tempfile.TemporaryDirectory() as folder:
         return np.array(cached.cached(trunk, part.store, part.labels, cache_dir=pathlib.Path(cache_dir or folder)))
@@ -281,11 +327,19 @@ def train(
         run.predict("new-photos")
     """
     from kfg.engine import own_photographs
+    from kfg.engine.options import MAX_SEED, check_known
+    from kfg.recipes import folder_settings
 
+    check_known(settings, folder_settings.names(), "kfg.train")
+    if "image_size" in settings:
+        settings["image_size"] = arrays.checked_size(settings["image_size"])
+    if arrays.whole_number("seed", seed) > MAX_SEED:
+        raise InputError(f"seed: at most {MAX_SEED}, got {seed}")
+    if not isinstance(time_budget, str):
+        raise InputError(f'time_budget: expected a time with its unit, like "90s", "10m" or "2h", got {time_budget!r}')
     order, known = own_photographs.prepared(
-        folder, time_budget=time_budget, first_seed=arrays.whole_number("seed", seed), out=out, resume=resume,
-        weights=weights, settings=settings,
-    )  # fmt: skip
+        folder, time_budget=time_budget, first_seed=seed, out=out, resume=resume, weights=weights, settings=settings
+    )
     from kfg.recipes import folder as recipe
 
     (path,) = recipe.trained(order, known)

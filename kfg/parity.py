@@ -59,7 +59,7 @@ def tolerance() -> float:
 def measure(model, path, samples, encoded) -> Parity:
     """Compare a SavedModel with the model it was made from; arguments as for `kfg.exporting.save`."""
     loaded = load_saved_model(path)
-    expected = np.asarray(model(samples, training=False))
+    expected = np.asarray(model(samples.astype(np.float32), training=False))
 
     def of_file(number, data):
         try:

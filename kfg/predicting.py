@@ -72,11 +72,16 @@ def sort_into(answers, folder) -> int:
         if answer.error:
             continue
         home = pathlib.Path(folder) / answer.class_name
-        home.mkdir(parents=True, exist_ok=True)
         source = pathlib.Path(answer.path)
         target, number = home / source.name, 2
         while target.exists():
             target, number = home / f"{source.stem}-{number}{source.suffix}", number + 1
-        shutil.copy2(source, target)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            with files.whole(target, "wb") as file, open(source, "rb") as photograph:
+                shutil.copyfileobj(photograph, file)
+            shutil.copystat(source, target)
+        except OSError as error:
+            raise InputError(f"--sort-into {folder}: {error.filename or target}: {error.strerror}") from error
         copied += 1
     return copied

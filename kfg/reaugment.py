@@ -123,7 +123,8 @@ def extra_images(training: Part, *, arm: str, rounds, weak, seed: int) -> Part:
     """
     if arm not in ARMS:
         raise InputError(f"arm: {arm!r} is none of {', '.join(ARMS)}")
-    extra = Part(np.empty((0, *training.store.shape[1:]), np.uint8), [], classes=training.classes, name=training.name)
+    none = np.empty((0, *training.store.shape[1:]), np.uint8)
+    extra = Part(none, [], classes=training.classes, name=training.name, origin=training.origin)
     for number, one in enumerate(rounds if arm in ("uniform", "targeted") else ()):
         extra = extra + copies_of(
             training, classes=list(weak) if arm == "targeted" else None, count=one.count, policy=one.policy,
@@ -152,8 +153,9 @@ def copies_of(part: Part, *, classes, count: int, policy, pool: int, seed: int) 
     )
     paths = [f"{part.paths[source]} (copy {number})" for number, source in enumerate(sources)]
     return Part(
-        images, labels, classes=part.classes, paths=paths, name=part.name, groups=part.groups[sources], root=part.root
-    )
+        images, labels, classes=part.classes, paths=paths, name=part.name, groups=part.groups[sources],
+        root=part.root, origin=part.origin,
+    )  # fmt: skip
 
 
 def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:

@@ -86,6 +86,8 @@ def test_an_unknown_name_is_an_attribute_error():
     (np.zeros((2, 8, 8, 3), np.uint8), [-1, 0], "labels: -1 at position 0 is no class"),
     (np.zeros((2, 8, 8, 3), np.uint8), [0.0, 1.0], "labels: expected whole numbers, got float64"),
     (np.zeros((2, 8, 8, 3), np.uint8), np.eye(2), r"use labels\.argmax\(axis=1\)"),
+    (np.zeros((2, 8, 8, 3), np.uint8), [[0], [2]], r"use labels\[:, 0\]"),
+    (np.zeros((2, 8, 8, 3), np.uint8), ["cat", "dog"], r"such as 'cat'; np\.unique"),
 ])  # fmt: skip
 def test_wrong_arrays_are_named(images, labels, said):
     with pytest.raises(kfg.InputError, match=said):
@@ -113,6 +115,63 @@ def test_copies_in_an_array_stay_in_one_part():
         assert len({part.name for part in parts if {str(i), str(i + 30)} & set(part.paths)}) == 1
     with pytest.raises(kfg.InputError, match=r"kfg\.Part\(images, labels\) makes one of arrays"):
         kfg.split(images)
+
+
+def test_groups_of_parts_that_were_made_apart_stay_apart():
+    images, labels = drawn(20)
+    one, other = kfg.Part(images, labels, classes=CLASSES), kfg.Part(images[::-1], labels[::-1], classes=CLASSES)
+    both = one + other
+    assert len(set(both.groups)) == 40
+    assert len(set((one + one[:5]).groups)) == 20  # the same photographs
+    extra = kfg.extra_images(one, count=6)
+    assert set(extra.groups) <= set(one.groups) and len(set((one + extra).groups)) == 20
+    assert kfg.Part(images[:3], labels[:3], groups=["a", "b", "a"]).groups.tolist() == [0, 1, 0]
+    with pytest.raises(kfg.InputError, match="groups: expected a number or name"):
+        kfg.Part(images[:2], labels[:2], groups=[[1], [2]])
+    with pytest.raises(kfg.InputError, match="positions: index 99 is out of bounds"):
+        one[[99]]
+
+
+@pytest.mark.parametrize("call, said", [
+    (lambda data: data.train.batches(policy={"rotation": 2}), "policy: expected an object with `apply`"),
+    (lambda data: data.train.batches(mixing="mixup"), "mixing: expected an object with `apply`"),
+    (lambda data: data.train[:0].batches(), "Part 'train': 0 images .* holds no images"),
+    (lambda data: kfg.extra_images(data.train, policy=2), "policy: expected an object with `apply`"),
+    (lambda data: kfg.evaluate("export", data.test), "model: expected a Keras model, a Run or probabilities, got str"),
+    (lambda data: kfg.weak_classes([0], [[np.nan, 1]]), "answers: hold values that are no numbers"),
+    (lambda data: kfg.features(sequential(16), data.test), "trunk: takes images of 16 x 16 pixels"),
+])  # fmt: skip
+def test_what_a_careless_user_gives_is_named(data, call, said):
+    with pytest.raises(kfg.InputError, match=said):
+        call(data)
+
+
+def test_images_of_one_name_are_told_apart_in_a_report(data, tmp_path):
+    twice = data.test + data.test
+    answers = np.eye(3)[twice.labels]
+    kfg.report(answers, twice, tmp_path / "out")
+    paths = [line.split(",")[0] for line in (tmp_path / "out" / "predictions.csv").read_text().splitlines()[1:]]
+    assert len(set(paths)) == len(paths) == 2 * len(data.test)
+
+
+def test_a_model_whose_code_is_ones_own_gets_floats(data, tmp_path):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.steps = [
+                keras.layers.Conv2D(4, 3, strides=8), keras.layers.GlobalAveragePooling2D(),
+                keras.layers.Dense(3, activation="softmax"),
+            ]  # fmt: skip
+
+        def call(self, images):
+            for step in self.steps:
+                images = step(images)
+            return images
+
+    own = Own()
+    assert kfg.evaluate(own, data.test)["images"] == len(data.test)
+    kfg.export(own, tmp_path / "export", classes=CLASSES, samples=data.test.images)
+    assert "no maps" in kfg.report(own, data.test, tmp_path / "out").read_text()
 
 
 def test_a_plain_fit_sees_another_augmentation_in_every_epoch(data):
@@ -239,7 +298,10 @@ def test_a_model_that_cannot_be_exported_is_told_why(data, model, tmp_path):
             kfg.export(net, tmp_path / "export", classes=classes, samples=samples)
         assert not (tmp_path / "export").exists()
 
-    refused("classes: 2 names for a model of 3 outputs", model, classes=("a", "b"))
+    refused("classes: 2 names for a model of 3 outputs", model, classes=("a", "b"), samples=None)
+    refused("samples: have the classes blue, green, red, given are a, b, c", model, classes=("a", "b", "c"))
+    refused("samples: are 32 x 32 pixels, the model takes 16 x 16", sequential(16))
+    refused("samples: no images", model, samples=data.test[:0])
     refused("no probabilities .*Softmax", sequential(activation=None))
     refused("samples: this model does not say", Subclassed(model), samples=None)
     refused("a classifier's are", keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(3, 3)]))
@@ -301,6 +363,8 @@ def test_wrong_settings_are_named_before_anything_is_read(tmp_path):
         kfg.train(tmp_path / "nowhere", lerning_rate=1)
     with pytest.raises(kfg.InputError, match="seed: expected a whole number"):
         kfg.train(tmp_path / "nowhere", seed="one")
+    with pytest.raises(kfg.InputError, match="time_budget: expected a time with its unit"):
+        kfg.train(tmp_path / "nowhere", time_budget=600)
     with pytest.raises(kfg.InputError, match="--time-budget"):
         kfg.train(tmp_path / "nowhere", time_budget="soon")
 
@@ -327,4 +391,4 @@ def test_what_the_pages_show_is_there(page):
     assert blocks
     for block in blocks:
         compile(block, page, "exec")
-        assert set(re.findall(r"\bkfg\.(\w+)", block)) <= set(kfg.__all__)
+        assert set(re.findall(r"\bkfg\.(\w+)", block)) <= set(dir(kfg))

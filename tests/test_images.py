@@ -101,7 +101,8 @@ def test_a_table_has_one_line_an_image_whatever_the_names(run, tmp_path, capsys)
     (root / "clip.mp4").write_bytes(b"x")
     assert main(["predict", str(run), str(root)]) == 1
     printed = capsys.readouterr()
-    lines = printed.out.split("\n")[:-1]
+    header, *lines = printed.out.split("\n")[:-1]
+    assert header == "path\tclass\tprobability"
     assert [line.split("\t")[:2] for line in lines] == [
         [f"{root}/a\\nb.png", "tab\\tname"], [f"{root}/plain.png", "tab\\tname"], [f"{root}/tab\\tx.png", "tab\\tname"],
     ]  # fmt: skip

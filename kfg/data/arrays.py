@@ -64,11 +64,13 @@ def checked_labels(labels, *, count: int, classes: int | None, name: str = "labe
     """
     labels = np.asarray(labels)
     if labels.ndim == 2 and len(labels) == count:
-        raise InputError(f"{name}: expected class numbers (N,), got {labels.shape}; use labels.argmax(axis=1)")
+        hint = "labels[:, 0]" if labels.shape[1] == 1 else "labels.argmax(axis=1)"
+        raise InputError(f"{name}: expected class numbers (N,), got {labels.shape}; use {hint}")
     if labels.shape != (count,):
         raise InputError(f"{name}: expected {count}, one for each image, got shape {labels.shape}")
     if count and not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{name}: expected whole numbers, got {labels.dtype} such as {labels[0]!r}")
+        hint = "; np.unique(labels, return_inverse=True) numbers names" if labels.dtype.kind in "US" else ""
+        raise InputError(f"{name}: expected whole numbers, got {labels.dtype} such as {labels[0].item()!r}{hint}")
     wrong = np.flatnonzero((labels < 0) | (labels >= (np.inf if classes is None else classes))) if count else []
     if len(wrong):
         most = "up" if classes is None else f"to {classes - 1}"

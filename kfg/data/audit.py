@@ -252,6 +252,7 @@ def duplicate_groups(index: Index, *, known: Sequence[Fingerprint] = (), progres
         if one.problem:
             raise BadImage(index.root / one.path, one.problem, one.reason)
         if given and given != one.sha256:
-            raise InputError(f"{index.root / one.path}: {_changed(given)}; write the split anew with `kfg split`")
+            mend = f"remove {run_files.SPLIT} and write it anew with `kfg split`"
+            raise InputError(f"{index.root / one.path}: {_changed(given)}; {mend}")
     groups = fingerprints.group(prints, index.groups.tolist())
     return dataclasses.replace(index, groups=groups, sha256=tuple(one.sha256 for one in prints))

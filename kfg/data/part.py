@@ -1,6 +1,7 @@
 """Labelled images that a model is trained or tested on: a Part; and how a folder or an array becomes three of them."""
 
 import pathlib
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ class Part:
         name: "train", "val", "test", or "" where it is none of them. Images of "train" come shuffled in `batches`.
         groups: int (N,), images of one group (copies, frames of one film) stay together in `split`; default each alone.
         root: folder that `paths` are relative to; None where there are no files.
+        origin: what the groups were made for: those of two parts mean the same where this is the same object. Default
+            another one for each.
     Attributes:
         images: uint8 (N, H, W, 3). They are copied from memory or disk when asked for.
         labels: int32 (N,).
@@ -45,7 +48,7 @@ class Part:
 
     def __init__(
         self, images, labels, *, classes: Sequence[str] | None = None, paths: Sequence[str] | None = None,
-        name: str = "", groups=None, root=None,
+        name: str = "", groups=None, root=None, origin=None,
     ):  # fmt: skip
         self.store = images if hasattr(images, "gather") else Images(arrays.checked_images(images))
         count = len(self.store)
@@ -53,25 +56,25 @@ class Part:
         numbers = map(str, range(int(self.labels.max(initial=-1)) + 1))
         self.classes = tuple(numbers if classes is None else map(str, classes))
         self.paths = tuple(map(str, range(count) if paths is None else paths))
-        self.groups = np.arange(count) if groups is None else np.asarray(groups, dtype=np.int64)
+        self.groups, self.origin = _groups(groups, count), object() if origin is None else origin
         self.name, self.root = name, None if root is None else pathlib.Path(root)
-        for argument, values in (("paths", self.paths), ("groups", self.groups)):
-            if len(values) != count:
-                raise InputError(f"{argument}: expected {count}, one for each image, got {len(values)}")
+        if len(self.paths) != count:
+            raise InputError(f"paths: expected {count}, one for each image, got {len(self.paths)}")
 
     @classmethod
-    def of(cls, index, store, name: str) -> "Part":
+    def of(cls, index, store, name: str, *, origin=None) -> "Part":
         """Return the images of one part of a divided data set.
 
         Args:
             index: kfg.data.folder.Index, its parts decided.
             store: the images of all of it, in its order.
             name: "train", "val" or "test".
+            origin: of the groups; default `index`.
         """
         at = index.where(name)
         return cls(
             chosen(store, at), index.labels[at], classes=index.classes, paths=[index.paths[i] for i in at], name=name,
-            groups=index.groups[at], root=index.root,
+            groups=index.groups[at], root=index.root, origin=index if origin is None else origin,
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -97,7 +100,10 @@ class Part:
 
     def __getitem__(self, positions) -> "Part":
         """Return the images at some positions: a slice, ints (M,) or bools (N,)."""
-        at = np.arange(len(self))[positions]
+        try:
+            at = np.arange(len(self))[positions]
+        except IndexError as error:
+            raise InputError(f"positions: {error}") from error
         if at.ndim != 1:
             raise InputError(f"positions: expected a slice or a list of numbers, got {positions!r}")
         return self._with(chosen(self.store, at), at)
@@ -105,7 +111,7 @@ class Part:
     def _with(self, store, at) -> "Part":
         return Part(
             store, self.labels[at], classes=self.classes, paths=[self.paths[i] for i in at], name=self.name,
-            groups=self.groups[at], root=self.root,
+            groups=self.groups[at], root=self.root, origin=self.origin,
         )  # fmt: skip
 
     def __add__(self, other: "Part") -> "Part":
@@ -117,10 +123,13 @@ class Part:
                 f"these parts have other classes ({printable(shortened(self.classes))}; "
                 f"{printable(shortened(other.classes))}), so they cannot be one"
             )
+        groups = other.groups
+        if len(self) and other.origin is not self.origin:  # numbers that were given apart
+            groups = groups - groups.min(initial=0) + self.groups.max() + 1
         return Part(
             chosen(self.store, np.arange(len(self)), extra=other.images),
             np.concatenate([self.labels, other.labels]), classes=self.classes, paths=[*self.paths, *other.paths],
-            name=self.name, groups=np.concatenate([self.groups, other.groups]), root=self.root,
+            name=self.name, groups=np.concatenate([self.groups, groups]), root=self.root, origin=self.origin,
         )  # fmt: skip
 
     def batches(
@@ -151,6 +160,10 @@ class Part:
         from kfg.data import pipeline  # TensorFlow
 
         batch_size = arrays.whole_number("batch_size", batch_size, least=1)
+        if not len(self):
+            raise InputError(f"{self!r} holds no images")
+        check_policy("policy", policy)
+        check_policy("mixing", mixing)
         shuffle = self.name == "train" if shuffle is None else shuffle
         changes = {"policy": policy, "sampling": sampling, "mixing": mixing}
         if not shuffle:
@@ -162,6 +175,25 @@ class Part:
             self.store, self.labels, batch_size=batch_size, seed=arrays.whole_number("seed", seed), epochs=None,
             num_classes=len(self.classes), first_epoch=arrays.whole_number("initial_epoch", initial_epoch), **changes,
         )  # fmt: skip
+
+
+def check_policy(name: str, value) -> None:
+    """Refuse what changes no images; None is for no changes."""
+    if value is not None and not hasattr(value, "apply"):
+        raise InputError(f"{name}: expected an object with `apply`, such as kfg.Policy(rotation=20), got {value!r}")
+
+
+def _groups(groups, count) -> np.ndarray:
+    if groups is None:
+        return np.arange(count)
+    groups = np.asarray(groups)
+    if groups.dtype.kind in "US":
+        groups = np.unique(groups, return_inverse=True)[1]
+    if groups.shape != (count,) or not (np.issubdtype(groups.dtype, np.integer) or not count):
+        raise InputError(
+            f"groups: expected a number or name for each of {count} images, got {groups.dtype} {groups.shape}"
+        )
+    return groups.astype(np.int64)
 
 
 class Parts(NamedTuple):
@@ -199,10 +231,13 @@ def load(
     """
     from kfg.data import audit, pipeline, splits
     from kfg.data import folder as folders
+    from kfg.data.remarks import remark
 
     size = arrays.checked_size(image_size)
     index = folders.scan(folder)
     folders.check_names(index)
+    for said in filter(None, (folders.parts_read(index), remark(folders.passed_over(index)))):
+        warnings.warn(f"{printable(str(index.root))}: {said}", stacklevel=2)
     index = audit.duplicate_groups(index)
     index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
     splits.check(index)

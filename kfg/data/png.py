@@ -71,7 +71,9 @@ def damage(data: bytes) -> str:
                 unpacked += len(unpacker.decompress(data[start + 8 : end - 4]))
             except zlib.error:
                 return "the packed pixels are damaged"
-        ended = ended or kind == b"IEND"
+        if kind == b"IEND":
+            ended = True
+            break  # what follows is no part of the picture
     if not ended:
         return "the file ends before its end mark"
     return "" if unpacked >= _needed(data) else "pixels are missing in the file"

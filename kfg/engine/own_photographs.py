@@ -17,7 +17,6 @@ from kfg.engine.orders import RUNS, Order
 from kfg.errors import InputError
 from kfg.names import printable, quoted
 from kfg.progress import Progress, step
-from kfg.tracking import logs
 
 STEPS = 5  # look, read and divide, train the head, train the whole net, test and export
 
@@ -32,12 +31,15 @@ def prepared(root, *, out=None, **asked) -> tuple[Order, list[Fingerprint]]:
         InputError: an argument out of range, or photographs that the audit finds unfit, named.
     """
     order = ordered(root, out=out or RUNS, **asked)
+    places.check_beside(order.data, pathlib.Path(out) if out else RUNS, given=out is not None)
     step(1, STEPS, f"looking at the photographs in {printable(str(root))}")
     known = audited(root)
     if out is not None:
         return order, known
     digests = {one.path: one.sha256 for one in known}
     index = folder.scan(order.data)
+    if missing := [path for path in index.paths if path not in digests]:
+        raise InputError(f"{root}: {printable(missing[0])} came while the folder was read; run again")
     index = dataclasses.replace(index, sha256=tuple(digests[path] for path in index.paths))
     out, said = places.folder_of_runs(index)
     if said:
@@ -66,7 +68,10 @@ def ordered(
     """
     if seeds < 1:
         raise InputError(f"--seeds: at least 1, got {seeds}")
-    logs.names(track)  # before an audit that may take minutes
+    if track:
+        from kfg.tracking import logs  # keras, seconds
+
+        logs.names(track)  # before an audit that may take minutes
     return Order(
         data=pathlib.Path(root).resolve(), out=pathlib.Path(out), seeds=tuple(range(first_seed, first_seed + seeds)),
         weights=weights, max_params=max_params, resume=resume, track=tuple(track),
@@ -97,14 +102,14 @@ def audited(root) -> list[Fingerprint]:
     raise InputError(f"{said}{more} (kfg audit {quoted(root)} lists all)" if more else said)
 
 
-def seconds_of(text: str) -> float:
+def seconds_of(text) -> float:
     """Return the seconds of "90s", "10m" or "2h"; a number alone is minutes.
 
     Example:
         >>> seconds_of("10m"), seconds_of("1.5h"), seconds_of("90s"), seconds_of("3")
         (600.0, 5400.0, 90.0, 180.0)
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip(), flags=re.ASCII)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(text).strip(), flags=re.ASCII)
     seconds = float(match[1]) * {"s": 1, "m": 60, "": 60, "h": 3600}[match[2]] if match else 0
     if not 1 <= seconds <= NO_LIMIT:
         raise InputError(f"--time-budget: expected a time of at least a second like 90s, 10m or 2h, got {text!r}")

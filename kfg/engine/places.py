@@ -3,7 +3,9 @@
 No TensorFlow here: what is said is said before seconds are spent on loading it.
 """
 
+import itertools
 import pathlib
+import re
 
 from kfg.data.folder import Index, fingerprint
 from kfg.engine import changes
@@ -14,30 +16,67 @@ from kfg.names import printable
 from kfg.runs import run_files
 
 PATTERN = f"*/*/seed-*/{run_files.CONFIG}"  # below the folder of the runs: recipe, row, run
-MOST = 1000  # states of one folder
 
 
 def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.Path, str]:
-    """Return the folder for runs on these photographs, and a line on what has changed since the last ones.
+    """Return the folder for runs on these photographs, and a line on why it is not the first of its name.
 
     It is `home`/NAME, named after the photographs' folder. Where that holds runs on other photographs, which stay as
-    they are, it is NAME-2, and so on.
+    they are, it is NAME-2, and so on. Runs of an earlier version, in `home` itself, are gone on with there.
 
     Args:
         index: the photographs, digests filled.
         home: folder of all runs.
     Returns:
-        the folder, and "" where nothing has changed.
+        the folder, and "" where nothing has to be said.
     Raises:
         InputError: a damaged config.json.
     """
-    name, now, said = index.root.resolve().name or "photos", fingerprint(index), ""
-    for number in range(1, MOST):
-        out = pathlib.Path(home) / (name if number == 1 else f"{name}-{number}")
-        runs = sorted(out.glob(PATTERN))
-        begun_on = [read_json(path, dict).get("data", {}).get("fingerprint") for path in runs]
-        if not runs or now in begun_on:
-            return out, said
-        last = runs[0].parent
+    home, name, now = pathlib.Path(home), index.root.resolve().name or "photos", fingerprint(index)
+    states = {number: _runs_in(home / _numbered(name, number)) for number in _numbers(home, name)}
+    for number, runs in states.items():
+        if now in (data.get("fingerprint") for data in runs.values()):
+            return home / _numbered(name, number), ""
+    if now in (data.get("fingerprint") for data in _runs_in(home).values()):
+        return home, f"{home}: holds runs on these photographs from an earlier version, which are gone on with"
+    free = next(number for number in itertools.count(1) if not states.get(number))
+    earlier = [run for runs in states.values() for run, data in runs.items() if data.get("name") == name]
+    said = ""
+    if earlier:
+        last = max(earlier, key=lambda run: (run / run_files.CONFIG).stat().st_mtime)
         said = f"{printable(str(last))} stays as it is: {changes.since(last, index)}. This is a new run"
-    raise InputError(f"{home}: holds {MOST} folders of runs on {name} already; give another folder with --out")
+    return home / _numbered(name, free), said
+
+
+def _numbered(name, number) -> str:
+    return name if number == 1 else f"{name}-{number}"
+
+
+def _numbers(home, name) -> list[int]:
+    """Return the numbers of the folders NAME, NAME-2, ... that there are."""
+    if not home.is_dir():
+        return []
+    found = [re.fullmatch(rf"{re.escape(name)}(?:-([1-9]\d*))?", path.name) for path in home.iterdir() if path.is_dir()]
+    return sorted(int(match[1] or 1) for match in found if match and match[1] != "1")
+
+
+def _runs_in(out) -> dict[pathlib.Path, dict]:
+    """Return run folder -> what its config.json says of its photographs."""
+    return {path.parent: read_json(path, dict).get("data", {}) for path in sorted(out.glob(PATTERN))}
+
+
+def check_beside(photographs, out, *, given: bool) -> None:
+    """Refuse runs that would lie among the photographs, where their pictures would be taken for some.
+
+    Args:
+        photographs: their folder.
+        out: folder of the runs.
+        given: whether it was named by the user.
+    """
+    home = out.resolve()
+    if photographs.resolve() in (home, *home.parents):
+        what = f"--out {out}: lies" if given else f"runs would be written to {printable(str(home))}, which lies"
+        raise InputError(
+            f"{what} inside the data folder, its pictures would be taken for photographs; start from another folder, "
+            "or give one with --out"
+        )

@@ -15,7 +15,7 @@ from kfg.errors import InputError
 from kfg.layers.adaptive_pooling import AdaptiveAveragePooling
 from kfg.layers.object_boxes import ObjectBoxes
 from kfg.layers.strip_attention import StripAttention
-from kfg.models.flattening import flatten
+from kfg.models.flattening import flatten, has_graph
 
 OPACITY = 0.5  # of the heat over the photograph
 OBJECT_MAP = "object_map"  # of MMAL-Net: the last map of the object, which it cuts out of the image
@@ -74,7 +74,8 @@ def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
 
 def has_maps(model) -> bool:
     """Return whether Grad-CAM can read the model: whether it has a convolution, perhaps in a model that it holds."""
-    return any(isinstance(layer, CONVOLUTIONS) for layer in flatten(model).layers)
+    flat = flatten(model)
+    return has_graph(flat) and any(isinstance(layer, CONVOLUTIONS) for layer in flat.layers)
 
 
 def seen(model) -> tuple[int, int, int, int]:
@@ -87,6 +88,8 @@ def seen(model) -> tuple[int, int, int, int]:
         (1, 0, 7, 4)
     """
     height, width = model.input_shape[1:3]
+    if height is None or width is None:
+        raise InputError(f"model: {model.name} takes images of any size, Grad-CAM is for those of one size")
     model = flatten(model)
     first = next(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
     (top, bottom), (left, right) = first.cropping if isinstance(first, layers.Cropping2D) else ((0, 0), (0, 0))

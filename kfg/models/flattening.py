@@ -7,11 +7,17 @@ from kfg import keras_private
 
 def is_nested(model) -> bool:
     """Return whether a model holds another whose layers can be seen."""
-    return any(_is_open(layer) for layer in getattr(model, "layers", ()))
+    return any(is_open(layer) for layer in getattr(model, "layers", ()))
 
 
-def _is_open(layer) -> bool:
-    return isinstance(layer, keras.Sequential) or type(layer).__name__ == "Functional"
+def is_open(model) -> bool:
+    """Return whether the layers of a model can be seen and copied: it is functional or sequential."""
+    return isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
+
+
+def has_graph(model) -> bool:
+    """Return whether a model is a graph of layers, perhaps with methods of its own, and no code that calls them."""
+    return isinstance(model, keras.Sequential) or hasattr(model, "operations")
 
 
 def flatten(model) -> keras.Model:
@@ -27,13 +33,13 @@ def flatten(model) -> keras.Model:
         >>> [layer.name for layer in flatten(net).layers[1:]]
         ['conv', 'flat']
     """
-    if not (_is_open(model) and is_nested(model)):
+    if not (is_open(model) and is_nested(model)):
         return model
     copies, names = [], set()
 
     def copied(layer):
-        if _is_open(layer):
-            return layer  # `called` goes through its layers
+        if is_open(layer) or not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.layers.Lambda):
+            return layer  # `called` goes through its layers; what has no weights can stand in two graphs
         settings, name, number = layer.get_config(), layer.name, 2
         while settings["name"] in names:
             settings["name"], number = f"{name}_{number}", number + 1
@@ -47,7 +53,7 @@ def flatten(model) -> keras.Model:
             for step in layer.layers:
                 x = called(copied(step), x)
             return x
-        if _is_open(layer):
+        if is_open(layer):
             return keras_private.run_through(layer, args[0], operation=copied, call=called)
         return layer(*args, **kwargs)
 

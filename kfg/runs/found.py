@@ -10,7 +10,7 @@ from kfg.files import read_json
 from kfg.names import printable, shortened
 from kfg.runs import run_files
 
-MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, "saved_model.pb", run_files.EXPORT)  # what a run or an export has
+MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, "saved_model.pb")  # what a run or an export has
 DEEPEST = 6  # folders between the one that is given and a run
 
 

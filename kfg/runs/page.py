@@ -4,17 +4,23 @@ import os
 import pathlib
 from urllib.parse import quote
 
-from kfg import files
+from kfg import files, overwrite
 from kfg.reporting import markup
 from kfg.reporting.markup import Number, Section, tag
 from kfg.runs.found import Found
 
-PAGE_FILE = "index.html"
+PAGE_FILE = "runs.html"
+TITLE = "Runs"
 
 
 def write(folder, runs: list[Found]) -> pathlib.Path:
-    """Write the page into the folder of runs; return its path."""
+    """Write the page into the folder of runs; return its path.
+
+    Raises:
+        InputError: there is another page of this name, which is not kfg's.
+    """
     folder = pathlib.Path(folder)
+    overwrite.check_file(folder / PAGE_FILE, _is_own, what="a list of runs")
     rows = []
     for one in sorted(runs, key=lambda one: one.finished, reverse=True):
         value, low, high = (100 * share for share in one.top1)
@@ -27,5 +33,9 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
     headers = ["Finished", "Photographs", "Classes", "Right on test images", "Report"]
     sections = [Section("Finished runs", "runs", markup.table(headers, rows, sortable=True))]
     lead = f"{len(rows):,} finished runs in {folder.resolve()}. In brackets: the 95 % interval."
-    files.write_text(folder / PAGE_FILE, markup.page("Runs", lead, sections))
+    files.write_text(folder / PAGE_FILE, markup.page(TITLE, lead, sections))
     return folder / PAGE_FILE
+
+
+def _is_own(path) -> bool:
+    return f"<title>{TITLE}</title>" in path.read_text(encoding="utf-8", errors="replace")

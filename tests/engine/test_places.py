@@ -84,8 +84,12 @@ def test_runs_are_listed_and_linked(tmp_path, capsys):
     header, newest, oldest, page = capsys.readouterr().out.splitlines()
     assert header.split() == ["finished", "data", "classes", "right", "run"]
     assert newest.endswith("seed-0") and "90.0 % of 40" in newest and "gulls" in newest
-    assert oldest.startswith("2020-01-02 03:04") and page == f"page: {runs / 'index.html'}"
-    assert 'href="gulls/folder/transfer/seed-1/report.html"' in (runs / "index.html").read_text()
+    assert oldest.startswith("2020-01-02 03:04") and page == f"page: {runs / 'runs.html'}"
+    assert 'href="gulls/folder/transfer/seed-1/report.html"' in (runs / "runs.html").read_text()
+    (runs / "runs.html").write_text("my own page")
+    assert main(["runs", str(runs)]) == 2
+    assert (runs / "runs.html").read_text() == "my own page"
+    capsys.readouterr()
     assert main(["runs", str(tmp_path / "gulls")]) == 0
     assert "no finished run" in capsys.readouterr().out
     assert main(["runs", str(tmp_path / "nowhere")]) == 2

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from kfg.errors import InputError
 from kfg.evaluation import gradcam
 from kfg.models.flattening import flatten
 
@@ -62,3 +63,30 @@ def test_a_model_of_its_own_class_has_no_maps():
             return self.net(images)
 
     assert flatten(model := Mine()) is model and not gradcam.has_maps(model)
+
+
+def test_the_way_that_kerass_guide_writes_transfer_learning():
+    """Arithmetic on tensors and a Lambda stand beside the trunk."""
+    images = keras.Input((16, 16, 3))
+    x = layers.Lambda(lambda pixels: pixels * 2.0)(images / 127.5 - 1)
+    x = layers.GlobalAveragePooling2D()(trunk()(x, training=False))
+    model = keras.Model(images, layers.Dense(3, activation="softmax")(x))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(np.asarray(flatten(model)(pixels)), np.asarray(model(pixels)), atol=1e-6)
+    assert gradcam.has_maps(model) and gradcam.heatmaps(model, pixels, [0, 1]).shape == (2, 16, 16)
+
+
+def test_what_grad_cam_cannot_read_is_said_or_has_no_maps():
+    class Mine(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.conv = layers.Conv2D(3, 3)
+
+        def call(self, images):
+            return self.conv(images)
+
+    assert not gradcam.has_maps(Mine())
+    images = keras.Input((None, None, 3))
+    net = keras.Model(images, layers.Dense(3)(layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(images))))
+    with pytest.raises(InputError, match="takes images of any size"):
+        gradcam.seen(net)

@@ -61,7 +61,8 @@ def test_the_whole_chain_leaves_report_export_and_predictions(finished, photos, 
     assert report["images"] == len(tested) == rows[-1]["parts"]["test"]
     assert set(report["top1"]) == {"value", "low", "high"}
     assert __main__.main(["predict", str(run), str(photos / "red"), "--top", "2"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split("\t") == ["path", "class", "probability", "class 2", "probability 2"]
     assert len(lines) == 12 and all(len(line.split("\t")) == 5 for line in lines)
 
 

@@ -1,0 +1,70 @@
+"""The settings of `kfg train`, their defaults and limits, without TensorFlow: a misspelt one is refused at once."""
+
+import dataclasses
+
+from kfg.augment import mixing
+from kfg.augment.policies import Policy
+from kfg.data.splits import FRACTIONS
+from kfg.engine.options import NO_LIMIT, within
+
+NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
+AUGMENTED = Policy(
+    rotation=15,
+    width_shift=0.08,
+    height_shift=0.08,
+    zoom=0.15,
+    brightness=(0.8, 1.2),
+    horizontal_flip=True,
+    fill_mode="reflect",
+)
+LIMITS = (
+    ("dropout", 0, 0.95), ("label_smoothing", 0, 0.9), ("views", 0, 100), ("head_epochs", 1, 100_000),
+    ("head_batch_size", 1, 65536), ("head_learning_rate", 1e-9, 1e3), ("epochs", 0, 100_000),
+    ("batch_size", 1, 65536), ("learning_rate", 1e-9, 1e3), ("trunk_multiplier", 0, 1e3), ("weight_decay", 0, 10),
+    ("ema", 0.5, 0.99999), ("min_errors", 0, 100_000), ("min_error_rate", 0, 1), ("time_budget", 1, NO_LIMIT),
+    ("test_fraction", 0.01, 0.9), ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31),
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    backbone: str = "efficientnet-lite0"  # a key of kfg.models.backbones
+    weights: str = "imagenet"  # imagenet, none, or a file
+    freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, when the whole net is trained
+    image_size: tuple[int, int] = (256, 256)  # pixels, height and width
+    test_fraction: float = FRACTIONS["test"]  # of all images
+    val_fraction: float = FRACTIONS["val"]  # of all images, with an official split of train
+    split_seed: int = 0
+    policy: Policy = AUGMENTED
+    mixing: str = "none"  # none, mixup or cutmix, when the whole net is trained
+    mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
+    dropout: float = 0.2  # on the features
+    label_smoothing: float | None = None  # None: 0.1, but 0 with the adjusted loss
+    imbalance: str = "auto"  # or one of kfg.training.imbalance.TREATMENTS
+    views: int = 2  # augmented pictures per image that the head is trained on
+    head_epochs: int = 40
+    head_batch_size: int = 64  # images
+    head_learning_rate: float = 2e-3
+    epochs: int = 8  # of the whole net, at most
+    batch_size: int = 32  # images
+    learning_rate: float = 2e-4
+    trunk_multiplier: float = 1.0  # the trunk's rate, as a part of the head's
+    weight_decay: float = 0.02  # of AdamW, for kernels
+    ema: float = 0.99  # of the weights, per step: the average is what is kept
+    min_errors: int = 3  # of the head, cross-validated; with fewer it is left as it is; 0 trains the whole net always
+    min_error_rate: float = 0.01  # of the head, by what it is judged by; below this it is left as it is, too
+    time_budget: float = 720.0  # seconds, up to the end of training; the head's views get what half of it leaves
+
+    def __post_init__(self):
+        within(self, LIMITS)
+        mixing.named(self.mixing, alpha=self.mixing_alpha)
+        from kfg.training import imbalance  # keras, seconds
+
+        known = (imbalance.AUTO, *imbalance.TREATMENTS)
+        if self.imbalance not in known:
+            raise ValueError(f"imbalance: one of {', '.join(known)}, got {self.imbalance!r}")
+
+
+def names() -> list[str]:
+    """Return the names of the settings."""
+    return [field.name for field in dataclasses.fields(Config)]
