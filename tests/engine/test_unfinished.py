@@ -10,7 +10,7 @@ from kfg import exporting
 from kfg.__main__ import main
 from kfg.engine import own_photographs, runner
 from kfg.engine.job import Job
-from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed
+from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed, assigned, tuples
 from kfg.models import saved
 from kfg.recipes import folder
 from kfg.training import checkpoint
@@ -107,7 +107,7 @@ def test_a_refused_run_takes_nothing_of_anothers_with_it(photos, tmp_path):
 @pytest.mark.parametrize("now, typed", [
     ({"time_budget": 600.0}, ("--time-budget 3m", "--set time_budget=180.0")),
     ({"weights": "other.h5"}, ("--weights '/my weights/a.h5'", "--weights '/my weights/a.h5'")),
-    ({"epochs": 2}, ("--set epochs=8", "--epochs 8")),
+    ({"epochs": 2}, ("--epochs 8", "--epochs 8")),
 ])  # fmt: skip
 def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     now, typed, photos, tmp_path, capsys, monkeypatch
@@ -130,7 +130,7 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     ("time_budget", 90.5, OF_TRAIN, "--time-budget 90.5s"),
     ("time_budget", 180.0, OF_RECIPES, "--set time_budget=180.0"),
     ("epochs", 8, OF_RECIPES, "--epochs 8"),
-    ("epochs", 8, OF_TRAIN, "--set epochs=8"),
+    ("epochs", 8, OF_TRAIN, "--epochs 8"),
     ("weights", "my weights.h5", OF_TRAIN, "--weights 'my weights.h5'"),
     ("freeze", "re:(?i)^(?!.*bn)", OF_RECIPES, "--set 'freeze=re:(?i)^(?!.*bn)'"),
     ("image_size", [68, 45], OF_RECIPES, "--set 'image_size=(68, 45)'"),
@@ -140,7 +140,7 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
 def test_settings_as_they_are_typed(key, value, options, typed):
     assert as_typed(key, value, options) == typed
     if typed is not None and typed.startswith("--set "):
-        given = options.assigned([shlex.split(typed)[1]], [key])[key]
-        assert given == options.tuples(value)
+        given = assigned([shlex.split(typed)[1]], [key])[key]
+        assert given == tuples(value)
     if options is OF_TRAIN and key == "time_budget":
         assert own_photographs.seconds_of(typed.split()[1]) == value

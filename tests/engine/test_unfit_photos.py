@@ -99,7 +99,7 @@ def test_the_layout_comes_before_broken_files_and_the_command_is_quoted(tmp_path
     assert "the class folders lie deeper" in said and f"give '{root}/PetImages', and 1 more errors" in said
     assert (
         said.endswith(f"(kfg audit '{root}' lists all)")
-        and f"(kfg audit '{root}' tells all)" in capsys.readouterr().out
+        and f"(`kfg audit '{root}'` says which)" in capsys.readouterr().out
     )
 
 
