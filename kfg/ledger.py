@@ -55,6 +55,15 @@ def read_results(path) -> list[dict]:
     return newest(rows)
 
 
+def read_all(path) -> list[dict]:
+    """Read what `read_results` reads, and those of the folders in a folder: `kfg train` has one for each data set."""
+    path = pathlib.Path(path)
+    rows = read_results(path)
+    for inner in sorted(path.glob(f"*/{run_files.RESULTS}")) if path.is_dir() else ():
+        rows += read_results(inner)
+    return newest(rows)
+
+
 def _row(line: bytes) -> dict | None:
     try:
         row = json.loads(line)
@@ -114,7 +123,7 @@ def table(recipe, results=None) -> str:
         results: results.jsonl, or the folder of runs that holds it; one without results leaves "not measured yet", and
             so does None.
     """
-    found = [] if results is None else read_results(results)
+    found = [] if results is None else read_all(results)
     ours = [row for row in found if row["recipe"] == recipe.NAME and "metrics" in row]
     width = max(22, *map(len, recipe.ROWS))
     lines = [f"{'row':<{width}} {'paper top-1':>11} {'paper loss':>10}   ours: top-1 mean ± sd (n), loss, data"]

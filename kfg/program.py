@@ -27,12 +27,17 @@ class Parser(argparse.ArgumentParser):
             message = f"{choice[1]}: no such command; {suggestion(choice[1], re.findall(r'[a-z-]+', choice[2]))}"
         super().error(message)
 
+    def parse_known_args(self, args=None, namespace=None):
+        self._words = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
+
     def options(self) -> list[str]:
-        """Return the options of this parser and of those of its sub-commands."""
+        """Return the options of this parser, and of the sub-command that was called."""
         found = [option for action in self._actions for option in action.option_strings]
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
-                found += [option for parser in action.choices.values() for option in parser.options()]
+                called = next((action.choices[word] for word in self._words if word in action.choices), None)
+                found += called.options() if called else []
         return sorted(set(found))
 
 

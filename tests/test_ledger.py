@@ -149,3 +149,11 @@ def test_rows_without_choices_are_read_and_told_by_the_epochs_they_took(tmp_path
     assert [len(group) for group in ledger.by_settings(rows)] == [2, 1]
     early = [result("cnn", 0.7, epochs=n) for n in (11, 13)]  # stopped early: no clock in it
     assert len(ledger.by_settings(early)) == 1
+
+
+def test_each_data_sets_own_results_are_compared_too(tmp_path, capsys):
+    row = {"recipe": "folder", "row": "transfer", "seed": 0, "data": {"name": "gulls"}, "config": {}}
+    row["metrics"] = {"top1": {"value": 0.75}, "loss": {"value": 0.5}}
+    (tmp_path / "gulls").mkdir()
+    (tmp_path / "gulls" / "results.jsonl").write_text(json.dumps(row) + "\n")
+    assert "75.00 (n = 1), 0.500, gulls" in ledger.table(recipes.named("folder"), tmp_path)

@@ -168,3 +168,23 @@ def test_wrong_use_is_one_line_and_exit_2(arguments, named, capsys, photos, tmp_
 
 def test_the_errata_of_the_study_are_all_there():
     assert len(imagenet20.ERRATA) >= 5
+
+
+@pytest.mark.parametrize("words, said", [
+    (["trian", "photos"], "trian: no such command; did you mean train?"),
+    (["train", "photos", "--epoch-s", "3"], "did you mean --epochs?"),
+    (["audit", "photos", "--jsn", "x"], "did you mean --json?"),
+])  # fmt: skip
+def test_a_misspelt_word_is_answered_with_the_one_that_was_meant(words, said, capsys):
+    with pytest.raises(SystemExit):
+        main(words)
+    assert said in capsys.readouterr().err
+
+
+def test_a_misspelt_folder_or_setting_is_answered_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    assert main(["audit", "fotos"]) == 2
+    assert capsys.readouterr().err == "error: fotos: no such folder; did you mean photos?\n"
+    assert main(["train", "photos", "--set", "lerning_rate=1"]) == 2
+    assert "unknown setting lerning_rate; did you mean learning_rate?" in capsys.readouterr().err
