@@ -182,8 +182,9 @@ def test_a_run_compares_images_of_every_class_as_pixels_and_as_files(tmp_path, c
     assert check["images"] == check["serve"]["images"] == 8 and check["largest_difference"] < 1e-6
     # by turns: the first and second of each class, the third of two
     assert check["serve_bytes"]["images"] == 3 and check["serve_bytes"]["left_out"] == {"CMYK": 3, "WEBP": 2}
-    printed = capsys.readouterr().out
-    assert " on 8 images as pixels, " in printed and " on 3 as files; not compared as files: 3 CMYK, 2 WEBP" in printed
+    assert "answers as the model does (compared on 8 test photographs;" in capsys.readouterr().out
+    told = shipping.told(check)
+    assert " on 8 images as pixels, " in told and " on 3 as files; not compared as files: 3 CMYK, 2 WEBP" in told
 
 
 def test_a_file_that_the_export_decodes_otherwise_shows(tmp_path, monkeypatch, caplog):
