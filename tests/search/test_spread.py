@@ -75,7 +75,7 @@ def test_trainings_shorter_than_a_sign_of_life_keep_their_trial(start, where, tm
     words = ("--max-trials", 2, "--executions", 8, "--patience", 3, "--chief", where)
     words += ("--set", f"calls={calls}", "--set", "seconds=0.5")  # 0.75 s between two signs, 4 s and more in all
     all_three = [start(*words), *(start(*words, "--worker", name, out=tmp_path / name) for name in ("one", "two"))]
-    assert [one.wait(90) for one in all_three] == [0, 0, 0]  # a worker that waited hears of the end
+    assert [one.wait(240) for one in all_three] == [0, 0, 0]  # a worker that waited hears of the end
     assert len(calls.read_text().splitlines()) == 16
 
 
