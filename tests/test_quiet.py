@@ -9,7 +9,7 @@ import pytest
 
 from kfg import quiet
 
-PROGRAMS = (["kfg.recipes.fruit3", "--data", "photos"], ["kfg", "train", "photos"])
+PROGRAMS = (["kfg.recipes.fruit3", "--data", "photos"], ["kfg", "predict", "run", "photos"])
 
 
 def imported(program, tmp_path, body):
