@@ -24,7 +24,7 @@ class Clock:
         InputError: the note is damaged.
     Example:
         >>> import tempfile
-        >>> path = pathlib.Path(tempfile.mkdtemp(), run_files.CLOCK)
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "clock.json")
         >>> write_json(path, {"seconds": 100.0})
         >>> with Clock(path, go_on=True) as clock:
         ...     100 <= clock.spent() < 110
