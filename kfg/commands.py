@@ -13,7 +13,7 @@ from kfg.errors import InputError
 from kfg.names import printable
 from kfg.runs import run_files
 
-RUNS = pathlib.Path("runs")  # where runs go unless another folder is given
+RUNS = pathlib.Path(run_files.RUNS)
 EVALUATED = pathlib.Path("evaluated")
 SPLIT_OPTIONS = ("val", "test", "seed", "min_per_class")
 

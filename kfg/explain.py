@@ -15,6 +15,7 @@ from kfg.evaluation.panels import Panel, grid
 from kfg.layers.object_boxes import ObjectBoxes
 from kfg.layers.strip_attention import StripAttention
 from kfg.models import fbsd, mmal
+from kfg.models.flattening import flatten
 from kfg.names import printable, shortened
 
 NAME_BYTES = 200  # of an image's name in that of its PNG: disks allow 255, and a file being written has a longer one
@@ -152,6 +153,7 @@ def report_sections(model, predictions, images, workdir) -> list[tuple]:
     Returns:
         Section for `kfg.reporting.write`.
     """
+    model = flatten(model)  # once for all that reads its layers
     if not gradcam.has_maps(model):
         return [(TITLE, f"{model.name} has no maps, so there is no Grad-CAM of it.")]
     explainer, shown = Explainer(model), telling(predictions)

@@ -13,12 +13,10 @@ from kfg.data.part import Part, check_policy
 from kfg.errors import InputError
 from kfg.evaluation import confusion, metrics
 from kfg.evaluation.predict import Predictions
-from kfg.names import printable, shortened
 from kfg.runs import run_files
 from kfg.runs.run import Run
 
 BATCH_SIZE = 64  # images
-SAMPLES = 32  # images an export is compared on
 MODEST = Policy(rotation=20, width_shift=0.1, height_shift=0.1, zoom=0.1, horizontal_flip=True, fill_mode="reflect")
 POOL = 100  # photographs of a class that extra images are made from
 
@@ -151,6 +149,7 @@ def report(model, part: Part, out) -> pathlib.Path:
     from kfg import explain, exporting, reporting
     from kfg.evaluation import gradcam
 
+    model = model.model if isinstance(model, Run) else model
     out = pathlib.Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"out: {out} holds something already; give a new folder")
@@ -175,100 +174,6 @@ def _told_apart(paths) -> tuple[str, ...]:
         count[path] += 1
         found.append(path if count[path] == 1 else f"{path} ({count[path]})")
     return tuple(found)
-
-
-def export(model, path, *, classes, samples=None):
-    """Write a model with its classes as a SavedModel that takes photographs of any size, and check its answers.
-
-    Args:
-        model: Keras model (sequential, functional, nested or subclassed), images in [0, 255] -> probabilities (B, C).
-        path: folder to make; an export that is there is replaced.
-        classes: C names, in the order of the model's outputs.
-        samples: Part, or uint8 (N, H, W, 3) of the model's size, to compare model and export on; with a Part it is also
-            noticed where a model wants images in [0, 1]. Default drawn noise.
-    Returns:
-        kfg.parity.Parity: the largest differences of the probabilities.
-    Raises:
-        InputError: names that are not as many as the outputs, outputs that are no probabilities, a model that
-            wants scaled images, a folder of something else.
-    """
-    from kfg import exporting
-
-    height, width = _input_size(model, samples)
-    classes = tuple(map(str, classes))
-    _check_samples(samples, classes, (height, width))
-    if samples is None:
-        images = np.random.default_rng(0).integers(0, 256, (4, height, width, 3), dtype=np.uint8)
-    else:
-        images = samples.store.gather(_spread(samples)) if isinstance(samples, Part) else arrays.checked_images(samples)
-    answers = np.asarray(model.predict_on_batch(images[:SAMPLES].astype(np.float32)), dtype=np.float32)
-    _check_answers(answers, classes)
-    if isinstance(samples, Part):
-        _check_scale(model, images, samples.labels[_spread(samples)], answers)
-    return exporting.save(model, path, classes=classes, samples=images[:SAMPLES])
-
-
-def _check_samples(samples, classes, size) -> None:
-    if samples is None:
-        return
-    if not len(samples):
-        raise InputError("samples: no images")
-    if isinstance(samples, Part) and samples.classes != classes:
-        theirs, given = printable(shortened(samples.classes)), printable(shortened(classes))
-        raise InputError(f"samples: have the classes {theirs}, given are {given}")
-    given = (samples.store if isinstance(samples, Part) else arrays.checked_images(samples, name="samples")).shape[1:3]
-    if tuple(given) != tuple(size):
-        raise InputError(f"samples: are {given[0]} x {given[1]} pixels, the model takes {size[0]} x {size[1]}")
-
-
-def _input_size(model, samples) -> tuple[int, int]:
-    from kfg import exporting
-
-    if size := exporting.input_size(model):
-        return size
-    if samples is None:
-        raise InputError(
-            "samples: this model does not say which size of images it takes; give some images as kfg.export(..., "
-            "samples=images)"
-        )
-    return (samples.store if isinstance(samples, Part) else np.asarray(samples)).shape[1:3]
-
-
-def _spread(part) -> np.ndarray:
-    return np.linspace(0, len(part) - 1, min(SAMPLES, len(part))).astype(np.int64)
-
-
-def _check_answers(answers, classes) -> None:
-    if answers.ndim != 2:
-        raise InputError(f"model: answers with shape {answers.shape}, a classifier's are (images, classes)")
-    if answers.shape[1] != len(classes):
-        raise InputError(f"classes: {len(classes)} names for a model of {answers.shape[1]} outputs")
-    sums = answers.sum(axis=1)
-    if not np.isfinite(answers).all() or (abs(sums - 1) > 1e-2).any() or (answers < 0).any():
-        raise InputError(
-            f"model: its outputs are no probabilities (the first sum to {sums[0]:.3g}, not 1); where its last layer "
-            "gives logits, put keras.layers.Softmax() behind it"
-        )
-
-
-def _check_scale(model, images, labels, answers) -> None:
-    """Refuse a model that answers better on images in [0, 1] than on those in [0, 255].
-
-    By the loss, too: a net of ReLUs may name the same class for both, and be far too sure of it where all is large.
-    """
-    scaled = np.asarray(model.predict_on_batch(images.astype(np.float32) / 255), dtype=np.float32)
-    (loss, right), (scaled_loss, scaled_right) = (_loss_and_right(one, labels) for one in (answers, scaled))
-    chance = len(labels) / answers.shape[1]
-    if scaled_right >= max(right, 2 * chance) and scaled_loss < 0.9 * loss:
-        raise InputError(
-            f"model: on {len(labels)} samples its loss is {scaled_loss:.2f} with images in [0, 1] and {loss:.2f} with "
-            "[0, 255], so it seems to want scaled images; put keras.layers.Rescaling(1 / 255) in front"
-        )
-
-
-def _loss_and_right(answers, labels) -> tuple[float, int]:
-    true = answers[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.clip(true, 1e-7, 1)).mean()), int((answers.argmax(axis=1) == labels).sum())
 
 
 def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:

@@ -8,12 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from kfg.data import arrays
-from kfg.data.stores import Images, chosen
+from kfg.data.stores import MEMORY_BUDGET, Images, chosen
 from kfg.errors import InputError
 from kfg.names import printable, shortened
 
 IMAGE_SIZE = 224  # pixels
-MEMORY_BUDGET = 2 << 30  # bytes
 
 
 class Part:

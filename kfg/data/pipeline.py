@@ -18,12 +18,13 @@ import tensorflow as tf
 from kfg.data import sampling as sampling_module
 from kfg.data.decode import decode
 from kfg.data.folder import Index
-from kfg.data.stores import Budget, Chosen, ImageFile, Images, contents, dtype_of
+from kfg.data.stores import MEMORY_BUDGET, Budget, Chosen, ImageFile, Images, contents, dtype_of, has_size
 from kfg.errors import InputError
 from kfg.files import sweep, whole
 from kfg.locks import exclusive
 
 __all__ = [
+    "MEMORY_BUDGET",
     "Budget",
     "Chosen",
     "ImageFile",
@@ -35,7 +36,6 @@ __all__ = [
     "training_batches",
 ]
 
-MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; more goes to disk
 METHOD = "bilinear-antialias-2"  # of `decode` and `resize`; where they give other pixels, another one
 CHUNK = 256  # images decoded before they are stored
 
@@ -105,9 +105,9 @@ def load(
         images.array.flags.writeable = False  # the key names these pixels
         budget.hold(images, path)
         return images
-    if not _has_size(path, size):
+    if not has_size(path, size):
         with exclusive(path.with_suffix(".lock")):
-            if not _has_size(path, size):  # another process may have written it while this one waited
+            if not has_size(path, size):  # another process may have written it while this one waited
                 sweep(path.parent)
                 sweep(path.parent, path.name, idle=0)  # only the holder of this lock writes it
                 _decode_to(path, index, image_size, progress)
@@ -119,10 +119,6 @@ def _decoded(index, shape, progress) -> np.ndarray:
     for start, chunk in _decoded_chunks(index, shape[1:3], progress):
         array[start : start + len(chunk)] = chunk
     return array
-
-
-def _has_size(path, size) -> bool:
-    return path.is_file() and path.stat().st_size == size
 
 
 def _decode_to(path, index, image_size, progress):

@@ -8,6 +8,8 @@ import numpy as np
 from kfg.errors import InputError
 from kfg.files import whole
 
+MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; more goes to disk
+
 
 class Images:
     """N records in an array: decoded uint8 images of one size, or features; `gather(positions)` gives (B, ...).
@@ -35,7 +37,7 @@ class Images:
         Raises:
             InputError: the file cannot be written.
         """
-        if not _has_size(path, self.array.nbytes):
+        if not has_size(path, self.array.nbytes):
             with whole(path, "wb") as file:
                 file.write(memoryview(np.ascontiguousarray(self.array)).cast("B"))
         self.file = ImageFile(path, self.shape, dtype=self.dtype, key=self.key)
@@ -182,5 +184,6 @@ def contents(images) -> dict:
     }  # fmt: skip
 
 
-def _has_size(path, size) -> bool:
+def has_size(path, size) -> bool:
+    """Return whether a file is there and of so many bytes."""
     return path.is_file() and path.stat().st_size == size

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from kfg import program
 from kfg.engine.options import assigned, seeds
 from kfg.errors import InputError
+from kfg.runs import run_files
 
 GB = 1_000_000_000
-RUNS = pathlib.Path("runs")  # where runs go unless another folder is given
+RUNS = pathlib.Path(run_files.RUNS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,7 @@ def _runs_in(out) -> dict[pathlib.Path, dict]:
     return {path.parent: read_json(path, dict).get("data", {}) for path in sorted(out.glob(PATTERN))}
 
 
-def check_beside(photographs, out, *, given: bool) -> None:
+def check_beside(photographs: pathlib.Path, out: pathlib.Path, *, given: bool = True) -> None:
     """Refuse runs that would lie among the photographs, where their pictures would be taken for some.
 
     Args:
@@ -75,8 +75,10 @@ def check_beside(photographs, out, *, given: bool) -> None:
     """
     home = out.resolve()
     if photographs.resolve() in (home, *home.parents):
-        what = f"--out {out}: lies" if given else f"runs would be written to {printable(str(home))}, which lies"
+        inside = "inside the data folder, its pictures would be taken for photographs"
+        if given:
+            raise InputError(f"--out {out}: lies {inside}")
         raise InputError(
-            f"{what} inside the data folder, its pictures would be taken for photographs; start from another folder, "
-            "or give one with --out"
+            f"runs would be written to {printable(str(home))}, which lies {inside}; start from another folder, or give "
+            "one with --out"
         )

@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from kfg import ledger, overwrite, program
-from kfg.engine import lenders, orders
+from kfg.engine import lenders, orders, places
 from kfg.engine.options import OF_RECIPES, epochs, replaced
 from kfg.engine.orders import Order
 from kfg.errors import InputError
@@ -114,8 +114,8 @@ def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
     if order.folds < 1:
         raise InputError(f"--folds: at least 1, got {order.folds}")
     out = order.out
-    if order.data is not None and order.data.resolve() in (out.resolve(), *out.resolve().parents):
-        raise InputError(f"--out {out}: lies inside the data folder, its pictures would be taken for photographs")
+    if order.data is not None:
+        places.check_beside(order.data, out)
     from kfg.engine import photographs, weights_at_hand
     from kfg.engine.job import Job
     from kfg.models.freezing import parse_count

@@ -19,4 +19,5 @@ REPORT = "report.json"  # written after everything that a report is about
 PAGE = "report.html"
 WEAK = "weak_classes.json"
 POSTHOC = "posthoc.json"
+RUNS = "runs"  # folder of all runs, unless another is given
 RESULTS = "results.jsonl"  # beside the recipes' folders: a line for each finished run

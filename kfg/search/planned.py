@@ -4,7 +4,7 @@ import importlib
 import pathlib
 
 from kfg import overwrite
-from kfg.engine import photographs, weights_at_hand
+from kfg.engine import photographs, places, weights_at_hand
 from kfg.engine.options import assigned, replaced
 from kfg.errors import InputError
 from kfg.models.freezing import parse_count
@@ -62,8 +62,8 @@ def from_words(args, spaces=None) -> Plan:
         raise InputError("--set val_is_test=True: a search must not choose by test images")
     weights_at_hand.check_names([config])
     data = None if args.data == "demo" else pathlib.Path(args.data)
-    if data is not None and data.resolve() in (args.out.resolve(), *args.out.resolve().parents):
-        raise InputError(f"--out {args.out}: lies inside the data folder, its pictures would be taken for photographs")
+    if data is not None:
+        places.check_beside(data, args.out)
     overwrite.check_writable("--out", args.out)
     if args.cache is not None:
         overwrite.check_writable("--cache", args.cache)
