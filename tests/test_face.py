@@ -102,7 +102,7 @@ def test_a_part_is_cut_and_added(data):
     both = train + some
     assert len(both) == len(train) + len(some) and both.paths[-1] == some.paths[-1] and both.name == "train"
     np.testing.assert_array_equal(both.images[len(train) :], some.images)
-    with pytest.raises(kfg.InputError, match="other classes"):
+    with pytest.raises(kfg.InputError, match="different classes"):
         train + kfg.Part(some.images, some.labels, classes=("a", "b", "c"))
 
 

@@ -119,8 +119,8 @@ class Part:
             return NotImplemented
         if self.classes != other.classes:
             raise InputError(
-                f"these parts have other classes ({printable(shortened(self.classes))}; "
-                f"{printable(shortened(other.classes))}), so they cannot be one"
+                f"the two parts have different classes ({printable(shortened(self.classes))}; "
+                f"{printable(shortened(other.classes))}), so they cannot be added"
             )
         groups = other.groups
         if len(self) and other.origin is not self.origin:  # numbers that were given apart

@@ -127,7 +127,7 @@ class Chosen:
 
 
 def chosen(store, positions, extra: np.ndarray | None = None) -> Chosen:
-    """Return some images of a store, and extra ones; of some of another store, that one's, so that none are nested."""
+    """Return some images of a store, and extra ones; where it is itself a choice from another store, from that one."""
     if isinstance(store, Chosen) and not len(store.extra):
         return Chosen(store.store, store.positions[np.asarray(positions, dtype=np.int64)], extra)
     return Chosen(store, positions, extra)

@@ -77,7 +77,7 @@ def fit(config, job, index, images, clock) -> dict:
     counts = index.take(index.where("train")).counts()
     classes = planning.choose(job, "classes", lambda: imbalance.chosen(config.imbalance, counts))
     if classes["treatment"] != "none":
-        print(f"The classes are unequal; what is done about it: {classes['treatment']} ({classes['why']}).")
+        print(f"Unequal classes are treated by the method '{classes['treatment']}' ({classes['why']}).")
     loss, sampling = imbalance.treated(classes["treatment"], counts, label_smoothing=config.label_smoothing)
     optimizer = functools.partial(
         optimizers.rates, "adamw", learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier,
@@ -93,7 +93,7 @@ def fit(config, job, index, images, clock) -> dict:
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
     best = judged("the head", job.model)
     decide = functools.partial(plan_whole_net, config, job, index, images, loss, sampling, aim, clock)
-    step(4, STEPS, "is the whole net worth training, and if so, train it", left=config.time_budget - clock.spent())
+    step(4, STEPS, "the whole network is trained, if that promises a gain", left=config.time_budget - clock.spent())
     plan = planning.choose(job, "whole net", decide)
     print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:

@@ -75,7 +75,7 @@ def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photo
     monkeypatch.setattr(imbalance, "IMBALANCE", 5)
     assert train(data, tmp_path / "out", "--weights", "none", "--max-params", "1M", settings=("epochs=0",)) == 0
     assert sorted(read) == sorted(set(read)) and len(read) == 26
-    said = "The classes are unequal; what is done about it: adjusted (the largest class has 9.0 times the smallest's"
+    said = "Unequal classes are treated by the method 'adjusted' (the largest class has 9.0 times the smallest's"
     assert said in capsys.readouterr().out
     row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
     assert row["treatment"] == "adjusted"
