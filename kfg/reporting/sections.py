@@ -48,9 +48,9 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
 
 
 def title(run, result) -> str:
-    """Return the photographs' name, how many classes there are, and the share that is right, rounded down."""
+    """Return the photographs' name, how many classes there are, and the share that is right."""
     data = ((run.config or {}).get("data") or {}).get("name")
-    right = f"{result['classes']} classes, {int(100 * result['top1']['value'])} % right"
+    right = f"{result['classes']} classes, {percent(result['top1']['value'])} right"
     return f"{data}: {right}" if data else f"{which_run(run)}: {right}"
 
 

@@ -32,7 +32,8 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
         ])  # fmt: skip
     headers = ["Finished", "Photographs", "Classes", "Right on test images", "Report"]
     sections = [Section("Finished runs", "runs", markup.table(headers, rows, sortable=True))]
-    lead = f"{len(rows):,} finished runs in {folder.resolve()}. In brackets: the 95 % interval."
+    runs_there = "1 finished run" if len(rows) == 1 else f"{len(rows):,} finished runs"
+    lead = f"{runs_there} in {folder.resolve()}. In brackets: the 95 % interval."
     files.write_text(folder / PAGE_FILE, markup.page(TITLE, lead, sections))
     return folder / PAGE_FILE
 
