@@ -20,7 +20,7 @@ _HOMES = {  # name -> the module it is defined in, and after a colon its name th
     "features": "kfg.face",
     "evaluate": "kfg.face",
     "report": "kfg.face",
-    "export": "kfg.checked_export",
+    "export": "kfg.exporting.checked",
     "train": "kfg.face",
     "open": "kfg.runs.run:open_run",
     "Run": "kfg.runs.run",

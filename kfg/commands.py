@@ -147,34 +147,35 @@ def predict(args) -> int:
     if args.top < 1:
         raise InputError(f"--top: at least 1, got {args.top}")
     with quiet.tensorflow_notes():
-        from kfg import exporting, images, predicting
+        from kfg.data import image_files
+        from kfg.exporting import answer_table, classifiers
         from kfg.names import utf8
         from kfg.runs import found
 
-    classifier = exporting.load(found.only(args.model))
-    files = images.files(args.images, classes=classifier.classes)
+    classifier = classifiers.load(found.only(args.model))
+    files = image_files.files(args.images, classes=classifier.classes)
     if args.csv:
-        predicting.check_table(args.csv, args.top)
+        answer_table.check_table(args.csv, args.top)
     if args.sort_into:
-        predicting.check_folder(args.sort_into, classifier.classes)
-    _say(images.remarks(args.images))
+        answer_table.check_folder(args.sort_into, classifier.classes)
+    _say(image_files.remarks(args.images))
     answers = []
     if not args.json:
-        print(predicting.line(predicting.columns(args.top)[:-1]))
+        print(answer_table.line(answer_table.columns(args.top)[:-1]))
     for answer in classifier.predict(files):
         answers.append(answer)
         if answer.error:
             program.say(f"error: {answer.error}")
         elif not args.json:
-            print(predicting.line(predicting.cells(answer, args.top)[:-1]))
+            print(answer_table.line(answer_table.cells(answer, args.top)[:-1]))
     read = [answer for answer in answers if not answer.error]
     if args.json:
         tops = [[{"class": name, "probability": round(p, 6)} for name, p in one.top(args.top)] for one in read]
         print(json.dumps([{"path": utf8(one.path), "top": top} for one, top in zip(read, tops, strict=True)], indent=1))
     if args.csv:
-        predicting.write_table((predicting.cells(one, args.top) for one in answers), args.csv, args.top)
+        answer_table.write_table((answer_table.cells(one, args.top) for one in answers), args.csv, args.top)
     if args.sort_into:
-        count = predicting.sort_into(read, args.sort_into)
+        count = answer_table.sort_into(read, args.sort_into)
         program.say(f"{args.sort_into}: {count:,} photographs copied into class folders")
     return 1 if len(read) < len(answers) else 0
 
@@ -182,13 +183,13 @@ def predict(args) -> int:
 def answer(args) -> int:
     """Answer a contest's test images by class id, as JSON; exit 1 if one could not be read, it is left out."""
     with quiet.tensorflow_notes():
-        from kfg import answers, exporting
-        from kfg.runs import found
+        from kfg.exporting import classifiers
+        from kfg.runs import answers, found
 
     files = answers.images(args.images)
     _say(answers.remarks(args.images) + answers.same_ids(files))
     answers.check_targets(args.out, args.csv, group=args.group)
-    given = answers.answer(exporting.load(found.only(args.model)), files)
+    given = answers.answer(classifiers.load(found.only(args.model)), files)
     answers.write(given, args.out, group=args.group, table=args.csv)
     for line in given.unread:
         program.say(f"error: {line}")
@@ -200,12 +201,13 @@ def explain(args) -> int:
     """Draw where in each image the model sees its class; print class and PNG; exit 1 if one could not be read."""
     with quiet.tensorflow_notes():
         from kfg import explain as explaining
-        from kfg import exporting, images
+        from kfg.data import image_files
+        from kfg.exporting import classifiers
         from kfg.runs import found
 
-    model, classes = exporting.load_keras(found.only(args.model))
-    files = images.files(args.images)
-    _say(images.remarks(args.images))
+    model, classes = classifiers.load_keras(found.only(args.model))
+    files = image_files.files(args.images)
+    _say(image_files.remarks(args.images))
     return explaining.draw(model, classes, files, out=args.out, class_name=args.classname)
 
 
@@ -244,20 +246,24 @@ def evaluate(args) -> int:
         raise InputError("--out: is for --on")
     if args.on is not None and args.posthoc:
         raise InputError("--on: not with --posthoc, which corrects a run on its own test images")
-    with quiet.tensorflow_notes():
-        from kfg import rebalance, scoring
-        from kfg.runs import found
+    from kfg.runs import found
 
     run = found.only(args.folder)
     if args.on is not None:
+        with quiet.tensorflow_notes():
+            from kfg.runs import new_photographs
+
         out = args.out or EVALUATED
-        failed = scoring.score(run, args.on, out=out)
-        print(rebalance.summary(out))
+        failed = new_photographs.score(run, args.on, out=out)
+        print(found.summary(out))
         print(f"report: {out / 'report.html'}")
         return 1 if failed else 0
-    print(rebalance.summary(run))
+    print(found.summary(run))
     if args.posthoc:
-        print(rebalance.table(rebalance.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
+        with quiet.tensorflow_notes():
+            from kfg.runs import corrections
+
+        print(corrections.table(corrections.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
         print(f"written: {run / run_files.POSTHOC}")
     return 0
 
@@ -279,11 +285,12 @@ def runs(args) -> int:
 
 def compare(args) -> int:
     """Print a study's figures beside ours."""
-    from kfg import ledger, recipes
+    from kfg import recipes
+    from kfg.runs import comparison
 
     no_runs_yet = args.out is None and not RUNS.exists()
     with quiet.tensorflow_notes():  # the study's module imports it
-        table = ledger.table(recipes.named(args.recipe), None if no_runs_yet else args.out or RUNS)
+        table = comparison.table(recipes.named(args.recipe), None if no_runs_yet else args.out or RUNS)
     print(table)
     return 0
 

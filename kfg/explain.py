@@ -10,8 +10,9 @@ from kfg import names
 from kfg.data import pipeline
 from kfg.data.decode import decode
 from kfg.errors import InputError
-from kfg.evaluation import attention_figure, figures, gradcam
-from kfg.evaluation.panels import Panel, grid
+from kfg.evaluation import gradcam
+from kfg.figures import attention_figure, drawing
+from kfg.figures.panels import Panel, grid
 from kfg.layers.object_boxes import ObjectBoxes
 from kfg.layers.strip_attention import StripAttention
 from kfg.models import fbsd, mmal
@@ -109,7 +110,7 @@ def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
         wanted = list(dict.fromkeys([said, *asked]))
         titles = [_share(classes, probabilities, label) for label in wanted]
         heats = explainer.cams(np.repeat(image, len(wanted), axis=0), wanted, titles)
-        figures.save(grid([[Panel(image[0]), *heats, *explainer.attention(image)[0]]]), target)
+        drawing.save(grid([[Panel(image[0]), *heats, *explainer.attention(image)[0]]]), target)
         share = f"{probabilities[said]:.4f}"
         print(printable(str(path)), printable(classes[said]), share, printable(str(target)), sep="\t")
     return failed
@@ -139,7 +140,7 @@ def class_id(classes, name: str) -> int:
 
 def _share(classes, probabilities, label) -> str:
     percent = f"{100 * probabilities[label]:.0f} %"
-    return f"{figures.short(classes[label], 18)} {percent}"
+    return f"{drawing.short(classes[label], 18)} {percent}"
 
 
 def report_sections(model, predictions, images, workdir) -> list[tuple]:
@@ -164,7 +165,7 @@ def report_sections(model, predictions, images, workdir) -> list[tuple]:
     notes = [NOTES[explainer.kind]] if explainer.kind else []
     body = [" ".join([CAMS, *notes, *([CROPPED] if explainer.cropped else [])])]
     for name, figure in sheets.items():
-        figures.save(figure, workdir / f"{name}.png")
+        drawing.save(figure, workdir / f"{name}.png")
         body.append((workdir / f"{name}.png").read_bytes())
     return [(TITLE, tuple(body))]
 

@@ -98,8 +98,8 @@ def answers_on(model, part: Part) -> Predictions:
     """
     import tensorflow as tf
 
-    from kfg import exporting
     from kfg.evaluation import predict
+    from kfg.exporting import saved_model
     from kfg.models.flattening import has_graph
 
     if isinstance(model, Run):
@@ -110,7 +110,7 @@ def answers_on(model, part: Part) -> Predictions:
         found = Predictions(part.paths, part.labels, np.asarray(model, dtype=np.float32), part.classes)
         predict.check(found)
         return found
-    wanted, given = exporting.input_size(model), part.image_size
+    wanted, given = saved_model.input_size(model), part.image_size
     if wanted not in (None, given):
         raise InputError(f"model: takes images of {wanted[0]} x {wanted[1]} pixels, these are {given[0]} x {given[1]}")
     batches = part.batches(BATCH_SIZE, shuffle=False)
@@ -146,8 +146,9 @@ def report(model, part: Part, out) -> pathlib.Path:
     Raises:
         InputError: as for `evaluate`; `out` holds something.
     """
-    from kfg import explain, exporting, reporting
+    from kfg import explain, reporting
     from kfg.evaluation import gradcam
+    from kfg.exporting import saved_model
 
     model = model.model if isinstance(model, Run) else model
     out = pathlib.Path(out)
@@ -156,7 +157,7 @@ def report(model, part: Part, out) -> pathlib.Path:
     predictions = answers_on(model, part)
     predictions = dataclasses.replace(predictions, paths=_told_apart(predictions.paths))
     out.mkdir(parents=True, exist_ok=True)
-    readable = hasattr(model, "layers") and not (exporting.input_size(model) is None and gradcam.has_maps(model))
+    readable = hasattr(model, "layers") and not (saved_model.input_size(model) is None and gradcam.has_maps(model))
     looks = explain.report_sections(model, predictions, part.store, out) if readable else []
     at = {path: number for number, path in enumerate(predictions.paths)}
     evaluated = {"model": getattr(model, "name", "answers"), "photographs": part.name or "images", "images": len(part)}
@@ -191,13 +192,13 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
     """
     import keras
 
-    from kfg import exporting
+    from kfg.exporting import saved_model
     from kfg.models import backbones
     from kfg.training import features as cached
 
     if isinstance(trunk, str):
         trunk = backbones.trunk(trunk, image_size=part.image_size)
-    wanted = exporting.input_size(trunk)
+    wanted = saved_model.input_size(trunk)
     if wanted not in (None, part.image_size):
         raise InputError(f"trunk: takes images of {wanted[0]} x {wanted[1]} pixels, these are {part.image_size}")
     if len(getattr(trunk, "output_shape", ())) == 4:  # maps: their mean, as a classifier's head takes it

@@ -120,9 +120,9 @@ def without_export(monkeypatch):
 
     Each recipe's nets are exported and checked by the tests that do without this.
     """
-    from kfg import exporting, parity
+    from kfg.exporting import parity, saved_model
 
     def alike(*_, encoded, **__):
         return parity.Parity(0.0, dict.fromkeys(encoded, 0.0), parity.tolerance())
 
-    monkeypatch.setattr(exporting, "save", alike)
+    monkeypatch.setattr(saved_model, "save", alike)

@@ -84,7 +84,7 @@ def test_behind_a_line_that_a_kill_cut_off_the_other_rows_must_be_read(tmp_path,
         return read
 
     (tmp_path / run_files.RESULTS).write_text(f"{json.dumps(ROW)}\n{json.dumps(ROW)[:20]}")
-    monkeypatch.setattr(state.ledger, "read_results", reads)
+    monkeypatch.setattr(state.results_file, "read", reads)
     assert kinds(state.check_rows(tmp_path, [RUN], may_be_cut=True)) == found
 
 

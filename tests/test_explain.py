@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfg import explain, exporting
+from kfg import explain
 from kfg.__main__ import main
 from kfg.data.stores import Images
 from kfg.evaluation.predict import Predictions
+from kfg.exporting import classifiers
 from kfg.models import attention_nets as nets
 from kfg.models import baselines
 from kfg.recipes import competition100
@@ -113,7 +114,7 @@ def test_kfg_explain_draws_each_image_and_names_it_as_the_model_does(run, model,
     assert main(["explain", str(run / model), str(run / "photos"), "--out", str(out), "--classname", "cod"]) == 0
     printed = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     files = [run / "photos" / name / "1.png" for name in ("a", "b")]
-    expected = [answer.top(1)[0] for answer in exporting.load(run / "model.keras").predict(files)]
+    expected = [answer.top(1)[0] for answer in classifiers.load(run / "model.keras").predict(files)]
     assert [line[:3] for line in printed] == [
         [str(path), name, f"{p:.4f}"] for path, (name, p) in zip(files, expected, strict=True)
     ]

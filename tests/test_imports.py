@@ -11,11 +11,10 @@ import pytest
 PACKAGE = pathlib.Path(__file__).parents[1] / "kfg"
 # A module may import from lower ranks, and from its own package.
 RANKS = {
-    "__main__": 9, "commands": 8, "face": 7, "checked_export": 5, "search": 7, "recipes": 6,
-    "engine": 5, "scoring": 5, "runs": 5,
-    "explain": 4, "ledger": 4, "reaugment": 4, "rebalance": 4, "reporting": 4, "exporting": 4, "tracking": 4,
-    "answers": 4, "images": 4, "predicting": 4, "parity": 3.7,
-    "training": 3.5, "evaluation": 3.3, "models": 3, "data": 3,
+    "__main__": 9, "commands": 8, "face": 7, "search": 7, "recipes": 6,
+    "engine": 5, "runs": 5, "runs.results_file": 4.3, "runs.comparison": 4.5,
+    "explain": 4, "reaugment": 4, "reporting": 4, "exporting": 4, "tracking": 4,
+    "figures": 3.7, "training": 3.5, "evaluation": 3.3, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "overwrite": 2, "quiet": 2, "program": 3,
     "runs.run_files": 0, "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "keras_settings": 1,
@@ -23,12 +22,13 @@ RANKS = {
     "errors": 0, "protocols": 0,
 }  # fmt: skip
 WITHOUT_TENSORFLOW = (
-    "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.locks", "kfg.overwrite", "kfg.quiet", "kfg.ledger",
+    "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.locks", "kfg.overwrite", "kfg.quiet",
+    "kfg.runs.results_file", "kfg.runs.comparison", "kfg.runs.found", "kfg.runs.answers",
     "kfg.data.folder", "kfg.data.decode",
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
     "kfg.evaluation.paired", "kfg.evaluation.posthoc", "kfg.evaluation.baseline", "kfg.evaluation.macro",
     "kfg.augment.policies", "kfg.augment.copies", "kfg.data.layouts", "kfg.data.download", "kfg.data.contest",
-    "kfg.answers", "kfg.images",
+    "kfg.data.image_files",
 )  # fmt: skip
 
 

@@ -94,20 +94,22 @@ def test_nothing_posix_only_is_needed(tmp_path):
             if os.path.isdir(path): raise PermissionError(13, "Permission denied", path)
             return real(path, *rest, **more)
         os.open = no_folders
-        from kfg import files, ledger, locks, overwrite
+        from kfg import files, locks, overwrite
+        from kfg.runs import results_file
         root = pathlib.Path(sys.argv[1])
         with locks.exclusive(root / "a.lock"):
             files.write_json(root / "a.json", [1])
             (root / ".b.json.1-2.partial").touch()
             files.sweep(root, idle=0)
-            ledger.append(root / "results.jsonl", {"recipe": "r", "row": "x", "data": {}, "config": {}, "metrics": {}})
+            row = {"recipe": "r", "row": "x", "data": {}, "config": {}, "metrics": {}}
+            results_file.append(root / "results.jsonl", row)
         overwrite.check_writable("--out", root / "runs")
         new, old = root / "new", root / "export"
         for folder in (new, old):
             folder.mkdir()
             (folder / "mark").touch()
         overwrite.replace_folder(new, old, marks=("mark",), parts=())
-        assert len(ledger.read_results(root)) == 1
+        assert len(results_file.read(root)) == 1
         print(sorted(path.name for path in root.iterdir() if not path.name.startswith(".")))
     """
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), tmp_path]

@@ -111,8 +111,8 @@ def predict(args) -> bool:
     """Classify image files as `kfg predict` does, beside forward passes, as trained and as exported."""
     import tensorflow as tf
 
-    from kfg import exporting
     from kfg.data import folder, pipeline
+    from kfg.exporting import classifiers, saved_model
 
     index = folder.scan(args.data)
     index = index.take(np.linspace(0, len(index) - 1, min(args.images, len(index))).astype(int))
@@ -120,8 +120,8 @@ def predict(args) -> bool:
     model = built(len(index.classes))
     with tempfile.TemporaryDirectory() as scratch:
         path = pathlib.Path(scratch) / "export"
-        exporting.save(model, path, classes=index.classes, samples=arrays[:2])
-        classifier = exporting.load(path)
+        saved_model.save(model, path, classes=index.classes, samples=arrays[:2])
+        classifier = classifiers.load(path)
         forward = tf.function(lambda batch: model(batch, training=False), jit_compile=False)
 
         def bare(answer):

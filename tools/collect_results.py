@@ -10,7 +10,7 @@ import sys
 
 from kfg.errors import InputError
 from kfg.files import write_text
-from kfg.ledger import read_results, run_of
+from kfg.runs import results_file
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 
@@ -24,10 +24,9 @@ def collect(rows, folder=RECIPES) -> dict[str, int]:
     counts = {}
     for recipe in sorted({row["recipe"] for row in rows}):
         path = folder / recipe / "results.jsonl"
-        kept = {
-            run_of(row): row
-            for row in [*(read_results(path) if path.exists() else []), *(r for r in rows if r["recipe"] == recipe)]
-        }
+        earlier = results_file.read(path) if path.exists() else []
+        ours = [row for row in rows if row["recipe"] == recipe]
+        kept = {results_file.run_of(row): row for row in [*earlier, *ours]}
         write_text(path, "".join(json.dumps(row) + "\n" for row in kept.values()))
         counts[recipe] = len(kept)
     return counts
@@ -38,7 +37,7 @@ def main(argv=None) -> int:
     parser.add_argument("runs", nargs="+", type=pathlib.Path)
     args = parser.parse_args(argv)
     try:
-        rows = [row for folder in args.runs for row in read_results(folder)]
+        rows = [row for folder in args.runs for row in results_file.read(folder)]
         if not rows:
             raise InputError(f"{args.runs[0]}: no results.jsonl with rows")
         for recipe, count in collect(rows).items():

@@ -12,7 +12,8 @@ import sys
 
 from kfg.errors import InputError
 from kfg.evaluation.paired import paired
-from kfg.ledger import by_settings, read_results
+from kfg.runs import results_file
+from kfg.runs.comparison import by_settings
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 
@@ -61,7 +62,7 @@ def main(argv=None) -> int:
     parser.add_argument("--data", help="of several data sets, the one meant")
     args = parser.parse_args(argv)
     try:
-        results = read_results(args.results or RECIPES / args.recipe)
+        results = results_file.read(args.results or RECIPES / args.recipe)
         found = gains(results, args.row, args.other, metric=args.metric, data=args.data)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

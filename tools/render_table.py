@@ -9,7 +9,8 @@ import pathlib
 import statistics
 import sys
 
-from kfg.ledger import by_settings, read_results
+from kfg.runs import results_file
+from kfg.runs.comparison import by_settings
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 SETTINGS = ("width", "batch_size", "learning_rate")  # of the recipe's Config, where it has them
@@ -72,7 +73,7 @@ def main(argv=None) -> int:
     parser.add_argument("results", nargs="?", type=pathlib.Path)
     args = parser.parse_args(argv)
     recipe = importlib.import_module(f"kfg.recipes.{args.recipe}")
-    print(table(recipe, read_results(args.results or RECIPES / args.recipe)))
+    print(table(recipe, results_file.read(args.results or RECIPES / args.recipe)))
     return 0
 
 

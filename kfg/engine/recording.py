@@ -1,11 +1,10 @@
 """The row of a finished run in results.jsonl."""
 
-from kfg import ledger
 from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.engine.job import Job
 from kfg.files import read_json
-from kfg.runs import run_files
+from kfg.runs import results_file, run_files
 from kfg.training import callbacks, precision
 
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
@@ -35,5 +34,5 @@ def record(job: Job) -> dict:
         **({"treatment": choices["classes"]["treatment"]} if "classes" in choices else {}),  # of unequal classes
         "choices": choices,  # what the run decided for itself, by the clock or by its validation images
     }
-    ledger.append(job.out / run_files.RESULTS, row)
+    results_file.append(job.out / run_files.RESULTS, row)
     return row

@@ -6,14 +6,14 @@ import logging
 import pathlib
 import sys
 
-from kfg import ledger, overwrite, program
+from kfg import overwrite, program
 from kfg.engine import lenders, orders, places
 from kfg.engine.options import OF_RECIPES, epochs, replaced
 from kfg.engine.orders import Order
 from kfg.errors import InputError
 from kfg.evaluation import baseline
 from kfg.names import suggestion
-from kfg.runs import run_files
+from kfg.runs import comparison, run_files
 
 # what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -169,10 +169,10 @@ def tell_spread(results) -> None:
     for name in dict.fromkeys(result["row"] for result in results):
         runs = [result for result in results if result["row"] == name]
         if len(runs) > 1:
-            groups = ledger.by_settings(runs)
-            for group, chosen in zip(groups, ledger.differences(groups), strict=True):
+            groups = comparison.by_settings(runs)
+            for group, chosen in zip(groups, comparison.differences(groups), strict=True):
                 trained_in = ", ".join(filter(None, (group[0]["trained_in"], chosen)))
-                print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {ledger.spread(group)}")
+                print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {comparison.spread(group)}")
 
 
 def _run_kept(recipe, job) -> None:

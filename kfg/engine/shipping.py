@@ -8,14 +8,14 @@ import zipfile
 
 import numpy as np
 
-from kfg import exporting
-from kfg.data import graph, pipeline
+from kfg.data import decode_in_graph, pipeline
 from kfg.data.decode import decode
+from kfg.exporting import saved_model
 from kfg.files import beside, flush, rename
 from kfg.runs import run_files
 
 PARITY_IMAGES = 8
-FAILED = exporting.failed_folder("export").name
+FAILED = saved_model.failed_folder("export").name
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ def save(model, index, workdir) -> dict:
     size = tuple(model.input_shape[1:3])
     samples = np.stack([pipeline.resize(decode(path), size).numpy() for path in paths])
     files = {number: path.read_bytes() for number, path in enumerate(paths)}
-    why = {number: graph.known_difference(data) for number, data in files.items()}
+    why = {number: decode_in_graph.known_difference(data) for number, data in files.items()}
     encoded = {number: data for number, data in files.items() if not why[number]}
     try:
-        parity = exporting.save(model, workdir / "export", classes=index.classes, samples=samples, encoded=encoded)
-    except exporting.ParityError as error:
+        parity = saved_model.save(model, workdir / "export", classes=index.classes, samples=samples, encoded=encoded)
+    except saved_model.ParityError as error:
         parity = error.parity
     for number, difference in parity.serve_bytes.items():
         if difference > parity.allowed:
@@ -110,7 +110,7 @@ def spread(labels, count: int) -> np.ndarray:
 
 
 def save_keras(model, classes, workdir) -> None:
-    """Write `workdir`/model.keras, whole, with the class names inside: Keras passes over them, kfg.exporting checks."""
+    """Write `workdir`/model.keras, whole, with the class names inside: Keras passes over them, the reader checks."""
     path = workdir / run_files.MODEL
     partial = beside(path.with_suffix("")).with_suffix(f".partial{path.suffix}")  # Keras goes by the suffix
     try:

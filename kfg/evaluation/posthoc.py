@@ -1,7 +1,7 @@
 """Corrections for lopsided class counts that need no training: logit adjustment and tau-normalisation.
 
 Both have one number, tau, chosen on validation images by macro recall; tau = 0 is the model as trained. No
-TensorFlow here: kfg.rebalance applies them to a run folder.
+TensorFlow here: kfg.runs.corrections applies them to a run folder.
 """
 
 import dataclasses

@@ -16,15 +16,15 @@ import dataclasses
 import keras
 import numpy as np
 
-from kfg import ledger
 from kfg.augment import mixing
 from kfg.data.part import Part
 from kfg.engine import runner
 from kfg.engine.fitting import train
 from kfg.engine.options import within
 from kfg.engine.runner import Row
-from kfg.evaluation import figures, tradeoff_figure
+from kfg.figures import drawing, tradeoff_figure
 from kfg.models import backbones, freezing, heads
+from kfg.runs import comparison, results_file
 from kfg.training.losses import CrossEntropy
 from kfg.training.schedules import Plateau, StepLR
 
@@ -209,13 +209,15 @@ def misread(index):
 
 def summarise(out, _runs):
     """Draw accuracy over parameters, of all rows finished in `out` and of the study's figures."""
-    results = [row for row in ledger.read_results(out) if row["recipe"] == NAME and row.get("parameters")]
-    groups = [group for name in ROWS for group in ledger.by_settings([row for row in results if row["row"] == name])]
+    results = [row for row in results_file.read(out) if row["recipe"] == NAME and row.get("parameters")]
+    groups = [
+        group for name in ROWS for group in comparison.by_settings([row for row in results if row["row"] == name])
+    ]
     if not groups:
         return
     points = tradeoff_figure.points_of(groups, ROWS, parameters=("parameters", "trained"))
     path = out / NAME / "parameters.png"
-    figures.save(tradeoff_figure.draw(points, budget=BUDGET), path)
+    drawing.save(tradeoff_figure.draw(points, budget=BUDGET), path)
     print(f"accuracy over parameters: {path}")
 
 

@@ -14,10 +14,10 @@ def write_arms(out_dir, comparison: dict) -> None:
         out_dir: an existing folder.
         comparison: of `paired_recall`.
     """
-    from kfg.evaluation import arms_figure, figures
+    from kfg.figures import arms_figure, drawing
 
     out_dir = pathlib.Path(out_dir)
-    figures.save(arms_figure.draw(comparison), out_dir / "arms.png")
+    drawing.save(arms_figure.draw(comparison), out_dir / "arms.png")
     files.write_text(out_dir / "arms.html", arms_page(comparison, (out_dir / "arms.png").read_bytes()))
     files.write_json(out_dir / "arms.json", comparison)
 

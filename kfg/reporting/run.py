@@ -52,7 +52,7 @@ class Draft:
         result: what report.json will say.
         predictions: answers on the test images.
         pictures: PNG bytes by name.
-        worst: what `kfg.evaluation.worst.find` gave, or None.
+        worst: what `kfg.figures.worst.find` gave, or None.
         extra: further sections.
     """
 
@@ -144,9 +144,9 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
         raise InputError(f"{run_dir / 'classes.json'}: other classes, or another order, than the predictions have")
     history = None
     if (run_dir / run_files.HISTORY).is_file():
-        from kfg.evaluation import figures
+        from kfg.figures import curves
 
-        history = figures.read_history(run_dir / run_files.HISTORY)
+        history = curves.read_history(run_dir / run_files.HISTORY)
     return Run(
         name=run_dir.resolve().name,
         config=_json(run_dir / run_files.CONFIG),
@@ -197,7 +197,7 @@ def _write_confusion(confusion, classes, path) -> None:
 
 
 def _worst(predictions, image_root, decode):
-    from kfg.evaluation import worst
+    from kfg.figures import worst
 
     if image_root is None:
         return None
@@ -215,17 +215,17 @@ def decode_with_pillow(path) -> np.ndarray:
 
 def _pictures(run_dir, run, result, classes, worst) -> dict[str, bytes]:
     """Draw and write the PNGs; return their bytes by name, for the page."""
-    from kfg.evaluation import confusion_figure, figures
-    from kfg.evaluation import worst as worst_module
+    from kfg.figures import confusion_figure, curves, drawing
+    from kfg.figures import worst as worst_module
 
     drawn = {
         "confusion": confusion_figure.draw(result["confusion"], classes),
-        "recall": figures.recall_bars(result["per_class"], macro=result["macro_recall"]["value"]),
+        "recall": curves.recall_bars(result["per_class"], macro=result["macro_recall"]["value"]),
     }
     if run.history is not None:
-        drawn["learning_curves"] = figures.learning_curves(run.history)
+        drawn["learning_curves"] = curves.learning_curves(run.history)
     if worst:
         drawn["worst"] = worst_module.sheet(worst)
     for name, figure in drawn.items():
-        figures.save(figure, run_dir / f"{name}.png")
+        drawing.save(figure, run_dir / f"{name}.png")
     return {name: (run_dir / f"{name}.png").read_bytes() for name in drawn}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kfg.evaluation import figures
+from kfg.figures import curves
 from kfg.progress import duration
 from kfg.reporting import markup
 from kfg.reporting.markup import Safe, tag
@@ -32,7 +32,7 @@ def section(run, result: dict, pictures: dict[str, bytes]) -> Safe:
     """
     if run.history is None:
         return markup.paragraph("history.csv is not in this folder, so there are no learning curves.", note=True)
-    cuts = len(figures.rate_cuts(run.history))
+    cuts = len(curves.rate_cuts(run.history))
     marked = "A dotted line marks where the learning rate was cut." if cuts == 1 else ""
     marked = f"{cuts} dotted lines mark where the learning rate was cut." if cuts > 1 else marked
     told = [_trained(run), _time(run, result), marked]

@@ -6,11 +6,13 @@ import os
 import pathlib
 
 from kfg.errors import InputError
-from kfg.files import read_json
+from kfg.evaluation import baseline, metrics
+from kfg.files import RESTORE, read_json
 from kfg.names import printable, shortened
 from kfg.runs import run_files
 
 MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, "saved_model.pb")  # what a run or an export has
+FIGURES = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
 DEEPEST = 6  # folders between the one that is given and a run
 
 
@@ -96,4 +98,36 @@ def table(runs: list[Found]) -> str:
         when = one.finished.strftime("%Y-%m-%d %H:%M")
         name = printable(one.data)
         lines.append(f"{when}  {name:<{width}}  {one.classes:>7}  {right:<15}  {printable(str(one.path))}")
+    return "\n".join(lines)
+
+
+def file_of(run, name) -> pathlib.Path:
+    """Return the path of a finished run's file.
+
+    Raises:
+        InputError: it is not there.
+    """
+    path = pathlib.Path(run) / name
+    if not path.is_file():
+        raise InputError(f"{run}: holds no {name}; the folder of a finished run is needed")
+    return path
+
+
+def summary(run) -> str:
+    """Return a finished run's test figures as lines.
+
+    Raises:
+        InputError: no run folder, or one of an unfinished run.
+    """
+    report = read_json(file_of(run, run_files.REPORT), dict)
+    try:
+        lines = [f"{run}: {report['images']} test images of {metrics.classes_tested(report)}"]
+        for name in FIGURES:
+            figure = report[name]  # the AUC may be none
+            if figure is not None:
+                lines.append(f"{name:<13} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]")
+        if "baseline" in report and (warning := baseline.warning(report["baseline"])):  # newer than some reports
+            lines.append(f"WARNING: {warning}")
+    except (KeyError, TypeError, ValueError) as error:  # a value that is no number
+        raise InputError(f"{file_of(run, run_files.REPORT)}: damaged ({error}); {RESTORE}") from error
     return "\n".join(lines)

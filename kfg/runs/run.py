@@ -75,15 +75,15 @@ class Run:
 
     @functools.cached_property
     def model(self):
-        from kfg import exporting
+        from kfg.exporting import classifiers
 
-        return exporting.load_keras(self.path)[0]
+        return classifiers.load_keras(self.path)[0]
 
     @functools.cached_property
     def _classifier(self):
-        from kfg import exporting
+        from kfg.exporting import classifiers
 
-        return exporting.load(self.path)
+        return classifiers.load(self.path)
 
     def predict(self, paths, *, batch_size: int = 32) -> list:
         """Classify photographs.
@@ -92,14 +92,14 @@ class Run:
             paths: an image file or a folder, or several.
             batch_size: images at once.
         Returns:
-            kfg.exporting.Answer of each: `path`, `class_name`, `probability`, and `error`, a line where the photograph
-            could not be read, else "".
+            kfg.exporting.classifiers.Answer of each: `path`, `class_name`, `probability`, and `error`, a line where the
+            photograph could not be read, else "".
         Raises:
             InputError: a folder without images.
         """
-        from kfg import images
+        from kfg.data import image_files
 
-        return list(self._classifier.predict(images.files(paths, classes=self.classes), batch_size=batch_size))
+        return list(self._classifier.predict(image_files.files(paths, classes=self.classes), batch_size=batch_size))
 
 
 def open_run(path) -> Run:

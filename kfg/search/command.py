@@ -107,30 +107,29 @@ def search(args, spaces) -> int:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     with quiet.tensorflow_notes():
         import keras  # noqa: F401
-    from kfg.search import algorithms, live, planned, spread, table
-    from kfg.search import plan as planning
+    from kfg.search import algorithms, definition, display, distributed, options, table
 
-    plan = planned.from_words(args, spaces)
+    plan = options.from_words(args, spaces)
     settings = plan.settings()
     if args.worker is not None:
-        name = spread.worker_name(args.worker)
-        with planning.held(args.out / "trials" / name, refusal=f"another worker {name} is running there"):
-            client = spread.Client(args.chief, name, patience=args.patience)
-            client.check(planning.digest(settings))
+        name = distributed.worker_name(args.worker)
+        with definition.held(args.out / "trials" / name, refusal=f"another worker {name} is running there"):
+            client = distributed.Client(args.chief, name, patience=args.patience)
+            client.check(definition.digest(settings))
             run_trials(client, plan, args, worker=name, ended=Told(name))
         return 0
-    with planning.held(args.out):
-        planning.claim(args.out, settings, plan.data_name)
+    with definition.held(args.out):
+        definition.claim(args.out, settings, plan.data_name)
         space = plan.hyperparameters()
-        space.Fixed(planning.DIGEST, planning.digest(settings))
+        space.Fixed(definition.DIGEST, definition.digest(settings))
         oracle = algorithms.oracle(
             plan.algorithm, space, objective=plan.objective, direction=settings["objective"][1], seed=plan.seed,
             max_trials=args.max_trials, epochs=plan.epochs,
         )  # fmt: skip
         oracle.attach(args.out / table.STATE_FILE, lease=0.0 if args.chief is None else args.patience)
-        shown = live.Live(args.out, oracle, plan, settings)
+        shown = display.Live(args.out, oracle, plan, settings)
         if args.chief is not None:
-            spread.serve(oracle, args.chief, ended=shown.ended)
+            distributed.serve(oracle, args.chief, ended=shown.ended)
         elif not oracle.done():
             run_trials(oracle, plan, args, worker=LOCAL, ended=lambda *_: shown.ended())
         shown.finish()

@@ -2,12 +2,12 @@
 
 import pathlib
 
-from kfg.evaluation import figures
 from kfg.evaluation.intervals import wilson
+from kfg.figures import drawing
 from kfg.files import write_text
 from kfg.reporting import markup
 from kfg.reporting.markup import Number, Safe, Section, tag
-from kfg.search import axes, pictures, table
+from kfg.search import importance, pictures, table
 from kfg.search.table import short
 
 PAGE = "search.html"
@@ -26,8 +26,8 @@ def write(folder: pathlib.Path) -> pathlib.Path:
     """
     head, state = table.read(folder)
     found, (objective, direction) = table.rows(state), head["settings"]["objective"]
-    along = axes.axes(state, found)
-    judged = axes.importance(found, along)
+    along = importance.axes(state, found)
+    judged = importance.importance(found, along)
     drawn = {}
     if along:
         drawn[PARALLEL] = pictures.parallel(found, along, objective, direction)
@@ -36,7 +36,7 @@ def write(folder: pathlib.Path) -> pathlib.Path:
     if table.best(found, direction):
         drawn[PROGRESS] = pictures.progress(found, objective, direction)
     for name, figure in drawn.items():
-        figures.save(figure, folder / name)
+        drawing.save(figure, folder / name)
     write_text(folder / PAGE, page(head, found, judged, {name: (folder / name).read_bytes() for name in drawn}))
     return folder / PAGE
 
@@ -114,10 +114,12 @@ def _precision(objective, winner) -> str:
 
 def _mattered(judged, drawn) -> Safe:
     if judged is None:
-        return markup.paragraph(f"Not judged: that takes {axes.FEWEST} completed trials and two settings that differ.")
+        return markup.paragraph(
+            f"Not judged: that takes {importance.FEWEST} completed trials and two settings that differ."
+        )
     text = (
-        f"Permutation importance in a random forest ({axes.TREES} trees) of the completed trials. On trials left out "
-        f"the forest explains R² = {judged[1]:.2f} of the scores' variance: "
+        f"Permutation importance in a random forest ({importance.TREES} trees) of the completed trials. On trials left "
+        f"out the forest explains R² = {judged[1]:.2f} of the scores' variance: "
         + ("about nothing, so do not read the bars." if judged[1] < 0.1 else "the nearer to 1, the more to believe.")
     )
     return markup.joined([markup.paragraph(text), markup.picture(drawn[IMPORTANCE], "Importance of settings")])

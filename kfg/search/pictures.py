@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kfg.evaluation.figures import BLUE, FAINT, INK, ORANGE, short, styled
+from kfg.figures.drawing import BLUE, FAINT, INK, ORANGE, short, styled
 from kfg.search.table import best, equals
 from kfg.search.table import short as brief
 

@@ -14,7 +14,7 @@ import shutil
 import keras
 
 from kfg.errors import InputError
-from kfg.evaluation import figures
+from kfg.figures import curves
 from kfg.files import read_json
 from kfg.runs import run_files
 from kfg.tracking.tensorboard import TensorBoardLog
@@ -143,7 +143,7 @@ def stages(run_dir):
     run_dir = pathlib.Path(run_dir)
     for path in [*sorted(run_dir.glob("*/history.csv")), run_dir / run_files.HISTORY]:
         if path.is_file():
-            columns = figures.read_history(path)
+            columns = curves.read_history(path)
             rows = [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)]
             prefix = "" if path.parent == run_dir else f"{path.parent.name}/"
             yield prefix, [{name: value for name, value in row.items() if not math.isnan(value)} for row in rows]

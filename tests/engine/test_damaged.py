@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tiny_recipe
 
-from kfg import exporting
 from kfg.__main__ import main as kfg
 from kfg.engine import runner, timed_precision
 from kfg.errors import InputError
+from kfg.exporting import classifiers
 from kfg.models import weights
 from kfg.training import checkpoint
 
@@ -172,4 +172,4 @@ def test_a_damaged_search_is_named(file, text, tmp_path, capsys):
 def test_an_export_of_an_earlier_version_has_no_digests(out, photos, tmp_path):
     shutil.copytree(out / RUN / "export", tmp_path / "export")
     (tmp_path / "export" / "digests.json").unlink()
-    assert exporting.load(tmp_path / "export").top1(photos / "red" / "000.jpg")
+    assert classifiers.load(tmp_path / "export").top1(photos / "red" / "000.jpg")

@@ -6,11 +6,11 @@ import shlex
 import numpy as np
 import pytest
 
-from kfg import exporting
 from kfg.__main__ import main
 from kfg.engine import own_photographs, runner
 from kfg.engine.job import Job
 from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed, assigned, tuples
+from kfg.exporting import classifiers
 from kfg.models import saved
 from kfg.recipes import folder
 from kfg.training import checkpoint
@@ -62,7 +62,7 @@ def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_p
     kept, here, _, state = heads_weights(tmp_path / RUN)
     assert state["epoch"] == 1
     np.testing.assert_array_equal(kept, here)
-    assert exporting.load(tmp_path / RUN).top1(next(photos.rglob("*.jpg")))[0] in ("blue", "green", "red")
+    assert classifiers.load(tmp_path / RUN).top1(next(photos.rglob("*.jpg")))[0] in ("blue", "green", "red")
     assert runner.main(folder, words(photos, tmp_path, "--resume", settings=("epochs=0",))) == 0
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kfg import exporting
 from kfg.errors import InputError
+from kfg.exporting import saved_model
 from kfg.layers.diversification import Diversification
 from kfg.models import backbones, fbsd
 from kfg.models.catalogue import macs, shapes_only
@@ -149,7 +149,7 @@ def test_saved_loaded_and_exported_it_answers_the_same(model, photographs, tmp_p
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict_on_batch(photographs), expected)
-    assert exporting.save(model, tmp_path / "export", classes=("a", "b", "c"), samples=photographs).largest < 1e-4
+    assert saved_model.save(model, tmp_path / "export", classes=("a", "b", "c"), samples=photographs).largest < 1e-4
 
 
 def test_a_checkpoint_brings_everything_back(model, photographs, tmp_path):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kfg import exporting
 from kfg.errors import InputError
+from kfg.exporting import saved_model
 from kfg.layers.part_boxes import boxes
 from kfg.models import backbones, mmal
 from kfg.models.catalogue import shapes_only
@@ -179,7 +179,7 @@ def test_saved_loaded_and_exported_it_answers_the_same(photographs, tmp_path):
         np.testing.assert_array_equal(a, b)
     assert mmal.located(loaded).output["parts"].shape == (None, 6, 4)
     assert loaded.get_layer("features").output.shape == (None, 14)
-    assert exporting.save(net, tmp_path / "export", classes=("a", "b", "c"), samples=photographs).largest < 1e-4
+    assert saved_model.save(net, tmp_path / "export", classes=("a", "b", "c"), samples=photographs).largest < 1e-4
 
 
 def test_a_checkpoint_brings_everything_back(model, photographs, tmp_path):

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from kfg import exporting
 from kfg.engine import runner
 from kfg.errors import InputError
+from kfg.exporting import classifiers
 from kfg.models import attention_nets as nets
 from kfg.models import backbones, preprocessing
 from kfg.models.transfer import begin_from
@@ -50,7 +50,7 @@ def test_every_net_runs_to_report_and_export(finished, photos):
     assert all(row["export_difference"] <= 1e-4 for row in rows.values())
     page = (finished / "competition100" / "fbsd-lite0" / "seed-0" / "report.html").read_text()
     assert "What each branch says alone" in page
-    answers = exporting.load(finished / "competition100" / "mmal-lite0" / "seed-0").predict(
+    answers = classifiers.load(finished / "competition100" / "mmal-lite0" / "seed-0").predict(
         [photos / "red" / "000.jpg"]
     )
     assert {name for name, _ in next(iter(answers)).top(3)} == {"blue", "green", "red"}

@@ -7,12 +7,12 @@ import weakref
 
 import pytest
 
-from kfg import ledger
 from kfg.data import folder
 from kfg.engine import runner
 from kfg.engine.job import Job
 from kfg.models import backbones, freezing
 from kfg.recipes import cub200
+from kfg.runs import comparison
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
@@ -78,8 +78,8 @@ def test_a_weights_file_is_known_by_its_content(photos, tmp_path, capsys):
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert json.loads((run / "config.json").read_text())["weights_sha256"] == digest
     row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
-    assert len(ledger.by_settings([row, {**row, "seed": 1}])) == 1
-    assert len(ledger.by_settings([row, {**row, "weights_sha256": "of another file"}])) == 2
+    assert len(comparison.by_settings([row, {**row, "seed": 1}])) == 1
+    assert len(comparison.by_settings([row, {**row, "weights_sha256": "of another file"}])) == 2
     net.set_weights([value + 1 for value in net.get_weights()])
     net.save_weights(path)
     assert recipe(photos, tmp_path / "out", *begin, "--resume") == 2

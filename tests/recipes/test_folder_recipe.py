@@ -11,7 +11,7 @@ from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
 from kfg.engine import own_photographs, planning
 from kfg.errors import InputError
-from kfg.exporting import load
+from kfg.exporting.classifiers import load
 from kfg.training import checkpoint, features, imbalance
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")

@@ -15,11 +15,13 @@ import time
 import numpy as np
 import pytest
 
-from kfg import __main__, exporting, ledger, reaugment
+from kfg import __main__, reaugment
 from kfg.augment.policies import ClassTargeted, Policy
 from kfg.data import folder
 from kfg.engine import fitting, orders, runner
+from kfg.exporting import classifiers
 from kfg.recipes import imagenet20
+from kfg.runs import results_file
 from kfg.training import checkpoint
 
 ARMS = "arm-none,arm-uniform,arm-targeted"
@@ -85,7 +87,7 @@ def test_the_saved_predictions_are_those_of_the_export(finished, photos):
 
     run = finished / "imagenet20" / "convnet5" / "seed-0"
     saved = predict.read_csv(run / "predictions.csv")
-    answers = list(exporting.load(run).predict([photos / path for path in saved.paths]))
+    answers = list(classifiers.load(run).predict([photos / path for path in saved.paths]))
     np.testing.assert_allclose([a.probabilities for a in answers], saved.probabilities, atol=1e-5)
 
 
@@ -139,7 +141,7 @@ def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos
     assert comparison["groups"]["targeted"]["answers"] + comparison["groups"]["other"]["answers"] == 36
     said = capsys.readouterr().out
     assert "targeted against uniform" in said
-    top1 = [row["metrics"]["top1"]["value"] for row in ledger.read_results(tmp_path) if row["row"] == "arm-none"]
+    top1 = [row["metrics"]["top1"]["value"] for row in results_file.read(tmp_path) if row["row"] == "arm-none"]
     mean, spread = 100 * statistics.fmean(top1), 100 * statistics.stdev(top1)
     assert f"arm-none, float32: test top-1 in percent, mean ± sd of all runs: {mean:.2f} ± {spread:.2f} (n = 2)" in said
     assert (tmp_path / "imagenet20" / "arms.html").is_file()
@@ -234,7 +236,7 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
     _, errors = stop_after_an_epoch(process, run, signal.SIGINT)
     assert process.returncode == 130
     assert "Traceback" not in errors and "--resume" in errors
-    assert exporting.load(run).top1(photos / "red" / "000.jpg")[0] in ("blue", "green", "red")
+    assert classifiers.load(run).top1(photos / "red" / "000.jpg")[0] in ("blue", "green", "red")
 
 
 @pytest.mark.parametrize("options, named", [

@@ -7,7 +7,7 @@ import threading
 import keras_tuner
 import pytest
 
-from kfg.search import algorithms, live, spread
+from kfg.search import algorithms, display, distributed
 from kfg.search.algorithms import COMPLETED, FAILED, IDLE, RECORD, RUNNING, STOPPED
 
 
@@ -92,24 +92,24 @@ def test_a_gaussian_process_chooses_after_a_draw_for_each_setting(made):
 
 
 def test_a_machine_that_fails_all_its_trials_does_not_end_a_search_another_one_works_at(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(live.page, "write", lambda folder: None)
+    monkeypatch.setattr(display.page, "write", lambda folder: None)
     oracle = made(99)
     healthy = oracle.create_trial("healthy")
     settings = {"objective": ["val_loss", "min"]}
-    shown = live.Live(tmp_path, oracle, None, settings)
-    for _ in range(live.ENOUGH + 1):
+    shown = display.Live(tmp_path, oracle, None, settings)
+    for _ in range(display.ENOUGH + 1):
         end(oracle, "broken", oracle.create_trial("broken"))
         shown.ended()
     end(oracle, "healthy", healthy)
-    with pytest.raises(live.InputError, match="all 12 trials failed, the first: no room"):
+    with pytest.raises(display.InputError, match="all 12 trials failed, the first: no room"):
         shown.ended()
 
 
 def test_a_chief_begun_again_after_the_last_trial_tells_its_workers(made, where):
     oracle = made(1)
     end(oracle, "one", oracle.create_trial("one"), 1.0)
-    chief = threading.Thread(target=spread.serve, args=(made(1), where), kwargs={"ended": lambda: None})
+    chief = threading.Thread(target=distributed.serve, args=(made(1), where), kwargs={"ended": lambda: None})
     chief.start()  # it knows of no worker
-    assert spread.Client(where, "one", patience=5).create_trial("one").status == STOPPED
+    assert distributed.Client(where, "one", patience=5).create_trial("one").status == STOPPED
     chief.join(20)
     assert not chief.is_alive()

@@ -3,18 +3,18 @@
 import pytest
 
 from kfg.errors import InputError
-from kfg.search import plan, spread, table, work
+from kfg.search import definition, distributed, table, work
 
 
 @pytest.mark.parametrize("name", table.WRITTEN)
 def test_a_folder_that_holds_such_a_file_but_no_search_is_refused(name, tmp_path):
     (tmp_path / name).write_text("mine")
     with pytest.raises(InputError, match=f"holds {name} but no search.json, so it is no search's"):
-        plan.claim(tmp_path, {"seed": 0}, "photos")
+        definition.claim(tmp_path, {"seed": 0}, "photos")
     assert (tmp_path / name).read_text() == "mine" and not (tmp_path / "search.json").exists()
     (tmp_path / name).unlink()
     (tmp_path / "photos.txt").write_text("any other file may lie there")
-    plan.claim(tmp_path, {"seed": 0}, "photos")
+    definition.claim(tmp_path, {"seed": 0}, "photos")
     assert table.head(tmp_path)["settings"] == {"seed": 0}
 
 
@@ -34,5 +34,5 @@ def test_only_what_a_trial_wrote_is_removed_before_it_is_tried_again(tmp_path):
 @pytest.mark.parametrize("name", ["con", "NUL", "aux.1", "com1", "LPT9.x", "a."])
 def test_a_worker_is_not_called_as_a_device_of_windows(name):
     with pytest.raises(InputError, match=r"--worker: .* no name of a Windows device"):
-        spread.worker_name(name)
-    assert spread.worker_name(f"my-{name.strip('.')}") == f"my-{name.strip('.')}"
+        distributed.worker_name(name)
+    assert distributed.worker_name(f"my-{name.strip('.')}") == f"my-{name.strip('.')}"

@@ -5,7 +5,7 @@ import math
 import pytest
 from reading import state
 
-from kfg.search import axes, page, table
+from kfg.search import importance, page, table
 
 
 def row(trial, score, **values):
@@ -16,20 +16,20 @@ def row(trial, score, **values):
 
 
 def test_a_value_lies_on_its_axis_and_none_does_not():
-    assert axes.Axis("kind", choices=("a", "b", "c")).at("b") == 0.5
-    assert axes.Axis("rate", low=1e-4, high=1e-2, log=True).at(1e-3) == pytest.approx(0.5)
-    assert axes.Axis("count", low=2, high=6).at(3) == 0.25
-    assert math.isnan(axes.Axis("count").at(None))
+    assert importance.Axis("kind", choices=("a", "b", "c")).at("b") == 0.5
+    assert importance.Axis("rate", low=1e-4, high=1e-2, log=True).at(1e-3) == pytest.approx(0.5)
+    assert importance.Axis("count", low=2, high=6).at(3) == 0.25
+    assert math.isnan(importance.Axis("count").at(None))
 
 
 def test_what_mattered_is_found_and_what_did_not_is_not():
-    along = [axes.Axis("x"), axes.Axis("y"), axes.Axis("z")]
+    along = [importance.Axis("x"), importance.Axis("y"), importance.Axis("z")]
     found = [row(str(i), (i % 10) / 10, x=(i % 10) / 10, y=(i * 7 % 13) / 13, z=(i * 5 % 11) / 11) for i in range(60)]
-    rows, fit = axes.importance(found, along)
+    rows, fit = importance.importance(found, along)
     assert rows[0][0] == "x"
     assert rows[0][1] > 1 > 0.05 > rows[1][1]  # shuffling the one cause costs more than all variance
     assert fit > 0.8
-    assert axes.importance(found[: axes.FEWEST - 1], along) is None
+    assert importance.importance(found[: importance.FEWEST - 1], along) is None
 
 
 def test_best_follows_the_direction_and_skips_what_failed():
@@ -60,7 +60,7 @@ def test_hyperbands_epochs_are_an_axis(search, tmp_path):
     assert search("--algorithm", "hyperband", "--max-trials", 14) == 0
     kept = table.read(tmp_path / "out")[1]
     found = table.rows(kept)
-    names = [axis.name for axis in axes.axes(kept, found)]
+    names = [axis.name for axis in importance.axes(kept, found)]
     assert names == ["x", "epochs"]
     assert (tmp_path / "out" / page.IMPORTANCE).is_file()
 

@@ -16,7 +16,7 @@ from kfg.data import audit, folder
 from kfg.files import read_json
 from kfg.search import spaces, trial
 from kfg.search.command import main
-from kfg.search.plan import Plan
+from kfg.search.definition import Definition
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def planned(recipe, name, **given):
     space = spaces.SPACES[recipe][name]
     row = importlib.import_module(space.module).ROWS[space.row].config
     index = folder.make_index("/x", ["a/1.jpg", "b/1.jpg"], [0, 1], ["a", "b"])
-    return Plan(
+    return Definition(
         recipe=recipe, space_name=name, space=space, config=dataclasses.replace(row, **given), given=given,
         algorithm="hyperband", seed=0, executions=1, objective="val_loss", max_params=None, trial_time=None,
         precision="float32", index=index, data_name="x",

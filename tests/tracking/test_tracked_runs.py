@@ -13,7 +13,7 @@ from wandb.proto.wandb_internal_pb2 import Record
 
 from kfg.data import pipeline
 from kfg.errors import InputError
-from kfg.evaluation import figures
+from kfg.figures import curves, drawing
 from kfg.tracking import logs
 from kfg.tracking import wandb as wandb_log
 from kfg.training import checkpoint, fit
@@ -68,9 +68,7 @@ def opened(run_dir, *, wanted=BOTH):
 
 
 def finish(run_dir, log):
-    figures.save(
-        figures.learning_curves(figures.read_history(run_dir / "history.csv")), run_dir / "learning_curves.png"
-    )
+    drawing.save(curves.learning_curves(curves.read_history(run_dir / "history.csv")), run_dir / "learning_curves.png")
     log.results(REPORT)
 
 
@@ -124,7 +122,7 @@ def sent(run_dir):
 
 def expected(run_dir, stage=""):
     """Return the rows of a stage's history.csv."""
-    columns = figures.read_history(run_dir / stage / "history.csv")
+    columns = curves.read_history(run_dir / stage / "history.csv")
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

@@ -97,11 +97,11 @@ class Pair:
     def __init__(self):
         import tensorflow as tf
 
-        from kfg.data import decode, graph
+        from kfg.data import decode, decode_in_graph
 
-        self.tf, self.graph, self.BadImage = tf, graph, decode.BadImage
+        self.tf, self.graph, self.BadImage = tf, decode_in_graph, decode.BadImage
         self.decode = decode.decode
-        self.exported = tf.function(graph.decode, input_signature=[tf.TensorSpec((), tf.string)])
+        self.exported = tf.function(decode_in_graph.decode, input_signature=[tf.TensorSpec((), tf.string)])
         self.exported(tf.constant(seeds()["png-RGB"]))  # traced, before memory is counted
         self.pool = concurrent.futures.ThreadPoolExecutor(1)
 

@@ -10,9 +10,8 @@ import h5py
 import numpy as np
 
 from chaos.tally import Failure
-from kfg import ledger
 from kfg.errors import InputError
-from kfg.runs import run_files
+from kfg.runs import results_file, run_files
 
 RESULTS = "results.jsonl"
 JSON_FILES = ("config.json", "env.json", "classes.json", "report.json", "best.json", "export_check.json")
@@ -62,7 +61,7 @@ def check_rows(out, runs, *, may_be_cut: bool = False) -> list[Failure]:
 def check_rows_read(out, runs) -> list[Failure]:
     """Compare what kfg reads from a results.jsonl with cut lines with the runs that have ended."""
     try:
-        found = collections.Counter(map(key, ledger.read_results(out)))
+        found = collections.Counter(map(key, results_file.read(out)))
     except InputError as error:
         return [Failure("other", f"a cut line makes {run_files.RESULTS} unreadable: {error}")]
     wanted = collections.Counter(map(run_key, runs))

@@ -1,0 +1,3 @@
+"""Pictures: learning curves, confusion matrices, recalls, arms, parts of an image. What they show, `kfg.evaluation`
+computes.
+"""

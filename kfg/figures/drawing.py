@@ -1,0 +1,61 @@
+"""What all pictures share: colours, style, labels that fit, PNG files. Matplotlib's objects, never pyplot.
+
+Colours are those of Okabe and Ito, which differ under every common kind of colour blindness.
+"""
+
+import functools
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from kfg import files
+
+BLUE, ORANGE, INK, FAINT = "#0072B2", "#D55E00", "#222222", "#8A8A8A"
+STYLE = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "text.parse_math": False,  # a class may be called "$5"
+    "figure.facecolor": "white",
+}
+DPI = 150
+NAME_LENGTH = 28  # characters of a class name shown
+
+
+def styled(draw):
+    """Run a drawing function under STYLE, leaving the caller's matplotlib settings as they were."""
+
+    @functools.wraps(draw)
+    def wrapper(*args, **kwargs):
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def save(figure: Figure, path) -> None:
+    """Write a PNG whole, the same bytes for the same figure; close-cropped."""
+    with matplotlib.rc_context(STYLE), files.whole(path, "wb") as file:
+        figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12, metadata={"Software": None})
+
+
+def short(name: str, length: int = NAME_LENGTH) -> str:
+    """Return a name that fits a label: one line, its middle left out where it is long.
+
+    Example:
+        >>> short("Black_footed_Albatross_of_the_Southern_Sea", 20)
+        'Black_footed…ern_Sea'
+    """
+    name = " ".join(name.split())
+    if len(name) <= length:
+        return name
+    head = length * 3 // 5
+    return f"{name[:head]}…{name[head + 1 - length :]}"

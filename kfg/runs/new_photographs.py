@@ -1,0 +1,148 @@
+"""A trained model on newly labelled photographs: the figures and the report that a run's own test images have."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import sys
+
+import numpy as np
+
+from kfg import reporting
+from kfg.data import decode, folder, splits
+from kfg.data.folder import Index
+from kfg.data.listing import remark
+from kfg.errors import InputError
+from kfg.evaluation.predict import Predictions
+from kfg.exporting import classifiers
+from kfg.files import read_json
+from kfg.names import is_utf8, printable
+from kfg.progress import Progress
+from kfg.runs import run_files
+
+EDITED = "copies that were edited or saved anew are not recognised"
+
+
+def score(model, root, *, out) -> int:
+    """Classify the labelled images of a folder that are new to a model, and write a report on that into another.
+
+    New is a file whose bytes are not those of an image in the run's split.csv, nor in that of a run it began from.
+    What is left out is counted. Parts that the folder is divided into mean nothing here.
+
+    Args:
+        model: folder of a run, its export or its model.keras.
+        root: folder of photographs as training takes one. Its classes are the model's, some of them or all.
+        out: folder for the report; made, or empty.
+    Returns:
+        How many images could not be read; each is a line on stderr.
+    Raises:
+        InputError: no model; a class it does not have; one image in two classes; no new image that can be read; `out`
+            holds something, or lies in `root`.
+    """
+    model, root, out = pathlib.Path(model), pathlib.Path(root), pathlib.Path(out)
+    classifier = classifiers.load(model)
+    index = folder.scan(root, classes=classifier.classes)
+    folder.check_names(index)
+    _check_out(out, root)
+    passed_over = remark(folder.passed_over(index))
+    new, told = _new(_with_digests(index), _known(model, classifier.classes))
+    told = [f"{root}: {passed_over}", *told] if passed_over else told
+    print(*told, sep="\n")
+    _make(out)
+    read, predictions = _classified(classifier, new)
+    splits.write_csv(read, out / run_files.SPLIT)
+    failed = len(new) - len(read)
+    evaluated = {
+        "model": str(model), "photographs": str(root), "images": len(index), "left_out": len(index) - len(new),
+        "unread": failed,
+    }  # fmt: skip
+    unread = [f"{failed} could not be read and are not in the figures."] if failed else []
+    sections = [("What was classified", "\n\n".join([f"Model: {model.resolve()}.", *told, *unread]))]
+    reporting.write(
+        out, predictions, image_root=root, decode=decode.decode, extra_sections=sections, evaluated=evaluated
+    )
+    return failed
+
+
+def _check_out(out, root):
+    if not is_utf8(str(out)):
+        raise InputError(f"--out {printable(str(out))}: this name is not UTF-8; give another")
+    if root.resolve() in (out.resolve(), *out.resolve().parents):
+        raise InputError(f"--out {out}: lies inside the folder of photographs, its pictures would be taken for some")
+    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"{out}: holds something already; give another folder with --out")
+
+
+def _make(out):
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: {error.strerror}") from error
+
+
+def _with_digests(index: Index) -> Index:
+    """Fill the digests, "" for a file that cannot be read, and make all one part."""
+
+    def digest(path):
+        try:
+            return hashlib.sha256(decode.read_bytes(path)).hexdigest()
+        except decode.BadImage:
+            return ""  # said where it is classified
+
+    digests = tuple(map(digest, index.full_paths()))
+    return dataclasses.replace(index, parts=("test",) * len(index), groups=np.arange(len(index)), sha256=digests)
+
+
+def _known(model, classes) -> set[str] | None:
+    """Return the digests of all images of the run and of those it began from; None where they are not all known."""
+    known, lender = set(), model.resolve()
+    while lender:
+        lender = pathlib.Path(lender)
+        run = lender.parent if lender.is_file() or lender.name == "export" else lender
+        if not (run / run_files.SPLIT).is_file() or not (run / run_files.CONFIG).is_file():
+            return None
+        rows, _ = folder.split_rows(run / run_files.SPLIT)
+        digests = {row.get("sha256") for row in rows}
+        if not digests.isdisjoint({None, ""}) or (not known and {row["class"] for row in rows} - set(classes)):
+            return None
+        known |= digests
+        lender = read_json(run / run_files.CONFIG, dict).get("config", {}).get("init_from")
+    return known
+
+
+def _new(index: Index, known: set[str] | None) -> tuple[Index, list[str]]:
+    """Return the images that are not known, each once, and lines on the others."""
+    first, keep = {}, []
+    for at, digest in enumerate(index.sha256):
+        earlier = first.setdefault(digest, at) if digest else at
+        if index.labels[earlier] != index.labels[at]:
+            raise InputError(
+                f"{index.root / index.paths[at]}: the same image as {index.paths[earlier]}, in another class; keep one"
+            )
+        if earlier == at and digest not in (known or ()):
+            keep.append(at)
+    copies = sum(digest != "" for digest in index.sha256) - len(first)
+    lines = [f"{copies:,} copies of other images here, left out."] if copies else []
+    if known is None:
+        return index.take(keep), [*lines, "What the model was trained on is not known: no whole run folder around it."]
+    left = len(first.keys() & known)
+    if not keep:
+        raise InputError(f"{index.root}: none of its {len(index):,} images is new, all are the run's own")
+    return index.take(keep), [*lines, f"{left:,} images are the run's own, left out; {EDITED}."]
+
+
+def _classified(classifier, index: Index) -> tuple[Index, Predictions]:
+    """Return the images that can be read, and the answers on them."""
+    progress = Progress("photographs classified")
+    read, rows = [], []
+    for number, answer in enumerate(classifier.predict(index.full_paths())):
+        if answer.error:
+            print(f"error: {printable(answer.error)}", file=sys.stderr)
+        else:
+            read.append(number)
+            rows.append(answer.probabilities)
+        progress(number + 1, len(index))
+    if not read:
+        raise InputError(f"{index.root}: none of its {len(index):,} new images can be read")
+    index = index.take(read)
+    return index, Predictions(index.paths, index.labels, np.stack(rows).astype(np.float32), index.classes)

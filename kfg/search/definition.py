@@ -1,0 +1,199 @@
+"""What decides the result of a search, and the folder that holds one search and no other."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+
+import keras_tuner
+
+from kfg import locks
+from kfg.engine import provenance
+from kfg.engine.options import replaced, tuples
+from kfg.errors import InputError
+from kfg.files import write_json
+from kfg.search import table
+from kfg.search.spaces import Space
+
+HYPERBAND_FROM = "tuner/trial_id"
+DIGEST = "kfg/search"  # a fixed value of every space: workers compare it with their own
+OBJECTIVES = {"val_macro_recall": "max", "val_accuracy": "max", "val_loss": "min"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Definition:
+    """A search.
+
+    Args:
+        recipe, space_name: names.
+        space: kfg.search.spaces.Space.
+        config: the row's Config with what was given by hand.
+        given: settings given by hand; they are not searched over.
+        algorithm: a key of kfg.search.algorithms.ALGORITHMS.
+        objective: a key of OBJECTIVES, on validation images.
+        seed: int >= 0, of the oracle and of the first training of each trial.
+        executions: trainings per trial, with seeds one apart; their mean is the score.
+        max_params: parameters a model may have; None for any number.
+        trial_time: seconds that the trainings of a trial may take together; None for any time.
+        precision: of the trainings, one of kfg.training.precision.CHOICES.
+        index, data_name: the images.
+    """
+
+    recipe: str
+    space_name: str
+    space: Space
+    config: object
+    given: dict
+    algorithm: str
+    objective: str
+    seed: int
+    executions: int
+    max_params: int | None
+    trial_time: float | None
+    precision: str
+    index: object
+    data_name: str
+
+    def settings(self) -> dict:
+        """Return everything that decides the result but the number of trials, as JSON has it."""
+        index = self.index
+        settings = {
+            "recipe": self.recipe,
+            "row": self.space.row,
+            "space": self.space_name,
+            "algorithm": self.algorithm,
+            "objective": [self.objective, OBJECTIVES[self.objective]],
+            "seed": self.seed,
+            "executions": self.executions,
+            "max_params": self.max_params,
+            "trial_time": self.trial_time,
+            "precision": self.precision,
+            "data": {
+                "images": len(index), "classes": len(index.classes), "fingerprint": provenance.fingerprint(index),
+            },
+            "config": dataclasses.asdict(self.config),
+            "hyperparameters": self.hyperparameters().get_config()["space"],
+            "defaults": self.changes({}),  # what a space fixes among them
+        }  # fmt: skip
+        return json.loads(json.dumps(settings))
+
+    def hyperparameters(self) -> keras_tuner.HyperParameters:
+        """Return the space as KerasTuner has it."""
+        hp = keras_tuner.HyperParameters()
+        self.space.suggest(_Free(hp, self.given, self.space.makes))
+        if not hp.space:
+            raise InputError(f"--set: leaves nothing of the space {self.space_name} to search over")
+        return hp
+
+    def changes(self, values: dict) -> dict:
+        """Return the settings of a trial, as JSON has them, from KerasTuner's values."""
+        hp = keras_tuner.HyperParameters()
+        hp.values = {name: value for name, value in values.items() if not name.startswith(table.PREFIXES)}
+        suggested = self.space.suggest(_Free(hp, self.given, self.space.makes))
+        changes = {name: value for name, value in suggested.items() if value is not None and name not in self.given}
+        if table.HYPERBAND_EPOCHS in values:
+            changes[self.space.epochs] = values[table.HYPERBAND_EPOCHS]
+        return changes
+
+    def full(self, changes: dict) -> dict:
+        """Return a trial's settings as a full run takes them: with what was given by hand, and with all epochs."""
+        if self.algorithm == "hyperband":
+            changes = {name: value for name, value in changes.items() if name != self.space.epochs}
+        return {**changes, **self.given}
+
+    def begun_in(self, values: dict) -> str | None:
+        """Return the id of the shorter trial that Hyperband goes on from; None where a trial begins anew."""
+        return values.get(HYPERBAND_FROM) if self.space.continues else None
+
+    @property
+    def keeps_checkpoints(self) -> bool:
+        return self.space.continues and self.algorithm == "hyperband"
+
+    def configured(self, changes: dict):
+        """Return the Config of a trial."""
+        return replaced(self.config, tuples(changes))
+
+    @property
+    def epochs(self) -> int:
+        return getattr(self.config, self.space.epochs)
+
+
+class _Free:
+    """HyperParameters without those that were given by hand, or that only count for one given otherwise.
+
+    They keep their default and are not in the space.
+    """
+
+    def __init__(self, hp, given, makes):
+        self.hp, self.given, self.idle = hp, given, False
+        self.fixed = {*given, *(name for setting in given for name in makes.get(setting, ()))}
+
+    def Choice(self, name, values, *, default):
+        return default if self._fixed(name) else self.hp.Choice(name, values, default=default)
+
+    def Int(self, name, low, high, *, default, **arguments):
+        return default if self._fixed(name) else self.hp.Int(name, low, high, default=default, **arguments)
+
+    def Float(self, name, low, high, *, default, **arguments):
+        return default if self._fixed(name) else self.hp.Float(name, low, high, default=default, **arguments)
+
+    def _fixed(self, name):
+        return self.idle or name in self.fixed
+
+    @contextlib.contextmanager
+    def conditional_scope(self, name, values):
+        if name not in self.given:
+            with self.hp.conditional_scope(name, values):
+                yield
+            return
+        self.idle = not self.given[name]  # given as nothing: no L2 anywhere, so its factor does not count
+        yield
+        self.idle = False
+
+
+def digest(settings: dict) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
+    """Make the folder this search's, or check that it is.
+
+    Raises:
+        InputError: it holds another search, or cannot be written.
+    """
+    path = folder / table.SETTINGS_FILE
+    if path.is_file():
+        found = table.head(folder)["settings"]
+        for key, wanted in settings.items():
+            if found.get(key) != wanted:
+                what = _difference(key, found.get(key), wanted)
+                raise InputError(f"{folder}: holds a search with other {what}; give another --out or remove it")
+        return
+    foreign = [name for name in table.WRITTEN if os.path.lexists(folder / name)]
+    if foreign:
+        raise InputError(
+            f"--out {folder}: holds {foreign[0]} but no {table.SETTINGS_FILE}, so it is no search's; give another"
+        )
+    write_json(path, {"settings": settings, "data": data_name})
+
+
+def _difference(key, before, now) -> str:
+    """Say what differs, in few words."""
+    if key == "hyperparameters":  # a list of {"class_name", "config"}
+        before, now = ({one["config"]["name"]: one for one in found or []} for found in (before, now))
+    if key == "data" and (before or {}).get("fingerprint") != now["fingerprint"]:
+        return "data: the photographs, their classes or their parts have changed since it began"
+    if isinstance(now, dict):
+        before = before or {}
+        names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        return f"{key}: {', '.join(names)}"
+    return f"{key} ({before}, now {now})"
+
+
+@contextlib.contextmanager
+def held(folder: pathlib.Path, *, refusal="another search is running there; --show prints it"):
+    """Keep other processes that ask for the folder out of it until this one ends, however it ends."""
+    with locks.exclusive(folder / ".lock", refusal=f"--out {folder}: {refusal}"):
+        yield

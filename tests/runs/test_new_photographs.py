@@ -1,0 +1,225 @@
+"""kfg evaluate RUN --on DIR: a model that names the strongest colour, on squares of known colours."""
+
+import csv
+import json
+import pathlib
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from kfg.__main__ import main
+from kfg.data import audit, folder, splits
+from kfg.exporting import saved_model
+from kfg.files import write_json
+
+COLOURS = {"blue": (30, 30, 220), "green": (30, 220, 30), "red": (220, 30, 30)}
+
+
+def square(path, colour, shade):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (12, 10), tuple(abs(value - shade) for value in colour)).save(path)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Ten squares of each colour; one of class green looks blue."""
+    root = tmp_path / "photographs"
+    for number in range(10):
+        for name, colour in COLOURS.items():
+            square(root / name / f"{number}.png", colour, number)
+    square(root / "green" / "9.png", COLOURS["blue"], 20)
+    return root
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    run = tmp_path_factory.mktemp("exported")
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 25)(images))
+    model = keras.Model(images, keras.layers.Dense(3, activation="softmax", use_bias=False)(x))
+    model.layers[-1].set_weights([np.eye(3)[::-1].astype(np.float32)])  # channels are red, green, blue
+    samples = np.zeros((1, 8, 8, 3), np.uint8)
+    saved_model.save(model, run / "export", classes=sorted(COLOURS), samples=samples)
+    return run
+
+
+@pytest.fixture
+def run(exported, photographs, tmp_path):
+    """A run that knows the squares 0 to 6 of each class: 0 as val, 1 and 2 as test, the others as train."""
+    run = shutil.copytree(exported, tmp_path / "run")
+    parts = {0: "val", 1: "test", 2: "test"}
+    write_split(run, photographs, {number: parts.get(number, "train") for number in range(7)})
+    return run
+
+
+def write_split(run, photographs, parts):
+    index = folder.scan(photographs)
+    numbers = [int(pathlib.Path(path).stem) for path in index.paths]
+    index = index.take([at for at, number in enumerate(numbers) if number in parts])
+    parts = [parts[int(pathlib.Path(path).stem)] for path in index.paths]
+    index = folder.make_index(index.root, index.paths, index.labels, index.classes, parts=parts)
+    splits.write_csv(audit.duplicate_groups(index), run / "split.csv")
+    write_json(run / "config.json", {"config": {}})
+
+
+def evaluate(model, root, out):
+    return main(["evaluate", str(model), "--on", str(root), "--out", str(out)])
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_runs_own_images_are_left_out_and_the_rest_is_reported(run, photographs, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copy(photographs / "red" / "3.png", photographs / "red" / "another-name.png")
+    shutil.copy(photographs / "red" / "8.png", photographs / "red" / "8-again.png")
+    (photographs / "red" / "raw.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    assert evaluate(run, photographs, out) == 0
+    said = capsys.readouterr().out
+    assert "passed over: 1 .heic file, which kfg does not read (red/raw.heic)" in said
+    assert "2 copies of other images here, left out" in said and "21 images are the run's own" in said
+    assert f"{out}: 9 test images of 3 classes" in said and f"report: {out / 'report.html'}" in said
+    found = json.loads((out / "report.json").read_text())
+    assert found["top1"]["value"] == pytest.approx(8 / 9)
+    assert found["confusion"] == [[3, 0, 0], [1, 2, 0], [0, 0, 3]]
+    assert found["evaluated"] == {
+        "model": str(run), "photographs": str(photographs), "images": 32, "left_out": 23, "unread": 0
+    }  # fmt: skip
+    answers = rows_of(out / "predictions.csv")
+    assert [row["path"] for row in answers if row["correct"] == "0"] == ["green/9.png"]
+    listed = rows_of(out / "split.csv")
+    assert [row["path"] for row in listed] == [row["path"] for row in answers]
+    assert {row["part"] for row in listed} == {"test"} and len({row["group"] for row in listed}) == 9
+
+
+def test_the_page_is_of_the_photographs_and_not_of_a_run(run, photographs, tmp_path):
+    assert evaluate(run, photographs, tmp_path / "out") == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"{run} on {photographs}" in page and "21 images are the run&#x27;s own" in page
+    assert "all 9 of part test" in page and (tmp_path / "out" / "worst.png").is_file()
+    for of_a_run in ("history.csv", "Use the model", "names no seed", ">trained<"):
+        assert of_a_run not in page
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test", "val+test"])
+def test_an_image_of_any_part_of_the_run_is_not_new(run, photographs, tmp_path, capsys, part):
+    write_split(run, photographs, {number: part if number else "train" for number in range(9)})
+    assert evaluate(run, photographs, tmp_path / "out") == 0
+    assert "27 images are the run's own" in capsys.readouterr().out
+
+
+def test_the_run_is_found_from_its_export_and_from_inside_it(run, photographs, tmp_path, capsys, monkeypatch):
+    assert evaluate(run / "export", photographs, tmp_path / "one") == 0
+    monkeypatch.chdir(run / "export")
+    assert evaluate(".", photographs, tmp_path / "two") == 0
+    assert capsys.readouterr().out.count("21 images are the run's own") == 2
+
+
+def test_a_run_that_began_from_another_knows_that_ones_images(exported, run, photographs, tmp_path, capsys):
+    later = shutil.copytree(exported, tmp_path / "later")
+    write_split(later, photographs, {7: "train"})
+    write_json(later / "config.json", {"config": {"init_from": str(run)}})
+    assert evaluate(later, photographs, tmp_path / "out") == 0
+    assert "24 images are the run's own" in capsys.readouterr().out
+    shutil.rmtree(run)
+    assert evaluate(later, photographs, tmp_path / "unknown") == 0
+    assert "is not known" in capsys.readouterr().out
+
+
+def spoil_digests(run):
+    text = (run / "split.csv").read_text().splitlines()
+    (run / "split.csv").write_text("".join(line.rpartition(",")[0] + "\n" for line in text))
+
+
+def spoil_classes(run):
+    (run / "split.csv").write_text((run / "split.csv").read_text().replace("red,", "yellow,"))
+
+
+@pytest.mark.parametrize("spoil", [
+    spoil_digests, spoil_classes,
+    lambda run: (run / "split.csv").unlink(), lambda run: (run / "config.json").unlink(),
+])  # fmt: skip
+def test_what_was_trained_on_is_never_guessed(run, photographs, tmp_path, capsys, spoil):
+    spoil(run)
+    assert evaluate(run, photographs, tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "is not known" in said and "own, left out" not in said and "30 test images" in said
+
+
+def test_new_images_in_a_divided_folder_are_used_wherever_they_are(run, photographs, tmp_path, capsys):
+    shutil.move(photographs, tmp_path / "divided" / "train")
+    for name, colour in COLOURS.items():
+        square(tmp_path / "divided" / "test" / name / "new.png", colour, 12)
+    assert evaluate(run, tmp_path / "divided", tmp_path / "out") == 0
+    assert "12 test images" in capsys.readouterr().out
+
+
+def test_one_class_will_do(run, tmp_path, capsys):
+    for number in range(4):
+        square(tmp_path / "new" / "red" / f"{number}.png", COLOURS["red"], 11 + number)
+    assert evaluate(run, tmp_path / "new", tmp_path / "out") == 0
+    assert "4 test images of 1 of the 3 classes" in capsys.readouterr().out
+    found = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert (found["macro_recall"]["value"], found["auc"]) == (1, None)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "No test image of blue, green: left out" in page
+
+
+def test_an_image_that_cannot_be_read_is_a_line_and_the_others_are_scored(run, photographs, tmp_path, capsys):
+    (photographs / "red" / "8.png").write_bytes((photographs / "red" / "8.png").read_bytes()[:40])
+    (photographs / "red" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert evaluate(run, photographs, tmp_path / "out") == 1
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 2 and "red/8.png" in printed.err and "red/gone.png" in printed.err
+    assert "8 test images" in printed.out
+    assert "2 could not be read" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_the_folder_of_the_report_is_named_evaluated_and_never_filled_twice(run, photographs, capsys, monkeypatch):
+    monkeypatch.chdir(run.parent)
+    words = ["evaluate", str(run), "--on", str(photographs)]
+    assert main(words) == 0
+    before = (run.parent / "evaluated" / "report.html").read_bytes()
+    assert main(words) == 2
+    assert capsys.readouterr().err == "error: evaluated: holds something already; give another folder with --out\n"
+    assert (run.parent / "evaluated" / "report.html").read_bytes() == before
+
+
+def test_wrong_use_is_a_line_and_leaves_everything_as_it_was(run, photographs, tmp_path, capsys):
+    square(tmp_path / "foreign" / "yellow" / "1.png", (200, 200, 0), 0)
+    own = tmp_path / "own"
+    shutil.copytree(photographs / "red", own / "red", ignore=shutil.ignore_patterns("7*", "8*", "9*"))
+    twice = tmp_path / "twice"
+    for name in ("red", "green"):
+        square(twice / name / "1.png", COLOURS["red"], 15)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    out = tmp_path / "out"
+    cases = [
+        (["--on", photographs, "--out", run], "holds something already"),
+        (["--on", photographs, "--out", run / "split.csv"], "holds something already"),
+        (["--on", photographs, "--out", run / "split.csv" / "x"], "split.csv"),
+        (["--on", photographs, "--out", tmp_path / "link"], "link"),
+        (["--on", photographs, "--out", tmp_path / ("x" * 300)], "name too long"),
+        (["--on", photographs, "--out", tmp_path / "caf\udce9"], "not UTF-8"),
+        (["--on", photographs, "--out", photographs / "out"], "lies inside the folder of photographs"),
+        (
+            ["--on", tmp_path / "foreign", "--out", out],
+            "'yellow' is not among the 3 classes expected (blue",
+        ),
+        (["--on", tmp_path / "nowhere", "--out", out], "no such folder"),
+        (["--on", own, "--out", out], "none of its 7 images is new"),
+        (["--on", twice, "--out", out], "red/1.png: the same image as green/1.png, in another class"),
+        (["--on", photographs, "--posthoc"], "--posthoc"),
+        (["--out", out], "--out: is for --on"),
+    ]
+    for words, named in cases:
+        assert main(["evaluate", str(run), *map(str, words)]) == 2, words
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and named in error
+        assert sorted(tmp_path.rglob("*")) == before
