@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from kfg import names
-from kfg.data import pipeline
+from kfg.data import decoded
 from kfg.data.decode import decode
 from kfg.errors import InputError
 from kfg.evaluation import gradcam
@@ -100,7 +100,7 @@ def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
     explainer, failed = Explainer(model), 0
     for path, target in zip(files, targets(files, out), strict=True):
         try:
-            image = pipeline.resize(decode(path), model.input_shape[1:3]).numpy()[None]
+            image = decoded.resize(decode(path), model.input_shape[1:3]).numpy()[None]
         except InputError as error:
             print(f"error: {printable(str(error))}", file=sys.stderr)
             failed = 1

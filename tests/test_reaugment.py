@@ -4,7 +4,7 @@ import pytest
 from kfg import reaugment, reporting
 from kfg.augment.policies import Policy
 from kfg.data.part import Part
-from kfg.data.pipeline import Images
+from kfg.data.stores import Images
 from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.evaluation.predict import Predictions

@@ -109,10 +109,10 @@ def own_policy(images):
 
 def one_epoch(images):
     from kfg.augment.policies import Policy
-    from kfg.data import pipeline
+    from kfg.data import pipeline, stores
 
     labels, policy = np.zeros(len(images), np.int32), Policy(**RANGES)
-    dataset = pipeline.training_batches(pipeline.Images(images), labels, batch_size=BATCH, seed=0, policy=policy)
+    dataset = pipeline.training_batches(stores.Images(images), labels, batch_size=BATCH, seed=0, policy=policy)
     return lambda: drain(dataset)
 
 
@@ -128,7 +128,7 @@ def train(args) -> bool:
     """Train ConvNet 1: plain Keras fit on float32 arrays in memory, ours in float32, ours in the format auto picks."""
     import keras
 
-    from kfg.data import pipeline
+    from kfg.data import pipeline, stores
     from kfg.models.convnets import convnet
     from kfg.training import callbacks, fit, precision
 
@@ -151,7 +151,7 @@ def train(args) -> bool:
             model = compiled(jit_compile)
 
         def work():
-            batches = pipeline.training_batches(pipeline.Images(images), labels, batch_size=BATCH, seed=0)
+            batches = pipeline.training_batches(stores.Images(images), labels, batch_size=BATCH, seed=0)
             steps = pipeline.steps(len(labels), BATCH)
             model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[callbacks.StopOnNaN()])
 
@@ -202,7 +202,7 @@ def stream(count) -> None:
     from PIL import Image
 
     from kfg.augment.policies import Policy
-    from kfg.data import folder, pipeline
+    from kfg.data import decoded, folder, pipeline
 
     with tempfile.TemporaryDirectory() as scratch:
         rng = np.random.default_rng(0)
@@ -211,7 +211,7 @@ def stream(count) -> None:
             Image.fromarray(pixels).resize((300, 300)).save(f"{scratch}/{i}.jpg")
         paths = [f"{i % 200}.jpg" for i in range(count)]
         index = folder.make_index(scratch, paths, np.arange(count) % 2, ("a", "b"))
-        images = pipeline.load(index, image_size=(128, 128), memory_budget=0, cache_dir=f"{scratch}/cache")
+        images = decoded.load(index, image_size=(128, 128), memory_budget=0, cache_dir=f"{scratch}/cache")
         policy = Policy(rotation=TURN, horizontal_flip=True)
         drain(pipeline.training_batches(images, index.labels, batch_size=BATCH, seed=0, policy=policy))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -13,13 +13,13 @@ def frozen(args) -> bool:
     """Train a head on a frozen trunk: plain Keras fit, through the feature cache, and once more from the cache."""
     import tensorflow as tf
 
-    from kfg.data import audit, folder, pipeline, splits
+    from kfg.data import audit, decoded, folder, splits
 
     index = splits.split(audit.duplicate_groups(folder.scan(args.data)), val=0, test=0.2, seed=0)
     kept = np.random.default_rng(0).permutation(len(index))[: args.images]
     index = index.take(np.sort(kept))
     parts = {part: index.take(index.where(part)) for part in ("train", "test")}
-    images = {part: pipeline.load(found, image_size=SIZE).array for part, found in parts.items()}
+    images = {part: decoded.load(found, image_size=SIZE).array for part, found in parts.items()}
     labels = {part: found.labels for part, found in parts.items()}
     print(f"{args.data}: {len(labels['train'])} training, {len(labels['test'])} test images, {EPOCHS} epochs")
     accuracies = {}
@@ -82,7 +82,7 @@ def head_on_cache(images, labels, num_classes, cache_dir) -> float:
     """The same through kfg's feature cache."""
     import keras
 
-    from kfg.data import pipeline
+    from kfg.data import pipeline, stores
     from kfg.models import folding
     from kfg.training import features, fit
 
@@ -91,8 +91,7 @@ def head_on_cache(images, labels, num_classes, cache_dir) -> float:
     head = keras.Model(model.get_layer("features").output, model.output)
     fit.compile_classifier(head, optimizer=keras.optimizers.Adam(learning_rate=1e-3))
     stores = {
-        part: pipeline.Images(features.cached(trunk, pipeline.Images(images[part]), cache_dir=cache_dir))
-        for part in images
+        part: stores.Images(features.cached(trunk, stores.Images(images[part]), cache_dir=cache_dir)) for part in images
     }
 
     def batches(first_epoch):
@@ -111,12 +110,12 @@ def predict(args) -> bool:
     """Classify image files as `kfg predict` does, beside forward passes, as trained and as exported."""
     import tensorflow as tf
 
-    from kfg.data import folder, pipeline
+    from kfg.data import decoded, folder
     from kfg.exporting import classifiers, saved_model
 
     index = folder.scan(args.data)
     index = index.take(np.linspace(0, len(index) - 1, min(args.images, len(index))).astype(int))
-    arrays = pipeline.load(index, image_size=SIZE).array
+    arrays = decoded.load(index, image_size=SIZE).array
     model = built(len(index.classes))
     with tempfile.TemporaryDirectory() as scratch:
         path = pathlib.Path(scratch) / "export"

@@ -228,7 +228,7 @@ def load(
         train, val, test = kfg.load("photos", image_size=224)
         model.fit(train.batches(32), validation_data=val.batches(32), epochs=20)
     """
-    from kfg.data import audit, pipeline, splits
+    from kfg.data import audit, decoded, splits, stores
     from kfg.data import folder as folders
     from kfg.data.remarks import remark
 
@@ -240,9 +240,9 @@ def load(
     index = audit.duplicate_groups(index)
     index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
     splits.check(index)
-    store = pipeline.load(
+    store = decoded.load(
         index, image_size=size, cache_dir=cache_dir or pathlib.Path.home() / ".cache" / "kfg",
-        memory_budget=pipeline.Budget(memory_budget),
+        memory_budget=stores.Budget(memory_budget),
     )  # fmt: skip
     return _taken_apart(store, index)
 

@@ -1,154 +1,17 @@
-"""The only resize, the decoded-image cache, and the tf.data batches made from it.
+"""The tf.data batches that nets are trained and judged on.
 
-Images are decoded and resized once into uint8 records, kept in memory or in one file; every later epoch reads
-those. Order and augmentation are pure functions of (seed, epoch, position), so a resumed run sees what the
-uninterrupted one would have seen.
+Order and augmentation are pure functions of (seed, epoch, position), so a resumed run sees what the uninterrupted one
+would have seen. The images come from a store (kfg.data.stores): decoded and resized once, read in every epoch.
 """
 
-import concurrent.futures
 import dataclasses
 import hashlib
-import os
-import pathlib
 
 import numpy as np
-import PIL
 import tensorflow as tf
 
 from kfg.data import sampling as sampling_module
-from kfg.data.decode import decode
-from kfg.data.folder import Index
-from kfg.data.stores import MEMORY_BUDGET, Budget, Chosen, ImageFile, Images, contents, dtype_of, has_size
-from kfg.errors import InputError
-from kfg.files import sweep, whole
-from kfg.locks import exclusive
-
-__all__ = [
-    "MEMORY_BUDGET",
-    "Budget",
-    "Chosen",
-    "ImageFile",
-    "Images",
-    "evaluation_batches",
-    "load",
-    "resize",
-    "steps",
-    "training_batches",
-]
-
-METHOD = "bilinear-antialias-2"  # of `decode` and `resize`; where they give other pixels, another one
-CHUNK = 256  # images decoded before they are stored
-
-
-def resize(image, image_size: tuple[int, int]):
-    """Resize one image, or a batch of one size, as training does.
-
-    Bilinear with antialiasing: without it, shrinking a 300 px photograph to 68 px keeps one pixel in four and
-    drops the rest. An image of the right size comes back unchanged.
-
-    Args:
-        image: uint8 tensor or array (H, W, 3) or (B, H, W, 3).
-        image_size: (height, width) in pixels; the aspect ratio is not kept (the studies squash).
-    Returns:
-        uint8 tensor (height, width, 3) or (B, height, width, 3).
-    """
-    if tf.executing_eagerly() and len(image.shape) == 3:
-        return _resized_alone(image, image_size)
-    return _resized(image, image_size)
-
-
-def _resized(image, image_size):
-    resized = tf.image.resize(image, image_size, method="bilinear", antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
-
-
-# traced once for all sizes: operation by operation the same takes half as long again
-_resized_alone = tf.function(
-    _resized, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
-)
-
-
-def load(
-    index: Index,
-    *,
-    image_size: tuple[int, int],
-    cache_dir=None,
-    memory_budget: int | Budget = MEMORY_BUDGET,
-    progress=None,
-) -> Images | ImageFile:
-    """Decode and resize every image of `index` once, on all cores.
-
-    Args:
-        index: the images; order is kept.
-        image_size: (height, width) in pixels.
-        cache_dir: folder for the decoded file, used when the images exceed `memory_budget`. A file already
-            there is used if it was made from the same bytes at the same size.
-        memory_budget: bytes that these images may take in memory; a Budget, which needs `cache_dir`, is shared with
-            all other images that are loaded with it.
-        progress: function (images done, images in all), called now and then while they are decoded.
-    Raises:
-        InputError: an image that cannot be decoded, a full disk, no `cache_dir` when one is needed.
-    """
-    shape = (len(index), *image_size, 3)
-    size = int(np.prod(shape, dtype=np.int64))
-    budget = memory_budget if isinstance(memory_budget, Budget) else Budget(memory_budget)
-    if cache_dir is None:
-        if size > budget.limit or budget is memory_budget:
-            raise InputError(
-                f"cache_dir: needed, {size:,} bytes of decoded images may exceed the budget of {budget.limit:,}"
-            )
-        return Images(_decoded(index, shape, progress))
-    key = _cache_key(index, image_size)
-    path = pathlib.Path(cache_dir) / f"{key}.uint8"
-    if budget.admits(size):
-        images = Images(_decoded(index, shape, progress), key=key)
-        images.array.flags.writeable = False  # the key names these pixels
-        budget.hold(images, path)
-        return images
-    if not has_size(path, size):
-        with exclusive(path.with_suffix(".lock")):
-            if not has_size(path, size):  # another process may have written it while this one waited
-                sweep(path.parent)
-                sweep(path.parent, path.name, idle=0)  # only the holder of this lock writes it
-                _decode_to(path, index, image_size, progress)
-    return ImageFile(path, shape, key=key)
-
-
-def _decoded(index, shape, progress) -> np.ndarray:
-    array = np.empty(shape, dtype=np.uint8)
-    for start, chunk in _decoded_chunks(index, shape[1:3], progress):
-        array[start : start + len(chunk)] = chunk
-    return array
-
-
-def _decode_to(path, index, image_size, progress):
-    with whole(path, "wb") as file:
-        for _, chunk in _decoded_chunks(index, image_size, progress):
-            file.write(memoryview(chunk).cast("B"))
-
-
-def _decoded_chunks(index, image_size, progress):
-    """Yield (start, uint8 (n, H, W, 3)) in the order of `index`."""
-
-    def one(path):
-        return resize(decode(path), image_size).numpy()
-
-    paths = index.full_paths()
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(paths), CHUNK):
-            chunk = np.stack(list(pool.map(one, paths[start : start + CHUNK])))
-            yield start, chunk
-            if progress is not None:
-                progress(start + len(chunk), len(paths))
-
-
-def _cache_key(index, image_size) -> str:
-    """Return a name of decoded images: what the files hold, a hyphen, how they are decoded and resized."""
-    files = hashlib.sha256()
-    for path, digest in zip(index.full_paths(), index.sha256, strict=True):
-        files.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
-    how = hashlib.sha256(repr((METHOD, image_size, PIL.__version__, tf.__version__)).encode())
-    return f"{files.hexdigest()[:32]}-{how.hexdigest()[:16]}"
+from kfg.data.stores import contents, dtype_of
 
 
 def steps(count: int, batch_size: int) -> int:

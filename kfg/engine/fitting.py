@@ -2,7 +2,7 @@
 
 import keras
 
-from kfg.data import pipeline
+from kfg.data import pipeline, stores
 from kfg.data.part import Part
 from kfg.models import folding, freezing
 from kfg.progress import Progress
@@ -63,7 +63,7 @@ def train_head(
 
     Args:
         job: compiled.
-        training, validation: kfg.data.part.Part each, of a pipeline.Chosen without extra images; the features of the
+        training, validation: kfg.data.part.Part each, of a stores.Chosen without extra images; the features of the
             whole store are cached, so that other splits of it find theirs.
         optimizer: function () -> Keras optimizer.
         loss: Keras loss.
@@ -80,7 +80,7 @@ def train_head(
     for part in (training, validation):
         whole, at = part.store.store, part.store.positions
         found = features.cached(trunk, whole, cache_dir=job.data.cache_dir, progress=Progress("features"))
-        of_features.append(Part(pipeline.Images(found[at]), part.labels, classes=part.classes, name=part.name))
+        of_features.append(Part(stores.Images(found[at]), part.labels, classes=part.classes, name=part.name))
     if views is not None:
         found = features.cached(
             trunk,

@@ -5,7 +5,7 @@ import pathlib
 
 import tensorflow as tf
 
-from kfg.data import audit, demo, folder, pipeline, remarks
+from kfg.data import audit, decoded, demo, folder, remarks, stores
 from kfg.data.folder import Index
 from kfg.names import printable
 from kfg.progress import Progress
@@ -26,19 +26,19 @@ class Data:
     index: Index
     name: str
     cache_dir: pathlib.Path
-    memory_budget: int = pipeline.MEMORY_BUDGET
-    decoded: dict = dataclasses.field(default_factory=dict)
+    memory_budget: int = stores.MEMORY_BUDGET
+    by_size: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        self.budget = pipeline.Budget(self.memory_budget)
+        self.budget = stores.Budget(self.memory_budget)
 
     def images(self, image_size):
-        if image_size not in self.decoded:
-            self.decoded[image_size] = pipeline.load(
+        if image_size not in self.by_size:
+            self.by_size[image_size] = decoded.load(
                 self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.budget,
                 progress=Progress("photographs decoded"),
             )  # fmt: skip
-        return self.decoded[image_size]
+        return self.by_size[image_size]
 
 
 def open_data(
@@ -46,7 +46,7 @@ def open_data(
     *,
     out: pathlib.Path,
     cache_dir=None,
-    memory_budget: int = pipeline.MEMORY_BUDGET,
+    memory_budget: int = stores.MEMORY_BUDGET,
     known=(),
 ) -> Data:
     """Scan, fingerprint and group the images, and make TensorFlow deterministic.

@@ -86,7 +86,7 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
 
     Args:
         job: compiled.
-        training: kfg.data.part.Part of a pipeline.Chosen.
+        training: kfg.data.part.Part of a stores.Chosen.
         views: kfg.training.features.Views or None, at most.
         epochs: of the head.
         batch_size, optimizer, loss: of the head.

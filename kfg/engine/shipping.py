@@ -8,7 +8,7 @@ import zipfile
 
 import numpy as np
 
-from kfg.data import decode_in_graph, pipeline
+from kfg.data import decode_in_graph, decoded
 from kfg.data.decode import decode
 from kfg.exporting import saved_model
 from kfg.files import beside, flush, rename
@@ -35,7 +35,7 @@ def save(model, index, workdir) -> dict:
     """
     paths = index.take(spread(index.labels, PARITY_IMAGES)).full_paths()
     size = tuple(model.input_shape[1:3])
-    samples = np.stack([pipeline.resize(decode(path), size).numpy() for path in paths])
+    samples = np.stack([decoded.resize(decode(path), size).numpy() for path in paths])
     files = {number: path.read_bytes() for number, path in enumerate(paths)}
     why = {number: decode_in_graph.known_difference(data) for number, data in files.items()}
     encoded = {number: data for number, data in files.items() if not why[number]}

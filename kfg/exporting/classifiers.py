@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from kfg.data import decode as decoding
-from kfg.data.pipeline import resize
+from kfg.data.decoded import resize
 from kfg.errors import InputError
 from kfg.exporting import parity
 from kfg.exporting.parity import load_saved_model

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from kfg import files, overwrite
 from kfg.data import decode_in_graph
-from kfg.data.pipeline import resize
+from kfg.data.decoded import resize
 from kfg.errors import InputError
 from kfg.exporting import parity
 from kfg.exporting.parity import DIGESTS_FILE, Parity, ParityError

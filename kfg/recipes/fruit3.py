@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from kfg.augment.eightfold import COPIES, Eightfold, Repeated
-from kfg.data import pipeline, stats
+from kfg.data import stats, stores
 from kfg.data.part import Part
 from kfg.engine import runner
 from kfg.engine.fitting import train
@@ -148,7 +148,7 @@ def run(config, job):
         job.data.index.take(kept), val=config.val_fraction, test=config.test_fraction, seed=config.split_seed,
         val_is_test=config.val_is_test,
     )  # fmt: skip
-    images = pipeline.Chosen(job.data.images(config.image_size), kept)
+    images = stores.Chosen(job.data.images(config.image_size), kept)
     training = Part.of(index, images, "train")
     if config.eightfold != "none":
         labels = np.repeat(training.labels, COPIES)

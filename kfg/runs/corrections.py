@@ -5,7 +5,7 @@ import pathlib
 import keras
 import numpy as np
 
-from kfg.data import folder, pipeline
+from kfg.data import decoded, folder
 from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import posthoc, predict
@@ -164,7 +164,7 @@ def _head_method(run, data_dir, answers):
 def _features(trunk, index, image_size) -> np.ndarray:
     rows = []
     for start in range(0, len(index), CHUNK):
-        images = pipeline.load(index.take(np.arange(start, min(start + CHUNK, len(index)))), image_size=image_size)
+        images = decoded.load(index.take(np.arange(start, min(start + CHUNK, len(index)))), image_size=image_size)
         rows += [trunk.predict_on_batch(images.array[i : i + 32]) for i in range(0, len(images), 32)]
     return np.concatenate(rows)
 

@@ -2,7 +2,7 @@ import numpy as np
 
 from kfg.augment.crops import ResizedCrop
 from kfg.augment.views import Changed
-from kfg.data.pipeline import Chosen, Images
+from kfg.data.stores import Chosen, Images
 
 IMAGES = Images(np.random.default_rng(0).integers(0, 256, (6, 20, 20, 3), dtype=np.uint8))
 

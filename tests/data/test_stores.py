@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from kfg.augment.eightfold import Repeated
-from kfg.data import audit, folder, pipeline, stores
+from kfg.data import audit, decoded, folder, pipeline, stores
 from kfg.data.stores import Budget, Chosen, Images
 from kfg.engine.photographs import Data
 from kfg.errors import InputError
@@ -68,14 +68,14 @@ def test_the_hash_follows_pixels_that_change_in_place():
 
 
 def test_loaded_images_are_named_by_their_files_and_not_read_again(index, tmp_path, monkeypatch):
-    in_memory = pipeline.load(index, image_size=(6, 4), cache_dir=tmp_path / "cache")
-    on_disk = pipeline.load(index, image_size=(6, 4), cache_dir=tmp_path / "cache", memory_budget=0)
+    in_memory = decoded.load(index, image_size=(6, 4), cache_dir=tmp_path / "cache")
+    on_disk = decoded.load(index, image_size=(6, 4), cache_dir=tmp_path / "cache", memory_budget=0)
     with pytest.raises(ValueError, match="read-only"):
         in_memory.array[0] = 0
     for kind in (stores.Images, stores.ImageFile):
         monkeypatch.setattr(kind, "gather", lambda *_: pytest.fail("pixels were read"))
     assert pixels_hash(in_memory) == pixels_hash(on_disk)
-    other_size = pipeline.load(index, image_size=(4, 6), cache_dir=tmp_path / "cache")
+    other_size = decoded.load(index, image_size=(4, 6), cache_dir=tmp_path / "cache")
     parts = [Chosen(in_memory, [0, 1]), Chosen(in_memory, [1, 0]), Chosen(in_memory, [0], in_memory.array[1:2])]
     assert len({pixels_hash(one) for one in (in_memory, other_size, *parts)}) == 5
 
@@ -97,14 +97,23 @@ def test_images_of_several_sizes_share_one_budget_and_are_the_same_images(index,
     assert data.images((24, 24)).array is not None
     assert not hasattr(data.images((40, 40)), "array")  # too large by itself
     for size, store in held:
-        expected = pipeline.load(index, image_size=size).gather(np.arange(10))
+        expected = decoded.load(index, image_size=size).gather(np.arange(10))
         np.testing.assert_array_equal(store.gather(np.arange(10)), expected)
 
 
 def test_a_store_that_nobody_holds_needs_no_room(index, tmp_path):
     budget = Budget(4000)
     for _ in range(3):
-        pipeline.load(index, image_size=(10, 10), cache_dir=tmp_path / "cache", memory_budget=budget)
+        decoded.load(index, image_size=(10, 10), cache_dir=tmp_path / "cache", memory_budget=budget)
     assert not list((tmp_path / "cache").glob("*.uint8"))
     with pytest.raises(InputError, match="cache_dir: needed"):
-        pipeline.load(index, image_size=(10, 10), memory_budget=budget)
+        decoded.load(index, image_size=(10, 10), memory_budget=budget)
+
+
+def test_chosen_images_are_followed_by_the_extra_ones():
+    store = Images(np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8))
+    extra = np.full((2, 2, 2, 3), 99, np.uint8)
+    chosen = Chosen(store, [4, 1], extra)
+    assert len(chosen) == 4
+    assert chosen.gather([3, 0, 1, 2])[:, 0, 0, 0].tolist() == [99, 4, 1, 99]
+    assert chosen.gather(np.array([1, 0]))[:, 0, 0, 0].tolist() == [1, 4]

@@ -65,7 +65,7 @@ def test_plain_tensorflow_answers_through_every_endpoint(exported):
 def test_serve_takes_raw_pixels_of_any_size(exported):
     loaded = tf.saved_model.load(str(exported))
     large = np.random.default_rng(0).integers(0, 256, (1, 40, 50, 3), dtype=np.uint8)
-    from kfg.data.pipeline import resize
+    from kfg.data.decoded import resize
 
     np.testing.assert_allclose(loaded.serve(large), colour_model()(resize(large, (8, 6))), atol=1e-6)
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kfg.__main__ import main
-from kfg.data import folder, pipeline, splits
+from kfg.data import decoded, folder, pipeline, splits, stores
 from kfg.errors import InputError
 from kfg.evaluation import metrics, posthoc, predict
 from kfg.files import write_json
@@ -52,10 +52,10 @@ def made(tmp_path_factory):
     splits.write_csv(index, run / "split.csv")
     model = model_of(split_softmax)
     model.save(run / "model.keras")
-    images = pipeline.load(index, image_size=(4, 4))
+    images = decoded.load(index, image_size=(4, 4))
     for part, name in corrections.PREDICTIONS.items():
         at = index.where(part)
-        batches = pipeline.evaluation_batches(pipeline.Chosen(images, at), index.labels[at], batch_size=16)
+        batches = pipeline.evaluation_batches(stores.Chosen(images, at), index.labels[at], batch_size=16)
         answers = predict.predict(model, batches, index=index.take(at))
         predict.write_csv(answers, run / name)
     write_json(run / "report.json", metrics.evaluate(answers))
@@ -96,7 +96,7 @@ def test_the_normalised_head_is_the_model_with_its_kernel_divided(made, run):
     lengths = np.linalg.norm(kernel, axis=0)
     model.get_layer("head").set_weights([kernel / lengths * np.exp(np.log(lengths).mean()), bias])
     test = index.take(index.where("test"))
-    batches = pipeline.evaluation_batches(pipeline.load(test, image_size=(4, 4)), test.labels, batch_size=7)
+    batches = pipeline.evaluation_batches(decoded.load(test, image_size=(4, 4)), test.labels, batch_size=7)
     expected = posthoc.figures(predict.predict(model, batches, index=test), result["train_counts"])
     assert result["corrections"][1]["after"] == expected
     assert expected != result["before"]

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 from wandb.proto.wandb_internal_pb2 import Record
 
-from kfg.data import pipeline
+from kfg.data import pipeline, stores
 from kfg.errors import InputError
 from kfg.figures import curves, drawing
 from kfg.tracking import logs
@@ -52,7 +52,7 @@ def train(run_dir, log, *, stage="", resume=False):
     layers = [keras.Input((4, 5, 3)), keras.layers.Flatten(), keras.layers.Dropout(0.3)]
     model = keras.Sequential([*layers, keras.layers.Dense(2, activation="softmax")])
     fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=0.001))
-    store = pipeline.Images(IMAGES)
+    store = stores.Images(IMAGES)
     fit.train(
         model, lambda first: pipeline.training_batches(
             store, LABELS, batch_size=BATCH, seed=1, first_epoch=first, epochs=EPOCHS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kfg.augment.policies import Policy
-from kfg.data import pipeline
+from kfg.data import pipeline, stores
 from kfg.errors import InputError
 from kfg.locks import exclusive
 from kfg.training import features
@@ -27,7 +27,7 @@ def make_trunk(seed=0):
 
 
 def store(count=150, seed=1):
-    return pipeline.Images(np.random.default_rng(seed).integers(0, 256, (count, 6, 6, 3), dtype=np.uint8))
+    return stores.Images(np.random.default_rng(seed).integers(0, 256, (count, 6, 6, 3), dtype=np.uint8))
 
 
 class Counting:
@@ -64,7 +64,7 @@ def test_images_whose_key_names_their_pixels_are_not_read_for_a_hash(tmp_path):
     features.cached(make_trunk(), images, cache_dir=tmp_path)
     assert features.ready(make_trunk(), images, cache_dir=tmp_path)
     assert images.reads == 150  # for the trunk
-    some = pipeline.Chosen(images, np.arange(3))
+    some = stores.Chosen(images, np.arange(3))
     assert not features.ready(make_trunk(), some, cache_dir=tmp_path)
     assert features.cache_key(make_trunk(), some, None) != features.cache_key(make_trunk(), images, None)
     assert images.reads == 150
@@ -85,7 +85,7 @@ def test_another_weight_pixel_setting_or_view_is_another_file(tmp_path):
     keys.add(features.cache_key(trunk, images, dataclasses.replace(FLIP, seed=1)))
     changed = images.array.copy()
     changed[149, 5, 5, 2] ^= 1
-    keys.add(features.cache_key(trunk, pipeline.Images(changed), None))
+    keys.add(features.cache_key(trunk, stores.Images(changed), None))
     keys.add(features.cache_key(make_trunk(seed=1), images, None))
     keys.add(features.cache_key(trunk, images, FLIP, np.zeros(150, np.int32)))
     keys.add(features.cache_key(trunk, images, FLIP, np.ones(150, np.int32)))
@@ -188,7 +188,7 @@ def test_batches_of_features_show_every_view(tmp_path):
     views = np.stack([own + 100, own + 200])
     seen = []
     batches = pipeline.training_batches(
-        pipeline.Images(own), np.arange(20), batch_size=8, seed=3, policy=AnyView(views), epochs=30
+        stores.Images(own), np.arange(20), batch_size=8, seed=3, policy=AnyView(views), epochs=30
     )
     for batch, labels in batches:
         base = own[labels.numpy()]
@@ -199,7 +199,7 @@ def test_batches_of_features_show_every_view(tmp_path):
     assert set(counts) == {0.0, 100.0, 200.0}
     assert len(seen) == 600
     assert min(counts.values()) > 150  # 200 expected of each
-    (first, _), *_ = pipeline.evaluation_batches(pipeline.Images(own), np.arange(20), batch_size=8)
+    (first, _), *_ = pipeline.evaluation_batches(stores.Images(own), np.arange(20), batch_size=8)
     np.testing.assert_array_equal(first, own[:8])
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kfg.augment.mixing import Mixup
 from kfg.augment.policies import Policy
-from kfg.data import pipeline
+from kfg.data import pipeline, stores
 from kfg.errors import InputError
 from kfg.training import checkpoint, fit, losses
 from kfg.training.made_from import first_difference
@@ -40,12 +40,12 @@ def train(
 ):  # fmt: skip
     def batches(first_epoch):
         return pipeline.training_batches(
-            images or pipeline.Images(PIXELS), labels, batch_size=batch_size, seed=seed, policy=policy,
+            images or stores.Images(PIXELS), labels, batch_size=batch_size, seed=seed, policy=policy,
             sampling=sampling, mixing=mixing, num_classes=3, first_epoch=first_epoch, epochs=epochs,
         )  # fmt: skip
 
     return fit.train(
-        model or compiled(), batches, pipeline.evaluation_batches(pipeline.Images(PIXELS), LABELS, batch_size=9),
+        model or compiled(), batches, pipeline.evaluation_batches(stores.Images(PIXELS), LABELS, batch_size=9),
         workdir=workdir, epochs=epochs, steps_per_epoch=pipeline.steps(COUNT, batch_size), schedule=schedule,
         resume=True, verbose=0, **settings,
     )  # fmt: skip
@@ -67,7 +67,7 @@ CHANGED = {
     "batches batch_size (4, now 5)": {"batch_size": 5},
     "batches sampling (None, now balanced)": {"sampling": "balanced"},
     "batches mixing": {"mixing": Mixup()},
-    "batches images positions": {"images": pipeline.Chosen(pipeline.Images(PIXELS), np.arange(COUNT)[::-1])},
+    "batches images positions": {"images": stores.Chosen(stores.Images(PIXELS), np.arange(COUNT)[::-1])},
     "loss kind (SparseCategoricalCrossentropy, now CrossEntropy)": {"model": losses.CrossEntropy},
     "optimizer learning_rate": {"model": 0.02},
     "schedule": {"schedule": StepLR(step=1, gamma=0.5)},

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kfg.augment.mixing import CutMix, Mixup
-from kfg.data import pipeline
+from kfg.data import pipeline, stores
 from kfg.training import checkpoint, fit, losses, optimizers
 from kfg.training.schedules import Cosine, MultiStep, Plateau, StepLR
 
@@ -43,13 +43,13 @@ def small_model(seed, optimizer, loss):
 def train(workdir, *, seed=0, optimizer=two_rates, loss=None, sampling=None, mixing=None, resume=False, **changes):
     def batches(first_epoch):
         return pipeline.training_batches(
-            pipeline.Images(IMAGES), LABELS, batch_size=BATCH, seed=1, sampling=sampling, mixing=mixing,
+            stores.Images(IMAGES), LABELS, batch_size=BATCH, seed=1, sampling=sampling, mixing=mixing,
             num_classes=3, first_epoch=first_epoch, epochs=EPOCHS,
         )  # fmt: skip
 
     model = small_model(seed, optimizer, loss or losses.CrossEntropy())
     rows = fit.train(
-        model, batches, pipeline.evaluation_batches(pipeline.Images(IMAGES), LABELS, batch_size=5), workdir=workdir,
+        model, batches, pipeline.evaluation_batches(stores.Images(IMAGES), LABELS, batch_size=5), workdir=workdir,
         epochs=EPOCHS, steps_per_epoch=pipeline.steps(COUNT, BATCH), resume=resume, verbose=0, **changes,
     )  # fmt: skip
     return model, [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
