@@ -4,7 +4,8 @@ import argparse
 import pathlib
 import sys
 
-from kfg import __version__, commands, program, quiet
+from kfg import __version__, program, quiet
+from kfg.commands import on_photographs, on_runs, with_models
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,14 +27,14 @@ def parser() -> argparse.ArgumentParser:
 
 def add_data_commands(command):
     """Add those that look at a data folder or make one."""
-    p = command(commands.audit, "check a data folder")
+    p = command(on_photographs.audit, "check a data folder")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
     p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write the findings to FILE as well")
     p.add_argument(
         "--expect-size", metavar="WxH", help="the size images should have (default: the commonest, see above)"
     )
 
-    p = command(commands.split, "write a train/val/test split")
+    p = command(on_photographs.split, "write a train/val/test split")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
     p.add_argument(
         "--out", type=pathlib.Path, metavar="FILE", help="default: DIR/split.csv, which kfg train and the recipes take"
@@ -46,25 +47,25 @@ def add_data_commands(command):
         help="a class of fewer groups (an image and its duplicates are one) is not divided by fractions (default: 4)",
     )  # fmt: skip
 
-    p = command(commands.data, "fetch a published data set")
+    p = command(on_photographs.data, "fetch a published data set")
     p.add_argument("name", metavar="NAME", help="cub-200-2011, fgvc-aircraft-2013b, ...; a wrong name lists them")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR", help="NAME is made in it, and the archive kept there")
     p.add_argument(
         "--url", action="append", default=[], help="another address of the archive; once for each, in their order"
     )
 
-    p = command(commands.demo, "draw the demo images")
+    p = command(on_photographs.demo, "draw the demo images")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
 
 
 def add_model_commands(command):
     """Add those that make a model or use one."""
-    p = command(commands.models, "list the models")
+    p = command(with_models.models, "list the models")
     p.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all)")
     p.add_argument("--classes", type=int, default=20, metavar="N")
     p.add_argument("--json", action="store_true")
 
-    p = command(commands.train, "train on your own photographs")
+    p = command(with_models.train, "train on your own photographs")
     p.add_argument("folder", type=pathlib.Path, metavar="DIR", help="class folders, or another layout kfg audit takes")
     p.add_argument(
         "--out", type=pathlib.Path, metavar="DIR", help="where run folders go (default: runs/NAME, as DIR is called)"
@@ -96,7 +97,7 @@ def add_model_commands(command):
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting, as backbone=...")
     p.add_argument("--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb, or both")
 
-    p = command(commands.predict, "classify images")
+    p = command(with_models.predict, "classify images")
     p.add_argument(
         "model", type=pathlib.Path, metavar="RUN|EXPORT", help="a run folder, its export, or its model.keras"
     )
@@ -106,7 +107,7 @@ def add_model_commands(command):
     p.add_argument("--sort-into", type=pathlib.Path, metavar="DIR", help="copy each photograph into DIR/<its class>")
     p.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
-    p = command(commands.answer, "write a contest's answer file")
+    p = command(with_models.answer, "write a contest's answer file")
     p.add_argument("model", type=pathlib.Path, metavar="RUN|EXPORT", help="as for predict")
     p.add_argument(
         "images", type=pathlib.Path, nargs="+", metavar="DIR|IMAGE", help="of a contest's folder, test is answered"
@@ -115,7 +116,7 @@ def add_model_commands(command):
     p.add_argument("--group", default="", metavar="NAME", help="the groupname in it (default: empty)")
     p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="a table with the probabilities as well")
 
-    p = command(commands.explain, "show what a model looks at")
+    p = command(with_models.explain, "show what a model looks at")
     p.add_argument("model", type=pathlib.Path, metavar="RUN|MODEL.keras", help="a run folder or its model.keras")
     p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
     p.add_argument(
@@ -126,7 +127,7 @@ def add_model_commands(command):
 
 def add_run_commands(command):
     """Add those that read finished runs."""
-    p = command(commands.evaluate, "a run's test figures, figures on new photographs, corrections for rare classes")
+    p = command(on_runs.evaluate, "a run's test figures, figures on new photographs, corrections for rare classes")
     p.add_argument("folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run; for --on an export too")
     p.add_argument("--on", type=pathlib.Path, metavar="DIR", help="test the model on the labelled photographs in DIR")
     p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="where the report on them goes (default: evaluated)")
@@ -134,10 +135,10 @@ def add_run_commands(command):
     p.add_argument("--tau", type=float, metavar="T", help="their strength (default: chosen on the validation images)")
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's images: tau-normalisation needs them")
 
-    p = command(commands.runs, "list the finished runs")
-    p.add_argument("folder", type=pathlib.Path, nargs="?", default=commands.RUNS, metavar="DIR", help="default: runs")
+    p = command(on_runs.runs, "list the finished runs")
+    p.add_argument("folder", type=pathlib.Path, nargs="?", default=on_runs.RUNS, metavar="DIR", help="default: runs")
 
-    p = command(commands.compare, "a study's figures beside ours")
+    p = command(on_runs.compare, "a study's figures beside ours")
     p.add_argument("recipe", metavar="RECIPE")
     p.add_argument("--out", type=pathlib.Path, help="folder of the runs (default: runs)")
 

@@ -239,14 +239,15 @@ def train(
     check_known(settings, folder_settings.names(), "kfg.train")
     if "image_size" in settings:
         settings["image_size"] = arrays.checked_size(settings["image_size"])
+    folder_settings.checked(settings, prefix="")
     if arrays.whole_number("seed", seed) > MAX_SEED:
         raise InputError(f"seed: at most {MAX_SEED}, got {seed}")
     if not isinstance(time_budget, str):
         raise InputError(f'time_budget: expected a time with its unit, like "90s", "10m" or "2h", got {time_budget!r}')
-    order, known = own_photographs.prepared(
+    order, index = own_photographs.prepared(
         folder, time_budget=time_budget, first_seed=seed, out=out, resume=resume, weights=weights, settings=settings
     )
     from kfg.recipes import folder as recipe
 
-    (path,) = recipe.trained(order, known)
+    (path,) = recipe.trained(order, index)
     return Run(path)

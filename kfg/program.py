@@ -164,10 +164,11 @@ def stdout_failed() -> bool:
     return isinstance(raw, _Output) and raw.failure is not None
 
 
-def say(line: str) -> None:
-    """Print a line on standard error; where that is full or closed, the exit code has to do."""
+def say(*lines: str) -> None:
+    """Print lines on standard error; where that is full or closed, the exit code has to do."""
     with contextlib.suppress(OSError):
-        print(printable(line), file=sys.stderr, flush=True)
+        for line in lines:
+            print(printable(line), file=sys.stderr, flush=True)
 
 
 def open_missing_streams() -> None:

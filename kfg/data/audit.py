@@ -7,7 +7,8 @@ import collections
 import dataclasses
 import itertools
 import pathlib
-from collections.abc import Sequence
+
+import numpy as np
 
 from kfg.data import checks, contest, fingerprints, layouts, picture_checks, splitcsv, splits
 from kfg.data.checks import SEVERITY, Entry, Finding
@@ -37,6 +38,7 @@ class Audit:
         classes: class name -> images, by name.
         findings: errors first, then warnings, then notes; within these by kind and path.
         fingerprints: one per image.
+        pairs: int64 (P, 3), the near-duplicates among them, as `fingerprints.near_pairs` gives them.
         passed_over: (path, why) of what is in the folder and no image of it; the why as in kfg.data.listing.Listing.
     """
 
@@ -45,6 +47,7 @@ class Audit:
     classes: dict[str, int]
     findings: list[Finding]
     fingerprints: list[Fingerprint]
+    pairs: np.ndarray
     passed_over: list[tuple[str, str]]
 
 
@@ -93,7 +96,7 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
         findings.extend(_unusable(root, entries, classes, pairs))
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
-    return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints, skipped)
+    return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints, pairs, skipped)
 
 
 def _meant(root, listing):
@@ -232,19 +235,20 @@ def _changed(digest) -> str:
     return f"its bytes are not those that {run_files.SPLIT} lists (sha256 {digest[:12]}...)"
 
 
-def duplicate_groups(index: Index, *, known: Sequence[Fingerprint] = (), progress=None) -> Index:
+def duplicate_groups(index: Index, *, audited: Audit | None = None, progress=None) -> Index:
     """Read every image and fill `sha256` and `groups`: files of equal bytes and near-duplicates share a group.
 
     Groups that the index already has are kept together.
 
     Args:
         index: the images.
-        known: fingerprints of some of its files, as an audit's; these files are not read again.
+        audited: an audit of the same folder; what it has read and compared is not read and compared again.
         progress: function (files done, files in all), called after each that is read.
     Raises:
         InputError: an image that cannot be decoded, or whose bytes are not those that `index.sha256` gives.
     """
-    of_path = {one.path: one for one in known}
+    seen = [] if audited is None else audited.fingerprints
+    of_path = {one.path: one for one in seen}
     unread = [path for path in index.paths if path not in of_path]
     of_path.update({one.path: one for one in fingerprints.read(index.root, unread, progress=progress)})
     prints = [of_path[path] for path in index.paths]
@@ -254,5 +258,6 @@ def duplicate_groups(index: Index, *, known: Sequence[Fingerprint] = (), progres
         if given and given != one.sha256:
             mend = f"remove {run_files.SPLIT} and write it anew with `kfg split`"
             raise InputError(f"{index.root / one.path}: {_changed(given)}; {mend}")
-    groups = fingerprints.group(prints, index.groups.tolist())
+    pairs = audited.pairs if prints and prints == seen else None
+    groups = fingerprints.group(prints, index.groups.tolist(), pairs=pairs)
     return dataclasses.replace(index, groups=groups, sha256=tuple(one.sha256 for one in prints))

@@ -99,13 +99,15 @@ def seeds(text) -> list[int]:
     return numbers
 
 
-def replaced(config, changes):
+def replaced(config, changes, *, prefix: str = "--set "):
     """Return a Config with some settings replaced; one that is a dataclass itself takes a dict of its own.
 
     Where its type is `Policy | ByName`, a dict with by_class makes a ByName, whose default is the policy before.
 
     None is taken where it is the setting's default.
 
+    Args:
+        prefix: what stands before a setting's name where one is refused.
     Raises:
         InputError: a value of another type than before, or refused by the Config.
     """
@@ -117,13 +119,13 @@ def replaced(config, changes):
             try:
                 changes = {**changes, key: _changed(before, value, types[key])}
             except (TypeError, ValueError) as error:
-                raise InputError(f"--set {key}: {error}") from error
+                raise InputError(f"{prefix}{key}: {error}") from error
         elif not (_fits(before, value) or (value is None and key in optional)):
-            raise InputError(f"--set {key}: expected {type(before).__name__} like {before!r}, got {value!r}")
+            raise InputError(f"{prefix}{key}: expected {type(before).__name__} like {before!r}, got {value!r}")
     try:
         return dataclasses.replace(config, **changes)
     except ValueError as error:
-        raise InputError(f"--set {error}") from error
+        raise InputError(f"{prefix}{error}") from error
 
 
 def _changed(before, value, of_type):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from kfg.data import audit, folder
-from kfg.data.fingerprints import Fingerprint
+from kfg.data.folder import Index
 from kfg.engine import places
 from kfg.engine.options import NO_LIMIT
 from kfg.engine.orders import RUNS, Order
@@ -21,8 +21,8 @@ from kfg.progress import Progress, step
 STEPS = 5  # look, read and divide, train the head, train the whole net, test and export
 
 
-def prepared(root, *, out=None, **asked) -> tuple[Order, list[Fingerprint]]:
-    """Return the order of a training, and what the audit has read.
+def prepared(root, *, out=None, **asked) -> tuple[Order, Index]:
+    """Return the order of a training, and the photographs, read and grouped.
 
     Args:
         out: folder of the runs; None for one that is named after the photographs, see kfg.engine.places.
@@ -33,18 +33,14 @@ def prepared(root, *, out=None, **asked) -> tuple[Order, list[Fingerprint]]:
     order = ordered(root, out=out or RUNS, **asked)
     places.check_beside(order.data, pathlib.Path(out) if out else RUNS, given=out is not None)
     step(1, STEPS, f"looking at the photographs in {printable(str(root))}")
-    known = audited(root)
-    if out is not None:
-        return order, known
-    digests = {one.path: one.sha256 for one in known}
-    index = folder.scan(order.data)
-    if missing := [path for path in index.paths if path not in digests]:
-        raise InputError(f"{root}: {printable(missing[0])} came while the folder was read; run again")
-    index = dataclasses.replace(index, sha256=tuple(digests[path] for path in index.paths))
-    out, said = places.folder_of_runs(index)
-    if said:
-        print(said)
-    return dataclasses.replace(order, out=out), known
+    seen = audited(root)
+    index = audit.duplicate_groups(folder.scan(order.data), audited=seen)
+    if out is None:
+        out, said = places.folder_of_runs(index)
+        if said:
+            print(said)
+        order = dataclasses.replace(order, out=out)
+    return order, index
 
 
 def ordered(
@@ -79,8 +75,8 @@ def ordered(
     )  # fmt: skip
 
 
-def audited(root) -> list[Fingerprint]:
-    """Print what an audit finds, in a line, and return what it read; refuse what it calls an error."""
+def audited(root) -> audit.Audit:
+    """Print what an audit finds, in a line, and return it; refuse what it calls an error."""
     result = audit.audit(root, progress=Progress("photographs looked at"))
     found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
     kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to mend"
@@ -90,7 +86,7 @@ def audited(root) -> list[Fingerprint]:
     )
     errors = [finding for finding in result.findings if finding.severity == "error"]
     if not errors:
-        return result.fingerprints
+        return result
     single = [finding for finding in errors if finding.kind == "one-image-class"]
     if len(single) == len(errors):
         more = f" (and {len(single) - 1} more such classes)" if single[1:] else ""

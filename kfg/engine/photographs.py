@@ -47,7 +47,7 @@ def open_data(
     out: pathlib.Path,
     cache_dir=None,
     memory_budget: int = stores.MEMORY_BUDGET,
-    known=(),
+    index: Index | None = None,
 ) -> Data:
     """Scan, fingerprint and group the images, and make TensorFlow deterministic.
 
@@ -55,26 +55,27 @@ def open_data(
         where: a folder; None for drawn images, made in `out` if they are not there.
         out: folder of the runs.
         cache_dir: default `out/cache`.
-        known: fingerprints of files that an audit has read.
+        index: the images, where they have been read and grouped already.
     Raises:
         InputError: as `folder.scan` and `audit.duplicate_groups`; a name that is not UTF-8.
     """
-    index, name = open_index(where, out=out, known=known)
+    index, name = open_index(where, out=out, index=index)
     be_deterministic()
     print(f"device: {precision.device()}")
     return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)
 
 
-def open_index(where: pathlib.Path | None, *, out: pathlib.Path, known=()) -> tuple[Index, str]:
+def open_index(where: pathlib.Path | None, *, out: pathlib.Path, index: Index | None = None) -> tuple[Index, str]:
     """Scan, fingerprint and group the images; return them and the data's name. Arguments as for `open_data`."""
     root = out / "demo-data" if where is None else where
     if where is None:
         if pathlib.Path("demo").is_dir():
             print(f"--data demo: these are drawn images, in {root}; your folder of this name is --data ./demo")
         demo.write(root)
-    index = folder.scan(root)
-    folder.check_names(index)
-    index = audit.duplicate_groups(index, known=known, progress=Progress("photographs read"))
+    if index is None:
+        index = folder.scan(root)
+        folder.check_names(index)
+        index = audit.duplicate_groups(index, progress=Progress("photographs read"))
     print(f"{root}: {len(index)} images in {len(index.classes)} classes")
     if parts := folder.parts_read(index):
         print(f"{printable(str(root))}: {parts}")

@@ -7,9 +7,11 @@ import pathlib
 import sys
 
 from kfg import overwrite, program
+from kfg.data.folder import Index
 from kfg.engine import lenders, orders, places
 from kfg.engine.options import OF_RECIPES, epochs, replaced
 from kfg.engine.orders import Order
+from kfg.engine.pace import Pace
 from kfg.errors import InputError
 from kfg.evaluation import baseline
 from kfg.names import suggestion
@@ -54,18 +56,18 @@ def _read_and_answered(recipe, words) -> int:
     return answered(recipe, orders.read(recipe, words))
 
 
-def answered(recipe, order: Order, *, known=(), options=OF_RECIPES) -> int:
+def answered(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES) -> int:
     """Run what was ordered and say on the screen how it went; return the exit code.
 
     Args:
         recipe: its module.
-        known: fingerprints of the images that an audit has read just before.
+        index: the images, where they have been read and grouped already.
         options: of Job, where another program than the recipe's own was called.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current = []
     try:
-        perform(recipe, order, known=known, options=options, current=current)
+        perform(recipe, order, index=index, options=options, current=current)
     except OSError as error:
         if error.errno not in MACHINE_ERRORS or program.stdout_failed():
             raise
@@ -81,21 +83,25 @@ def answered(recipe, order: Order, *, known=(), options=OF_RECIPES) -> int:
     return 0
 
 
-def perform(recipe, order: Order, *, known=(), options=OF_RECIPES, current: list | None = None) -> list[pathlib.Path]:
+def perform(
+    recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES, current: list | None = None
+) -> list[pathlib.Path]:
     """Run what was ordered; return the run folders.
 
     Args:
         recipe: its module.
-        known, options: as for `answered`.
+        index, options: as for `answered`.
         current: gets the job that is being run, for who must say where it was interrupted.
     Raises:
         InputError: wrong input; the argument or path is named.
     """
     current = [] if current is None else current
-    results, runs = [], []
-    for job in jobs(recipe, order, known=known, options=options):
+    results, runs, pace = [], [], Pace()
+    made = jobs(recipe, order, index=index, options=options)
+    for number, job in enumerate(made, start=1):
         current[:] = [job]
-        results.append(run_one(recipe, job))
+        with pace.measured(trains=not job.finished()):
+            results.append(run_one(recipe, job, begun=pace.said(number, made)))
         runs.append(job.workdir)
         job.forget()
         current.clear()
@@ -105,8 +111,8 @@ def perform(recipe, order: Order, *, known=(), options=OF_RECIPES, current: list
     return runs
 
 
-def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
-    """Yield the Jobs of an order, each after those it depends on."""
+def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES):
+    """Return the Jobs of an order, each after those it depends on."""
     from kfg.tracking import logs
 
     track = logs.names(order.track)
@@ -127,7 +133,7 @@ def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
     if order.precision not in CHOICES:
         raise InputError(f"--precision: {order.precision!r} is none of {', '.join(CHOICES)}")
     data = photographs.open_data(
-        order.data, out=out, cache_dir=order.cache, memory_budget=order.memory_budget, known=known
+        order.data, out=out, cache_dir=order.cache, memory_budget=order.memory_budget, index=index
     )
     made = [
         Job(
@@ -143,11 +149,14 @@ def jobs(recipe, order: Order, *, known=(), options=OF_RECIPES):
     weights_at_hand.check(made)
     if hasattr(recipe, "check"):
         recipe.check(made)
-    yield from made
+    return made
 
 
-def run_one(recipe, job) -> dict:
-    """Run one job unless it is finished, and return its row in results.jsonl; that and its logs are made up for."""
+def run_one(recipe, job, *, begun: str = "") -> dict:
+    """Run one job unless it is finished, and return its row in results.jsonl; that and its logs are made up for.
+
+    `begun` is printed where it is run.
+    """
     from kfg.engine.recording import record
     from kfg.files import read_json
     from kfg.tracking import logs
@@ -158,6 +167,8 @@ def run_one(recipe, job) -> dict:
             if job.finished():
                 print(f"{job.workdir}: finished before, not repeated")
             else:
+                if begun:
+                    print(begun, flush=True)
                 _run_kept(recipe, job)
             result = record(job)
             job.logs.results(read_json(job.workdir / run_files.REPORT, dict))
@@ -185,8 +196,6 @@ def _run_kept(recipe, job) -> None:
 
 
 def _run_unfinished(recipe, job) -> None:
-    fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
-    print(f"== {job.recipe} {job.row}, seed {job.seed}{fold}", flush=True)
     try:
         result = recipe.run(job.config, job)
     except InputError:

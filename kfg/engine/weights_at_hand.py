@@ -26,16 +26,18 @@ def check(jobs) -> None:
         raise InputError(f"row {row}: {reason}" + (f"; --rows {','.join(others)} could begin" if others else ""))
 
 
-def check_names(configs) -> None:
+def check_names(configs, *, prefix: str = "--set ") -> None:
     """Check, before any image is read, that the trunks that these Configs name are known.
 
+    Args:
+        prefix: what stands before the setting's name where one is refused.
     Raises:
         InputError: naming the setting, its value and the trunks there are.
     """
     for config in configs:
         name = getattr(config, "backbone", None)
         if name is not None and name not in backbones.BACKBONES:
-            raise InputError(f"--set backbone={name}: expected one of {', '.join(backbones.BACKBONES)}")
+            raise InputError(f"{prefix}backbone={name}: expected one of {', '.join(backbones.BACKBONES)}")
 
 
 def _trunk(config) -> tuple:

@@ -17,7 +17,7 @@ import pathlib
 import sys
 
 from kfg.augment import mixing
-from kfg.data.fingerprints import Fingerprint
+from kfg.data.folder import Index
 from kfg.data.part import Part
 from kfg.engine import planning, runner
 from kfg.engine.clock import Clock
@@ -158,20 +158,20 @@ def classifier(config, num_classes):
     return model
 
 
-def command(order: Order, known: list[Fingerprint]) -> int:
+def command(order: Order, index: Index) -> int:
     """Run what `kfg train` was asked for; return the exit code. Arguments as for `trained`."""
-    return runner.answered(sys.modules[__name__], order, known=known, options=OF_TRAIN)
+    return runner.answered(sys.modules[__name__], order, index=index, options=OF_TRAIN)
 
 
-def trained(order: Order, known: list[Fingerprint]) -> list[pathlib.Path]:
+def trained(order: Order, index: Index) -> list[pathlib.Path]:
     """Run an order; return the run folders.
 
     Args:
-        order, known: of kfg.engine.own_photographs.prepared.
+        order, index: of kfg.engine.own_photographs.prepared.
     Raises:
         InputError: an unknown setting, a value out of range, photographs that cannot be trained on.
     """
-    return runner.perform(sys.modules[__name__], order, known=known, options=OF_TRAIN)
+    return runner.perform(sys.modules[__name__], order, index=index, options=OF_TRAIN)
 
 
 if __name__ == "__main__":

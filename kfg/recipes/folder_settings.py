@@ -2,10 +2,11 @@
 
 import dataclasses
 
+from kfg import quiet
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data.splits import FRACTIONS
-from kfg.engine.options import NO_LIMIT, within
+from kfg.engine.options import NO_LIMIT, replaced, within
 
 NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
 AUGMENTED = Policy(
@@ -58,7 +59,10 @@ class Config:
     def __post_init__(self):
         within(self, LIMITS)
         mixing.named(self.mixing, alpha=self.mixing_alpha)
-        from kfg.training import imbalance  # keras, seconds
+        if self.imbalance == Config.imbalance:
+            return
+        with quiet.tensorflow_notes():
+            from kfg.training import imbalance  # keras, seconds
 
         known = (imbalance.AUTO, *imbalance.TREATMENTS)
         if self.imbalance not in known:
@@ -68,3 +72,21 @@ class Config:
 def names() -> list[str]:
     """Return the names of the settings."""
     return [field.name for field in dataclasses.fields(Config)]
+
+
+def checked(settings: dict, *, prefix: str = "--set ") -> dict:
+    """Return the settings, if a training can have them: asked before photographs are looked at, which takes longer.
+
+    Args:
+        settings: name -> value.
+        prefix: what stands before a setting's name where one is refused.
+    Raises:
+        InputError: a value of the wrong kind or out of range, a trunk that there is not.
+    """
+    config = replaced(Config(), settings, prefix=prefix)
+    if config.backbone != Config.backbone:
+        with quiet.tensorflow_notes():
+            from kfg.engine import weights_at_hand  # TensorFlow, seconds
+
+        weights_at_hand.check_names([config], prefix=prefix)
+    return settings

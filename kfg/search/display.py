@@ -5,6 +5,7 @@ import shlex
 import time
 
 from kfg.errors import InputError
+from kfg.progress import duration
 from kfg.search import page, table
 
 PAGE_EVERY = 300.0  # seconds between two pages of a running search; its pictures take seconds
@@ -24,6 +25,8 @@ class Live:
     def __init__(self, folder: pathlib.Path, oracle, plan, settings: dict):
         self.folder, self.oracle, self.plan, self.settings = folder, oracle, plan, settings
         self.printed = set()
+        self.earlier = None  # trials that had ended before
+        self.began = time.monotonic()
         self.page_due = time.monotonic() + PAGE_EVERY
         print(table.HEADER)
         self._update()  # a kill may have come between a trial's end and its row
@@ -82,7 +85,17 @@ class Live:
             if row["trial"] not in self.printed and row["status"] != "RUNNING":
                 self.printed.add(row["trial"])
                 so_far = table.best(found[: at + 1], self.settings["objective"][1])
-                print(table.line(row, so_far and so_far["score"]), flush=True)
+                print(table.line(row, so_far and so_far["score"]) + self._left(), flush=True)
+        if self.earlier is None:
+            self.earlier = len(self.printed)
+
+    def _left(self) -> str:
+        """Say how many of the trials have ended, and how long the others take at the pace of this command."""
+        wanted, ended = self.oracle.max_trials, len(self.printed)
+        if self.earlier is None or not wanted or ended >= wanted:
+            return ""
+        each = (time.monotonic() - self.began) / (ended - self.earlier)
+        return f"  [{ended} of {wanted} trials, about {duration(each * (wanted - ended))} left]"
 
     def _all_failed(self) -> str:
         failed = [row for row in self._found() if row["status"] == "FAILED"]

@@ -371,4 +371,4 @@ def test_support_that_no_class_has_is_refused_before_anything_is_trained(photos,
     assert recipe(photos, tmp_path, *words) == 2
     captured = capsys.readouterr()
     assert "error: min_support: no class has 50 validation images" in captured.err
-    assert "== imagenet20" not in captured.out and not list(tmp_path.rglob("checkpoint"))
+    assert "Run 1 of" not in captured.out and not list(tmp_path.rglob("checkpoint"))

@@ -1,0 +1,71 @@
+"""`kfg evaluate`, `runs` and `compare`: what is done with finished runs."""
+
+import pathlib
+
+from kfg import quiet
+from kfg.errors import InputError
+from kfg.runs import run_files
+
+RUNS = pathlib.Path(run_files.RUNS)
+EVALUATED = pathlib.Path("evaluated")
+
+
+def evaluate(args) -> int:
+    """Print a finished run's test figures; with --posthoc what corrections for rare classes would change.
+
+    With --on the model is tested on labelled photographs that are new to it, class folders of its classes; what its
+    run has in its split.csv is left out. Exit 1 if one could not be read.
+    """
+    if not args.posthoc and (args.tau is not None or args.data is not None):
+        raise InputError("--tau, --data: are for --posthoc")
+    if args.on is None and args.out is not None:
+        raise InputError("--out: is for --on")
+    if args.on is not None and args.posthoc:
+        raise InputError("--on: not with --posthoc, which corrects a run on its own test images")
+    from kfg.runs import found
+
+    run = found.only(args.folder)
+    if args.on is not None:
+        with quiet.tensorflow_notes():
+            from kfg.runs import new_photographs
+
+        out = args.out or EVALUATED
+        failed = new_photographs.score(run, args.on, out=out)
+        print(found.summary(out))
+        print(f"report: {out / 'report.html'}")
+        return 1 if failed else 0
+    print(found.summary(run))
+    if args.posthoc:
+        with quiet.tensorflow_notes():
+            from kfg.runs import corrections
+
+        print(corrections.table(corrections.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
+        print(f"written: {run / run_files.POSTHOC}")
+    return 0
+
+
+def runs(args) -> int:
+    """List the finished runs, the newest first, and write a page with links to their reports."""
+    from kfg.runs import found, page
+
+    if not args.folder.is_dir():
+        raise InputError(f"{args.folder}: no such folder; `kfg train` makes it")
+    listed = [found.read(run) for run in found.below(args.folder)]
+    if not listed:
+        print(f"{args.folder}: no finished run")
+        return 0
+    print(found.table(listed))
+    print(f"page: {page.write(args.folder, listed)}")
+    return 0
+
+
+def compare(args) -> int:
+    """Print a study's figures beside ours."""
+    from kfg import recipes
+    from kfg.runs import comparison
+
+    no_runs_yet = args.out is None and not RUNS.exists()
+    with quiet.tensorflow_notes():  # the study's module imports it
+        table = comparison.table(recipes.named(args.recipe), None if no_runs_yet else args.out or RUNS)
+    print(table)
+    return 0
