@@ -11,8 +11,8 @@ __version__ = "0.1.0"
 _HOMES = {  # name -> the module it is defined in, and after a colon its name there where that is another
     "InputError": "kfg.errors",
     "Part": "kfg.data.part",
-    "load": "kfg.data.part",
-    "split": "kfg.data.part",
+    "load": "kfg.data.loading",
+    "split": "kfg.data.loading",
     "Policy": "kfg.augment.policies",
     "audit": "kfg.data.audit",
     "weak_classes": "kfg.face",

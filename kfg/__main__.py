@@ -43,9 +43,11 @@ def add_data_commands(command):
     p.add_argument("--test", type=float, help="fraction of the images (default: 0.2, as kfg train)")
     p.add_argument("--seed", type=int, help="default: 0")
     p.add_argument(
-        "--min-per-class", type=int, metavar="N",
+        "--min-per-class",
+        type=int,
+        metavar="N",
         help="a class of fewer groups (an image and its duplicates are one) is not divided by fractions (default: 4)",
-    )  # fmt: skip
+    )
 
     p = command(on_photographs.data, "fetch a published data set")
     p.add_argument("name", metavar="NAME", help="cub-200-2011, fgvc-aircraft-2013b, ...; a wrong name lists them")
@@ -87,9 +89,11 @@ def add_model_commands(command):
         help="pixels of the images' sides, or HEIGHTxWIDTH (default: 256); larger is slower",
     )
     p.add_argument(
-        "--epochs", type=int, metavar="N",
+        "--epochs",
+        type=int,
+        metavar="N",
         help="of the whole net, at most (default: 8, as far as the time allows); 0 trains the head alone",
-    )  # fmt: skip
+    )
     p.add_argument(
         "--learning-rate", type=float, metavar="X", help="of the whole net (default: 0.0002; try 0.00005 to 0.001)"
     )

@@ -162,9 +162,13 @@ def report(model, part: Part, out) -> pathlib.Path:
     at = {path: number for number, path in enumerate(predictions.paths)}
     evaluated = {"model": getattr(model, "name", "answers"), "photographs": part.name or "images", "images": len(part)}
     reporting.write(
-        out, predictions, image_root=".", decode=lambda path: part.store.gather([at[str(path)]])[0],
-        extra_sections=looks, evaluated=evaluated,
-    )  # fmt: skip
+        out,
+        predictions,
+        image_root=".",
+        decode=lambda path: part.store.gather([at[str(path)]])[0],
+        extra_sections=looks,
+        evaluated=evaluated,
+    )
     return out / run_files.PAGE
 
 
@@ -208,9 +212,15 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
 
 
 def train(
-    folder, *, time_budget: str = "12m", seed: int = 0, out=None, resume: bool = False, weights: str | None = None,
+    folder,
+    *,
+    time_budget: str = "12m",
+    seed: int = 0,
+    out=None,
+    resume: bool = False,
+    weights: str | None = None,
     **settings,
-) -> Run:  # fmt: skip
+) -> Run:
     """Train a classifier on a folder of photographs, as `kfg train` does, and return the finished run.
 
     The folder is audited and divided without leaks; a head is trained on cached features of a pretrained trunk, then

@@ -119,9 +119,11 @@ def _checked_stdout():
     raw = _Output(before.fileno(), "w", closefd=False)
     sys.stdout = io.TextIOWrapper(
         raw if before.write_through else io.BufferedWriter(raw),  # unbuffered as with python -u
-        encoding=before.encoding, errors="backslashreplace", line_buffering=before.line_buffering,
+        encoding=before.encoding,
+        errors="backslashreplace",
+        line_buffering=before.line_buffering,
         write_through=before.write_through,
-    )  # fmt: skip
+    )
     try:
         yield lambda: raw.failure
     finally:

@@ -127,9 +127,13 @@ def extra_images(training: Part, *, arm: str, rounds, weak, seed: int) -> Part:
     extra = Part(none, [], classes=training.classes, name=training.name, origin=training.origin)
     for number, one in enumerate(rounds if arm in ("uniform", "targeted") else ()):
         extra = extra + copies_of(
-            training, classes=list(weak) if arm == "targeted" else None, count=one.count, policy=one.policy,
-            pool=one.seeds_per_class, seed=seed * 1000 + number,
-        )  # fmt: skip
+            training,
+            classes=list(weak) if arm == "targeted" else None,
+            count=one.count,
+            policy=one.policy,
+            pool=one.seeds_per_class,
+            seed=seed * 1000 + number,
+        )
     return extra
 
 
@@ -153,9 +157,15 @@ def copies_of(part: Part, *, classes, count: int, policy, pool: int, seed: int) 
     )
     paths = [f"{part.paths[source]} (copy {number})" for number, source in enumerate(sources)]
     return Part(
-        images, labels, classes=part.classes, paths=paths, name=part.name, groups=part.groups[sources],
-        root=part.root, origin=part.origin,
-    )  # fmt: skip
+        images,
+        labels,
+        classes=part.classes,
+        paths=paths,
+        name=part.name,
+        groups=part.groups[sources],
+        root=part.root,
+        origin=part.origin,
+    )
 
 
 def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:
@@ -231,9 +241,12 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     arms = {arm: [predict.read_csv(folder / rows[arm] / run / run_files.PREDICTIONS) for run in runs] for arm in names}
     aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
     comparison = paired.paired_recall(
-        arms, [[one["id"] for one in run["weak"]] for run in aimed], control="none",
-        folds=kind["folds"], alike=_alike(folder / rows["targeted"] / runs[0]),
-    )  # fmt: skip
+        arms,
+        [[one["id"] for one in run["weak"]] for run in aimed],
+        control="none",
+        folds=kind["folds"],
+        alike=_alike(folder / rows["targeted"] / runs[0]),
+    )
     passed_over = collections.Counter(one["name"] for run in aimed for one in run["not_judged"])
     comparison["not_judged"] = [{"name": name, "runs": count} for name, count in passed_over.most_common()]
     return {**comparison, "settings": kind}

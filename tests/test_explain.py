@@ -51,8 +51,9 @@ def test_a_right_image_is_compared_with_the_runner_up_a_wrong_one_with_the_truth
     assert (wrong[0].image == images.array[3]).all()
 
 
-@pytest.mark.parametrize("name, drawn", [("plain", {"gradcam"}), ("fbsd", {"gradcam", "strips"}),
-                                         ("mmal", {"gradcam", "boxes"})])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, drawn", [("plain", {"gradcam"}), ("fbsd", {"gradcam", "strips"}), ("mmal", {"gradcam", "boxes"})]
+)
 def test_a_report_has_the_pictures_that_its_model_has(name, drawn, attentive_net, images, tmp_path):
     ((title, body),) = explain.report_sections(attentive_net(name), FIVE, images, tmp_path)
     assert {path.stem for path in tmp_path.iterdir()} == drawn
@@ -130,13 +131,16 @@ def test_kfg_explain_names_an_unreadable_image_and_draws_the_others(run, capsys)
     assert captured.out.count("\n") == 2 == len(list((run / "out").iterdir()))
 
 
-@pytest.mark.parametrize("words, named", [
-    (("export", "photos"), "model.keras"),
-    (("photos", "photos"), "no Keras model"),
-    (("classes.json", "photos"), "no Keras model"),
-    ((".", "photos", "--classname", "eel"), "'eel' is none of auk, bee, cod"),
-    ((".", "nowhere.png"), "nowhere.png"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, named",
+    [
+        (("export", "photos"), "model.keras"),
+        (("photos", "photos"), "no Keras model"),
+        (("classes.json", "photos"), "no Keras model"),
+        ((".", "photos", "--classname", "eel"), "'eel' is none of auk, bee, cod"),
+        ((".", "nowhere.png"), "nowhere.png"),
+    ],
+)
 def test_what_cannot_be_explained_is_one_line(run, monkeypatch, capsys, words, named):
     monkeypatch.chdir(run)
     assert main(["explain", *words]) == (1 if "nowhere.png" in words else 2)

@@ -37,11 +37,15 @@ def data():
 
 def sequential(size=32, *, activation="softmax"):
     keras.utils.set_random_seed(0)
-    return keras.Sequential([
-        keras.Input((size, size, 3)), keras.layers.Rescaling(1 / 255),
-        keras.layers.Conv2D(4, 3, strides=4, activation="relu"),
-        keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, activation=activation),
-    ])  # fmt: skip
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, strides=4, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3, activation=activation),
+        ]
+    )
 
 
 def fitted(model, data):
@@ -71,24 +75,27 @@ def test_an_unknown_name_is_an_attribute_error():
         kfg.trian  # noqa: B018
 
 
-@pytest.mark.parametrize("images, labels, said", [
-    (np.zeros((2, 8, 8)), [0, 1], r"images: expected shape \(N, height, width, 3\), got \(2, 8, 8\)"),
-    (np.zeros((2, 8, 8, 1), np.uint8), [0, 1], "repeat the grey channel"),
-    (np.zeros((2, 3, 8, 8), np.uint8), [0, 1], "the channels come last"),
-    (np.zeros((2, 8, 8, 4), np.uint8), [0, 1], "leave the fourth channel out"),
-    (np.zeros((8, 8, 3), np.uint8), [0], r"one image is images\[None\]"),
-    (np.full((2, 8, 8, 3), 0.5), [0, 1], r"got float64 from 0\.5 to 0\.5; convert with np\.round\(images \* 255\)"),
-    (np.full((2, 8, 8, 3), 200.0), [0, 1], r"convert with np\.round\(images\)\.astype"),
-    (np.full((2, 8, 8, 3), -1), [0, 1], "bring the values to 0 to 255"),
-    ([np.zeros((8, 8, 3)), np.zeros((9, 8, 3))], [0, 1], "one array of images of one size"),
-    (np.zeros((2, 8, 8, 3), np.uint8), [0], r"labels: expected 2, one for each image, got shape \(1,\)"),
-    (np.zeros((2, 8, 8, 3), np.uint8), [0, 3], "labels: 3 at position 1 is no class, expected 0 to 2"),
-    (np.zeros((2, 8, 8, 3), np.uint8), [-1, 0], "labels: -1 at position 0 is no class"),
-    (np.zeros((2, 8, 8, 3), np.uint8), [0.0, 1.0], "labels: expected whole numbers, got float64"),
-    (np.zeros((2, 8, 8, 3), np.uint8), np.eye(2), r"use labels\.argmax\(axis=1\)"),
-    (np.zeros((2, 8, 8, 3), np.uint8), [[0], [2]], r"use labels\[:, 0\]"),
-    (np.zeros((2, 8, 8, 3), np.uint8), ["cat", "dog"], r"such as 'cat'; np\.unique"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "images, labels, said",
+    [
+        (np.zeros((2, 8, 8)), [0, 1], r"images: expected shape \(N, height, width, 3\), got \(2, 8, 8\)"),
+        (np.zeros((2, 8, 8, 1), np.uint8), [0, 1], "repeat the grey channel"),
+        (np.zeros((2, 3, 8, 8), np.uint8), [0, 1], "the channels come last"),
+        (np.zeros((2, 8, 8, 4), np.uint8), [0, 1], "leave the fourth channel out"),
+        (np.zeros((8, 8, 3), np.uint8), [0], r"one image is images\[None\]"),
+        (np.full((2, 8, 8, 3), 0.5), [0, 1], r"got float64 from 0\.5 to 0\.5; convert with np\.round\(images \* 255\)"),
+        (np.full((2, 8, 8, 3), 200.0), [0, 1], r"convert with np\.round\(images\)\.astype"),
+        (np.full((2, 8, 8, 3), -1), [0, 1], "bring the values to 0 to 255"),
+        ([np.zeros((8, 8, 3)), np.zeros((9, 8, 3))], [0, 1], "one array of images of one size"),
+        (np.zeros((2, 8, 8, 3), np.uint8), [0], r"labels: expected 2, one for each image, got shape \(1,\)"),
+        (np.zeros((2, 8, 8, 3), np.uint8), [0, 3], "labels: 3 at position 1 is no class, expected 0 to 2"),
+        (np.zeros((2, 8, 8, 3), np.uint8), [-1, 0], "labels: -1 at position 0 is no class"),
+        (np.zeros((2, 8, 8, 3), np.uint8), [0.0, 1.0], "labels: expected whole numbers, got float64"),
+        (np.zeros((2, 8, 8, 3), np.uint8), np.eye(2), r"use labels\.argmax\(axis=1\)"),
+        (np.zeros((2, 8, 8, 3), np.uint8), [[0], [2]], r"use labels\[:, 0\]"),
+        (np.zeros((2, 8, 8, 3), np.uint8), ["cat", "dog"], r"such as 'cat'; np\.unique"),
+    ],
+)
 def test_wrong_arrays_are_named(images, labels, said):
     with pytest.raises(kfg.InputError, match=said):
         kfg.Part(images, labels, classes=CLASSES)
@@ -132,15 +139,21 @@ def test_groups_of_parts_that_were_made_apart_stay_apart():
         one[[99]]
 
 
-@pytest.mark.parametrize("call, said", [
-    (lambda data: data.train.batches(policy={"rotation": 2}), "policy: expected an object with `apply`"),
-    (lambda data: data.train.batches(mixing="mixup"), "mixing: expected an object with `apply`"),
-    (lambda data: data.train[:0].batches(), "Part 'train': 0 images .* holds no images"),
-    (lambda data: kfg.extra_images(data.train, policy=2), "policy: expected an object with `apply`"),
-    (lambda data: kfg.evaluate("export", data.test), "model: expected a Keras model, a Run or probabilities, got str"),
-    (lambda data: kfg.weak_classes([0], [[np.nan, 1]]), "answers: hold values that are no numbers"),
-    (lambda data: kfg.features(sequential(16), data.test), "trunk: takes images of 16 x 16 pixels"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (lambda data: data.train.batches(policy={"rotation": 2}), "policy: expected an object with `apply`"),
+        (lambda data: data.train.batches(mixing="mixup"), "mixing: expected an object with `apply`"),
+        (lambda data: data.train[:0].batches(), "Part 'train': 0 images .* holds no images"),
+        (lambda data: kfg.extra_images(data.train, policy=2), "policy: expected an object with `apply`"),
+        (
+            lambda data: kfg.evaluate("export", data.test),
+            "model: expected a Keras model, a Run or probabilities, got str",
+        ),
+        (lambda data: kfg.weak_classes([0], [[np.nan, 1]]), "answers: hold values that are no numbers"),
+        (lambda data: kfg.features(sequential(16), data.test), "trunk: takes images of 16 x 16 pixels"),
+    ],
+)
 def test_what_a_careless_user_gives_is_named(data, call, said):
     with pytest.raises(kfg.InputError, match=said):
         call(data)
@@ -159,9 +172,10 @@ def test_a_model_whose_code_is_ones_own_gets_floats(data, tmp_path):
         def __init__(self):
             super().__init__()
             self.steps = [
-                keras.layers.Conv2D(4, 3, strides=8), keras.layers.GlobalAveragePooling2D(),
+                keras.layers.Conv2D(4, 3, strides=8),
+                keras.layers.GlobalAveragePooling2D(),
                 keras.layers.Dense(3, activation="softmax"),
-            ]  # fmt: skip
+            ]
 
         def call(self, images):
             for step in self.steps:
@@ -179,11 +193,14 @@ def test_a_plain_fit_sees_another_augmentation_in_every_epoch(data):
     policy, length = kfg.Policy(rotation=30), len(data.train.batches(8))
     assert length == -(-len(data.train) // 8)
     expected = [
-        [images.numpy() for images, _ in pipeline.training_batches(
-            data.train.store, data.train.labels, batch_size=8, seed=5, policy=policy, first_epoch=e, epochs=e + 1
-        )]
+        [
+            images.numpy()
+            for images, _ in pipeline.training_batches(
+                data.train.store, data.train.labels, batch_size=8, seed=5, policy=policy, first_epoch=e, epochs=e + 1
+            )
+        ]
         for e in range(4)
-    ]  # fmt: skip
+    ]
     assert not np.array_equal(expected[0][0], expected[1][0])
     for first in (0, 2):
         seen = []

@@ -53,8 +53,13 @@ def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_going_on(tmp_
     files.flush_tree(tmp_path / "new")
     files.rename(tmp_path / "new", tmp_path / "export")
     assert done == [
-        "flush data", "flush variables", "flush pb", "flush new", "rename export", f"flush {tmp_path.name}",
-    ]  # fmt: skip
+        "flush data",
+        "flush variables",
+        "flush pb",
+        "flush new",
+        "rename export",
+        f"flush {tmp_path.name}",
+    ]
 
 
 def test_a_file_system_that_cannot_flush_folders_or_at_all_is_written_all_the_same(tmp_path, monkeypatch):

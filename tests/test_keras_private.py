@@ -43,9 +43,12 @@ def test_a_graph_is_gone_through_from_other_inputs():
         met.append(layer.name)
         return layer
 
-    again = keras.Model(images, keras_private.run_through(
-        keras_private.graph_of(model), images, operation=operation, call=lambda layer, *args, **_: layer(*args)
-    ))  # fmt: skip
+    again = keras.Model(
+        images,
+        keras_private.run_through(
+            keras_private.graph_of(model), images, operation=operation, call=lambda layer, *args, **_: layer(*args)
+        ),
+    )
     assert met == ["one", "two"]
     data = np.arange(8, dtype=np.float32).reshape(2, 4)
     np.testing.assert_array_equal(np.asarray(again(data)), np.asarray(model(data)))

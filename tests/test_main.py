@@ -146,18 +146,21 @@ def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):
     assert "45.00 ± 7.07 (n = 2), 2.000, mine, width 0.5, epochs 3" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments, named", [
-    (["audit", "nowhere"], "nowhere"),
-    (["audit", ".", "--expect-size", "300"], "--expect-size"),
-    (["split", "nowhere"], "nowhere"),
-    (["split", "../photos", "--seed", "-1"], "seed: a whole number from 0 up, got -1"),
-    (["split", "../photos", "--val", "nan"], "val"),
-    (["models", "--classes", "1"], "classes"),
-    (["models", "resnet18"], "resnet18"),
-    (["compare", "imagenet21"], "imagenet21"),
-    (["predict", "nowhere", "nowhere.jpg"], "nowhere"),
-    (["predict", "nowhere", "nowhere.jpg", "--top", "0"], "--top"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (["audit", "nowhere"], "nowhere"),
+        (["audit", ".", "--expect-size", "300"], "--expect-size"),
+        (["split", "nowhere"], "nowhere"),
+        (["split", "../photos", "--seed", "-1"], "seed: a whole number from 0 up, got -1"),
+        (["split", "../photos", "--val", "nan"], "val"),
+        (["models", "--classes", "1"], "classes"),
+        (["models", "resnet18"], "resnet18"),
+        (["compare", "imagenet21"], "imagenet21"),
+        (["predict", "nowhere", "nowhere.jpg"], "nowhere"),
+        (["predict", "nowhere", "nowhere.jpg", "--top", "0"], "--top"),
+    ],
+)
 def test_wrong_use_is_one_line_and_exit_2(arguments, named, capsys, photos, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -170,11 +173,14 @@ def test_the_errata_of_the_study_are_all_there():
     assert len(imagenet20.ERRATA) >= 5
 
 
-@pytest.mark.parametrize("words, said", [
-    (["trian", "photos"], "trian: no such command; did you mean train?"),
-    (["train", "photos", "--epoch-s", "3"], "did you mean --epochs?"),
-    (["audit", "photos", "--jsn", "x"], "did you mean --json?"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["trian", "photos"], "trian: no such command; did you mean train?"),
+        (["train", "photos", "--epoch-s", "3"], "did you mean --epochs?"),
+        (["audit", "photos", "--jsn", "x"], "did you mean --json?"),
+    ],
+)
 def test_a_misspelt_word_is_answered_with_the_one_that_was_meant(words, said, capsys):
     with pytest.raises(SystemExit):
         main(words)

@@ -10,19 +10,42 @@ from kfg.__main__ import main
 from kfg.data import audit, folder
 
 
-@pytest.mark.parametrize("text, shown", [
-    ("esc\x1b[31mred", "esc\\x1b[31mred"), ("a\nb", "a\\nb"), ("tab\tx", "tab\\tx"), ("bell\x07", "bell\\x07"),
-    ("c1\x9b31m", "c1\\x9b31m"), ("del\x7f", "del\\x7f"), ("back\x08space", "back\\x08space"),
-    ("gpj.\u202egnp", "gpj.\\u202egnp"), ("iso\u2066late", "iso\\u2066late"), ("line\u2028end", "line\\u2028end"),
-    ("caf\udce9", "caf\\xe9"), ("caf\udce9\x1b", "caf\\xe9\\x1b"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("esc\x1b[31mred", "esc\\x1b[31mred"),
+        ("a\nb", "a\\nb"),
+        ("tab\tx", "tab\\tx"),
+        ("bell\x07", "bell\\x07"),
+        ("c1\x9b31m", "c1\\x9b31m"),
+        ("del\x7f", "del\\x7f"),
+        ("back\x08space", "back\\x08space"),
+        ("gpj.\u202egnp", "gpj.\\u202egnp"),
+        ("iso\u2066late", "iso\\u2066late"),
+        ("line\u2028end", "line\\u2028end"),
+        ("caf\udce9", "caf\\xe9"),
+        ("caf\udce9\x1b", "caf\\xe9\\x1b"),
+    ],
+)
 def test_what_could_garble_a_terminal_is_shown_as_an_escape(text, shown):
     assert names.printable(text) == shown
 
 
-@pytest.mark.parametrize("text", [
-    "two words", "ünïcödé", "🐱cat", "👩\u200d🔬", "back\\slash", "<b>", "%s", "猫", "no\u00a0break", "क्\u200dष",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "two words",
+        "ünïcödé",
+        "🐱cat",
+        "👩\u200d🔬",
+        "back\\slash",
+        "<b>",
+        "%s",
+        "猫",
+        "no\u00a0break",
+        "क्\u200dष",
+    ],
+)
 def test_names_that_harm_nothing_come_back_as_they_are(text):
     assert names.printable(text) == names.utf8(text) == text and names.is_utf8(text)
 
@@ -51,10 +74,15 @@ def test_names_that_look_different_are_let_be():
     assert folder.look_alikes(["cat", "dog"]) == ""
 
 
-@pytest.mark.parametrize("one, other, severity", [
-    ("cat", "cat ", "warning"), ("cat", "c\u200bat", "warning"), ("cat", "Cat", "error"),
-    (unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é"), "error"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "one, other, severity",
+    [
+        ("cat", "cat ", "warning"),
+        ("cat", "c\u200bat", "warning"),
+        ("cat", "Cat", "error"),
+        (unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é"), "error"),
+    ],
+)
 def test_the_audit_and_the_split_tell_of_classes_that_look_the_same_once(tmp_path, capsys, one, other, severity):
     for k, name in enumerate((one, other)):
         (tmp_path / "data" / name).mkdir(parents=True)

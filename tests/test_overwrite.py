@@ -31,12 +31,15 @@ def test_a_folder_of_the_same_kind_is_replaced_and_nothing_is_left_beside(tmp_pa
     assert content(old) == {"mark": "new/mark"} and os.listdir(tmp_path) == ["old"]
 
 
-@pytest.mark.parametrize("names, said", [
-    (("mark", "thesis.pdf"), "holds thesis.pdf, which kfg did not write"),
-    (("more",), "is not a whole folder of kfg's, it has no mark"),
-    (("a.jpg",), "holds a.jpg"),
-    (("mark", ".git"), "holds .git"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (("mark", "thesis.pdf"), "holds thesis.pdf, which kfg did not write"),
+        (("more",), "is not a whole folder of kfg's, it has no mark"),
+        (("a.jpg",), "holds a.jpg"),
+        (("mark", ".git"), "holds .git"),
+    ],
+)
 def test_any_other_folder_is_refused(names, said, tmp_path):
     new, old = made(tmp_path / "new", "mark"), made(tmp_path / "old", *names)
     before = content(old)
@@ -74,14 +77,17 @@ def photos(tmp_path):
 SPLIT, JSON = "path,class,part,group,sha256\na,b,train,0,\n", json.dumps({"images": 1, "classes": {}, "findings": []})
 
 
-@pytest.mark.parametrize("command, option, own, foreign", [
-    ("split", "--out", SPLIT, "path,class,part\nmine.jpg,cat,train\n"),
-    ("split", "--out", "", "my notes"),
-    ("split", "--out", SPLIT, "\ufeffpath;class;part"),
-    ("audit", "--json", JSON, '{"images": 3}'),
-    ("audit", "--json", JSON, "[1]"),
-    ("audit", "--json", "", "#!/bin/sh"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "command, option, own, foreign",
+    [
+        ("split", "--out", SPLIT, "path,class,part\nmine.jpg,cat,train\n"),
+        ("split", "--out", "", "my notes"),
+        ("split", "--out", SPLIT, "\ufeffpath;class;part"),
+        ("audit", "--json", JSON, '{"images": 3}'),
+        ("audit", "--json", JSON, "[1]"),
+        ("audit", "--json", "", "#!/bin/sh"),
+    ],
+)
 def test_a_command_replaces_its_own_file_and_no_other(command, option, own, foreign, photos, tmp_path, capsys):
     target = tmp_path / "notes.csv"
     target.write_text(foreign, encoding="utf-8")

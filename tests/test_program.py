@@ -38,9 +38,12 @@ def kfg(*words, shell="", module="kfg", **environment):
     """Run a program in a process of its own, its streams redirected as a shell would."""
     line = f'"{sys.executable}" -m {module} "$@" {shell}'
     return subprocess.run(
-        ["bash", "-c", line, "kfg", *map(str, words)], capture_output=True, text=True, errors="replace",
+        ["bash", "-c", line, "kfg", *map(str, words)],
+        capture_output=True,
+        text=True,
+        errors="replace",
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **environment},
-    )  # fmt: skip
+    )
 
 
 STATE = """
@@ -127,10 +130,15 @@ def test_the_streams_are_afterwards_as_before(capsys):
     assert (sys.stdout.errors, sys.stderr.errors) == before
 
 
-@pytest.mark.parametrize("words", [
-    ["audit", "https://host/photos"], ["train", "s3://bucket/photos"], ["predict", "run", "http://host/a.jpg"],
-    ["train", "photos", "--out=gs://bucket"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["audit", "https://host/photos"],
+        ["train", "s3://bucket/photos"],
+        ["predict", "run", "http://host/a.jpg"],
+        ["train", "photos", "--out=gs://bucket"],
+    ],
+)
 def test_an_address_is_refused_as_it_was_typed(words, capsys):
     address = words[-1].removeprefix("--out=")
     assert main(words) == 2
@@ -181,11 +189,14 @@ def homes(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("home, environment", [
-    *[(name, {}) for name in (*KERAS_JSON, "broken", "folder", "nowhere")],
-    ("nowhere", {"KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1"}),
-    ("nowhere", {"KERAS_HOME": "/dev/null/nowhere", "TF_USE_LEGACY_KERAS": "1"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "home, environment",
+    [
+        *[(name, {}) for name in (*KERAS_JSON, "broken", "folder", "nowhere")],
+        ("nowhere", {"KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1"}),
+        ("nowhere", {"KERAS_HOME": "/dev/null/nowhere", "TF_USE_LEGACY_KERAS": "1"}),
+    ],
+)
 def test_a_program_sets_the_users_keras_settings_aside(home, environment, homes):
     environment = {**os.environ, "HOME": str(homes / home), **environment}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
@@ -200,8 +211,9 @@ def test_a_library_that_set_keras_otherwise_is_told_what_to_change(monkeypatch):
     build = {"num_classes": 2, "image_size": (68, 45), "width": 0.1}
     convnets.convnet(**build)
     for name, other, needed in (
-        ("image_data_format", "channels_first", "channels_last"), ("floatx", "float16", "float32"),
-    ):  # fmt: skip
+        ("image_data_format", "channels_first", "channels_last"),
+        ("floatx", "float16", "float32"),
+    ):
         change = getattr(keras.config, f"set_{name}")
         change(other)
         try:

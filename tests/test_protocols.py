@@ -22,9 +22,12 @@ def stores(folder):
     store = Images(IMAGES)
     (folder / "pixels").write_bytes(IMAGES.tobytes())
     return [
-        store, ImageFile(folder / "pixels", IMAGES.shape), Chosen(store, [0, 2]), Repeated(store),
+        store,
+        ImageFile(folder / "pixels", IMAGES.shape),
+        Chosen(store, [0, 2]),
+        Repeated(store),
         Changed(store, TURNED, seed=0),
-    ]  # fmt: skip
+    ]
 
 
 def test_stores(tmp_path):
@@ -35,10 +38,16 @@ def test_stores(tmp_path):
         assert found.shape == (2, *store.shape[1:]) and found.dtype == np.uint8
 
 
-@pytest.mark.parametrize("policy", [
-    TURNED, ClassTargeted(default=TURNED, by_class={1: Policy()}), ResizedCrop(image_size=(3, 4)),
-    Eightfold(), AnyView(np.zeros((2, 4, 7), np.float32)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "policy",
+    [
+        TURNED,
+        ClassTargeted(default=TURNED, by_class={1: Policy()}),
+        ResizedCrop(image_size=(3, 4)),
+        Eightfold(),
+        AnyView(np.zeros((2, 4, 7), np.float32)),
+    ],
+)
 def test_policies(policy):
     assert isinstance(policy, protocols.ImagePolicy)
     expected = list(inspect.signature(protocols.ImagePolicy.apply).parameters)

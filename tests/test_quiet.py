@@ -15,9 +15,12 @@ PROGRAMS = (["kfg.recipes.fruit3", "--data", "photos"], ["kfg", "predict", "run"
 def imported(program, tmp_path, body):
     (tmp_path / "tensorflow.py").write_text(body)
     return subprocess.run(
-        [sys.executable, "-m", *program], capture_output=True, text=True, timeout=60,
+        [sys.executable, "-m", *program],
+        capture_output=True,
+        text=True,
+        timeout=60,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=" ".join)

@@ -100,8 +100,9 @@ def modules(args) -> bool:
     for name, ways in names.items():
         figures = interleaved(
             {way: (lambda way=way, name=name: measured(name, way, args)) for way in ways},
-            repeats=args.repeats, warm_up=False,
-        )  # fmt: skip
+            repeats=args.repeats,
+            warm_up=False,
+        )
         title = f"{name}, maps of {args.size} px, {args.batch} images"
         for unit, place in (("ms a step", 0), ("MB above start", 1)):
             report(title, {way: [one[place] for one in values] for way, values in figures.items()}, unit=unit)

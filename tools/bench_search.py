@@ -18,14 +18,24 @@ HERE = pathlib.Path(__file__)
 BARS = {"head": 20, "convnet": 1.5}
 FIXED = {  # what both keep from being searched: one trunk, one net, no augmentation that the other lacks
     "head": (
-        "backbone=efficientnet-lite0", "views=0", "image_size=(224, 224)", "imbalance=none", "label_smoothing=0.0",
+        "backbone=efficientnet-lite0",
+        "views=0",
+        "image_size=(224, 224)",
+        "imbalance=none",
+        "label_smoothing=0.0",
         "head_batch_size=64",
     ),
     "convnet": (
-        "width={width}", "dense_width=1.0", "kernel=5", "l2_on=()", "batch_size=128", "policy={{}}",
-        "plateau_factor=0.9", "plateau_patience=5",
+        "width={width}",
+        "dense_width=1.0",
+        "kernel=5",
+        "l2_on=()",
+        "batch_size=128",
+        "policy={{}}",
+        "plateau_factor=0.9",
+        "plateau_patience=5",
     ),
-}  # fmt: skip
+}
 # half precision pays for dense convolutions: kfg's searches take it by a word, KerasTuner's guide knows of none
 PRECISIONS = {"head": ["float32"], "convnet": ["float32", "bfloat16"]}
 RECIPES = {"head": "folder", "convnet": "imagenet20"}
@@ -82,8 +92,11 @@ def plain_search(args) -> None:
     tuner = keras_tuner.RandomSearch(
         lambda hp: build(hp, len(index.classes), size, args.width),
         objective=keras_tuner.Objective("val_accuracy", "max"),
-        max_trials=args.max_trials, seed=1, directory=args.out, project_name="plain",
-    )  # fmt: skip
+        max_trials=args.max_trials,
+        seed=1,
+        directory=args.out,
+        project_name="plain",
+    )
     tuner.search(parts["train"], validation_data=parts["val"], epochs=args.epochs, verbose=0)
 
 

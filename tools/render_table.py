@@ -48,11 +48,18 @@ def line(name, row, results, settings) -> list[str]:
     config = results[0]["config"]
     epochs = sorted({r.get("epochs", config["epochs"]) for r in results})  # earlier rows do not say how many it took
     return [
-        name, *paper, ours, str(len(results)), spread(metrics["top5"]), spread(metrics["macro_recall"]),
-        f"{statistics.fmean(metrics['loss']):.3f}", results[0]["data"]["name"],
-        f"{epochs[0]}" + (f" to {epochs[-1]}" if len(epochs) > 1 else ""), *(f"{config[key]:g}" for key in settings),
+        name,
+        *paper,
+        ours,
+        str(len(results)),
+        spread(metrics["top5"]),
+        spread(metrics["macro_recall"]),
+        f"{statistics.fmean(metrics['loss']):.3f}",
+        results[0]["data"]["name"],
+        f"{epochs[0]}" + (f" to {epochs[-1]}" if len(epochs) > 1 else ""),
+        *(f"{config[key]:g}" for key in settings),
         f"{statistics.fmean(r['seconds'] for r in results) / 60:.1f}",
-    ]  # fmt: skip
+    ]
 
 
 def table(recipe, results) -> str:

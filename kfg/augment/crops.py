@@ -70,10 +70,17 @@ class ResizedCrop:
         flip_x, flip_y, turn = uniforms[:, _PLACE + 2 :].T
         none, one = np.zeros(len(images)), np.ones(len(images))
         matrices = ops.affine_matrices(
-            out_height, out_width, rotation=self.rotation * (2 * turn - 1), shift_x=none, shift_y=none, shear=none,
-            zoom_x=one, zoom_y=one, flip_x=self.horizontal_flip & (flip_x < 0.5),
+            out_height,
+            out_width,
+            rotation=self.rotation * (2 * turn - 1),
+            shift_x=none,
+            shift_y=none,
+            shear=none,
+            zoom_x=one,
+            zoom_y=one,
+            flip_x=self.horizontal_flip & (flip_x < 0.5),
             flip_y=self.vertical_flip & (flip_y < 0.5),
-        )  # fmt: skip
+        )
         out = np.empty((len(images), out_height, out_width, 3), np.uint8)
         for image, box, matrix, row in zip(images, boxes, matrices, out, strict=True):
             _cut(image, box, matrix, row)

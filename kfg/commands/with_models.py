@@ -107,9 +107,16 @@ def train(args) -> int:
         budget = duration(own_photographs.seconds_of(args.time_budget))
         print(f"A number without a unit is minutes: the time budget is {budget}.")
     order, index = own_photographs.prepared(
-        args.folder, out=args.out, seeds=args.seeds, time_budget=args.time_budget, weights=args.weights,
-        max_params=args.max_params, resume=args.resume, settings=settings, track=args.track,
-    )  # fmt: skip
+        args.folder,
+        out=args.out,
+        seeds=args.seeds,
+        time_budget=args.time_budget,
+        weights=args.weights,
+        max_params=args.max_params,
+        resume=args.resume,
+        settings=settings,
+        track=args.track,
+    )
     with quiet.tensorflow_notes():
         from kfg.recipes import folder
 

@@ -146,9 +146,13 @@ def _unusable(root, entries, classes, pairs):
     prints, names = [entry.print for entry in entries], list(classes)
     ids = {name: label for label, name in enumerate(names)}
     index = make_index(
-        root, [entry.path for entry in entries], [ids[entry.name] for entry in entries], names,
-        parts=[entry.part for entry in entries], groups=fingerprints.group(prints, range(len(prints)), pairs=pairs),
-    )  # fmt: skip
+        root,
+        [entry.path for entry in entries],
+        [ids[entry.name] for entry in entries],
+        names,
+        parts=[entry.part for entry in entries],
+        groups=fingerprints.group(prints, range(len(prints)), pairs=pairs),
+    )
     for part in splits.empty_parts(index):
         yield Finding("too-few-images", ".", f"no image would be left for {part}: {splits.WANTED}")
 

@@ -174,9 +174,10 @@ def counts(classes: dict[str, int]) -> Iterator[Finding]:
             yield Finding("empty-class", name, "no images")
         elif count == 1:
             yield Finding(
-                "one-image-class", name,
+                "one-image-class",
+                name,
                 "one photograph, which could be trained on or tested, not both; add some (three or more), or remove it",
-            )  # fmt: skip
+            )
     ratio = imbalance(classes)
     if ratio >= IMBALANCE:
         yield Finding("imbalance", ".", f"the largest class has {ratio:.1f} times the images of the smallest")

@@ -141,5 +141,8 @@ def _shows_through(image) -> bool:
 
 
 DIFFERENCES = {
-    "JPEG": _jpeg_difference, "PNG": _png_difference, "GIF": _gif_difference, "BMP": _bmp_difference,
-}  # fmt: skip
+    "JPEG": _jpeg_difference,
+    "PNG": _png_difference,
+    "GIF": _gif_difference,
+    "BMP": _bmp_difference,
+}

@@ -99,8 +99,10 @@ def _check_files(root, drawn, planted):
     wrong = sorted(wanted ^ {path for path, _, _ in list_folder(root).images})
     if wrong:
         what = "is missing from it" if wrong[0] in wanted else "is not of it"
-        raise InputError(f"{root}: kfg's demo, but {wrong[0]} {what} (of {len(wrong)} such images); "
-                         "remove the folder, it is drawn again, or give another")  # fmt: skip
+        raise InputError(
+            f"{root}: kfg's demo, but {wrong[0]} {what} (of {len(wrong)} such images); "
+            "remove the folder, it is drawn again, or give another"
+        )
 
 
 def _draw_all(root, images_per_class, size, seed) -> dict:

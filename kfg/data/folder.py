@@ -13,7 +13,7 @@ from kfg.data import layouts, splitcsv
 from kfg.data.contest import list_folder
 from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.data.listing import checked_root
-from kfg.data.parts import PARTS as PARTS
+from kfg.data.part_folders import PARTS as PARTS
 from kfg.data.remarks import remark
 from kfg.data.splitcsv import BOTH
 from kfg.data.splitcsv import split_rows as split_rows
@@ -108,7 +108,7 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
 
     Understood, in this order: `root/split.csv` (see `splitcsv`; the official split), a set as published (see
     `layouts`), `root/train/ID_name/...` beside a `root/test` without class folders (see `contest`; no part is decided,
-    test is left out), `root/{train,val,test}/<class>/...` under these or other usual names (see `parts`),
+    test is left out), `root/{train,val,test}/<class>/...` under these or other usual names (see `part_folders`),
     `root/<class>/...`. Class folders may hold further folders.
     Hidden files and folders are skipped and logged; so are files that neither are named like an image nor
     start like one.

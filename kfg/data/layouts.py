@@ -75,8 +75,10 @@ def cub_200_2011(root, home=None) -> Layout:
     images = []
     for image, path in files.items():
         if class_ids[image] not in names:
-            raise InputError(f"{home / 'image_class_labels.txt'}: image {image} has class {class_ids[image]!r}, "
-                             "which classes.txt does not list")  # fmt: skip
+            raise InputError(
+                f"{home / 'image_class_labels.txt'}: image {image} has class {class_ids[image]!r}, "
+                "which classes.txt does not list"
+            )
         if train[image] not in ("0", "1"):
             raise InputError(f"{home / 'train_test_split.txt'}: image {image} has {train[image]!r}, expected 0 or 1")
         images.append((f"{folder}/{path}", names[class_ids[image]], "train" if train[image] == "1" else "test"))

@@ -9,10 +9,10 @@ import pathlib
 import re
 from collections.abc import Collection, Iterable
 
-from kfg.data import advice, parts, tree
+from kfg.data import advice, part_folders, tree
 from kfg.data.foreign import UNREAD
 from kfg.data.litter import is_litter
-from kfg.data.parts import PARTS as PARTS
+from kfg.data.part_folders import PARTS as PARTS
 from kfg.data.remarks import TO_ANSWER as TO_ANSWER
 from kfg.data.remarks import remark as remark
 from kfg.data.splitcsv import BOTH as BOTH
@@ -96,13 +96,13 @@ def list_folder(root) -> Listing:
     root = pathlib.Path(root)
     listing = Listing()
     names = _class_folders(root, root, listing)
-    plan = parts.plan(root, names)
+    plan = part_folders.plan(root, names)
     if plan.parts:
         _list_parts(root, plan, listing)
     elif plan.within:
         for name in names:
             for inner in _class_folders(root, root / name, listing):
-                _list_class(root, root / name / inner, name, parts.part_of(inner)[0], listing)
+                _list_class(root, root / name / inner, name, part_folders.part_of(inner)[0], listing)
     else:
         for name in names:
             _list_class(root, root / name, name, "", listing)
@@ -169,9 +169,9 @@ def untrained(images: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, part in images:
         where[name][part] += 1
     return {
-        name: ", ".join(f"{count} in {part}" for part, count in sorted(parts.items()))
-        for name, parts in where.items()
-        if not parts.keys() & {"", "train"}
+        name: ", ".join(f"{count} in {part}" for part, count in sorted(part_folders.items()))
+        for name, part_folders in where.items()
+        if not part_folders.keys() & {"", "train"}
     }
 
 

@@ -1,18 +1,14 @@
 """Labelled images that a model is trained or tested on: a Part; and how a folder or an array becomes three of them."""
 
 import pathlib
-import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from kfg.data import arrays
-from kfg.data.stores import MEMORY_BUDGET, Images, chosen
+from kfg.data.stores import Images, chosen
 from kfg.errors import InputError
 from kfg.names import printable, shortened
-
-IMAGE_SIZE = 224  # pixels
 
 
 class Part:
@@ -46,9 +42,17 @@ class Part:
     """
 
     def __init__(
-        self, images, labels, *, classes: Sequence[str] | None = None, paths: Sequence[str] | None = None,
-        name: str = "", groups=None, root=None, origin=None,
-    ):  # fmt: skip
+        self,
+        images,
+        labels,
+        *,
+        classes: Sequence[str] | None = None,
+        paths: Sequence[str] | None = None,
+        name: str = "",
+        groups=None,
+        root=None,
+        origin=None,
+    ):
         self.store = images if hasattr(images, "gather") else Images(arrays.checked_images(images))
         count = len(self.store)
         self.labels = arrays.checked_labels(labels, count=count, classes=None if classes is None else len(classes))
@@ -72,9 +76,15 @@ class Part:
         """
         at = index.where(name)
         return cls(
-            chosen(store, at), index.labels[at], classes=index.classes, paths=[index.paths[i] for i in at], name=name,
-            groups=index.groups[at], root=index.root, origin=index if origin is None else origin,
-        )  # fmt: skip
+            chosen(store, at),
+            index.labels[at],
+            classes=index.classes,
+            paths=[index.paths[i] for i in at],
+            name=name,
+            groups=index.groups[at],
+            root=index.root,
+            origin=index if origin is None else origin,
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -109,9 +119,15 @@ class Part:
 
     def _with(self, store, at) -> "Part":
         return Part(
-            store, self.labels[at], classes=self.classes, paths=[self.paths[i] for i in at], name=self.name,
-            groups=self.groups[at], root=self.root, origin=self.origin,
-        )  # fmt: skip
+            store,
+            self.labels[at],
+            classes=self.classes,
+            paths=[self.paths[i] for i in at],
+            name=self.name,
+            groups=self.groups[at],
+            root=self.root,
+            origin=self.origin,
+        )
 
     def __add__(self, other: "Part") -> "Part":
         """Return the images of both; those of `other` are held in memory."""
@@ -127,14 +143,26 @@ class Part:
             groups = groups - groups.min(initial=0) + self.groups.max() + 1
         return Part(
             chosen(self.store, np.arange(len(self)), extra=other.images),
-            np.concatenate([self.labels, other.labels]), classes=self.classes, paths=[*self.paths, *other.paths],
-            name=self.name, groups=np.concatenate([self.groups, groups]), root=self.root, origin=self.origin,
-        )  # fmt: skip
+            np.concatenate([self.labels, other.labels]),
+            classes=self.classes,
+            paths=[*self.paths, *other.paths],
+            name=self.name,
+            groups=np.concatenate([self.groups, groups]),
+            root=self.root,
+            origin=self.origin,
+        )
 
     def batches(
-        self, batch_size: int = 32, *, policy=None, shuffle: bool | None = None, seed: int = 0,
-        sampling: str | None = None, mixing=None, initial_epoch: int = 0,
-    ):  # fmt: skip
+        self,
+        batch_size: int = 32,
+        *,
+        policy=None,
+        shuffle: bool | None = None,
+        seed: int = 0,
+        sampling: str | None = None,
+        mixing=None,
+        initial_epoch: int = 0,
+    ):
         """Return a tf.data.Dataset for `model.fit`, `model.predict` and `model.evaluate`, whose `len()` is one epoch.
 
         Shuffled batches are another order and other changes in each epoch, and the same again with the same seed. An
@@ -171,9 +199,15 @@ class Part:
                     raise InputError(f"{argument}: is for training; give shuffle=True with it")
             return pipeline.evaluation_batches(self.store, self.labels, batch_size=batch_size)
         return pipeline.training_batches(
-            self.store, self.labels, batch_size=batch_size, seed=arrays.whole_number("seed", seed), epochs=None,
-            num_classes=len(self.classes), first_epoch=arrays.whole_number("initial_epoch", initial_epoch), **changes,
-        )  # fmt: skip
+            self.store,
+            self.labels,
+            batch_size=batch_size,
+            seed=arrays.whole_number("seed", seed),
+            epochs=None,
+            num_classes=len(self.classes),
+            first_epoch=arrays.whole_number("initial_epoch", initial_epoch),
+            **changes,
+        )
 
 
 def check_policy(name: str, value) -> None:
@@ -193,89 +227,3 @@ def _groups(groups, count) -> np.ndarray:
             f"groups: expected a number or name for each of {count} images, got {groups.dtype} {groups.shape}"
         )
     return groups.astype(np.int64)
-
-
-class Parts(NamedTuple):
-    """The three parts of a data set; `train, val, test = ...` takes them apart."""
-
-    train: Part
-    val: Part
-    test: Part
-
-
-def load(
-    folder, *, image_size: int | tuple[int, int] = IMAGE_SIZE, seed: int = 0, val: float | None = None,
-    test: float | None = None, cache_dir=None, memory_budget: int = MEMORY_BUDGET,
-) -> Parts:  # fmt: skip
-    """Read a folder of photographs and divide it into train, val and test, as `kfg train` does.
-
-    The parts that a folder has (`split.csv`, or folders called train, val and test) are kept. Copies and
-    near-duplicates of a photograph stay in one part. Every photograph is decoded and resized once.
-
-    Args:
-        folder: with one folder for each class, or another layout that `kfg audit` takes.
-        image_size: pixels, one number or (height, width); the aspect ratio is not kept.
-        seed: int >= 0; the same seed divides alike.
-        val, test: fraction of each class, >= 0; default those of `kfg train`.
-        cache_dir: where decoded images are kept that take more than `memory_budget`; default ~/.cache/kfg.
-        memory_budget: bytes.
-    Returns:
-        (train, val, test), each a Part.
-    Raises:
-        InputError: a folder that is missing, empty or not understood, a photograph that cannot be read, a fraction
-            out of range; the path or argument is named.
-    Example:
-        train, val, test = kfg.load("photos", image_size=224)
-        model.fit(train.batches(32), validation_data=val.batches(32), epochs=20)
-    """
-    from kfg.data import audit, decoded, splits, stores
-    from kfg.data import folder as folders
-    from kfg.data.remarks import remark
-
-    size = arrays.checked_size(image_size)
-    index = folders.scan(folder)
-    folders.check_names(index)
-    for said in filter(None, (folders.parts_read(index), remark(folders.passed_over(index)))):
-        warnings.warn(f"{printable(str(index.root))}: {said}", stacklevel=2)
-    index = audit.duplicate_groups(index)
-    index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
-    splits.check(index)
-    store = decoded.load(
-        index, image_size=size, cache_dir=cache_dir or pathlib.Path.home() / ".cache" / "kfg",
-        memory_budget=stores.Budget(memory_budget),
-    )  # fmt: skip
-    return _taken_apart(store, index)
-
-
-def split(part: Part, *, val: float | None = None, test: float | None = None, seed: int = 0) -> Parts:
-    """Divide labelled images into train, val and test, so that copies and near-duplicates stay in one part.
-
-    Args:
-        part: all images.
-        val, test: fraction of each class, >= 0; default those of `kfg train`.
-        seed: int >= 0; the same seed divides alike.
-    Returns:
-        (train, val, test), each a Part.
-    Raises:
-        InputError: something else than a Part, a fraction out of range, a class too small to be divided.
-    """
-    from kfg.data import fingerprints, splits
-    from kfg.data.folder import make_index
-
-    if not isinstance(part, Part):
-        raise InputError(
-            f"part: expected a kfg.Part, got {type(part).__name__}; kfg.Part(images, labels) makes one of arrays, "
-            "kfg.load reads a folder and divides it"
-        )
-    prints = [fingerprints.of_pixels(part.store.gather([i])[0], part.paths[i]) for i in range(len(part))]
-    index = make_index(
-        part.root or ".", part.paths, part.labels, part.classes,
-        groups=fingerprints.group(prints, part.groups.tolist()), sha256=[one.sha256 for one in prints],
-    )  # fmt: skip
-    index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
-    splits.check(index)
-    return _taken_apart(part.store, index)
-
-
-def _taken_apart(store, index) -> Parts:
-    return Parts(*(Part.of(index, store, name) for name in Parts._fields))

@@ -112,6 +112,8 @@ def depths(entries: Sequence[Entry]) -> Iterator[Finding]:
     if len(of_depth) > 1:
         said = ", ".join(f"{depth} bits in {len(paths):,} ({paths[0]})" for depth, paths in sorted(of_depth.items()))
         yield Finding(
-            "mixed-depths", ".", f"16-bit files whose values use {said}: each is scaled by its own bits, so their "
-            "brightness cannot be compared; save all with one range"
-        )  # fmt: skip
+            "mixed-depths",
+            ".",
+            f"16-bit files whose values use {said}: each is scaled by its own bits, so their "
+            "brightness cannot be compared; save all with one range",
+        )

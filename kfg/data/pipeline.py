@@ -20,9 +20,18 @@ def steps(count: int, batch_size: int) -> int:
 
 
 def training_batches(
-    images, labels, *, batch_size: int, seed: int, policy=None, sampling: str | None = None, mixing=None,
-    num_classes: int | None = None, first_epoch: int = 0, epochs: int | None = 1,
-) -> tf.data.Dataset:  # fmt: skip
+    images,
+    labels,
+    *,
+    batch_size: int,
+    seed: int,
+    policy=None,
+    sampling: str | None = None,
+    mixing=None,
+    num_classes: int | None = None,
+    first_epoch: int = 0,
+    epochs: int | None = 1,
+) -> tf.data.Dataset:
     """Make the shuffled, augmented batches of epochs `first_epoch` ... `epochs` - 1, one after another.
 
     With `epochs=None` each pass over the data set is one epoch, the first pass `first_epoch`, so that a plain
@@ -76,10 +85,15 @@ def training_batches(
     if epochs is None:
         dataset = passes.counted(dataset, steps(count, batch_size))
     dataset.made_from = lambda: {
-        "images": contents(images), "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
-        "batch_size": batch_size, "seed": seed, "policy": _described(policy), "sampling": sampling,
-        "mixing": _described(mixing), "num_classes": num_classes,
-    }  # fmt: skip
+        "images": contents(images),
+        "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+        "batch_size": batch_size,
+        "seed": seed,
+        "policy": _described(policy),
+        "sampling": sampling,
+        "mixing": _described(mixing),
+        "num_classes": num_classes,
+    }
     return dataset
 
 

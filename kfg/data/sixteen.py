@@ -19,8 +19,13 @@ from kfg.data import png
 DEPTHS = (8, 10, 12, 14, 16)
 STRIP = 256  # rows computed at a time
 BITS_PER_SAMPLE, PHOTOMETRIC, MAX_SAMPLE, SAMPLE_FORMAT = 258, 262, 281, 339  # TIFF 6.0, section 8 and 19
-OTHER_BYTE = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "RGBX;16B": "RGBX;16L", "RGBa;16B": "RGBa;16L",
-              "CMYK;16B": "CMYK;16L"}  # fmt: skip
+OTHER_BYTE = {
+    "RGB;16B": "RGB;16L",
+    "RGBA;16B": "RGBA;16L",
+    "RGBX;16B": "RGBX;16L",
+    "RGBa;16B": "RGBa;16L",
+    "CMYK;16B": "CMYK;16L",
+}
 OTHER_BYTE |= {low: high for high, low in OTHER_BYTE.items()}
 
 

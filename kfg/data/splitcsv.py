@@ -5,13 +5,13 @@ import pathlib
 import re
 
 from kfg import names
-from kfg.data import parts, tables
-from kfg.data.parts import PARTS
+from kfg.data import part_folders, tables
+from kfg.data.part_folders import PARTS
 from kfg.errors import InputError
 from kfg.names import printable, shortened
 
 BOTH = "val+test"  # in the split.csv of a run that repeats a study's mistake: these images were both
-PART_WORDS = {**parts.WORDS, BOTH: BOTH, "": ""}
+PART_WORDS = {**part_folders.WORDS, BOTH: BOTH, "": ""}
 A_PART = "train, val or test, or empty where kfg is to choose"
 WRITE = "write it as UTF-8 text whose first line is path,class,part"
 
@@ -35,10 +35,13 @@ def split_rows(path, root=None) -> tuple[list[dict], list[str]]:
     by_name = {
         what: tables.column(path, columns, allowed, what=what)
         for what, allowed in (
-            ("path", tables.PATH_NAMES), ("class", tables.CLASS_NAMES), ("part", tables.PART_NAMES),
-            ("group", ("group",)), ("sha256", ("sha256",)),
+            ("path", tables.PATH_NAMES),
+            ("class", tables.CLASS_NAMES),
+            ("part", tables.PART_NAMES),
+            ("group", ("group",)),
+            ("sha256", ("sha256",)),
         )
-    }  # fmt: skip
+    }
     for what in ("path", "class", "part"):
         if by_name[what] is None:
             called = f"'split' or 'part' ({A_PART})" if what == "part" else repr(what)

@@ -179,9 +179,11 @@ def contents(images) -> dict:
     key = getattr(store, "key", None)
     files = key and key.partition("-")[0]  # not how they were decoded: the packages may change in a long run
     return {
-        "shape": list(images.shape), "dtype": str(dtype_of(images)), "files": files,
+        "shape": list(images.shape),
+        "dtype": str(dtype_of(images)),
+        "files": files,
         "positions": None if positions is None else hashlib.sha256(positions.tobytes()).hexdigest(),
-    }  # fmt: skip
+    }
 
 
 def has_size(path, size) -> bool:

@@ -52,8 +52,10 @@ class _Budget:
             raise InputError(f"{self.path}: refused to unpack: {name!r} leads out of the folder")
         self.bytes, self.members = self.bytes - size, self.members - 1
         if self.bytes < 0 or self.members < 0:
-            raise InputError(f"{self.path}: refused to unpack: a bomb, more than {RATIO} times its size inside "
-                             f"or more than {MAX_MEMBERS:,} files (at {name!r})")  # fmt: skip
+            raise InputError(
+                f"{self.path}: refused to unpack: a bomb, more than {RATIO} times its size inside "
+                f"or more than {MAX_MEMBERS:,} files (at {name!r})"
+            )
 
 
 def _untar(path, folder):

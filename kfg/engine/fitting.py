@@ -22,9 +22,18 @@ def train(job, training, validation, *, policy=None, mixing=None, **settings):
 
 
 def fit_on(
-    job, training, validation, *, batch_size: int, epochs: int, policy=None, sampling=None, mixing=None, workdir=None,
+    job,
+    training,
+    validation,
+    *,
+    batch_size: int,
+    epochs: int,
+    policy=None,
+    sampling=None,
+    mixing=None,
+    workdir=None,
     **settings,
-):  # fmt: skip
+):
     """Fit `job.fitted`, which is `job.model` or a part of it.
 
     Args:
@@ -41,21 +50,34 @@ def fit_on(
 
     def batches(first_epoch):
         return pipeline.training_batches(
-            training.store, training.labels, batch_size=batch_size, seed=job.seed, policy=policy, sampling=sampling,
-            mixing=mixing, num_classes=job.fitted.output_shape[-1] if mixing else None, first_epoch=first_epoch,
+            training.store,
+            training.labels,
+            batch_size=batch_size,
+            seed=job.seed,
+            policy=policy,
+            sampling=sampling,
+            mixing=mixing,
+            num_classes=job.fitted.output_shape[-1] if mixing else None,
+            first_epoch=first_epoch,
             epochs=epochs,
-        )  # fmt: skip
+        )
 
     return fit.train(
-        job.fitted, batches, validation.batches(batch_size, shuffle=False),
-        workdir=workdir or job.workdir, callbacks=job.logs.callbacks() if job.logs else (),
-        epochs=epochs, steps_per_epoch=pipeline.steps(len(training), batch_size), resume=job.resume, **settings,
-    )  # fmt: skip
+        job.fitted,
+        batches,
+        validation.batches(batch_size, shuffle=False),
+        workdir=workdir or job.workdir,
+        callbacks=job.logs.callbacks() if job.logs else (),
+        epochs=epochs,
+        steps_per_epoch=pipeline.steps(len(training), batch_size),
+        resume=job.resume,
+        **settings,
+    )
 
 
 def train_head(
     job, training, validation, *, optimizer, loss=None, views: features.Views | None = None, workdir=None, **settings
-):  # fmt: skip
+):
     """Fit what stands behind the layer "features" of `job.model`, on cached features of what stands before it.
 
     The trunk must be frozen: its part of the model is run once for each picture, in inference mode. The layers are

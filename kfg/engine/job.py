@@ -98,9 +98,13 @@ class Job:
             InputError: other settings, unfinished without --resume, a folder of something else.
         """
         run_folder.begin(
-            self.workdir, self.settings(), finished=self.finished(), resume=self.resume, options=self.options,
+            self.workdir,
+            self.settings(),
+            finished=self.finished(),
+            resume=self.resume,
+            options=self.options,
             changed=lambda: changes.since(self.workdir, self.data.index),
-        )  # fmt: skip
+        )
 
     def settings(self) -> dict:
         """Return everything that decides the result, as it stands in config.json."""
@@ -232,9 +236,13 @@ class Job:
             sections = [("Validation and test", SAME_IMAGES.format(len(parts["test"]))), *sections]
         looks = explain.report_sections(model, answers["test"], parts["test"].store, self.workdir)
         draft = reporting.prepare(
-            self.workdir, answers["test"], image_root=index.root, decode=decode, extra_figures=figures,
+            self.workdir,
+            answers["test"],
+            image_root=index.root,
+            decode=decode,
+            extra_figures=figures,
             extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
-        )  # fmt: skip
+        )
         draft.write()  # first: whatever the export does, the run has its report
         check = exporting.save(model, index.take(index.where("test")), self.workdir)
         result = draft.write(export_told=exporting.told(check), export_failed=not check["passed"])

@@ -13,8 +13,11 @@ from kfg.names import suggestion
 # the options that give a setting, where a program has more than --set for it
 OF_RECIPES = {"weights": "--weights", "init_from": "--init-from", "epochs": "--epochs"}
 OF_TRAIN = {  # `kfg train`
-    "weights": "--weights", "time_budget": "--time-budget", "epochs": "--epochs", "learning_rate": "--learning-rate",
-}  # fmt: skip
+    "weights": "--weights",
+    "time_budget": "--time-budget",
+    "epochs": "--epochs",
+    "learning_rate": "--learning-rate",
+}
 UNITS = {"h": 3600, "m": 60, "s": 1}
 NO_LIMIT = 1e9  # seconds; a time budget so long that the clock decides nothing
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32

@@ -116,13 +116,24 @@ def read(recipe, words) -> Order:
     args = parser(recipe).parse_args(words)
     fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
     return Order(
-        data=None if args.data == "demo" else pathlib.Path(args.data), out=args.out,
-        rows=tuple(recipe.ROWS) if args.rows == "all" else _names(args.rows), seeds=tuple(seeds(args.seeds)),
-        folds=args.folds, settings=assigned(args.set, fields), epochs=args.epochs, weights=args.weights,
-        init_from=args.init_from, precision=args.precision, max_params=args.max_params, quick=args.quick,
-        smoke=args.smoke, resume=args.resume, track=tuple(args.track), cache=args.cache,
+        data=None if args.data == "demo" else pathlib.Path(args.data),
+        out=args.out,
+        rows=tuple(recipe.ROWS) if args.rows == "all" else _names(args.rows),
+        seeds=tuple(seeds(args.seeds)),
+        folds=args.folds,
+        settings=assigned(args.set, fields),
+        epochs=args.epochs,
+        weights=args.weights,
+        init_from=args.init_from,
+        precision=args.precision,
+        max_params=args.max_params,
+        quick=args.quick,
+        smoke=args.smoke,
+        resume=args.resume,
+        track=tuple(args.track),
+        cache=args.cache,
         memory_budget=_bytes(args.memory_budget),
-    )  # fmt: skip
+    )
 
 
 def _names(text) -> tuple[str, ...]:

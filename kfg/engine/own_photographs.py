@@ -44,9 +44,18 @@ def prepared(root, *, out=None, **asked) -> tuple[Order, Index]:
 
 
 def ordered(
-    root, *, out, seeds: int = 1, first_seed: int = 0, time_budget: str = "12m", weights: str | None = None,
-    max_params: int | str | None = None, resume: bool = False, settings: Mapping | None = None, track=(),
-) -> Order:  # fmt: skip
+    root,
+    *,
+    out,
+    seeds: int = 1,
+    first_seed: int = 0,
+    time_budget: str = "12m",
+    weights: str | None = None,
+    max_params: int | str | None = None,
+    resume: bool = False,
+    settings: Mapping | None = None,
+    track=(),
+) -> Order:
     """Return the order of a training on a folder.
 
     Args:
@@ -69,10 +78,15 @@ def ordered(
 
         logs.names(track)  # before an audit that may take minutes
     return Order(
-        data=pathlib.Path(root).resolve(), out=pathlib.Path(out), seeds=tuple(range(first_seed, first_seed + seeds)),
-        weights=weights, max_params=max_params, resume=resume, track=tuple(track),
+        data=pathlib.Path(root).resolve(),
+        out=pathlib.Path(out),
+        seeds=tuple(range(first_seed, first_seed + seeds)),
+        weights=weights,
+        max_params=max_params,
+        resume=resume,
+        track=tuple(track),
         settings={"time_budget": seconds_of(time_budget), **(settings or {})},
-    )  # fmt: skip
+    )
 
 
 def audited(root) -> audit.Audit:

@@ -35,9 +35,12 @@ class Data:
     def images(self, image_size):
         if image_size not in self.by_size:
             self.by_size[image_size] = decoded.load(
-                self.index, image_size=image_size, cache_dir=self.cache_dir, memory_budget=self.budget,
+                self.index,
+                image_size=image_size,
+                cache_dir=self.cache_dir,
+                memory_budget=self.budget,
                 progress=Progress("photographs decoded"),
-            )  # fmt: skip
+            )
         return self.by_size[image_size]
 
 

@@ -169,9 +169,14 @@ def head_errors(job, index, images, loss, sampling, *, aim: str) -> dict:
     found = features.cached(trunk_of(job.model), images, cache_dir=job.data.cache_dir)[asked]
     shown = sampling and (lambda epoch: epoch_keys(part.labels, sampling, seed=job.seed, epoch=epoch) % len(asked))
     answers = out_of_fold.answers(
-        found.reshape(len(asked), -1), part.labels, splits.fold_of_each_image(part, k=folds, seed=job.seed),
-        num_classes=len(index.classes), loss=loss, seed=job.seed, shown=shown,
-    )  # fmt: skip
+        found.reshape(len(asked), -1),
+        part.labels,
+        splits.fold_of_each_image(part, k=folds, seed=job.seed),
+        num_classes=len(index.classes),
+        loss=loss,
+        seed=job.seed,
+        shown=shown,
+    )
     right = answers.argmax(axis=1) == part.labels
     errors, score = int(np.sum(~right)), AIMS[aim](right, part.labels)
     print(

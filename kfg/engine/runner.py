@@ -137,14 +137,25 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
     )
     made = [
         Job(
-            recipe=recipe.NAME, row=name, config=rows[name].config, seed=seed, fold=fold, folds=order.folds,
-            data=data, out=out, precision=order.precision, resume=order.resume,
-            note=rows[name].note, max_params=max_params, track=track, options=options,
+            recipe=recipe.NAME,
+            row=name,
+            config=rows[name].config,
+            seed=seed,
+            fold=fold,
+            folds=order.folds,
+            data=data,
+            out=out,
+            precision=order.precision,
+            resume=order.resume,
+            note=rows[name].note,
+            max_params=max_params,
+            track=track,
+            options=options,
         )
         for seed in order.seeds
         for fold in (range(order.folds) if order.folds > 1 else [None])
         for name in rows
-    ]  # fmt: skip
+    ]
     lenders.check(recipe, made)
     weights_at_hand.check(made)
     if hasattr(recipe, "check"):

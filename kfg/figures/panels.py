@@ -77,6 +77,12 @@ def _draw(axes, panel):
             frame.set(linewidth=outline.width, path_effects=edge)
         if outline.word:
             axes.annotate(
-                outline.word, corner, (2.5, -2.5), textcoords="offset points", va="top", fontsize=6.5,
-                color=outline.colour, path_effects=[patheffects.withStroke(linewidth=1.8, foreground="white")],
-            )  # fmt: skip
+                outline.word,
+                corner,
+                (2.5, -2.5),
+                textcoords="offset points",
+                va="top",
+                fontsize=6.5,
+                color=outline.colour,
+                path_effects=[patheffects.withStroke(linewidth=1.8, foreground="white")],
+            )

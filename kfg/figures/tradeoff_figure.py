@@ -123,6 +123,13 @@ def _name(axes, name, x, y, colour, taken):
         "relpos": (to_left, 0.5),
     }
     axes.annotate(
-        name, (x, y), (-8 if to_left else 8, height - up), textcoords="offset points", fontsize=8, color=INK,
-        ha="right" if to_left else "left", va="center", arrowprops=leader if height < up else None,
-    )  # fmt: skip
+        name,
+        (x, y),
+        (-8 if to_left else 8, height - up),
+        textcoords="offset points",
+        fontsize=8,
+        color=INK,
+        ha="right" if to_left else "left",
+        va="center",
+        arrowprops=leader if height < up else None,
+    )

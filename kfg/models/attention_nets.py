@@ -50,9 +50,13 @@ def _fbsd(config, net, num_classes):
 
 def _mmal(config, net, num_classes):
     return mmal.extend(
-        net, mmal.known_taps(config.backbone), num_classes=num_classes, windows=config.windows, dropout=config.dropout,
+        net,
+        mmal.known_taps(config.backbone),
+        num_classes=num_classes,
+        windows=config.windows,
+        dropout=config.dropout,
         first_joint_epoch=config.first_joint_epoch,
-    )  # fmt: skip
+    )
 
 
 def half(images):

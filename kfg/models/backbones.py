@@ -69,8 +69,13 @@ def _inception(application, *ends, last_block):
 
 def _densenet(application, third, fourth):
     # taps before each transition and before the last normalisation, as FBSD takes them
-    ends = ("conv1_relu", "conv2_block6_concat", "conv3_block12_concat", f"conv4_block{third}_concat",
-            f"conv5_block{fourth}_concat")  # fmt: skip
+    ends = (
+        "conv1_relu",
+        "conv2_block6_concat",
+        "conv3_block12_concat",
+        f"conv4_block{third}_concat",
+        f"conv5_block{fourth}_concat",
+    )
     return Backbone(builders.plain(application, preprocessing.standardised), 224, 32, _STANDARDISED, ends)
 
 

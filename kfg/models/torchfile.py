@@ -80,8 +80,19 @@ def read(path) -> dict[str, np.ndarray]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     # What a damaged pickle raises is whatever its bytes happen to spell.
-    except (pickle.UnpicklingError, struct.error, ValueError, TypeError, KeyError, IndexError, AttributeError,
-            EOFError, OverflowError, ImportError, MemoryError) as error:  # fmt: skip
+    except (
+        pickle.UnpicklingError,
+        struct.error,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        EOFError,
+        OverflowError,
+        ImportError,
+        MemoryError,
+    ) as error:
         raise InputError(f"{path}: not a readable PyTorch weights file ({error})") from error
 
 

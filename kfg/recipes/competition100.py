@@ -34,9 +34,14 @@ NAME = "competition100"
 SHIFTED = Policy(width_shift=60, height_shift=60, horizontal_flip=True, fill_mode="constant")
 JITTERED = Policy(horizontal_flip=True, brightness=(0.8, 1.2), contrast=(0.8, 1.2))  # MMAL-Net
 MILD = Policy(
-    rotation=15, width_shift=0.08, height_shift=0.08, zoom=0.15, brightness=(0.8, 1.2), horizontal_flip=True,
+    rotation=15,
+    width_shift=0.08,
+    height_shift=0.08,
+    zoom=0.15,
+    brightness=(0.8, 1.2),
+    horizontal_flip=True,
     fill_mode="reflect",
-)  # fmt: skip
+)
 TRUNK_NORMS_STAY = "re:(?i)^(head|(?!.*(bn|batch_?norm)))"  # batch statistics of small batches do harm
 
 LIMITS = (
@@ -101,25 +106,46 @@ class Config:
 
 OPTIMIZERS = {
     "sgd": lambda config: CoupledSGD(
-        learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier, momentum=config.momentum,
+        learning_rate=config.learning_rate,
+        trunk_multiplier=config.trunk_multiplier,
+        momentum=config.momentum,
         decay=config.weight_decay,
     ),
     "adamw": lambda config: optimizers.rates(
-        "adamw", learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier,
+        "adamw",
+        learning_rate=config.learning_rate,
+        trunk_multiplier=config.trunk_multiplier,
         weight_decay=config.weight_decay,
     ),
-}  # fmt: skip
+}
 FBSD = Config(crop_from=(550, 550))
 MMAL = Config(
-    net="mmal", normalisation="backbone", policy=JITTERED, dropout=0.5, learning_rate=1e-3,
-    trunk_multiplier=1.0, weight_decay=1e-4, schedule=MultiStep(milestones=(60, 100), gamma=0.1), batch_size=6,
-)  # fmt: skip
+    net="mmal",
+    normalisation="backbone",
+    policy=JITTERED,
+    dropout=0.5,
+    learning_rate=1e-3,
+    trunk_multiplier=1.0,
+    weight_decay=1e-4,
+    schedule=MultiStep(milestones=(60, 100), gamma=0.1),
+    batch_size=6,
+)
 LITE = Config(
-    backbone="efficientnet-lite0", image_size=(192, 192), normalisation="backbone", policy=MILD,
-    freeze=TRUNK_NORMS_STAY, head_width=256, fdm_scale=1.0, optimizer="adamw", learning_rate=1e-3,
-    trunk_multiplier=0.2, weight_decay=0.02, schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02), batch_size=32,
+    backbone="efficientnet-lite0",
+    image_size=(192, 192),
+    normalisation="backbone",
+    policy=MILD,
+    freeze=TRUNK_NORMS_STAY,
+    head_width=256,
+    fdm_scale=1.0,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    trunk_multiplier=0.2,
+    weight_decay=0.02,
+    schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
+    batch_size=32,
     epochs=6,
-)  # fmt: skip
+)
 
 
 def fbsd_row(**changes):
@@ -196,9 +222,14 @@ def run(config, job):
         begin_from(job.model, lenders.model_file(config.init_from), replaced=nets.names_classes)
     training, val = (Part.of(index, images, name) for name in ("train", "val"))
     fit_on(
-        job, training, val, policy=config.policy, batch_size=config.batch_size, epochs=config.epochs,
+        job,
+        training,
+        val,
+        policy=config.policy,
+        batch_size=config.batch_size,
+        epochs=config.epochs,
         schedule=config.schedule,
-    )  # fmt: skip
+    )
     return job.finish(
         index, images, batch_size=config.batch_size, examine=lambda val, test: votes(config, job.model, index, images)
     )

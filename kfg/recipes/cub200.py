@@ -177,9 +177,17 @@ def run(config, job):
     )
     training, val = (Part.of(index, images, name) for name in ("train", "val"))
     train(
-        job, training, val, batch_size=config.batch_size, epochs=config.epochs, schedule=config.schedule,
-        mixing=mixed, monitor="val_accuracy", stop_patience=config.stop_patience, keep_best=True,
-    )  # fmt: skip
+        job,
+        training,
+        val,
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        schedule=config.schedule,
+        mixing=mixed,
+        monitor="val_accuracy",
+        stop_patience=config.stop_patience,
+        keep_best=True,
+    )
     return job.finish(index, images, batch_size=config.batch_size)
 
 

@@ -62,9 +62,12 @@ def run(config, job):
         step(5, STEPS, "test, report and export")
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
     return job.finish(
-        index, images, batch_size=config.batch_size, examine=lambda val, test: ({"seconds_to_trained": spent}, []),
+        index,
+        images,
+        batch_size=config.batch_size,
+        examine=lambda val, test: ({"seconds_to_trained": spent}, []),
         sections=[("How it was trained", planning.rows(job))],
-    )  # fmt: skip
+    )
 
 
 def fit(config, job, index, images, clock) -> dict:
@@ -80,9 +83,14 @@ def fit(config, job, index, images, clock) -> dict:
         print(f"Unequal classes are treated by the method '{classes['treatment']}' ({classes['why']}).")
     loss, sampling = imbalance.treated(classes["treatment"], counts, label_smoothing=config.label_smoothing)
     optimizer = functools.partial(
-        optimizers.rates, "adamw", learning_rate=config.learning_rate, trunk_multiplier=config.trunk_multiplier,
-        weight_decay=config.weight_decay, use_ema=True, ema_momentum=config.ema,
-    )  # fmt: skip
+        optimizers.rates,
+        "adamw",
+        learning_rate=config.learning_rate,
+        trunk_multiplier=config.trunk_multiplier,
+        weight_decay=config.weight_decay,
+        use_ema=True,
+        ema_momentum=config.ema,
+    )
     build = functools.partial(classifier, config, len(index.classes))
     job.compile(build, optimizer=optimizer, batch_size=config.batch_size, loss=loss)
     aim = imbalance.aim(classes["treatment"])
@@ -100,10 +108,16 @@ def fit(config, job, index, images, clock) -> dict:
         write_history(learned, job.workdir / run_files.HISTORY)
     else:
         train(
-            job, training, validation, batch_size=config.batch_size, epochs=plan["epochs"], policy=config.policy,
-            sampling=sampling, mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
+            job,
+            training,
+            validation,
+            batch_size=config.batch_size,
+            epochs=plan["epochs"],
+            policy=config.policy,
+            sampling=sampling,
+            mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
             schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
-        )  # fmt: skip
+        )
         best = max(best, judged("the whole net", job.model), key=planning.Judged.rank)
         print(f"Kept: {best.name}, which has the better {aim} (then the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
@@ -123,9 +137,13 @@ def plan_whole_net(config, job, index, images, loss, sampling, aim, clock) -> di
         if not planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
             return {"epochs": 0, "why": "the head errs too rarely for a gain to show", **found}
     plan = planning.whole_net_stage(
-        job, epochs=config.epochs, count=len(index.where("train")), judged=len(index.where("val")),
-        batch_size=config.batch_size, left=lambda: config.time_budget - clock.spent(),
-    )  # fmt: skip
+        job,
+        epochs=config.epochs,
+        count=len(index.where("train")),
+        judged=len(index.where("val")),
+        batch_size=config.batch_size,
+        left=lambda: config.time_budget - clock.spent(),
+    )
     return {**plan, **found}
 
 
@@ -136,24 +154,46 @@ def fit_head(config, job, training, validation, loss, sampling, clock):
     optimizer = functools.partial(
         optimizers.rates, "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
     )
-    plan = planning.choose(job, "head", lambda: planning.head_stage(
-        job, training, views=views, epochs=config.head_epochs, batch_size=config.head_batch_size, optimizer=optimizer,
-        loss=loss, left=share * config.time_budget - clock.spent(),
-    ))  # fmt: skip
+    plan = planning.choose(
+        job,
+        "head",
+        lambda: planning.head_stage(
+            job,
+            training,
+            views=views,
+            epochs=config.head_epochs,
+            batch_size=config.head_batch_size,
+            optimizer=optimizer,
+            loss=loss,
+            left=share * config.time_budget - clock.spent(),
+        ),
+    )
     print(f"Augmented views of each image: {plan['views']} ({plan['why']}); epochs of the head: {plan['epochs']}.")
     return train_head(
-        job, training, validation, loss=loss, workdir=job.workdir / "head", batch_size=config.head_batch_size,
-        optimizer=optimizer, views=dataclasses.replace(views, count=plan["views"]) if plan["views"] else None,
-        epochs=plan["epochs"], schedule=Cosine(), sampling=sampling, verbose=0,
-    )  # fmt: skip
+        job,
+        training,
+        validation,
+        loss=loss,
+        workdir=job.workdir / "head",
+        batch_size=config.head_batch_size,
+        optimizer=optimizer,
+        views=dataclasses.replace(views, count=plan["views"]) if plan["views"] else None,
+        epochs=plan["epochs"],
+        schedule=Cosine(),
+        sampling=sampling,
+        verbose=0,
+    )
 
 
 def classifier(config, num_classes):
     """Return the trunk with one dense layer; what trains is `config.freeze`'s to say."""
     model = backbones.classifier(
-        config.backbone, num_classes=num_classes, image_size=config.image_size, weights=config.weights,
+        config.backbone,
+        num_classes=num_classes,
+        image_size=config.image_size,
+        weights=config.weights,
         head=heads.linear(dropout=config.dropout),
-    )  # fmt: skip
+    )
     freezing.apply(model, config.freeze)
     return model
 

@@ -145,9 +145,12 @@ def run(config, job):
         kept = np.arange(len(job.data.index))
     sections = [("Odd sizes", left_out(job.data.index, kept, size))]
     index = job.split(
-        job.data.index.take(kept), val=config.val_fraction, test=config.test_fraction, seed=config.split_seed,
+        job.data.index.take(kept),
+        val=config.val_fraction,
+        test=config.test_fraction,
+        seed=config.split_seed,
         val_is_test=config.val_is_test,
-    )  # fmt: skip
+    )
     images = stores.Chosen(job.data.images(config.image_size), kept)
     training = Part.of(index, images, "train")
     if config.eightfold != "none":
@@ -159,10 +162,16 @@ def run(config, job):
         batch_size=config.batch_size,
     )
     train(
-        job, training, Part.of(index, images, "val"), batch_size=config.batch_size,
-        epochs=config.epochs, policy=POLICIES[config.eightfold], monitor="val_accuracy",
-        stop_patience=config.stop_patience, keep_best=True,
-    )  # fmt: skip
+        job,
+        training,
+        Part.of(index, images, "val"),
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        policy=POLICIES[config.eightfold],
+        monitor="val_accuracy",
+        stop_patience=config.stop_patience,
+        keep_best=True,
+    )
     return job.finish(index, images, batch_size=config.batch_size, sections=sections)
 
 

@@ -189,19 +189,29 @@ def run(config, job):
     )
     job.compile(
         lambda: convnets.convnet(
-            num_classes=len(index.classes), image_size=config.image_size, width=config.width,
-            dense_width=config.dense_width, kernel=config.kernel, dropout=config.dropout, l2_on=config.l2_on,
+            num_classes=len(index.classes),
+            image_size=config.image_size,
+            width=config.width,
+            dense_width=config.dense_width,
+            kernel=config.kernel,
+            dropout=config.dropout,
+            l2_on=config.l2_on,
             l2=config.l2,
         ),
-        optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate), batch_size=config.batch_size,
-    )  # fmt: skip
+        optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate),
+        batch_size=config.batch_size,
+    )
     fit_on(
-        job, training + extra, Part.of(index, images, "val"),
-        batch_size=config.batch_size, epochs=config.epochs, policy=policy,
+        job,
+        training + extra,
+        Part.of(index, images, "val"),
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        policy=policy,
         schedule=Plateau(config.plateau_factor, config.plateau_patience, config.min_learning_rate),
         stop_patience=config.stop_patience,
         start_from=job.precursor(config.start_from) / "checkpoint" / "last.npz" if config.start_from else None,
-    )  # fmt: skip
+    )
     made = [(name, str(count)) for name, count in zip(index.classes, extra.counts(), strict=True) if count]
     sections = [("Extra training images", [("class", "images"), *made])] if made else []
     if found:

@@ -89,9 +89,16 @@ class Config:
 
 SCRATCH = Config()
 LITE = Config(
-    net="efficientnet-lite0", weights="imagenet", freeze="head", image_size=(224, 224), policy=None,
-    optimizer="adam", learning_rate=1e-3, rate_step=20, epochs=40,
-)  # fmt: skip
+    net="efficientnet-lite0",
+    weights="imagenet",
+    freeze="head",
+    image_size=(224, 224),
+    policy=None,
+    optimizer="adam",
+    learning_rate=1e-3,
+    rate_step=20,
+    epochs=40,
+)
 
 
 def scratch(**changes):
@@ -178,16 +185,23 @@ def run(config, job):
         batch_size=config.batch_size,
     )
     train(
-        job, Part.of(index, larger, "train"), Part.of(index, images, "val"),
-        batch_size=config.batch_size, epochs=config.epochs, policy=policy, sampling=config.sampling,
+        job,
+        Part.of(index, larger, "train"),
+        Part.of(index, images, "val"),
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        policy=policy,
+        sampling=config.sampling,
         schedule=StepLR(step=config.rate_step, gamma=config.rate_factor),
-    )  # fmt: skip
+    )
     changed = Changed(larger, policy, seed=job.seed) if policy else images
     return job.finish(
-        index, changed if config.random_test else images, batch_size=config.batch_size,
+        index,
+        changed if config.random_test else images,
+        batch_size=config.batch_size,
         sections=data_sections(measured, stats.measure(changed, training) if policy else None),
         examine=lambda val, test: examine(config, index, val, test),
-    )  # fmt: skip
+    )
 
 
 def build(config, num_classes, measured):

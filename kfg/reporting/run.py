@@ -38,7 +38,7 @@ class Run:
     env: dict | None
     split: list[dict] | None
     history: dict[str, np.ndarray] | None
-    exported: bool
+    exported: bool = False
     export_told: str | None = None
     export_failed: bool = False
 
@@ -49,6 +49,7 @@ class Draft:
 
     Args:
         run_dir: the folder.
+        run: what it holds.
         result: what report.json will say.
         predictions: answers on the test images.
         pictures: PNG bytes by name.
@@ -57,6 +58,7 @@ class Draft:
     """
 
     run_dir: pathlib.Path
+    run: Run
     result: dict
     predictions: Predictions
     pictures: dict[str, bytes]
@@ -71,8 +73,8 @@ class Draft:
         """
         from kfg.reporting import sections
 
-        run = read(self.run_dir, self.predictions.classes)
-        run = dataclasses.replace(run, export_told=export_told, export_failed=export_failed)
+        exported = (self.run_dir / "export").is_dir()
+        run = dataclasses.replace(self.run, exported=exported, export_told=export_told, export_failed=export_failed)
         page = sections.page(run, self.result, self.predictions, self.pictures, self.worst, self.extra)
         files.write_text(self.run_dir / run_files.PAGE, page)
         files.write_json(self.run_dir / run_files.REPORT, self.result)
@@ -130,7 +132,7 @@ def prepare(
     _write_confusion(result["confusion"], predictions.classes, run_dir / "confusion.csv")
     worst = _worst(predictions, image_root, decode)
     pictures = _pictures(run_dir, run, result, predictions.classes, worst)
-    return Draft(run_dir, result, predictions, pictures, worst, extra_sections)
+    return Draft(run_dir, run, result, predictions, pictures, worst, extra_sections)
 
 
 def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
@@ -153,7 +155,6 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
         env=_json(run_dir / run_files.ENVIRONMENT),
         split=_split(run_dir / run_files.SPLIT),
         history=history if history and len(next(iter(history.values()))) else None,
-        exported=(run_dir / "export").is_dir(),
     )
 
 

@@ -25,8 +25,12 @@ TRAINED = {  # what a run's settings imbalance, loss or sampling may say -> what
 SAME = 1e-3  # largest difference of a probability between the run's predictions and the same model asked again
 CHUNK = 256  # images in memory at a time
 COLUMNS = {
-    "top1": "top-1", "macro_recall": "macro recall", "rare": "rare < 20", "medium": "20 to 100", "many": "many > 100",
-}  # fmt: skip
+    "top1": "top-1",
+    "macro_recall": "macro recall",
+    "rare": "rare < 20",
+    "medium": "20 to 100",
+    "many": "many > 100",
+}
 
 
 def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict:

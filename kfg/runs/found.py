@@ -75,10 +75,13 @@ def read(run) -> Found:
     report, config = read_json(run / run_files.REPORT, dict), read_json(run / run_files.CONFIG, dict)
     top1 = report["top1"]
     return Found(
-        path=run, finished=datetime.datetime.fromtimestamp((run / run_files.REPORT).stat().st_mtime),
-        data=str(config["data"]["name"]), classes=report["classes"], images=report["images"],
+        path=run,
+        finished=datetime.datetime.fromtimestamp((run / run_files.REPORT).stat().st_mtime),
+        data=str(config["data"]["name"]),
+        classes=report["classes"],
+        images=report["images"],
         top1=(top1["value"], top1["low"], top1["high"]),
-    )  # fmt: skip
+    )
 
 
 def table(runs: list[Found]) -> str:

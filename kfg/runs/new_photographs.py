@@ -53,9 +53,12 @@ def score(model, root, *, out) -> int:
     splits.write_csv(read, out / run_files.SPLIT)
     failed = len(new) - len(read)
     evaluated = {
-        "model": str(model), "photographs": str(root), "images": len(index), "left_out": len(index) - len(new),
+        "model": str(model),
+        "photographs": str(root),
+        "images": len(index),
+        "left_out": len(index) - len(new),
         "unread": failed,
-    }  # fmt: skip
+    }
     unread = [f"{failed} could not be read and are not in the figures."] if failed else []
     sections = [("What was classified", "\n\n".join([f"Model: {model.resolve()}.", *told, *unread]))]
     reporting.write(

@@ -25,11 +25,15 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
     for one in sorted(runs, key=lambda one: one.finished, reverse=True):
         value, low, high = (100 * share for share in one.top1)
         inside = pathlib.PurePath(os.path.relpath(one.path, folder))
-        rows.append([
-            one.finished.strftime("%Y-%m-%d %H:%M"), one.data, Number(str(one.classes), one.classes),
-            Number(f"{value:.1f} % [{low:.1f}, {high:.1f}] of {one.images:,}", value),
-            tag("a", str(inside), href=quote((inside / "report.html").as_posix())),
-        ])  # fmt: skip
+        rows.append(
+            [
+                one.finished.strftime("%Y-%m-%d %H:%M"),
+                one.data,
+                Number(str(one.classes), one.classes),
+                Number(f"{value:.1f} % [{low:.1f}, {high:.1f}] of {one.images:,}", value),
+                tag("a", str(inside), href=quote((inside / "report.html").as_posix())),
+            ]
+        )
     headers = ["Finished", "Photographs", "Classes", "Right on test images", "Report"]
     sections = [Section("Finished runs", "runs", markup.table(headers, rows, sortable=True))]
     runs_there = "1 finished run" if len(rows) == 1 else f"{len(rows):,} finished runs"

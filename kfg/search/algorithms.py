@@ -163,9 +163,11 @@ def _hyperband(epochs, max_trials, **arguments):
 def _bayesian(epochs, max_trials, *, hyperparameters, **arguments):
     searched = [hp for hp in hyperparameters.space if not isinstance(hp, keras_tuner.engine.hyperparameters.Fixed)]
     return Bayesian(
-        max_trials=max_trials, hyperparameters=hyperparameters, num_initial_points=max(FEWEST, len(searched)),
+        max_trials=max_trials,
+        hyperparameters=hyperparameters,
+        num_initial_points=max(FEWEST, len(searched)),
         **arguments,
-    )  # fmt: skip
+    )
 
 
 # name -> function (epochs of a full trial, trials, arguments of all oracles) -> oracle

@@ -15,9 +15,10 @@ LOCAL = "local"  # the name of the one worker of a search on one machine
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog="python -m kfg.search", description="Search over a recipe's settings with KerasTuner.",
+        prog="python -m kfg.search",
+        description="Search over a recipe's settings with KerasTuner.",
         epilog="The same command goes on with a search that was cut off. best.json is for --set @best.json.",
-    )  # fmt: skip
+    )
     p.add_argument("recipe", help="a recipe that has spaces: imagenet20, folder")
     p.add_argument("--data", help="folder of class folders, or 'demo' for drawn images")
     p.add_argument("--out", type=pathlib.Path, help="folder of this search")
@@ -46,9 +47,14 @@ def parser() -> argparse.ArgumentParser:
         help="how long chief and worker wait for a word of the other (default: 60)",
     )
     p.add_argument(
-        "--finish", type=int, nargs="?", const=1, default=0, metavar="N",
+        "--finish",
+        type=int,
+        nargs="?",
+        const=1,
+        default=0,
+        metavar="N",
         help="then train the best settings in full, N times (default: once), and test them on the test images",
-    )  # fmt: skip
+    )
     p.add_argument("--show", type=pathlib.Path, metavar="DIR", help="print the search in DIR, running or not, and end")
     return p
 
@@ -123,9 +129,14 @@ def search(args, spaces) -> int:
         space = plan.hyperparameters()
         space.Fixed(definition.DIGEST, definition.digest(settings))
         oracle = algorithms.oracle(
-            plan.algorithm, space, objective=plan.objective, direction=settings["objective"][1], seed=plan.seed,
-            max_trials=args.max_trials, epochs=plan.epochs,
-        )  # fmt: skip
+            plan.algorithm,
+            space,
+            objective=plan.objective,
+            direction=settings["objective"][1],
+            seed=plan.seed,
+            max_trials=args.max_trials,
+            epochs=plan.epochs,
+        )
         oracle.attach(args.out / table.STATE_FILE, lease=0.0 if args.chief is None else args.patience)
         shown = display.Live(args.out, oracle, plan, settings)
         if args.chief is not None:
@@ -165,6 +176,12 @@ def run_trials(oracle, plan, args, *, worker, ended) -> None:
     from kfg.search import process, work
 
     work.work(
-        oracle, plan, worker=worker, folder=args.out / "trials", cache_dir=args.cache or args.out / "cache",
-        made=process.context(plan.space.module), every=args.patience / 4, ended=ended,
-    )  # fmt: skip
+        oracle,
+        plan,
+        worker=worker,
+        folder=args.out / "trials",
+        cache_dir=args.cache or args.out / "cache",
+        made=process.context(plan.space.module),
+        every=args.patience / 4,
+        ended=ended,
+    )

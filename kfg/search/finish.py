@@ -30,9 +30,16 @@ def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) ->
     results = []
     for seed in range(plan.seed, plan.seed + runs):
         job = Job(
-            recipe=plan.recipe, row=f"{plan.space_name}-searched", config=config,
-            seed=seed, data=data, out=folder, resume=True, note=note, max_params=plan.max_params,
+            recipe=plan.recipe,
+            row=f"{plan.space_name}-searched",
+            config=config,
+            seed=seed,
+            data=data,
+            out=folder,
+            resume=True,
+            note=note,
+            max_params=plan.max_params,
             precision=plan.precision,
-        )  # fmt: skip
+        )
         results.append(runner.run_one(recipe, job))
     runner.tell_spread(results)

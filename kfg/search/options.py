@@ -69,10 +69,21 @@ def from_words(args, spaces=None) -> Definition:
         overwrite.check_writable("--cache", args.cache)
     index, data_name = photographs.open_index(data, out=args.out)
     return Definition(
-        recipe=args.recipe, space_name=name, space=space, config=config, given=given, algorithm=args.algorithm,
-        objective=args.objective, seed=args.seed, executions=args.executions, max_params=max_params,
-        trial_time=args.trial_time, precision=args.precision, index=index, data_name=data_name,
-    )  # fmt: skip
+        recipe=args.recipe,
+        space_name=name,
+        space=space,
+        config=config,
+        given=given,
+        algorithm=args.algorithm,
+        objective=args.objective,
+        seed=args.seed,
+        executions=args.executions,
+        max_params=max_params,
+        trial_time=args.trial_time,
+        precision=args.precision,
+        index=index,
+        data_name=data_name,
+    )
 
 
 def _known(what, name, known):

@@ -132,13 +132,18 @@ def _trials(found, settings) -> Safe:
         so_far = table.best(found[: at + 1], settings["objective"][1])
         score = Number("" if row["score"] is None else f"{row['score']:.4f}", row["score"])
         sd = table.deviation(row["scores"])
-        rows.append([
-            Number(row["trial"], int(row["trial"])), row["status"].lower(), score,
-            Number("" if sd is None else f"{sd:.4f}", sd),
-            Number(f"{so_far['score']:.4f}" if so_far else "", so_far and so_far["score"]),
-            Number("" if row["seconds"] is None else f"{row['seconds']:.1f}", row["seconds"]), row["worker"] or "",
-            *(_cell(row["values"].get(name)) for name in names),
-        ])  # fmt: skip
+        rows.append(
+            [
+                Number(row["trial"], int(row["trial"])),
+                row["status"].lower(),
+                score,
+                Number("" if sd is None else f"{sd:.4f}", sd),
+                Number(f"{so_far['score']:.4f}" if so_far else "", so_far and so_far["score"]),
+                Number("" if row["seconds"] is None else f"{row['seconds']:.1f}", row["seconds"]),
+                row["worker"] or "",
+                *(_cell(row["values"].get(name)) for name in names),
+            ]
+        )
     headers = ["trial", "status", "score", "sd", "best so far", "seconds", "worker", *names]
     return markup.table(headers, rows, sortable=True, tall=True)
 

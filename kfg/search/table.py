@@ -65,9 +65,13 @@ def rows(state: dict) -> list[dict]:
         values = {key: value for key, value in one["values"].items() if not key.startswith(PREFIXES)}
         if HYPERBAND_EPOCHS in one["values"]:
             values["epochs"] = one["values"][HYPERBAND_EPOCHS]
-        result.append({"trial": name, "status": one["status"], "score": one["score"], "values": values}
-                      | {key: record.get(key) for key in
-                         ("settings", "metrics", "scores", "seconds", "worker", "reason", "traceback")})  # fmt: skip
+        result.append(
+            {"trial": name, "status": one["status"], "score": one["score"], "values": values}
+            | {
+                key: record.get(key)
+                for key in ("settings", "metrics", "scores", "seconds", "worker", "reason", "traceback")
+            }
+        )
     return result
 
 

@@ -125,13 +125,24 @@ def _run(request, tell) -> dict:
     photographs.be_deterministic()
     data = photographs.Data(
         # in one file, not in memory: the file is decoded once for all trials
-        index=request.index, name=request.data_name, cache_dir=request.cache_dir, memory_budget=0,
-    )  # fmt: skip
+        index=request.index,
+        name=request.data_name,
+        cache_dir=request.cache_dir,
+        memory_budget=0,
+    )
     job = TrialJob(
-        recipe=request.recipe, row=request.row, config=request.config, seed=request.seed, data=data,
-        out=request.workdir, folder=request.workdir, tell=tell, max_params=request.max_params,
-        precision=request.precision, resume=request.resume,
-    )  # fmt: skip
+        recipe=request.recipe,
+        row=request.row,
+        config=request.config,
+        seed=request.seed,
+        data=data,
+        out=request.workdir,
+        folder=request.workdir,
+        tell=tell,
+        max_params=request.max_params,
+        precision=request.precision,
+        resume=request.resume,
+    )
     return importlib.import_module(request.module).run(request.config, job)
 
 

@@ -98,10 +98,19 @@ class _Trial:
         if earlier:
             shutil.copytree(earlier, workdir / "checkpoint")
         return trial.Request(
-            module=plan.space.module, recipe=plan.recipe, row=plan.space.row, config=config,
-            seed=seed, index=plan.index, data_name=plan.data_name, cache_dir=self.cache_dir,
-            workdir=workdir, max_params=plan.max_params, precision=plan.precision, resume=earlier is not None,
-        )  # fmt: skip
+            module=plan.space.module,
+            recipe=plan.recipe,
+            row=plan.space.row,
+            config=config,
+            seed=seed,
+            index=plan.index,
+            data_name=plan.data_name,
+            cache_dir=self.cache_dir,
+            workdir=workdir,
+            max_params=plan.max_params,
+            precision=plan.precision,
+            resume=earlier is not None,
+        )
 
     def _earlier(self, seed) -> pathlib.Path | None:
         """Return the checkpoint to go on from, if a worker that shares this folder has left one."""

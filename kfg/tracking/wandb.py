@@ -89,9 +89,15 @@ def begin(folder, *, name, settings, run_id):
         for old in folder.glob("offline-run-*"):
             shutil.rmtree(old)
         return wandb.init(
-            project=os.environ.get("WANDB_PROJECT", "kfg"), name=name, id=run_id, dir=str(folder.parent), mode=mode,
-            config=settings, resume="allow" if mode == "online" else None, settings=wandb.Settings(**quiet),
-        )  # fmt: skip
+            project=os.environ.get("WANDB_PROJECT", "kfg"),
+            name=name,
+            id=run_id,
+            dir=str(folder.parent),
+            mode=mode,
+            config=settings,
+            resume="allow" if mode == "online" else None,
+            settings=wandb.Settings(**quiet),
+        )
 
     try:
         mode = chosen_mode(wandb)

@@ -124,9 +124,11 @@ def _path(trunk, images, labels, cache_dir, views):
 def cache_key(trunk, images, views: Views | None, labels=None) -> str:
     """Return the name of the file for these pixels, this trunk and these views, which may depend on the labels."""
     plain = {
-        "version": VERSION, "weights": weights_hash(trunk), "shape": list(images.shape),
+        "version": VERSION,
+        "weights": weights_hash(trunk),
+        "shape": list(images.shape),
         "views": views and [views.count, views.seed, type(views.policy).__name__, dataclasses.asdict(views.policy)],
-    }  # fmt: skip
+    }
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     if views is not None and labels is not None:
         digest.update(np.asarray(labels, np.int32).tobytes())

@@ -13,9 +13,7 @@ LEARNING_RATE = 2e-3  # of Adam, at the start; it falls to 0 by a cosine
 DECAY = 0.02  # of the weights, times the rate, in every step
 
 
-def answers(
-    features, labels, fold_of, *, num_classes: int, loss, seed: int = 0, shown=None
-) -> np.ndarray:  # fmt: skip
+def answers(features, labels, fold_of, *, num_classes: int, loss, seed: int = 0, shown=None) -> np.ndarray:
     """Train a linear head for each fold on the images of the other folds, and answer the images of the fold.
 
     The heads are trained side by side, as one matrix: for some thousand images this takes seconds, and a good part

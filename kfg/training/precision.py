@@ -17,8 +17,10 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixe
 CHOICES = (*POLICIES, "auto")
 # in XLA's refusals: it has no tf.image.crop_and_resize, and nothing deterministic for some gradients
 NOT_IN_XLA = (
-    "Detected unsupported operations", "deterministic XLA implementation", "have a deterministic implementation",
-)  # fmt: skip
+    "Detected unsupported operations",
+    "deterministic XLA implementation",
+    "have a deterministic implementation",
+)
 PROBE_STEPS = 3
 PROBE_IMAGES = 32  # a step this small already shows which number format is faster; larger ones cost seconds
 

@@ -37,13 +37,16 @@ def test_a_class_that_is_not_there_is_named():
         labelled(ByName(by_class={"moth": TURN}), CLASSES)
 
 
-@pytest.mark.parametrize("settings, said", [
-    ({"by_class": [1]}, "by_class: expected"),
-    ({"by_class": {"palm": 45}}, "by_class: palm: expected settings"),
-    ({"by_class": {"palm": {"rotation": -1}}}, "by_class: palm: rotation must be"),
-    ({"by_class": {"palm": {"colour": 1}}}, "by_class: palm: .*'colour'"),
-    ({"default": 3, "by_class": {}}, "default: expected settings"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"by_class": [1]}, "by_class: expected"),
+        ({"by_class": {"palm": 45}}, "by_class: palm: expected settings"),
+        ({"by_class": {"palm": {"rotation": -1}}}, "by_class: palm: rotation must be"),
+        ({"by_class": {"palm": {"colour": 1}}}, "by_class: palm: .*'colour'"),
+        ({"default": 3, "by_class": {}}, "default: expected settings"),
+    ],
+)
 def test_wrong_settings_are_named(settings, said):
     with pytest.raises(ValueError, match=said):
         ByName(**settings)

@@ -102,12 +102,15 @@ def test_it_goes_through_json():
     assert ResizedCrop(**json.loads(json.dumps(dataclasses.asdict(crop)))) == crop
 
 
-@pytest.mark.parametrize(("option", "message"), [
-    ({"scale": (0.0, 1.0)}, "scale must have 0 <"),
-    ({"scale": (0.5, 1.5)}, "scale must be at most 1"),
-    ({"ratio": (2.0, 1.0)}, "ratio must have"),
-    ({"rotation": 200}, r"rotation must be in \[0, 180\]"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"scale": (0.0, 1.0)}, "scale must have 0 <"),
+        ({"scale": (0.5, 1.5)}, "scale must be at most 1"),
+        ({"ratio": (2.0, 1.0)}, "ratio must have"),
+        ({"rotation": 200}, r"rotation must be in \[0, 180\]"),
+    ],
+)
 def test_options_out_of_range_are_named(option, message):
     with pytest.raises(ValueError, match=message):
         ResizedCrop(**option)

@@ -27,25 +27,45 @@ def test_the_generators_defaults_change_nothing():
 
 def test_names_and_values_carry_over():
     policy = Policy.from_keras(
-        rotation_range=20, width_shift_range=2.0, height_shift_range=0.1, zoom_range=[0.8, 1.2], shear_range=5,
-        brightness_range=[0.9, 1.1], channel_shift_range=9, fill_mode="constant", cval=7, vertical_flip=True,
-        data_format="channels_last", dtype="float32",
-    )  # fmt: skip
+        rotation_range=20,
+        width_shift_range=2.0,
+        height_shift_range=0.1,
+        zoom_range=[0.8, 1.2],
+        shear_range=5,
+        brightness_range=[0.9, 1.1],
+        channel_shift_range=9,
+        fill_mode="constant",
+        cval=7,
+        vertical_flip=True,
+        data_format="channels_last",
+        dtype="float32",
+    )
     assert policy == Policy(
-        rotation=20, width_shift=2, height_shift=0.1, zoom=(0.8, 1.2), shear=5, brightness=(0.9, 1.1), channel_shift=9,
-        fill_mode="constant", cval=7, vertical_flip=True,
-    )  # fmt: skip
+        rotation=20,
+        width_shift=2,
+        height_shift=0.1,
+        zoom=(0.8, 1.2),
+        shear=5,
+        brightness=(0.9, 1.1),
+        channel_shift=9,
+        fill_mode="constant",
+        cval=7,
+        vertical_flip=True,
+    )
 
 
-@pytest.mark.parametrize("arguments, said", [
-    ({"rotation": 20}, "rotation: ImageDataGenerator has no such argument; did you mean rotation_range"),
-    ({"rescale": 1 / 255}, r"rescale: .* put keras\.layers\.Rescaling\(0\.0039.*\) in front of the model"),
-    ({"validation_split": 0.2}, "validation_split: .* kfg.load"),
-    ({"samplewise_center": True}, r"samplewise_center: .*\.Normalization"),
-    ({"width_shift_range": [-3, 3]}, "width_shift_range: .* lists are not supported"),
-    ({"height_shift_range": 1.5}, "height_shift_range: expected a fraction below 1 or whole pixels"),
-    ({"fill_mode": "mirror"}, "fill_mode must be one of"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({"rotation": 20}, "rotation: ImageDataGenerator has no such argument; did you mean rotation_range"),
+        ({"rescale": 1 / 255}, r"rescale: .* put keras\.layers\.Rescaling\(0\.0039.*\) in front of the model"),
+        ({"validation_split": 0.2}, "validation_split: .* kfg.load"),
+        ({"samplewise_center": True}, r"samplewise_center: .*\.Normalization"),
+        ({"width_shift_range": [-3, 3]}, "width_shift_range: .* lists are not supported"),
+        ({"height_shift_range": 1.5}, "height_shift_range: expected a fraction below 1 or whole pixels"),
+        ({"fill_mode": "mirror"}, "fill_mode must be one of"),
+    ],
+)
 def test_what_is_not_understood_is_named(arguments, said):
     with pytest.raises(ValueError, match=said):
         Policy.from_keras(**arguments)

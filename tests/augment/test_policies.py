@@ -10,9 +10,18 @@ from kfg.augment import draws
 from kfg.augment.policies import ClassTargeted, Policy, parameters
 
 ALL = Policy(
-    rotation=45, width_shift=0.1, height_shift=3, shear=10, zoom=0.1, channel_shift=20, brightness=(0.8, 1.2),
-    contrast=(0.8, 1.2), horizontal_flip=True, vertical_flip=True, fill_mode="reflect",
-)  # fmt: skip
+    rotation=45,
+    width_shift=0.1,
+    height_shift=3,
+    shear=10,
+    zoom=0.1,
+    channel_shift=20,
+    brightness=(0.8, 1.2),
+    contrast=(0.8, 1.2),
+    horizontal_flip=True,
+    vertical_flip=True,
+    fill_mode="reflect",
+)
 STUDY = Policy(
     rotation=45, width_shift=3, height_shift=3, zoom=0.1, fill_mode="reflect", horizontal_flip=True, vertical_flip=True
 )

@@ -68,10 +68,14 @@ def test_backslashes_in_file_names_are_told_as_the_trouble(tmp_path, home):
     assert folder.scan(tmp_path).classes == ("b", "back\\slash")
 
 
-@pytest.mark.parametrize("table, columns, cell", [
-    ("train.csv", "filename,label", "{:04d}.jpg,{}"), ("labels.csv", "id;breed", "{:04d};{}"),
-    ("data.tsv", "width\timage_path\tclass", "80\timages/{:04d}.jpg\t{}"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "table, columns, cell",
+    [
+        ("train.csv", "filename,label", "{:04d}.jpg,{}"),
+        ("labels.csv", "id;breed", "{:04d};{}"),
+        ("data.tsv", "width\timage_path\tclass", "80\timages/{:04d}.jpg\t{}"),
+    ],
+)
 def test_a_flat_folder_with_a_table_is_told_how_to_write_split_csv(tmp_path, table, columns, cell):
     put(tmp_path, *(f"train/{i:04d}.jpg" for i in range(12)), *(f"test/{i:04d}.jpg" for i in range(100, 104)))
     rows = [cell.format(i, ("cat", "dog, small")[i % 2]) for i in range(12)]

@@ -50,9 +50,7 @@ def test_a_clean_folder_has_no_findings(clean):
     result = audit.audit(clean)
     assert result.findings == [] and audit.exit_code(result) == 0
     assert (result.images, result.classes) == (12, {"a": 6, "b": 6})
-    assert audit.as_json(result) == {
-        "images": 12, "classes": {"a": 6, "b": 6}, "imbalance_ratio": 1.0, "findings": []
-    }  # fmt: skip
+    assert audit.as_json(result) == {"images": 12, "classes": {"a": 6, "b": 6}, "imbalance_ratio": 1.0, "findings": []}
     assert "0 errors, 0 warnings, 0 notes" in audit.table(result)
     assert found(clean, expect_size=(48, 40)) == {
         ("odd-size", "warning", f"{n}/{i}.jpg") for n in "ab" for i in range(6)
@@ -100,11 +98,18 @@ def test_forms_that_train_but_are_said(clean):
     result = audit.audit(clean)
     detail = {(one.kind, one.path): one.detail for one in result.findings}
     assert set(detail) == {
-        ("wrong-suffix", "a/gif.jpg"), ("wrong-suffix", "a/noname"), ("greyscale", "a/grey.jpg"),
-        ("grey-in-colour", "a/three.png"), ("cmyk", "a/inks.jpg"), ("alpha", "a/clear.png"), ("16-bit", "a/deep.png"),
-        ("greyscale", "a/deep.png"), ("exif-rotation", "a/turned.jpg"), ("odd-size", "a/turned.jpg"),
+        ("wrong-suffix", "a/gif.jpg"),
+        ("wrong-suffix", "a/noname"),
+        ("greyscale", "a/grey.jpg"),
+        ("grey-in-colour", "a/three.png"),
+        ("cmyk", "a/inks.jpg"),
+        ("alpha", "a/clear.png"),
+        ("16-bit", "a/deep.png"),
+        ("greyscale", "a/deep.png"),
+        ("exif-rotation", "a/turned.jpg"),
+        ("odd-size", "a/turned.jpg"),
         ("odd-size", "a/wide.jpg"),
-    }  # fmt: skip
+    }
     assert detail["odd-size", "a/turned.jpg"] == "48x40, most are 48x48"  # upright
     assert audit.exit_code(result) == 0
     assert len(folder.scan(clean)) == result.images == 22
@@ -117,9 +122,11 @@ def test_duplicates_once_per_extra_and_again_where_classes_differ(clean):
     shutil.copy(clean / "a/0.jpg", clean / "a/copy 2.jpg")
     shutil.copy(clean / "a/1.jpg", clean / "b/stray.jpg")
     assert found(clean) == {
-        ("duplicate", "warning", "a/copy 1.jpg"), ("duplicate", "warning", "a/copy 2.jpg"),
-        ("duplicate", "warning", "b/stray.jpg"), ("duplicate-across-classes", "error", "b/stray.jpg"),
-    }  # fmt: skip
+        ("duplicate", "warning", "a/copy 1.jpg"),
+        ("duplicate", "warning", "a/copy 2.jpg"),
+        ("duplicate", "warning", "b/stray.jpg"),
+        ("duplicate-across-classes", "error", "b/stray.jpg"),
+    }
 
 
 def test_near_duplicates_are_the_same_picture_in_other_bytes(clean):
@@ -131,9 +138,11 @@ def test_near_duplicates_are_the_same_picture_in_other_bytes(clean):
     for i in range(3):
         save(clean, f"b/flat {i}.jpg", Image.new("RGB", (48, 48), (90 + 9 * i, 90, 90)))  # nothing to compare in them
     assert {row for row in found(clean) if row[0].startswith("near-")} == {
-        ("near-duplicate", "warning", "a/again.jpg"), ("near-duplicate", "warning", "b/shrunk.png"),
-        ("near-duplicate-across-classes", "warning", "b/shrunk.png"), ("near-duplicate", "warning", "b/brighter.jpg"),
-    }  # fmt: skip
+        ("near-duplicate", "warning", "a/again.jpg"),
+        ("near-duplicate", "warning", "b/shrunk.png"),
+        ("near-duplicate-across-classes", "warning", "b/shrunk.png"),
+        ("near-duplicate", "warning", "b/brighter.jpg"),
+    }
 
 
 def parts(root):
@@ -147,10 +156,12 @@ def parts(root):
 
 def test_leaks_between_part_folders(tmp_path):
     assert found(parts(tmp_path)) == {
-        ("duplicate", "warning", "test/a/leak.jpg"), ("duplicate-across-parts", "error", "test/a/leak.jpg"),
-        ("duplicate", "warning", "train/a/twice.jpg"), ("near-duplicate", "warning", "test/b/similar.jpg"),
+        ("duplicate", "warning", "test/a/leak.jpg"),
+        ("duplicate-across-parts", "error", "test/a/leak.jpg"),
+        ("duplicate", "warning", "train/a/twice.jpg"),
+        ("near-duplicate", "warning", "test/b/similar.jpg"),
         ("near-duplicate-across-parts", "warning", "test/b/similar.jpg"),
-    }  # fmt: skip
+    }
 
 
 def test_split_csv_gives_the_parts_and_is_checked(clean):
@@ -205,8 +216,10 @@ def test_class_counts(tmp_path):
     result = audit.audit(tmp_path)
     assert result.classes == {"empty": 0, "many": 12, "one": 1}
     assert found(tmp_path) == {
-        ("empty-class", "error", "empty"), ("one-image-class", "error", "one"), ("imbalance", "note", "."),
-    }  # fmt: skip
+        ("empty-class", "error", "empty"),
+        ("one-image-class", "error", "one"),
+        ("imbalance", "note", "."),
+    }
     assert "imbalance ratio 12.0" in audit.table(result) and audit.as_json(result)["imbalance_ratio"] == 12.0
 
 
@@ -314,8 +327,9 @@ def test_duplicate_groups_join_copies_near_duplicates_and_known_groups(clean):
     for path, group in zip(grouped.paths, grouped.groups.tolist(), strict=True):
         sets[group].add(path)
     assert {frozenset(s) for s in sets.values() if len(s) > 1} == {
-        frozenset({"a/0.jpg", "a/copy.jpg", "a/near.jpg"}), frozenset({"b/4.jpg", "b/5.jpg"}),
-    }  # fmt: skip
+        frozenset({"a/0.jpg", "a/copy.jpg", "a/near.jpg"}),
+        frozenset({"b/4.jpg", "b/5.jpg"}),
+    }
     assert len(set(grouped.sha256)) == len(grouped) - 1 and all(len(digest) == 64 for digest in grouped.sha256)
     (clean / "b/0.jpg").write_bytes(b"From: somebody")
     with pytest.raises(InputError, match=r"b/0\.jpg: not an image"):

@@ -24,11 +24,23 @@ def root(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name, expected", [
-    ("0004615_Boeing_737", "0004615"), ("12_", "12"), ("12_müller", "12"), ("1_2_3", "1"), ("0_", "0"),
-    ("12", "12"), ("_12", "_12"), ("12 cat_x", "12 cat_x"), (" 12_cat", " 12_cat"), ("١٢_cat", "١٢_cat"),
-    ("n02085620_dog", "n02085620_dog"), ("-1_cat", "-1_cat"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("0004615_Boeing_737", "0004615"),
+        ("12_", "12"),
+        ("12_müller", "12"),
+        ("1_2_3", "1"),
+        ("0_", "0"),
+        ("12", "12"),
+        ("_12", "_12"),
+        ("12 cat_x", "12 cat_x"),
+        (" 12_cat", " 12_cat"),
+        ("١٢_cat", "١٢_cat"),
+        ("n02085620_dog", "n02085620_dog"),
+        ("-1_cat", "-1_cat"),
+    ],
+)
 def test_an_id_is_the_digits_before_the_first_underscore(name, expected):
     assert contest.class_id(name) == expected
 
@@ -62,12 +74,15 @@ def test_index_and_id_of_each_class(root):
     assert contest.label_lines(["cat", "dog"]) == "0 cat\n1 dog\n"
 
 
-@pytest.mark.parametrize("classes, said", [
-    (["12_cat", "12_dog", "9_x"], "class folders '12_cat' and '12_dog': the same id; "),
-    (["12_cat", "9_x", "0012_dog"], "class folders '0012_dog' and '12_cat': the same id but for leading zeros; "),
-    (["0_a", "000_b"], "class folders '000_b' and '0_a': the same id but for leading zeros; "),
-    (["12_cat", "dog"], "class folder 'dog': no id, expected digits and '_' as in '12_cat'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "classes, said",
+    [
+        (["12_cat", "12_dog", "9_x"], "class folders '12_cat' and '12_dog': the same id; "),
+        (["12_cat", "9_x", "0012_dog"], "class folders '0012_dog' and '12_cat': the same id but for leading zeros; "),
+        (["0_a", "000_b"], "class folders '000_b' and '0_a': the same id but for leading zeros; "),
+        (["12_cat", "dog"], "class folder 'dog': no id, expected digits and '_' as in '12_cat'"),
+    ],
+)
 def test_ids_that_do_not_tell_classes_apart_are_refused(root, classes, said):
     with pytest.raises(InputError) as error:
         contest.check(classes)
@@ -87,19 +102,22 @@ def test_good_ids_pass():
         contest.ids(["2020_cars", "2020_bikes"])
 
 
-@pytest.mark.parametrize("paths, expected", [
-    (["train/1_a/1.jpg", "train/2_b/1.jpg", "test/x.jpg"], True),
-    (["train/1_a/1.jpg", "train/2_b/1.jpg", "val/1_a/2.jpg", "test/x.jpg"], True),
-    (["train/1_a/1.jpg", "train/b/1.jpg", "test/x.jpg"], True),  # and refused
-    (["train/1_a/1.jpg", "train/2_b/1.jpg", "test/notes.txt"], True),
-    (["train/1_a/1.jpg", "train/2_b/1.jpg", "test/more/x.jpg"], True),  # and refused
-    (["train/1_a/1.jpg", "train/2_b/1.jpg", "test/2_b/x.jpg"], False),
-    (["train/1_a/1.jpg", "train/b/1.jpg", "test/b/x.jpg"], False),
-    (["train/1_a/1.jpg", "train/b/1.jpg", "test/.x.jpg"], False),
-    (["train/a/1.jpg", "train/b/1.jpg", "test/x.jpg"], False),
-    (["train/1_a/1.jpg", "train/2_b/1.jpg"], False),
-    (["1_a/1.jpg", "2_b/1.jpg", "test/x.jpg"], False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "paths, expected",
+    [
+        (["train/1_a/1.jpg", "train/2_b/1.jpg", "test/x.jpg"], True),
+        (["train/1_a/1.jpg", "train/2_b/1.jpg", "val/1_a/2.jpg", "test/x.jpg"], True),
+        (["train/1_a/1.jpg", "train/b/1.jpg", "test/x.jpg"], True),  # and refused
+        (["train/1_a/1.jpg", "train/2_b/1.jpg", "test/notes.txt"], True),
+        (["train/1_a/1.jpg", "train/2_b/1.jpg", "test/more/x.jpg"], True),  # and refused
+        (["train/1_a/1.jpg", "train/2_b/1.jpg", "test/2_b/x.jpg"], False),
+        (["train/1_a/1.jpg", "train/b/1.jpg", "test/b/x.jpg"], False),
+        (["train/1_a/1.jpg", "train/b/1.jpg", "test/.x.jpg"], False),
+        (["train/a/1.jpg", "train/b/1.jpg", "test/x.jpg"], False),
+        (["train/1_a/1.jpg", "train/2_b/1.jpg"], False),
+        (["1_a/1.jpg", "2_b/1.jpg", "test/x.jpg"], False),
+    ],
+)
 def test_what_is_a_contest(tmp_path, paths, expected):
     put(tmp_path, *paths)
     assert contest.is_contest(tmp_path) == expected

@@ -30,9 +30,17 @@ def picture(height=12, width=20, seed=0):
     return small.resize((width, height), Image.Resampling.BICUBIC)
 
 
-@pytest.mark.parametrize("format, tolerance", [
-    ("PNG", 0), ("BMP", 0), ("TIFF", 0), ("JPEG", 12), ("WEBP", 0), ("GIF", 24),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "format, tolerance",
+    [
+        ("PNG", 0),
+        ("BMP", 0),
+        ("TIFF", 0),
+        ("JPEG", 12),
+        ("WEBP", 0),
+        ("GIF", 24),
+    ],
+)
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bin"])
 def test_formats_are_told_by_content_not_suffix(tmp_path, format, tolerance, suffix):
     image = picture()
@@ -51,15 +59,18 @@ def test_first_frame_of_a_gif():
     assert (decode(data) == (255, 0, 0)).all()
 
 
-@pytest.mark.parametrize("mode, value, wanted", [
-    ("1", 1, (255, 255, 255)),
-    ("L", 77, (77, 77, 77)),
-    ("LA", (100, 0), (255, 255, 255)),
-    ("LA", (100, 255), (100, 100, 100)),
-    ("RGBA", (10, 20, 30, 255), (10, 20, 30)),
-    ("RGBA", (0, 255, 100, 128), (127, 255, 177)),  # (c * 128 + 255 * 127 + 127) // 255
-    ("I;16", 0x52FF, (0x52, 0x52, 0x52)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "mode, value, wanted",
+    [
+        ("1", 1, (255, 255, 255)),
+        ("L", 77, (77, 77, 77)),
+        ("LA", (100, 0), (255, 255, 255)),
+        ("LA", (100, 255), (100, 100, 100)),
+        ("RGBA", (10, 20, 30, 255), (10, 20, 30)),
+        ("RGBA", (0, 255, 100, 128), (127, 255, 177)),  # (c * 128 + 255 * 127 + 127) // 255
+        ("I;16", 0x52FF, (0x52, 0x52, 0x52)),
+    ],
+)
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])
 def test_modes(mode, value, wanted, format):
     assert (decode(encoded(Image.new(mode, (3, 2), value), format)) == wanted).all()
@@ -162,9 +173,24 @@ def test_a_cut_file_is_called_truncated_and_a_whole_one_is_not(tmp_path, format)
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's remarks on the damage
-@pytest.mark.parametrize("format", [
-    "JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "DDS", "SGI",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "format",
+    [
+        "JPEG",
+        "PNG",
+        "GIF",
+        "BMP",
+        "WEBP",
+        "TIFF",
+        "PPM",
+        "TGA",
+        "ICO",
+        "JPEG2000",
+        "PCX",
+        "DDS",
+        "SGI",
+    ],
+)
 def test_flipped_bytes_give_pixels_or_a_bad_image_and_nothing_else(format):
     rng = np.random.default_rng(0)
     data = np.frombuffer(encoded(picture(), format), np.uint8)
@@ -191,8 +217,12 @@ def test_what_is_no_image_is_named(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     os.symlink("loop.jpg", tmp_path / "loop.jpg")
     (tmp_path / "float.tif").write_bytes(encoded(Image.new("F", (2, 2)), "TIFF"))
-    wanted = {"a": ("not-an-image", "not an image"), "empty": ("truncated", "truncated: the file is empty"),
-              "pipe": ("not-an-image", "not a file"), "gone": ("missing", "no such file")}  # fmt: skip
+    wanted = {
+        "a": ("not-an-image", "not an image"),
+        "empty": ("truncated", "truncated: the file is empty"),
+        "pipe": ("not-an-image", "not a file"),
+        "gone": ("missing", "no such file"),
+    }
     for name, (kind, reason) in wanted.items():
         path = tmp_path / f"{name}.jpg"
         with pytest.raises(BadImage) as error:

@@ -26,10 +26,20 @@ def encoded(image, format, **options):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("format, mode", [
-    ("JPEG", "RGB"), ("JPEG", "L"), ("PNG", "RGB"), ("PNG", "L"), ("PNG", "RGBA"), ("PNG", "LA"), ("PNG", "P"),
-    ("GIF", "P"), ("BMP", "RGB"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "format, mode",
+    [
+        ("JPEG", "RGB"),
+        ("JPEG", "L"),
+        ("PNG", "RGB"),
+        ("PNG", "L"),
+        ("PNG", "RGBA"),
+        ("PNG", "LA"),
+        ("PNG", "P"),
+        ("GIF", "P"),
+        ("BMP", "RGB"),
+    ],
+)
 def test_graph_and_pillow_give_the_same_pixels(format, mode):
     data = encoded(picture(mode), format)
     np.testing.assert_array_equal(in_graph(data), decode(data))
@@ -62,12 +72,20 @@ def png(bits, colour_type, *chunks, size=(16, 5), values=None):
 PALETTE = (b"PLTE", bytes(np.random.default_rng(1).integers(0, 256, 48, dtype=np.uint8)))
 
 
-@pytest.mark.parametrize("bits, colour_type, chunks", [
-    *((bits, 0, ()) for bits in (1, 2, 4, 8, 16)),
-    *((bits, 3, chunks) for bits in (1, 2, 4) for chunks in ((PALETTE,), (PALETTE, (b"tRNS", b"\0\x80")))),
-    *((bits, 0, ((b"tRNS", b"\0\1"),)) for bits in (1, 2, 4, 8, 16)),
-    (8, 2, ()), (16, 2, ()), (8, 4, ()), (16, 4, ()), (8, 6, ()), (16, 6, ()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "bits, colour_type, chunks",
+    [
+        *((bits, 0, ()) for bits in (1, 2, 4, 8, 16)),
+        *((bits, 3, chunks) for bits in (1, 2, 4) for chunks in ((PALETTE,), (PALETTE, (b"tRNS", b"\0\x80")))),
+        *((bits, 0, ((b"tRNS", b"\0\1"),)) for bits in (1, 2, 4, 8, 16)),
+        (8, 2, ()),
+        (16, 2, ()),
+        (8, 4, ()),
+        (16, 4, ()),
+        (8, 6, ()),
+        (16, 6, ()),
+    ],
+)
 def test_png_of_every_depth_and_colour_type_gives_the_same_pixels(bits, colour_type, chunks):
     if colour_type == 3:  # as many colours as the bits can name
         chunks = ((b"PLTE", chunks[0][1][: 3 << bits]), *chunks[1:])

@@ -42,8 +42,14 @@ def test_the_audit_finds_what_was_planted_and_nothing_else(drawn):
         found[one.kind].append(one.path)
     assert {kind: sorted(paths) for kind, paths in found.items()} == planted
     assert set(planted) == {
-        "odd-size", "duplicate", "near-duplicate", "greyscale", "exif-rotation", "wrong-suffix", "hidden",
-    }  # fmt: skip
+        "odd-size",
+        "duplicate",
+        "near-duplicate",
+        "greyscale",
+        "exif-rotation",
+        "wrong-suffix",
+        "hidden",
+    }
     assert len(planted["odd-size"]) == 3 and len(planted["duplicate"]) == 4 and audit.exit_code(result) == 0
     sizes = {one.size for one in result.fingerprints}
     assert demo.SIZE in sizes and len(sizes) == 4
@@ -84,12 +90,18 @@ def test_a_finished_demo_is_kept_and_anything_else_is_refused(drawn, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
-@pytest.mark.parametrize("damage, said", [
-    (lambda root: (root / "mug" / "mug_0001.jpg").unlink(), r"mug/mug_0001\.jpg is missing from it \(of 1 such"),
-    (lambda root: shutil.rmtree(root / "elm"), r"elm/elm_0000\.jpg is missing from it"),
-    (lambda root: shutil.copy(root / "mug" / "mug_0001.jpg", root / "mug" / "mine.jpg"), r"mug/mine\.jpg is not of it"),
-    (lambda root: shutil.copytree(root / "elm", root / "yew"), r"yew/elm_0000\.jpg is not of it"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        (lambda root: (root / "mug" / "mug_0001.jpg").unlink(), r"mug/mug_0001\.jpg is missing from it \(of 1 such"),
+        (lambda root: shutil.rmtree(root / "elm"), r"elm/elm_0000\.jpg is missing from it"),
+        (
+            lambda root: shutil.copy(root / "mug" / "mug_0001.jpg", root / "mug" / "mine.jpg"),
+            r"mug/mine\.jpg is not of it",
+        ),
+        (lambda root: shutil.copytree(root / "elm", root / "yew"), r"yew/elm_0000\.jpg is not of it"),
+    ],
+)
 def test_a_demo_with_files_lost_or_added_is_not_taken_for_whole(drawn, tmp_path, damage, said):
     root = tmp_path / "copy"
     shutil.copytree(drawn[0], root)
@@ -109,10 +121,13 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments, said", [
-    ({"images_per_class": 7}, "images_per_class: at least 8, got 7"),
-    ({"size": (96, 31)}, "at least 32x32 pixels, got 96x31"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({"images_per_class": 7}, "images_per_class: at least 8, got 7"),
+        ({"size": (96, 31)}, "at least 32x32 pixels, got 96x31"),
+    ],
+)
 def test_wrong_arguments_are_named(tmp_path, arguments, said):
     with pytest.raises(InputError, match=said):
         demo.write(tmp_path / "data", **arguments)

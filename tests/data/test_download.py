@@ -143,11 +143,14 @@ def test_an_archive_placed_by_hand_is_used_and_checked(server, small_set, tmp_pa
     assert (other / "set.tgz.wrong").is_file()
 
 
-@pytest.mark.parametrize("how, said", [
-    ("gone", "the server answers 404 Not Found; or load set.tgz by other means and place it in"),
-    ("page", "offers 26 bytes of text/html"),
-    ("page of no length", "offers unsaid bytes of text/html"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "how, said",
+    [
+        ("gone", "the server answers 404 Not Found; or load set.tgz by other means and place it in"),
+        ("page", "offers 26 bytes of text/html"),
+        ("page of no length", "offers unsaid bytes of text/html"),
+    ],
+)
 def test_another_answer_than_the_file_leaves_the_part_alone(server, small_set, tmp_path, how, said):
     server.behaviour = (how,)
     (tmp_path / "set.tgz.part").write_bytes(server.body[:1000])
@@ -172,11 +175,14 @@ def test_no_network_names_the_address_and_where_to_place_the_file(small_set, ser
     assert "refused" in error
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["data", "imagenet", "."], "'imagenet': no published set of this name; known are cub-200-2011"),
-    (["data", "small", ".", "--url", "set.tgz"], "--url set.tgz: not an http or https address"),
-    (["data", "oxford-iiit-pet", ".", "--url", "http://x/a"], "has 2 archives (images.tar.gz, annotations.tar.gz)"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["data", "imagenet", "."], "'imagenet': no published set of this name; known are cub-200-2011"),
+        (["data", "small", ".", "--url", "set.tgz"], "--url set.tgz: not an http or https address"),
+        (["data", "oxford-iiit-pet", ".", "--url", "http://x/a"], "has 2 archives (images.tar.gz, annotations.tar.gz)"),
+    ],
+)
 def test_wrong_use_is_one_line(arguments, said, small_set, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2

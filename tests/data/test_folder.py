@@ -60,9 +60,12 @@ def test_content_decides_where_the_suffix_is_unknown_and_the_rest_is_skipped(tmp
         index = folder.scan(tmp_path)
     assert index.paths == ("a/1.jpg", "b/1.jpg", "b/picture", "b/picture.dat")
     assert sorted(list_folder(tmp_path).skipped) == [
-        (".git", "hidden"), ("b/.cache", "hidden"), ("b/.hidden.jpg", "hidden"), ("b/notes.txt", "not-an-image"),
+        (".git", "hidden"),
+        ("b/.cache", "hidden"),
+        ("b/.hidden.jpg", "hidden"),
+        ("b/notes.txt", "not-an-image"),
         ("stray.jpg", "stray"),
-    ]  # fmt: skip
+    ]
     assert "notes.txt: not-an-image" in caplog.text
 
 
@@ -116,17 +119,20 @@ def test_split_csv_decides_class_and_part(tmp_path):
     assert index.parts == ("test", "train", "val") and index.labels.tolist() == [1, 0, 0]
 
 
-@pytest.mark.parametrize("text, said", [
-    ("", "no column 'path'; found nothing"),
-    ("path,class\n", "no column 'split'"),
-    ("path,class,part\n", "lists no images"),
-    ("path,class,part\na/1.jpg,a,later\n", ":2: part 'later' is none of train, val, test"),
-    ("path,class,part\na/1.jpg,a\n", ":2: the line ends before the part; write train, val or test"),
-    ("path,class,part\na/1.jpg,,train\n", ":2: no path or no class"),
-    ("path,class,part\na/1.jpg,a,train\na/1.jpg,a,test\n", ":3: a/1.jpg is listed twice"),
-    ("path,class,part,group\na/1.jpg,a,train,x\n", ":2: group 'x' is not a whole number"),
-    ("path,class,part\na/1.jpg,a,train\nb/9.jpg,b,test\n", "9.jpg is not there"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "no column 'path'; found nothing"),
+        ("path,class\n", "no column 'split'"),
+        ("path,class,part\n", "lists no images"),
+        ("path,class,part\na/1.jpg,a,later\n", ":2: part 'later' is none of train, val, test"),
+        ("path,class,part\na/1.jpg,a\n", ":2: the line ends before the part; write train, val or test"),
+        ("path,class,part\na/1.jpg,,train\n", ":2: no path or no class"),
+        ("path,class,part\na/1.jpg,a,train\na/1.jpg,a,test\n", ":3: a/1.jpg is listed twice"),
+        ("path,class,part,group\na/1.jpg,a,train,x\n", ":2: group 'x' is not a whole number"),
+        ("path,class,part\na/1.jpg,a,train\nb/9.jpg,b,test\n", "9.jpg is not there"),
+    ],
+)
 def test_a_wrong_split_csv_is_named_with_its_line(tmp_path, text, said):
     put(tmp_path, "a/1.jpg")
     (tmp_path / "split.csv").write_text(text)

@@ -34,13 +34,27 @@ XPM = b'/* XPM */\nstatic char *p[] = {\n"2 1 2 1",\n"a c #ff0000",\n"b c #0000f
 SUN = struct.pack(">8I", 0x59A66A95, 32, 24, 24, 24 * 96, 1, 0, 0)
 
 
-@pytest.mark.parametrize("format, suffix, options, tolerance", [
-    ("PPM", ".ppm", {}, 0), ("TGA", ".tga", {}, 0), ("TGA", ".tga", {"compression": "tga_rle"}, 0),
-    ("JPEG2000", ".jp2", {}, 0), ("JPEG2000", ".j2k", {"no_jp2": True}, 0), ("ICO", ".ico", {"sizes": [(32, 24)]}, 0),
-    ("PCX", ".pcx", {}, 0), ("DDS", ".dds", {}, 0), ("SGI", ".rgb", {}, 0),
-    pytest.param("AVIF", ".avif", {"quality": 100}, 12, marks=pytest.mark.skipif(
-        not formats.READS_AVIF, reason="this Pillow reads no AVIF")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "format, suffix, options, tolerance",
+    [
+        ("PPM", ".ppm", {}, 0),
+        ("TGA", ".tga", {}, 0),
+        ("TGA", ".tga", {"compression": "tga_rle"}, 0),
+        ("JPEG2000", ".jp2", {}, 0),
+        ("JPEG2000", ".j2k", {"no_jp2": True}, 0),
+        ("ICO", ".ico", {"sizes": [(32, 24)]}, 0),
+        ("PCX", ".pcx", {}, 0),
+        ("DDS", ".dds", {}, 0),
+        ("SGI", ".rgb", {}, 0),
+        pytest.param(
+            "AVIF",
+            ".avif",
+            {"quality": 100},
+            12,
+            marks=pytest.mark.skipif(not formats.READS_AVIF, reason="this Pillow reads no AVIF"),
+        ),
+    ],
+)
 def test_what_pillow_reads_is_read_whatever_its_name(tmp_path, format, suffix, options, tolerance):
     data = encoded(picture(), format, **options)
     assert formats.sniff(data[: formats.SNIFF_BYTES]) == format
@@ -65,9 +79,19 @@ def test_grey_and_black_and_white_of_the_same_families():
     assert decode(b"P1 2 1\n1 0\n")[..., 0].tolist() == [[0, 255]]  # 1 is black
 
 
-@pytest.mark.parametrize("text", [
-    "P5 is the best", "P6: 3 of 4", "P3\n", "\n\5", "icon of the day", "#define WIDTH 3", "/* a comment */", "BM 12345",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "P5 is the best",
+        "P6: 3 of 4",
+        "P3\n",
+        "\n\5",
+        "icon of the day",
+        "#define WIDTH 3",
+        "/* a comment */",
+        "BM 12345",
+    ],
+)
 def test_a_text_that_starts_like_a_picture_is_none(text):
     assert formats.sniff(text.encode()) == ""
 
@@ -82,23 +106,34 @@ def ftyp(brand, *more):
     return struct.pack(">I", 16 + 4 * len(more)) + b"ftyp" + brand + b"\0\0\0\0" + b"".join(more) + bytes(99)
 
 
-@pytest.mark.parametrize("data, suffix, said", [
-    (ftyp(b"heic", b"mif1"), ".jpg", "an HEIC photograph named .jpg, which kfg does not read; convert it to JPEG"),
-    (ftyp(b"mif1", b"heic"), ".heic", "an HEIC photograph, which kfg does not read; convert it to JPEG"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", ".jpg", "a JPEG XL picture named .jpg, which kfg does not read; convert it to JPEG"),
-    (ftyp(b"crx "), ".cr3", "a raw photograph of a camera, which kfg does not read; convert it to JPEG"),
-    (b"<svg xmlns='x'/>", ".png", "an SVG drawing named .png, which kfg does not read; convert it to PNG"),
-    (b"\xef\xbb\xbf<?xml version=''>\n<svg/>", ".svg", "an SVG drawing, which kfg does not read; convert it to PNG"),
-    (b"\n<!DOCTYPE HTML><p>403 Forbidden", ".jpg", "not an image but a web page (HTML) named .jpg"),
-    (b"%PDF-1.4", ".jpg", "not an image but a PDF document named .jpg"),
-    (b"PK\3\4 and so on", ".jpeg", "not an image but a ZIP archive named .jpeg"),
-    (bytes(128) + b"DICM", ".dcm", "a DICOM picture, which kfg does not read; convert it to JPEG"),
-    (b"\x93NUMPY\1\0", ".npy", "a NumPy array, which kfg does not read; convert it to JPEG"),
-    (ftyp(b"isom", b"mp42"), ".jpg", "a video named .jpg, which kfg does not read; save its frames as JPEG"),
-    (b"{\"error\": 429}", ".png", "not an image but a JSON file named .png"),
-    (b"\n" + b"\xff\xd8\xff\xe0" + bytes(30), ".jpg", "not an image: a JPEG seems to begin 1 bytes late"),
-    (b"From: somebody", ".jpg", "not an image"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "data, suffix, said",
+    [
+        (ftyp(b"heic", b"mif1"), ".jpg", "an HEIC photograph named .jpg, which kfg does not read; convert it to JPEG"),
+        (ftyp(b"mif1", b"heic"), ".heic", "an HEIC photograph, which kfg does not read; convert it to JPEG"),
+        (
+            b"\0\0\0\x0cJXL \r\n\x87\n",
+            ".jpg",
+            "a JPEG XL picture named .jpg, which kfg does not read; convert it to JPEG",
+        ),
+        (ftyp(b"crx "), ".cr3", "a raw photograph of a camera, which kfg does not read; convert it to JPEG"),
+        (b"<svg xmlns='x'/>", ".png", "an SVG drawing named .png, which kfg does not read; convert it to PNG"),
+        (
+            b"\xef\xbb\xbf<?xml version=''>\n<svg/>",
+            ".svg",
+            "an SVG drawing, which kfg does not read; convert it to PNG",
+        ),
+        (b"\n<!DOCTYPE HTML><p>403 Forbidden", ".jpg", "not an image but a web page (HTML) named .jpg"),
+        (b"%PDF-1.4", ".jpg", "not an image but a PDF document named .jpg"),
+        (b"PK\3\4 and so on", ".jpeg", "not an image but a ZIP archive named .jpeg"),
+        (bytes(128) + b"DICM", ".dcm", "a DICOM picture, which kfg does not read; convert it to JPEG"),
+        (b"\x93NUMPY\1\0", ".npy", "a NumPy array, which kfg does not read; convert it to JPEG"),
+        (ftyp(b"isom", b"mp42"), ".jpg", "a video named .jpg, which kfg does not read; save its frames as JPEG"),
+        (b'{"error": 429}', ".png", "not an image but a JSON file named .png"),
+        (b"\n" + b"\xff\xd8\xff\xe0" + bytes(30), ".jpg", "not an image: a JPEG seems to begin 1 bytes late"),
+        (b"From: somebody", ".jpg", "not an image"),
+    ],
+)
 def test_what_is_not_read_is_called_what_it_is(tmp_path, data, suffix, said):
     path = tmp_path / f"picture{suffix}"
     path.write_bytes(data)
@@ -152,9 +187,28 @@ def test_no_error_shows_an_address_or_what_only_pillow_understands(kind):
     assert len(str(error.value)) > 30 and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("mode", [
-    "1", "L", "P", "PA", "LA", "La", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "1",
+        "L",
+        "P",
+        "PA",
+        "LA",
+        "La",
+        "RGB",
+        "RGBA",
+        "RGBa",
+        "RGBX",
+        "CMYK",
+        "YCbCr",
+        "LAB",
+        "HSV",
+        "I",
+        "F",
+        "I;16",
+    ],
+)
 def test_every_mode_of_pillow_is_rgb_or_a_bad_image(mode):
     image = Image.new(mode, (3, 2))
     try:

@@ -107,8 +107,10 @@ def test_a_table_has_one_line_an_image_whatever_the_names(run, tmp_path, capsys)
     header, *lines = printed.out.split("\n")[:-1]
     assert header == "path\tclass\tprobability"
     assert [line.split("\t")[:2] for line in lines] == [
-        [f"{root}/a\\nb.png", "tab\\tname"], [f"{root}/plain.png", "tab\\tname"], [f"{root}/tab\\tx.png", "tab\\tname"],
-    ]  # fmt: skip
+        [f"{root}/a\\nb.png", "tab\\tname"],
+        [f"{root}/plain.png", "tab\\tname"],
+        [f"{root}/tab\\tx.png", "tab\\tname"],
+    ]
     assert "\x1b" not in printed.err and "bad\\x1b[31m.png" in printed.err
     assert "1 .mp4 file, which kfg does not read (clip.mp4)" in printed.err
     assert all(f"error: {root}/{name}" in printed.err for name in ("v.svg", "scan.npy"))

@@ -112,12 +112,17 @@ def with_chunk(data, kind, body, *, spoilt=False):
     return data[:33] + struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum) + data[33:]
 
 
-@pytest.mark.parametrize("kind, body, spoilt", [
-    (b"tEXt", b"a\0b", True), (b"prVt", b"abc", True), (b"gAMA", b"\0\1\x86\xa0", True),
-    (b"zTXt", b"a\0\0" + zlib.compress(bytes(3 << 20)), False),
-    (b"iTXt", b"a\0\1\0\0\0" + zlib.compress(bytes(3 << 20)), False),
-    (b"iCCP", b"a\0\0" + zlib.compress(bytes(3 << 20)), False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind, body, spoilt",
+    [
+        (b"tEXt", b"a\0b", True),
+        (b"prVt", b"abc", True),
+        (b"gAMA", b"\0\1\x86\xa0", True),
+        (b"zTXt", b"a\0\0" + zlib.compress(bytes(3 << 20)), False),
+        (b"iTXt", b"a\0\1\0\0\0" + zlib.compress(bytes(3 << 20)), False),
+        (b"iCCP", b"a\0\0" + zlib.compress(bytes(3 << 20)), False),
+    ],
+)
 def test_a_chunk_beside_the_picture_does_not_cost_the_picture(kind, body, spoilt):
     data = with_chunk(encoded(picture(), "PNG"), kind, body, spoilt=spoilt)
     np.testing.assert_array_equal(decode(data), np.asarray(picture()))

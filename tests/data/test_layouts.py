@@ -133,21 +133,27 @@ def test_pets_have_their_class_in_the_file_name_and_its_order_in_the_id(tmp_path
     index = folder.scan(tmp_path)
     assert index.classes == ("Abyssinian", "american_bulldog", "yorkshire_terrier")
     assert dict(zip(index.paths, index.labels.tolist(), strict=True)) == {
-        "images/yorkshire_terrier_9.jpg": 2, "images/Abyssinian_100.jpg": 0, "images/Abyssinian_2.jpg": 0,
-        "images/american_bulldog_1.jpg": 1, "images/Abyssinian_101.jpg": 0,
-    }  # fmt: skip
+        "images/yorkshire_terrier_9.jpg": 2,
+        "images/Abyssinian_100.jpg": 0,
+        "images/Abyssinian_2.jpg": 0,
+        "images/american_bulldog_1.jpg": 1,
+        "images/Abyssinian_101.jpg": 0,
+    }
     assert index.parts == ("train", "train", "train", "test", "test")
 
 
-@pytest.mark.parametrize("file, lines, said", [
-    ("images/010.Red_winged_Blackbird/Bird_0003_34.jpg", None, "Bird_0003_34.jpg is not there"),
-    ("train_test_split.txt", None, "train_test_split.txt: No such file"),
-    ("train_test_split.txt", ["1 1"], "train_test_split.txt: image 10 is not in both this list and images.txt"),
-    ("image_class_labels.txt", [f"{i} 9" for i in range(1, 25)], r"image \d+ has class '9', which classes\.txt"),
-    ("train_test_split.txt", [f"{i} yes" for i in range(1, 25)], r"image \d+ has 'yes', expected 0 or 1"),
-    ("classes.txt", ["1 a", "1 b"], "classes.txt: 1 is listed twice"),
-    ("classes.txt", ["a"], "classes.txt: expected an id and a value, got 'a'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "file, lines, said",
+    [
+        ("images/010.Red_winged_Blackbird/Bird_0003_34.jpg", None, "Bird_0003_34.jpg is not there"),
+        ("train_test_split.txt", None, "train_test_split.txt: No such file"),
+        ("train_test_split.txt", ["1 1"], "train_test_split.txt: image 10 is not in both this list and images.txt"),
+        ("image_class_labels.txt", [f"{i} 9" for i in range(1, 25)], r"image \d+ has class '9', which classes\.txt"),
+        ("train_test_split.txt", [f"{i} yes" for i in range(1, 25)], r"image \d+ has 'yes', expected 0 or 1"),
+        ("classes.txt", ["1 a", "1 b"], "classes.txt: 1 is listed twice"),
+        ("classes.txt", ["a"], "classes.txt: expected an id and a value, got 'a'"),
+    ],
+)
 def test_lists_that_do_not_agree_are_one_line_that_names_them(tmp_path, file, lines, said):
     cub(tmp_path)
     if lines is None:

@@ -50,10 +50,12 @@ def test_blank_pictures_are_named_and_are_duplicates_of_each_other(clean):
     assert set(found) == {
         *(("blank", "warning", name) for name in ("a/one.png", "a/two.png", "b/three.png", "b/four.png")),
         ("blank", "warning", "b/black.jpg"),
-        ("duplicate", "warning", "a/two.png"), ("duplicate", "warning", "b/three.png"),
+        ("duplicate", "warning", "a/two.png"),
+        ("duplicate", "warning", "b/three.png"),
         ("duplicate", "warning", "b/four.png"),
-        ("duplicate-across-classes", "error", "b/three.png"), ("duplicate-across-classes", "error", "b/four.png"),
-    }  # fmt: skip
+        ("duplicate-across-classes", "error", "b/three.png"),
+        ("duplicate-across-classes", "error", "b/four.png"),
+    }
     assert "transparency hides" in found["blank", "warning", "a/one.png"]
     assert "transparency" not in found["blank", "warning", "b/black.jpg"]
     assert "a/one.png" in found["duplicate", "warning", "b/three.png"]
@@ -96,10 +98,12 @@ def test_partly_lost_pictures_are_named(clean):
     grey.save(clean / "b/meant.jpg")
     found = findings(clean, "damaged", "mended")
     assert set(found) == {
-        ("damaged", "warning", "a/filled.jpg"), ("damaged", "warning", "a/hole.jpg"),
-        ("mended", "warning", "a/no end.jpg"), ("damaged", "warning", "b/sideways.jpg"),
+        ("damaged", "warning", "a/filled.jpg"),
+        ("damaged", "warning", "a/hole.jpg"),
+        ("mended", "warning", "a/no end.jpg"),
+        ("damaged", "warning", "b/sideways.jpg"),
         ("damaged", "warning", "b/cut.png"),
-    }  # fmt: skip
+    }
     assert "% of the picture is missing" in found["damaged", "warning", "a/filled.jpg"]
     assert "ends before its end mark" in found["damaged", "warning", "b/cut.png"]
     assert "zero bytes" in found["damaged", "warning", "a/hole.jpg"]
@@ -117,11 +121,14 @@ def test_frames_beyond_the_first_and_a_small_first_page_are_said(clean):
     picture(58).save(clean / "b/single.tif")
     assert findings(clean, "frames", "small-first-page") == {
         ("frames", "warning", "a/pages.tif"): "3 pages, only the first is read",
-        ("small-first-page", "warning", "a/preview.tif"):
-            "the first of 2 pages, 16x12 pixels, is read; another has 64x48",
+        (
+            "small-first-page",
+            "warning",
+            "a/preview.tif",
+        ): "the first of 2 pages, 16x12 pixels, is read; another has 64x48",
         ("frames", "note", "b/moving.gif"): "2 frames, only the first is read",
         ("frames", "note", "b/moving.webp"): "2 frames, only the first is read",
-    }  # fmt: skip
+    }
 
 
 def test_depths_of_sixteen_bit_files_are_said_and_a_mixture_is_a_warning(clean):

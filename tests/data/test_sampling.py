@@ -13,10 +13,13 @@ def epoch(kind, number, seed=3):
     return sampling.epoch_keys(LABELS, kind, seed=seed, epoch=number)
 
 
-@pytest.mark.parametrize("kind, shares", [
-    ("balanced", [32.5, 32.5, 32.5, 0, 32.5]),
-    ("square-root", np.array([10, 5, 2, 0, 1]) / 18 * 130),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "kind, shares",
+    [
+        ("balanced", [32.5, 32.5, 32.5, 0, 32.5]),
+        ("square-root", np.array([10, 5, 2, 0, 1]) / 18 * 130),
+    ],
+)
 def test_each_class_gets_its_share_to_within_one_image_and_exactly_in_the_mean(kind, shares):
     shown = np.array([np.bincount(LABELS[epoch(kind, e) % N], minlength=5) for e in range(200)])
     assert (shown.sum(axis=1) == N).all()

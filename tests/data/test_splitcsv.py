@@ -34,9 +34,7 @@ def write(root, text, encoding="utf-8"):
 
 def read(root):
     index = folder.scan(root)
-    return sorted(
-        zip(index.paths, (index.classes[label] for label in index.labels), index.parts, strict=True)
-    )  # fmt: skip
+    return sorted(zip(index.paths, (index.classes[label] for label in index.labels), index.parts, strict=True))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -47,30 +45,41 @@ def test_encodings_and_separators_of_spreadsheets(root, encoding, separator):
     assert "bad-split" not in {one.kind for one in audit.audit(root).findings}
 
 
-@pytest.mark.parametrize("header", [
-    ("Path", "Class", "Part"), ("FILENAME", "label", "split"), ("image_path", "Category", "Set"),
-    ("file", "species", "subset"), (" path", "class ", "part"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Path", "Class", "Part"),
+        ("FILENAME", "label", "split"),
+        ("image_path", "Category", "Set"),
+        ("file", "species", "subset"),
+        (" path", "class ", "part"),
+    ],
+)
 def test_other_names_of_columns(root, header):
     write(root, table(header=header))
     assert read(root) == ROWS
 
 
-@pytest.mark.parametrize("text", [
-    table(separator=", "),
-    table([("", "", ""), *ROWS, ("", "", "")]).replace("\n", "\n\n"),
-    table([(str(i), *row) for i, row in enumerate(ROWS)], header=("", "path", "class", "part")),
-    table([(*row, "3", "a note") for row in ROWS], header=("path", "class", "part", "width", "note")),
-    table([(path, name, part.upper()) for path, name, part in ROWS]),
-    table([(path, name, f" {part.capitalize()} ") for path, name, part in ROWS]),
-    table([(path, name, {"val": "valid", "train": "Training", "test": "testing"}[part]) for path, name, part in ROWS]),
-    table([(path.replace("/", "\\"), name, part) for path, name, part in ROWS]),
-    table([(f"./{path}", name, part) for path, name, part in ROWS]),
-    table([(f"cat/../{path}", name, part) for path, name, part in ROWS]),
-    table([(f"../photos/{path}", name, part) for path, name, part in ROWS]),
-    table([(path.replace("/", "//"), name, part) for path, name, part in ROWS]),
-    table([(*row, f"{i}.0") for i, row in enumerate(ROWS)], header=("path", "class", "part", "group")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        table(separator=", "),
+        table([("", "", ""), *ROWS, ("", "", "")]).replace("\n", "\n\n"),
+        table([(str(i), *row) for i, row in enumerate(ROWS)], header=("", "path", "class", "part")),
+        table([(*row, "3", "a note") for row in ROWS], header=("path", "class", "part", "width", "note")),
+        table([(path, name, part.upper()) for path, name, part in ROWS]),
+        table([(path, name, f" {part.capitalize()} ") for path, name, part in ROWS]),
+        table(
+            [(path, name, {"val": "valid", "train": "Training", "test": "testing"}[part]) for path, name, part in ROWS]
+        ),
+        table([(path.replace("/", "\\"), name, part) for path, name, part in ROWS]),
+        table([(f"./{path}", name, part) for path, name, part in ROWS]),
+        table([(f"cat/../{path}", name, part) for path, name, part in ROWS]),
+        table([(f"../photos/{path}", name, part) for path, name, part in ROWS]),
+        table([(path.replace("/", "//"), name, part) for path, name, part in ROWS]),
+        table([(*row, f"{i}.0") for i, row in enumerate(ROWS)], header=("path", "class", "part", "group")),
+    ],
+)
 def test_what_means_the_same_reads_the_same(root, text):
     write(root, text)
     assert read(root) == ROWS
@@ -97,10 +106,15 @@ def test_paths_that_lead_out_of_the_folder_are_refused(root, path):
     assert [one.kind for one in audit.audit(root).findings][:1] == ["bad-split"]
 
 
-@pytest.mark.parametrize("row", [
-    ("./cat/0.jpg", "cat", "train"), ("cat//0.jpg", "cat", "train"), ("cat\\0.jpg", "dog", "train"),
-    ("dog/../cat/0.jpg", "cat", "test"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("./cat/0.jpg", "cat", "train"),
+        ("cat//0.jpg", "cat", "train"),
+        ("cat\\0.jpg", "dog", "train"),
+        ("dog/../cat/0.jpg", "cat", "test"),
+    ],
+)
 def test_one_file_under_two_spellings_is_told_with_both(root, row):
     write(root, table([*ROWS, row]))
     with pytest.raises(InputError) as error:
@@ -108,17 +122,20 @@ def test_one_file_under_two_spellings_is_told_with_both(root, row):
     assert str(error.value).endswith(f":8: {row[0]} is listed twice, in line 2 as 'cat/0.jpg'")
 
 
-@pytest.mark.parametrize("text, said", [
-    (b"PK\x03\x04" + bytes(600), "an Excel workbook or another zip archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an old Excel workbook"),
-    (bytes(600), "not a table in text; save the table as CSV (UTF-8)"),
-    (table([row[:2] for row in ROWS], header=("filename", "label")).encode(), "no column 'split' or 'part'"),
-    (table(header=("image", "file", "part")).encode(), "the columns 'image' and 'file' could both be the path"),
-    (table([("https://x.org/1.jpg", "cat", "train")]).encode(), "is a web address; download"),
-    (table([("cat/0.JPG", "cat", "train"), *ROWS[1:]]).encode(), "there is '0.jpg', which differs in case only"),
-    (table([("cat", "cat", "train"), *ROWS[1:]]).encode(), "cat is a folder"),
-    (table([(*ROWS[0][:2], "left"), *ROWS[1:]]).encode(), "part 'left' is none of train, val, test; write train"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (b"PK\x03\x04" + bytes(600), "an Excel workbook or another zip archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "an old Excel workbook"),
+        (bytes(600), "not a table in text; save the table as CSV (UTF-8)"),
+        (table([row[:2] for row in ROWS], header=("filename", "label")).encode(), "no column 'split' or 'part'"),
+        (table(header=("image", "file", "part")).encode(), "the columns 'image' and 'file' could both be the path"),
+        (table([("https://x.org/1.jpg", "cat", "train")]).encode(), "is a web address; download"),
+        (table([("cat/0.JPG", "cat", "train"), *ROWS[1:]]).encode(), "there is '0.jpg', which differs in case only"),
+        (table([("cat", "cat", "train"), *ROWS[1:]]).encode(), "cat is a folder"),
+        (table([(*ROWS[0][:2], "left"), *ROWS[1:]]).encode(), "part 'left' is none of train, val, test; write train"),
+    ],
+)
 def test_what_cannot_be_read_is_one_line_without_a_false_one_class(root, text, said):
     write(root, text)
     with pytest.raises(InputError) as error:

@@ -58,10 +58,19 @@ def test_a_group_that_is_most_of_a_class_goes_to_train():
     assert len(index.where("test")) > len(index.where("val")) > 0
 
 
-@pytest.mark.parametrize("count, minimum, train, test, val", [
-    (1, 4, 1, 0, 0), (2, 4, 1, 1, 0), (3, 4, 1, 1, 1), (4, 4, 2, 1, 1), (8, 10, 6, 1, 1), (10, 10, 6, 2, 2),
-    (1, 1, 1, 0, 0), (2, 1, 1, 1, 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "count, minimum, train, test, val",
+    [
+        (1, 4, 1, 0, 0),
+        (2, 4, 1, 1, 0),
+        (3, 4, 1, 1, 1),
+        (4, 4, 2, 1, 1),
+        (8, 10, 6, 1, 1),
+        (10, 10, 6, 2, 2),
+        (1, 1, 1, 0, 0),
+        (2, 1, 1, 1, 0),
+    ],
+)
 def test_rare_classes_fill_train_then_test_then_val(count, minimum, train, test, val):
     index = splits.split(index_of([40, count]), val=0.15, test=0.2, min_per_class=minimum)
     assert [per_class(index, part)[1] for part in ("train", "test", "val")] == [train, test, val]
@@ -132,10 +141,15 @@ def test_folds_test_the_given_test_images_too():
     assert per_class(splits.folds(index, k=4)[0], "test") == [5, 5]
 
 
-@pytest.mark.parametrize("arguments, said", [
-    ({"val": -0.1}, "val"), ({"test": 1}, "test: a fraction"), ({"val": 0.5, "test": 0.5}, "val and test"),
-    ({"min_per_class": 0}, "min_per_class: at least 1, got 0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({"val": -0.1}, "val"),
+        ({"test": 1}, "test: a fraction"),
+        ({"val": 0.5, "test": 0.5}, "val and test"),
+        ({"min_per_class": 0}, "min_per_class: at least 1, got 0"),
+    ],
+)
 def test_wrong_fractions_name_the_argument(arguments, said):
     with pytest.raises(InputError, match=said):
         splits.split(index_of([10, 10]), **arguments)
@@ -162,8 +176,14 @@ def test_a_class_that_chance_leaves_untrained_is_said_once(caplog):
     splits.folds(folder.make_index("here", "uvwxyz", [0, 0, 0, 0, 0, 1], "ab"), k=2, val=0)
     assert [message for message in caplog.messages if "class 'b'" in message] == caplog.messages != []
     caplog.clear()
-    index = folder.make_index("here", "uvwxyz", [0, 0, 0, 1, 1, 2], "abc", parts=["train"] * 3 + ["test", "train", ""],
-                              groups=[0, 1, 2, 3, 4, 3])  # fmt: skip
+    index = folder.make_index(
+        "here",
+        "uvwxyz",
+        [0, 0, 0, 1, 1, 2],
+        "abc",
+        parts=["train"] * 3 + ["test", "train", ""],
+        groups=[0, 1, 2, 3, 4, 3],
+    )
     assert splits.split(index, val=0).parts[5] == "test"  # with its copy
     assert caplog.messages == ["here: no image of class 'c' is in train"]
 
@@ -204,8 +224,13 @@ def test_split_csv_there_and_back(tmp_path):
 
 
 def test_a_test_set_that_is_val_too_is_said_in_the_file_and_is_no_split_of_a_folder(tmp_path):
-    index = folder.make_index(tmp_path, [f"{i}.jpg" for i in range(5)], [0, 1, 0, 1, 0], ["a", "b"],
-                              parts=["train", "val", "test", "train", "test"])  # fmt: skip
+    index = folder.make_index(
+        tmp_path,
+        [f"{i}.jpg" for i in range(5)],
+        [0, 1, 0, 1, 0],
+        ["a", "b"],
+        parts=["train", "val", "test", "train", "test"],
+    )
     both = splits.with_test_as_val(index)
     assert both.where("train").tolist() == [0, 1, 3]
     assert both.where("val").tolist() == both.where("test").tolist() == [2, 4]

@@ -49,9 +49,14 @@ def test_a_file_keeps_the_dtype_of_what_was_moved_into_it(tmp_path):
     np.testing.assert_array_equal(store.gather([2, 0]), FLOATS[[2, 0]])
 
 
-@pytest.mark.parametrize("extra", [
-    np.full((1, 2, 2, 3), -1.2), np.zeros((1, 2, 2, 3), np.int8), np.zeros((1, 3, 2, 3), np.uint8),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "extra",
+    [
+        np.full((1, 2, 2, 3), -1.2),
+        np.zeros((1, 2, 2, 3), np.int8),
+        np.zeros((1, 3, 2, 3), np.uint8),
+    ],
+)
 def test_extra_images_that_would_be_converted_are_refused(extra):
     pixels = Images(np.zeros((4, 2, 2, 3), np.uint8))
     with pytest.raises(InputError, match=rf"extra: expected images of uint8.*got {extra.dtype}"):

@@ -41,18 +41,21 @@ def test_a_zip_is_unpacked(tmp_path):
 LINK = {"type": tarfile.SYMTYPE}
 
 
-@pytest.mark.parametrize("name, options, said", [
-    ("../evil", {}, "'../evil' leads out of the folder"),
-    ("set/../../evil", {}, "leads out of the folder"),
-    ("/evil", {}, "'/evil' leads out of the folder"),
-    ("C:\\evil", {}, "leads out of the folder"),
-    ("..\\evil", {}, "leads out of the folder"),
-    ("link", {**LINK, "linkname": "../../etc/passwd"}, "refused to unpack: .*link"),
-    ("link", {**LINK, "linkname": "/etc/passwd"}, "refused to unpack: .*link"),
-    ("hard", {"type": tarfile.LNKTYPE, "linkname": "../outside"}, "refused to unpack: .*link|hard"),
-    ("tty", {"type": tarfile.CHRTYPE}, "refused to unpack: 'tty' is a link or a device"),
-    ("pipe", {"type": tarfile.FIFOTYPE}, "refused to unpack: 'pipe' is a link or a device"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, options, said",
+    [
+        ("../evil", {}, "'../evil' leads out of the folder"),
+        ("set/../../evil", {}, "leads out of the folder"),
+        ("/evil", {}, "'/evil' leads out of the folder"),
+        ("C:\\evil", {}, "leads out of the folder"),
+        ("..\\evil", {}, "leads out of the folder"),
+        ("link", {**LINK, "linkname": "../../etc/passwd"}, "refused to unpack: .*link"),
+        ("link", {**LINK, "linkname": "/etc/passwd"}, "refused to unpack: .*link"),
+        ("hard", {"type": tarfile.LNKTYPE, "linkname": "../outside"}, "refused to unpack: .*link|hard"),
+        ("tty", {"type": tarfile.CHRTYPE}, "refused to unpack: 'tty' is a link or a device"),
+        ("pipe", {"type": tarfile.FIFOTYPE}, "refused to unpack: 'pipe' is a link or a device"),
+    ],
+)
 def test_a_member_that_is_dangerous_is_refused(tmp_path, name, options, said):
     path = tar(tmp_path / "a.tgz", (name, options))
     (tmp_path / "in").mkdir()

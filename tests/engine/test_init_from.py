@@ -50,28 +50,40 @@ def begun(monkeypatch):
     return rows
 
 
-@pytest.mark.parametrize("rows, row, changes, said", [
-    (competition100.DEFAULT_ROWS, "fbsd-lite0", {}, "row mmal-lite0 has net 'mmal', that run 'fbsd'"),
-    (["mmal-lite0"], "plain-lite0", {}, "row mmal-lite0 has net 'mmal', that run 'plain'"),
-    (["plain-lite0"], "plain-lite0", {"backbone": "resnet50"},
-     "row plain-lite0 has backbone 'efficientnet-lite0', that run 'resnet50'"),
-    (["plain-lite0"], "plain-lite0", {"normalisation": "half"},
-     "row plain-lite0 has normalisation 'backbone', that run 'half'"),
-    (["fbsd-lite0"], "fbsd-lite0", {"head_width": 16}, "row fbsd-lite0 has head_width 8, that run 16"),
-])  # fmt: skip
-def test_another_net_is_refused_before_any_row_is_trained(
-    photos, tmp_path, capsys, begun, rows, row, changes, said
-):  # fmt: skip
+@pytest.mark.parametrize(
+    "rows, row, changes, said",
+    [
+        (competition100.DEFAULT_ROWS, "fbsd-lite0", {}, "row mmal-lite0 has net 'mmal', that run 'fbsd'"),
+        (["mmal-lite0"], "plain-lite0", {}, "row mmal-lite0 has net 'mmal', that run 'plain'"),
+        (
+            ["plain-lite0"],
+            "plain-lite0",
+            {"backbone": "resnet50"},
+            "row plain-lite0 has backbone 'efficientnet-lite0', that run 'resnet50'",
+        ),
+        (
+            ["plain-lite0"],
+            "plain-lite0",
+            {"normalisation": "half"},
+            "row plain-lite0 has normalisation 'backbone', that run 'half'",
+        ),
+        (["fbsd-lite0"], "fbsd-lite0", {"head_width": 16}, "row fbsd-lite0 has head_width 8, that run 16"),
+    ],
+)
+def test_another_net_is_refused_before_any_row_is_trained(photos, tmp_path, capsys, begun, rows, row, changes, said):
     run = lender(tmp_path / "earlier", config_of(row, **changes))
     assert recipe(photos, tmp_path / "out", run, "--rows", ",".join(rows)) == 2
     assert capsys.readouterr().err == f"error: --init-from {run}: {said}\n"
     assert begun == [] and not list((tmp_path / "out").rglob("config.json"))
 
 
-@pytest.mark.parametrize("row, changes", [
-    ("plain-lite0", {"head_width": 16}),  # which a plain trunk has not
-    ("fbsd-lite0", {"image_size": (256, 256), "alpha": 0.1, "epochs": 9}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "row, changes",
+    [
+        ("plain-lite0", {"head_width": 16}),  # which a plain trunk has not
+        ("fbsd-lite0", {"image_size": (256, 256), "alpha": 0.1, "epochs": 9}),
+    ],
+)
 def test_the_same_net_with_other_settings_is_begun_from(photos, tmp_path, begun, row, changes):
     run = lender(tmp_path / "earlier", config_of(row, **changes))
     assert recipe(photos, tmp_path / "out", run, "--rows", row) == 2
@@ -99,12 +111,15 @@ def indexed(photos, parts):
     return dataclasses.replace(index, parts=tuple(parts[:1] * (len(index) - 3) + parts[1:]), sha256=digests)
 
 
-@pytest.mark.parametrize("theirs, own, count", [
-    (["train", "val", "test", "train"], ["train", "val", "test", "train"], 0),
-    (["train", "train", "train", "test"], ["train", "val", "test", "train"], 2),
-    (["train", "test", "val", "val"], ["train", "train", "val", "test"], 0),  # they were looked at, not trained on
-    (["train", "train", "val", "test"], ["train", "val+test", "val+test", "train"], 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "theirs, own, count",
+    [
+        (["train", "val", "test", "train"], ["train", "val", "test", "train"], 0),
+        (["train", "train", "train", "test"], ["train", "val", "test", "train"], 2),
+        (["train", "test", "val", "val"], ["train", "train", "val", "test"], 0),  # they were looked at, not trained on
+        (["train", "train", "val", "test"], ["train", "val+test", "val+test", "train"], 1),
+    ],
+)
 def test_a_run_that_trained_on_what_is_held_out_here_lends_nothing(photos, tmp_path, theirs, own, count):
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
     splits.write_csv(indexed(photos, theirs), run / "split.csv")

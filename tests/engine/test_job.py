@@ -73,11 +73,14 @@ def test_ids_are_kept_where_there_is_nothing_to_answer_yet(tmp_path, names):
     assert (run.workdir / "class_labels.txt").read_text() == "0 0012\n1 007\n"
 
 
-@pytest.mark.parametrize("names, said", [
-    (("12_cat", "012_fox"), "class folders '012_fox' and '12_cat': the same id but for leading zeros"),
-    (("12_cat", "12_fox"), "class folders '12_cat' and '12_fox': the same id; "),
-    (("12_cat", "fox"), "class folder 'fox': no id, expected digits and '_' as in '12_cat'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        (("12_cat", "012_fox"), "class folders '012_fox' and '12_cat': the same id but for leading zeros"),
+        (("12_cat", "12_fox"), "class folders '12_cat' and '12_fox': the same id; "),
+        (("12_cat", "fox"), "class folder 'fox': no id, expected digits and '_' as in '12_cat'"),
+    ],
+)
 def test_ids_that_a_contest_cannot_have_are_refused_before_training(tmp_path, names, said):
     photos(tmp_path / "contest", *(f"train/{name}" for name in names))
     with pytest.raises(InputError, match=said):

@@ -104,11 +104,14 @@ def test_a_refused_run_takes_nothing_of_anothers_with_it(photos, tmp_path):
     assert (tmp_path / RUN / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("now, typed", [
-    ({"time_budget": 600.0}, ("--time-budget 3m", "--set time_budget=180.0")),
-    ({"weights": "other.h5"}, ("--weights '/my weights/a.h5'", "--weights '/my weights/a.h5'")),
-    ({"epochs": 2}, ("--epochs 8", "--epochs 8")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "now, typed",
+    [
+        ({"time_budget": 600.0}, ("--time-budget 3m", "--set time_budget=180.0")),
+        ({"weights": "other.h5"}, ("--weights '/my weights/a.h5'", "--weights '/my weights/a.h5'")),
+        ({"epochs": 2}, ("--epochs 8", "--epochs 8")),
+    ],
+)
 def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     now, typed, photos, tmp_path, capsys, monkeypatch
 ):
@@ -123,20 +126,23 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     assert f"go on with {typed[1]}, or remove it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("key, value, options, typed", [
-    ("time_budget", 180.0, OF_TRAIN, "--time-budget 3m"),
-    ("time_budget", 5400.0, OF_TRAIN, "--time-budget 90m"),
-    ("time_budget", 7200, OF_TRAIN, "--time-budget 2h"),
-    ("time_budget", 90.5, OF_TRAIN, "--time-budget 90.5s"),
-    ("time_budget", 180.0, OF_RECIPES, "--set time_budget=180.0"),
-    ("epochs", 8, OF_RECIPES, "--epochs 8"),
-    ("epochs", 8, OF_TRAIN, "--epochs 8"),
-    ("weights", "my weights.h5", OF_TRAIN, "--weights 'my weights.h5'"),
-    ("freeze", "re:(?i)^(?!.*bn)", OF_RECIPES, "--set 'freeze=re:(?i)^(?!.*bn)'"),
-    ("image_size", [68, 45], OF_RECIPES, "--set 'image_size=(68, 45)'"),
-    ("mixing_alpha", None, OF_RECIPES, "--set mixing_alpha=None"),
-    ("policy", {"rotation": 15}, OF_RECIPES, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "key, value, options, typed",
+    [
+        ("time_budget", 180.0, OF_TRAIN, "--time-budget 3m"),
+        ("time_budget", 5400.0, OF_TRAIN, "--time-budget 90m"),
+        ("time_budget", 7200, OF_TRAIN, "--time-budget 2h"),
+        ("time_budget", 90.5, OF_TRAIN, "--time-budget 90.5s"),
+        ("time_budget", 180.0, OF_RECIPES, "--set time_budget=180.0"),
+        ("epochs", 8, OF_RECIPES, "--epochs 8"),
+        ("epochs", 8, OF_TRAIN, "--epochs 8"),
+        ("weights", "my weights.h5", OF_TRAIN, "--weights 'my weights.h5'"),
+        ("freeze", "re:(?i)^(?!.*bn)", OF_RECIPES, "--set 'freeze=re:(?i)^(?!.*bn)'"),
+        ("image_size", [68, 45], OF_RECIPES, "--set 'image_size=(68, 45)'"),
+        ("mixing_alpha", None, OF_RECIPES, "--set mixing_alpha=None"),
+        ("policy", {"rotation": 15}, OF_RECIPES, None),
+    ],
+)
 def test_settings_as_they_are_typed(key, value, options, typed):
     assert as_typed(key, value, options) == typed
     if typed is not None and typed.startswith("--set "):

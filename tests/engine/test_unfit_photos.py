@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kfg.__main__ import main
-from kfg.data import audit, folder, splits
+from kfg.data import audit, fingerprints, folder, splits
 from kfg.engine import changes, own_photographs, photographs
 from kfg.errors import InputError
 
@@ -171,3 +171,27 @@ def test_changed_photographs_are_named_not_a_fingerprint(tmp_path):
     )
     assert "other parts or classes" in changes.since(tmp_path, index)
     assert "other photographs" in changes.since(tmp_path / "nowhere", index)
+
+
+def test_what_the_audit_has_read_and_compared_is_not_read_and_compared_again(tmp_path, monkeypatch):
+    root, compared, read = photos(tmp_path / "photos", "cat", "dog", count=8), [], []
+    shutil.copy(root / "cat" / "0.png", root / "cat" / "copy.png")
+    near_pairs, fingerprint = fingerprints.near_pairs, fingerprints.read
+    monkeypatch.setattr(fingerprints, "near_pairs", lambda prints: compared.append(len(prints)) or near_pairs(prints))
+    monkeypatch.setattr(
+        fingerprints, "read", lambda root, paths, **rest: read.append(len(paths)) or fingerprint(root, paths, **rest)
+    )
+    _, index = own_photographs.prepared(root, out=tmp_path / "runs")
+    assert compared == [17] and read == [17, 0]
+    whole = audit.duplicate_groups(folder.scan(root))
+    assert index.paths == whole.paths and index.sha256 == whole.sha256
+    np.testing.assert_array_equal(index.groups, whole.groups)
+
+
+@pytest.mark.parametrize("setting", ["dropout=5", "dropout=much", "epochs=-1", "backbone=WRONG", "imbalance=WRONG"])
+def test_a_wrong_setting_is_refused_before_a_photograph_is_read(setting, tmp_path, monkeypatch, capsys):
+    root = photos(tmp_path / "photos", "cat", "dog")
+    monkeypatch.setattr(audit, "audit", lambda *_, **__: pytest.fail("photographs are read"))
+    assert main(["train", str(root), "--set", setting]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: --set {setting.partition('=')[0]}") and said.count("\n") == 1

@@ -35,7 +35,7 @@ def answered(matrix, classes=None) -> Predictions:
         (np.diag([4, 4, 4]), baseline.BETTER),
         ([[6] + [0] * 7] * 8, baseline.NO_BETTER),  # 12.5 % of 8 classes
     ],
-)  # fmt: skip
+)
 def test_the_verdict(matrix, verdict):
     judged = baseline.judge(answered(matrix))
     assert judged["verdict"] == verdict

@@ -53,9 +53,10 @@ def test_the_heat_of_a_net_that_begins_with_a_crop_lies_in_what_it_sees(form, tm
         model = keras.Sequential([keras.Input((24, 30, 3)), layers.Cropping2D(rim), *net.layers[1:]])
     else:
         model = copied(
-            net, images=keras.Input((24, 30, 3)),
+            net,
+            images=keras.Input((24, 30, 3)),
             call=lambda layer, x: layer(layers.Cropping2D(rim)(x) if x.shape[1:] == (24, 30, 3) else x),
-        )  # fmt: skip
+        )
     if form == "loaded":
         model.save(tmp_path / "model.keras")
         model = keras.saving.load_model(tmp_path / "model.keras", compile=False)

@@ -22,8 +22,14 @@ PREDICTED = [0] * 8 + [1, 2] + [1] * 4 + [2, 2, 0]
 def test_what_is_rare_is_decided_by_all_images_and_judged_on_the_tests():
     found = rare.judge(answers(LABELS, PREDICTED, CLASSES), COUNTS)
     assert found["rare"] | {"low": 0, "high": 0} == {
-        "classes": 2, "tested": 1, "images": 3, "correct": 2, "value": 2 / 3, "low": 0, "high": 0,
-    }  # fmt: skip
+        "classes": 2,
+        "tested": 1,
+        "images": 3,
+        "correct": 2,
+        "value": 2 / 3,
+        "low": 0,
+        "high": 0,
+    }
     assert (found["rare"]["low"], found["rare"]["high"]) == wilson(2, 3)
     assert (found["other"]["classes"], found["other"]["correct"], found["other"]["images"]) == (2, 12, 14)
     assert [(row["name"], row["count"], row["images"]) for row in found["per_class"]] == [

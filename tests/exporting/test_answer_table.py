@@ -22,9 +22,13 @@ def test_a_table_has_every_image_and_what_could_not_be_read(tmp_path):
     with open(tmp_path / "t.csv", newline="") as file:
         read = list(csv.DictReader(file))
     assert read[0] == {
-        "path": "a, b.jpg", "class": "dog", "probability": "0.7500", "class 2": "cat", "probability 2": "0.2500",
+        "path": "a, b.jpg",
+        "class": "dog",
+        "probability": "0.7500",
+        "class 2": "cat",
+        "probability 2": "0.2500",
         "error": "",
-    }  # fmt: skip
+    }
     assert read[1]["error"] == "bad.jpg: no" and read[1]["class"] == ""
     answer_table.check_table(tmp_path / "t.csv", 2)  # its own may be overwritten
     (tmp_path / "mine.csv").write_text("a,b\n")
@@ -41,8 +45,9 @@ def test_photographs_are_copied_into_class_folders_and_none_is_lost(tmp_path):
     answers = [answer(tmp_path / "one" / "1.jpg"), answer(tmp_path / "two" / "1.jpg"), answer("x", error="no")]
     assert answer_table.sort_into(answers, out) == 2
     assert {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*.jpg")} == {
-        "dog/1.jpg": "one", "dog/1-2.jpg": "two",
-    }  # fmt: skip
+        "dog/1.jpg": "one",
+        "dog/1-2.jpg": "two",
+    }
     assert (tmp_path / "one" / "1.jpg").is_file()
     with pytest.raises(InputError, match="sorted: holds something already"):
         answer_table.check_folder(out, NAMES)

@@ -129,15 +129,19 @@ def test_a_folder_of_any_name_holds_an_export(name, tmp_path):
     assert sorted(path.name for path in run.iterdir()) == ["classes.json", "export", "model.keras"]
 
 
-@pytest.mark.parametrize("capability, enabled, wanted", [
-    ((8, 6), True, 1e-2), ((8, 6), False, 1e-4), ((7, 5), True, 1e-4), (None, True, 1e-4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "capability, enabled, wanted",
+    [
+        ((8, 6), True, 1e-2),
+        ((8, 6), False, 1e-4),
+        ((7, 5), True, 1e-4),
+        (None, True, 1e-4),
+    ],
+)
 def test_the_tolerance_knows_the_device(capability, enabled, wanted, monkeypatch):
     gpus = [] if capability is None else ["GPU:0"]
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
-    monkeypatch.setattr(
-        tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability}
-    )  # fmt: skip
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
     monkeypatch.setattr(tf.config.experimental, "tensor_float_32_execution_enabled", lambda: enabled)
     assert parity.tolerance() == wanted
 
@@ -225,10 +229,15 @@ def test_a_single_path_is_one_image_and_not_its_letters(exported, tmp_path, kind
     assert (answer.path, answer.top(1)[0][0]) == (str(tmp_path / "a.png"), "green")
 
 
-@pytest.mark.parametrize("paths, said", [
-    ("https://host/a.png", "https://host/a.png: an address of the net"), (b"a.png", "b'a.png': expected a path"),
-    ([3], "3: expected a path, got int"), (["a.png", None], "None: expected a path"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "paths, said",
+    [
+        ("https://host/a.png", "https://host/a.png: an address of the net"),
+        (b"a.png", "b'a.png': expected a path"),
+        ([3], "3: expected a path, got int"),
+        (["a.png", None], "None: expected a path"),
+    ],
+)
 def test_what_is_no_path_is_refused_as_it_was_given(exported, paths, said):
     with pytest.raises(InputError, match=said):
         list(classifiers.load(exported).predict(paths))

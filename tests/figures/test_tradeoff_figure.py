@@ -17,9 +17,11 @@ ROWS = {
 
 def result(row, top1, low=0.0, high=1.0):
     return {
-        "row": row, "parameters": {"total": 5_000_000, "trained": 2_000_000}, "data": {"name": "birds"},
+        "row": row,
+        "parameters": {"total": 5_000_000, "trained": 2_000_000},
+        "data": {"name": "birds"},
         "metrics": {"top1": {"value": top1, "low": low, "high": high}},
-    }  # fmt: skip
+    }
 
 
 GROUPS = [[result("study", 0.8, 0.7, 0.9)], [result("ours", 0.6), result("ours", 0.7)]]
@@ -32,9 +34,14 @@ def points():
 def test_the_studys_figures_and_ours_are_points_of_their_own():
     study, other, one_run, two_runs = points()
     assert study == {
-        "name": "study", "total": 4_263_748, "trained": 1_010_200, "top1": 0.7337, "low": None, "high": None,
+        "name": "study",
+        "total": 4_263_748,
+        "trained": 1_010_200,
+        "top1": 0.7337,
+        "low": None,
+        "high": None,
         "data": None,
-    }  # fmt: skip
+    }
     assert other["name"] == "as-good" and one_run["name"] == "study"
     assert one_run["total"] == 5_000_000 and (one_run["low"], one_run["high"]) == (0.7, 0.9)
     assert two_runs["data"] == "birds" and two_runs["top1"] == pytest.approx(0.65)

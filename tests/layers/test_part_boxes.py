@@ -96,10 +96,15 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
     np.testing.assert_array_equal(loaded(maps), model(maps))
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"groups": []}, "groups: at least one"), ({"groups": [([(2, 2)], 0)]}, "groups: at least one"),
-    ({"stride": 0}, "stride: at least 1"), ({"overlap": 2}, "overlap: from 0 to 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"groups": []}, "groups: at least one"),
+        ({"groups": [([(2, 2)], 0)]}, "groups: at least one"),
+        ({"stride": 0}, "stride: at least 1"),
+        ({"overlap": 2}, "overlap: from 0 to 1"),
+    ],
+)
 def test_values_out_of_range_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         PartBoxes(**{"groups": GROUPS, "stride": 32, **arguments})

@@ -44,9 +44,15 @@ def one_by_one(layer, x, *, training):
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize(("axis", "strips", "shape"), [
-    ("height", 4, (3, 8, 6, 5)), ("width", 2, (3, 8, 6, 5)), ("height", 3, (2, 6, 4, 3)), ("width", 8, (2, 3, 8, 4)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("axis", "strips", "shape"),
+    [
+        ("height", 4, (3, 8, 6, 5)),
+        ("width", 2, (3, 8, 6, 5)),
+        ("height", 3, (2, 6, 4, 3)),
+        ("width", 8, (2, 3, 8, 4)),
+    ],
+)
 def test_equals_a_loop_over_strips_with_its_gradients_and_statistics(axis, strips, shape, training):
     x = tf.constant(maps(shape))
     layer = moved(StripAttention(strips, axis=axis, alpha=0.7, beta=0.3, momentum=MOMENTUM, epsilon=EPSILON), x)
@@ -148,11 +154,16 @@ def test_saved_and_loaded_it_answers_the_same(axis, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ({"strips": 0}, "strips: at least 1, got 0"), ({"axis": "depth"}, "strip_axis: 'depth' is none of height, width"),
-    ({"alpha": -1}, "alpha: at least 0"), ({"beta": 1.5}, "beta: from 0 to 1, got 1.5"),
-    ({"momentum": 1}, "momentum: from 0 to below 1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strips": 0}, "strips: at least 1, got 0"),
+        ({"axis": "depth"}, "strip_axis: 'depth' is none of height, width"),
+        ({"alpha": -1}, "alpha: at least 0"),
+        ({"beta": 1.5}, "beta: from 0 to 1, got 1.5"),
+        ({"momentum": 1}, "momentum: from 0 to below 1"),
+    ],
+)
 def test_values_out_of_range_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         StripAttention(**{"strips": 2, **arguments})

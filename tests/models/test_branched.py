@@ -75,8 +75,10 @@ def test_predicting_it_answers_and_training_it_gives_all_branches():
     assert net(IMAGES).shape == (COUNT, CLASSES)
     outputs = net(IMAGES, training=True)
     assert {name: tuple(y.shape) for name, y in outputs.items()} == {
-        "whole": (COUNT, CLASSES), "halves": (2 * COUNT, CLASSES), "probabilities": (COUNT, CLASSES),
-    }  # fmt: skip
+        "whole": (COUNT, CLASSES),
+        "halves": (2 * COUNT, CLASSES),
+        "probabilities": (COUNT, CLASSES),
+    }
     assert net.output_shape == (None, CLASSES)
 
 

@@ -78,7 +78,11 @@ def test_what_cannot_be_built_is_refused(arguments):
 def test_the_catalogue_counts_what_the_study_counts():
     row = catalogue.describe("convnet3", num_classes=20)
     assert row == {
-        "name": "convnet3", "input": [68, 45, 3], "parameters": 2_153_940, "trainable": 2_153_940, "gmacs": 1.903,
-    }  # fmt: skip
+        "name": "convnet3",
+        "input": [68, 45, 3],
+        "parameters": 2_153_940,
+        "trainable": 2_153_940,
+        "gmacs": 1.903,
+    }
     with pytest.raises(InputError, match="convnet9"):
         catalogue.build("convnet9", num_classes=20)

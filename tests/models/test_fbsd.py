@@ -46,10 +46,15 @@ def parameters(model, *, of):
     return sum(math.prod(v.shape) for v in model.trainable_variables if of(v.path.split("/")[0]))
 
 
-@pytest.mark.parametrize(("classes", "heads", "new"), [
-    (100, 3_369_360, 19_372_953), (120, 3_410_400, 19_413_993), (196, 3_566_352, 19_569_945),
-    (200, 3_574_560, 19_578_153),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("classes", "heads", "new"),
+    [
+        (100, 3_369_360, 19_372_953),
+        (120, 3_410_400, 19_413_993),
+        (196, 3_566_352, 19_569_945),
+        (200, 3_574_560, 19_578_153),
+    ],
+)
 def test_counts_are_those_of_the_paper(classes, heads, new):
     build = lambda: fbsd.classifier("resnet50", num_classes=classes, image_size=(448, 448), weights="none")  # noqa: E731
     net = shapes_only(build)
@@ -59,9 +64,10 @@ def test_counts_are_those_of_the_paper(classes, heads, new):
     assert parameters(net, of=lambda name: name.startswith("head_")) == new == 3_593 + 16_000_000 + heads
     # torch's trunk has no biases in its convolutions
     trunk = parameters(net, of=lambda name: not name.startswith("head_")) - sum(
-        math.prod(layer.bias.shape) for layer in net.layers
+        math.prod(layer.bias.shape)
+        for layer in net.layers
         if isinstance(layer, keras.layers.Conv2D) and layer.use_bias and not layer.name.startswith("head_")
-    )  # fmt: skip
+    )
     assert trunk + new == {100: 42_880_985, 120: 42_922_025, 196: 43_077_977, 200: 43_086_185}[classes]
 
 
@@ -70,11 +76,15 @@ def test_stages_at_448_pixels():
     net = shapes_only(build)
     shapes = [net.get_layer(f"head_{stage}_strips").output for stage in fbsd.STAGES]
     assert [(y[0].shape[1:], y[2].shape[1]) for y in shapes] == [
-        ((56, 56, 512), 8), ((28, 28, 1024), 4), ((14, 14, 2048), 2),
-    ]  # fmt: skip
+        ((56, 56, 512), 8),
+        ((28, 28, 1024), 4),
+        ((14, 14, 2048), 2),
+    ]
     assert [net.get_layer(f"head_{stage}_relu2").output.shape[1:] for stage in fbsd.STAGES] == [
-        (56, 56, 1024), (28, 28, 1024), (14, 14, 1024),
-    ]  # fmt: skip
+        (56, 56, 1024),
+        (28, 28, 1024),
+        (14, 14, 1024),
+    ]
     # Keras's trunk has its strides in the first 1 x 1 convolution: 15.4, not torch's 16.4
     assert round(macs(net) / 1e9, 1) == 36.3
 
@@ -165,8 +175,10 @@ def test_half_precision_trains_and_its_weights_fit_the_float32_model(photographs
     assert np.isfinite(net.train_on_batch(photographs, LABELS)).all()
     found = {layer.name: layer.compute_dtype for layer in net.layers}
     assert (found["head_stage3_conv1"], found["head_diversification"], found["head_concat_logits"]) == (
-        "bfloat16", "float32", "float32",
-    )  # fmt: skip
+        "bfloat16",
+        "float32",
+        "float32",
+    )
     exact = tiny()
     exact.set_weights(net.get_weights())
     np.testing.assert_allclose(exact.predict_on_batch(photographs), net.predict_on_batch(photographs), atol=0.1)
@@ -189,20 +201,33 @@ def test_a_gradient_reaches_the_named_maps_for_grad_cam(model, photographs):
 
 
 def test_the_same_weights_come_with_every_option_of_the_modules():
-    nets = [tiny(**changes) for changes in (
-        {}, {"strip_axis": "width"}, {"pool": "gmp"}, {"gamma": 0.0}, {"fdm_scale": 1.0}, {"dropout": 0.2},
-    )]  # fmt: skip
+    nets = [
+        tiny(**changes)
+        for changes in (
+            {},
+            {"strip_axis": "width"},
+            {"pool": "gmp"},
+            {"gamma": 0.0},
+            {"fdm_scale": 1.0},
+            {"dropout": 0.2},
+        )
+    ]
     assert len({net.count_params() for net in nets}) == 1
     assert [net.get_layer("head_diversification").scale for net in nets[:2]] == [0.001, 0.001]
     assert isinstance(nets[4].get_layer("head_diversification"), Diversification)
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"image_size": (224, 224)}, "image_size: a map 28 cells in height does not split into 8 strips"),
-    ({"image_size": (64, 64)}, "image_size: a map of 2 x 2 cells has no 5 largest values"),
-    ({"width": 7}, "head_width: an even number, at least 2, got 7"), ({"pool": "avg"}, "pool: 'avg' is none of"),
-    ({"num_classes": 1}, "classes: at least 2"), ({"strip_axis": "rows"}, "strip_axis: 'rows' is none of"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": (224, 224)}, "image_size: a map 28 cells in height does not split into 8 strips"),
+        ({"image_size": (64, 64)}, "image_size: a map of 2 x 2 cells has no 5 largest values"),
+        ({"width": 7}, "head_width: an even number, at least 2, got 7"),
+        ({"pool": "avg"}, "pool: 'avg' is none of"),
+        ({"num_classes": 1}, "classes: at least 2"),
+        ({"strip_axis": "rows"}, "strip_axis: 'rows' is none of"),
+    ],
+)
 def test_what_does_not_fit_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         fbsd.classifier("efficientnet-lite0", **{**OPTIONS, **changes})

@@ -208,12 +208,16 @@ def test_a_gradient_reaches_the_objects_map_for_grad_cam(model, photographs):
     assert float(tf.reduce_max(tf.abs(tape.gradient(score, places)))) > 0
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"image_size": (224, 224)}, "image_size: sides must be multiples of 64, .* got 224 x 224"),
-    ({"num_classes": 1}, "classes: at least 2"), ({"windows": "dogs"}, "windows: 'dogs' is none of cub, cars-aircraft"),
-    ({"taps": ("top_activation", "conv9")}, "taps: two layers of efficientnet-lite0, it has no conv9"),
-    ({"taps": ("top_activation", "block5c_add")}, "taps: maps of .4, 4. cells .* block5c_add .* has .8, 8."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": (224, 224)}, "image_size: sides must be multiples of 64, .* got 224 x 224"),
+        ({"num_classes": 1}, "classes: at least 2"),
+        ({"windows": "dogs"}, "windows: 'dogs' is none of cub, cars-aircraft"),
+        ({"taps": ("top_activation", "conv9")}, "taps: two layers of efficientnet-lite0, it has no conv9"),
+        ({"taps": ("top_activation", "block5c_add")}, "taps: maps of .4, 4. cells .* block5c_add .* has .8, 8."),
+    ],
+)
 def test_what_does_not_fit_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
         mmal.classifier("efficientnet-lite0", **{**OPTIONS, **changes})

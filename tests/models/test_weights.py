@@ -154,9 +154,12 @@ def test_the_files_are_those_of_keras(name, monkeypatch):
         raise Asked(fname, origin, cache_subdir, file_hash or "")
 
     builders = {
-        "mobilenet-v2": "MobileNetV2", "mobilenet-v3-large": "MobileNetV3Large", "efficientnet-b3": "EfficientNetB3",
-        "efficientnetv2-s": "EfficientNetV2S", "vgg19": "VGG19",
-    }  # fmt: skip
+        "mobilenet-v2": "MobileNetV2",
+        "mobilenet-v3-large": "MobileNetV3Large",
+        "efficientnet-b3": "EfficientNetB3",
+        "efficientnetv2-s": "EfficientNetV2S",
+        "vgg19": "VGG19",
+    }
     monkeypatch.setattr(file_utils, "get_file", asked)
     build = getattr(keras.applications, builders[name])
     with pytest.raises(Asked) as caught:

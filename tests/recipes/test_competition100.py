@@ -19,9 +19,12 @@ from kfg.runs import run_files
 from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
 
 SMALL = dataclasses.replace(
-    competition100.ROWS["fbsd-lite0"].config, backbone="tiny", weights="none", image_size=(128, 128),
+    competition100.ROWS["fbsd-lite0"].config,
+    backbone="tiny",
+    weights="none",
+    image_size=(128, 128),
     head_width=8,
-)  # fmt: skip
+)
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
@@ -78,14 +81,17 @@ def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, ph
     assert config["init_from_sha256"] == hashlib.sha256((earlier / run_files.MODEL).read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("options, named", [
-    (("--init-from", "no-such-run"), "no-such-run: no model.keras there"),
-    (("--set", "net=bird"), "net: one of fbsd, mmal, plain, got 'bird'"),
-    (("--rows", "mmal-lite0", "--set", "crop_from=(160, 160)"), "crop_from: mmal cuts from the whole image"),
-    (("--set", "crop_from=(32, 32)"), "crop_from: at least image_size (128, 128), got (32, 32)"),
-    (("--rows", "fbsd-lite0", "--set", "image_size=(96, 96)"), "not split into 8"),
-    (("--rows", "mmal-lite0", "--set", "backbone=mobilenet-v3-small"), "taps: known for resnet50"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, named",
+    [
+        (("--init-from", "no-such-run"), "no-such-run: no model.keras there"),
+        (("--set", "net=bird"), "net: one of fbsd, mmal, plain, got 'bird'"),
+        (("--rows", "mmal-lite0", "--set", "crop_from=(160, 160)"), "crop_from: mmal cuts from the whole image"),
+        (("--set", "crop_from=(32, 32)"), "crop_from: at least image_size (128, 128), got (32, 32)"),
+        (("--rows", "fbsd-lite0", "--set", "image_size=(96, 96)"), "not split into 8"),
+        (("--rows", "mmal-lite0", "--set", "backbone=mobilenet-v3-small"), "taps: known for resnet50"),
+    ],
+)
 def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
     assert recipe(photos, tmp_path, *options) == 2
     error = capsys.readouterr().err.strip()

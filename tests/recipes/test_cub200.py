@@ -54,13 +54,16 @@ def test_a_model_over_budget_is_refused_before_training(photos, tmp_path, capsys
     assert not (tmp_path / "cub200" / "lite0" / "seed-0" / "history.csv").exists()
 
 
-@pytest.mark.parametrize("options, named", [
-    (("--set", "split=mine"), "split"),
-    (("--set", "mixing=blend"), "mixing"),
-    (("--set", "logits_dropout=0.5"), "logits_activation"),
-    (("--rows", "b0-frozen-no-schedule", "--set", "schedule={'gamma': 0.5}"), "schedule"),
-    (("--set", "schedule={'speed': 0.5}"), "speed"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, named",
+    [
+        (("--set", "split=mine"), "split"),
+        (("--set", "mixing=blend"), "mixing"),
+        (("--set", "logits_dropout=0.5"), "logits_activation"),
+        (("--rows", "b0-frozen-no-schedule", "--set", "schedule={'gamma': 0.5}"), "schedule"),
+        (("--set", "schedule={'speed': 0.5}"), "speed"),
+    ],
+)
 def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
     assert recipe(photos, tmp_path, *options) == 2
     error = capsys.readouterr().err.strip()
@@ -103,10 +106,16 @@ def test_the_studys_misreading_moves_flags_between_images_and_keeps_their_number
 def test_every_row_of_the_study_has_its_printed_figures():
     printed = {name: row.reported for name, row in cub200.ROWS.items() if row.reported}
     assert {name: (round(100 * one["top1"], 2), one["epochs"]) for name, one in printed.items()} == {
-        "b0": (73.37, 14), "b2": (73.92, 19), "b0-frozen": (70.76, 20), "b2-frozen": (69.80, 17),
-        "b2-frozen-dropout0.5": (54.69, 18), "b2-frozen-dropout0.2": (69.14, 20), "b0-frozen-plateau": (69.61, 11),
-        "b0-frozen-no-schedule": (69.09, 11), "b0-frozen-leaky-dropout0.2": (68.62, 11),
-    }  # fmt: skip
+        "b0": (73.37, 14),
+        "b2": (73.92, 19),
+        "b0-frozen": (70.76, 20),
+        "b2-frozen": (69.80, 17),
+        "b2-frozen-dropout0.5": (54.69, 18),
+        "b2-frozen-dropout0.2": (69.14, 20),
+        "b0-frozen-plateau": (69.61, 11),
+        "b0-frozen-no-schedule": (69.09, 11),
+        "b0-frozen-leaky-dropout0.2": (68.62, 11),
+    }
     assert all(row.config.net in backbones.BACKBONES for row in cub200.ROWS.values())
 
 

@@ -45,14 +45,17 @@ def test_a_frozen_trunk_trains_its_head_and_the_test_set_may_stop_the_training(p
     assert row["config"]["weights"] == "none" and row["config"]["val_is_test"]
 
 
-@pytest.mark.parametrize("options, named", [
-    (("--set", "eightfold=twofold"), "eightfold"),
-    (("--set", "stop_patience=0"), "stop_patience"),
-    (("--rows", "lite0", "--set", "freeze=some"), "freeze"),
-    (("--max-params", "few"), "few"),
-    (("--max-params", "1k"), "1,000 are allowed"),
-    (("--rows", "lite0", "--weights", "nowhere.h5"), "nowhere.h5"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, named",
+    [
+        (("--set", "eightfold=twofold"), "eightfold"),
+        (("--set", "stop_patience=0"), "stop_patience"),
+        (("--rows", "lite0", "--set", "freeze=some"), "freeze"),
+        (("--max-params", "few"), "few"),
+        (("--max-params", "1k"), "1,000 are allowed"),
+        (("--rows", "lite0", "--weights", "nowhere.h5"), "nowhere.h5"),
+    ],
+)
 def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
     assert recipe(photos, tmp_path, *options) == 2
     error = capsys.readouterr().err.strip()
@@ -69,19 +72,30 @@ def test_weights_are_for_rows_with_a_pretrained_trunk():
 def test_every_row_of_the_study_has_its_printed_figures():
     printed = {name: row.reported for name, row in fruit3.ROWS.items() if row.reported}
     assert {name: round(100 * figures["top1"], 3) for name, figures in printed.items()} == {
-        "mlp": 51.63, "cnn": 74.548, "cnn-no-dropout": 75.513, "cnn-batch64": 71.653, "cnn-batch256": 65.983,
-        "cnn-rate1e-5": 63.21, "cnn-rate1e-3": 67.19, "cnn-rate1e-2": 33.53, "vgg16": 93.73, "resnet50": 92.88,
+        "mlp": 51.63,
+        "cnn": 74.548,
+        "cnn-no-dropout": 75.513,
+        "cnn-batch64": 71.653,
+        "cnn-batch256": 65.983,
+        "cnn-rate1e-5": 63.21,
+        "cnn-rate1e-3": 67.19,
+        "cnn-rate1e-2": 33.53,
+        "vgg16": 93.73,
+        "resnet50": 92.88,
         "efficientnet-b2": 97.59,
-    }  # fmt: skip
+    }
     assert sum(figures["minutes"] is not None for figures in printed.values()) == len(printed)
 
 
-@pytest.mark.parametrize("name, total, trained", [
-    ("cnn", 9_966_691, 9_966_691),
-    ("cnn-no-dropout", 9_966_691, 9_966_691),
-    ("mlp", 68_851_023, 68_851_023),
-    ("resnet50", 23_587_712 + 525_315, 525_315),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, total, trained",
+    [
+        ("cnn", 9_966_691, 9_966_691),
+        ("cnn-no-dropout", 9_966_691, 9_966_691),
+        ("mlp", 68_851_023, 68_851_023),
+        ("resnet50", 23_587_712 + 525_315, 525_315),
+    ],
+)
 def test_the_models_have_the_printed_sizes(name, total, trained):
     config = fruit3.dataclasses.replace(fruit3.ROWS[name].config, weights="none")
     model = fruit3.NETS.get(config.net, fruit3.transfer)(config, 3)

@@ -239,38 +239,41 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
     assert classifiers.load(run).top1(photos / "red" / "000.jpg")[0] in ("blue", "green", "red")
 
 
-@pytest.mark.parametrize("options, named", [
-    (("--rows", "convnet9"), "convnet9"),
-    (("--rows", ","), "--rows"),
-    (("--seeds", "a"), "--seeds"),
-    (("--seeds", "1,1"), "--seeds"),
-    (("--seeds", "-1"), "--seeds"),
-    (("--seeds", "99999999999"), "0 to 2147483647, got '99999999999'"),
-    (("--memory-budget", "nan"), "--memory-budget: gigabytes from 0 up, got nan"),
-    (("--memory-budget", "inf"), "--memory-budget"),
-    (("--memory-budget", "-1"), "--memory-budget"),
-    (("--set", "colour=3"), "colour"),
-    (("--set", "epochs=many"), "epochs"),
-    (("--epochs", "0"), "--epochs"),
-    (("--epochs", "half"), "--epochs"),
-    (("--epochs", "0%"), "--epochs"),
-    (("--folds", "0"), "--folds"),
-    (("--set", "batch_size=0"), "batch_size"),
-    (("--set", "stop_patience=abc"), "stop_patience"),
-    (("--set", "policy={'rotation': -1}"), "rotation"),
-    (("--set", "policy={'colour': 1}"), "colour"),
-    (("--set", "policy={'by_class': {'red': {'rotation': -1}}}"), "by_class: red: rotation"),
-    (("--set", "rounds=(500,)"), "rounds: expected each like {'count': 500}, got 500"),
-    (("--set", "rounds={'count': 500}"), "rounds: expected tuple"),
-    (("--set", "rounds=({'count': 0},)"), "rounds: count"),
-    (("--set", "rounds=({'number': 5},)"), "number"),
-    (("--set", "rounds=({'policy': {'rotation': -1}},)"), "rotation"),
-    (("--set", "rounds=({'policy': 45},)"), "rounds: policy"),
-    (("--set", "arm=targeted", "--rows", "arm-none"), "--set arm: targeted needs weak_from"),
-    (("--set", "arm=some"), "'some' is none of none, uniform, targeted"),
-    (("--precision", "double"), "double"),
-    (("--weights", "none"), "--weights: imagenet20 has no pretrained trunk"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, named",
+    [
+        (("--rows", "convnet9"), "convnet9"),
+        (("--rows", ","), "--rows"),
+        (("--seeds", "a"), "--seeds"),
+        (("--seeds", "1,1"), "--seeds"),
+        (("--seeds", "-1"), "--seeds"),
+        (("--seeds", "99999999999"), "0 to 2147483647, got '99999999999'"),
+        (("--memory-budget", "nan"), "--memory-budget: gigabytes from 0 up, got nan"),
+        (("--memory-budget", "inf"), "--memory-budget"),
+        (("--memory-budget", "-1"), "--memory-budget"),
+        (("--set", "colour=3"), "colour"),
+        (("--set", "epochs=many"), "epochs"),
+        (("--epochs", "0"), "--epochs"),
+        (("--epochs", "half"), "--epochs"),
+        (("--epochs", "0%"), "--epochs"),
+        (("--folds", "0"), "--folds"),
+        (("--set", "batch_size=0"), "batch_size"),
+        (("--set", "stop_patience=abc"), "stop_patience"),
+        (("--set", "policy={'rotation': -1}"), "rotation"),
+        (("--set", "policy={'colour': 1}"), "colour"),
+        (("--set", "policy={'by_class': {'red': {'rotation': -1}}}"), "by_class: red: rotation"),
+        (("--set", "rounds=(500,)"), "rounds: expected each like {'count': 500}, got 500"),
+        (("--set", "rounds={'count': 500}"), "rounds: expected tuple"),
+        (("--set", "rounds=({'count': 0},)"), "rounds: count"),
+        (("--set", "rounds=({'number': 5},)"), "number"),
+        (("--set", "rounds=({'policy': {'rotation': -1}},)"), "rotation"),
+        (("--set", "rounds=({'policy': 45},)"), "rounds: policy"),
+        (("--set", "arm=targeted", "--rows", "arm-none"), "--set arm: targeted needs weak_from"),
+        (("--set", "arm=some"), "'some' is none of none, uniform, targeted"),
+        (("--precision", "double"), "double"),
+        (("--weights", "none"), "--weights: imagenet20 has no pretrained trunk"),
+    ],
+)
 def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
     assert recipe(photos, tmp_path, "--smoke", *options) == 2
     error = capsys.readouterr().err.strip()
@@ -357,9 +360,13 @@ def test_a_corrupt_image_is_named_before_training(photos, tmp_path, capsys):
 def test_every_row_of_the_study_has_its_printed_figures():
     reported = {name: row.reported.get("top1") for name, row in imagenet20.ROWS.items() if row.reported}
     assert reported == {
-        "convnet1": 0.47189, "convnet2": 0.48854, "convnet3": 0.42086, "convnet4": 0.48558, "convnet5": 0.51701,
+        "convnet1": 0.47189,
+        "convnet2": 0.48854,
+        "convnet3": 0.42086,
+        "convnet4": 0.48558,
+        "convnet5": 0.51701,
         "convnet5-1150": 0.51072,
-    }  # fmt: skip
+    }
     assert len(imagenet20.CLASSES) == 20
     for row in imagenet20.ROWS.values():
         needed = {row.config.start_from, row.config.weak_from} - {""}

@@ -53,13 +53,16 @@ def test_rows_for_rare_classes_run_through(lopsided, tmp_path, row):
     assert (tmp_path / "retail258" / row / "seed-0" / "report.html").is_file()
 
 
-@pytest.mark.parametrize("options, named", [
-    (("--set", "loss=focal"), "loss: one of plain, weighted, adjusted, got 'focal'"),
-    (("--set", "optimizer=lion"), "optimizer"),
-    (("--rows", "lite0-balanced", *SMALL, "--set", "sampling=even"), "sampling"),
-    (("--rows", "resnet50", "--set", "policy={'scale': (0, 2)}"), "scale"),
-    (("--rows", "inception-v3", "--set", "image_size=(32, 32)"), "75 pixels"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, named",
+    [
+        (("--set", "loss=focal"), "loss: one of plain, weighted, adjusted, got 'focal'"),
+        (("--set", "optimizer=lion"), "optimizer"),
+        (("--rows", "lite0-balanced", *SMALL, "--set", "sampling=even"), "sampling"),
+        (("--rows", "resnet50", "--set", "policy={'scale': (0, 2)}"), "scale"),
+        (("--rows", "inception-v3", "--set", "image_size=(32, 32)"), "75 pixels"),
+    ],
+)
 def test_a_wrong_option_is_one_line_and_exit_2(lopsided, tmp_path, capsys, options, named):
     assert recipe(lopsided, tmp_path, *options) == 2
     error = capsys.readouterr().err.strip()

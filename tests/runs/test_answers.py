@@ -144,13 +144,16 @@ def test_a_name_that_json_cannot_carry_is_said_first(tmp_path):
         answers.images([tmp_path])
 
 
-@pytest.mark.parametrize("words, said", [
-    (["--out", "here"], "here: is a folder"),
-    (["--out", "file/answer.json"], "file/answer.json: "),
-    (["--csv", "here"], "here: is a folder"),
-    (["--out", "one", "--csv", "here/../one"], "--csv here/../one: is the file of --out too"),
-    (["--group", "caf\udce9"], r"--group: not UTF-8, got 'caf\\xe9'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--out", "here"], "here: is a folder"),
+        (["--out", "file/answer.json"], "file/answer.json: "),
+        (["--csv", "here"], "here: is a folder"),
+        (["--out", "one", "--csv", "here/../one"], "--csv here/../one: is the file of --out too"),
+        (["--group", "caf\udce9"], r"--group: not UTF-8, got 'caf\\xe9'"),
+    ],
+)
 def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()

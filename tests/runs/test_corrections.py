@@ -110,12 +110,16 @@ def test_a_given_tau_is_used_and_without_images_only_logits_are_adjusted(run, ca
     assert "note: tau-normalisation is left out" in printed
 
 
-@pytest.mark.parametrize("setting, said", [
-    ({"imbalance": "auto"}, "every class shown equally often (imbalance=balanced)"),
-    ({"imbalance": "adjusted"}, "adjusted to the class counts (imbalance=adjusted)"),
-    ({"loss": "plain", "sampling": "balanced"}, "every class shown equally often (sampling=balanced)"),
-    ({"loss": "plain", "sampling": None}, ""), ({}, ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "setting, said",
+    [
+        ({"imbalance": "auto"}, "every class shown equally often (imbalance=balanced)"),
+        ({"imbalance": "adjusted"}, "adjusted to the class counts (imbalance=adjusted)"),
+        ({"loss": "plain", "sampling": "balanced"}, "every class shown equally often (sampling=balanced)"),
+        ({"loss": "plain", "sampling": None}, ""),
+        ({}, ""),
+    ],
+)
 def test_a_run_that_was_adjusted_in_training_says_what_a_correction_then_means(run, capsys, setting, said):
     write_json(run / "config.json", {"config": setting, "choices": {"classes": {"treatment": "balanced"}}})
     assert main(["evaluate", str(run), "--posthoc"]) == 0
@@ -147,11 +151,14 @@ def test_a_file_that_is_missing_is_named(made, run, missing, capsys):
     assert error.count("\n") == 1 and f"holds no {missing}" in error
 
 
-@pytest.mark.parametrize("options, named", [
-    (["--posthoc", "--tau", "-1"], "--tau"),
-    (["--tau", "1"], "--posthoc"),
-    (["--posthoc", "--data", "nowhere"], "nowhere"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, named",
+    [
+        (["--posthoc", "--tau", "-1"], "--tau"),
+        (["--tau", "1"], "--posthoc"),
+        (["--posthoc", "--data", "nowhere"], "nowhere"),
+    ],
+)
 def test_wrong_use_is_one_line(run, options, named, capsys):
     assert main(["evaluate", str(run), *options]) == 2
     error = capsys.readouterr().err
@@ -173,14 +180,17 @@ def test_a_damaged_model_is_a_line(made, run):
         corrections.posthoc_corrections(run, data_dir=made[0])
 
 
-@pytest.mark.parametrize("head, fits", [
-    (split_softmax, True),
-    (lambda x: keras.layers.Dense(3, activation="softmax", name="head")(x), True),
-    (lambda x: keras.layers.Softmax()(keras.layers.Dense(3, use_bias=True, name="head")(x)), True),
-    (lambda x: keras.layers.Softmax()(keras.layers.ReLU()(keras.layers.Dense(3, name="head")(x))), False),
-    (lambda x: keras.layers.Softmax()(keras.layers.Dense(3, activation="relu", name="head")(x)), False),
-    (lambda x: keras.layers.Activation("relu")(keras.layers.Dense(3, name="head")(x)), False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "head, fits",
+    [
+        (split_softmax, True),
+        (lambda x: keras.layers.Dense(3, activation="softmax", name="head")(x), True),
+        (lambda x: keras.layers.Softmax()(keras.layers.Dense(3, use_bias=True, name="head")(x)), True),
+        (lambda x: keras.layers.Softmax()(keras.layers.ReLU()(keras.layers.Dense(3, name="head")(x))), False),
+        (lambda x: keras.layers.Softmax()(keras.layers.Dense(3, activation="relu", name="head")(x)), False),
+        (lambda x: keras.layers.Activation("relu")(keras.layers.Dense(3, name="head")(x)), False),
+    ],
+)
 def test_a_dense_head_is_split_off_and_another_is_refused(head, fits):
     model = model_of(head)
     if not fits:

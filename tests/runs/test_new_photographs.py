@@ -88,8 +88,12 @@ def test_the_runs_own_images_are_left_out_and_the_rest_is_reported(run, photogra
     assert found["top1"]["value"] == pytest.approx(8 / 9)
     assert found["confusion"] == [[3, 0, 0], [1, 2, 0], [0, 0, 3]]
     assert found["evaluated"] == {
-        "model": str(run), "photographs": str(photographs), "images": 32, "left_out": 23, "unread": 0
-    }  # fmt: skip
+        "model": str(run),
+        "photographs": str(photographs),
+        "images": 32,
+        "left_out": 23,
+        "unread": 0,
+    }
     answers = rows_of(out / "predictions.csv")
     assert [row["path"] for row in answers if row["correct"] == "0"] == ["green/9.png"]
     listed = rows_of(out / "split.csv")
@@ -140,10 +144,15 @@ def spoil_classes(run):
     (run / "split.csv").write_text((run / "split.csv").read_text().replace("red,", "yellow,"))
 
 
-@pytest.mark.parametrize("spoil", [
-    spoil_digests, spoil_classes,
-    lambda run: (run / "split.csv").unlink(), lambda run: (run / "config.json").unlink(),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoil_digests,
+        spoil_classes,
+        lambda run: (run / "split.csv").unlink(),
+        lambda run: (run / "config.json").unlink(),
+    ],
+)
 def test_what_was_trained_on_is_never_guessed(run, photographs, tmp_path, capsys, spoil):
     spoil(run)
     assert evaluate(run, photographs, tmp_path / "out") == 0

@@ -75,10 +75,16 @@ def test_finetune_trains_the_whole_net_after_its_head(pictures, tiny_trunk, tmp_
     small = {"backbone": tiny_trunk, "image_size": (48, 48), "weights": "none", "head_epochs": 2, "epochs": 1}
     plan = planned("folder", "finetune", **small)
     request = trial.Request(
-        module="kfg.recipes.folder", recipe="folder", row="transfer", config=plan.configured(plan.changes({})), seed=0,
-        index=audit.duplicate_groups(folder.scan(pictures)), data_name="pictures", cache_dir=tmp_path / "cache",
+        module="kfg.recipes.folder",
+        recipe="folder",
+        row="transfer",
+        config=plan.configured(plan.changes({})),
+        seed=0,
+        index=audit.duplicate_groups(folder.scan(pictures)),
+        data_name="pictures",
+        cache_dir=tmp_path / "cache",
         workdir=tmp_path / "trial",
-    )  # fmt: skip
+    )
     request.workdir.mkdir()
     said = []
     figures = trial._run(request, lambda *message: said.append(message))
@@ -92,10 +98,21 @@ def planned(recipe, name, **given):
     row = importlib.import_module(space.module).ROWS[space.row].config
     index = folder.make_index("/x", ["a/1.jpg", "b/1.jpg"], [0, 1], ["a", "b"])
     return Definition(
-        recipe=recipe, space_name=name, space=space, config=dataclasses.replace(row, **given), given=given,
-        algorithm="hyperband", seed=0, executions=1, objective="val_loss", max_params=None, trial_time=None,
-        precision="float32", index=index, data_name="x",
-    )  # fmt: skip
+        recipe=recipe,
+        space_name=name,
+        space=space,
+        config=dataclasses.replace(row, **given),
+        given=given,
+        algorithm="hyperband",
+        seed=0,
+        executions=1,
+        objective="val_loss",
+        max_params=None,
+        trial_time=None,
+        precision="float32",
+        index=index,
+        data_name="x",
+    )
 
 
 @pytest.mark.parametrize(("recipe", "name"), [(r, name) for r, known in spaces.SPACES.items() for name in known])

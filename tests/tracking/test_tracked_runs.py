@@ -54,12 +54,19 @@ def train(run_dir, log, *, stage="", resume=False):
     fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=0.001))
     store = stores.Images(IMAGES)
     fit.train(
-        model, lambda first: pipeline.training_batches(
+        model,
+        lambda first: pipeline.training_batches(
             store, LABELS, batch_size=BATCH, seed=1, first_epoch=first, epochs=EPOCHS
         ),
-        pipeline.evaluation_batches(store, LABELS, batch_size=5), workdir=run_dir / stage, epochs=EPOCHS,
-        steps_per_epoch=3, resume=resume, schedule=Cosine(), callbacks=log.callbacks(), verbose=0,
-    )  # fmt: skip
+        pipeline.evaluation_batches(store, LABELS, batch_size=5),
+        workdir=run_dir / stage,
+        epochs=EPOCHS,
+        steps_per_epoch=3,
+        resume=resume,
+        schedule=Cosine(),
+        callbacks=log.callbacks(),
+        verbose=0,
+    )
     return model.get_weights()
 
 
@@ -83,8 +90,9 @@ def scalars(found):
     kinds = {tag: found.SummaryMetadata(tag).plugin_data.plugin_name for tag in tags}
     return {
         tag: [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in found.Tensors(tag)]
-        for tag in tags if kinds[tag] == "scalars"
-    }  # fmt: skip
+        for tag in tags
+        if kinds[tag] == "scalars"
+    }
 
 
 def records(path):
@@ -243,10 +251,18 @@ def test_a_disabled_wandb_is_not_begun_and_can_be_later(run_dir, monkeypatch):
     assert_complete(run_dir)
 
 
-@pytest.mark.parametrize(("mode", "known", "chosen"), [
-    (None, False, "offline"), (None, True, "online"), ("offline", True, "offline"), ("online", True, "online"),
-    ("disabled", True, "disabled"), ("online", False, "needs a key"), ("sometimes", True, "'sometimes' is none of"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mode", "known", "chosen"),
+    [
+        (None, False, "offline"),
+        (None, True, "online"),
+        ("offline", True, "offline"),
+        ("online", True, "online"),
+        ("disabled", True, "disabled"),
+        ("online", False, "needs a key"),
+        ("sometimes", True, "'sometimes' is none of"),
+    ],
+)
 def test_the_mode_is_that_of_the_environment_and_nobody_is_asked(mode, known, chosen, monkeypatch):
     def login(*, prompt, verify):
         assert prompt is False and verify is False

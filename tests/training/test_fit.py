@@ -47,8 +47,10 @@ def batches(first_epoch):
 def train(workdir, *, model=None, epochs=EPOCHS, make=batches, **changes):
     model = model or small_model()
     arguments = {
-        "steps_per_epoch": STEPS, "schedule": schedules.Plateau(0.5, 1, 1e-6), "verbose": 0,
-    }  # fmt: skip
+        "steps_per_epoch": STEPS,
+        "schedule": schedules.Plateau(0.5, 1, 1e-6),
+        "verbose": 0,
+    }
     val = tf.data.Dataset.from_tensor_slices(data(1)).batch(4)
     rows = fit.train(model, make, val, workdir=workdir, epochs=epochs, **{**arguments, **changes})
     return model, rows

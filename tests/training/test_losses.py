@@ -144,12 +144,15 @@ def test_saved_and_loaded_it_is_the_same():
     assert value(again) == value(loss)
 
 
-@pytest.mark.parametrize("make, named", [
-    (lambda: losses.CrossEntropy(label_smoothing=1), "label_smoothing"),
-    (lambda: losses.CrossEntropy(tau=0), "tau"),
-    (lambda: losses.class_balanced_weights([1, 2], beta=1), "beta"),
-    (lambda: losses.log_prior([0, 0]), "counts"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, named",
+    [
+        (lambda: losses.CrossEntropy(label_smoothing=1), "label_smoothing"),
+        (lambda: losses.CrossEntropy(tau=0), "tau"),
+        (lambda: losses.class_balanced_weights([1, 2], beta=1), "beta"),
+        (lambda: losses.log_prior([0, 0]), "counts"),
+    ],
+)
 def test_a_wrong_argument_is_named(make, named):
     with pytest.raises(InputError, match=named):
         make()

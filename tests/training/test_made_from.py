@@ -35,20 +35,46 @@ def compiled(loss=None, rate=0.01, units=(5, 3), batch_norm=False):
 
 
 def train(
-    workdir, *, epochs, model=None, labels=LABELS, policy=FLIP, seed=1, batch_size=4, sampling=None, mixing=None,
-    images=None, schedule=None, **settings,
-):  # fmt: skip
+    workdir,
+    *,
+    epochs,
+    model=None,
+    labels=LABELS,
+    policy=FLIP,
+    seed=1,
+    batch_size=4,
+    sampling=None,
+    mixing=None,
+    images=None,
+    schedule=None,
+    **settings,
+):
     def batches(first_epoch):
         return pipeline.training_batches(
-            images or stores.Images(PIXELS), labels, batch_size=batch_size, seed=seed, policy=policy,
-            sampling=sampling, mixing=mixing, num_classes=3, first_epoch=first_epoch, epochs=epochs,
-        )  # fmt: skip
+            images or stores.Images(PIXELS),
+            labels,
+            batch_size=batch_size,
+            seed=seed,
+            policy=policy,
+            sampling=sampling,
+            mixing=mixing,
+            num_classes=3,
+            first_epoch=first_epoch,
+            epochs=epochs,
+        )
 
     return fit.train(
-        model or compiled(), batches, pipeline.evaluation_batches(stores.Images(PIXELS), LABELS, batch_size=9),
-        workdir=workdir, epochs=epochs, steps_per_epoch=pipeline.steps(COUNT, batch_size), schedule=schedule,
-        resume=True, verbose=0, **settings,
-    )  # fmt: skip
+        model or compiled(),
+        batches,
+        pipeline.evaluation_batches(stores.Images(PIXELS), LABELS, batch_size=9),
+        workdir=workdir,
+        epochs=epochs,
+        steps_per_epoch=pipeline.steps(COUNT, batch_size),
+        schedule=schedule,
+        resume=True,
+        verbose=0,
+        **settings,
+    )
 
 
 @pytest.fixture(scope="module")

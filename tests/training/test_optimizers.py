@@ -51,20 +51,26 @@ def test_adamw_is_the_papers_with_each_variables_own_rate(multiplier, decay_vect
     after = applied(model, optimizers.rates("adamw", learning_rate=0.01, weight_decay=0.5, **settings))
     for i, (path, weight, found) in enumerate(zip(paths, before, after, strict=True)):
         expected = adamw(
-            weight, [gradients(model, step)[i] for step in range(3)], decay=0.5, decay_vectors=decay_vectors,
+            weight,
+            [gradients(model, step)[i] for step in range(3)],
+            decay=0.5,
+            decay_vectors=decay_vectors,
             rate=0.01 if "/head/" in path else 0.01 * multiplier,
-        )  # fmt: skip
+        )
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-6, err_msg=path)
     if multiplier == 0:
         assert all(np.array_equal(a, b) for a, b in zip(before[:4], after[:4], strict=True))
 
 
-@pytest.mark.parametrize("name, plain, arguments", [
-    ("sgd", keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
-    ("adam", keras.optimizers.Adam, {"epsilon": 1e-8}),
-    ("adamw", keras.optimizers.AdamW, {"weight_decay": 0.3}),
-    ("sgd", keras.optimizers.SGD, {"weight_decay": 0.3, "clipnorm": 0.1}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, plain, arguments",
+    [
+        ("sgd", keras.optimizers.SGD, {"momentum": 0.9, "nesterov": True}),
+        ("adam", keras.optimizers.Adam, {"epsilon": 1e-8}),
+        ("adamw", keras.optimizers.AdamW, {"weight_decay": 0.3}),
+        ("sgd", keras.optimizers.SGD, {"weight_decay": 0.3, "clipnorm": 0.1}),
+    ],
+)
 def test_with_one_rate_and_all_weights_decayed_it_is_keras(name, plain, arguments):
     ours = applied(small_model(), optimizers.rates(name, learning_rate=0.1, decay_vectors=True, **arguments))
     theirs = applied(small_model(), plain(learning_rate=0.1, **arguments))
@@ -120,12 +126,15 @@ def test_saved_with_its_model_it_goes_on_as_if_it_had_not_been(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name, arguments, named", [
-    ("lion", {}, "lion"),
-    ("adamw", {}, "weight_decay"),
-    ("adam", {"trunk_multiplier": -1}, "trunk_multiplier"),
-    ("sgd", {"weight_decay": -0.1}, "weight_decay"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, arguments, named",
+    [
+        ("lion", {}, "lion"),
+        ("adamw", {}, "weight_decay"),
+        ("adam", {"trunk_multiplier": -1}, "trunk_multiplier"),
+        ("sgd", {"weight_decay": -0.1}, "weight_decay"),
+    ],
+)
 def test_a_wrong_argument_is_named(name, arguments, named):
     with pytest.raises(InputError, match=named):
         optimizers.rates(name, learning_rate=0.1, **arguments)

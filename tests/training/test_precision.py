@@ -50,9 +50,12 @@ def dense(jit_compile):
 def pooling(jit_compile):
     """Return a net whose gradient XLA has in no deterministic form."""
     layers = [
-        keras.Input((4, 4, 3)), keras.layers.Conv2D(2, 3, padding="same"), keras.layers.MaxPooling2D(),
-        keras.layers.Flatten(), keras.layers.Dense(2, activation="softmax", dtype="float32"),
-    ]  # fmt: skip
+        keras.Input((4, 4, 3)),
+        keras.layers.Conv2D(2, 3, padding="same"),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, activation="softmax", dtype="float32"),
+    ]
     model = keras.Sequential(layers)
     fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=0.1), jit_compile=jit_compile)
     return model

@@ -43,15 +43,29 @@ def small_model(seed, optimizer, loss):
 def train(workdir, *, seed=0, optimizer=two_rates, loss=None, sampling=None, mixing=None, resume=False, **changes):
     def batches(first_epoch):
         return pipeline.training_batches(
-            stores.Images(IMAGES), LABELS, batch_size=BATCH, seed=1, sampling=sampling, mixing=mixing,
-            num_classes=3, first_epoch=first_epoch, epochs=EPOCHS,
-        )  # fmt: skip
+            stores.Images(IMAGES),
+            LABELS,
+            batch_size=BATCH,
+            seed=1,
+            sampling=sampling,
+            mixing=mixing,
+            num_classes=3,
+            first_epoch=first_epoch,
+            epochs=EPOCHS,
+        )
 
     model = small_model(seed, optimizer, loss or losses.CrossEntropy())
     rows = fit.train(
-        model, batches, pipeline.evaluation_batches(stores.Images(IMAGES), LABELS, batch_size=5), workdir=workdir,
-        epochs=EPOCHS, steps_per_epoch=pipeline.steps(COUNT, BATCH), resume=resume, verbose=0, **changes,
-    )  # fmt: skip
+        model,
+        batches,
+        pipeline.evaluation_batches(stores.Images(IMAGES), LABELS, batch_size=5),
+        workdir=workdir,
+        epochs=EPOCHS,
+        steps_per_epoch=pipeline.steps(COUNT, BATCH),
+        resume=resume,
+        verbose=0,
+        **changes,
+    )
     return model, [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
@@ -111,10 +125,15 @@ def test_cut_after_the_last_epoch_ends_with_the_same_weights(name, tmp_path, mon
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("changes", [
-    {"schedule": Cosine()}, {"sampling": "square-root"}, {"mixing": Mixup()},
-    {"optimizer": lambda: optimizers.rates("adamw", learning_rate=0.01, weight_decay=0.1)},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schedule": Cosine()},
+        {"sampling": "square-root"},
+        {"mixing": Mixup()},
+        {"optimizer": lambda: optimizers.rates("adamw", learning_rate=0.01, weight_decay=0.1)},
+    ],
+)
 def test_each_of_them_makes_another_run(changes, tmp_path):
     plain, changed = train(tmp_path / "a")[0], train(tmp_path / "b", **changes)[0]
     assert not np.array_equal(plain.layers[-1].kernel.numpy(), changed.layers[-1].kernel.numpy())

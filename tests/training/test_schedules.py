@@ -31,20 +31,31 @@ def rates(schedule, *, epochs=4, steps=2, first_epoch=0, monitor="val_loss"):
     )
     x, y = np.zeros((steps, 1), "float32"), np.zeros(steps, "int32")
     model.fit(
-        x, y, batch_size=1, epochs=epochs, initial_epoch=first_epoch, callbacks=[callback, noted], verbose=0,
+        x,
+        y,
+        batch_size=1,
+        epochs=epochs,
+        initial_epoch=first_epoch,
+        callbacks=[callback, noted],
+        verbose=0,
         validation_data=(x, y),
-    )  # fmt: skip
+    )
     return noted.seen
 
 
-@pytest.mark.parametrize("schedule, expected", [
-    (StepLR(step=1, gamma=0.5), [0.8, 0.8, 0.4, 0.4, 0.2, 0.2, 0.1, 0.1]),
-    (StepLR(step=3, gamma=0.1), [0.8] * 6 + [0.08] * 2),
-    (MultiStep(milestones=(1, 3), gamma=0.5), [0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.2, 0.2]),
-    (Cosine(), [0.4 * (1 + math.cos(math.pi * i / 8)) for i in range(8)]),
-    (Cosine(warmup_epochs=1, final_fraction=0.5),
-     [0.8 / 3, 1.6 / 3, *(0.4 + 0.2 * (1 + math.cos(math.pi * i / 6)) for i in range(6))]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "schedule, expected",
+    [
+        (StepLR(step=1, gamma=0.5), [0.8, 0.8, 0.4, 0.4, 0.2, 0.2, 0.1, 0.1]),
+        (StepLR(step=3, gamma=0.1), [0.8] * 6 + [0.08] * 2),
+        (MultiStep(milestones=(1, 3), gamma=0.5), [0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.2, 0.2]),
+        (Cosine(), [0.4 * (1 + math.cos(math.pi * i / 8)) for i in range(8)]),
+        (
+            Cosine(warmup_epochs=1, final_fraction=0.5),
+            [0.8 / 3, 1.6 / 3, *(0.4 + 0.2 * (1 + math.cos(math.pi * i / 6)) for i in range(6))],
+        ),
+    ],
+)
 def test_every_step_is_taken_with_the_rate_of_the_schedule(schedule, expected):
     assert rates(schedule) == pytest.approx(expected, rel=1e-6)
     assert rates(schedule, first_epoch=3) == pytest.approx(expected[6:], rel=1e-6)
@@ -63,19 +74,22 @@ def test_the_plateau_cuts_where_the_monitored_value_stands_still_and_not_below_t
     assert rates(plateau, steps=1, epochs=5) == pytest.approx([0.8] * 5)
 
 
-@pytest.mark.parametrize("make, named", [
-    (lambda: Plateau(1.0, 2), "factor"),
-    (lambda: Plateau(0.5, 0), "patience"),
-    (lambda: Plateau(0.5, 1, -1), "min_learning_rate"),
-    (lambda: StepLR(step=0, gamma=0.5), "step"),
-    (lambda: StepLR(step=1, gamma=1.5), "gamma"),
-    (lambda: MultiStep(milestones=(1,), gamma=0), "gamma: above 0, at most 1, got 0"),
-    (lambda: MultiStep(milestones=(3, 1), gamma=0.5), "milestones"),
-    (lambda: MultiStep(milestones=(0,), gamma=0.5), "milestones"),
-    (lambda: Cosine(warmup_epochs=-1), "warmup_epochs"),
-    (lambda: Cosine(final_fraction=2), "final_fraction"),
-    (lambda: Cosine(warmup_epochs=4).scale(0, 0, epochs=4, steps_per_epoch=1), "warmup_epochs.*4"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, named",
+    [
+        (lambda: Plateau(1.0, 2), "factor"),
+        (lambda: Plateau(0.5, 0), "patience"),
+        (lambda: Plateau(0.5, 1, -1), "min_learning_rate"),
+        (lambda: StepLR(step=0, gamma=0.5), "step"),
+        (lambda: StepLR(step=1, gamma=1.5), "gamma"),
+        (lambda: MultiStep(milestones=(1,), gamma=0), "gamma: above 0, at most 1, got 0"),
+        (lambda: MultiStep(milestones=(3, 1), gamma=0.5), "milestones"),
+        (lambda: MultiStep(milestones=(0,), gamma=0.5), "milestones"),
+        (lambda: Cosine(warmup_epochs=-1), "warmup_epochs"),
+        (lambda: Cosine(final_fraction=2), "final_fraction"),
+        (lambda: Cosine(warmup_epochs=4).scale(0, 0, epochs=4, steps_per_epoch=1), "warmup_epochs.*4"),
+    ],
+)
 def test_a_wrong_number_is_named(make, named):
     with pytest.raises(InputError, match=named):
         make()

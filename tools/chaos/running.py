@@ -75,9 +75,14 @@ class Fresh(Process):
         env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(env or {}), "PYTHONPATH": path}
         with open(folder / "out.txt", "wb") as out, open(folder / "err.txt", "wb") as err:
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, *self.words], stdout=out, stderr=err, stdin=subprocess.DEVNULL, cwd=cwd,
-                start_new_session=True, env=env,
-            )  # fmt: skip
+                [*prefix, sys.executable, *self.words],
+                stdout=out,
+                stderr=err,
+                stdin=subprocess.DEVNULL,
+                cwd=cwd,
+                start_new_session=True,
+                env=env,
+            )
         self.pid = self.process.pid
 
     def running(self) -> bool:

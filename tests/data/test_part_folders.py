@@ -5,7 +5,7 @@ import collections
 import pytest
 from PIL import Image
 
-from kfg.data import audit, folder, parts
+from kfg.data import audit, folder, part_folders
 from kfg.errors import InputError
 
 
@@ -28,13 +28,26 @@ def read(root):
     return index.classes, {part: sorted(found) for part, found in homes.items()}
 
 
-@pytest.mark.parametrize("names", [
-    ("training_set", "", "test_set"), ("train", "valid", "test"), ("Training", "", "Testing"), ("TRAIN", "VAL", "TEST"),
-    ("Train_Data", "", "Test_Data"), ("train_images", "", "test_images"), ("trainset", "valset", "testset"),
-    ("1_train", "2_validation", "3_test"), ("TrainData", "DevData", "TestData"), ("imgs.train", "", "imgs.test"),
-    ("dogs-train", "dogs-val", "dogs-test"), ("train", "", "holdout"), ("training", "validation", ""),
-    ("seg_train", "", "seg_test"), ("train", "", ""),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("training_set", "", "test_set"),
+        ("train", "valid", "test"),
+        ("Training", "", "Testing"),
+        ("TRAIN", "VAL", "TEST"),
+        ("Train_Data", "", "Test_Data"),
+        ("train_images", "", "test_images"),
+        ("trainset", "valset", "testset"),
+        ("1_train", "2_validation", "3_test"),
+        ("TrainData", "DevData", "TestData"),
+        ("imgs.train", "", "imgs.test"),
+        ("dogs-train", "dogs-val", "dogs-test"),
+        ("train", "", "holdout"),
+        ("training", "validation", ""),
+        ("seg_train", "", "seg_test"),
+        ("train", "", ""),
+    ],
+)
 def test_part_folders_under_any_usual_name_are_parts(tmp_path, names):
     given = {part: name for part, name in zip(("train", "val", "test"), names, strict=True) if name}
     grid(tmp_path, *given.values())
@@ -86,17 +99,20 @@ def test_linked_class_folders_in_a_part_are_read(tmp_path):
     assert read(tmp_path / "data") == (("cats", "dogs"), {"train": ["training"]})
 
 
-@pytest.mark.parametrize("folders, said", [
-    (("fold_1", "fold_2", "fold_3"), "hold folders of the same names (cats, dogs)"),
-    (("split1", "split2"), "hold folders of the same names"),
-    (("images", "masks"), "hold folders of the same names"),
-    (("original", "augmented"), "hold folders of the same names"),
-    (("batch a/x", "batch b/y"), "hold folders of the same names"),
-    (("train", "training"), "train and training would be the same part"),
-    (("train_1", "train_2", "test"), "train_1 and train_2 would be the same part"),
-    (("val", "test"), "no folder is named train"),
-    (("train", "test", "extra"), "not clear what extra beside it is"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "folders, said",
+    [
+        (("fold_1", "fold_2", "fold_3"), "hold folders of the same names (cats, dogs)"),
+        (("split1", "split2"), "hold folders of the same names"),
+        (("images", "masks"), "hold folders of the same names"),
+        (("original", "augmented"), "hold folders of the same names"),
+        (("batch a/x", "batch b/y"), "hold folders of the same names"),
+        (("train", "training"), "train and training would be the same part"),
+        (("train_1", "train_2", "test"), "train_1 and train_2 would be the same part"),
+        (("val", "test"), "no folder is named train"),
+        (("train", "test", "extra"), "not clear what extra beside it is"),
+    ],
+)
 def test_what_may_be_parts_but_is_not_certain_is_refused_and_found_by_the_audit(tmp_path, folders, said):
     grid(tmp_path, *folders)
     with pytest.raises(InputError) as error:
@@ -132,13 +148,23 @@ def test_a_class_named_like_a_part_is_a_class(tmp_path):
     assert folder.scan(tmp_path / "lab").classes == ("flask", "test_tube")
 
 
-@pytest.mark.parametrize("name, expected", [
-    ("train", ("train", "")), ("Training_Set", ("train", "")), ("2_Validation", ("val", "")), ("VALID", ("val", "")),
-    ("birds.TestData", ("test", "birds")), ("trainers", ("", "trainers")), ("latest", ("", "latest")),
-    ("train_test", ("", "train_test")), ("unlabelled", ("unlabelled", "")), ("contest", ("", "contest")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("train", ("train", "")),
+        ("Training_Set", ("train", "")),
+        ("2_Validation", ("val", "")),
+        ("VALID", ("val", "")),
+        ("birds.TestData", ("test", "birds")),
+        ("trainers", ("", "trainers")),
+        ("latest", ("", "latest")),
+        ("train_test", ("", "train_test")),
+        ("unlabelled", ("unlabelled", "")),
+        ("contest", ("", "contest")),
+    ],
+)
 def test_what_a_folder_name_says(name, expected):
-    assert parts.part_of(name) == expected
+    assert part_folders.part_of(name) == expected
 
 
 def test_the_split_keeps_the_parts_of_folders_under_other_names(tmp_path, capsys):

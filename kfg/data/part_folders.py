@@ -147,11 +147,13 @@ def _named_parts(root, tree, filled, said, named) -> Plan:
     if not trouble:
         homes = {part: _homes(tree, by_part[part][0]) for part in PARTS if part in by_part}
         return Plan(parts=homes, beside=tuple(beside))
-    return Plan(problem=(
-        f"{printable(str(root / named[0]))}: looks like a part, not a class, {trouble}; name the part folders "
-        f"{', '.join(PARTS)}, train among them, and keep no other folder with photographs beside them "
-        f"(found {printable(shortened(filled))}); if {printable(named[0])} is a class, give it another name"
-    ))  # fmt: skip
+    return Plan(
+        problem=(
+            f"{printable(str(root / named[0]))}: looks like a part, not a class, {trouble}; name the part folders "
+            f"{', '.join(PARTS)}, train among them, and keep no other folder with photographs beside them "
+            f"(found {printable(shortened(filled))}); if {printable(named[0])} is a class, give it another name"
+        )
+    )
 
 
 def _parts_within(root, tree, filled) -> Plan | None:
@@ -171,11 +173,13 @@ def _parts_within(root, tree, filled) -> Plan | None:
     shared = set.intersection(*deeper)
     if len(shared) < 2:
         return Plan(within=True)
-    return Plan(problem=(  # folds, not classes
-        f"{printable(str(root))}: {printable(shortened(filled))} each hold parts with the same class folders "
-        f"({printable(shortened(sorted(shared)))}), so they look like copies of one data set, not like "
-        f"classes; give one of them ({quoted(root / filled[0])})"
-    ))  # fmt: skip
+    return Plan(
+        problem=(  # folds, not classes
+            f"{printable(str(root))}: {printable(shortened(filled))} each hold parts with the same class folders "
+            f"({printable(shortened(sorted(shared)))}), so they look like copies of one data set, not like "
+            f"classes; give one of them ({quoted(root / filled[0])})"
+        )
+    )
 
 
 def _same_folders(root, tree, filled) -> str:
