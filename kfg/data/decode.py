@@ -145,7 +145,7 @@ def _load(data, format, name, at_least):
 
 def _on_canvas(image, extents):
     """Return the first frame of a GIF with nothing around it, as browsers show it; Pillow paints a colour there."""
-    frame = image.convert("RGBA").crop(extents)
+    frame = image.crop(extents).convert("RGBA")
     canvas = Image.new("RGBA", image.size)
     canvas.paste(frame, extents[:2])
     canvas.format, canvas.info = image.format, {k: v for k, v in image.info.items() if k != "transparency"}
@@ -213,25 +213,27 @@ def to_rgb(image: Image.Image, name="image") -> np.ndarray:
         if image.mode == "La":
             image = image.convert("LA")
         if has_alpha(image):
-            return on_white(np.asarray(image.convert("RGBA")))
+            return on_white(image)
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except DAMAGE as error:
         raise undecodable(name, error) from error
 
 
-def on_white(rgba: np.ndarray) -> np.ndarray:
-    """Lay uint8 (H, W, 4) on white; the same integers as in the exported graph.
+def on_white(image: Image.Image) -> np.ndarray:
+    """Lay an image with alpha on white: uint8 (H, W, 3), the same integers as in the exported graph.
 
     Example:
-        >>> on_white(np.array([[[0, 100, 200, 51]]], np.uint8)).tolist()
+        >>> on_white(Image.new("RGBA", (1, 1), (0, 100, 200, 51))).tolist()
         [[[204, 224, 244]]]
     """
-    out = np.empty((*rgba.shape[:2], 3), dtype=np.uint8)
-    rows = max(1, STRIP_PIXELS // rgba.shape[1])
-    for start in range(0, len(rgba), rows):
-        strip = rgba[start : start + rows].astype(np.int32)
+    width, height = image.size
+    out = np.empty((height, width, 3), dtype=np.uint8)
+    rows = max(1, STRIP_PIXELS // width)  # in strips, which need little memory
+    for start in range(0, height, rows):
+        end = min(start + rows, height)
+        strip = np.asarray(image.crop((0, start, width, end)).convert("RGBA")).astype(np.int32)
         colour, alpha = strip[..., :3], strip[..., 3:]
-        out[start : start + rows] = (colour * alpha + 255 * (255 - alpha) + 127) // 255
+        out[start:end] = (colour * alpha + 255 * (255 - alpha) + 127) // 255
     return out
 
 

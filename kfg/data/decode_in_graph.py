@@ -1,6 +1,5 @@
 """kfg.data.decode again, in TensorFlow ops only, so that an exported model reads files by itself."""
 
-import numpy as np
 import tensorflow as tf
 
 from kfg.data import gif, jpeg, png
@@ -105,18 +104,18 @@ def _png_difference(_, encoded) -> str:
 def _jpeg_difference(image, encoded) -> str:
     if not jpeg.has_end(encoded):
         return "JPEG without its end mark"
-    if jpeg.lacks_scans(encoded):
+    if jpeg.damage(encoded) or jpeg.lacks_scans(encoded):
         return "damaged JPEG"
     return "CMYK" if image.mode == "CMYK" else ""
 
 
 def _gif_difference(image, encoded) -> str:
-    if not gif.has_end(encoded):
+    if not gif.whole(encoded):
         return "damaged GIF"
     first = opened(encoded, "GIF")
     small = first.tile[0][1] != (0, 0, *image.size)
     first.load()
-    if first.mode == "P" and int(np.max(first)) >= len(first.palette.palette) // 3:
+    if first.mode == "P" and first.getextrema()[1] >= len(first.palette.palette) // 3:
         return "damaged GIF"  # a colour that its table does not have
     if small:
         return "GIF with a small first frame"
@@ -137,7 +136,7 @@ def _bmp_difference(image, encoded) -> str:
 
 
 def _shows_through(image) -> bool:
-    return has_alpha(image) and bool(np.any(np.asarray(image.convert("RGBA"))[..., 3] != 255))
+    return has_alpha(image) and image.convert("RGBA").getchannel("A").getextrema()[0] < 255
 
 
 DIFFERENCES = {

@@ -9,7 +9,9 @@ from PIL import JpegImagePlugin
 
 EOI = b"\xff\xd9"
 NO_END = "the end mark (EOI) is missing, the picture is whole"
-SOS, DHT, SOF2 = 0xDA, 0xC4, 0xC2
+SOS, DHT, SOF2, FILLING = 0xDA, 0xC4, 0xC2, 0xFF
+SEGMENTS = {*range(0xC0, 0xC8), *range(0xC9, 0xD0), *range(0xDA, 0xF0), 0xFE, FILLING}  # frames, tables, scans, notes
+BETWEEN_SCANS = {DHT, 0xCC, *range(0xDA, 0xE0)}
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # inside of a scan: anything but stuffing, restarts and filling
 SCAN = re.compile(rb"\xff\xda..(.)", re.DOTALL)  # its header: length, number of components
 PROBES = (b"\x55" * 64, b"\xaa" * 64)  # bits that decode to something else than a decoder's filling
@@ -60,6 +62,33 @@ def lacks_scans(data: bytes) -> bool:
             first, last = header[-3], header[-2]
             missing -= {(header[2 * i], at) for i in range(parts) for at in range(first, last + 1)}
     return bool(missing)
+
+
+def damage(data: bytes) -> str:
+    """Return what is wrong with the order of a JPEG's segments, which decoders forgive each in its own way; or "".
+
+    Source: ITU-T T.81, section B.2; JFIF 1.02, page 5.
+    """
+    at = 2
+    while at + 4 <= len(data):
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker not in SEGMENTS:
+            return "there is something between its segments that belongs to none"
+        if marker == FILLING:
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at + 4 : at + 9] == b"JFIF\0" and end - at < 18:
+            return "its first segment is too short"
+        at = end
+        if marker == SOS:
+            found = MARKER.search(data, at)
+            if found is None or found.group() == EOI:
+                return ""
+            if found.group()[1] not in BETWEEN_SCANS:
+                return "a mark stands in the compressed picture that belongs elsewhere"
+            at = found.start()
+    return ""
 
 
 def has_end(data: bytes) -> bool:

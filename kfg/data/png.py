@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type of IHDR -> values of a pixel
+PALETTE = 3  # a colour type
 TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # text and colour profiles: packed, and of any length once unpacked
 
 
@@ -60,8 +61,9 @@ def damage(data: bytes) -> str:
     Args:
         data: a file that begins with SIGNATURE and a whole IHDR.
     """
-    ended, unpacker, unpacked = False, zlib.decompressobj(), 0
+    ended, unpacker, unpacked, kinds = False, zlib.decompressobj(), 0, set()
     for kind, start, end in chunks(data):
+        kinds.add(kind)
         (checksum,) = struct.unpack_from(">I", data, end - 4)
         critical = not kind.isalpha() or not kind[0] & 0x20  # what is no name of a chunk stands where one should
         if critical and zlib.crc32(data[start + 4 : end - 4]) != checksum:
@@ -76,7 +78,10 @@ def damage(data: bytes) -> str:
             break  # what follows is no part of the picture
     if not ended:
         return "the file ends before its end mark"
-    return "" if unpacked >= _needed(data) else "pixels are missing in the file"
+    colours, *methods, interlaced = data[25:29]
+    if any(methods) or interlaced > 1 or (colours == PALETTE and b"PLTE" not in kinds):
+        return "the header does not fit the picture"
+    return "" if unpacker.eof and unpacked >= _needed(data) else "pixels are missing in the file"
 
 
 def _needed(data) -> int:

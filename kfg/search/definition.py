@@ -13,12 +13,13 @@ from kfg import locks
 from kfg.engine import provenance
 from kfg.engine.options import replaced, tuples
 from kfg.errors import InputError
-from kfg.files import write_json
+from kfg.files import sweep, write_json
 from kfg.search import table
 from kfg.search.spaces import Space
 
 HYPERBAND_FROM = "tuner/trial_id"
 DIGEST = "kfg/search"  # a fixed value of every space: workers compare it with their own
+BEING_SHOWN = 2.0  # seconds in which `--show`, which takes no lock, writes a file of the page
 OBJECTIVES = {"val_macro_recall": "max", "val_accuracy": "max", "val_loss": "min"}
 
 
@@ -194,6 +195,10 @@ def _difference(key, before, now) -> str:
 
 @contextlib.contextmanager
 def held(folder: pathlib.Path, *, refusal="another search is running there; --show prints it"):
-    """Keep other processes that ask for the folder out of it until this one ends, however it ends."""
+    """Keep other processes that ask for the folder out of it until this one ends, however it ends.
+
+    What a killed one had half written there is removed.
+    """
     with locks.exclusive(folder / ".lock", refusal=f"--out {folder}: {refusal}"):
+        sweep(folder, idle=BEING_SHOWN)
         yield

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, PngImagePlugin
 
-from kfg.data import decode_in_graph, exif_in_graph
+from kfg.data import decode_in_graph, exif_in_graph, gif, jpeg
+from kfg.data.bad_image import BadImage
 from kfg.data.decode import decode
 
 in_graph = tf.function(decode_in_graph.decode, input_signature=[tf.TensorSpec((), tf.string)])
@@ -264,22 +265,85 @@ def scans_cut(data):
 
 def test_damaged_files_of_which_pillow_shows_what_is_left_are_named():
     whole = encoded(picture(), "PNG")
-    gif, bmp = encoded(picture("P"), "GIF"), encoded(picture(), "BMP")
+    flat, bmp = encoded(picture("P"), "GIF"), encoded(picture(), "BMP")
     few = encoded(picture().quantize(16), "GIF")
     damaged = {
         "damaged PNG": [
             whole[: whole.index(b"IEND") - 4],
             whole[:-16] + bytes(4) + whole[-12:],
         ],
-        "damaged GIF": [gif[:-1] + b"garbage", gif[:-1]],
+        "damaged GIF": [flat[:-1] + b"garbage", flat[:-1]],
         "damaged BMP": [bmp + bytes(7)],
         "damaged JPEG": [scans_cut(encoded(picture(), "JPEG", progressive=True))],
     }
     for reason, files in damaged.items():
         for data in files:
             assert decode(data).ndim == 3 and decode_in_graph.known_difference(data) == reason
-    for data in (whole, gif, few, bmp, encoded(picture(), "JPEG", progressive=True)):
+    for data in (whole, flat, few, bmp, encoded(picture(), "JPEG", progressive=True)):
         assert decode_in_graph.known_difference(data) in ("", "transparent GIF")
+
+
+def with_header(data, place, value):
+    """Return a PNG with another byte in its header, and the checksum that fits."""
+    head = data[12:place] + bytes([value]) + data[place + 1 : 29]
+    return data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:]
+
+
+def with_packed(data, change):
+    """Return a PNG of one IDAT with other packed pixels, and the checksum that fits."""
+    at = data.index(b"IDAT")
+    (length,) = struct.unpack_from(">I", data, at - 4)
+    body = b"IDAT" + change(data[at + 4 : at + 4 + length])
+    rest = data[at + 8 + length :]
+    return data[: at - 4] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + rest
+
+
+def test_a_png_whose_header_does_not_fit_is_damaged():
+    plain, palette = png(8, 2), encoded(picture("P"), "PNG")
+    damaged = [
+        with_header(plain, 26, 0x20),  # a way of packing that there is not
+        palette.replace(b"PLTE", b"nLTE"),  # no palette any more
+        with_packed(plain, lambda packed: packed[:-4]),  # without the checksum of the pixels
+    ]
+    for data in damaged:
+        assert decode(data).ndim == 3 and decode_in_graph.known_difference(data) == "damaged PNG"
+        with pytest.raises(tf.errors.OpError):
+            in_graph(data)
+    same = with_packed(plain, lambda packed: packed)
+    assert same == plain and decode_in_graph.known_difference(plain) == ""
+
+
+def test_a_jpeg_with_marks_where_none_belong_is_damaged():
+    for options in ({}, {"progressive": True}, {"restart_marker_blocks": 2}, {"subsampling": 2}):
+        plain = encoded(picture(), "JPEG", **options)
+        assert decode_in_graph.known_difference(plain) == ""
+    plain = encoded(picture(), "JPEG")
+    tables = plain.index(b"\xff\xdb")
+    damaged = [
+        plain[:-40] + b"\xff\xe6" + plain[-38:],  # a note within the compressed picture
+        plain[:tables] + b"\x12\x34\x56" + plain[tables:],  # something between the segments
+        plain[:4] + b"\0\x07" + plain[6:11] + plain[tables:],  # a first segment that is cut
+    ]
+    for data in damaged:
+        try:
+            assert decode_in_graph.known_difference(data) == "damaged JPEG"
+        except BadImage:  # Pillow gives up, TensorFlow may not
+            assert jpeg.damage(data)
+    assert jpeg.damage(encoded(picture(), "JPEG", comment=b"a note", exif=Image.Exif().tobytes())) == ""
+
+
+def test_a_gif_whose_codes_give_too_few_pixels_is_damaged():
+    for image in (picture("P"), picture().quantize(2), picture("P").resize((400, 300)), picture("1").convert("P")):
+        data = encoded(image, "GIF")
+        assert gif.whole(data) and np.array_equal(in_graph(data), decode(data))
+    data = encoded(picture("P"), "GIF")
+    at = data.rindex(b",") + 11  # behind the frame's head: least bits, then the first sub-block
+    for place in range(at + 30, at + 90, 20):
+        ended_early = data[:place] + bytes(3) + data[place + 3 :]
+        try:
+            in_graph(ended_early)
+        except tf.errors.OpError:
+            assert not gif.whole(ended_early)
 
 
 def test_a_png_that_says_more_rows_than_it_has_is_damaged():

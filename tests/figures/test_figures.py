@@ -213,7 +213,7 @@ def test_the_same_figure_is_the_same_bytes(tmp_path):
 def test_pyplot_and_its_global_state_stay_out():
     code = (
         "import sys, matplotlib;"
-        "from kfg.evaluation import figures, confusion_figure, worst;"
+        "from kfg.figures import confusion_figure, worst;"
         "confusion_figure.draw([[1, 0], [0, 1]], 'ab');"
         "sys.exit('matplotlib.pyplot' in sys.modules or not matplotlib.rcParams['text.parse_math'])"
     )

@@ -2,12 +2,15 @@
 
 import dataclasses
 import json
+import os
 import re
+import time
 
 import fake_recipe
 import pytest
 from reading import state, trials
 
+from kfg import files
 from kfg.errors import InputError
 from kfg.search.command import Told
 
@@ -175,6 +178,19 @@ def test_what_a_kill_left_unwritten_is_made_up_for(search, tmp_path):
     (tmp_path / "out" / "trials.csv").write_text("trial\n")
     assert search("--max-trials", 3) == 0
     assert {name: (tmp_path / "out" / name).read_bytes() for name in whole} == whole
+
+
+def test_what_a_kill_left_half_written_goes(search, tmp_path):
+    assert search("--max-trials", 2) == 0
+    half, fresh = (files.beside(tmp_path / "out" / name) for name in ("search.json", "parallel.png"))
+    own = tmp_path / "out" / "notes.partial"
+    for path in (half, fresh, own):
+        path.write_text("{")
+    for path, age in ((half, 60), (fresh, -60)):
+        os.utime(path, (time.time() - age, time.time() - age))
+    assert search("--max-trials", 3) == 0
+    assert not half.exists() and own.exists()
+    assert fresh.exists()  # `--show` may be writing it
 
 
 def test_other_data_in_the_same_folder_are_refused(search, photos, tmp_path, capsys):

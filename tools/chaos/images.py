@@ -11,6 +11,7 @@ import numpy as np
 from chaos import mutate
 from chaos.image_seeds import seeds
 from chaos.tally import Failure, Tally
+from kfg.data import jpeg
 
 MINUTES = 30.0
 MEMORY = 1 << 30  # bytes that a process may grow by
@@ -140,9 +141,12 @@ class Pair:
 def graph_shows_more(data: bytes) -> bool:
     """Return whether a file that is damaged where TensorFlow does not look may be shown by an export alone.
 
-    A BMP's number of colours, how a GIF's pixels end, and the frames of an animated PNG: `kfg.data.graph.decode` says
-    so, and an export cannot do better, since it has TensorFlow's decoder and nothing else.
+    A BMP's number of colours, how a GIF's pixels end, the frames of an animated PNG, and a JPEG whose segments are in
+    disorder: `kfg.data.decode_in_graph.decode` says so, and an export cannot do better, since it has TensorFlow's
+    decoder and nothing else.
     """
+    if data[:2] == b"\xff\xd8":
+        return bool(jpeg.damage(data))
     return data[:2] == b"BM" or data[:4] == b"GIF8" or (data[:4] == b"\x89PNG" and b"acTL" in data)
 
 
