@@ -108,7 +108,7 @@ def answers_on(model, part: Part) -> Predictions:
         if not isinstance(model, (np.ndarray, list, tuple)):
             raise InputError(f"model: expected a Keras model, a Run or probabilities, got {type(model).__name__}")
         found = Predictions(part.paths, part.labels, np.asarray(model, dtype=np.float32), part.classes)
-        predict.check(found)
+        predict.check_answers(found)
         return found
     wanted, given = saved_model.input_size(model), part.image_size
     if wanted not in (None, given):

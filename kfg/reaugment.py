@@ -78,7 +78,7 @@ def as_round(value, *, like: Round) -> Round:
         raise ValueError(f"rounds: {error}") from error
 
 
-def weak_classes(val: Predictions, *, count: int, min_support: int) -> np.ndarray:
+def weak_on_validation(val: Predictions, *, count: int, min_support: int) -> np.ndarray:
     """Return the `count` classes of lowest validation recall, worst first.
 
     Args:

@@ -28,15 +28,15 @@ MATRIX = [[18, 12, 0, 0], [0, 30, 0, 0], [20, 0, 10, 0], [3, 0, 0, 0]]  # recall
 
 
 def test_the_worst_judged_classes_are_weak():
-    assert reaugment.weak_classes(answers(MATRIX), count=2, min_support=20).tolist() == [2, 0]
-    assert reaugment.weak_classes(answers(MATRIX), count=2, min_support=3).tolist() == [3, 2]
+    assert reaugment.weak_on_validation(answers(MATRIX), count=2, min_support=20).tolist() == [2, 0]
+    assert reaugment.weak_on_validation(answers(MATRIX), count=2, min_support=3).tolist() == [3, 2]
 
 
 def test_no_class_with_enough_images_is_an_error_that_says_how_many_there_are():
     with pytest.raises(
         InputError, match=r"^min_support: no class has 31 validation images \(most: 30\).*--set min_support=30"
     ):
-        reaugment.weak_classes(answers(MATRIX), count=2, min_support=31)
+        reaugment.weak_on_validation(answers(MATRIX), count=2, min_support=31)
 
 
 def test_classes_not_judged_for_want_of_images_are_said_and_kept(tmp_path):

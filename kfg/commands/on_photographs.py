@@ -24,7 +24,7 @@ def audit(args) -> int:
         kept = ("images", "classes", "findings")
         overwrite.check_file(args.json, lambda path: overwrite.is_json(path, kept), what="an audit's")
     result = auditing.audit(args.folder, expect_size=_size(args.expect_size))
-    print(auditing.table(result))
+    print(auditing.findings_table(result))
     if args.json:
         write_json(args.json, auditing.as_json(result))
     return auditing.exit_code(result)
@@ -50,7 +50,7 @@ def split(args) -> int:
     if alike := folder.look_alikes(index.classes):
         print(f"{printable(str(args.folder))}: {alike}")
     index = splits.split(index, **{**splits.FRACTIONS, **chosen})
-    splits.check(index)
+    splits.check_apart(index)
     _check_filled(index, chosen)
     splits.write_csv(index, out)
     counts = ", ".join(f"{part} {len(index.where(part))}" for part in folder.PARTS)

@@ -39,7 +39,7 @@ def evaluate(args) -> int:
         with quiet.tensorflow_notes():
             from kfg.runs import corrections
 
-        print(corrections.table(corrections.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
+        print(corrections.corrections_table(corrections.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
         print(f"written: {run / run_files.POSTHOC}")
     return 0
 
@@ -54,7 +54,7 @@ def runs(args) -> int:
     if not listed:
         print(f"{args.folder}: no finished run")
         return 0
-    print(found.table(listed))
+    print(found.runs_table(listed))
     print(f"page: {page.write(args.folder, listed)}")
     return 0
 
@@ -66,6 +66,6 @@ def compare(args) -> int:
 
     no_runs_yet = args.out is None and not RUNS.exists()
     with quiet.tensorflow_notes():  # the study's module imports it
-        table = comparison.table(recipes.named(args.recipe), None if no_runs_yet else args.out or RUNS)
+        table = comparison.study_table(recipes.named(args.recipe), None if no_runs_yet else args.out or RUNS)
     print(table)
     return 0

@@ -138,7 +138,7 @@ def _unusable(root, entries, classes, pairs):
     """Find what would end a training on these images before its first step: ids that are alike, an empty part."""
     try:
         if contest.keeps_ids(root, classes):
-            contest.check(classes)
+            contest.check_ids(classes)
     except InputError as error:
         yield Finding("misnamed-parts", ".", str(error))
     if len({entry.name for entry in entries}) < 2 or any(entry.print.problem for entry in entries):
@@ -200,7 +200,7 @@ def as_json(result: Audit) -> dict:
     }
 
 
-def table(result: Audit) -> str:
+def findings_table(result: Audit) -> str:
     """Return the audit for the screen: classes, then each kind of finding with its count and examples."""
     where = f"in {len(result.classes)} classes" if result.classes else "and no classes to be seen"
     lines = [f"{printable(str(result.root))}: {result.images:,} images {where}", ""]

@@ -40,11 +40,11 @@ def ids(classes: Iterable[str]) -> tuple[str, ...]:
     classes = tuple(classes)
     if not all(map(_ID.match, classes)):
         return classes
-    check(classes)
+    check_ids(classes)
     return tuple(map(class_id, classes))
 
 
-def check(classes: Iterable[str]) -> None:
+def check_ids(classes: Iterable[str]) -> None:
     """Check that ids tell the classes apart, as text and as numbers; names that all lack an id pass.
 
     Raises:
@@ -74,7 +74,7 @@ def label_lines(classes: Iterable[str]) -> str:
         '0 007\n1 12\n'
     """
     classes = tuple(classes)
-    check(classes)
+    check_ids(classes)
     return "".join(f"{index} {one}\n" for index, one in enumerate(ids(classes)))
 
 
@@ -126,7 +126,7 @@ def list_folder(root) -> Listing:
     }
     deeper = [_not_flat(root / path) for path, _, part in found.images if part == "test"]
     try:
-        check(known)
+        check_ids(known)
     except InputError as error:
         found.misnamed.append(f"{root / 'train'}: {error}")
     return dataclasses.replace(

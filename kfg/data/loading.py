@@ -63,7 +63,7 @@ def load(
         warnings.warn(f"{printable(str(index.root))}: {said}", stacklevel=2)
     index = audit.duplicate_groups(index)
     index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
-    splits.check(index)
+    splits.check_apart(index)
     store = decoded.load(
         index,
         image_size=size,
@@ -103,7 +103,7 @@ def split(part: Part, *, val: float | None = None, test: float | None = None, se
         sha256=[one.sha256 for one in prints],
     )
     index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
-    splits.check(index)
+    splits.check_apart(index)
     return _taken_apart(part.store, index)
 
 

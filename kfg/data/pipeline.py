@@ -60,7 +60,7 @@ def training_batches(
     labels = np.asarray(labels, dtype=np.int32)
     count = len(labels)
     if sampling is not None:
-        sampling_module.check(sampling)
+        sampling_module.check_name(sampling)
 
     def order(epoch):
         keys = _sampled(labels, sampling, seed, epoch) if sampling else _shuffled(count, seed, epoch)

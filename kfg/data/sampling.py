@@ -14,7 +14,7 @@ SHARES = {"balanced": lambda counts: (counts > 0).astype(float), "square-root": 
 _CLASSES, _ORDER, _WITHIN = 4, 5, 6  # purposes of derived seeds; kfg.augment.copies has 1 to 3
 
 
-def check(name: str) -> None:
+def check_name(name: str) -> None:
     """Raise InputError unless `name` is a key of SHARES."""
     if name not in SHARES:
         raise InputError(f"sampling: {name!r} is none of {', '.join(SHARES)}")
@@ -42,7 +42,7 @@ def epoch_keys(labels: np.ndarray, sampling: str, *, seed: int, epoch: int) -> n
         >>> labels[epoch_keys(labels, "balanced", seed=0, epoch=0) % 8].tolist()
         [0, 0, 0, 1, 1, 1, 0, 1]
     """
-    check(sampling)
+    check_name(sampling)
     labels = np.asarray(labels)
     count = len(labels)
     shares = SHARES[sampling](np.bincount(labels))

@@ -201,7 +201,7 @@ def _joined(index) -> np.ndarray:
     return np.array([part or part_of.get(group, "") for group, part in own], dtype=object)
 
 
-def check(index: Index) -> None:
+def check_apart(index: Index) -> None:
     """Check that the parts are disjoint by path, by content and by group.
 
     Raises:

@@ -129,7 +129,7 @@ class Job:
             InputError: a part without an image, a contest's ids that are missing or alike.
         """
         index = self.parted(index, val=val, test=test, seed=seed)
-        splits.check(index)
+        splits.check_apart(index)
         for part in PARTS:
             if not len(index.where(part)):
                 raise InputError(f"{index.root}: no image is left for {part}: {splits.WANTED}")

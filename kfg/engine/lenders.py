@@ -19,7 +19,7 @@ def resolved(run: str) -> str:
     return str(pathlib.Path(run).resolve())
 
 
-def check(recipe, jobs) -> None:
+def check_lenders(recipe, jobs) -> None:
     """Check for each unfinished Job that the run it begins from is of the same net.
 
     Args:

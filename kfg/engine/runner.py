@@ -156,8 +156,8 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
         for fold in (range(order.folds) if order.folds > 1 else [None])
         for name in rows
     ]
-    lenders.check(recipe, made)
-    weights_at_hand.check(made)
+    lenders.check_lenders(recipe, made)
+    weights_at_hand.check_files(made)
     if hasattr(recipe, "check"):
         recipe.check(made)
     return made

@@ -7,7 +7,7 @@ from kfg.models import backbones, freezing
 from kfg.models.catalogue import shapes_only
 
 
-def check(jobs) -> None:
+def check_files(jobs) -> None:
     """Check of every unfinished Job that its trunk is within its budget and its weights are at hand; download them.
 
     Args:

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from kfg.evaluation import confusion, macro
 from kfg.evaluation.intervals import wilson
-from kfg.evaluation.predict import Predictions, check
+from kfg.evaluation.predict import Predictions, check_answers
 
 BETTER = "better"
 COMMONEST_BETTER = "commonest class better"  # in top-1, though the model does tell the classes apart
@@ -47,7 +47,7 @@ def judge(predictions: Predictions) -> dict:
         >>> judge(always)["verdict"]
         'no better'
     """
-    check(predictions)
+    check_answers(predictions)
     labels, right = np.asarray(predictions.labels), predictions.predicted == predictions.labels
     images = np.bincount(labels, minlength=len(predictions.classes))
     commonest = int(images.argmax())

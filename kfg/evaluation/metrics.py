@@ -21,7 +21,7 @@ from kfg.evaluation import auc as auc_module
 from kfg.evaluation import baseline, macro
 from kfg.evaluation import confusion as confusion_module
 from kfg.evaluation.intervals import wilson
-from kfg.evaluation.predict import Predictions, check
+from kfg.evaluation.predict import Predictions, check_answers
 
 CHUNK = 4_000_000  # images x resamples drawn at once: 32 MB of indices
 TOP = 5
@@ -59,7 +59,7 @@ def evaluate(
     Raises:
         InputError: NaN, rows that are not probabilities, labels out of range, no images.
     """
-    check(predictions)
+    check_answers(predictions)
     classes, labels = predictions.classes, np.asarray(predictions.labels)
     matrix = confusion_module.confusion_matrix(labels, predictions.predicted, len(classes))
     rank, support = true_rank(predictions), matrix.sum(axis=1)

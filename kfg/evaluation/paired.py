@@ -18,7 +18,7 @@ from scipy.stats import t as student_t
 
 from kfg.errors import InputError
 from kfg.evaluation import baseline, clusters
-from kfg.evaluation.predict import Predictions, check
+from kfg.evaluation.predict import Predictions, check_answers
 
 
 def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
@@ -135,7 +135,7 @@ def _checked_arms(arms, weak, control) -> list[str]:
         if len(predictions) != len(weak):
             raise InputError(f"arm {name}: {len(predictions)} runs, but weak classes of {len(weak)}")
         for answers in predictions:
-            check(answers)
+            check_answers(answers)
             if answers.classes != arms[control][0].classes:
                 raise InputError(f"arm {name}: its classes differ from those of {control}")
     return [control, *(name for name in arms if name != control)]

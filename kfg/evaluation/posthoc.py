@@ -11,7 +11,7 @@ import numpy as np
 
 from kfg.errors import InputError
 from kfg.evaluation import confusion
-from kfg.evaluation.predict import Predictions, check
+from kfg.evaluation.predict import Predictions, check_answers
 
 GRID = tuple(round(0.1 * i, 1) for i in range(21))  # taus to choose from
 SMALLEST = 1e-30  # a probability below is as good as 0, and its logarithm is needed
@@ -95,7 +95,7 @@ def figures(predictions: Predictions, counts) -> dict:
     Raises:
         InputError: predictions that are none, `counts` of another length.
     """
-    check(predictions)
+    check_answers(predictions)
     counts = np.asarray(counts)
     if counts.shape != (len(predictions.classes),):
         raise InputError(f"counts: {len(predictions.classes)} classes, got shape {counts.shape}")

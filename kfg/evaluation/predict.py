@@ -46,7 +46,7 @@ class Predictions:
         return -np.log(np.clip(true, EPSILON, 1 - EPSILON))
 
 
-def check(predictions: Predictions) -> None:
+def check_answers(predictions: Predictions) -> None:
     """Raise unless every image has a label in range and finite probabilities that sum to 1.
 
     Raises:
@@ -102,7 +102,7 @@ def predict(model, batches, *, index) -> Predictions:
     if outputs[-1].ndim != 2 or outputs[-1].shape[1] != len(index.classes):
         raise InputError(f"the model answers with shape {outputs[-1].shape[1:]}, not {len(index.classes)} classes")
     result = Predictions(tuple(index.paths), index.labels, np.concatenate(outputs), tuple(index.classes))
-    check(result)
+    check_answers(result)
     return result
 
 

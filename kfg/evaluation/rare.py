@@ -72,7 +72,7 @@ def _together(images, correct) -> dict:
     }
 
 
-def table(judged: dict) -> list[tuple[str, ...]]:
+def rare_rows(judged: dict) -> list[tuple[str, ...]]:
     """Return rows of text with the column names first: both groups, then each rare class that was tested."""
     rows = [("classes", "images in all", "right", "of", "accuracy", "95 % interval")]
     limit = judged["limit"]

@@ -178,7 +178,7 @@ def run(config, job):
     index = job.split(
         val=config.val_fraction, test=config.test_fraction, seed=config.split_seed, val_is_test=config.val_is_test
     )
-    found = weak_classes(config, job)
+    found = targets(config, job)
     weak = found["weak"] if found else []
     aimed = config.rounds[:1] if config.arm == reaugment.BESIDE else ()
     policy = labelled(config.policy, index.classes, others={one["name"]: each.policy for each in aimed for one in weak})
@@ -229,7 +229,7 @@ def check(jobs):
             reaugment.check_support(index.take(index.where("val")).counts().max(), config.min_support)
 
 
-def weak_classes(config, job) -> dict | None:
+def targets(config, job) -> dict | None:
     """Find the classes that the earlier run of this seed and fold recalls worst on its validation images.
 
     Returns:
@@ -240,7 +240,7 @@ def weak_classes(config, job) -> dict | None:
     if not config.weak_from:
         return None
     answers = predict.read_csv(job.precursor(config.weak_from) / run_files.VAL_PREDICTIONS)
-    weak = reaugment.weak_classes(answers, count=config.weak_count, min_support=config.min_support)
+    weak = reaugment.weak_on_validation(answers, count=config.weak_count, min_support=config.min_support)
     found = reaugment.write_weak(job.workdir, weak, answers, min_support=config.min_support)
     print("\n".join(reaugment.weak_lines(found)))
     return found

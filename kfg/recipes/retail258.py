@@ -238,7 +238,7 @@ def examine(config, index, val, test):
         f"The study prints an average and does not say of what. The mean of the batches of {config.batch_size}, as "
         f"scripts print it, is {100 * average:.1f} %; the mean over the classes is macro recall, above."
     )
-    sections = [("Rare classes, on the test set alone", rare.table(judged)), ("Average accuracy", text)]
+    sections = [("Rare classes, on the test set alone", rare.rare_rows(judged)), ("Average accuracy", text)]
     if config.loss == "plain" and config.sampling is None:  # the others have been adjusted already
         gain, rows = adjusted_afterwards(index.take(index.where("train")).counts(), val, test)
         figures["posthoc_gain"] = gain

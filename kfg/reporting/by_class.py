@@ -33,7 +33,7 @@ def confusion(result, pictures) -> Safe:
     )
 
 
-def table(result, run, pictures) -> Safe:
+def class_table(result, run, pictures) -> Safe:
     """Recall as a picture, and every class's figures in a table that sorts, worst recall first."""
     trained = Counter(row["class"] for row in run.split or () if row["part"] == "train") or None
     matrix = np.array(result["confusion"])

@@ -30,7 +30,7 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
         ("Data", "data", _data(run, result)),
         ("Training", "training", training.section(run, result, pictures)),
         ("Confusion", "confusion", by_class.confusion(result, pictures)),
-        ("Classes", "classes", by_class.table(result, run, pictures)),
+        ("Classes", "classes", by_class.class_table(result, run, pictures)),
         ("Worst images", "worst", by_class.worst_images(worst)),
         *((title, f"extra-{i}", _extra(title, body)) for i, (title, body) in enumerate(extra, start=1)),
         ("Use the model", "use", _use(run)),

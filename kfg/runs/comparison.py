@@ -10,7 +10,7 @@ SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named bes
 WHOLE_NET_EPOCHS = "epochs of the whole net"
 
 
-def table(recipe, results=None) -> str:
+def study_table(recipe, results=None) -> str:
     """Return paper and ours, a line per row of the study and data set, with errata below.
 
     Args:

@@ -75,7 +75,7 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
     return result
 
 
-def table(result: dict) -> str:
+def corrections_table(result: dict) -> str:
     """Return the before/after table of `posthoc_corrections`'s result."""
 
     def line(name, tau, figures):

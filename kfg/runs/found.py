@@ -84,7 +84,7 @@ def read(run) -> Found:
     )
 
 
-def table(runs: list[Found]) -> str:
+def runs_table(runs: list[Found]) -> str:
     """Return a line for each run, the newest first.
 
     Example:

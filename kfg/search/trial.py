@@ -77,7 +77,7 @@ class TrialJob(Job):
         val = Part.of(index, images, "val")
         model = self.model if self.precision == "float32" else self.float32_model()  # as a finished run answers
         answers = predict.predict(model, val.batches(batch_size, shuffle=False), index=val)
-        predict.check(answers)
+        predict.check_answers(answers)
         matrix = confusion.confusion_matrix(answers.labels, answers.predicted, len(index.classes))
         support = matrix.sum(axis=1)
         recalls = matrix.diagonal()[support > 0] / support[support > 0]

@@ -51,7 +51,7 @@ def test_a_clean_folder_has_no_findings(clean):
     assert result.findings == [] and audit.exit_code(result) == 0
     assert (result.images, result.classes) == (12, {"a": 6, "b": 6})
     assert audit.as_json(result) == {"images": 12, "classes": {"a": 6, "b": 6}, "imbalance_ratio": 1.0, "findings": []}
-    assert "0 errors, 0 warnings, 0 notes" in audit.table(result)
+    assert "0 errors, 0 warnings, 0 notes" in audit.findings_table(result)
     assert found(clean, expect_size=(48, 40)) == {
         ("odd-size", "warning", f"{n}/{i}.jpg") for n in "ab" for i in range(6)
     }
@@ -220,7 +220,7 @@ def test_class_counts(tmp_path):
         ("one-image-class", "error", "one"),
         ("imbalance", "note", "."),
     }
-    assert "imbalance ratio 12.0" in audit.table(result) and audit.as_json(result)["imbalance_ratio"] == 12.0
+    assert "imbalance ratio 12.0" in audit.findings_table(result) and audit.as_json(result)["imbalance_ratio"] == 12.0
 
 
 def test_sizes_without_a_common_one_are_one_note(tmp_path):
@@ -299,7 +299,7 @@ def test_table_and_json_hold_every_kind_and_odd_names(clean):
     for i in range(5):
         shutil.copy(clean / "a/0.jpg", clean / f"a/copy {i}.jpg")
     result = audit.audit(clean)
-    text = audit.table(result)
+    text = audit.findings_table(result)
     text.encode("utf-8")
     line = next(line for line in text.splitlines() if line.startswith("duplicate "))
     assert line.split()[:3] == ["duplicate", "warning", "5"] and "and 2 more" in text

@@ -85,7 +85,7 @@ def test_index_and_id_of_each_class(root):
 )
 def test_ids_that_do_not_tell_classes_apart_are_refused(root, classes, said):
     with pytest.raises(InputError) as error:
-        contest.check(classes)
+        contest.check_ids(classes)
     assert str(error.value).startswith(said)
     put(root, *(f"train/{name}/1.jpg" for name in classes))
     with pytest.raises(InputError, match="train: class folder"):
@@ -95,8 +95,8 @@ def test_ids_that_do_not_tell_classes_apart_are_refused(root, classes, said):
 
 
 def test_good_ids_pass():
-    contest.check(["12_a", "120_a", "1200_a"])
-    contest.check(["cat", "dog"])
+    contest.check_ids(["12_a", "120_a", "1200_a"])
+    contest.check_ids(["cat", "dog"])
     assert contest.ids(["2020_cars", "2020_bikes", "dog"]) == ("2020_cars", "2020_bikes", "dog")
     with pytest.raises(InputError, match="the same id"):
         contest.ids(["2020_cars", "2020_bikes"])

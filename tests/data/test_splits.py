@@ -30,7 +30,7 @@ def test_every_class_is_within_one_image_of_its_fractions():
         got = per_class(index, part)
         assert all(abs(n - fraction * count) <= 1 for n, count in zip(got, counts, strict=True)), (part, got)
     assert per_class(index, "test")[1] == 20 and per_class(index, "val")[1] == 15
-    splits.check(index)
+    splits.check_apart(index)
 
 
 def test_the_seed_decides_and_nothing_else():
@@ -49,7 +49,7 @@ def test_groups_never_straddle_and_fractions_still_hold():
     assert all(len(found) == 1 for found in parts.values())
     largest = np.unique(groups, return_counts=True)[1].max()
     assert largest > 3 and all(abs(n - 20) <= 1 for n in per_class(index, "test"))
-    splits.check(index)
+    splits.check_apart(index)
 
 
 def test_a_group_that_is_most_of_a_class_goes_to_train():
@@ -104,17 +104,17 @@ def test_undecided_images_are_divided_and_follow_their_group():
     groups[10] = groups[0]  # a copy of a test image
     index = splits.split(index_of([40, 40], parts=given, groups=groups), val=0.1, test=0.2)
     assert index.parts[10] == "test" and per_class(index, "test") == [11, 10] and per_class(index, "val") == [3, 3]
-    splits.check(index)
+    splits.check_apart(index)
 
 
 def test_a_leak_of_the_given_parts_is_said_and_equal_bytes_are_refused(caplog):
     given, groups = ["train", "test"] * 10, [0, 0, *range(2, 20)]
     index = splits.split(index_of([10, 10], parts=given, groups=groups), val=0.2)
     assert "separate 1 groups" in caplog.text and "0/0.jpg (train) and 0/1.jpg (test)" in caplog.text
-    splits.check(index)
+    splits.check_apart(index)
     leaking = index_of([10, 10], parts=given, groups=groups, sha256=["same", "same", *map(str, range(18))])
     with pytest.raises(InputError, match=r"0/0.jpg \(train\) and 0/1.jpg \(test\) have the same content"):
-        splits.check(splits.split(leaking, val=0))
+        splits.check_apart(splits.split(leaking, val=0))
 
 
 def test_every_image_is_tested_once_over_the_folds():
@@ -124,7 +124,7 @@ def test_every_image_is_tested_once_over_the_folds():
     tested = np.concatenate([one.where("test") for one in decided])
     assert sorted(tested.tolist()) == list(range(81))
     for one in decided:
-        splits.check(one)
+        splits.check_apart(one)
         got = per_class(one, "test")
         assert all(abs(n - count / 5) < 3 for n, count in zip(got, counts, strict=True))
         assert abs(got[0] - 10) <= 1 and abs(per_class(one, "val")[0] - 10) <= 1
@@ -190,16 +190,16 @@ def test_a_class_that_chance_leaves_untrained_is_said_once(caplog):
 
 def test_check_names_the_two_that_meet():
     good = {"parts": ["train", "val", "test"], "sha256": ["a", "", ""]}
-    splits.check(index_of([2, 1], **good))
+    splits.check_apart(index_of([2, 1], **good))
     with pytest.raises(InputError, match=r"0/0.jpg \(train\) and 1/2.jpg \(test\) have the same content"):
-        splits.check(index_of([2, 1], **{**good, "sha256": ["a", "b", "a"]}))
+        splits.check_apart(index_of([2, 1], **{**good, "sha256": ["a", "b", "a"]}))
     with pytest.raises(InputError, match=r"0/1.jpg \(val\) and 1/2.jpg \(test\) have the same group"):
-        splits.check(index_of([2, 1], **good, groups=[0, 7, 7]))
+        splits.check_apart(index_of([2, 1], **good, groups=[0, 7, 7]))
     with pytest.raises(InputError, match=r"0/1.jpg: in no part \(of 1 such images\)"):
-        splits.check(index_of([2, 1], parts=["train", "", "val"]))
+        splits.check_apart(index_of([2, 1], parts=["train", "", "val"]))
     twice = folder.make_index("root", ["x.jpg", "x.jpg"], [0, 1], ["a", "b"], parts=["train", "test"])
     with pytest.raises(InputError, match="same path"):
-        splits.check(twice)
+        splits.check_apart(twice)
 
 
 def test_split_csv_there_and_back(tmp_path):
@@ -235,7 +235,7 @@ def test_a_test_set_that_is_val_too_is_said_in_the_file_and_is_no_split_of_a_fol
     assert both.where("train").tolist() == [0, 1, 3]
     assert both.where("val").tolist() == both.where("test").tolist() == [2, 4]
     assert index.where("val").tolist() == [1]
-    splits.check(both)
+    splits.check_apart(both)
     for path in index.full_paths():
         path.touch()
     splits.write_csv(both, tmp_path / "split.csv")
@@ -265,7 +265,7 @@ def test_a_full_disk_leaves_the_old_split_and_nothing_half_written(tmp_path, mon
 def test_real_photographs_divide_without_a_leak(real_data):
     index = audit.duplicate_groups(folder.scan(real_data / "caltech20"))
     decided = splits.split(index, val=0.15, test=0.2)
-    splits.check(decided)
+    splits.check_apart(decided)
     share = np.array(per_class(decided, "test")) / index.counts()
     assert len(set(index.groups.tolist())) < len(index) == 1870
     assert np.abs(share - 0.2).max() < 0.02

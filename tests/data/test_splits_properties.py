@@ -31,7 +31,7 @@ def indices(draw, *, grouped=True):
 @given(indices(), FRACTIONS, FRACTIONS, SEEDS)
 def test_groups_stay_together_and_every_image_has_one_part(index, val, test, seed):
     decided = splits.split(index, val=val, test=test, seed=seed)
-    splits.check(decided)
+    splits.check_apart(decided)
     assert decided.paths == index.paths and (decided.labels == index.labels).all()
     assert set(decided.parts) <= set(PARTS)
     assert sum(len(decided.where(part)) for part in PARTS) == len(index)
@@ -67,7 +67,7 @@ def test_folds_test_every_image_once(index, k, seed):
         return
     tested = collections.Counter()
     for fold in splits.folds(index, k=k, seed=seed):
-        splits.check(fold)
+        splits.check_apart(fold)
         tested.update(fold.where("test").tolist())
     assert tested == dict.fromkeys(range(len(index)), 1)
 

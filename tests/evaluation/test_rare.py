@@ -41,11 +41,11 @@ def test_what_is_rare_is_decided_by_all_images_and_judged_on_the_tests():
 def test_no_tested_rare_class_is_no_figure_not_nought():
     found = rare.judge(answers([0, 1], [0, 1], ("a", "b")), [60, 30])
     assert found["rare"]["value"] is None and found["rare"]["images"] == 0 and found["per_class"] == []
-    assert rare.table(found)[1][1:] == ("", "0", "0", "", "")
+    assert rare.rare_rows(found)[1][1:] == ("", "0", "0", "", "")
 
 
 def test_the_table_names_both_groups_and_the_rare_classes_that_were_tested():
-    rows = rare.table(rare.judge(answers(LABELS, PREDICTED, CLASSES), COUNTS))
+    rows = rare.rare_rows(rare.judge(answers(LABELS, PREDICTED, CLASSES), COUNTS))
     assert rows[1][:4] == ("fewer than 20 images: 2 classes, 1 tested", "", "2", "3")
     assert rows[2][:5] == ("20 images or more: 2 classes, 2 tested", "", "12", "14", "85.7 %")
     assert rows[3][:5] == ("few", "19", "2", "3", "66.7 %") and len(rows) == 4

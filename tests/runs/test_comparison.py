@@ -26,7 +26,7 @@ def result(row, top1, **changes):
 @pytest.mark.parametrize("name", recipes.NAMES)
 def test_every_row_and_erratum_is_listed_before_anything_is_measured(name, tmp_path):
     recipe = importlib.import_module(f"kfg.recipes.{name}")
-    text = comparison.table(recipes.named(name), tmp_path)
+    text = comparison.study_table(recipes.named(name), tmp_path)
     lines = [line for line in text.splitlines() if line.endswith(comparison.NONE_YET)]
     assert [line.split()[0] for line in lines] == list(recipe.ROWS)
     assert recipe.CAVEAT in text and text.count("\n- ") == len(recipe.ERRATA)
@@ -36,7 +36,7 @@ def test_every_row_and_erratum_is_listed_before_anything_is_measured(name, tmp_p
 def test_only_runs_of_equal_settings_are_averaged(tmp_path):
     rows = [result("cnn", 0.7), result("cnn", 0.8), result("cnn", 0.1, config={"epochs": 1})]
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = comparison.table(recipes.named("fruit3"), tmp_path)
+    text = comparison.study_table(recipes.named("fruit3"), tmp_path)
     assert "74.55" in text and "75.00 ± 7.07 (n = 2), 1.500, mine, epochs 2" in text and "10.00 (n = 1)" in text
 
 
@@ -122,7 +122,7 @@ def test_runs_that_chose_otherwise_are_not_averaged_and_what_differs_is_named(tm
     rows = [chose("transfer", 0.7, epochs=3), chose("transfer", 0.8, epochs=3), chose("transfer", 0.1, epochs=2)]
     assert [len(group) for group in comparison.by_settings(rows)] == [2, 1]  # seconds and reasons make no other group
     (tmp_path / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = comparison.table(recipes.named("folder"), tmp_path)
+    text = comparison.study_table(recipes.named("folder"), tmp_path)
     assert "75.00 ± 7.07 (n = 2), 1.500, mine, epochs of the whole net 3 (decided by the clock)" in text
     assert "10.00 (n = 1), 1.500, mine, epochs of the whole net 2 (decided by the clock)" in text
     assert "epochs 8" not in text
@@ -157,4 +157,4 @@ def test_each_data_sets_own_results_are_compared_too(tmp_path, capsys):
     row["metrics"] = {"top1": {"value": 0.75}, "loss": {"value": 0.5}}
     (tmp_path / "gulls").mkdir()
     (tmp_path / "gulls" / "results.jsonl").write_text(json.dumps(row) + "\n")
-    assert "75.00 (n = 1), 0.500, gulls" in comparison.table(recipes.named("folder"), tmp_path)
+    assert "75.00 (n = 1), 0.500, gulls" in comparison.study_table(recipes.named("folder"), tmp_path)

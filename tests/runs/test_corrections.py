@@ -131,7 +131,9 @@ def test_a_run_that_was_adjusted_in_training_says_what_a_correction_then_means(r
 
 def test_a_tau_chosen_on_the_test_images_is_said(run, made):
     splits.write_csv(splits.with_test_as_val(made[2]), run / "split.csv")
-    assert "validation images are the test images" in corrections.table(corrections.posthoc_corrections(run))
+    assert "validation images are the test images" in corrections.corrections_table(
+        corrections.posthoc_corrections(run)
+    )
 
 
 def test_without_posthoc_the_runs_figures_are_printed_and_nothing_is_written(run, capsys):
