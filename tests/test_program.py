@@ -78,7 +78,7 @@ def test_importing_any_module_of_kfg_changes_nothing_in_the_process():
         for path in sorted((ROOT / "kfg").rglob("*.py"))
         if path.parent.name != "tracking"  # wandb and tensorboard do as they please
     ]
-    assert "kfg.search.spread" in names and "kfg.recipes" in names and "kfg.search._server" in names
+    assert "kfg.search.distributed" in names and "kfg.recipes" in names and "kfg.search._server" in names
     ended = subprocess.run([sys.executable, "-c", STATE, *names], capture_output=True, text=True)
     assert ended.stdout.split(maxsplit=1) == [str(len(names)), "[]\n"], ended.stderr[-2000:]
 

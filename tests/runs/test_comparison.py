@@ -52,11 +52,11 @@ def run(seed, **changes):
 
 RECORD = """
 import json, sys
-from kfg import ledger
+from kfg.runs import results_file
 for seed in range(int(sys.argv[2]), 200, 4):
     row = json.loads(sys.argv[3]) | {"seed": seed}
-    ledger.append(sys.argv[1] + "/results.jsonl", row)
-    ledger.append(sys.argv[1] + "/results.jsonl", row)  # a finished run that is called again
+    results_file.append(sys.argv[1] + "/results.jsonl", row)
+    results_file.append(sys.argv[1] + "/results.jsonl", row)  # a finished run that is called again
 """
 
 

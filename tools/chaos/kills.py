@@ -1,6 +1,9 @@
 """Kill -9 at random moments of a training, a recipe and a search, and go on: the same weights, every row once."""
 
 import dataclasses
+import fnmatch
+import itertools
+import os
 import pathlib
 import time
 
@@ -87,7 +90,7 @@ def _moment(rng, seconds) -> dict:
 
 def kill_at(process, out, *, after: float, at: str) -> bool:
     """Kill a process after so many seconds, or at the sight of a new file; return whether it still ran."""
-    known = {path: path.stat().st_mtime_ns for path in _files(out, at)}
+    known = {path: _changed(path) for path in _files(out, at)}
     while process.running():
         if at and any(known.get(path) != _changed(path) for path in _files(out, at)):
             break
@@ -100,7 +103,9 @@ def kill_at(process, out, *, after: float, at: str) -> bool:
 
 
 def _files(out, name):
-    return list(pathlib.Path(out).rglob(name)) if name else []
+    """Return the files and folders of a name; those that go while they are listed are passed over, which rglob is not."""
+    found = (pathlib.Path(parent, one) for parent, *names in os.walk(out) for one in itertools.chain(*names))
+    return [path for path in found if fnmatch.fnmatch(path.name, name)] if name else []
 
 
 def _changed(path):
