@@ -20,10 +20,12 @@ def whole(data: bytes) -> bool:
             at += 10 + _colours(data, at + 9) + 1
         else:
             return False
+        if at > len(data):
+            return False
+        least_bits = data[at - 1]  # of a frame
         packed, at = _joined(data, at)
         if kind == FRAME:
             width, height = (int.from_bytes(data[begin + place : begin + place + 2], "little") for place in (5, 7))
-            least_bits = data[begin + 10 + _colours(data, begin + 9)]
             if not _fills(packed, least_bits, width * height):
                 return False
     return False

@@ -344,6 +344,7 @@ def test_a_gif_whose_codes_give_too_few_pixels_is_damaged():
             in_graph(ended_early)
         except tf.errors.OpError:
             assert not gif.whole(ended_early)
+    assert not any(gif.whole(data[:end]) for end in range(10, len(data)))  # wherever it is cut
 
 
 def test_a_png_that_says_more_rows_than_it_has_is_damaged():

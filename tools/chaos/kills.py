@@ -103,7 +103,7 @@ def kill_at(process, out, *, after: float, at: str) -> bool:
 
 
 def _files(out, name):
-    """Return the files and folders of a name; those that go while they are listed are passed over, which rglob is not."""
+    """Return the files and folders of a name; those that go while they are listed are passed over, unlike by rglob."""
     found = (pathlib.Path(parent, one) for parent, *names in os.walk(out) for one in itertools.chain(*names))
     return [path for path in found if fnmatch.fnmatch(path.name, name)] if name else []
 
