@@ -44,6 +44,26 @@ def evaluate(args) -> int:
     return 0
 
 
+def repair(args) -> int:
+    """Say which classes of a finished run are weak and why, and which labels look wrong; nothing is trained or changed.
+
+    Each training and validation photograph is answered by a classifier on features of the pretrained trunk that has not
+    seen it, so that a class is judged on all its photographs. The test photographs are not looked at.
+    """
+    from kfg.runs import found
+
+    run = found.only(args.run_folder)
+    with quiet.tensorflow_notes():
+        from kfg.repair import diagnosis
+
+    out = args.out or run / "repair"
+    made = diagnosis.diagnose(run, data=args.data, target=args.target)
+    print(*diagnosis.lines(made), sep="\n")
+    suspects = diagnosis.write(made, out)
+    print(f"{suspects} labels look wrong: {out / diagnosis.SUSPECTS}; all that was found: {out / diagnosis.FOUND}")
+    return 0
+
+
 def runs(args) -> int:
     """List the finished runs, the newest first, and write a page with links to their reports."""
     from kfg.runs import found, page

@@ -183,6 +183,7 @@ class Job:
             "jit_compile": jit_compile,
             "images_per_second": rates,
             **provenance.environment(),
+            "photographs": str(self.data.index.root.resolve()),
         }
         write_json(self.workdir / run_files.ENVIRONMENT, environment)
 

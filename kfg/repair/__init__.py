@@ -1,0 +1,1 @@
+"""Why classes are weak: photographs answered by heads that have not seen them, suspicious labels, causes by class."""

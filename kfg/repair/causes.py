@@ -1,0 +1,194 @@
+"""Why a class may be weak: one function for each cause, which looks at one class and says what it found, or nothing.
+
+The photographs are those of `kfg.repair.crossed`; nothing is read from the test part. A cause is claimed where it is
+large and rare among the other classes, never because a class ranks last.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from kfg.data.fingerprints import Fingerprint
+from kfg.repair.crossed import Crossed
+from kfg.repair.looks import Looks
+
+LEAST = 3  # photographs, below which nothing is claimed
+WRONG_SHARE = 0.05  # of a class's labels that are contradicted
+SAME_CLASS = 0.65  # share of two classes' photographs told apart, evenly weighted; chance is 0.5
+TAKEN = 0.1  # of a class's photographs that another class takes
+FEW, FEW_OF_MEDIAN = 20, 0.5  # photographs; of the median class
+ALIKE = 0.5  # of a class's photographs that are near-duplicates of others of it
+POOR, COMMON = 0.6, 0.05  # share of a class's photographs beyond the worst 5 % of the others
+TELLS, TELLS_ELSEWHERE = 0.9, 0.1  # share of the class, and of the others, that have something in common
+
+
+@dataclasses.dataclass(frozen=True)
+class Cause:
+    """Something that may make a class weak, or its recall untrue.
+
+    Args:
+        kind: a key of CAUSES.
+        label: the class.
+        said: a sentence on what was found.
+        advice: what a person can do about it.
+        photographs: positions of those that show it, the clearest first.
+        other: another class that it is about, or None.
+    """
+
+    kind: str
+    label: int
+    said: str
+    advice: str
+    photographs: tuple[int, ...] = ()
+    other: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the causes look at.
+
+    Args:
+        crossed: N photographs of C classes and their answers.
+        prints: of the files.
+        looks: of the pictures.
+    """
+
+    crossed: Crossed
+    prints: Sequence[Fingerprint]
+    looks: Looks
+
+    def of(self, label) -> np.ndarray:
+        """Return the positions of a class's photographs."""
+        return np.flatnonzero(self.crossed.index.labels == label)
+
+    def name(self, label) -> str:
+        return self.crossed.index.classes[label]
+
+
+def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
+    """Photographs that heads, which have not seen them, firmly take for another class."""
+    own, crossed = evidence.of(label), evidence.crossed
+    suspects = [at for at in crossed.suspects() if crossed.index.labels[at] == label]
+    if len(suspects) < max(LEAST, WRONG_SHARE * len(own)):
+        return None
+    taken_for = collections.Counter(crossed.likelier[suspects].tolist()).most_common(1)[0][0]
+    said = (
+        f"{len(suspects)} of its {len(own)} photographs look wrongly labelled, most of them like "
+        f"{evidence.name(taken_for)}"
+    )
+    return Cause("labels", label, said, "look through these photographs and relabel them", tuple(suspects), taken_for)
+
+
+def one_class(evidence: Evidence, label: int) -> Cause | None:
+    """A class that nothing tells from another one."""
+    crossed = evidence.crossed
+    taken = _taken(evidence, label)
+    other = int(taken.argmax())
+    if taken[other] < TAKEN:
+        return None
+    pair = ((label, other), (other, label))
+    told = np.mean([np.mean(crossed.answers[evidence.of(a), a] > crossed.answers[evidence.of(a), b]) for a, b in pair])
+    if told >= SAME_CLASS:
+        return None
+    said = f"hardly anything tells it from {evidence.name(other)}: {told:.0%} are told apart, by chance it is 50 %"
+    return Cause("one-class", label, said, "merge the two, or photograph what distinguishes them", (), other)
+
+
+def too_alike(evidence: Evidence, label: int) -> Cause | None:
+    """A class that is several copies of few photographs."""
+    own = evidence.of(label)
+    different = len(set(evidence.crossed.index.groups[own].tolist()))
+    if len(own) - different < max(LEAST, ALIKE * len(own)):
+        return None
+    said = f"its {len(own)} photographs are {different} different ones, the others are near-duplicates"
+    return Cause("alike", label, said, "add photographs of other moments, places and objects", tuple(own.tolist()))
+
+
+def too_few(evidence: Evidence, label: int) -> Cause | None:
+    """A class of far fewer photographs than the others have."""
+    counts = np.bincount(evidence.crossed.index.labels, minlength=len(evidence.crossed.index.classes))
+    count, median = int(counts[label]), float(np.median(counts[counts > 0]))
+    if count >= min(FEW, FEW_OF_MEDIAN * median):
+        return None
+    said = f"it has {count} photographs, half of the classes have {median:.0f} or more"
+    return Cause("few", label, said, "add photographs of it")
+
+
+def poor_quality(evidence: Evidence, label: int) -> Cause | None:
+    """A class whose photographs are blurred, dark or washed out, beside the other classes."""
+    own = evidence.crossed.index.labels == label
+    for what, values in (
+        ("blurred", evidence.looks.sharpness),
+        ("dark", evidence.looks.brightness),
+        ("washed out", evidence.looks.contrast),
+    ):
+        limit = np.quantile(values[~own], COMMON)
+        poor = np.flatnonzero(own & (values < limit))
+        if len(poor) >= max(LEAST, POOR * own.sum()):
+            said = f"{len(poor)} of its {own.sum()} photographs are {what}, beside {COMMON:.0%} of the others"
+            order = poor[np.argsort(values[poor], kind="stable")]
+            return Cause("quality", label, said, "replace them by better ones", tuple(order.tolist()))
+    return None
+
+
+def shortcut(evidence: Evidence, label: int) -> Cause | None:
+    """Something besides the object that tells the class: its recall may be worth nothing on other photographs."""
+    own = evidence.crossed.index.labels == label
+    for what, values in _common(evidence.prints).items():
+        counted = collections.Counter(value for value, mine in zip(values, own, strict=True) if mine)
+        value, count = counted.most_common(1)[0] if counted else (None, 0)
+        if value is None or count < max(LEAST, TELLS * own.sum()):
+            continue
+        elsewhere = sum(one == value for one, mine in zip(values, own, strict=True) if not mine) / max(1, (~own).sum())
+        if elsewhere <= TELLS_ELSEWHERE:
+            said = f"{count} of its {own.sum()} photographs {what.format(value)}, and {elsewhere:.0%} of the others"
+            return Cause("shortcut", label, said, "add photographs of it that do not, or change the others likewise")
+    return None
+
+
+def look_alike(evidence: Evidence, label: int) -> Cause | None:
+    """Another class that takes many of its photographs, though the two can be told apart."""
+    taken = _taken(evidence, label)
+    other, own = int(taken.argmax()), evidence.of(label)
+    if taken[other] < TAKEN or taken[other] * len(own) < LEAST:
+        return None
+    crossed = evidence.crossed
+    lost = own[crossed.answers[own].argmax(axis=1) == other]
+    back = _taken(evidence, other)[label]
+    said = f"{evidence.name(other)} takes {taken[other]:.0%} of its photographs, it takes {back:.0%} of theirs"
+    return Cause("look-alike", label, said, "add photographs that show where they differ", tuple(lost.tolist()), other)
+
+
+CAUSES: dict[str, Callable[[Evidence, int], Cause | None]] = {  # in the order in which they are believed
+    "one-class": one_class,  # before labels: where nothing tells two classes apart, every label looks wrong
+    "labels": wrong_labels,
+    "alike": too_alike,
+    "few": too_few,
+    "quality": poor_quality,
+    "shortcut": shortcut,
+    "look-alike": look_alike,
+}
+
+
+def of_class(evidence: Evidence, label: int) -> list[Cause]:
+    """Return the causes that are found for a class, the most believable first."""
+    return [cause for look in CAUSES.values() if (cause := look(evidence, label)) is not None]
+
+
+def _taken(evidence, label) -> np.ndarray:
+    """Return the share of a class's photographs that each other class takes."""
+    answers = evidence.crossed.answers[evidence.of(label)]
+    taken = np.bincount(answers.argmax(axis=1), minlength=answers.shape[1]) / max(1, len(answers))
+    taken[label] = 0
+    return taken
+
+
+def _common(prints) -> dict[str, list]:
+    """Return what photographs may have in common besides what they show: words -> a value of each, or None."""
+    return {
+        "are grey": [one.grey or None for one in prints],
+        "are files of the kind {}": [one.format for one in prints],
+        "have {0[0]} x {0[1]} pixels": [one.size for one in prints],
+    }

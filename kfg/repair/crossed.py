@@ -1,0 +1,93 @@
+"""What heads on frozen features answer on photographs that they have not seen, and which labels that speaks against."""
+
+import dataclasses
+
+import numpy as np
+
+from kfg.augment import draws
+from kfg.data import splits
+from kfg.data.folder import Index
+from kfg.errors import InputError
+from kfg.training import out_of_fold
+
+REPEATS = 2  # divisions into folds; their answers are averaged
+CONTRADICTED = -0.6  # a margin below this speaks against the label; see recipes/repair/README.md
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Crossed:
+    """Photographs, each answered by heads that have seen neither it nor its near-duplicates.
+
+    Args:
+        index: N photographs of C classes.
+        answers: float32 (N, C), probabilities.
+    """
+
+    index: Index
+    answers: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Bool (N,), whether the likeliest class is the label."""
+        return self.answers.argmax(axis=1) == self.index.labels
+
+    @property
+    def likelier(self) -> np.ndarray:
+        """Int (N,), the likeliest class besides the label."""
+        others = self.answers.copy()
+        others[np.arange(len(others)), self.index.labels] = -1
+        return others.argmax(axis=1)
+
+    @property
+    def margins(self) -> np.ndarray:
+        """Float (N,) in [-1, 1], the label's probability less that of the likeliest other class."""
+        rows = np.arange(len(self.answers))
+        return self.answers[rows, self.index.labels] - self.answers[rows, self.likelier]
+
+    def suspects(self) -> np.ndarray:
+        """Return int (K,), the photographs whose label is contradicted, the worst first."""
+        worst = np.argsort(self.margins, kind="stable")
+        return worst[self.margins[worst] < CONTRADICTED]
+
+
+def crossed(index: Index, features, *, loss, seed: int = 0) -> Crossed:
+    """Answer each photograph by heads that have not seen it, in two passes.
+
+    The second pass does not learn from the labels that the first one contradicts: a wrong label bends the head that
+    judges its neighbours.
+
+    Args:
+        index: N photographs, groups filled; copies and near-duplicates share a fold.
+        features: float32 (N, F), of a frozen trunk that was trained on other photographs.
+        loss: of the heads, as `kfg.training.losses.CrossEntropy`.
+        seed: int >= 0.
+    Raises:
+        InputError: fewer than two groups of photographs.
+    """
+    first = Crossed(index, _answers(index, features, loss=loss, seed=seed))
+    believed = np.flatnonzero(first.margins > 0)
+    if len(np.unique(index.labels[believed])) < len(np.unique(index.labels)):
+        return first  # a class would be gone: nothing can be learned of it in a second pass
+    return Crossed(index, _answers(index, features, loss=loss, seed=seed, shown=believed))
+
+
+def _answers(index, features, *, loss, seed, shown=None) -> np.ndarray:
+    folds = min(out_of_fold.FOLDS, len(set(index.groups.tolist())))
+    if folds < 2:
+        raise InputError(f"{index.root}: its photographs are all near-duplicates of each other; nothing can be judged")
+    features, total = np.asarray(features, np.float32).reshape(len(index), -1), 0
+    for repeat in range(seed * REPEATS, (seed + 1) * REPEATS):
+        total = total + out_of_fold.answers(
+            features,
+            index.labels,
+            splits.fold_of_each_image(index, k=folds, seed=repeat),
+            num_classes=len(index.classes),
+            loss=loss,
+            seed=repeat,
+            shown=None if shown is None else _order(shown, repeat),
+        )
+    return total / REPEATS
+
+
+def _order(shown, seed):
+    return lambda epoch: draws.shuffled(seed, epoch=epoch, positions=shown)

@@ -1,0 +1,200 @@
+"""Why classes are weak: planted causes are named, a clean set has none."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from kfg.__main__ import main
+from kfg.data.fingerprints import Fingerprint
+from kfg.data.folder import make_index
+from kfg.data.stores import Images
+from kfg.errors import InputError
+from kfg.repair import causes, diagnosis, looks, weakness
+from kfg.repair.crossed import Crossed, crossed
+from kfg.training.losses import CrossEntropy
+
+CLASSES = ("ant", "bee", "cat", "dog")
+EACH = 40
+
+
+def index_of(labels, *, groups=None):
+    paths = [f"{CLASSES[label]}/{i}.jpg" for i, label in enumerate(labels)]
+    return make_index("photos", paths, labels, CLASSES, parts=["train"] * len(labels), groups=groups)
+
+
+def separable(labels, *, seed=0):
+    """Return features as a trunk gives them: 64 numbers, the classes well apart."""
+    centres = 2.7 * np.random.default_rng(9).normal(0, 1, (len(CLASSES), 64))
+    return (centres[labels] + np.random.default_rng(seed).normal(0, 1, (len(labels), 64))).astype(np.float32)
+
+
+def evidence(labels, features=None, *, groups=None, print_of=lambda i: {}, sharpness=lambda labels, sharp: sharp):
+    """Return what the causes look at; without features every photograph is recognised."""
+    labels, rng, index = np.asarray(labels), np.random.default_rng(1), index_of(labels, groups=groups)
+    if features is None:
+        found = Crossed(index, np.eye(len(CLASSES), dtype=np.float32)[labels])
+    else:
+        found = crossed(index, features, loss=CrossEntropy())
+    plain = {"format": "JPEG"}
+    prints = [Fingerprint(str(i), **{"size": (100, 80 + i), **plain, **print_of(i)}) for i in range(len(labels))]
+    sharp, bright, rich = (rng.uniform(low, high, len(labels)) for low, high in ((0.02, 0.2), (80, 160), (30, 60)))
+    return causes.Evidence(found, prints, looks.Looks(sharpness(labels, sharp), bright, rich))
+
+
+def kinds(found):
+    """Return the first cause of each class."""
+    of_class = {name: causes.of_class(found, label) for label, name in enumerate(CLASSES)}
+    return {name: [cause.kind for cause in found[:1]] for name, found in of_class.items()}
+
+
+TRUE = np.repeat(np.arange(4), EACH)
+NONE = {name: [] for name in CLASSES}
+
+
+def test_a_clean_set_has_no_cause_and_no_suspect():
+    found = evidence(TRUE, separable(TRUE))
+    assert kinds(found) == NONE
+    assert len(found.crossed.suspects()) == 0
+
+
+def test_wrong_labels_are_the_suspects_and_the_cause_of_their_class():
+    given, wrong = TRUE.copy(), np.array([0, 1, 2, 3, 4, 80, 81, 82, 83, 84])
+    given[wrong] = 1  # ants and cats that are called bees
+    found = evidence(given, separable(TRUE))
+    assert sorted(found.crossed.suspects().tolist()) == wrong.tolist()
+    assert set(found.crossed.likelier[wrong].tolist()) == {0, 2}
+    assert kinds(found) == {**NONE, "bee": ["labels"]}
+    cause, *_ = causes.of_class(found, 1)
+    assert "10 of its 50 photographs look wrongly labelled" in cause.said and set(cause.photographs) == set(wrong)
+
+
+def test_two_classes_that_are_one_are_named_and_not_called_mislabelled():
+    features = separable(np.where(TRUE == 0, 1, TRUE))  # ants look like bees
+    assert kinds(evidence(TRUE, features)) == {**NONE, "ant": ["one-class"], "bee": ["one-class"]}
+
+
+def test_near_duplicates_do_not_count_as_photographs():
+    groups = np.arange(len(TRUE))
+    groups[:30] = groups[:30] // 10 * 10  # 40 ants, of which 30 are three
+    found = evidence(TRUE, groups=groups)
+    assert kinds(found) == {**NONE, "ant": ["alike"]}
+    assert "40 photographs are 13 different ones" in causes.of_class(found, 0)[0].said
+
+
+def test_a_class_of_few_photographs_is_named_and_a_small_set_is_not():
+    few = np.concatenate([TRUE[: EACH * 3], [3] * 8])
+    assert kinds(evidence(few)) == {**NONE, "dog": ["few"]}
+    small = np.repeat(np.arange(4), 12)
+    assert kinds(evidence(small)) == NONE
+
+
+def test_a_blurred_class_is_named():
+    found = evidence(TRUE, sharpness=lambda labels, sharp: np.where(labels == 2, sharp / 30, sharp))
+    assert kinds(found) == {**NONE, "cat": ["quality"]}
+    assert "blurred" in causes.of_class(found, 2)[0].said
+
+
+@pytest.mark.parametrize(
+    "of_class, word",
+    [({"grey": True}, "are grey"), ({"format": "PNG"}, "kind PNG"), ({"size": (64, 64)}, "64 x 64 pixels")],
+)
+def test_something_besides_the_object_that_tells_a_class_is_named(of_class, word):
+    found = evidence(TRUE, print_of=lambda i: of_class if i < EACH else {})
+    assert kinds(found) == {**NONE, "ant": ["shortcut"]}
+    assert word in causes.of_class(found, 0)[0].said
+    everywhere = evidence(TRUE, print_of=lambda i: of_class)
+    assert kinds(everywhere) == NONE
+
+
+def test_a_class_that_another_takes_is_told_which():
+    given = np.where(np.arange(4 * EACH) < 12, 1, TRUE)  # 12 of 40 ants are taken for bees, no bee for an ant
+    found = Crossed(index_of(TRUE), np.eye(4, dtype=np.float32)[given])
+    taken = causes.look_alike(causes.Evidence(found, [], None), 0)
+    assert (taken.kind, taken.other, taken.photographs) == ("look-alike", 1, tuple(range(12)))
+    assert taken.said == "bee takes 30% of its photographs, it takes 0% of theirs"
+    assert causes.look_alike(causes.Evidence(found, [], None), 1) is None
+
+
+def answers(hits, images):
+    """Return answers of which so many of a class are right, the others going to the next class."""
+    labels = np.repeat(np.arange(4), images)
+    pairs = enumerate(zip(hits, images, strict=True))
+    given = np.concatenate([np.where(np.arange(n) < k, c, (c + 1) % 4) for c, (k, n) in pairs])
+    return Crossed(index_of(labels), np.eye(4, dtype=np.float32)[given])
+
+
+def test_weak_is_what_lies_below_the_mean_with_its_whole_interval():
+    found = weakness.recalls(answers([60, 95, 95, 2], [100, 100, 100, 4]))
+    assert [one.weak for one in found] == [True, False, False, False]  # two of four could be chance
+    assert (found[0].right, found[0].images, found[0].value) == (60, 100, 0.6)
+    assert found[0].low == pytest.approx(0.502, abs=0.001) and found[0].high == pytest.approx(0.691, abs=0.001)
+    assert not any(one.weak for one in weakness.recalls(answers([95, 95, 95, 95], [100] * 4)))
+    assert all(one.weak for one in weakness.recalls(answers([90, 90, 90, 90], [100] * 4), target=0.99))
+
+
+def test_sharpness_is_measured_at_one_size_and_blur_is_seen():
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    sharp = np.asarray(coarse.resize((256, 256), Image.Resampling.BICUBIC))
+    blurred = np.asarray(Image.fromarray(sharp).filter(ImageFilter.GaussianBlur(6)))
+    large = np.asarray(coarse.resize((1024, 1024), Image.Resampling.BICUBIC))  # many pixels are no blur
+    of = [looks.of_store(Images(image[None])) for image in (sharp, blurred, large, np.full_like(sharp, 7))]
+    assert of[0].sharpness[0] > 3 * of[1].sharpness[0]
+    assert of[2].sharpness[0] == pytest.approx(of[0].sharpness[0], rel=0.1)
+    assert (of[3].sharpness[0], of[3].contrast[0]) == (0, 0) and of[3].brightness[0] == pytest.approx(7, abs=0.01)
+
+
+@pytest.fixture(scope="module")
+def finished(photos, tmp_path_factory):
+    """Return the folder of a finished run on coloured images."""
+    out = tmp_path_factory.mktemp("repair")
+    words = ["--out", str(out), "--weights", "none", "--time-budget", "1h"]
+    settings = [f"--set={one}" for one in ("image_size=(32,32)", "head_epochs=1", "epochs=0", "views=0")]
+    assert main(["train", str(photos), *words, *settings]) == 0
+    return out / "folder" / "transfer" / "seed-0"
+
+
+@pytest.fixture
+def small_trunk(monkeypatch):
+    """Let random weights and 32 pixels do: colours are told apart all the same."""
+    real = diagnosis._trunk_settings
+    monkeypatch.setattr(
+        diagnosis, "_trunk_settings", lambda _: dataclasses.replace(real({}), image_size=(32, 32), weights="none")
+    )
+
+
+def test_a_run_is_diagnosed_without_its_test_photographs(finished, photos, small_trunk, tmp_path, capsys):
+    assert main(["repair", str(finished), "--out", str(tmp_path / "found")]) == 0
+    said = capsys.readouterr().out
+    with open(finished / "split.csv", newline="", encoding="utf-8") as file:
+        parts = [row["part"] for row in csv.DictReader(file)]
+    judged = sum(part != "test" for part in parts)
+    assert f"{judged} training and validation photographs" in said and "suspects.csv" in said
+    found = json.loads((tmp_path / "found" / "repair.json").read_text())
+    assert found["photographs"] == judged and [one["name"] for one in found["classes"]] == ["blue", "green", "red"]
+    assert (tmp_path / "found" / "suspects.csv").read_text().startswith("path,class,likelier,margin\n")
+
+
+def test_photographs_that_changed_or_went_are_named_and_left_out(finished, photos, small_trunk, tmp_path):
+    moved = tmp_path / "moved"
+    for path in photos.rglob("*.jpg"):
+        copy = moved / path.relative_to(photos)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    with open(finished / "split.csv", newline="", encoding="utf-8") as file:
+        gone, changed, *_ = [row["path"] for row in csv.DictReader(file) if row["part"] == "train"]
+    (moved / gone).unlink()
+    Image.new("RGB", (40, 50), (9, 9, 9)).save(moved / changed)
+    found = diagnosis.diagnose(finished, data=moved, cache_dir=tmp_path / "cache")
+    assert [path for path, _ in found.left_out] == [gone, changed] and found.left_out[1][1] == "it has changed since"
+    assert any("Left out: 2 photographs" in line for line in diagnosis.lines(found))
+    with pytest.raises(InputError, match="no such folder; give that of the run's photographs with --data"):
+        diagnosis.diagnose(finished, data=tmp_path / "nowhere")
+    with pytest.raises(InputError, match="holds none of the"):
+        diagnosis.diagnose(finished, data=tmp_path)
+    with pytest.raises(InputError, match="--target: a recall from 0 to 1, got 2"):
+        diagnosis.diagnose(finished, data=moved, target=2)
