@@ -139,7 +139,7 @@ def add_run_commands(command):
     p.add_argument("--tau", type=float, metavar="T", help="their strength (default: chosen on the validation images)")
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's images: tau-normalisation needs them")
 
-    p = command(on_runs.repair, "why classes are weak, and which labels look wrong")
+    p = command(on_runs.repair, "why classes are weak, and which labels are worth a look")
     p.add_argument("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="its photographs (default: where they were)")
     p.add_argument("--target", type=float, metavar="R", help="recall below which a class is weak (default: the mean)")

@@ -53,7 +53,7 @@ class Bench:
 
     def __init__(self, root, cache_dir):
         index = audit.duplicate_groups(folder.scan(root))
-        self.store = decoded.load(index, image_size=SIZE)
+        self.store = decoded.load(index, image_size=SIZE, cache_dir=cache_dir)
         self.trunk = trunk_of(own_photographs.classifier(Config(image_size=SIZE), len(index.classes)))
         of_trunk = np.array(features.cached(self.trunk, self.store, cache_dir=cache_dir))
         prints = fingerprints.read(index.root, index.paths)
@@ -117,9 +117,12 @@ def main() -> int:
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path("cache"))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    names = folder.scan(args.data).classes
+    chosen = args.classes.split(",") if args.classes else [names[at] for at in ((2, 5) if len(names) > 5 else (0, 1))]
+    if len(names) < 3 or len(chosen) != 2 or not set(chosen) <= set(names):
+        parser.error(f"two classes of at least three are needed; there are {', '.join(names)}")
+    a, b = map(names.index, chosen)
     bench = Bench(args.data, args.cache)
-    names = bench.clean.index.classes
-    a, b = map(names.index, args.classes.split(",")) if args.classes else ((2, 5) if len(names) > 5 else (0, 1))
     print(f"{args.data}: {len(bench.clean.index):,} photographs; causes are planted in {names[a]} and {names[b]}")
     missed = 0
     for title, one, wanted in planted(bench, a, b, np.random.default_rng(args.seed)):

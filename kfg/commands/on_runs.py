@@ -45,8 +45,9 @@ def evaluate(args) -> int:
 
 
 def repair(args) -> int:
-    """Say which classes of a finished run are weak and why, and which labels look wrong; nothing is trained or changed.
+    """Say which classes of a finished run are weak and why, and which labels are worth a look.
 
+    The model and the photographs stay as they are.
     Each training and validation photograph is answered by a classifier on features of the pretrained trunk that has not
     seen it, so that a class is judged on all its photographs. The test photographs are not looked at.
     """
@@ -57,10 +58,13 @@ def repair(args) -> int:
         from kfg.repair import diagnosis
 
     out = args.out or run / "repair"
+    diagnosis.check_out(out)
     made = diagnosis.diagnose(run, data=args.data, target=args.target)
     print(*diagnosis.lines(made), sep="\n")
     suspects = diagnosis.write(made, out)
-    print(f"{suspects} labels look wrong: {out / diagnosis.SUSPECTS}; all that was found: {out / diagnosis.FOUND}")
+    print(
+        f"Labels worth a look: {suspects}, listed in {out / diagnosis.SUSPECTS}. All findings: {out / diagnosis.FOUND}"
+    )
     return 0
 
 

@@ -32,7 +32,7 @@ def ids(classes: Iterable[str]) -> tuple[str, ...]:
     """Return what to answer for each class: its id where all classes have one, else its name whole.
 
     Raises:
-        InputError: as `check`, where all have an id.
+        InputError: as `check_ids`, where all have an id.
     Example:
         >>> ids(["007_fox", "12_cat"]), ids(["2020_cars", "bikes"])
         (('007', '12'), ('2020_cars', 'bikes'))
@@ -68,7 +68,7 @@ def label_lines(classes: Iterable[str]) -> str:
     r"""Return the text of class_labels.txt: a line `index id` for each class, indices 0..C-1.
 
     Raises:
-        InputError: as `check`.
+        InputError: as `check_ids`.
     Example:
         >>> label_lines(["007_fox", "12_cat"])
         '0 007\n1 12\n'
@@ -114,7 +114,7 @@ def is_contest(root) -> bool:
 def list_folder(root) -> Listing:
     """List a data folder as `listing.list_folder` does; a contest's train images have no part, its test is set aside.
 
-    The images of test are among the `skipped`, as "to-answer"; ids that `check` refuses and images in folders of
+    The images of test are among the `skipped`, as "to-answer"; ids that `check_ids` refuses and images in folders of
     test are in `misnamed`.
     """
     found = listing.list_folder(root)

@@ -21,7 +21,7 @@ def decode(encoded):
     Not alike, and named by `known_difference`: all other formats; CMYK JPEG; a JPEG without its end mark; a GIF that is
     transparent or whose first frame is smaller than the whole; BMP with a palette, with transparent pixels, or in an
     unusual form; an orientation in text or in XMP; a damaged file of which Pillow shows what is left, and TensorFlow
-    nothing or something else. A damaged BMP, GIF or animated PNG that kfg refuses may come out as a picture.
+    nothing or something else. A damaged BMP, GIF, JPEG or animated PNG that kfg refuses may come out as a picture.
 
     Args:
         encoded: scalar string tensor.

@@ -169,9 +169,9 @@ def untrained(images: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, part in images:
         where[name][part] += 1
     return {
-        name: ", ".join(f"{count} in {part}" for part, count in sorted(part_folders.items()))
-        for name, part_folders in where.items()
-        if not part_folders.keys() & {"", "train"}
+        name: ", ".join(f"{count} in {part}" for part, count in sorted(counts.items()))
+        for name, counts in where.items()
+        if not counts.keys() & {"", "train"}
     }
 
 

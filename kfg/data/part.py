@@ -1,4 +1,4 @@
-"""Labelled images that a model is trained or tested on: a Part; and how a folder or an array becomes three of them."""
+"""Labelled images that a model is trained or tested on: a Part."""
 
 import pathlib
 from collections.abc import Sequence

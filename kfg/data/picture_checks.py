@@ -84,7 +84,7 @@ def damaged(entries: Sequence[Entry]) -> Iterator[Finding]:
             detail = f"{signs.zeros:,} zero bytes stand where part of the picture should be, which comes out as garbage"
             yield Finding("damaged", entry.path, detail)
         elif signs.damage:
-            yield Finding("damaged", entry.path, f"{signs.damage}, so part of the picture may be lost")
+            yield Finding("damaged", entry.path, f"{signs.damage}; look whether the picture is whole")
         if signs.mended:
             yield Finding("mended", entry.path, signs.mended)
         if signs.opaque:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type of IHDR -> values of a pixel
 PALETTE = 3  # a colour type
+NO_END = "the packed pixels have no end mark"  # all may be there: viewers show the picture, TensorFlow does not
 TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # text and colour profiles: packed, and of any length once unpacked
 
 
@@ -81,7 +82,9 @@ def damage(data: bytes) -> str:
     colours, *methods, interlaced = data[25:29]
     if any(methods) or interlaced > 1 or (colours == PALETTE and b"PLTE" not in kinds):
         return "the header does not fit the picture"
-    return "" if unpacker.eof and unpacked >= _needed(data) else "pixels are missing in the file"
+    if unpacked < _needed(data):
+        return "pixels are missing in the file"
+    return "" if unpacker.eof else NO_END
 
 
 def _needed(data) -> int:

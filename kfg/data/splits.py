@@ -37,7 +37,7 @@ def split(
     Parts that the index already has are kept. Those it lacks are cut out of the images that have no part, or out of
     train if all have one; `val` and `test` are fractions of these images. An image without a part whose group has
     one goes there. A group that the given parts cut in two is a leak of the official split: it is logged, left, and
-    from there on two groups, so that `check` can hold the rest to the rule. Equal bytes it still refuses.
+    from there on two groups, so that `check_apart` can hold the rest to the rule. Equal bytes it still refuses.
 
     Args:
         index: the images, with groups.

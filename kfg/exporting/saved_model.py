@@ -2,7 +2,7 @@
 
 Endpoints of the SavedModel (plain TensorFlow loads it, kfg is not needed):
     serve        uint8 (B, H, W, 3) RGB of any size -> float32 (B, C) probabilities
-    serve_bytes  string (B,), encoded JPEG, PNG, GIF or BMP -> the same; limits in kfg.data.graph
+    serve_bytes  string (B,), encoded JPEG, PNG, GIF or BMP -> the same; limits in kfg.data.decode_in_graph
     class_names  () -> string (C,)
     image_size   () -> int32 (2,), height and width in pixels that images are resized to
 """

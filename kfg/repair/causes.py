@@ -16,11 +16,13 @@ from kfg.repair.looks import Looks
 
 LEAST = 3  # photographs, below which nothing is claimed
 WRONG_SHARE = 0.05  # of a class's labels that are contradicted
-SAME_CLASS = 0.65  # share of two classes' photographs told apart, evenly weighted; chance is 0.5
+PAIR, SAME_CLASS = 10, 0.65  # photographs of both classes; area under the curve of one against the other, chance is 0.5
+DOUBTFUL = 2  # times as many photographs that could be either: then the class is hard, and its labels may be right
 TAKEN = 0.1  # of a class's photographs that another class takes
 FEW, FEW_OF_MEDIAN = 20, 0.5  # photographs; of the median class
 ALIKE = 0.5  # of a class's photographs that are near-duplicates of others of it
 POOR, COMMON = 0.6, 0.05  # share of a class's photographs beyond the worst 5 % of the others
+TINY = 1e-12
 TELLS, TELLS_ELSEWHERE = 0.9, 0.1  # share of the class, and of the others, that have something in common
 
 
@@ -71,7 +73,7 @@ def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
     """Photographs that heads, which have not seen them, firmly take for another class."""
     own, crossed = evidence.of(label), evidence.crossed
     suspects = [at for at in crossed.suspects() if crossed.index.labels[at] == label]
-    if len(suspects) < max(LEAST, WRONG_SHARE * len(own)):
+    if len(suspects) < max(LEAST, WRONG_SHARE * len(own)) or crossed.doubtful[own].sum() > DOUBTFUL * len(suspects):
         return None
     taken_for = collections.Counter(crossed.likelier[suspects].tolist()).most_common(1)[0][0]
     said = (
@@ -86,13 +88,16 @@ def one_class(evidence: Evidence, label: int) -> Cause | None:
     crossed = evidence.crossed
     taken = _taken(evidence, label)
     other = int(taken.argmax())
-    if taken[other] < TAKEN:
+    if taken[other] < TAKEN or min(len(evidence.of(label)), len(evidence.of(other))) < PAIR:
         return None
-    pair = ((label, other), (other, label))
-    told = np.mean([np.mean(crossed.answers[evidence.of(a), a] > crossed.answers[evidence.of(a), b]) for a, b in pair])
+    log_odds = np.log(np.maximum(crossed.answers[:, label], TINY) / np.maximum(crossed.answers[:, other], TINY))
+    told = _area(log_odds[evidence.of(label)], log_odds[evidence.of(other)])
     if told >= SAME_CLASS:
         return None
-    said = f"hardly anything tells it from {evidence.name(other)}: {told:.0%} are told apart, by chance it is 50 %"
+    said = (
+        f"hardly anything tells it from {evidence.name(other)}: of two photographs, one of each, the right one is "
+        f"picked in {told:.0%} of the cases, and guessing picks it in 50%"
+    )
     return Cause("one-class", label, said, "merge the two, or photograph what distinguishes them", (), other)
 
 
@@ -112,7 +117,7 @@ def too_few(evidence: Evidence, label: int) -> Cause | None:
     count, median = int(counts[label]), float(np.median(counts[counts > 0]))
     if count >= min(FEW, FEW_OF_MEDIAN * median):
         return None
-    said = f"it has {count} photographs, half of the classes have {median:.0f} or more"
+    said = f"it has {counted(count, 'photograph')}; half of the classes have {median:.0f} or more"
     return Cause("few", label, said, "add photographs of it")
 
 
@@ -124,10 +129,12 @@ def poor_quality(evidence: Evidence, label: int) -> Cause | None:
         ("dark", evidence.looks.brightness),
         ("washed out", evidence.looks.contrast),
     ):
+        if own.all():
+            return None
         limit = np.quantile(values[~own], COMMON)
         poor = np.flatnonzero(own & (values < limit))
         if len(poor) >= max(LEAST, POOR * own.sum()):
-            said = f"{len(poor)} of its {own.sum()} photographs are {what}, beside {COMMON:.0%} of the others"
+            said = f"{len(poor)} of its {own.sum()} photographs are {what}, against {COMMON:.0%} of the others"
             order = poor[np.argsort(values[poor], kind="stable")]
             return Cause("quality", label, said, "replace them by better ones", tuple(order.tolist()))
     return None
@@ -143,8 +150,13 @@ def shortcut(evidence: Evidence, label: int) -> Cause | None:
             continue
         elsewhere = sum(one == value for one, mine in zip(values, own, strict=True) if not mine) / max(1, (~own).sum())
         if elsewhere <= TELLS_ELSEWHERE:
-            said = f"{count} of its {own.sum()} photographs {what.format(value)}, and {elsewhere:.0%} of the others"
-            return Cause("shortcut", label, said, "add photographs of it that do not, or change the others likewise")
+            said = f"{count} of its {own.sum()} photographs {what.format(value)}, against {elsewhere:.0%} of the others"
+            return Cause(
+                "shortcut",
+                label,
+                said,
+                "add photographs of it that are different in this, or make the others alike in it",
+            )
     return None
 
 
@@ -157,7 +169,10 @@ def look_alike(evidence: Evidence, label: int) -> Cause | None:
     crossed = evidence.crossed
     lost = own[crossed.answers[own].argmax(axis=1) == other]
     back = _taken(evidence, other)[label]
-    said = f"{evidence.name(other)} takes {taken[other]:.0%} of its photographs, it takes {back:.0%} of theirs"
+    said = (
+        f"{taken[other]:.0%} of its photographs are taken for {evidence.name(other)}, and {back:.0%} of those of "
+        f"{evidence.name(other)} for it"
+    )
     return Cause("look-alike", label, said, "add photographs that show where they differ", tuple(lost.tolist()), other)
 
 
@@ -175,6 +190,21 @@ CAUSES: dict[str, Callable[[Evidence, int], Cause | None]] = {  # in the order i
 def of_class(evidence: Evidence, label: int) -> list[Cause]:
     """Return the causes that are found for a class, the most believable first."""
     return [cause for look in CAUSES.values() if (cause := look(evidence, label)) is not None]
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> counted(1, "photograph"), counted(1200, "photograph")
+        ('1 photograph', '1,200 photographs')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _area(higher, lower) -> float:
+    """Return how often a value of the first is larger than one of the second, ties half: the area under the curve."""
+    return float(np.mean(higher[:, None] > lower) + np.mean(higher[:, None] == lower) / 2)
 
 
 def _taken(evidence, label) -> np.ndarray:

@@ -20,11 +20,14 @@ class Crossed:
 
     Args:
         index: N photographs of C classes.
-        answers: float32 (N, C), probabilities.
+        answers: float32 (N, C), probabilities, of heads that learned from all other labels.
+        cleaned: the same of heads that did not learn from the labels that `answers` contradict. Labels are judged by
+            these, and nothing else: what one pass leaves out for the next makes classes look further apart.
     """
 
     index: Index
     answers: np.ndarray
+    cleaned: np.ndarray
 
     @property
     def right(self) -> np.ndarray:
@@ -32,17 +35,19 @@ class Crossed:
         return self.answers.argmax(axis=1) == self.index.labels
 
     @property
+    def doubtful(self) -> np.ndarray:
+        """Bool (N,), whether a photograph could firmly be called neither its class nor another."""
+        return np.abs(_margins(self.answers, self.index.labels)) < -CONTRADICTED
+
+    @property
     def likelier(self) -> np.ndarray:
         """Int (N,), the likeliest class besides the label."""
-        others = self.answers.copy()
-        others[np.arange(len(others)), self.index.labels] = -1
-        return others.argmax(axis=1)
+        return _others(self.cleaned, self.index.labels).argmax(axis=1)
 
     @property
     def margins(self) -> np.ndarray:
         """Float (N,) in [-1, 1], the label's probability less that of the likeliest other class."""
-        rows = np.arange(len(self.answers))
-        return self.answers[rows, self.index.labels] - self.answers[rows, self.likelier]
+        return _margins(self.cleaned, self.index.labels)
 
     def suspects(self) -> np.ndarray:
         """Return int (K,), the photographs whose label is contradicted, the worst first."""
@@ -64,11 +69,22 @@ def crossed(index: Index, features, *, loss, seed: int = 0) -> Crossed:
     Raises:
         InputError: fewer than two groups of photographs.
     """
-    first = Crossed(index, _answers(index, features, loss=loss, seed=seed))
-    believed = np.flatnonzero(first.margins > 0)
+    first = _answers(index, features, loss=loss, seed=seed)
+    believed = np.flatnonzero(_margins(first, index.labels) > 0)
     if len(np.unique(index.labels[believed])) < len(np.unique(index.labels)):
-        return first  # a class would be gone: nothing can be learned of it in a second pass
-    return Crossed(index, _answers(index, features, loss=loss, seed=seed, shown=believed))
+        return Crossed(index, first, first)  # a class would be gone: nothing could be learned of it in a second pass
+    return Crossed(index, first, _answers(index, features, loss=loss, seed=seed, shown=believed))
+
+
+def _others(answers, labels) -> np.ndarray:
+    """Return the answers without the labels' own."""
+    others = answers.copy()
+    others[np.arange(len(others)), labels] = -1
+    return others
+
+
+def _margins(answers, labels) -> np.ndarray:
+    return answers[np.arange(len(answers)), labels] - _others(answers, labels).max(axis=1)
 
 
 def _answers(index, features, *, loss, seed, shown=None) -> np.ndarray:

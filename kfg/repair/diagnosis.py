@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from kfg import files
+from kfg import files, overwrite
 from kfg.data import decoded, fingerprints, folder
 from kfg.data.folder import Index
 from kfg.data.stores import Budget
@@ -27,6 +27,8 @@ from kfg.training import features, imbalance
 JUDGED = ("train", "val")  # parts
 SUSPECTS = "suspects.csv"
 FOUND = "repair.json"
+COLUMNS = ("path", "class", "likelier", "margin")  # of suspects.csv
+KEYS = ("photographs", "right", "left_out", "classes")  # of repair.json
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,12 +40,16 @@ class Diagnosis:
         recalls: of each class.
         causes: of each class, the most believable first.
         left_out: (path, why) of photographs that have changed or gone.
+        target: recall that was asked for, or None for the mean of all.
+        trunk: name of the net whose features the answers are based on.
     """
 
     crossed: Crossed
     recalls: list[weakness.Recall]
     causes: dict[int, list[causes.Cause]]
     left_out: list[tuple[str, str]]
+    target: float | None
+    trunk: str
 
 
 def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, seed: int = 0) -> Diagnosis:
@@ -52,21 +58,21 @@ def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, see
     Args:
         run: folder of a finished run, of any recipe.
         data: the folder of its photographs; default the one that the run was trained on.
-        cache_dir: where features are kept; default beside the run, where `kfg train` has left them.
+        cache_dir: where features are kept; default the cache beside the runs, or in a run folder that stands alone.
         target: recall in (0, 1] below which a class is weak; default the mean of all.
         seed: int >= 0, of the division into folds.
     Raises:
         InputError: no run, photographs that are not there, a target out of range.
     """
-    run = pathlib.Path(run)
+    run = pathlib.Path(run).resolve()
     if target is not None and not 0 < target <= 1:
-        raise InputError(f"--target: a recall from 0 to 1, got {target}")
+        raise InputError(f"--target: a recall above 0 and at most 1, got {target}")
     settings = read_json(run / run_files.CONFIG, dict)
     index, prints, left_out = _photographs(run, data)
     photographs.be_deterministic()
     config = _trunk_settings(settings)
     trunk = trunk_of(own_photographs.classifier(config, len(index.classes)))
-    cache_dir = pathlib.Path(cache_dir) if cache_dir is not None else run.parents[2] / "cache"
+    cache_dir = _cache_beside(run) if cache_dir is None else pathlib.Path(cache_dir)
     images = decoded.load(
         index,
         image_size=config.image_size,
@@ -78,7 +84,7 @@ def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, see
     found = crossed(index, of_trunk, loss=_loss(settings, index), seed=seed)
     evidence = causes.Evidence(found, prints, looks.of_store(images))
     of_class = {label: causes.of_class(evidence, label) for label in range(len(index.classes))}
-    return Diagnosis(found, weakness.recalls(found, target=target), of_class, left_out)
+    return Diagnosis(found, weakness.recalls(found, target=target), of_class, left_out, target, config.backbone)
 
 
 def _photographs(run, data) -> tuple[Index, list, list[tuple[str, str]]]:
@@ -97,6 +103,11 @@ def _photographs(run, data) -> tuple[Index, list, list[tuple[str, str]]]:
     if not kept:
         raise InputError(f"{root}: holds none of the {len(rows):,} photographs of {run}; give their folder with --data")
     classes = read_json(run / run_files.CLASSES, list)
+    unknown = {row["class"] for row, _ in kept} - set(classes)
+    if unknown:
+        raise InputError(f"{run / run_files.SPLIT}: class {sorted(unknown)[0]!r} is not in {run_files.CLASSES}")
+    if len({row["class"] for row, _ in kept}) < 2:
+        raise InputError(f"{root}: holds photographs of one class of {run} only; give their folder with --data")
     index = folder.make_index(
         root,
         [row["path"] for row, _ in kept],
@@ -113,7 +124,7 @@ def _root(run, data) -> pathlib.Path:
     if data is None:
         made = read_json(run / run_files.ENVIRONMENT, dict)
         data = made.get("photographs")
-        if data is None:
+        if not isinstance(data, str):
             raise InputError(f"{run}: does not say where its photographs are; give their folder with --data DIR")
     root = pathlib.Path(data)
     if not root.is_dir():
@@ -121,32 +132,43 @@ def _root(run, data) -> pathlib.Path:
     return root
 
 
+def _cache_beside(run) -> pathlib.Path:
+    """Return the cache of the folder of runs, where the run stands in one."""
+    out = run.parents[2] if len(run.parents) > 2 else run
+    return (out if (out / run_files.RESULTS).is_file() else run) / "cache"
+
+
 def _trunk_settings(settings) -> Config:
     """Return settings with the run's own trunk, if it began with weights of ImageNet; else with that of `kfg train`."""
-    config = settings.get("config", {})
-    if config.get("backbone") in backbones.BACKBONES and config.get("weights") == "imagenet":
-        return Config(backbone=config["backbone"], image_size=tuple(config["image_size"]))
-    return Config()
+    config = settings.get("config")
+    if not isinstance(config, dict) or config.get("weights") != "imagenet":
+        return Config()
+    name, size = config.get("backbone", config.get("net")), config.get("image_size")
+    fits = name in backbones.BACKBONES and isinstance(size, list) and len(size) == 2
+    return Config(backbone=name, image_size=tuple(size)) if fits else Config()
 
 
 def _loss(settings, index):
     """Return the loss of the run's treatment of rare classes, without smoothing: margins are to be firm."""
-    treatment = settings.get("choices", {}).get("classes", {}).get("treatment", "none")
-    return imbalance.treated(treatment, index.counts(), label_smoothing=0.0)[0]
+    made = settings
+    for key in ("choices", "classes", "treatment"):
+        made = made.get(key) if isinstance(made, dict) else None
+    return imbalance.treated(made if isinstance(made, str) else "none", index.counts(), label_smoothing=0.0)[0]
 
 
 def lines(found: Diagnosis) -> list[str]:
     """Say which classes are weak, and why."""
     index, weak = found.crossed.index, [one for one in found.recalls if one.weak]
     told = [
-        f"{len(index):,} training and validation photographs, each answered by a classifier that has not seen it: "
-        f"{found.crossed.right.mean():.1%} right."
+        f"{len(index):,} training and validation photographs, each answered by a classifier that has not seen it, on "
+        f"features of {found.trunk}: {found.crossed.right.mean():.1%} right."
     ]
     if found.left_out:
         names = shortened([f"{path} ({why})" for path, why in found.left_out], count=3)
-        told.append(f"Left out: {len(found.left_out)} photographs, {printable(names)}.")
+        told.append(f"Left out: {causes.counted(len(found.left_out), 'photograph')}, {printable(names)}.")
     if not weak:
-        told.append("No class is weak: each one's interval reaches the mean of all.")
+        asked = "the mean of all" if found.target is None else f"the {found.target:.0%} asked for"
+        told.append(f"No class is weak: the interval of each one's recall reaches {asked}.")
     for one in sorted(weak, key=lambda one: one.value):
         name = printable(index.classes[one.label])
         told.append(
@@ -164,6 +186,19 @@ def _sentence(cause) -> str:
     return f"{printable(cause.said)}. What helps: {cause.advice}."
 
 
+def check_out(out) -> None:
+    """Refuse to write over what is not a repair's, before any work is done.
+
+    Raises:
+        InputError: `out` cannot be written, or holds other files of these names.
+    """
+    overwrite.check_writable("--out", out)
+    overwrite.check_file(
+        pathlib.Path(out) / SUSPECTS, lambda path: overwrite.is_csv(path, COLUMNS), what="kfg repair's"
+    )
+    overwrite.check_file(pathlib.Path(out) / FOUND, lambda path: overwrite.is_json(path, KEYS), what="kfg repair's")
+
+
 def write(found: Diagnosis, out) -> int:
     """Write suspects.csv and repair.json; return the number of suspicious labels."""
     out, crossed_, index = pathlib.Path(out), found.crossed, found.crossed.index
@@ -171,7 +206,7 @@ def write(found: Diagnosis, out) -> int:
     suspects, likelier, margins = crossed_.suspects(), crossed_.likelier, crossed_.margins
     with files.whole(out / SUSPECTS) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "class", "likelier", "margin"])
+        writer.writerow(COLUMNS)
         for at in suspects:
             names = index.classes[index.labels[at]], index.classes[likelier[at]]
             writer.writerow([index.paths[at], *names, f"{margins[at]:.3f}"])

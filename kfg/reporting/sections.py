@@ -174,7 +174,7 @@ def _settings(run) -> Safe:
     )
     for heading, values, file in (
         ("Settings", run.config, run_files.CONFIG),
-        ("Environment", run.env, run_files.ENVIRONMENT),
+        ("Environment", _without_paths(run.env), run_files.ENVIRONMENT),
     ):
         blocks.append(tag("h3", heading))
         told = markup.paragraph(f"{file} is not in this folder.", note=True)
@@ -217,3 +217,8 @@ def _method(result) -> Safe:
         "again would differ only several seeds can show.",
     ]
     return tag("ul", *(tag("li", line) for line in lines), class_="note")
+
+
+def _without_paths(env: dict | None) -> dict | None:
+    """Leave out where the photographs were: the page is passed on, and two of equal runs are to be equal."""
+    return None if env is None else {key: value for key, value in env.items() if key != "photographs"}

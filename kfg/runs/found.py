@@ -89,7 +89,7 @@ def runs_table(runs: list[Found]) -> str:
 
     Example:
         >>> when = datetime.datetime(2026, 1, 2, 3, 4)
-        >>> print(table([Found(pathlib.Path("runs/gulls/a/b/seed-0"), when, "gulls", 3, 60, (0.97, 0.9, 0.99))]))
+        >>> print(runs_table([Found(pathlib.Path("runs/gulls/a/b/seed-0"), when, "gulls", 3, 60, (0.97, 0.9, 0.99))]))
         finished          data   classes  right            run
         2026-01-02 03:04  gulls        3  97.0 % of 60     runs/gulls/a/b/seed-0
     """

@@ -18,7 +18,7 @@ class Live:
     Args:
         folder: of the search.
         oracle: attached oracle of kfg.search.algorithms.
-        plan: Plan.
+        plan: Definition.
         settings: what it says decides the search.
     """
 

@@ -16,7 +16,7 @@ def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) ->
     The run folders are `folder`/RECIPE/SPACE-searched/seed-N, with report and export; their rows are in results.jsonl.
 
     Args:
-        plan: Plan.
+        plan: Definition.
         folder: of the search, ended.
         cache_dir: of decoded images and features.
         runs: int >= 1.

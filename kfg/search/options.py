@@ -1,4 +1,4 @@
-"""From the words of a command line to a Plan."""
+"""From the words of a command line to the Definition of a search."""
 
 import importlib
 import pathlib

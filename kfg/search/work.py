@@ -24,7 +24,7 @@ def work(
 
     Args:
         oracle: of kfg.search.algorithms, or a client of the chief's.
-        plan: Plan.
+        plan: Definition.
         worker: this worker's name.
         folder: of the trials' own folders.
         cache_dir: of decoded images and features.

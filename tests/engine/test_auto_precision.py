@@ -1,6 +1,7 @@
 """--precision auto: one choice for all runs of a folder that are to be compared."""
 
 import json
+import types
 
 import keras
 import pytest
@@ -36,12 +37,13 @@ def timed(monkeypatch):
 
 
 def test_a_later_command_takes_what_an_earlier_one_chose(tmp_path, timed):
-    made = []
+    made, data = [], types.SimpleNamespace(index=types.SimpleNamespace(root=tmp_path / "photos"))
     for seed in (0, 1):
-        job = Job(recipe="r", row="a", config=None, seed=seed, data=None, out=tmp_path, precision="auto")
+        job = Job(recipe="r", row="a", config=None, seed=seed, data=data, out=tmp_path, precision="auto")
         job.compile(net, optimizer=lambda: keras.optimizers.SGD(learning_rate=0.1), batch_size=32)
         made.append(json.loads((job.workdir / "env.json").read_text()))
     assert [env["precision"] for env in made] == ["float32", "float32"] and timed == [32]
+    assert made[0]["photographs"] == str(tmp_path / "photos")
     assert made[0]["images_per_second"] == made[1]["images_per_second"] == {"float32": 2.0}
 
 

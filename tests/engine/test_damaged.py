@@ -93,8 +93,13 @@ def test_a_damaged_file_is_named_in_one_line(file, reader, damage, out, photos, 
     assert all(one.read_bytes() == data for one, data in left.items())  # nothing is lost
 
 
-@pytest.mark.parametrize("file", ["config.json", "env.json", "checkpoint/last.npz"])
-@pytest.mark.parametrize("damage", ["empty", "cut", "flipped"])
+@pytest.mark.parametrize(
+    "file, damage",
+    [
+        *((file, damage) for file in ("config.json", "env.json") for damage in ("empty", "cut", "noise")),
+        *(("checkpoint/last.npz", damage) for damage in ("empty", "cut", "flipped")),
+    ],
+)
 def test_an_interrupted_run_that_is_damaged_says_so_when_it_is_to_go_on(file, damage, out, photos, tmp_path, capsys):
     copy = tmp_path / "out"
     shutil.copytree(out, copy)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -32,13 +33,16 @@ def separable(labels, *, seed=0):
     return (centres[labels] + np.random.default_rng(seed).normal(0, 1, (len(labels), 64))).astype(np.float32)
 
 
+def told(index, given):
+    """Return photographs of which each is firmly taken for the class given."""
+    answers = np.eye(len(CLASSES), dtype=np.float32)[given]
+    return Crossed(index, answers, answers)
+
+
 def evidence(labels, features=None, *, groups=None, print_of=lambda i: {}, sharpness=lambda labels, sharp: sharp):
     """Return what the causes look at; without features every photograph is recognised."""
     labels, rng, index = np.asarray(labels), np.random.default_rng(1), index_of(labels, groups=groups)
-    if features is None:
-        found = Crossed(index, np.eye(len(CLASSES), dtype=np.float32)[labels])
-    else:
-        found = crossed(index, features, loss=CrossEntropy())
+    found = told(index, labels) if features is None else crossed(index, features, loss=CrossEntropy())
     plain = {"format": "JPEG"}
     prints = [Fingerprint(str(i), **{"size": (100, 80 + i), **plain, **print_of(i)}) for i in range(len(labels))]
     sharp, bright, rich = (rng.uniform(low, high, len(labels)) for low, high in ((0.02, 0.2), (80, 160), (30, 60)))
@@ -70,6 +74,26 @@ def test_wrong_labels_are_the_suspects_and_the_cause_of_their_class():
     assert kinds(found) == {**NONE, "bee": ["labels"]}
     cause, *_ = causes.of_class(found, 1)
     assert "10 of its 50 photographs look wrongly labelled" in cause.said and set(cause.photographs) == set(wrong)
+
+
+def test_classes_that_are_hard_but_rightly_labelled_are_not_called_mislabelled():
+    rng = np.random.default_rng(4)
+    features = separable(TRUE)
+    features[: 2 * EACH] = rng.normal(0, 0.2, (2 * EACH, 64))
+    features[: 2 * EACH, 0] = rng.normal(np.where(TRUE[: 2 * EACH] == 0, 80, -80), 80)  # ants and bees overlap
+    found = evidence(TRUE, features)
+    assert 0.6 < found.crossed.right[: 2 * EACH].mean() < 0.95
+    assert len(found.crossed.suspects())  # some are far on the other side
+    assert "labels" not in {kind for of_class in kinds(found).values() for kind in of_class}
+
+
+@pytest.mark.parametrize("few, many", [(40, 400), (20, 200), (8, 100), (2, 60)])
+def test_a_rare_class_that_a_large_one_swallows_is_not_called_the_same_class(few, many):
+    labels = np.repeat([0, 1, 2, 3], [few, many, many, many])
+    answers = np.eye(4, dtype=np.float32)[labels] * 0.9
+    answers[:few, 1], answers[:few, 0] = 0.7, 0.3  # every ant is taken for a bee, though bees look less like ants
+    found = Crossed(index_of(labels), answers, answers)
+    assert causes.one_class(causes.Evidence(found, [], None), 0) is None
 
 
 def test_two_classes_that_are_one_are_named_and_not_called_mislabelled():
@@ -112,10 +136,10 @@ def test_something_besides_the_object_that_tells_a_class_is_named(of_class, word
 
 def test_a_class_that_another_takes_is_told_which():
     given = np.where(np.arange(4 * EACH) < 12, 1, TRUE)  # 12 of 40 ants are taken for bees, no bee for an ant
-    found = Crossed(index_of(TRUE), np.eye(4, dtype=np.float32)[given])
+    found = told(index_of(TRUE), given)
     taken = causes.look_alike(causes.Evidence(found, [], None), 0)
     assert (taken.kind, taken.other, taken.photographs) == ("look-alike", 1, tuple(range(12)))
-    assert taken.said == "bee takes 30% of its photographs, it takes 0% of theirs"
+    assert taken.said == "30% of its photographs are taken for bee, and 0% of those of bee for it"
     assert causes.look_alike(causes.Evidence(found, [], None), 1) is None
 
 
@@ -124,7 +148,7 @@ def answers(hits, images):
     labels = np.repeat(np.arange(4), images)
     pairs = enumerate(zip(hits, images, strict=True))
     given = np.concatenate([np.where(np.arange(n) < k, c, (c + 1) % 4) for c, (k, n) in pairs])
-    return Crossed(index_of(labels), np.eye(4, dtype=np.float32)[given])
+    return told(index_of(labels), given)
 
 
 def test_weak_is_what_lies_below_the_mean_with_its_whole_interval():
@@ -191,10 +215,71 @@ def test_photographs_that_changed_or_went_are_named_and_left_out(finished, photo
     Image.new("RGB", (40, 50), (9, 9, 9)).save(moved / changed)
     found = diagnosis.diagnose(finished, data=moved, cache_dir=tmp_path / "cache")
     assert [path for path, _ in found.left_out] == [gone, changed] and found.left_out[1][1] == "it has changed since"
-    assert any("Left out: 2 photographs" in line for line in diagnosis.lines(found))
+    assert any("Left out: 2 photographs," in line for line in diagnosis.lines(found))
     with pytest.raises(InputError, match="no such folder; give that of the run's photographs with --data"):
         diagnosis.diagnose(finished, data=tmp_path / "nowhere")
     with pytest.raises(InputError, match="holds none of the"):
         diagnosis.diagnose(finished, data=tmp_path)
-    with pytest.raises(InputError, match="--target: a recall from 0 to 1, got 2"):
+    with pytest.raises(InputError, match="--target: a recall above 0 and at most 1, got 2"):
         diagnosis.diagnose(finished, data=moved, target=2)
+
+
+def test_the_lines_say_what_is_weak_by_what_measure_and_why(monkeypatch):
+    found = answers([60, 95, 95, 95], [100, 100, 100, 100])
+    why = {label: [] for label in range(4)}
+    why[0] = [causes.Cause("few", 0, "it has 1 photograph", "add photographs of it")]
+
+    def said(target, left_out=()):
+        recalls = weakness.recalls(found, target=target)
+        return diagnosis.lines(diagnosis.Diagnosis(found, recalls, why, list(left_out), target, "efficientnet-lite0"))
+
+    first, weak, because, *_ = said(None)
+    assert "400 training and validation photographs" in first and "features of efficientnet-lite0: 86.2% right" in first
+    assert weak == "ant is weak: 60 of 100 photographs are recognised (60%; 95 % interval 50% to 69%)."
+    assert because == "  Why: it has 1 photograph. What helps: add photographs of it."
+    assert "No class is weak: the interval of each one's recall reaches the 50% asked for." in said(0.5)
+    assert "Left out: 1 photograph, a.jpg (it has changed since)." in said(None, [("a.jpg", "it has changed since")])
+
+
+@pytest.mark.parametrize(
+    "config, trunk, size",
+    [
+        ({"backbone": "resnet50", "weights": "imagenet", "image_size": [64, 96]}, "resnet50", (64, 96)),
+        ({"net": "efficientnet-b0", "weights": "imagenet", "image_size": [64, 64]}, "efficientnet-b0", (64, 64)),
+        ({"backbone": "resnet50", "weights": "none", "image_size": [64, 64]}, "efficientnet-lite0", (256, 256)),
+        ({"backbone": "resnet50", "weights": "imagenet", "image_size": 7}, "efficientnet-lite0", (256, 256)),
+        ([], "efficientnet-lite0", (256, 256)),
+    ],
+)
+def test_the_trunk_is_the_runs_own_where_it_began_with_weights_of_imagenet(config, trunk, size):
+    found = diagnosis._trunk_settings({"config": config})
+    assert (found.backbone, found.image_size) == (trunk, size)
+
+
+@pytest.mark.parametrize("name", ["suspects.csv", "repair.json"])
+def test_files_of_somebody_else_are_not_written_over(name, finished, tmp_path, capsys):
+    (tmp_path / name).write_text("mine")
+    assert main(["repair", str(finished), "--out", str(tmp_path)]) == 2
+    assert f"{name}: this file is there and is not kfg repair's" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "name, change, complaint",
+    [
+        ("split.csv", lambda text: text.replace(",red,", ",rad,"), "split.csv: class 'rad' is not in classes.json"),
+        (
+            "env.json",
+            lambda text: text.replace('"photographs": "', '"x": "'),
+            "does not say where its photographs",
+        ),
+        ("config.json", lambda text: "[]", "config.json"),
+    ],
+)
+def test_a_run_whose_files_were_changed_is_refused_in_a_line(name, change, complaint, finished, tmp_path, capsys):
+    run = tmp_path / "seed-0"
+    shutil.copytree(finished, run)
+    (run / name).write_text(change((run / name).read_text()))
+    assert main(["repair", str(run)]) == 2
+    error = capsys.readouterr().err
+    assert complaint in error and error.count("\n") == 1
