@@ -155,14 +155,13 @@ def test_a_folder_of_something_else_is_no_run(photos, tmp_path, capsys):
     assert (run / "predictions.csv").read_text() == "mine"
 
 
-def test_a_folder_may_begin_with_a_dash(tmp_path, monkeypatch):
-    from kfg.engine import own_photographs
+def test_a_folder_may_begin_with_a_dash(photos, tmp_path, monkeypatch):
     from kfg.recipes import folder
 
     given = []
-    monkeypatch.setattr(own_photographs, "audited", lambda root: [])
-    monkeypatch.setattr(folder, "command", lambda order, known: given.append(order) or 0)
-    assert kfg(["train", str(tmp_path), "--out=-runs", "--seeds=2", "--time-budget=3m", "--set", "views=0"]) == 0
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(folder, "command", lambda order, index: given.append(order) or 0)
+    assert kfg(["train", str(photos), "--out=-runs", "--seeds=2", "--time-budget=3m", "--set", "views=0"]) == 0
     (order,) = given
     assert (order.out, order.seeds) == (pathlib.Path("-runs"), (0, 1))
     assert order.settings == {"time_budget": 180.0, "views": 0}
