@@ -28,4 +28,4 @@ def test_runs_that_chose_otherwise_by_the_clock_are_kept_beside_each_other(tmp_p
         for epochs in (2, 3, 3)
     ]
     assert collect_results.collect(rows, tmp_path) == {"competition100": 2}
-    assert len(collect_results.read_results(tmp_path / "competition100" / "results.jsonl")) == 2  # and stay
+    assert len(collect_results.results_file.read(tmp_path / "competition100" / "results.jsonl")) == 2  # and stay
