@@ -55,7 +55,9 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
                 "remove it"
             )
         if begun and not finished and not resume:
-            raise InputError(f"{workdir}: holds an unfinished run; add --resume to go on, or remove it")
+            reported = (workdir / run_files.REPORT).is_file()
+            lacking = f", which lacks {run_files.EXPORT_CHECK}" if reported else ""
+            raise InputError(f"{workdir}: holds an unfinished run{lacking}; add --resume to go on, or remove it")
         for folder in {workdir, *checkpoints, *(path.parent for path in checkpoints)}:
             sweep(folder, idle=0)  # one process at a time has a run
         if begun:

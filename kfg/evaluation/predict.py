@@ -128,7 +128,7 @@ def read_csv(path) -> Predictions:
     """Read what `write_csv` wrote.
 
     Raises:
-        InputError: the file is missing, has other columns, or a line that does not fit them.
+        InputError: the file is missing, has other columns, a line that does not fit them, or no probabilities.
     """
     path, fixed = pathlib.Path(path), len(CSV_COLUMNS)
     try:
@@ -148,4 +148,10 @@ def read_csv(path) -> Predictions:
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
     labels = np.array([ids[row[1]] for row in rows], dtype=np.int32)
-    return Predictions(tuple(row[0] for row in rows), labels, probabilities.reshape(len(rows), len(classes)), classes)
+    found = Predictions(tuple(row[0] for row in rows), labels, probabilities.reshape(len(rows), len(classes)), classes)
+    try:
+        if rows:
+            check_answers(found)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return found

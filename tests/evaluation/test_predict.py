@@ -111,6 +111,7 @@ def test_csv_lines_read_as_they_say(tmp_path):
         ("path,class\nx,y\n", "columns must be"),
         ("path,true,predicted,confidence,loss,correct,p_a\nx,b,a,1,0,1,1\n", ":2:"),
         ("path,true,predicted,confidence,loss,correct,p_a\nx,a,a,1,0,1,much\n", "much"),
+        ("path,true,predicted,confidence,loss,correct,p_a\nx,a,a,1,0,1,0.5\n", "x: not probabilities"),
     ],
 )
 def test_another_file_is_refused_by_name(tmp_path, text, message):
