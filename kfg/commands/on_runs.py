@@ -54,6 +54,7 @@ def repair(args) -> int:
     from kfg.runs import found
 
     run = found.only(args.run_folder)
+    found.file_of(run, run_files.REPORT)  # before anything is written below it
     with quiet.tensorflow_notes():
         from kfg.repair import diagnosis
 

@@ -178,9 +178,9 @@ def look_alike(evidence: Evidence, label: int) -> Cause | None:
 
 CAUSES: dict[str, Callable[[Evidence, int], Cause | None]] = {  # in the order in which they are believed
     "one-class": one_class,  # before labels: where nothing tells two classes apart, every label looks wrong
+    "few": too_few,  # before labels, too: of eight photographs three are soon contradicted
     "labels": wrong_labels,
     "alike": too_alike,
-    "few": too_few,
     "quality": poor_quality,
     "shortcut": shortcut,
     "look-alike": look_alike,

@@ -256,6 +256,12 @@ def test_the_trunk_is_the_runs_own_where_it_began_with_weights_of_imagenet(confi
     assert (found.backbone, found.image_size) == (trunk, size)
 
 
+def test_a_folder_that_is_no_run_is_refused_and_not_made(tmp_path, capsys):
+    assert main(["repair", str(tmp_path / "nowhere")]) == 2
+    assert "the folder of a finished run is needed" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.parametrize("name", ["suspects.csv", "repair.json"])
 def test_files_of_somebody_else_are_not_written_over(name, finished, tmp_path, capsys):
     (tmp_path / name).write_text("mine")
