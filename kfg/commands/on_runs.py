@@ -47,9 +47,9 @@ def evaluate(args) -> int:
 def repair(args) -> int:
     """Say which classes of a finished run are weak and why, and which labels are worth a look.
 
-    The model and the photographs stay as they are.
-    Each training and validation photograph is answered by a classifier on features of the pretrained trunk that has not
-    seen it, so that a class is judged on all its photographs. The test photographs are not looked at.
+    The model and the photographs stay as they are. Each training and validation photograph is answered by a classifier
+    that has not seen it, on features of the pretrained trunk, so that a class is judged on all its photographs. The
+    test photographs are not looked at.
     """
     from kfg.runs import found
 
@@ -63,9 +63,8 @@ def repair(args) -> int:
     made = diagnosis.diagnose(run, data=args.data, target=args.target)
     print(*diagnosis.lines(made), sep="\n")
     suspects = diagnosis.write(made, out)
-    print(
-        f"Labels worth a look: {suspects}, listed in {out / diagnosis.SUSPECTS}. All findings: {out / diagnosis.FOUND}"
-    )
+    print(f"Labels worth a look: {suspects}, listed in {out / diagnosis.SUSPECTS}")
+    print(f"All findings: {out / diagnosis.FOUND}")
     return 0
 
 

@@ -9,8 +9,9 @@ from PIL import JpegImagePlugin
 
 EOI = b"\xff\xd9"
 NO_END = "the end mark (EOI) is missing, the picture is whole"
-SOS, DHT, SOF2, FILLING = 0xDA, 0xC4, 0xC2, 0xFF
-SEGMENTS = {*range(0xC0, 0xC8), *range(0xC9, 0xD0), *range(0xDA, 0xF0), 0xFE, FILLING}  # frames, tables, scans, notes
+SOS, DHT, SOF2 = 0xDA, 0xC4, 0xC2
+STRAY = "there is something between its segments that belongs to none"
+SEGMENTS = {*range(0xC0, 0xC8), *range(0xC9, 0xD0), *range(0xDA, 0xF0), 0xFE}  # frames, tables, scans, notes
 BETWEEN_SCANS = {DHT, 0xCC, *range(0xDA, 0xE0)}  # T.81 allows notes too, but decoders differ on them
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # inside of a scan: anything but stuffing, restarts and filling
 SCAN = re.compile(rb"\xff\xda..(.)", re.DOTALL)  # its header: length, number of components
@@ -19,9 +20,8 @@ FINE = 1 << 24  # pixels; a larger picture is compared at half its width and hei
 ZEROS = 128  # bytes; so many in a row within a scan are no picture, but a lost sector or download
 
 
-def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, start and end of each segment before the first scan, and of that scan's header last."""
-    at = 2
+def segments(data: bytes, at: int = 2) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and end of each segment from a place to the next scan, and of that scan's header last."""
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker == 0xFF:  # filling
@@ -71,23 +71,21 @@ def damage(data: bytes) -> str:
     """
     at = 2
     while at + 4 <= len(data):
-        marker = data[at + 1]
-        if data[at] != 0xFF or marker not in SEGMENTS:
-            return "there is something between its segments that belongs to none"
-        if marker == FILLING:
-            at += 1
-            continue
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if data[at + 4 : at + 9] == b"JFIF\0" and end - at < 18:
-            return "its first segment is too short"
-        at = end
-        if marker == SOS:
-            found = MARKER.search(data, at)
-            if found is None or found.group() == EOI:
-                return ""
-            if found.group()[1] not in BETWEEN_SCANS:
-                return "a mark stands in the compressed picture that belongs elsewhere"
-            at = found.start()
+        marker = None
+        for marker, start, end in segments(data, at):
+            if marker not in SEGMENTS:
+                return STRAY
+            if data[start + 4 : start + 9] == b"JFIF\0" and end - start < 18:
+                return "its first segment is too short"
+            at = end
+        if marker != SOS:  # neither a scan nor the end: what stands here begins no segment
+            return STRAY if at + 4 <= len(data) and data[at:].strip(b"\xff") else ""
+        found = MARKER.search(data, at)
+        if found is None or found.group() == EOI:
+            return ""
+        if found.group()[1] not in BETWEEN_SCANS:
+            return "a mark stands in the compressed picture that belongs elsewhere"
+        at = found.start()
     return ""
 
 

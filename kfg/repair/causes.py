@@ -144,19 +144,15 @@ def shortcut(evidence: Evidence, label: int) -> Cause | None:
     """Something besides the object that tells the class: its recall may be worth nothing on other photographs."""
     own = evidence.crossed.index.labels == label
     for what, values in _common(evidence.prints).items():
-        counted = collections.Counter(value for value, mine in zip(values, own, strict=True) if mine)
-        value, count = counted.most_common(1)[0] if counted else (None, 0)
+        of_class = collections.Counter(value for value, mine in zip(values, own, strict=True) if mine)
+        value, count = of_class.most_common(1)[0] if of_class else (None, 0)
         if value is None or count < max(LEAST, TELLS * own.sum()):
             continue
         elsewhere = sum(one == value for one, mine in zip(values, own, strict=True) if not mine) / max(1, (~own).sum())
         if elsewhere <= TELLS_ELSEWHERE:
             said = f"{count} of its {own.sum()} photographs {what.format(value)}, against {elsewhere:.0%} of the others"
-            return Cause(
-                "shortcut",
-                label,
-                said,
-                "add photographs of it that are different in this, or make the others alike in it",
-            )
+            advice = "add photographs of it that are different in this, or make the others alike in it"
+            return Cause("shortcut", label, said, advice)
     return None
 
 
