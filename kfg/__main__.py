@@ -139,11 +139,15 @@ def add_run_commands(command):
     p.add_argument("--tau", type=float, metavar="T", help="their strength (default: chosen on the validation images)")
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's images: tau-normalisation needs them")
 
-    p = command(on_runs.repair, "why classes are weak, and which labels are worth a look")
+    p = command(on_runs.repair, "why classes are weak, what helps, and a net trained with it")
     p.add_argument("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="its photographs (default: where they were)")
     p.add_argument("--target", type=float, metavar="R", help="recall below which a class is weak (default: the mean)")
+    p.add_argument(
+        "--time-budget", default="20m", metavar="T", help="how long all of it may take (default: %(default)s)"
+    )
     p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="where the findings go (default: RUN/repair)")
+    p.add_argument("--resume", action="store_true", help="go on with an interrupted repair")
 
     p = command(on_runs.runs, "list the finished runs")
     p.add_argument("folder", type=pathlib.Path, nargs="?", default=on_runs.RUNS, metavar="DIR", help="default: runs")

@@ -27,18 +27,19 @@ class Progress:
             print(text, flush=True)
 
 
-def step(number: int, of: int, what: str, *, left: float | None = None) -> None:
+def step(number: int, of: int, what: str, *, left: float | None = None, rest: str = "training") -> None:
     """Say which step of a long command begins.
 
     Args:
         number, of: the step, and how many there are.
         what: is done in it.
         left: seconds that all of the rest may take at most; None where that is not known.
+        rest: what the rest is called.
     Example:
         >>> step(3, 5, "the head is trained", left=540)
         Step 3 of 5: the head is trained (training may take 9.0 min more)
     """
-    time_left = "" if left is None else f" (training may take {duration(max(left, 0))} more)"
+    time_left = "" if left is None else f" ({rest} may take {duration(max(left, 0))} more)"
     print(f"Step {number} of {of}: {what}{time_left}", flush=True)
 
 

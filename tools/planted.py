@@ -1,4 +1,4 @@
-"""Plant causes of weakness in a folder of photographs, and see whether kfg.repair names each of them first.
+"""Plant causes of weakness in a folder of photographs, and see whether kfg.repairing names each of them first.
 
     python tools/planted.py DIR [--classes A,B] [--cache DIR] [--seed 0]
 
@@ -19,8 +19,8 @@ from kfg.data.stores import Images
 from kfg.engine.fitting import trunk_of
 from kfg.recipes import folder as own_photographs
 from kfg.recipes.folder_settings import Config
-from kfg.repair import causes, looks
-from kfg.repair.crossed import crossed
+from kfg.repairing import causes, looks
+from kfg.repairing.crossed import crossed
 from kfg.training import features
 from kfg.training.losses import CrossEntropy
 

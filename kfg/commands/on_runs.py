@@ -45,26 +45,26 @@ def evaluate(args) -> int:
 
 
 def repair(args) -> int:
-    """Say which classes of a finished run are weak and why, and which labels are worth a look.
+    """Say which classes of a finished run are weak and why, try what may help, and train a net with what is proven.
 
-    The model and the photographs stay as they are. Each training and validation photograph is answered by a classifier
-    that has not seen it, on features of the pretrained trunk, so that a class is judged on all its photographs. The
-    test photographs are not looked at.
+    Each training and validation photograph is answered by classifiers that have not seen it, on features of a
+    pretrained trunk, so that a class is judged on all its photographs. Remedies are tried in the same way, each against
+    a control that costs nothing. The test photographs are looked at once, when the new net is compared with the run.
     """
+    from kfg.engine.own_photographs import seconds_of
     from kfg.runs import found
 
-    run = found.only(args.run_folder)
+    run, seconds = found.only(args.run_folder), seconds_of(args.time_budget)
     found.file_of(run, run_files.REPORT)  # before anything is written below it
     with quiet.tensorflow_notes():
-        from kfg.repair import diagnosis
+        from kfg.repairing import diagnosis
+        from kfg.repairing import repair as whole
 
-    out = args.out or run / "repair"
-    diagnosis.check_out(out)
-    made = diagnosis.diagnose(run, data=args.data, target=args.target)
-    print(*diagnosis.lines(made), sep="\n")
-    suspects = diagnosis.write(made, out)
-    print(f"Labels worth a look: {suspects}, listed in {out / diagnosis.SUSPECTS}")
-    print(f"All findings: {out / diagnosis.FOUND}")
+    made = whole.repair(run, data=args.data, target=args.target, time_budget=seconds, out=args.out, resume=args.resume)
+    print(*made.said, sep="\n")
+    print("What to do next:", *(f"  {number}. {one}" for number, one in enumerate(made.steps, start=1)), sep="\n")
+    print(f"labels worth a look: {made.out / diagnosis.SUSPECTS}")
+    print(f"page: {made.page}")
     return 0
 
 

@@ -78,7 +78,7 @@ def load(
                 f"cache_dir: needed, {size:,} bytes of decoded images may exceed the budget of {budget.limit:,}"
             )
         return Images(_decoded(index, shape, progress))
-    key = _cache_key(index, image_size)
+    key = key_of(index, image_size)
     path = pathlib.Path(cache_dir) / f"{key}.uint8"
     if budget.admits(size):
         images = Images(_decoded(index, shape, progress), key=key)
@@ -122,7 +122,7 @@ def _decoded_chunks(index, image_size, progress):
                 progress(start + len(chunk), len(paths))
 
 
-def _cache_key(index, image_size) -> str:
+def key_of(index: Index, image_size: tuple[int, int]) -> str:
     """Return a name of decoded images: what the files hold, a hyphen, how they are decoded and resized."""
     files = hashlib.sha256()
     for path, digest in zip(index.full_paths(), index.sha256, strict=True):

@@ -193,6 +193,11 @@ class Job:
         path = self.workdir / run_files.ENVIRONMENT
         write_json(path, {**read_json(path, dict), "parameters": counts})
 
+    def answer_by(self, change) -> None:
+        """Answer from here on by a changed model of the same weights; `change` is a function model -> model."""
+        build = self.build
+        self.model, self.build = change(self.model), lambda: change(build())
+
     def training_begins(self) -> None:
         """Called before each fit, when images and features are at hand: from here on time is a trial's own."""
         self.begun = True

@@ -35,24 +35,27 @@ def check_names(configs, *, prefix: str = "--set ") -> None:
         InputError: naming the setting, its value and the trunks there are.
     """
     for config in configs:
-        name = getattr(config, "backbone", None)
-        if name is not None and name not in backbones.BACKBONES:
-            raise InputError(f"{prefix}backbone={name}: expected one of {', '.join(backbones.BACKBONES)}")
+        for setting in ("backbone", "second_backbone"):
+            name = getattr(config, setting, None)
+            if name and name not in backbones.BACKBONES:
+                raise InputError(f"{prefix}{setting}={name}: expected one of {', '.join(backbones.BACKBONES)}")
 
 
 def _trunk(config) -> tuple:
-    """Return name, image size and weights of a Config's trunk; the name is "" where it has none."""
-    name = getattr(config, "backbone", getattr(config, "net", ""))
-    return (name, config.image_size, config.weights) if name in backbones.BACKBONES else ("", (), "none")
+    """Return name, second name, image size and weights of a Config's trunk; the names are "" where it has none."""
+    name, second = getattr(config, "backbone", getattr(config, "net", "")), getattr(config, "second_backbone", "")
+    return (name, second, config.image_size, config.weights) if name in backbones.BACKBONES else ("", "", (), "none")
 
 
-def _refusal(name, image_size, weights, max_params) -> str:
+def _refusal(name, second, image_size, weights, max_params) -> str:
     """Return why a trunk cannot be trained, or "". It is not loaded, so whether a file fits it is not known."""
     try:
         if name and max_params is not None:
-            net = shapes_only(lambda: backbones.trunk(name, image_size=image_size, weights="none"))
-            freezing.check_budget(net, max_params)
+            build = functools.partial(backbones.classifier, num_classes=2, image_size=image_size, weights="none")
+            freezing.check_budget(shapes_only(lambda: build(name, second=second)), max_params)
         backbones.weights_file(name, weights)
+        if second and str(weights) != "none":
+            backbones.weights_file(second)
     except InputError as error:
         return str(error)
     return ""

@@ -15,7 +15,9 @@ from kfg.errors import InputError
 from kfg.layers.adaptive_pooling import AdaptiveAveragePooling
 from kfg.layers.object_boxes import ObjectBoxes
 from kfg.layers.strip_attention import StripAttention
+from kfg.models import backbones
 from kfg.models.flattening import flatten, has_graph
+from kfg.models.mirrored import plain
 
 OPACITY = 0.5  # of the heat over the photograph
 OBJECT_MAP = "object_map"  # of MMAL-Net: the last map of the object, which it cuts out of the image
@@ -50,17 +52,17 @@ def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
 
     Args, Raises: as for `heatmaps`.
     """
-    model = flatten(model)
-    source = _named(model, layer) if layer else _last(model)
-    front, back = _halves(model, source)
+    model = plain(flatten(model))
+    sources = [_named(model, layer)] if layer else _last(model)
+    front, back = _halves(model, sources)
     finder = next((one for one in model.layers if isinstance(one, ObjectBoxes)), None)
-    boxes = keras.Model(model.inputs, finder.output) if finder and source.name == OBJECT_MAP else None
+    boxes = keras.Model(model.inputs, finder.output) if finder and sources[0].name == OBJECT_MAP else None
     y0, x0, y1, x1 = seen(model)
 
     def read(images, labels):
         images = tf.convert_to_tensor(images)
-        maps, *others = tf.nest.flatten(front(images))
-        heat = _weighted(model, maps, others, back=back, labels=labels)
+        maps = tf.nest.flatten(front(images))
+        heat = _weighted(model, maps[: len(sources)], maps[len(sources) :], back=back, labels=labels)
         heat = tf.image.resize(heat, (y1 - y0 + 1, x1 - x0 + 1))[..., 0].numpy()
         if boxes is not None:
             heat = np.stack(list(map(_put_back, heat, boxes(images, training=False).numpy())))
@@ -97,13 +99,17 @@ def seen(model) -> tuple[int, int, int, int]:
 
 
 def _weighted(model, maps, others, *, back, labels):
-    """Return the heat (B, h, w, 1) on the maps' own grid."""
+    """Return the heat (B, h, w, 1) on the grid of the first maps; those of several trunks add up."""
     with tf.GradientTape() as tape:
         tape.watch(maps)
-        scores = _scores(model, back([maps, *others]))
+        scores = _scores(model, back([*maps, *others]))
         chosen = tf.gather(scores, tf.cast(labels, tf.int32), axis=1, batch_dims=1)
-    weights = tf.reduce_mean(tf.cast(tape.gradient(chosen, maps), tf.float32), axis=(1, 2), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(weights * tf.cast(maps, tf.float32), axis=-1, keepdims=True))
+    heat = 0
+    for own, gradient in zip(maps, tape.gradient(chosen, maps), strict=True):
+        weights = tf.reduce_mean(tf.cast(gradient, tf.float32), axis=(1, 2), keepdims=True)
+        spoken = tf.reduce_sum(weights * tf.cast(own, tf.float32), axis=-1, keepdims=True)
+        heat = heat + tf.image.resize(spoken, maps[0].shape[1:3])
+    return tf.nn.relu(heat)
 
 
 def _put_back(heat, box):
@@ -128,21 +134,26 @@ def _named(model, name):
     raise InputError(f"layer: {model.name} has no maps at {name!r}")
 
 
-def _last(model):
+def _last(model) -> list:
+    """Return the layer with the last maps, or that of each trunk where there are several side by side."""
     if not has_maps(model):
         raise InputError(f"model: {model.name} has no layer with maps, which Grad-CAM reads")
     strips = [layer for layer in model.layers if isinstance(layer, StripAttention)]
-    with_maps = [layer for layer in model.layers if _has_map(layer) and not isinstance(layer, COARSER)]
-    return strips[-1] if strips else with_maps[-1]
+    if strips:
+        return strips[-1:]
+    if several := backbones.ends_of_trunks(model):
+        return several
+    return [layer for layer in model.layers if _has_map(layer) and not isinstance(layer, COARSER)][-1:]
 
 
-def _halves(model, source):
-    """Return the functions from images to maps, the source's first, and from these to what enters the last layer."""
+def _halves(model, sources):
+    """Return the functions from images to maps, the sources' first, and from these to what enters the last layer."""
+    source = sources[0]
     if isinstance(model, keras.Sequential):  # a loaded one's layers remember another graph than its own
         cut = model.layers.index(source) + 1
         front, back = _chain(model.layers[:cut]), _chain(model.layers[cut:-1])
         return front, lambda maps: back(*maps)
-    cut = [source.output]
+    cut = [one.output for one in sources]
     if isinstance(source, StripAttention):  # each stage's boosted map goes to a head of its own
         cut = [one.output[0] for one in reversed(model.layers) if isinstance(one, StripAttention)]
     halves = keras.Model(model.inputs, cut), keras.Model(cut, model.layers[-1].input)

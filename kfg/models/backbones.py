@@ -13,7 +13,7 @@ from keras import applications, layers
 
 from kfg import keras_settings
 from kfg.errors import InputError
-from kfg.models import builders, efficientnet_lite, heads, preprocessing, pretrained
+from kfg.models import builders, efficientnet_lite, flattening, heads, preprocessing, pretrained
 from kfg.models import weights as files
 
 
@@ -43,6 +43,9 @@ class Backbone:
     def taps(self) -> tuple[str, str, str]:
         """Names of the layers to take the maps of 1/8, 1/16 and 1/32 of the image's size from."""
         return self.stages[-3:]
+
+
+POOL = "features_of_"  # what the pooling of each of several trunks is called, and the trunk's name
 
 
 def _lite(name):
@@ -167,12 +170,14 @@ def trunk(name: str, *, image_size: tuple[int, int], weights="imagenet") -> kera
 
 
 def classifier(
-    name: str, *, num_classes: int, image_size: tuple[int, int], weights="imagenet", head=None
+    name: str, *, num_classes: int, image_size: tuple[int, int], weights="imagenet", head=None, second: str = ""
 ) -> keras.Model:
     """Build a trunk with pooled features and a head on it.
 
     Args:
         name, image_size, weights: as for `trunk`; the head is always random.
+        second: another key of BACKBONES, whose features stand behind the first's; it begins with ImageNet's weights,
+            where the first begins with any. Its layers' names get a number where the first has them, too.
         num_classes: int >= 2.
         head: function (features, num_classes) -> logits of `kfg.models.heads`; default one dense layer.
     Returns:
@@ -188,12 +193,34 @@ def classifier(
     if num_classes < 2:
         raise InputError(f"classes: at least 2, got {num_classes}")
     net = _network(name, image_size, weights)
+    if second:
+        net = _side_by_side(net, _network(second, image_size, "none" if str(weights) == "none" else "imagenet"))
     features = net.output
     if len(features.shape) == 4:
         features = layers.GlobalAveragePooling2D(name="features", dtype="float32")(features)
     logits = (head or heads.linear())(features, num_classes)
     probabilities = layers.Activation("softmax", name="probabilities", dtype="float32")(logits)
     return keras.Model(net.input, probabilities, name=name)
+
+
+def ends_of_trunks(model) -> list:
+    """Return the layers whose maps are pooled for the features of trunks side by side; none of one trunk alone."""
+    pools = [layer for layer in model.layers if layer.name.startswith(POOL)]
+    ends = {id(layer.output): layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)}
+    return [ends[id(pool.input)] for pool in pools]
+
+
+def _side_by_side(*trunks):
+    """Return a flat model that gives the pooled features of several trunks, one after the other."""
+    images = keras.Input(trunks[0].input_shape[1:], name="images")
+    features = [
+        layers.GlobalAveragePooling2D(name=f"{POOL}{trunk.name}", dtype="float32")(trunk(images))
+        if len(trunk.output_shape) == 4
+        else trunk(images)
+        for trunk in trunks
+    ]
+    both = layers.Concatenate(name="features", dtype="float32")(features)
+    return flattening.flatten(keras.Model(images, both, name=trunks[0].name))
 
 
 def _network(name, image_size, weights):

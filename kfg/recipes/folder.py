@@ -16,6 +16,8 @@ import functools
 import pathlib
 import sys
 
+import numpy as np
+
 from kfg.augment import mixing
 from kfg.data.folder import Index
 from kfg.data.part import Part
@@ -26,7 +28,9 @@ from kfg.engine.options import OF_TRAIN
 from kfg.engine.orders import Order
 from kfg.engine.own_photographs import STEPS
 from kfg.engine.runner import Row
-from kfg.models import backbones, freezing, heads
+from kfg.errors import InputError
+from kfg.models import backbones, freezing, heads, mirrored
+from kfg.names import printable, suggestion
 from kfg.progress import step
 from kfg.recipes.folder_settings import Config
 from kfg.runs import run_files
@@ -76,8 +80,9 @@ def fit(config, job, index, images, clock) -> dict:
     Returns:
         {"kept", "by"}: which it is, and the figure that decided.
     """
+    index = without(index, config.left_out)
     training, validation = (Part.of(index, images, name) for name in ("train", "val"))
-    counts = index.take(index.where("train")).counts()
+    counts = training.counts()
     classes = planning.choose(job, "classes", lambda: imbalance.chosen(config.imbalance, counts))
     if classes["treatment"] != "none":
         print(f"Unequal classes are treated by the method '{classes['treatment']}' ({classes['why']}).")
@@ -121,8 +126,49 @@ def fit(config, job, index, images, clock) -> dict:
         best = max(best, judged("the whole net", job.model), key=planning.Judged.rank)
         print(f"Kept: {best.name}, which has the better {aim} (then the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
+    raise_classes(job.model, index.classes, config.class_bias)
+    if config.mirror_averaged:
+        job.answer_by(mirrored.averaged)
+        best = judged(f"{best.name}, averaged with the answers on mirror images,", job.model)
     best.say_if_useless()
     return {"kept": best.name, "by": aim}
+
+
+def without(index: Index, left_out) -> Index:
+    """Return the index with some training photographs in no part: nothing is learned from them.
+
+    Raises:
+        InputError: one of them is not there, a class would have none.
+    """
+    if not left_out:
+        return index
+    training = index.where("train")
+    if unknown := sorted(set(left_out) - {index.paths[i] for i in training}):
+        raise InputError(f"left_out: {printable(unknown[0])}: no training photograph; the names are those of split.csv")
+    gone = set(left_out)
+    parts = ["" if path in gone else part for path, part in zip(index.paths, index.parts, strict=True)]
+    kept = dataclasses.replace(index, parts=tuple(parts))
+    counts = kept.take(kept.where("train")).counts()
+    if (empty := np.flatnonzero((counts == 0) & (index.take(training).counts() > 0))).size:
+        name = printable(index.classes[empty[0]])
+        raise InputError(f"left_out: {name} would have no training photograph; leave fewer of them out")
+    print(f"Left out of training: {len(training) - counts.sum():,} of {len(training):,} photographs.")
+    return kept
+
+
+def raise_classes(model, classes, class_bias) -> None:
+    """Add to the last layer's bias what raises some classes' answers.
+
+    Raises:
+        InputError: a class that there is not.
+    """
+    head = model.get_layer("head")
+    bias = head.bias.numpy()
+    for name, raised in class_bias:
+        if name not in classes:
+            raise InputError(f"class_bias: {printable(name)}: no class; {suggestion(name, classes)}")
+        bias[classes.index(name)] += raised
+    head.bias.assign(bias)
 
 
 def plan_whole_net(config, job, index, images, loss, sampling, aim, clock) -> dict:
@@ -193,6 +239,7 @@ def classifier(config, num_classes):
         image_size=config.image_size,
         weights=config.weights,
         head=heads.linear(dropout=config.dropout),
+        second=config.second_backbone,
     )
     freezing.apply(model, config.freeze)
     return model

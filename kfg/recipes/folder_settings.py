@@ -30,6 +30,7 @@ LIMITS = (
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     backbone: str = "efficientnet-lite0"  # a key of kfg.models.backbones
+    second_backbone: str = ""  # another trunk, whose features stand beside the first's; "" for none
     weights: str = "imagenet"  # imagenet, none, or a file
     freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, when the whole net is trained
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width
@@ -54,6 +55,9 @@ class Config:
     ema: float = 0.99  # of the weights, per step: the average is what is kept
     min_errors: int = 3  # of the head, cross-validated; with fewer it is left as it is; 0 trains the whole net always
     min_error_rate: float = 0.01  # of the head, by what it is judged by; below this it is left as it is, too
+    mirror_averaged: bool = False  # answers are the mean of those on an image and on its mirror image
+    class_bias: tuple[tuple[str, float], ...] = ()  # (class, log-odds) by which its answers are raised in the end
+    left_out: tuple[str, ...] = ()  # training photographs that nothing is learned from, as those of a wrong label
     time_budget: float = 720.0  # seconds, up to the end of training; the head's views get what half of it leaves
 
     def __post_init__(self):

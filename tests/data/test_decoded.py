@@ -112,7 +112,7 @@ def test_a_cache_cut_behind_our_back_is_named(tmp_path):
 
 def test_half_a_cache_of_a_killed_process_goes(tmp_path):
     index, cache = write_images(tmp_path / "data"), tmp_path / "cache"
-    name = f"{decoded._cache_key(index, (6, 4))}.uint8"
+    name = f"{decoded.key_of(index, (6, 4))}.uint8"
     left = [cache / f".{one}.12-0123abcd.partial" for one in (name, "other.uint8")]
     cache.mkdir()
     for path in left:

@@ -11,18 +11,17 @@ from kfg.data import decoded, fingerprints, folder
 from kfg.data.folder import Index
 from kfg.data.stores import Budget
 from kfg.engine import photographs
-from kfg.engine.fitting import trunk_of
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.models import backbones
 from kfg.names import printable, shortened
 from kfg.progress import Progress
-from kfg.recipes import folder as own_photographs
 from kfg.recipes.folder_settings import Config
-from kfg.repair import causes, looks, weakness
-from kfg.repair.crossed import Crossed, crossed
+from kfg.repairing import causes, looks, weakness
+from kfg.repairing.crossed import Crossed, crossed
+from kfg.repairing.looking import Eyes
 from kfg.runs import run_files
-from kfg.training import features, imbalance
+from kfg.training import imbalance
 
 JUDGED = ("train", "val")  # parts
 SUSPECTS = "suspects.csv"
@@ -41,7 +40,8 @@ class Diagnosis:
         causes: of each class, the most believable first.
         left_out: (path, why) of photographs that have changed or gone.
         target: recall that was asked for, or None for the mean of all.
-        trunk: name of the net whose features the answers are based on.
+        eyes: what the features of the photographs are computed by.
+        loss: of the heads.
     """
 
     crossed: Crossed
@@ -49,7 +49,13 @@ class Diagnosis:
     causes: dict[int, list[causes.Cause]]
     left_out: list[tuple[str, str]]
     target: float | None
-    trunk: str
+    eyes: Eyes
+    loss: object
+
+    @property
+    def weak(self) -> tuple[int, ...]:
+        """The classes that are weak, the weakest first."""
+        return tuple(one.label for one in sorted(self.recalls, key=lambda one: one.value) if one.weak)
 
 
 def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, seed: int = 0) -> Diagnosis:
@@ -68,10 +74,9 @@ def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, see
     if target is not None and not 0 < target <= 1:
         raise InputError(f"--target: a recall above 0 and at most 1, got {target}")
     settings = read_json(run / run_files.CONFIG, dict)
-    index, prints, left_out = _photographs(run, data)
+    rows, index, prints, left_out = _photographs(run, data)
     photographs.be_deterministic()
     config = _trunk_settings(settings)
-    trunk = trunk_of(own_photographs.classifier(config, len(index.classes)))
     cache_dir = _cache_beside(run) if cache_dir is None else pathlib.Path(cache_dir)
     images = decoded.load(
         index,
@@ -80,18 +85,29 @@ def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, see
         memory_budget=Budget(decoded.MEMORY_BUDGET),
         progress=Progress("photographs decoded"),
     )
-    of_trunk = features.cached(trunk, images, cache_dir=cache_dir, progress=Progress("photographs looked at"))
-    found = crossed(index, of_trunk, loss=_loss(settings, index), seed=seed)
+    whole, at = _whole(rows, index)
+    eyes, loss = Eyes(index, images, config, cache_dir, whole, at), _loss(settings, index)
+    found = crossed(index, eyes.plain(), loss=loss, seed=seed)
     evidence = causes.Evidence(found, prints, looks.of_store(images))
     of_class = {label: causes.of_class(evidence, label) for label in range(len(index.classes))}
-    return Diagnosis(found, weakness.recalls(found, target=target), of_class, left_out, target, config.backbone)
+    return Diagnosis(found, weakness.recalls(found, target=target), of_class, left_out, target, eyes, loss)
 
 
-def _photographs(run, data) -> tuple[Index, list, list[tuple[str, str]]]:
-    """Return the run's training and validation photographs as they were, their fingerprints, and which are left out."""
+def _whole(rows, index) -> tuple[Index, np.ndarray]:
+    """Return all photographs of a run in its own order, and where those of an index are among them."""
+    paths = [row["path"] for row in rows]
+    where = {path: number for number, path in enumerate(paths)}
+    digests = [row.get("sha256", "") for row in rows]
+    whole = folder.make_index(index.root, paths, [0] * len(paths), index.classes, sha256=digests)
+    return whole, np.array([where[path] for path in index.paths])
+
+
+def _photographs(run, data) -> tuple[list[dict], Index, list, list[tuple[str, str]]]:
+    """Return all rows of the run's split; its training and validation photographs as they were, their fingerprints,
+    and which are left out."""
     root = _root(run, data)
-    rows, _ = folder.split_rows(run / run_files.SPLIT)
-    rows = [row for row in rows if row["part"] in JUDGED]
+    all_rows, _ = folder.split_rows(run / run_files.SPLIT)
+    rows = [row for row in all_rows if row["part"] in JUDGED]
     prints = fingerprints.read(root, [row["path"] for row in rows], progress=Progress("photographs read"))
     kept, left_out = [], []
     for row, one in zip(rows, prints, strict=True):
@@ -117,7 +133,7 @@ def _photographs(run, data) -> tuple[Index, list, list[tuple[str, str]]]:
         groups=fingerprints.group([one for _, one in kept], [row.get("group", at) for at, (row, _) in enumerate(kept)]),
         sha256=[one.sha256 for _, one in kept],
     )
-    return index, [one for _, one in kept], left_out
+    return all_rows, index, [one for _, one in kept], left_out
 
 
 def _root(run, data) -> pathlib.Path:
@@ -161,7 +177,7 @@ def lines(found: Diagnosis) -> list[str]:
     index, weak = found.crossed.index, [one for one in found.recalls if one.weak]
     told = [
         f"{len(index):,} training and validation photographs, each answered by a classifier that has not seen it, on "
-        f"features of {found.trunk}: {found.crossed.right.mean():.1%} right."
+        f"features of {found.eyes.config.backbone}: {found.crossed.right.mean():.1%} right."
     ]
     if found.left_out:
         names = shortened([f"{path} ({why})" for path, why in found.left_out], count=3)
@@ -199,8 +215,12 @@ def check_out(out) -> None:
     overwrite.check_file(pathlib.Path(out) / FOUND, lambda path: overwrite.is_json(path, KEYS), what="kfg repair's")
 
 
-def write(found: Diagnosis, out) -> int:
-    """Write suspects.csv and repair.json; return the number of suspicious labels."""
+def write(found: Diagnosis, out, *, remedies=()) -> int:
+    """Write suspects.csv and repair.json; return the number of suspicious labels.
+
+    Args:
+        remedies: verdicts of kfg.repairing.proof, where remedies were tried.
+    """
     out, crossed_, index = pathlib.Path(out), found.crossed, found.crossed.index
     out.mkdir(parents=True, exist_ok=True)
     suspects, likelier, margins = crossed_.suspects(), crossed_.likelier, crossed_.margins
@@ -220,6 +240,7 @@ def write(found: Diagnosis, out) -> int:
                 {**dataclasses.asdict(one), "name": index.classes[one.label], "causes": _as_json(found, one.label)}
                 for one in found.recalls
             ],
+            "remedies": [dataclasses.asdict(one) for one in remedies],
         },
     )
     return len(suspects)

@@ -10,7 +10,9 @@ from kfg.data.folder import Index
 from kfg.errors import InputError
 from kfg.training import out_of_fold
 
+SMALLEST = 1e-30  # a probability below is as good as 0, and its logarithm is needed
 REPEATS = 2  # divisions into folds; their answers are averaged
+TEMPERATURES = np.geomspace(0.5, 8, 33)
 CONTRADICTED = -0.6  # a margin below this speaks against the label; see recipes/repair/README.md
 
 
@@ -20,7 +22,7 @@ class Crossed:
 
     Args:
         index: N photographs of C classes.
-        answers: float32 (N, C), probabilities, of heads that learned from all other labels.
+        answers: float32 (N, C), calibrated probabilities, of heads that learned from all other labels.
         cleaned: the same of heads that did not learn from the labels that `answers` contradict. Labels are judged by
             these, and nothing else: what one pass leaves out for the next makes classes look further apart.
     """
@@ -37,7 +39,7 @@ class Crossed:
     @property
     def doubtful(self) -> np.ndarray:
         """Bool (N,), whether a photograph could firmly be called neither its class nor another."""
-        return np.abs(_margins(self.answers, self.index.labels)) < -CONTRADICTED
+        return np.abs(margins(self.answers, self.index.labels)) < -CONTRADICTED
 
     @property
     def likelier(self) -> np.ndarray:
@@ -47,7 +49,7 @@ class Crossed:
     @property
     def margins(self) -> np.ndarray:
         """Float (N,) in [-1, 1], the label's probability less that of the likeliest other class."""
-        return _margins(self.cleaned, self.index.labels)
+        return margins(self.cleaned, self.index.labels)
 
     def suspects(self) -> np.ndarray:
         """Return int (K,), the photographs whose label is contradicted, the worst first."""
@@ -70,7 +72,7 @@ def crossed(index: Index, features, *, loss, seed: int = 0) -> Crossed:
         InputError: fewer than two groups of photographs.
     """
     first = _answers(index, features, loss=loss, seed=seed)
-    believed = np.flatnonzero(_margins(first, index.labels) > 0)
+    believed = np.flatnonzero(margins(first, index.labels) > 0)
     if len(np.unique(index.labels[believed])) < len(np.unique(index.labels)):
         return Crossed(index, first, first)  # a class would be gone: nothing could be learned of it in a second pass
     return Crossed(index, first, _answers(index, features, loss=loss, seed=seed, shown=believed))
@@ -83,7 +85,7 @@ def _others(answers, labels) -> np.ndarray:
     return others
 
 
-def _margins(answers, labels) -> np.ndarray:
+def margins(answers, labels) -> np.ndarray:
     return answers[np.arange(len(answers)), labels] - _others(answers, labels).max(axis=1)
 
 
@@ -102,7 +104,23 @@ def _answers(index, features, *, loss, seed, shown=None) -> np.ndarray:
             seed=repeat,
             shown=None if shown is None else _order(shown, repeat),
         )
-    return total / REPEATS
+    return calibrated(total / REPEATS, index.labels)
+
+
+def calibrated(answers, labels) -> np.ndarray:
+    """Return answers (N, C) that are as sure as they are right: of few photographs heads learn to be too sure.
+
+    Source: Guo et al. 2017, temperature scaling, arXiv:1706.04599; here on answers that are out of fold already.
+    """
+    logits = np.log(np.maximum(answers, SMALLEST))
+    scaled = [_softmax(logits / temperature) for temperature in TEMPERATURES]
+    losses = [-np.log(np.maximum(one[np.arange(len(labels)), labels], SMALLEST)).mean() for one in scaled]
+    return scaled[int(np.argmin(losses))].astype(np.float32)
+
+
+def _softmax(logits) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
 
 
 def _order(shown, seed):

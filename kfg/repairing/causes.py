@@ -1,6 +1,6 @@
 """Why a class may be weak: one function for each cause, which looks at one class and says what it found, or nothing.
 
-The photographs are those of `kfg.repair.crossed`; nothing is read from the test part. A cause is claimed where it is
+The photographs are those of `kfg.repairing.crossed`; nothing is read from the test part. A cause is claimed where it is
 large and rare among the other classes, never because a class ranks last.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kfg.data.fingerprints import Fingerprint
-from kfg.repair.crossed import Crossed
-from kfg.repair.looks import Looks
+from kfg.repairing.crossed import Crossed
+from kfg.repairing.looks import Looks
 
 LEAST = 3  # photographs, below which nothing is claimed
 WRONG_SHARE = 0.05  # of a class's labels that are contradicted
@@ -186,6 +186,17 @@ CAUSES: dict[str, Callable[[Evidence, int], Cause | None]] = {  # in the order i
 def of_class(evidence: Evidence, label: int) -> list[Cause]:
     """Return the causes that are found for a class, the most believable first."""
     return [cause for look in CAUSES.values() if (cause := look(evidence, label)) is not None]
+
+
+def takers(crossed: Crossed, weak) -> dict[int, int]:
+    """Return weak class -> the class that takes most of its photographs; a class that none takes is left out."""
+    found = {}
+    for label in weak:
+        answers = crossed.answers[crossed.index.labels == label].argmax(axis=1)
+        taken = np.bincount(answers[answers != label], minlength=len(crossed.index.classes))
+        if taken.any():
+            found[label] = int(taken.argmax())
+    return found
 
 
 def counted(number: int, thing: str) -> str:

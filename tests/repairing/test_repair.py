@@ -14,8 +14,9 @@ from kfg.data.fingerprints import Fingerprint
 from kfg.data.folder import make_index
 from kfg.data.stores import Images
 from kfg.errors import InputError
-from kfg.repair import causes, diagnosis, looks, weakness
-from kfg.repair.crossed import Crossed, crossed
+from kfg.recipes.folder_settings import Config
+from kfg.repairing import causes, diagnosis, looking, looks, weakness
+from kfg.repairing.crossed import Crossed, crossed
 from kfg.training.losses import CrossEntropy
 
 CLASSES = ("ant", "bee", "cat", "dog")
@@ -231,7 +232,8 @@ def test_the_lines_say_what_is_weak_by_what_measure_and_why(monkeypatch):
 
     def said(target, left_out=()):
         recalls = weakness.recalls(found, target=target)
-        return diagnosis.lines(diagnosis.Diagnosis(found, recalls, why, list(left_out), target, "efficientnet-lite0"))
+        eyes = looking.Eyes(found.index, None, Config(), None)
+        return diagnosis.lines(diagnosis.Diagnosis(found, recalls, why, list(left_out), target, eyes, CrossEntropy()))
 
     first, weak, because, *_ = said(None)
     assert "400 training and validation photographs" in first and "features of efficientnet-lite0: 86.2% right" in first

@@ -1,0 +1,203 @@
+"""The page of a repair: the weak classes and why, what was tried, what it brought, what to do next."""
+
+import pathlib
+
+import numpy as np
+
+from kfg import files
+from kfg.data.decode import decode
+from kfg.errors import InputError
+from kfg.names import printable
+from kfg.repairing import proof
+from kfg.repairing.causes import counted
+from kfg.repairing.diagnosis import Diagnosis
+from kfg.repairing.trial import Trial, remedy
+from kfg.reporting import markup
+from kfg.reporting.markup import Number, Safe, Section, percent, tag
+
+PAGE = "repair.html"
+SIDE = 180  # pixels of a photograph
+SHOWN = 8  # photographs of a cause
+SUSPECTS = 48  # shown of the suspicious labels
+
+
+def write(
+    out, found: Diagnosis, *, title: str, steps, trial: Trial | None, after: dict | None, said: list[str]
+) -> None:
+    """Write the page.
+
+    Args:
+        out: folder.
+        found: the diagnosis.
+        title: name of the photographs.
+        steps: sentences of kfg.repairing.next_steps.
+        trial: what was tried, or None.
+        after: of kfg.repairing.retraining.compared, or None: what the best remedy brought on the test images.
+        said: sentences on what came of it all, the first above everything.
+    """
+    sections = [
+        ("What to do next", "next", _steps(steps, said[1:])),
+        ("Weak classes", "weak", _weak(found)),
+        ("Other findings", "others", _others(found)),
+        ("What was tried", "tried", _tried(trial)),
+        ("After a full training", "after", _after(after)),
+        ("Suspicious labels", "suspects", _suspects(found)),
+        ("How this was found", "method", _method(found, trial)),
+    ]
+    shown = [Section(*one) for one in sections if one[2]]
+    page = markup.page(f"Repair of {printable(title)}", said[0], shown)
+    files.write_text(pathlib.Path(out) / PAGE, page)
+
+
+def _steps(steps, said) -> Safe:
+    listed = tag("ol", *(tag("li", step) for step in steps)) if steps else markup.paragraph("Nothing by hand.")
+    return markup.joined([*(markup.paragraph(one) for one in said), listed])
+
+
+def _weak(found) -> Safe:
+    recalls = sorted((one for one in found.recalls if one.weak), key=lambda one: one.value)
+    if not recalls:
+        return markup.paragraph("No class is weak.")
+    return markup.joined(_class(found, one) for one in recalls)
+
+
+def _class(found, recall) -> Safe:
+    name = printable(found.crossed.index.classes[recall.label])
+    head = (
+        f"{recall.right} of {recall.images} photographs are recognised, {recall.value:.0%} "
+        f"(95 % interval {recall.low:.0%} to {recall.high:.0%})."
+    )
+    causes = found.causes[recall.label]
+    parts = [tag("h3", name), markup.paragraph(head)]
+    parts += [_cause(found, cause) for cause in causes] or [markup.paragraph("No cause was found.", note=True)]
+    return markup.joined(parts)
+
+
+def _cause(found, cause) -> Safe:
+    said = printable(cause.said)
+    told = markup.paragraph(tag("b", f"{said[0].upper()}{said[1:]}."), f" What helps: {cause.advice}.")
+    shown = cause.photographs[:SHOWN]
+    return markup.joined([told, _photographs(found, shown)]) if shown else told
+
+
+def _others(found) -> Safe:
+    """Return what was found about classes that are not weak."""
+    rows = [
+        [printable(found.crossed.index.classes[one.label]), f"{one.value:.0%}", printable(cause.said), cause.advice]
+        for one in found.recalls
+        if not one.weak
+        for cause in found.causes[one.label]
+    ]
+    return markup.table(["class", "recall", "found", "what helps"], rows) if rows else Safe("")
+
+
+def _photographs(found, positions, *, captions=None) -> Safe:
+    index = found.crossed.index
+    figures = []
+    for number, at in enumerate(positions):
+        path = index.paths[at]
+        caption = printable(path) if captions is None else captions[number]
+        picture = markup.thumbnail(_thumbnail(index.root / path), path)
+        figures.append(tag("figure", picture, tag("figcaption", caption), title=path))
+    return tag("div", *figures, class_="sheet")
+
+
+def _thumbnail(path) -> np.ndarray | None:
+    from PIL import Image
+
+    try:
+        image = Image.fromarray(np.asarray(decode(path)))
+    except (OSError, InputError):
+        return None
+    image.thumbnail((SIDE, SIDE))
+    return np.asarray(image)
+
+
+def _tried(trial) -> Safe:
+    if trial is None:
+        return Safe("")
+    rows = []
+    for one in trial.verdicts:
+        made = remedy(one.name)
+        compared = one.against.get(proof.CONTROL, {})
+        untreated = one.against.get(proof.UNTREATED, {})
+        rows.append(
+            [
+                markup.joined([tag("b", one.name), Safe("<br>"), tag("small", made.said)], ""),
+                *(_share(one.recall[group]) for group in proof.GROUPS),
+                _points(untreated.get("weak"), bounds=False),
+                *(_points(compared.get(group)) for group in ("weak", "others", "all")),
+                "" if one.p is None else f"{one.p:.3f}",
+                "proven" if one.kept else ("control" if made.control else ""),
+            ]
+        )
+    headers = [
+        "remedy", "weak classes", "others", "all", "weak, against nothing",
+        "weak, against bias", "others, against bias", "all, against bias", "p", "",
+    ]  # fmt: skip
+    first = trial.cases[0]
+    told = (
+        f"Recall, the mean over classes, in percent; differences in points with 95 % intervals over "
+        f"{len(trial.cases)} divisions of {first.folds} folds (corrected for shared training images). p is corrected "
+        "for the number of remedies. Proven is what beats the bias beyond doubt and takes no more than half a point "
+        "from the other classes."
+    )
+    return markup.joined([markup.paragraph(told), markup.table(headers, rows)])
+
+
+def _share(value) -> Number:
+    return Number(f"{100 * value:.1f}", value)
+
+
+def _points(difference, *, bounds: bool = True):
+    if not difference or difference["mean"] is None:
+        return ""
+    text = f"{100 * difference['mean']:+.1f}"
+    if bounds and difference["low"] is not None:
+        text += f" [{100 * difference['low']:+.1f}, {100 * difference['high']:+.1f}]"
+    return Number(text, difference["mean"])
+
+
+def _after(after) -> Safe:
+    if after is None:
+        return Safe("")
+    rows = []
+    for group, words in (("targeted", "weak classes"), ("other", "other classes"), ("all", "all classes")):
+        arms = after["groups"][group]["arms"]
+        if arms["before"]["recall"]["value"] is None:
+            continue
+        difference = arms["after"]["difference"]
+        change = f"{100 * difference['value']:+.1f} [{100 * difference['low']:+.1f}, {100 * difference['high']:+.1f}]"
+        recalls = [percent(arms[name]["recall"]["value"]) for name in ("before", "after")]
+        rows.append([words, str(after["groups"][group]["images"]), *recalls, change])
+    told = (
+        "Right answers on the test images, which nothing before has looked at; the difference in points, with its 95 % "
+        "interval over images."
+    )
+    return markup.joined([markup.paragraph(told), markup.table(["", "images", "before", "after", "difference"], rows)])
+
+
+def _suspects(found) -> Safe:
+    crossed, index = found.crossed, found.crossed.index
+    suspects = crossed.suspects()
+    if not len(suspects):
+        return Safe("")
+    likelier, shown = crossed.likelier, suspects[:SUSPECTS]
+    captions = [
+        f"labelled {printable(index.classes[index.labels[at]])}, looks like {printable(index.classes[likelier[at]])}"
+        for at in shown
+    ]
+    more = f", of which {len(shown)} are shown" if len(shown) < len(suspects) else ""
+    told = f"{counted(len(suspects), 'photograph')}{more}. suspects.csv has all, the most suspicious first."
+    return markup.joined([markup.paragraph(told), _photographs(found, shown, captions=captions)])
+
+
+def _method(found, trial) -> Safe:
+    asked = "the mean of all classes' photographs" if found.target is None else f"{found.target:.0%}, as asked for"
+    told = (
+        f"Each of the {len(found.crossed.index):,} training and validation photographs was answered by classifiers "
+        f"that had seen neither it nor its near-duplicates, on features of {found.eyes.config.backbone}. A class is "
+        f"weak where the interval of its recall lies below {asked}. The test images were not looked at"
+    )
+    told += "." if trial is None else " until a remedy was proven and a net trained with it."
+    return markup.paragraph(told, note=True)

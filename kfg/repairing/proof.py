@@ -1,0 +1,177 @@
+"""What remedies brought: paired over seeds and folds, over photographs, and corrected for how many were tried.
+
+A remedy is kept if it raises the weak classes' recall, or the mean recall of all classes, beyond doubt against a bias
+on the weak classes, which costs nothing, and takes no more than half a point from the others. Beyond doubt is: the
+interval over seeds and folds is clear of zero (it asks whether other training photographs would show the same), and
+so is the difference over photographs, after Holm's correction for the number of remedies (it asks whether other
+photographs to answer would).
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.stats import norm
+
+from kfg.evaluation import clusters
+from kfg.evaluation.paired import paired
+
+CONTROL, UNTREATED = "bias", "none"  # names of remedies
+LEVEL = 0.05  # of a wrong claim among all remedies
+COST = 0.005  # of the others' recall that a remedy may take
+GROUPS = ("weak", "others", "all")  # of classes
+FIGURES = ("weak", "all")  # of which one must be up
+RESAMPLES = 2000
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Asked:
+    """The photographs of R runs of K folds each, and what was right.
+
+    Args:
+        labels: int (N,).
+        fold_of: int (R, N).
+        groups: int (N,), of near-duplicates.
+        classes: C.
+        weak: classes.
+    """
+
+    labels: np.ndarray
+    fold_of: np.ndarray
+    groups: np.ndarray
+    classes: int
+    weak: tuple[int, ...]
+
+    def masks(self) -> dict[str, np.ndarray]:
+        """Return bool (C,) of each of GROUPS."""
+        weak = np.isin(np.arange(self.classes), self.weak)
+        return dict(zip(GROUPS, (weak, ~weak, np.ones_like(weak)), strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a remedy brought.
+
+    Args:
+        name: of the remedy.
+        recall: group -> mean recall of its classes, over seeds and folds.
+        against: control's name -> group -> `mean`, `sd`, `n`, `low`, `high` of the difference over seeds and folds,
+            see kfg.evaluation.paired.paired.
+        over_images: against the bias, `value`, `low`, `high` of the weak classes' recall and of all classes', by a
+            bootstrap of groups of near-duplicates, and `p`, one-sided.
+        p: the better of the two, corrected for their number and for the number of remedies; None of a control.
+        kept: whether it is proven.
+    """
+
+    name: str
+    recall: dict[str, float]
+    against: dict[str, dict[str, dict]]
+    over_images: dict[str, dict]
+    p: float | None
+    kept: bool
+
+
+def verdicts(asked: Asked, predicted: Mapping[str, np.ndarray], *, controls: Sequence[str]) -> list[Verdict]:
+    """Judge remedies.
+
+    Args:
+        asked: what they were asked.
+        predicted: remedy's name -> int (R, N), the likeliest class of each photograph; CONTROL and UNTREATED among
+            them.
+        controls: names that are never kept.
+    """
+    right = {name: answers == asked.labels for name, answers in predicted.items()}
+    by_run = {name: _recalls(asked, one) for name, one in right.items()}
+    folds = int(asked.fold_of.max()) + 1
+    against = {name: _against(by_run, name, folds) for name in predicted}
+    tried = [name for name in predicted if name not in controls]
+    over_images = {name: _over_images(asked, right[name], right[CONTROL]) for name in predicted}
+    chances = [min(1.0, len(FIGURES) * min(over_images[name][one]["p"] for one in FIGURES)) for name in tried]
+    p_values = dict(zip(tried, holm(chances), strict=True))
+    found = []
+    for name in predicted:
+        p, gained = p_values.get(name), against[name][CONTROL]
+        clear = any(_clear(gained[one]) and over_images[name][one]["low"] > 0 for one in FIGURES)
+        kept = p is not None and p < LEVEL and clear and not _costly(gained["others"])
+        recall = {group: float(np.nanmean(values)) for group, values in by_run[name].items()}
+        found.append(Verdict(name, recall, against[name], over_images[name], p, kept))
+    return found
+
+
+def holm(p_values) -> list[float]:
+    """Return p-values corrected for their number, each with Holm's step-down method.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
+    Example:
+        >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+        [0.03, 0.06, 0.06]
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, at in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[at]))
+        corrected[at] = largest
+    return corrected
+
+
+def best(found: Sequence[Verdict]) -> Verdict | None:
+    """Return the kept remedy that raises the weak classes' recall most, or None."""
+    kept = [one for one in found if one.kept]
+    return max(kept, key=lambda one: one.against[CONTROL]["weak"]["mean"], default=None)
+
+
+def _recalls(asked, right) -> dict[str, np.ndarray]:
+    """Return group -> mean recall of its classes in each run and fold, float (R x K,), NaN where none was asked."""
+    rows = []
+    for fold_of, hits in zip(asked.fold_of, right, strict=True):
+        for fold in range(int(asked.fold_of.max()) + 1):
+            at = fold_of == fold
+            count = np.bincount(asked.labels[at], minlength=asked.classes)
+            found = np.bincount(asked.labels[at & hits], minlength=asked.classes)
+            rows.append(clusters.share(found, count))
+    recalls = np.array(rows)
+    return {name: _mean(recalls[:, mask]) for name, mask in asked.masks().items()}
+
+
+def _mean(recalls) -> np.ndarray:
+    """Return the mean of each row without its NaN, NaN where there is nothing else."""
+    there = ~np.isnan(recalls)
+    return clusters.share(np.where(there, recalls, 0).sum(axis=1), there.sum(axis=1))
+
+
+def _against(by_run, name, folds) -> dict:
+    return {
+        control: {group: _difference(by_run[name][group], by_run[control][group], folds) for group in GROUPS}
+        for control in (UNTREATED, CONTROL)
+        if control in by_run
+    }
+
+
+def _difference(one, other, folds) -> dict:
+    gained = one - other
+    return paired(gained[~np.isnan(gained)], folds=folds)
+
+
+def _clear(difference) -> bool:
+    return difference["low"] is not None and difference["low"] > 0
+
+
+def _costly(difference) -> bool:
+    return difference["mean"] is not None and difference["mean"] < -COST
+
+
+def _over_images(asked, right, control) -> dict[str, dict]:
+    """Return the difference of mean recall over the weak classes and over all, by a bootstrap of groups."""
+    count, of_image = clusters.of_paths(range(len(asked.labels)), {str(i): g for i, g in enumerate(asked.groups)})
+    of_class = np.bincount(asked.labels, minlength=asked.classes)
+    masks, found = asked.masks(), {}
+    for name in FIGURES:
+        weights = np.where(masks[name], 1 / np.maximum(1, of_class), 0)[asked.labels]  # each class counts the same
+        sums = [weights * one.mean(axis=0) for one in (control, right)] + [weights]
+        by_group = np.stack([np.bincount(of_image, weights=one, minlength=count) for one in sums])
+        spread = clusters.bootstrap({name: by_group}, count, RESAMPLES, 0)[name]
+        before, after, all_of_them = by_group.sum(axis=1)
+        difference = spread[1] - spread[0]
+        value, deviation = float((after - before) / all_of_them), float(np.nanstd(difference))
+        p = float(norm.sf(value / deviation)) if deviation else float(value <= 0)
+        found[name] = {**clusters.interval(value, difference, 0.95), "p": p}
+    return found

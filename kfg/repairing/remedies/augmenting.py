@@ -1,0 +1,130 @@
+"""Remedies that augment: all images, those of some classes, or some classes less."""
+
+import numpy as np
+
+from kfg.augment import draws
+from kfg.repairing.case import Case, shifted
+from kfg.repairing.remedies.protocol import Remedy
+
+_EXTRA = 8  # purpose of a derived seed
+
+
+def everywhere(case: Case) -> np.ndarray:
+    chances = np.full(len(case), case.usual_chance)
+    return case.answers(case.on_views(lambda epoch: case.any_view(epoch, chances)))
+
+
+def with_extra(case: Case, rows, **settings) -> np.ndarray:
+    """Show rows of views beside the photographs in each epoch."""
+    shown = np.concatenate([np.arange(len(case)), rows])
+    return case.answers(case.on_views(lambda epoch: case.shuffled(epoch, shown)), **settings)
+
+
+def extra_of_weak(case: Case) -> np.ndarray:
+    """Return the rows of all views of the weak classes' photographs."""
+    at = case.of(case.weak)
+    return np.concatenate([view * len(case) + at for view in range(1, len(case.seen.views) + 1)])
+
+
+def extra_of_all(case: Case) -> np.ndarray:
+    """Return as many rows of views, drawn over all photographs."""
+    views = np.arange(len(case), len(case.stacked))
+    return draws.shuffled(draws.derived_seed(case.seed, _EXTRA), epoch=0, positions=views)[: len(extra_of_weak(case))]
+
+
+def uniform(case: Case) -> np.ndarray:
+    return with_extra(case, extra_of_all(case))
+
+
+def targeted(case: Case) -> np.ndarray:
+    return with_extra(case, extra_of_weak(case))
+
+
+def neutral(case: Case) -> np.ndarray:
+    """As targeted; then the answers are corrected for what the extra images did to the classes' shares."""
+    factor = np.where(np.isin(np.arange(case.classes), case.weak), -np.log(len(case.seen.views) + 1), 0)
+    return shifted(targeted(case), factor)
+
+
+def replaced(case: Case) -> np.ndarray:
+    """Show views of the weak classes' photographs in their stead, so that no class's share changes."""
+    chances = np.where(np.isin(case.labels, case.weak), case.usual_chance, 0)
+    return case.answers(case.on_views(lambda epoch: case.any_view(epoch, chances)))
+
+
+def weaker(case: Case) -> np.ndarray:
+    """Augment all classes but those that take the weak ones' photographs."""
+    chances = np.where(np.isin(case.labels, list(case.takers.values())), 0, case.usual_chance)
+    return case.answers(case.on_views(lambda epoch: case.any_view(epoch, chances)))
+
+
+def by_class(case: Case) -> np.ndarray:
+    """Augment a class the more, the more of its photographs are recognised; judged for each fold without the fold.
+
+    The heads are shown both, a photograph and a view of it, and each weighs them as its chances are.
+    """
+    count = len(case)
+    learned = np.stack([_learned(case, fold) for fold in range(case.folds)], axis=1)
+    of_view = (learned * case.usual_chance)[case.labels]
+    views = len(case.seen.views)
+    weights = np.concatenate([case.visible * (1 - of_view), np.tile(case.visible * of_view, (views, 1))])
+    always = np.ones(count)
+
+    def shown(epoch):
+        return case.shuffled(epoch, np.concatenate([np.arange(count), case.any_view(epoch, always)]))
+
+    return case.answers(case.on_views(shown, weights=weights))
+
+
+def _learned(case, fold) -> np.ndarray:
+    """Return the share of each class that heads without a fold recognise, float (C,)."""
+    other = np.flatnonzero(case.fold_of != fold)
+    labels = case.labels[other]
+    right = case.inner[fold, other].argmax(axis=1) == labels
+    asked = np.bincount(labels, minlength=case.classes)
+    return np.bincount(labels[right], minlength=case.classes) / np.maximum(1, asked)
+
+
+def mixed(case: Case) -> np.ndarray:
+    """Show pictures cut together from photographs of a weak class and of the class that takes them."""
+    pictures, count = case.seen.mixed, len(case)
+    both = case.visible[pictures.first] * case.visible[pictures.second]  # a head must not see half a photograph either
+    share = pictures.share[:, None].astype(np.float32)
+    rows = np.arange(count, count + 2 * len(pictures.rows))
+    lesson = case.lesson(
+        np.concatenate([case.seen.plain, pictures.rows, pictures.rows]),
+        labels=np.concatenate([case.labels, case.labels[pictures.first], case.labels[pictures.second]]),
+        weights=np.concatenate([case.visible, both * share, both * (1 - share)]),
+        shown=lambda epoch: case.shuffled(epoch, np.concatenate([np.arange(count), rows])),
+    )
+    return case.answers(lesson)
+
+
+REMEDIES = (
+    Remedy(name="augmented", said="all photographs are augmented on the fly", answers=everywhere, needs=("views",)),
+    Remedy(
+        name="uniform", said="extra images are made of photographs of all classes", answers=uniform, needs=("views",),
+        control=True,
+    ),
+    Remedy(name="targeted", said="extra images are made of the weak classes", answers=targeted, needs=("views",)),
+    Remedy(
+        name="targeted, prior-neutral", needs=("views",), answers=neutral,
+        said="extra images are made of the weak classes, and the answers are corrected for their larger share",
+    ),
+    Remedy(
+        name="targeted, replaced", needs=("views",), answers=replaced,
+        said="augmented images of the weak classes stand in for their photographs",
+    ),
+    Remedy(
+        name="weaker for the taker", needs=("views",), answers=weaker,
+        said="all photographs are augmented but those of the classes that take the weak ones'",
+    ),
+    Remedy(
+        name="strength by class", needs=("views",), answers=by_class,
+        said="a class is augmented the more, the better it is recognised",
+    ),
+    Remedy(
+        name="CutMix of pairs", needs=("mixed",), answers=mixed,
+        said="pictures are cut together from a weak class and the class that takes its photographs",
+    ),
+)  # fmt: skip

@@ -1,0 +1,19 @@
+"""Remedies in the loss."""
+
+import numpy as np
+
+from kfg.repairing.case import Case
+from kfg.repairing.remedies.protocol import Remedy
+from kfg.training import imbalance
+
+
+def adjusted(case: Case) -> np.ndarray:
+    return case.answers(case.lesson(), loss=imbalance.treated("adjusted", case.counts)[0])
+
+
+REMEDIES = (
+    Remedy(
+        name="adjusted loss", said="the loss makes up for the classes' unequal numbers of photographs",
+        answers=adjusted, settings=lambda case, index, config: {"imbalance": "adjusted"},
+    ),
+)  # fmt: skip

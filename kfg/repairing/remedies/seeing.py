@@ -1,0 +1,87 @@
+"""Remedies that look at the photographs in another way: mirrored, larger, or by a second trunk as well."""
+
+import numpy as np
+
+from kfg.repairing.case import Case
+from kfg.repairing.looking import larger_size, second_trunk
+from kfg.repairing.remedies.controls import bias_settings, raised, spent, spent_settings
+from kfg.repairing.remedies.protocol import Remedy
+
+
+def flipped(case: Case) -> np.ndarray:
+    return case.answers(case.lesson(), asked=[case.seen.plain, case.seen.mirrored])
+
+
+def larger(case: Case) -> np.ndarray:
+    return case.answers(case.lesson(case.seen.larger), asked=[case.seen.larger])
+
+
+def beside(*features) -> np.ndarray:
+    return np.concatenate(features, axis=1)
+
+
+def two_trunks(case: Case) -> np.ndarray:
+    rows = beside(case.seen.plain, case.seen.second)
+    return case.answers(case.lesson(rows), asked=[rows])
+
+
+def two_trunks_flipped(case: Case) -> np.ndarray:
+    rows = beside(case.seen.plain, case.seen.second)
+    return case.answers(case.lesson(rows), asked=[rows, beside(case.seen.mirrored, case.seen.second_mirrored)])
+
+
+def flipped_raised(case: Case) -> np.ndarray:
+    return raised(case, flipped(case), case.inner)
+
+
+def all_together(case: Case) -> np.ndarray:
+    inner = case.inner_of(beside(case.seen.plain, case.seen.second))
+    return spent(case, two_trunks_flipped(case), inner)
+
+
+def flip_settings(case, index, config) -> dict:
+    return {"mirror_averaged": True}
+
+
+def second_settings(case, index, config) -> dict:
+    return {"second_backbone": second_trunk(config)}
+
+
+def both_settings(case, index, config) -> dict:
+    return flip_settings(case, index, config) | second_settings(case, index, config)
+
+
+REMEDIES = (
+    Remedy(
+        name="flip-averaged", said="the answers on a photograph and on its mirror image are averaged",
+        answers=flipped, needs=("mirrored",), settings=flip_settings,
+    ),
+    Remedy(
+        name="flip-averaged, bias", answers=flipped_raised, needs=("mirrored",),
+        said="the answers on the mirror image are averaged in, and those of weak classes raised",
+        settings=lambda case, index, config: {
+            **flip_settings(case, index, config), **bias_settings(flipped(case), case, index)
+        },
+    ),
+    Remedy(
+        name="larger images", said="photographs are looked at in more pixels", answers=larger, needs=("larger",),
+        settings=lambda case, index, config: {"image_size": larger_size(config)},
+    ),
+    Remedy(
+        name="second trunk", said="the features of a second pretrained trunk are taken as well",
+        answers=two_trunks, needs=("second",), settings=second_settings,
+    ),
+    Remedy(
+        name="second trunk, flip-averaged", answers=two_trunks_flipped, needs=("mirrored", "second", "second_mirrored"),
+        said="a second pretrained trunk is taken as well, and the answers on the mirror image are averaged in",
+        settings=both_settings,
+    ),
+    Remedy(
+        name="second trunk, flip-averaged, bias", answers=all_together,
+        needs=("mirrored", "second", "second_mirrored"),
+        said="a second pretrained trunk and the mirror image are taken as well, and weak classes' answers are raised",
+        settings=lambda case, index, config: {
+            **both_settings(case, index, config), **spent_settings(two_trunks_flipped(case), case, index)
+        },
+    ),
+)  # fmt: skip
