@@ -22,6 +22,7 @@ _HOMES = {  # name -> the module it is defined in, and after a colon its name th
     "report": "kfg.face",
     "export": "kfg.exporting.checked",
     "train": "kfg.face",
+    "repair": "kfg.face",
     "open": "kfg.runs.run:open_run",
     "Run": "kfg.runs.run",
 }

@@ -98,6 +98,9 @@ def add_model_commands(command):
         "--learning-rate", type=float, metavar="X", help="of the whole net (default: 0.0002; try 0.00005 to 0.001)"
     )
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    p.add_argument(
+        "--repair", action="store_true", help="then do what kfg repair does with the first run: up to 20 minutes more"
+    )
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="replace a setting, as backbone=...")
     p.add_argument("--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb, or both")
 
@@ -148,6 +151,10 @@ def add_run_commands(command):
     )
     p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="where the findings go (default: RUN/repair)")
     p.add_argument("--resume", action="store_true", help="go on with an interrupted repair")
+
+    p = command(on_runs.needs, "of which classes more photographs would bring most")
+    p.add_argument("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
+    p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="its photographs (default: where they were)")
 
     p = command(on_runs.runs, "list the finished runs")
     p.add_argument("folder", type=pathlib.Path, nargs="?", default=on_runs.RUNS, metavar="DIR", help="default: runs")

@@ -261,3 +261,33 @@ def train(
 
     (path,) = recipe.trained(order, index)
     return Run(path)
+
+
+def repair(run, *, data=None, target: float | None = None, time_budget: str = "20m", out=None, resume: bool = False):
+    """Find out why classes of a run are weak, try what may help, and train with what is proven, as `kfg repair` does.
+
+    Args:
+        run: a Run, or the folder of one, of any recipe.
+        data: folder of its photographs; default the one it was trained on.
+        target: recall in (0, 1] below which a class is weak; default the mean of all.
+        time_budget: "5m", "20m" or "1h", for all of it.
+        out: folder of the findings; default `repair` in the run's folder.
+        resume: go on with an interrupted training.
+    Returns:
+        kfg.repairing.repair.Repaired: `page`, the path of the page; `said` and `steps`, sentences on what came of it
+        and what to do by hand; `run`, the new Run, or None where nothing is proven to help.
+    Raises:
+        InputError: no finished run, photographs that are not there, an argument out of range.
+    Example:
+        made = kfg.repair(kfg.train("photos"))
+        print(*made.steps, sep="\n")
+    """
+    from kfg.engine.own_photographs import seconds_of
+
+    if not isinstance(time_budget, str):
+        raise InputError(f'time_budget: expected a time with its unit, like "5m" or "1h", got {time_budget!r}')
+    seconds = seconds_of(time_budget)
+    path = run.path if isinstance(run, Run) else Run(run).path
+    from kfg.repairing import repair as whole
+
+    return whole.repair(path, data=data, target=target, time_budget=seconds, out=out, resume=resume)

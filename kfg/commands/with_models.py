@@ -120,7 +120,15 @@ def train(args) -> int:
     with quiet.tensorflow_notes():
         from kfg.recipes import folder
 
-    return folder.command(order, index)
+    code = folder.command(order, index)
+    if code or not args.repair:
+        return code
+    with quiet.tensorflow_notes():
+        from kfg.repairing import repair
+
+    made = repair.repair(folder.run_folder(order), resume=args.resume)
+    print(*repair.told(made), sep="\n")
+    return 0
 
 
 def _sides(text) -> tuple[int, int] | None:

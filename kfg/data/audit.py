@@ -10,7 +10,7 @@ import pathlib
 
 import numpy as np
 
-from kfg.data import checks, contest, fingerprints, layouts, picture_checks, splitcsv, splits
+from kfg.data import checks, contest, fingerprints, layouts, picture_checks, shortcuts, splitcsv, splits
 from kfg.data.checks import SEVERITY, Entry, Finding
 from kfg.data.contest import list_folder
 from kfg.data.decode import BadImage
@@ -94,6 +94,7 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
     findings.extend(picture_checks.all_checks(entries))
     if understood:
         findings.extend(_unusable(root, entries, classes, pairs))
+        findings.extend(_shortcuts(entries))
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
     return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints, pairs, skipped)
@@ -155,6 +156,15 @@ def _unusable(root, entries, classes, pairs):
     )
     for part in splits.empty_parts(index):
         yield Finding("too-few-images", ".", f"no image would be left for {part}: {splits.WANTED}")
+
+
+def _shortcuts(entries):
+    """Return what tells a class besides its object."""
+    good = [entry for entry in entries if not entry.print.problem]
+    names = sorted({entry.name for entry in good})
+    numbers = {name: number for number, name in enumerate(names)}
+    found = shortcuts.find([entry.print for entry in good], [numbers[entry.name] for entry in good])
+    return [Finding("shortcut", names[one.label], f"{one.said}; {one.advice}") for one in found]
 
 
 def _official(root):

@@ -45,6 +45,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "near-duplicate": "warning",
     "near-duplicate-across-classes": "warning",
     "near-duplicate-across-parts": "warning",
+    "shortcut": "warning",  # something besides the object tells the class
     "unsupported": "warning",
     "linked": "warning",
     "imbalance": "note",

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import re
 
 import numpy as np
 from PIL import Image
@@ -24,6 +25,7 @@ OPAQUE = (
 )  # formats that often leave the bytes of alpha at zero, and mean nothing by it
 GREY_STEPS = {"L;2": 85, "L;4": 17}  # between levels of a PNG of 2 or 4 bits once it has 8
 STRIP_PIXELS = 1 << 18  # blended at a time: at 80 M pixels the whole would take 4 GB
+CAMERA_MAKE, CAMERA_MODEL, EXIF_TAGS, WHEN_TAKEN = 0x010F, 0x0110, 0x8769, 0x9003  # of EXIF
 ORIENTATION_TAG, DNG_VERSION, PHOTOMETRIC = 0x0112, 50706, 262
 RAW_PHOTOMETRIC = (32803, 34892)  # what a sensor measured, behind its colour filters
 TURNS = {
@@ -253,3 +255,16 @@ def orientation(image: Image.Image) -> int:
     except DAMAGE:  # a broken EXIF block does not make the picture unusable
         return 1
     return value if isinstance(value, int) and value in TURNS else 1
+
+
+def taken(image: Image.Image) -> tuple[str, str]:
+    """Return the camera and the day, as 2026-11-28, that EXIF names; "" for what it does not."""
+    try:
+        exif = image.getexif()
+        words = [exif.get(CAMERA_MAKE), exif.get(CAMERA_MODEL)]
+        when = exif.get_ifd(EXIF_TAGS).get(WHEN_TAKEN)
+    except DAMAGE:
+        return "", ""
+    camera = " ".join(word.strip(" \0") for word in words if isinstance(word, str) and word.strip(" \0"))
+    day = re.match(r"(\d{4})[:-](\d{2})[:-](\d{2})", when) if isinstance(when, str) else None
+    return camera, "-".join(day.groups()) if day else ""

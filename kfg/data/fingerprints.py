@@ -45,6 +45,7 @@ class Fingerprint:
         phash: int, 64 bits.
         thumb: uint8 (THUMB_SIDE, THUMB_SIDE, 3).
         signs: what can be seen of the picture.
+        camera, day: as EXIF says, "" where it says nothing.
     """
 
     path: str
@@ -58,6 +59,8 @@ class Fingerprint:
     phash: int = 0
     thumb: np.ndarray | None = None
     signs: Signs | None = None
+    camera: str = ""
+    day: str = ""
     problem: str = ""
     reason: str = ""
 
@@ -89,6 +92,7 @@ def _read_one(root, path) -> Fingerprint:
         return Fingerprint(path, problem=error.kind, reason=error.reason)
     of_picture = _looks(pixels)
     width, height = image.info["full_size"]
+    camera, day = decode.taken(image)
     turn = decode.orientation(image)
     return Fingerprint(
         path,
@@ -100,6 +104,8 @@ def _read_one(root, path) -> Fingerprint:
         alpha=decode.has_alpha(image),
         orientation=turn,
         signs=signs.of(image, pixels, data),
+        camera=camera,
+        day=day,
     )
 
 

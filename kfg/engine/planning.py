@@ -6,14 +6,12 @@ A choice once made stands, so a resumed run decides the same.
 import keras
 import numpy as np
 
-from kfg.data import splits
-from kfg.data.sampling import epoch_keys
 from kfg.engine.fitting import trunk_of
 from kfg.evaluation import baseline, predict
 from kfg.files import read_json, write_json
 from kfg.progress import duration
 from kfg.runs import run_files
-from kfg.training import features, fit, out_of_fold, precision
+from kfg.training import features, fit, precision
 
 HEAD_SHARE = 0.5  # of the time budget, where the whole net is to be trained after the head
 
@@ -147,43 +145,27 @@ def _head_rate(model, optimizer, loss, batch_size) -> float:
     return precision.training_rate(head, batch_size)
 
 
-def head_errors(job, index, images, loss, sampling, *, aim: str) -> dict:
+def head_errors(answers, labels, *, aim: str) -> dict:
     """Count the head's errors on the training and validation images, each answered by a head that has not seen it.
 
     The validation images alone may be nine. These are all there are but the test images, and cost seconds, since the
     features are at hand.
 
     Args:
-        job: compiled; its trunk's features of all `images` are cached.
-        index: decided.
-        images: the store of all images of `index`.
-        loss, sampling: of the head.
+        answers: float (N, C), out of fold.
+        labels: int (N,).
         aim: a key of AIMS.
     Returns:
-        {"images", "errors", "folds", "error rate"}; the rate is what the aim lacks to 1: with macro recall an error
-        in a rare class counts for more.
+        {"images", "errors", "error rate"}; the rate is what the aim lacks to 1: with macro recall an error in a rare
+        class counts for more.
     """
-    asked = np.concatenate([index.where("train"), index.where("val")])
-    part = index.take(asked)
-    folds = min(out_of_fold.FOLDS, len(set(part.groups.tolist())))
-    found = features.cached(trunk_of(job.model), images, cache_dir=job.data.cache_dir)[asked]
-    shown = sampling and (lambda epoch: epoch_keys(part.labels, sampling, seed=job.seed, epoch=epoch) % len(asked))
-    answers = out_of_fold.answers(
-        found.reshape(len(asked), -1),
-        part.labels,
-        splits.fold_of_each_image(part, k=folds, seed=job.seed),
-        num_classes=len(index.classes),
-        loss=loss,
-        seed=job.seed,
-        shown=shown,
-    )
-    right = answers.argmax(axis=1) == part.labels
-    errors, score = int(np.sum(~right)), AIMS[aim](right, part.labels)
+    right = answers.argmax(axis=1) == labels
+    errors, score = int(np.sum(~right)), AIMS[aim](right, labels)
     print(
-        f"Cross-validated on {len(asked):,} training and validation images, the head errs on {errors:,}; {aim} "
-        f"{100 * score:.1f} %."
+        f"Cross-validated on {len(labels):,} training and validation images, the head errs on {errors:,}; "
+        f"{aim} {100 * score:.1f} %."
     )
-    return {"images": len(asked), "errors": errors, "folds": folds, "error rate": round(1 - score, 4)}
+    return {"images": len(labels), "errors": errors, "error rate": round(1 - score, 5)}
 
 
 def worth_a_try(found: dict, *, min_errors: int, min_error_rate: float) -> bool:

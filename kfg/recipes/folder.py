@@ -33,6 +33,7 @@ from kfg.models import backbones, freezing, heads, mirrored
 from kfg.names import printable, suggestion
 from kfg.progress import step
 from kfg.recipes.folder_settings import Config
+from kfg.repairing import after_training
 from kfg.runs import run_files
 from kfg.training import imbalance, optimizers
 from kfg.training.callbacks import write_history
@@ -61,7 +62,7 @@ def run(config, job):
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     with Clock(job.workdir / run_files.CLOCK, go_on=job.resume) as clock:
         images = job.data.images(config.image_size)
-        kept = fit(config, job, index, images, clock)
+        kept, told = fit(config, job, index, images, clock)
         planning.choose(job, "end", lambda: kept)
         step(5, STEPS, "test, report and export")
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
@@ -70,15 +71,16 @@ def run(config, job):
         images,
         batch_size=config.batch_size,
         examine=lambda val, test: ({"seconds_to_trained": spent}, []),
-        sections=[("How it was trained", planning.rows(job))],
+        sections=[("How it was trained", planning.rows(job)), *told],
     )
 
 
-def fit(config, job, index, images, clock) -> dict:
+def fit(config, job, index, images, clock) -> tuple[dict, list]:
     """Train the head, then the whole net where that promises a gain; the better of the two is `job.model`'s.
 
     Returns:
-        {"kept", "by"}: which it is, and the figure that decided.
+        {"kept", "by"}, which it is and the figure that decided; and the report's section on the classes, if there is
+        anything to judge them by.
     """
     index = without(index, config.left_out)
     training, validation = (Part.of(index, images, name) for name in ("train", "val"))
@@ -105,7 +107,10 @@ def fit(config, job, index, images, clock) -> dict:
     step(3, STEPS, "the head is trained on features of the pretrained trunk", left=config.time_budget - clock.spent())
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
     best = judged("the head", job.model)
-    decide = functools.partial(plan_whole_net, config, job, index, images, loss, sampling, aim, clock)
+    found = after_training.diagnosed(
+        job, index, images, imbalance.treated(classes["treatment"], counts, label_smoothing=0.0)[0]
+    )
+    decide = functools.partial(plan_whole_net, config, job, index, found, aim, clock)
     step(4, STEPS, "the whole network is trained, if that promises a gain", left=config.time_budget - clock.spent())
     plan = planning.choose(job, "whole net", decide)
     print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
@@ -131,7 +136,7 @@ def fit(config, job, index, images, clock) -> dict:
         job.answer_by(mirrored.averaged)
         best = judged(f"{best.name}, averaged with the answers on mirror images,", job.model)
     best.say_if_useless()
-    return {"kept": best.name, "by": aim}
+    return {"kept": best.name, "by": aim}, [after_training.section(found, job.workdir)] if found else []
 
 
 def without(index: Index, left_out) -> Index:
@@ -171,15 +176,15 @@ def raise_classes(model, classes, class_bias) -> None:
     head.bias.assign(bias)
 
 
-def plan_whole_net(config, job, index, images, loss, sampling, aim, clock) -> dict:
+def plan_whole_net(config, job, index, diagnosis, aim, clock) -> dict:
     """Decide how many epochs the whole net is trained for: none where the head leaves too little to gain."""
     if not config.epochs:
         return {"epochs": 0, "why": "only the head was asked for"}
     if clock.spent() >= config.time_budget:
         return {"epochs": 0, "why": "the time budget is used up"}
     found = {}
-    if config.min_errors:
-        found = planning.head_errors(job, index, images, loss, sampling, aim=aim)
+    if config.min_errors and diagnosis:
+        found = planning.head_errors(diagnosis.crossed.answers, diagnosis.crossed.index.labels, aim=aim)
         if not planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
             return {"epochs": 0, "why": "the head errs too rarely for a gain to show", **found}
     plan = planning.whole_net_stage(
@@ -248,6 +253,12 @@ def classifier(config, num_classes):
 def command(order: Order, index: Index) -> int:
     """Run what `kfg train` was asked for; return the exit code. Arguments as for `trained`."""
     return runner.answered(sys.modules[__name__], order, index=index, options=OF_TRAIN)
+
+
+def run_folder(order: Order) -> pathlib.Path:
+    """Return the folder of an order's first run."""
+    (row,) = DEFAULT_ROWS
+    return order.out / NAME / row / f"seed-{order.seeds[0]}"
 
 
 def trained(order: Order, index: Index) -> list[pathlib.Path]:

@@ -6,10 +6,12 @@ large and rare among the other classes, never because a class ranks last.
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from kfg.data import shortcuts
 from kfg.data.fingerprints import Fingerprint
 from kfg.repairing.crossed import Crossed
 from kfg.repairing.looks import Looks
@@ -23,7 +25,6 @@ FEW, FEW_OF_MEDIAN = 20, 0.5  # photographs; of the median class
 ALIKE = 0.5  # of a class's photographs that are near-duplicates of others of it
 POOR, COMMON = 0.6, 0.05  # share of a class's photographs beyond the worst 5 % of the others
 TINY = 1e-12
-TELLS, TELLS_ELSEWHERE = 0.9, 0.1  # share of the class, and of the others, that have something in common
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +54,17 @@ class Evidence:
 
     Args:
         crossed: N photographs of C classes and their answers.
-        prints: of the files.
+        prints: of the files; None where they were not read, and no shortcut is looked for.
         looks: of the pictures.
     """
 
     crossed: Crossed
-    prints: Sequence[Fingerprint]
+    prints: Sequence[Fingerprint] | None
     looks: Looks
+
+    @functools.cached_property
+    def shortcuts(self) -> list[shortcuts.Shortcut]:
+        return shortcuts.find(self.prints, self.crossed.index.labels) if self.prints else []
 
     def of(self, label) -> np.ndarray:
         """Return the positions of a class's photographs."""
@@ -142,17 +147,9 @@ def poor_quality(evidence: Evidence, label: int) -> Cause | None:
 
 def shortcut(evidence: Evidence, label: int) -> Cause | None:
     """Something besides the object that tells the class: its recall may be worth nothing on other photographs."""
-    own = evidence.crossed.index.labels == label
-    for what, values in _common(evidence.prints).items():
-        of_class = collections.Counter(value for value, mine in zip(values, own, strict=True) if mine)
-        value, count = of_class.most_common(1)[0] if of_class else (None, 0)
-        if value is None or count < max(LEAST, TELLS * own.sum()):
-            continue
-        elsewhere = sum(one == value for one, mine in zip(values, own, strict=True) if not mine) / max(1, (~own).sum())
-        if elsewhere <= TELLS_ELSEWHERE:
-            said = f"{count} of its {own.sum()} photographs {what.format(value)}, against {elsewhere:.0%} of the others"
-            advice = "add photographs of it that are different in this, or make the others alike in it"
-            return Cause("shortcut", label, said, advice)
+    for one in evidence.shortcuts:
+        if one.label == label:
+            return Cause("shortcut", label, one.said, one.advice)
     return None
 
 
@@ -220,12 +217,3 @@ def _taken(evidence, label) -> np.ndarray:
     taken = np.bincount(answers.argmax(axis=1), minlength=answers.shape[1]) / max(1, len(answers))
     taken[label] = 0
     return taken
-
-
-def _common(prints) -> dict[str, list]:
-    """Return what photographs may have in common besides what they show: words -> a value of each, or None."""
-    return {
-        "are grey": [one.grey or None for one in prints],
-        "are files of the kind {}": [one.format for one in prints],
-        "have {0[0]} x {0[1]} pixels": [one.size for one in prints],
-    }

@@ -12,15 +12,12 @@ from kfg.augment import draws
 from kfg.data import decoded, stores
 from kfg.data.folder import Index
 from kfg.engine.fitting import trunk_of
-from kfg.models import efficientnet_lite
+from kfg.models import backbones, efficientnet_lite
 from kfg.progress import Progress, duration
-from kfg.recipes import folder as own_photographs
-from kfg.recipes.folder_settings import AUGMENTED, Config
 from kfg.repairing.case import Mixed, Seen
 from kfg.training import features
 from kfg.training.features import Views
 
-VIEWS = Views(count=2, policy=AUGMENTED)
 SECOND = ("efficientnet-lite2", "efficientnet-lite1")  # trunks beside the first, the better one first
 LARGER = 1.25  # times the sides of the pictures
 MIXED_PER_PHOTOGRAPH = 2  # pictures cut together, of each photograph of a weak class
@@ -78,6 +75,27 @@ class CutTogether:
         return pictures
 
 
+@dataclasses.dataclass(frozen=True)
+class Trunk:
+    """A pretrained trunk.
+
+    Args:
+        backbone: a key of kfg.models.backbones.BACKBONES.
+        image_size: (height, width) in pixels.
+        weights: imagenet, none or a file.
+    """
+
+    backbone: str
+    image_size: tuple[int, int]
+    weights: str = "imagenet"
+
+    def built(self):
+        """Return the model, images -> features, ready for inference."""
+        return trunk_of(
+            backbones.classifier(self.backbone, num_classes=2, image_size=self.image_size, weights=self.weights)
+        )
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Eyes:
     """What features are computed by.
@@ -85,43 +103,42 @@ class Eyes:
     Args:
         index: N photographs.
         images: store of them, uint8 (N, H, W, 3).
-        config: names the trunk and the size.
+        trunk: whose features they are.
+        views_of: each photograph's augmented pictures.
         cache_dir: folder where features are kept.
         whole, at: all photographs of the run, and where in it the N are, int (N,): their features may be kept already.
     """
 
     index: Index
     images: object
-    config: Config
+    trunk: Trunk
+    views_of: Views
     cache_dir: pathlib.Path
     whole: Index | None = None
     at: np.ndarray | None = None
 
     @functools.cached_property
     def first_trunk(self):
-        return self._trunk()
+        return self.trunk.built()
 
     @functools.cached_property
     def other_trunk(self):
-        return self._trunk(backbone=second_trunk(self.config))
+        return dataclasses.replace(self.trunk, backbone=second_trunk(self.trunk), weights="imagenet").built()
 
     @functools.cached_property
     def larger_images(self):
         return decoded.load(
             self.index,
-            image_size=larger_size(self.config),
+            image_size=larger_size(self.trunk),
             cache_dir=self.cache_dir,
             memory_budget=stores.Budget(stores.MEMORY_BUDGET // 2),
         )
-
-    def _trunk(self, **changes):
-        return trunk_of(own_photographs.classifier(dataclasses.replace(self.config, **changes), 2))
 
     def see(self, trunk, images, what: str, *, left: float = math.inf, **views) -> np.ndarray | None:
         """Return the features of N images, float32 (N, F) or (V, N, F); None where there is no time left for them."""
         labels = self.index.labels if views else None
         if not features.ready(trunk, images, labels, cache_dir=self.cache_dir, **views):
-            count = len(images) * (VIEWS.count if views else 1)
+            count = len(images) * (self.views_of.count if views else 1)
             expected = count / features.rate(trunk, images, labels, **views)
             if expected > left:
                 print(f"Not tried: {what}, which take about {duration(expected)}.")
@@ -141,13 +158,13 @@ class Eyes:
         return self.see(self.first_trunk, Mirrored(self.images), "mirror images", left=left)
 
     def views(self, left):
-        return self.see(self.first_trunk, self.images, "augmented images", left=left, views=VIEWS)
+        return self.see(self.first_trunk, self.images, "augmented images", left=left, views=self.views_of)
 
     def _known(self) -> "Named | None":
         """Return the name of the run's photographs, all of them, as its training has called them."""
         if self.whole is None or not all(self.whole.sha256):
             return None
-        size = self.config.image_size
+        size = self.trunk.image_size
         return Named((len(self.whole), *size, 3), decoded.key_of(self.whole, size))
 
     def second(self, left):
@@ -157,7 +174,7 @@ class Eyes:
         return self.see(self.other_trunk, Mirrored(self.images), "mirror images, by a second trunk,", left=left)
 
     def larger(self, left):
-        trunk = self._trunk(image_size=larger_size(self.config))
+        trunk = dataclasses.replace(self.trunk, image_size=larger_size(self.trunk)).built()
         return self.see(trunk, self.larger_images, "larger images", left=left)
 
     def mixed(self, left, takers, *, seed: int = 0) -> Mixed | None:
@@ -170,17 +187,17 @@ class Eyes:
         return None if rows is None else Mixed(rows, first, second, share)
 
 
-def second_trunk(config: Config) -> str | None:
+def second_trunk(first: Trunk) -> str | None:
     """Return the name of another trunk whose weights are at hand, or None."""
     for name in SECOND:
-        if name != config.backbone and efficientnet_lite.at_hand(name):
+        if name != first.backbone and efficientnet_lite.at_hand(name):
             return name
     return None
 
 
-def larger_size(config: Config) -> tuple[int, int]:
+def larger_size(trunk: Trunk) -> tuple[int, int]:
     """Return the size of larger pictures, a multiple of 32 pixels as trunks like it."""
-    return tuple(round(LARGER * side / 32) * 32 for side in config.image_size)
+    return tuple(round(LARGER * side / 32) * 32 for side in trunk.image_size)
 
 
 def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Seen:
@@ -192,7 +209,7 @@ def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Se
         left: function () -> seconds there are for it.
     """
     found = {"plain": eyes.plain(), "mirrored": eyes.mirrored(left())}
-    if second_trunk(eyes.config) is None:
+    if second_trunk(eyes.trunk) is None:
         print('Not tried: a second trunk; pip install "kfg[lite]" brings one.')
     else:
         found["second"] = eyes.second(left())

@@ -5,7 +5,7 @@ import math
 
 from kfg.names import printable, shortened
 from kfg.repairing.causes import Cause, counted
-from kfg.repairing.diagnosis import Diagnosis
+from kfg.repairing.findings import Diagnosis
 
 ENOUGH = 40  # photographs of a class that is to be learned as others are, where others have as many
 

@@ -10,7 +10,7 @@ from kfg.errors import InputError
 from kfg.names import printable
 from kfg.repairing import proof
 from kfg.repairing.causes import counted
-from kfg.repairing.diagnosis import Diagnosis
+from kfg.repairing.findings import Diagnosis
 from kfg.repairing.trial import Trial, remedy
 from kfg.reporting import markup
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
@@ -196,7 +196,7 @@ def _method(found, trial) -> Safe:
     asked = "the mean of all classes' photographs" if found.target is None else f"{found.target:.0%}, as asked for"
     told = (
         f"Each of the {len(found.crossed.index):,} training and validation photographs was answered by classifiers "
-        f"that had seen neither it nor its near-duplicates, on features of {found.eyes.config.backbone}. A class is "
+        f"that had seen neither it nor its near-duplicates, on features of {found.eyes.trunk.backbone}. A class is "
         f"weak where the interval of its recall lies below {asked}. The test images were not looked at"
     )
     told += "." if trial is None else " until a remedy was proven and a net trained with it."

@@ -4,24 +4,22 @@ import dataclasses
 import pathlib
 import time
 
-from kfg import files
 from kfg.engine.orders import RUNS
-from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import printable, quoted
 from kfg.progress import duration, step
-from kfg.repairing import diagnosis, page, proof, retraining, trial
-from kfg.repairing.diagnosis import Diagnosis
+from kfg.repairing import diagnosis, findings, page, proof, retraining, trial
+from kfg.repairing.findings import Diagnosis
 from kfg.repairing.next_steps import next_steps
 from kfg.repairing.trial import Trial
 from kfg.runs import run_files
+from kfg.runs.run import Run
 
 STEPS = 4
 LOOKING = 0.5  # of the time budget, for features of what remedies show
 LEAST = 60.0  # seconds that a training gets, whatever the rest has taken
 BUDGET = 1200.0  # seconds
 ANSWERS = "answers"  # folder of what remedies answered
-SETTINGS = "remedy.json"  # what the training was begun with, so that it goes on with the same
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +30,7 @@ class Repaired:
         out: folder of its findings.
         found: the diagnosis.
         trial: what was tried; None where no class is weak.
-        run: folder of the run that was trained with a proven remedy, or None.
+        run: the run that was trained with a proven remedy, or None.
         said: sentences on what came of it.
         steps: sentences on what to do by hand.
     """
@@ -40,7 +38,7 @@ class Repaired:
     out: pathlib.Path
     found: Diagnosis
     trial: Trial | None
-    run: pathlib.Path | None
+    run: Run | None
     said: list[str]
     steps: list[str]
 
@@ -66,54 +64,47 @@ def repair(
     """
     run, started = pathlib.Path(run).resolve(), time.monotonic()
     out = run / "repair" if out is None else pathlib.Path(out)
-    diagnosis.check_out(out)
+    findings.check_out(out)
 
     def left():
         return time_budget - (time.monotonic() - started)
 
     step(1, STEPS, "every photograph is answered by classifiers that have not seen it", left=left(), rest="the repair")
     found = diagnosis.diagnose(run, data=data, target=target)
-    print(*diagnosis.lines(found), sep="\n")
-    diagnosis.write(found, out)
+    print(*findings.lines(found), sep="\n")
+    findings.write(found, out)
     made = after = tried = None
     if found.weak:
         step(2, STEPS, "remedies are tried on the features of the photographs", left=left(), rest="the repair")
         tried = trial.tried(found, folder=out / ANSWERS, left=lambda: left() - (1 - LOOKING) * time_budget)
         print(*lines(tried), sep="\n")
-        diagnosis.write(found, out, remedies=tried.verdicts)
+        findings.write(found, out, remedies=tried.verdicts)
         if tried.best:
             step(
                 3, STEPS, f"a net is trained with the proven remedy, {tried.best.name}", left=left(), rest="the repair"
             )
-            made = _trained(run, found, tried, out, max(LEAST, left()), resume)
+            made = _trained(run, found, tried, max(LEAST, left()), resume)
             after = retraining.compared(run, made, found.weak)
     said = outcome(found, tried, made, after)
-    steps = next_steps(found, suspects=quoted(out / diagnosis.SUSPECTS))
+    steps = next_steps(found, suspects=quoted(out / findings.SUSPECTS))
     step(4, STEPS, "the page is written")
     name = read_json(run / run_files.CONFIG, dict)["data"]["name"]
     page.write(out, found, title=name, steps=steps, trial=tried, after=after, said=said)
-    return Repaired(out, found, tried, made, said, steps)
+    return Repaired(out, found, tried, Run(made) if made else None, said, steps)
 
 
-def _trained(run, found, tried, out, seconds, resume) -> pathlib.Path:
-    """Train with the best remedy, or go on with what was begun; return the run's folder."""
-    chosen = out / SETTINGS
-    settings = {
-        "remedy": tried.best.name,
-        "settings": trial.settings(found, tried, tried.best.name),
-        "seconds": seconds,
-    }
-    if resume and chosen.is_file():
-        settings = read_json(chosen, dict)
-    files.write_json(chosen, settings)
-    return retraining.retrained(
-        run,
-        found.crossed.index.root,
-        retraining.tuples(settings["settings"]),
-        out=_folder_of_runs(run),
-        time_budget=float(settings["seconds"]),
-        resume=resume,
-    )
+def told(made: Repaired) -> list[str]:
+    """Return what came of a repair as lines for the screen."""
+    steps = [f"  {number}. {step}" for number, step in enumerate(made.steps, start=1)] or ["  nothing by hand"]
+    suspects = made.out / findings.SUSPECTS
+    return [*made.said, "What to do next:", *steps, f"labels worth a look: {suspects}", f"page: {made.page}"]
+
+
+def _trained(run, found, tried, seconds, resume) -> pathlib.Path:
+    """Train with the best remedy; return the run's folder."""
+    settings = trial.settings(found, tried, tried.best.name)
+    root, out = found.crossed.index.root, _folder_of_runs(run)
+    return retraining.retrained(run, root, settings, out=out, time_budget=seconds, resume=resume)
 
 
 def _folder_of_runs(run) -> pathlib.Path:
@@ -179,9 +170,3 @@ def _points(difference) -> str:
         f"{100 * difference['value']:+.1f} points, 95 % interval {100 * difference['low']:+.1f} to "
         f"{100 * difference['high']:+.1f}"
     )
-
-
-def check_budget(seconds: float) -> None:
-    """Raise InputError unless a time budget is at least a second."""
-    if not seconds >= 1:
-        raise InputError(f"time_budget: at least a second, got {seconds}")

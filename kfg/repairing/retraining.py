@@ -1,13 +1,15 @@
 """A net trained anew with a remedy, on the same training images, and compared with the one before on the same test."""
 
 import dataclasses
+import itertools
+import json
 import pathlib
 import types
 
 import numpy as np
 
 from kfg.data import audit, folder
-from kfg.engine import runner
+from kfg.engine import provenance, runner
 from kfg.engine.options import OF_TRAIN, replaced, tuples
 from kfg.engine.orders import Order
 from kfg.engine.runner import Row
@@ -42,18 +44,38 @@ def retrained(run, root, settings: dict, *, out, time_budget: float, resume: boo
         known = {name: tuples(value) for name, value in before["config"].items() if name in _names()}
         config = replaced(config, {**known, "time_budget": time_budget})
     config = replaced(config, settings)
+    index, seed = _index(run, root), before.get("seed", 0)
+    row, config = _row(pathlib.Path(out), seed, index, config)
     note = f"kfg repair made it of {run.name} of {run.parent.name}: {', '.join(settings) or 'nothing'} changed."
     recipe = types.SimpleNamespace(
         NAME=own_photographs.NAME,
-        ROWS={ROW: Row(config, note=note)},
-        DEFAULT_ROWS=(ROW,),
+        ROWS={row: Row(config, note=note)},
+        DEFAULT_ROWS=(row,),
         QUICK={},
         SMOKE={},
         run=own_photographs.run,
     )
-    order = Order(data=pathlib.Path(root), out=pathlib.Path(out), seeds=(before.get("seed", 0),), resume=resume)
-    (made,) = runner.perform(recipe, order, index=_index(run, root), options=OF_TRAIN)
+    order = Order(data=pathlib.Path(root), out=pathlib.Path(out), seeds=(seed,), resume=resume)
+    (made,) = runner.perform(recipe, order, index=index, options=OF_TRAIN)
     return made
+
+
+def _row(out, seed, index, config) -> tuple[str, Config]:
+    """Return the row of the same training, begun or done, with the time it was given; else the first name not taken."""
+    wanted = _without_time(dataclasses.asdict(config))
+    for number in itertools.count(1):
+        row = ROW if number == 1 else f"{ROW}-{number}"
+        path = out / own_photographs.NAME / row / f"seed-{seed}" / run_files.CONFIG
+        if not path.is_file():
+            return row, config
+        found = read_json(path, dict)
+        same = found["data"]["fingerprint"] == provenance.fingerprint(index)
+        if same and _without_time(found["config"]) == wanted:
+            return row, dataclasses.replace(config, time_budget=found["config"]["time_budget"])
+
+
+def _without_time(settings) -> dict:
+    return {name: value for name, value in json.loads(json.dumps(settings)).items() if name != "time_budget"}
 
 
 def _names() -> set[str]:

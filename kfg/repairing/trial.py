@@ -11,7 +11,7 @@ from kfg.data import splits
 from kfg.progress import Progress
 from kfg.repairing import causes, looking, proof, screening
 from kfg.repairing.case import Case
-from kfg.repairing.diagnosis import Diagnosis
+from kfg.repairing.findings import Diagnosis
 from kfg.repairing.proof import Verdict
 from kfg.repairing.remedies import REMEDIES
 
@@ -89,4 +89,4 @@ def judged(cases, groups, predicted) -> list[Verdict]:
 
 def settings(found: Diagnosis, trial: Trial, name: str) -> dict:
     """Return the settings of kfg.recipes.folder by which a net is trained with a remedy."""
-    return remedy(name).settings(trial.cases[0], found.crossed.index, found.eyes.config)
+    return remedy(name).settings(trial.cases[0], found.crossed.index, found.eyes.trunk)

@@ -138,6 +138,8 @@ def _data(run, result) -> Safe:
 def _extra(title, body) -> Safe:
     if isinstance(body, tuple):
         return markup.joined(_extra(title, part) for part in body)
+    if isinstance(body, Safe):
+        return body
     if isinstance(body, bytes):
         return markup.picture(body, title)
     if isinstance(body, str):

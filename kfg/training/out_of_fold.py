@@ -88,7 +88,6 @@ class Heads:
         chunks = [self._asked(features[start : start + ASKED]).numpy() for start in range(0, len(features), ASKED)]
         return np.concatenate(chunks)
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def _asked(self, features):
         return tf.nn.softmax(tf.reshape(features @ self.weights + self.bias, self.shape))
 

@@ -148,7 +148,7 @@ def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
     split = (tmp_path / "folder/transfer/seed-0/split.csv").read_text().splitlines()[1:]
     judged = [line for line in split if line.split(",")[2] != "test"]
     assert plan["images"] == len(judged) > 3 * sum(line.split(",")[2] == "val" for line in judged)
-    assert 0 <= plan["errors"] <= plan["images"] and plan["folds"] == 5
+    assert 0 <= plan["errors"] <= plan["images"]
 
 
 @pytest.mark.usefixtures("without_export")

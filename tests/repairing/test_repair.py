@@ -14,8 +14,7 @@ from kfg.data.fingerprints import Fingerprint
 from kfg.data.folder import make_index
 from kfg.data.stores import Images
 from kfg.errors import InputError
-from kfg.recipes.folder_settings import Config
-from kfg.repairing import causes, diagnosis, looking, looks, weakness
+from kfg.repairing import causes, diagnosis, findings, looking, looks, weakness
 from kfg.repairing.crossed import Crossed, crossed
 from kfg.training.losses import CrossEntropy
 
@@ -216,7 +215,7 @@ def test_photographs_that_changed_or_went_are_named_and_left_out(finished, photo
     Image.new("RGB", (40, 50), (9, 9, 9)).save(moved / changed)
     found = diagnosis.diagnose(finished, data=moved, cache_dir=tmp_path / "cache")
     assert [path for path, _ in found.left_out] == [gone, changed] and found.left_out[1][1] == "it has changed since"
-    assert any("Left out: 2 photographs," in line for line in diagnosis.lines(found))
+    assert any("Left out: 2 photographs," in line for line in findings.lines(found))
     with pytest.raises(InputError, match="no such folder; give that of the run's photographs with --data"):
         diagnosis.diagnose(finished, data=tmp_path / "nowhere")
     with pytest.raises(InputError, match="holds none of the"):
@@ -232,8 +231,8 @@ def test_the_lines_say_what_is_weak_by_what_measure_and_why(monkeypatch):
 
     def said(target, left_out=()):
         recalls = weakness.recalls(found, target=target)
-        eyes = looking.Eyes(found.index, None, Config(), None)
-        return diagnosis.lines(diagnosis.Diagnosis(found, recalls, why, list(left_out), target, eyes, CrossEntropy()))
+        eyes = looking.Eyes(found.index, None, looking.Trunk("efficientnet-lite0", (32, 32)), None, None)
+        return findings.lines(findings.Diagnosis(found, recalls, why, list(left_out), target, eyes, CrossEntropy()))
 
     first, weak, because, *_ = said(None)
     assert "400 training and validation photographs" in first and "features of efficientnet-lite0: 86.2% right" in first

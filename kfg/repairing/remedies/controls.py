@@ -104,5 +104,5 @@ BIAS = Remedy(
     said="the answers of weak classes are raised, by what serves all classes best on photographs held back",
     answers=biased,
     control=True,
-    settings=lambda case, index, config: bias_settings(case.untreated, case, index),
+    settings=lambda case, index, trunk: bias_settings(case.untreated, case, index),
 )

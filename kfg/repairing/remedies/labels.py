@@ -26,7 +26,7 @@ def relabelled(case: Case) -> np.ndarray:
     return case.answers(case.lesson(labels=np.where(contradicted(case), likeliest, case.labels[:, None])))
 
 
-def left_out_settings(case: Case, index: Index, config) -> dict:
+def left_out_settings(case: Case, index: Index, trunk) -> dict:
     """Return the setting that leaves out the training photographs whose label is contradicted."""
     against = margins(case.untreated, case.labels) < CONTRADICTED
     at = np.flatnonzero(against & (np.asarray(index.parts) == "train"))

@@ -14,6 +14,6 @@ def adjusted(case: Case) -> np.ndarray:
 REMEDIES = (
     Remedy(
         name="adjusted loss", said="the loss makes up for the classes' unequal numbers of photographs",
-        answers=adjusted, settings=lambda case, index, config: {"imbalance": "adjusted"},
+        answers=adjusted, settings=lambda case, index, trunk: {"imbalance": "adjusted"},
     ),
 )  # fmt: skip

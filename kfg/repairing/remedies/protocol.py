@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from kfg.data.folder import Index
-from kfg.recipes.folder_settings import Config
 from kfg.repairing.case import Case
+from kfg.repairing.looking import Trunk
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Remedy:
         answers: function Case -> float32 (N, C), each photograph answered by heads that have not seen it.
         needs: fields of kfg.repairing.case.Seen without which it cannot be tried.
         control: whether it is there to be compared with, and is never recommended.
-        settings: function (Case, Index of its photographs, Config) -> the settings of kfg.recipes.folder by which a
+        settings: function (Case, Index of its photographs, Trunk) -> the settings of kfg.recipes.folder by which a
             net is trained in this way; None where there are none, and what was learned by trying is all there is.
     """
 
@@ -29,4 +29,4 @@ class Remedy:
     answers: Callable[[Case], np.ndarray]
     needs: tuple[str, ...] = ()
     control: bool = False
-    settings: Callable[[Case, Index, Config], dict] | None = None
+    settings: Callable[[Case, Index, Trunk], dict] | None = None

@@ -39,16 +39,16 @@ def all_together(case: Case) -> np.ndarray:
     return spent(case, two_trunks_flipped(case), inner)
 
 
-def flip_settings(case, index, config) -> dict:
+def flip_settings(case, index, trunk) -> dict:
     return {"mirror_averaged": True}
 
 
-def second_settings(case, index, config) -> dict:
-    return {"second_backbone": second_trunk(config)}
+def second_settings(case, index, trunk) -> dict:
+    return {"second_backbone": second_trunk(trunk)}
 
 
-def both_settings(case, index, config) -> dict:
-    return flip_settings(case, index, config) | second_settings(case, index, config)
+def both_settings(case, index, trunk) -> dict:
+    return flip_settings(case, index, trunk) | second_settings(case, index, trunk)
 
 
 REMEDIES = (
@@ -59,13 +59,13 @@ REMEDIES = (
     Remedy(
         name="flip-averaged, bias", answers=flipped_raised, needs=("mirrored",),
         said="the answers on the mirror image are averaged in, and those of weak classes raised",
-        settings=lambda case, index, config: {
-            **flip_settings(case, index, config), **bias_settings(flipped(case), case, index)
+        settings=lambda case, index, trunk: {
+            **flip_settings(case, index, trunk), **bias_settings(flipped(case), case, index)
         },
     ),
     Remedy(
         name="larger images", said="photographs are looked at in more pixels", answers=larger, needs=("larger",),
-        settings=lambda case, index, config: {"image_size": larger_size(config)},
+        settings=lambda case, index, trunk: {"image_size": larger_size(trunk)},
     ),
     Remedy(
         name="second trunk", said="the features of a second pretrained trunk are taken as well",
@@ -80,8 +80,8 @@ REMEDIES = (
         name="second trunk, flip-averaged, bias", answers=all_together,
         needs=("mirrored", "second", "second_mirrored"),
         said="a second pretrained trunk and the mirror image are taken as well, and weak classes' answers are raised",
-        settings=lambda case, index, config: {
-            **both_settings(case, index, config), **spent_settings(two_trunks_flipped(case), case, index)
+        settings=lambda case, index, trunk: {
+            **both_settings(case, index, trunk), **spent_settings(two_trunks_flipped(case), case, index)
         },
     ),
 )  # fmt: skip

@@ -1,0 +1,146 @@
+"""Try every remedy of kfg repair on a folder of photographs, and write a row for each into a results file.
+
+    python tools/remedies.py DIR --cache DIR [--seeds 3] [--per-class N] [--out recipes/repair/remedies.jsonl]
+
+As `kfg repair` does: weak classes are found and remedies tried on the training and validation photographs of the
+default split, by heads on features of a pretrained trunk; nothing is read from the test part. What is there already is
+not computed again. `--table FILE` prints the table of a results file and does nothing else.
+"""
+
+import argparse
+import json
+import pathlib
+import platform
+import re
+import time
+
+import numpy as np
+
+from kfg.data import audit, decoded, folder, splits
+from kfg.data.stores import MEMORY_BUDGET, Budget
+from kfg.engine import photographs, provenance
+from kfg.progress import Progress
+from kfg.recipes.folder_settings import Config
+from kfg.repairing import causes, looking, proof, screening, trial, weakness
+from kfg.repairing.crossed import crossed
+from kfg.repairing.diagnosis import VIEWS
+from kfg.repairing.findings import Diagnosis
+from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.remedies import REMEDIES
+from kfg.training import imbalance
+
+RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "repair" / "remedies.jsonl"
+
+
+def diagnosed(root, cache, per_class, target, config) -> Diagnosis:
+    """Return what is known of the classes of a folder, without causes."""
+    index = audit.duplicate_groups(folder.scan(root), progress=Progress("photographs read"))
+    index = splits.split(index, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
+    index = index.take(np.flatnonzero(np.array(index.parts) != "test"))
+    if per_class:
+        index = index.take(np.sort(np.concatenate([np.flatnonzero(index.labels == label)[:per_class]
+                                                   for label in range(len(index.classes))])))  # fmt: skip
+    images = decoded.load(
+        index, image_size=config.image_size, cache_dir=cache, memory_budget=Budget(MEMORY_BUDGET),
+        progress=Progress("photographs decoded"),
+    )  # fmt: skip
+    eyes = Eyes(index, images, Trunk(config.backbone, config.image_size, config.weights), VIEWS, cache)
+    treatment = imbalance.chosen(imbalance.AUTO, index.counts())["treatment"]
+    loss = imbalance.treated(treatment, index.counts(), label_smoothing=0.0)[0]
+    found = crossed(index, eyes.plain(), loss=loss)
+    return Diagnosis(found, weakness.recalls(found, target=target), {}, [], target, eyes, loss)
+
+
+def processor() -> str:
+    """Return the processor's name, and which of the two kinds of vector units it has that matter here."""
+    told = pathlib.Path("/proc/cpuinfo").read_text() if pathlib.Path("/proc/cpuinfo").exists() else ""
+    name = re.search(r"model name\s*:\s*(.*)", told)
+    units = "AVX-512" if "avx512f" in told else "AVX2" if "avx2" in told else ""
+    return " ".join(filter(None, (name and name[1], units))) or platform.processor()
+
+
+def rows(found: Diagnosis, verdicts, seconds, *, name, seeds) -> list[dict]:
+    """Return a row of the results file for each remedy."""
+    index = found.crossed.index
+    made = {
+        "data": name,
+        "photographs": len(index),
+        "classes": len(index.classes),
+        "weak": [index.classes[label] for label in found.weak],
+        "seeds": seeds,
+        "folds": screening.FOLDS,
+        "trunk": found.eyes.trunk.backbone,
+        "second": looking.second_trunk(found.eyes.trunk),
+        "seconds": round(seconds),
+        "processor": processor(),
+        "commit": provenance.commit(),
+    }
+    return [
+        {**made, "remedy": one.name, "recall": one.recall, "against": one.against, "over_images": one.over_images,
+         "p": one.p, "proven": one.kept}
+        for one in verdicts
+    ]  # fmt: skip
+
+
+def table(results) -> str:
+    """Return the table of a results file, a part for each data set."""
+    lines = []
+    for data in dict.fromkeys(row["data"] for row in results):
+        own = [row for row in results if row["data"] == data]
+        first = own[0]
+        lines += [
+            "",
+            f"**{data}**: {first['photographs']:,} photographs, {first['classes']} classes, {len(first['weak'])} weak; "
+            f"{first['seeds']} x {first['folds']} folds, {first['seconds']} s",
+            "",
+            "| remedy | weak | others | all | weak, against bias | others, against bias | all, against bias | p | |",
+            "|---|---|---|---|---|---|---|---|---|",
+        ]
+        for row in own:
+            against = row["against"][proof.CONTROL]
+            recall = " | ".join(f"{100 * row['recall'][group]:.1f}" for group in proof.GROUPS)
+            gained = " | ".join(_difference(against[group]) for group in proof.GROUPS)
+            p = "" if row["p"] is None else f"{row['p']:.3f}"
+            lines.append(f"| {row['remedy']} | {recall} | {gained} | {p} | {'proven' if row['proven'] else ''} |")
+    return "\n".join(lines)
+
+
+def _difference(one) -> str:
+    return f"{100 * one['mean']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=pathlib.Path, nargs="?")
+    parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path("cache"))
+    parser.add_argument("--seeds", type=int, default=screening.SEEDS)
+    parser.add_argument("--per-class", type=int, default=0, metavar="N", help="at most, for a large folder")
+    parser.add_argument("--target", type=float, help="recall below which a class is weak (default: the mean)")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
+    parser.add_argument("--table", type=pathlib.Path, metavar="FILE")
+    args = parser.parse_args()
+    if args.table:
+        print(table([json.loads(line) for line in args.table.read_text().splitlines()]))
+        return 0
+    if args.data is None:
+        parser.error("DIR is needed")
+    photographs.be_deterministic()
+    found = diagnosed(args.data, args.cache, args.per_class, args.target, Config())
+    print(f"weak: {', '.join(found.crossed.index.classes[label] for label in found.weak) or 'none'}")
+    if not found.weak:
+        return 0
+    seen = looking.look(found.eyes, takers=causes.takers(found.crossed, found.weak), left=lambda: float("inf"))
+    cases, started = trial.cases_of(found, seen, seeds=args.seeds), time.monotonic()
+    remedies = screening.fitting(REMEDIES, cases[0])
+    predicted = screening.screen(cases, remedies, folder=args.cache / "answers", progress=Progress("remedies tried"))
+    seconds = time.monotonic() - started
+    verdicts = trial.judged(cases, found.crossed.index.groups, predicted)
+    made = rows(found, verdicts, seconds, name=args.data.resolve().name, seeds=args.seeds)
+    with open(args.out, "a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in made)
+    print(table(made))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
