@@ -146,7 +146,7 @@ def _tried(trial) -> Safe:
 
 
 def _share(value) -> Number:
-    return Number(f"{100 * value:.1f}", value)
+    return Number("" if value is None else f"{100 * value:.1f}", value)
 
 
 def _points(difference, *, bounds: bool = True):

@@ -54,7 +54,7 @@ class Verdict:
 
     Args:
         name: of the remedy.
-        recall: group -> mean recall of its classes, over seeds and folds.
+        recall: group -> mean recall of its classes, over seeds and folds; None for a group without classes.
         against: control's name -> group -> `mean`, `sd`, `n`, `low`, `high` of the difference over seeds and folds,
             see kfg.evaluation.paired.paired.
         over_images: against the bias, `value`, `low`, `high` of the weak classes' recall and of all classes', by a
@@ -64,7 +64,7 @@ class Verdict:
     """
 
     name: str
-    recall: dict[str, float]
+    recall: dict[str, float | None]
     against: dict[str, dict[str, dict]]
     over_images: dict[str, dict]
     p: float | None
@@ -93,7 +93,7 @@ def verdicts(asked: Asked, predicted: Mapping[str, np.ndarray], *, controls: Seq
         p, gained = p_values.get(name), against[name][CONTROL]
         clear = any(_clear(gained[one]) and over_images[name][one]["low"] > 0 for one in FIGURES)
         kept = p is not None and p < LEVEL and clear and not _costly(gained["others"])
-        recall = {group: float(np.nanmean(values)) for group, values in by_run[name].items()}
+        recall = {group: _mean_or_none(values) for group, values in by_run[name].items()}
         found.append(Verdict(name, recall, against[name], over_images[name], p, kept))
     return found
 
@@ -130,6 +130,11 @@ def _recalls(asked, right) -> dict[str, np.ndarray]:
             rows.append(clusters.share(found, count))
     recalls = np.array(rows)
     return {name: _mean(recalls[:, mask]) for name, mask in asked.masks().items()}
+
+
+def _mean_or_none(values) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else None
 
 
 def _mean(recalls) -> np.ndarray:

@@ -127,15 +127,17 @@ def lines(tried: Trial) -> list[str]:
     for one in ranked:
         gained = one.against[proof.CONTROL]
         mark = "  proven" if one.kept else ("  control" if trial.remedy(one.name).control else "")
-        told.append(
-            f"  {one.name:<{width}}  weak {100 * one.recall['weak']:5.1f} ({_signed(gained['weak'])})  others "
-            f"{100 * one.recall['others']:5.1f} ({_signed(gained['others'])}){mark}"
-        )
+        figures = (f"{group} {_figure(one.recall[group])} {_signed(gained[group])}" for group in ("weak", "others"))
+        told.append(f"  {one.name:<{width}}  {'  '.join(figures)}{mark}")
     return told
 
 
+def _figure(share) -> str:
+    return "    -" if share is None else f"{100 * share:5.1f}"
+
+
 def _signed(difference) -> str:
-    return "" if difference["mean"] is None else f"{100 * difference['mean']:+.1f}"
+    return "" if difference["mean"] is None else f"({100 * difference['mean']:+.1f})"
 
 
 def outcome(found, tried, made, after) -> list[str]:

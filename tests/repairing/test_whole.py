@@ -1,0 +1,158 @@
+"""kfg repair from a finished run to a new one: what is proven is trained with, on the same parts, and told."""
+
+import itertools
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kfg
+from kfg.__main__ import main
+from kfg.errors import InputError
+from kfg.repairing import diagnosis, looking, needs, proof, repair, retraining, trial
+from kfg.repairing.looking import Trunk
+from kfg.repairing.remedies import REMEDIES
+
+EACH = 30
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory):
+    """Return a folder of two classes that half of the photographs do not tell apart, and one that all do."""
+    root, rng = tmp_path_factory.mktemp("alike"), np.random.default_rng(0)
+    for name, colour in (("rust", (170, 60, 30)), ("brick", (160, 70, 40)), ("sky", (40, 90, 220))):
+        (root / name).mkdir()
+        for number in range(EACH):
+            noise = rng.normal(0, 25, (24, 24, 3)) + rng.normal(0, 14, 3)
+            picture = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(picture).resize((48, 48), Image.Resampling.BICUBIC).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(alike, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    settings = ["image_size=(32,32)", "head_epochs=1", "epochs=0", "views=0", "test_fraction=0.3"]
+    words = ["--out", str(out), "--weights", "none", *(f"--set={one}" for one in settings)]
+    assert main(["train", str(alike), *words]) == 0
+    return out / "folder" / "transfer" / "seed-0"
+
+
+@pytest.fixture
+def few_remedies(monkeypatch):
+    """Try three remedies, on a small trunk with random weights, and call the last one proven."""
+    chosen = [one for one in REMEDIES if one.name in ("none", "bias", "flip-averaged")]
+    monkeypatch.setattr(trial, "REMEDIES", tuple(chosen))
+    monkeypatch.setattr(diagnosis, "_trunk_settings", lambda _: small_config())
+    monkeypatch.setattr(looking, "look", lambda eyes, **_: looking.Seen(eyes.plain(), mirrored=eyes.plain()))
+
+    def verdicts(*arguments, **options):
+        found = real(*arguments, **options)
+        return [proof.Verdict(**{**vars(one), "kept": one.name == "flip-averaged"}) for one in found]
+
+    real = proof.verdicts
+    monkeypatch.setattr(proof, "verdicts", verdicts)
+
+
+def small_config():
+    from kfg.recipes.folder_settings import Config
+
+    return Config(image_size=(32, 32), weights="none")
+
+
+def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_remedies, tmp_path, capsys):
+    words = ["repair", str(finished), "--out", str(tmp_path / "found"), "--target", "1", "--time-budget", "2m"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    new = finished.parents[1] / "repaired" / "seed-0"
+    assert (new / "report.json").is_file() and f"The new run is {new}." in said
+    assert "Proven to help: flip-averaged" in said and "What to do next:" in said
+    assert (new / "split.csv").read_text() == (finished / "split.csv").read_text()
+    config = json.loads((new / "config.json").read_text())["config"]
+    assert config["mirror_averaged"] is True and config["image_size"] == [32, 32] and config["head_epochs"] == 1
+    page = (tmp_path / "found" / "repair.html").read_text()
+    assert "After a full training" in page and "flip-averaged" in page and "proven" in page
+    remedies = json.loads((tmp_path / "found" / "repair.json").read_text())["remedies"]
+    assert [one["name"] for one in remedies] == ["none", "bias", "flip-averaged"]
+    image = np.asarray(Image.open(alike / "sky" / "0.png"))
+    run = kfg.open(new)
+    both = [run.model.predict(one[None], verbose=0) for one in (resized(image), resized(image)[:, ::-1])]
+    np.testing.assert_allclose(both[0], both[1], atol=1e-5)  # an image and its mirror image are answered alike
+    assert main([*words]) == 0  # again: the same remedy, nothing is trained twice
+    assert "finished before, not repeated" in capsys.readouterr().out
+    assert not (finished.parents[1] / "repaired-2").exists()
+
+
+def resized(image):
+    from kfg.data import decoded
+
+    return decoded.resize(image, (32, 32)).numpy()
+
+
+def test_where_nothing_is_proven_that_is_said_and_no_net_is_trained(finished, few_remedies, tmp_path, monkeypatch):
+    monkeypatch.setattr(proof, "best", lambda found: None)
+    made = kfg.repair(finished, target=1.0, out=tmp_path / "found", time_budget="2m")
+    assert made.run is None and "Nothing that was tried is proven to help." in made.said[0]
+    assert "After a full training" not in made.page.read_text()
+
+
+def test_where_no_class_is_weak_no_remedy_is_tried(finished, few_remedies, tmp_path):
+    made = kfg.repair(finished, target=0.01, out=tmp_path / "found", time_budget="2m")
+    assert made.trial is None and made.said == [
+        "No class is weak: the recall of each reaches the 1% asked for as far as its photographs can tell."
+    ]
+    with pytest.raises(InputError, match="time_budget: expected a time with its unit"):
+        kfg.repair(finished, time_budget=20)
+
+
+def test_settings_of_a_recipes_own_run_are_not_taken_and_a_shared_test_part_is_refused(finished, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("config.json", "split.csv", "classes.json"):
+        (run / name).write_text((finished / name).read_text())
+    (run / "split.csv").write_text((run / "split.csv").read_text().replace(",val,", ",val+test,"))
+    with pytest.raises(InputError, match="its validation images are its test images"):
+        retraining.retrained(run, tmp_path, {}, out=tmp_path / "out", time_budget=60, resume=False)
+
+
+def test_what_more_photographs_would_bring_is_a_range_that_begins_at_today(finished, few_remedies, capsys):
+    assert main(["needs", str(finished)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    table = lines[next(at for at, line in enumerate(lines) if line.startswith("class ")) :]
+    assert table[0].split() == ["class", "images", "20%", "40%", "60%", "80%", "100%", "with", "twice", "as", "many"]
+    assert {line.split()[0] for line in table[1:]} == {"rust", "brick", "sky"}
+    for line in table[1:]:
+        *_, now, low, to, high = line.split()
+        assert to == "to" and int(now) <= int(low) + 1 <= int(high) + 1 <= 101
+
+
+def test_smaller_shares_are_parts_of_larger_ones_and_hold_every_class():
+    labels, fold_of = np.repeat(np.arange(3), [3, 10, 40]), np.arange(53) % 5
+    found = needs.ranks(labels, fold_of, seed=0)
+    for fold in range(5):
+        seen = [set(np.flatnonzero((found[:, fold] < share) & (fold_of != fold))) for share in needs.SHARES]
+        assert all(one <= other for one, other in itertools.pairwise(seen))
+        assert all({0, 1, 2} == set(labels[list(one)].tolist()) for one in seen)
+        assert len(seen[-1]) == int((fold_of != fold).sum())
+
+
+def test_the_steps_say_what_to_do_for_each_cause():
+    from kfg.repairing import causes, findings, weakness
+    from kfg.repairing.next_steps import next_steps
+    from tests.repairing.test_repair import answers
+
+    crossed = answers([60, 95, 95, 4], [100, 100, 100, 6])
+    why = {label: [] for label in range(4)}
+    why[0] = [causes.Cause("one-class", 0, "nothing tells it", "merge", (), 1)]
+    why[1] = [causes.Cause("one-class", 1, "nothing tells it", "merge", (), 0)]
+    why[2] = [causes.Cause("shortcut", 2, "all are grey", "add colour")]
+    eyes = looking.Eyes(crossed.index, None, Trunk("efficientnet-lite0", (32, 32)), None, pathlib.Path())
+    found = findings.Diagnosis(crossed, weakness.recalls(crossed), why, [], None, eyes, None)
+    steps = next_steps(found, suspects="suspects.csv")
+    assert steps[0].startswith("Look at ") and "suspects.csv" in steps[0]
+    assert steps[1].startswith("Merge ant and bee, or photograph what distinguishes them")
+    assert steps[2] == "Photograph cat as the other classes are: all are grey."
+    assert steps[3] == "Photograph more of dog: of so few photographs nothing can be said."
+    assert repair.STEPS == 4 and len(steps) == 4

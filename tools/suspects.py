@@ -1,0 +1,162 @@
+"""Plant wrong labels in a folder of photographs, and see how well they are found and what leaving them out wins back.
+
+    python tools/suspects.py DIR --cache DIR [--seeds 3] [--per-class N] [--out recipes/repair/suspects.jsonl]
+
+The folder's own labels are taken for right. 5 % of the training and validation photographs get another label: of any
+class, or of the class that looks most alike. Ranked are the margin of kfg repair, cleanlab's scores on the same answers
+(pip install cleanlab) and the loss of a head that has learned from all. Then 10 % are planted, and heads that learn
+from right labels, from planted ones, and without or with mended suspects are tested on the test part.
+"""
+
+import argparse
+import json
+import pathlib
+
+import numpy as np
+from cleanlab.rank import get_label_quality_scores
+from remedies import processor
+from sklearn.metrics import roc_auc_score
+
+from kfg.augment import draws
+from kfg.data import audit, decoded, folder, splits
+from kfg.data.stores import MEMORY_BUDGET, Budget
+from kfg.engine import photographs, provenance
+from kfg.progress import Progress
+from kfg.recipes.folder_settings import Config
+from kfg.repairing.crossed import CONTRADICTED, crossed
+from kfg.repairing.looking import Trunk
+from kfg.training import features, out_of_fold
+from kfg.training.losses import CrossEntropy
+from kfg.training.out_of_fold import Heads, Lesson
+
+RANKED, LEARNED = 0.05, 0.1  # shares of wrong labels
+KINDS = ("any class", "look-alike")
+METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")  # of cleanlab
+
+
+def planted(labels, means, *, share, kind, seed) -> np.ndarray:
+    """Return labels of which a share is wrong."""
+    rng = np.random.default_rng(seed)
+    wrong = rng.permutation(len(labels))[: round(share * len(labels))]
+    made = labels.copy()
+    if kind == "look-alike":
+        unit = means / np.linalg.norm(means, axis=1, keepdims=True)
+        made[wrong] = (unit @ unit.T - 2 * np.eye(len(means))).argmax(axis=1)[labels[wrong]]
+    else:
+        made[wrong] = (labels[wrong] + rng.integers(1, len(means), len(wrong))) % len(means)
+    return made
+
+
+def head_on(rows, labels, weights, classes, seed):
+    """Return a head that has learned from rows, float32 (N, F), each with its weight."""
+    shown = np.flatnonzero(weights)
+    lesson = Lesson(
+        rows=rows, labels=labels, weights=np.ones((len(rows), 1), np.float32),
+        shown=lambda epoch: draws.shuffled(seed, epoch=epoch, positions=shown),
+    )  # fmt: skip
+    return Heads(rows.shape[1], 1, classes).learn(lesson, loss=CrossEntropy(), steps=out_of_fold.steps_for(len(rows)))
+
+
+def ranked(index, rows, wrong, seed) -> dict:
+    """Return precision at n and area under the curve of each ranking of wrong labels."""
+    found = crossed(index, rows, loss=CrossEntropy(), seed=seed)
+    scores = {"kfg": found.margins}
+    for method in METHODS:
+        for name, answers in (("first", found.answers), ("cleaned", found.cleaned)):
+            answers = answers.astype(np.float64) / answers.sum(axis=1, keepdims=True, dtype=np.float64)
+            options = {"adjust_pred_probs": False}
+            scores[f"cleanlab {method}, {name} answers"] = get_label_quality_scores(
+                index.labels, answers, method=method, **options
+            )
+    ones = np.ones(len(index))
+    seen = head_on(rows, index.labels, ones, len(index.classes), seed).ask(rows)[:, 0]
+    scores["loss in training"] = seen[np.arange(len(index)), index.labels]
+    count = int(wrong.sum())
+    return {
+        name: {
+            "precision": float(wrong[np.argsort(score, kind="stable")[:count]].mean()),
+            "area": float(roc_auc_score(wrong, -score)),
+        }
+        for name, score in scores.items()
+    }
+
+
+def won_back(index, rows, right, test, seed) -> dict:
+    """Return test top-1 of heads on right labels, planted ones, without suspects and with mended ones."""
+    found = crossed(index, rows, loss=CrossEntropy(), seed=seed)
+    kept = found.margins >= CONTRADICTED
+    mended = np.where(kept, index.labels, found.likelier)
+    ones, (test_rows, test_labels) = np.ones(len(index)), test
+    arms = {
+        "right": (right, ones), "planted": (index.labels, ones), "left out": (index.labels, kept),
+        "mended": (mended, ones),
+    }  # fmt: skip
+    answered = {
+        name: head_on(rows, labels, weights, len(index.classes), seed).ask(test_rows)[:, 0].argmax(axis=1)
+        for name, (labels, weights) in arms.items()
+    }
+    return {name: float((answers == test_labels).mean()) for name, answers in answered.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=pathlib.Path)
+    parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path("cache"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--per-class", type=int, default=0, metavar="N", help="at most, for a large folder")
+    parser.add_argument(
+        "--out", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent / "recipes/repair/suspects.jsonl"
+    )
+    args = parser.parse_args()
+    photographs.be_deterministic()
+    config = Config()
+    whole = audit.duplicate_groups(folder.scan(args.data))
+    whole = splits.split(whole, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
+    if args.per_class:
+        own = [np.flatnonzero(whole.labels == label)[: args.per_class] for label in range(len(whole.classes))]
+        whole = whole.take(np.sort(np.concatenate(own)))
+    images = decoded.load(
+        whole, image_size=config.image_size, cache_dir=args.cache, memory_budget=Budget(MEMORY_BUDGET)
+    )
+    trunk = Trunk(config.backbone, config.image_size).built()
+    of_trunk = features.cached(trunk, images, cache_dir=args.cache, progress=Progress("photographs looked at"))
+    of_trunk = np.array(of_trunk).reshape(len(whole), -1)
+    tested = np.array(whole.parts) == "test"
+    index, rows = whole.take(np.flatnonzero(~tested)), of_trunk[~tested]
+    means = np.stack([rows[index.labels == label].mean(axis=0) for label in range(len(index.classes))])
+    made = {
+        "data": args.data.resolve().name, "photographs": len(index), "classes": len(index.classes),
+        "tested": int(tested.sum()), "processor": processor(), "commit": provenance.commit(),
+    }  # fmt: skip
+    for seed in range(args.seeds):
+        for kind in KINDS:
+            labels = planted(index.labels, means, share=RANKED, kind=kind, seed=seed)
+            ranks = ranked(_labelled(index, labels), rows, labels != index.labels, seed)
+            labels = planted(index.labels, means, share=LEARNED, kind=kind, seed=100 + seed)
+            top1 = won_back(
+                _labelled(index, labels), rows, index.labels, (of_trunk[tested], whole.labels[tested]), seed
+            )
+            row = {**made, "seed": seed, "kind": kind, "ranked": ranks, "top1": top1}
+            with open(args.out, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            best = max(
+                (name for name in ranks if name.startswith("cleanlab")), key=lambda name: ranks[name]["precision"]
+            )
+            print(
+                f"seed {seed}, {kind}: precision at n kfg {ranks['kfg']['precision']:.3f}, {best} "
+                f"{ranks[best]['precision']:.3f}, loss {ranks['loss in training']['precision']:.3f}; area "
+                f"{ranks['kfg']['area']:.4f}, {ranks[best]['area']:.4f}; top-1 "
+                + ", ".join(f"{name} {value:.4f}" for name, value in top1.items()),
+                flush=True,
+            )
+    return 0
+
+
+def _labelled(index, labels):
+    return folder.make_index(
+        index.root, index.paths, labels, index.classes, parts=index.parts, groups=index.groups, sha256=index.sha256
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
