@@ -27,9 +27,44 @@ from kfg.training import precision
 
 logger = logging.getLogger(__name__)
 
-COMPARED = ("none", "uniform", "targeted")
-BESIDE = "targeted-policy"  # no extra images: weak classes are augmented on the fly; compared where it was run
-ARMS = (*COMPARED, BESIDE)
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arm:
+    """What is done in one arm of a comparison.
+
+    Args:
+        extra: of which classes extra images are made: "", "all" or "weak".
+        augmented: which classes are augmented on the fly: "", "all", "weak", or "but takers", all but the classes that
+            take most images of the weak ones.
+        neutral: whether the answers are corrected for what extra images did to the classes' shares.
+        adjusted: whether the loss is adjusted to the classes' counts.
+        mirrored: whether answers are averaged with those on the mirror image.
+    """
+
+    extra: str = ""
+    augmented: str = ""
+    neutral: bool = False
+    adjusted: bool = False
+    mirrored: bool = False
+
+    @property
+    def aimed(self) -> bool:
+        """Whether the weak classes must be known."""
+        return self.extra == "weak" or self.augmented in ("weak", "but takers")
+
+
+ARMS = {
+    "none": Arm(),
+    "uniform": Arm(extra="all"),
+    "targeted": Arm(extra="weak"),
+    "targeted-policy": Arm(augmented="weak"),
+    "augmented": Arm(augmented="all"),  # what the study calls blindly augmenting the whole set, and never ran
+    "prior-neutral": Arm(extra="weak", neutral=True),
+    "weaker": Arm(augmented="but takers"),
+    "mirrored": Arm(mirrored=True),
+    "adjusted": Arm(adjusted=True),
+}
+COMPARED = ("none", "uniform", "targeted")  # always; the other arms where they were run
 MOST = 1_000_000  # extra images of a round
 NAMED = 8  # classes named in a line for the screen
 
@@ -112,12 +147,12 @@ def extra_images(training: Part, *, arm: str, rounds, weak, seed: int) -> Part:
 
     Args:
         training: the training images.
-        arm: one of ARMS.
+        arm: a key of ARMS.
         rounds: sequence of Round.
-        weak: class ids that `targeted` draws from; the other arms ignore them.
+        weak: class ids that arms with extra images of weak classes draw from; the others ignore them.
         seed: int, another draw for each round follows from it.
     Returns:
-        Part of M images; M = 0 for the arms `none` and `targeted-policy`.
+        Part of M images; M = 0 for arms without extra images.
     Raises:
         InputError: an unknown arm.
     """
@@ -125,16 +160,32 @@ def extra_images(training: Part, *, arm: str, rounds, weak, seed: int) -> Part:
         raise InputError(f"arm: {arm!r} is none of {', '.join(ARMS)}")
     none = np.empty((0, *training.store.shape[1:]), np.uint8)
     extra = Part(none, [], classes=training.classes, name=training.name, origin=training.origin)
-    for number, one in enumerate(rounds if arm in ("uniform", "targeted") else ()):
+    for number, one in enumerate(rounds if ARMS[arm].extra else ()):
         extra = extra + copies_of(
             training,
-            classes=list(weak) if arm == "targeted" else None,
+            classes=list(weak) if ARMS[arm].extra == "weak" else None,
             count=one.count,
             policy=one.policy,
             pool=one.seeds_per_class,
             seed=seed * 1000 + number,
         )
     return extra
+
+
+def takers(val: Predictions, weak) -> list[int]:
+    """Return the classes that take most validation images of the weak ones, one for each at most, none of them weak.
+
+    Args:
+        val: a model's answers on the validation images.
+        weak: class ids.
+    """
+    found = set()
+    for label in weak:
+        taken = np.bincount(val.predicted[val.labels == label], minlength=len(val.classes))
+        taken[list(weak)] = 0
+        if taken.any():
+            found.add(int(taken.argmax()))
+    return sorted(found)
 
 
 def copies_of(part: Part, *, classes, count: int, policy, pool: int, seed: int) -> Part:
@@ -221,7 +272,7 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
 
     Args:
         folder: holds `row/seed-N.../` run folders.
-        rows: arm -> row name, for each of COMPARED and perhaps BESIDE.
+        rows: arm -> row name, for each of COMPARED and perhaps others of ARMS.
         like: the run folder, of a finished run of one of the arms.
     Returns:
         What `paired.paired_recall` says against the control `none`, `not_judged`, [{"name", "runs"}]: classes with too
@@ -237,7 +288,8 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
         logger.warning("arms: runs of other settings are not compared with these, %d left out; %s", len(other), why)
     if not runs:
         return None
-    names = [*COMPARED, BESIDE] if BESIDE in rows and _complete(folder / rows[BESIDE], runs, kind) else COMPARED
+    beside = [arm for arm in ARMS if arm not in COMPARED and arm in rows]
+    names = [*COMPARED, *(arm for arm in beside if _complete(folder / rows[arm], runs, kind))]
     arms = {arm: [predict.read_csv(folder / rows[arm] / run / run_files.PREDICTIONS) for run in runs] for arm in names}
     aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
     comparison = paired.paired_recall(

@@ -98,9 +98,36 @@ def won_back(index, rows, right, test, seed) -> dict:
     return {name: float((answers == test_labels).mean()) for name, answers in answered.items()}
 
 
+def table(results) -> str:
+    """Return the tables of a results file: means over seeds, of the rankings and of what was won back."""
+    lines = [
+        "| data | planted | kfg | cleanlab, first answers | cleanlab, second answers | loss in training | area, kfg |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    won = [
+        "| data | planted | right labels | planted labels | left out | mended | won back by leaving out |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for data, kind in dict.fromkeys((row["data"], row["kind"]) for row in results):
+        own = [row for row in results if (row["data"], row["kind"]) == (data, kind)]
+        precision = {name: np.mean([row["ranked"][name]["precision"] for row in own]) for name in own[0]["ranked"]}
+        best = [max((name for name in precision if name.endswith(f"{one} answers")), key=precision.get)
+                for one in ("first", "cleaned")]  # fmt: skip
+        area = np.mean([row["ranked"]["kfg"]["area"] for row in own])
+        shown = " | ".join(f"{precision[name]:.3f}" for name in ("kfg", *best, "loss in training"))
+        lines.append(f"| {data} | {kind} | {shown} | {area:.4f} |")
+        top1 = {name: np.mean([row["top1"][name] for row in own]) for name in own[0]["top1"]}
+        share = (top1["left out"] - top1["planted"]) / (top1["right"] - top1["planted"])
+        won.append(
+            f"| {data} | {kind} | " + " | ".join(f"{100 * value:.1f}" for value in top1.values()) + f" | {share:.0%} |"
+        )
+    return "\n".join([*lines, "", *won])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=pathlib.Path)
+    parser.add_argument("data", type=pathlib.Path, nargs="?")
+    parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="print the tables of a results file")
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path("cache"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--per-class", type=int, default=0, metavar="N", help="at most, for a large folder")
@@ -108,6 +135,11 @@ def main() -> int:
         "--out", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent / "recipes/repair/suspects.jsonl"
     )
     args = parser.parse_args()
+    if args.table:
+        print(table([json.loads(line) for line in args.table.read_text().splitlines()]))
+        return 0
+    if args.data is None:
+        parser.error("DIR is needed")
     photographs.be_deterministic()
     config = Config()
     whole = audit.duplicate_groups(folder.scan(args.data))

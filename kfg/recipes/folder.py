@@ -134,7 +134,7 @@ def fit(config, job, index, images, clock) -> tuple[dict, list]:
     raise_classes(job.model, index.classes, config.class_bias)
     if config.mirror_averaged:
         job.answer_by(mirrored.averaged)
-        best = judged(f"{best.name}, averaged with the answers on mirror images,", job.model)
+        best = judged(f"{best.name} with mirror images", job.model)
     best.say_if_useless()
     return {"kept": best.name, "by": aim}, [after_training.section(found, job.workdir)] if found else []
 

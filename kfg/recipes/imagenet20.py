@@ -14,6 +14,7 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 import dataclasses
 
 import keras
+import numpy as np
 
 from kfg import reaugment, reporting
 from kfg.augment.by_name import ByName, labelled
@@ -24,8 +25,9 @@ from kfg.engine.fitting import fit_on
 from kfg.engine.options import within
 from kfg.engine.runner import Row
 from kfg.evaluation import predict
-from kfg.models import convnets
+from kfg.models import convnets, mirrored
 from kfg.runs import run_files
+from kfg.training import imbalance
 from kfg.training.schedules import Plateau
 
 NAME = "imagenet20"
@@ -99,7 +101,7 @@ class Config:
         object.__setattr__(self, "rounds", tuple(reaugment.as_round(one, like=ROUND_1) for one in self.rounds))
         if self.arm not in reaugment.ARMS:
             raise ValueError(f"arm: {self.arm!r} is none of {', '.join(reaugment.ARMS)}")
-        if self.arm.startswith("targeted") and self.rounds and not self.weak_from:
+        if reaugment.ARMS[self.arm].aimed and self.rounds and not self.weak_from:
             raise ValueError(f"arm: {self.arm} needs weak_from, the row that finds the weak classes")
         if self.val_is_test and self.weak_from:
             raise ValueError("val_is_test: not together with weak_from, the validation images would be trained on")
@@ -150,6 +152,26 @@ ROWS = {
         after=("arm-none",),
         note="no extra images; the weak classes are augmented on the fly as extra images would be, the others are not",
     ),
+    "arm-augmented": Row(
+        dataclasses.replace(ARM, arm="augmented"),
+        note="control: no extra images; all images are augmented on the fly, which the study speaks of and never ran",
+    ),
+    "arm-prior-neutral": Row(
+        dataclasses.replace(ARM, arm="prior-neutral", weak_from="arm-none"),
+        after=("arm-none",),
+        note="extra images of weak classes; the answers are corrected for the larger share that these then have",
+    ),
+    "arm-weaker": Row(
+        dataclasses.replace(ARM, arm="weaker", weak_from="arm-none"),
+        after=("arm-none",),
+        note="all images are augmented on the fly but those of the classes that take the weak ones'",
+    ),
+    "arm-mirrored": Row(
+        dataclasses.replace(ARM, arm="mirrored"), note="answers are averaged with those on the mirror image"
+    ),
+    "arm-adjusted": Row(
+        dataclasses.replace(ARM, arm="adjusted"), note="the loss is adjusted to the classes' numbers of images"
+    ),
 }
 ARM_ROWS = {arm: f"arm-{arm}" for arm in reaugment.ARMS}
 DEFAULT_ROWS = ("convnet1", "convnet5")
@@ -178,15 +200,12 @@ def run(config, job):
     index = job.split(
         val=config.val_fraction, test=config.test_fraction, seed=config.split_seed, val_is_test=config.val_is_test
     )
-    found = targets(config, job)
-    weak = found["weak"] if found else []
-    aimed = config.rounds[:1] if config.arm == reaugment.BESIDE else ()
-    policy = labelled(config.policy, index.classes, others={one["name"]: each.policy for each in aimed for one in weak})
+    found, arm = targets(config, job), reaugment.ARMS[config.arm]
+    weak = [one["id"] for one in found["weak"]] if found else []
     images = job.data.images(config.image_size)
     training = Part.of(index, images, "train")
-    extra = reaugment.extra_images(
-        training, arm=config.arm, rounds=config.rounds, weak=[one["id"] for one in weak], seed=job.seed
-    )
+    extra = reaugment.extra_images(training, arm=config.arm, rounds=config.rounds, weak=weak, seed=job.seed)
+    counts = training.counts()
     job.compile(
         lambda: convnets.convnet(
             num_classes=len(index.classes),
@@ -200,6 +219,7 @@ def run(config, job):
         ),
         optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate),
         batch_size=config.batch_size,
+        loss=imbalance.treated("adjusted", counts)[0] if arm.adjusted else None,
     )
     fit_on(
         job,
@@ -207,17 +227,38 @@ def run(config, job):
         Part.of(index, images, "val"),
         batch_size=config.batch_size,
         epochs=config.epochs,
-        policy=policy,
+        policy=shown_by(config, job, index, weak),
         schedule=Plateau(config.plateau_factor, config.plateau_patience, config.min_learning_rate),
         stop_patience=config.stop_patience,
         start_from=job.precursor(config.start_from) / "checkpoint" / "last.npz" if config.start_from else None,
     )
+    if arm.neutral:
+        last = job.model.layers[-1]
+        last.bias.assign(last.bias - np.log((counts + extra.counts()) / np.maximum(1, counts)))
+    if arm.mirrored:
+        job.answer_by(mirrored.averaged)
     made = [(name, str(count)) for name, count in zip(index.classes, extra.counts(), strict=True) if count]
     sections = [("Extra training images", [("class", "images"), *made])] if made else []
     if found:
         lines = reaugment.weak_lines(found, named=None)
         sections.insert(0, ("Weak classes", f"On validation images of {config.weak_from}, {'; '.join(lines)}."))
     return job.finish(index, images, batch_size=config.batch_size, sections=sections)
+
+
+def shown_by(config, job, index, weak):
+    """Return the policy by which a row's images are changed on the fly.
+
+    Args:
+        weak: class ids.
+    """
+    augmented = reaugment.ARMS[config.arm].augmented
+    if not augmented or not config.rounds:
+        return labelled(config.policy, index.classes, others={})
+    policy = config.rounds[0].policy
+    if augmented == "weak":
+        return labelled(config.policy, index.classes, others={index.classes[label]: policy for label in weak})
+    spared = reaugment.takers(_found_by(config, job), weak) if augmented == "but takers" else []
+    return labelled(policy, index.classes, others={index.classes[label]: config.policy for label in spared})
 
 
 def check(jobs):
@@ -239,11 +280,16 @@ def targets(config, job) -> dict | None:
     """
     if not config.weak_from:
         return None
-    answers = predict.read_csv(job.precursor(config.weak_from) / run_files.VAL_PREDICTIONS)
+    answers = _found_by(config, job)
     weak = reaugment.weak_on_validation(answers, count=config.weak_count, min_support=config.min_support)
     found = reaugment.write_weak(job.workdir, weak, answers, min_support=config.min_support)
     print("\n".join(reaugment.weak_lines(found)))
     return found
+
+
+def _found_by(config, job):
+    """Return the validation answers of the run that names the weak classes."""
+    return predict.read_csv(job.precursor(config.weak_from) / run_files.VAL_PREDICTIONS)
 
 
 def summarise(out, runs):

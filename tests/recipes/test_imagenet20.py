@@ -1,5 +1,6 @@
 """The recipe from the command line, end to end, on a few generated JPEGs."""
 
+import csv
 import dataclasses
 import html
 import json
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -163,6 +165,43 @@ def test_the_policy_arm_augments_its_weak_classes_and_no_others(photos, tmp_path
     targeted = ClassTargeted(default=Policy(), by_class={weak["id"]: imagenet20.ROUND_ARMS.policy})
     assert policies == [Policy(), targeted]
     assert "Extra training images" not in (run / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("without_export")
+def test_arms_that_correct_spare_or_mirror_do_that_and_nothing_else(photos, tmp_path, monkeypatch):
+    policies = {}
+
+    def fit_on(job, *args, policy, **settings):
+        policies[job.row] = policy
+        return fitting.fit_on(job, *args, policy=policy, **settings)
+
+    monkeypatch.setattr(imagenet20, "fit_on", fit_on)
+    rows = "arm-targeted,arm-prior-neutral,arm-weaker,arm-mirrored"
+    words = ["--set", "weak_count=1", "--set", "rounds=({'count': 12},)", "--rows", rows]
+    assert recipe(photos, tmp_path, "--smoke", *words) == 0
+    nets = {row: load_model(tmp_path, row) for row in ("none", "targeted", "prior-neutral", "mirrored")}
+    shift = nets["prior-neutral"].layers[-1].bias.numpy() - nets["targeted"].layers[-1].bias.numpy()
+    (weak,) = json.loads((run_of(tmp_path, "targeted") / "weak_classes.json").read_text())["weak"]
+    with open(run_of(tmp_path, "none") / "split.csv", newline="", encoding="utf-8") as file:
+        own = sum(row["class"] == weak["name"] and row["part"] == "train" for row in csv.DictReader(file))
+    expected = np.zeros(3)
+    expected[weak["id"]] = -np.log((own + 12) / own)
+    np.testing.assert_allclose(shift, expected, atol=1e-5)
+    images = np.random.default_rng(0).integers(0, 256, (4, 40, 37, 3)).astype(np.uint8)
+    both = (nets["none"].predict(images, verbose=0) + nets["none"].predict(images[:, :, ::-1], verbose=0)) / 2
+    np.testing.assert_allclose(nets["mirrored"].predict(images, verbose=0), both, atol=1e-5)
+    assert policies["arm-mirrored"] == policies["arm-targeted"] == Policy()
+    spared = policies["arm-weaker"]
+    assert spared == imagenet20.ROUND_1.policy or set(spared.by_class.values()) == {Policy()}
+    assert weak["id"] not in getattr(spared, "by_class", {})
+
+
+def run_of(out, arm):
+    return out / "imagenet20" / f"arm-{arm}" / "seed-0"
+
+
+def load_model(out, arm):
+    return keras.models.load_model(run_of(out, arm) / "model.keras")
 
 
 @pytest.mark.usefixtures("without_export")
