@@ -100,7 +100,7 @@ def table(results) -> str:
             against = row["against"][proof.CONTROL]
             recall = " | ".join(f"{100 * row['recall'][group]:.1f}" for group in proof.GROUPS)
             gained = " | ".join(_difference(against[group]) for group in proof.GROUPS)
-            p = "" if row["p"] is None else f"{row['p']:.3f}"
+            p = f"{min(row['p'].values()):.3f}" if row["p"] else ""
             lines.append(f"| {row['remedy']} | {recall} | {gained} | {p} | {'proven' if row['proven'] else ''} |")
     return "\n".join(lines)
 

@@ -126,7 +126,7 @@ def train(args) -> int:
     with quiet.tensorflow_notes():
         from kfg.repairing import repair
 
-    made = repair.repair(folder.run_folder(order), resume=args.resume)
+    made = repair.repair(folder.run_folder(order), max_params=args.max_params, resume=args.resume)
     print(*repair.told(made), sep="\n")
     return 0
 

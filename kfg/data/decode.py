@@ -266,5 +266,5 @@ def taken(image: Image.Image) -> tuple[str, str]:
     except DAMAGE:
         return "", ""
     camera = " ".join(word.strip(" \0") for word in words if isinstance(word, str) and word.strip(" \0"))
-    day = re.match(r"(\d{4})[:-](\d{2})[:-](\d{2})", when) if isinstance(when, str) else None
+    day = re.match(r"([1-9]\d{3})[:-](\d{2})[:-](\d{2})", when) if isinstance(when, str) else None  # 0000: never set
     return camera, "-".join(day.groups()) if day else ""

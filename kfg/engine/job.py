@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import typing
 from collections.abc import Mapping
 
 import keras
@@ -62,6 +63,7 @@ class Job:
     max_params: int | None = None
     track: tuple[str, ...] = ()
     options: Mapping = dataclasses.field(default_factory=lambda: OF_RECIPES)
+    reports: typing.ClassVar[bool] = True  # whether it ends with a report
 
     def __post_init__(self):
         self.forget()

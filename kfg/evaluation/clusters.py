@@ -41,8 +41,8 @@ def bootstrap(sums, count, resamples, seed) -> dict[str, np.ndarray]:
 
 
 def share(right, asked) -> np.ndarray:
-    """Return right / asked, NaN where nothing was asked."""
-    return np.where(asked > 0, right / np.maximum(asked, 1), np.nan)
+    """Return right / asked, NaN where nothing was asked; both may be weighed, so that less than 1 was."""
+    return np.where(asked > 0, right / np.where(asked > 0, asked, 1), np.nan)
 
 
 def recall(value, spread, count, confidence) -> dict:

@@ -7,7 +7,7 @@ import keras
 from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.files import DAMAGED_ARCHIVE
-from kfg.models import fbsd, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
+from kfg.models import fbsd, mirrored, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
 
 UNKNOWN = (OSError, ValueError, KeyError, TypeError)  # what Keras raises of a whole archive that is no model of kfg
 

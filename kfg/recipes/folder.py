@@ -82,6 +82,9 @@ def fit(config, job, index, images, clock) -> tuple[dict, list]:
         {"kept", "by"}, which it is and the figure that decided; and the report's section on the classes, if there is
         anything to judge them by.
     """
+    for name, _ in config.class_bias:
+        if name not in index.classes:
+            raise InputError(f"class_bias: {printable(name)}: no class; {suggestion(name, index.classes)}")
     index = without(index, config.left_out)
     training, validation = (Part.of(index, images, name) for name in ("train", "val"))
     counts = training.counts()
@@ -107,9 +110,8 @@ def fit(config, job, index, images, clock) -> tuple[dict, list]:
     step(3, STEPS, "the head is trained on features of the pretrained trunk", left=config.time_budget - clock.spent())
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
     best = judged("the head", job.model)
-    found = after_training.diagnosed(
-        job, index, images, imbalance.treated(classes["treatment"], counts, label_smoothing=0.0)[0]
-    )
+    firm, _ = imbalance.treated(classes["treatment"], counts, label_smoothing=0.0)
+    found = after_training.diagnosed(job, index, images, firm) if job.reports or config.min_errors else None
     decide = functools.partial(plan_whole_net, config, job, index, found, aim, clock)
     step(4, STEPS, "the whole network is trained, if that promises a gain", left=config.time_budget - clock.spent())
     plan = planning.choose(job, "whole net", decide)
@@ -162,16 +164,10 @@ def without(index: Index, left_out) -> Index:
 
 
 def raise_classes(model, classes, class_bias) -> None:
-    """Add to the last layer's bias what raises some classes' answers.
-
-    Raises:
-        InputError: a class that there is not.
-    """
+    """Add to the last layer's bias what raises some classes' answers."""
     head = model.get_layer("head")
     bias = head.bias.numpy()
     for name, raised in class_bias:
-        if name not in classes:
-            raise InputError(f"class_bias: {printable(name)}: no class; {suggestion(name, classes)}")
         bias[classes.index(name)] += raised
     head.bias.assign(bias)
 

@@ -1,6 +1,7 @@
 """The settings of `kfg train`, their defaults and limits, without TensorFlow: a misspelt one is refused at once."""
 
 import dataclasses
+import math
 
 from kfg import quiet
 from kfg.augment import mixing
@@ -63,6 +64,12 @@ class Config:
     def __post_init__(self):
         within(self, LIMITS)
         mixing.named(self.mixing, alpha=self.mixing_alpha)
+        if not all(isinstance(path, str) for path in self.left_out):
+            raise ValueError(f"left_out: paths of photographs, as in split.csv, got {self.left_out!r}")
+        if not all(_is_bias(one) for one in self.class_bias):
+            raise ValueError(f"class_bias: pairs of class and number like (('gull', 0.5),), got {self.class_bias!r}")
+        if self.second_backbone and self.second_backbone == self.backbone:
+            raise ValueError(f"second_backbone: another trunk than backbone, got {self.second_backbone!r} for both")
         if self.imbalance == Config.imbalance:
             return
         with quiet.tensorflow_notes():
@@ -71,6 +78,11 @@ class Config:
         known = (imbalance.AUTO, *imbalance.TREATMENTS)
         if self.imbalance not in known:
             raise ValueError(f"imbalance: one of {', '.join(known)}, got {self.imbalance!r}")
+
+
+def _is_bias(one) -> bool:
+    pair = isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str)
+    return pair and isinstance(one[1], (int, float)) and math.isfinite(one[1])
 
 
 def names() -> list[str]:
@@ -88,7 +100,7 @@ def checked(settings: dict, *, prefix: str = "--set ") -> dict:
         InputError: a value of the wrong kind or out of range, a trunk that there is not.
     """
     config = replaced(Config(), settings, prefix=prefix)
-    if config.backbone != Config.backbone:
+    if (config.backbone, config.second_backbone) != (Config.backbone, Config.second_backbone):
         with quiet.tensorflow_notes():
             from kfg.engine import weights_at_hand  # TensorFlow, seconds
 

@@ -56,7 +56,7 @@ def section(found: Diagnosis, run) -> tuple[str, Safe]:
     ]
     if weak:
         parts += [markup.paragraph("This says why, tries what may help, and trains anew:"), markup.code(command)]
-    steps = next_steps(found, suspects=findings.SUSPECTS)
+    steps = next_steps(found, suspects=f"{findings.SUSPECTS}, which this command writes,")
     if len(found.crossed.suspects()) and not weak:
         parts += [markup.paragraph("This lists the photographs whose label is contradicted:"), markup.code(command)]
     return TITLE, markup.joined([*parts, tag("ul", *(tag("li", step) for step in steps)) if steps else Safe("")])

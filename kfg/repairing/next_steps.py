@@ -54,7 +54,7 @@ def _name(found, label) -> str:
 
 
 def _more(found, cause: Cause) -> int:
-    """Return how many photographs a class lacks to half of what the median class has, at least to ENOUGH or that."""
+    """Return how many photographs a class lacks to what the median class has, or to ENOUGH where that is less."""
     counts = sorted(one.images for one in found.recalls if one.images)
     median = counts[len(counts) // 2]
     wanted = min(ENOUGH, median)

@@ -8,14 +8,13 @@ from kfg import files
 from kfg.data.decode import decode
 from kfg.errors import InputError
 from kfg.names import printable
-from kfg.repairing import proof
+from kfg.repairing import findings, proof
 from kfg.repairing.causes import counted
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.trial import Trial, remedy
 from kfg.reporting import markup
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
 
-PAGE = "repair.html"
 SIDE = 180  # pixels of a photograph
 SHOWN = 8  # photographs of a cause
 SUSPECTS = 48  # shown of the suspicious labels
@@ -42,11 +41,11 @@ def write(
         ("What was tried", "tried", _tried(trial)),
         ("After a full training", "after", _after(after)),
         ("Suspicious labels", "suspects", _suspects(found)),
-        ("How this was found", "method", _method(found, trial)),
+        ("How this was found", "method", _method(found, after)),
     ]
     shown = [Section(*one) for one in sections if one[2]]
     page = markup.page(f"Repair of {printable(title)}", said[0], shown)
-    files.write_text(pathlib.Path(out) / PAGE, page)
+    files.write_text(pathlib.Path(out) / findings.PAGE, page)
 
 
 def _steps(steps, said) -> Safe:
@@ -127,7 +126,7 @@ def _tried(trial) -> Safe:
                 *(_share(one.recall[group]) for group in proof.GROUPS),
                 _points(untreated.get("weak"), bounds=False),
                 *(_points(compared.get(group)) for group in ("weak", "others", "all")),
-                "" if one.p is None else f"{one.p:.3f}",
+                f"{min(one.p.values()):.3f}" if one.p else "",
                 "proven" if one.kept else ("control" if made.control else ""),
             ]
         )
@@ -192,12 +191,12 @@ def _suspects(found) -> Safe:
     return markup.joined([markup.paragraph(told), _photographs(found, shown, captions=captions)])
 
 
-def _method(found, trial) -> Safe:
+def _method(found, after) -> Safe:
     asked = "the mean of all classes' photographs" if found.target is None else f"{found.target:.0%}, as asked for"
     told = (
         f"Each of the {len(found.crossed.index):,} training and validation photographs was answered by classifiers "
         f"that had seen neither it nor its near-duplicates, on features of {found.eyes.trunk.backbone}. A class is "
         f"weak where the interval of its recall lies below {asked}. The test images were not looked at"
     )
-    told += "." if trial is None else " until a remedy was proven and a net trained with it."
+    told += "." if after is None else " until a net was trained with the proven remedy."
     return markup.paragraph(told, note=True)

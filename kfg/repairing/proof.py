@@ -1,10 +1,10 @@
 """What remedies brought: paired over seeds and folds, over photographs, and corrected for how many were tried.
 
 A remedy is kept if it raises the weak classes' recall, or the mean recall of all classes, beyond doubt against a bias
-on the weak classes, which costs nothing, and takes no more than half a point from the others. Beyond doubt is: the
-interval over seeds and folds is clear of zero (it asks whether other training photographs would show the same), and
-so is the difference over photographs, after Holm's correction for the number of remedies (it asks whether other
-photographs to answer would).
+on the weak classes, which costs nothing, and takes no more than half a point from the others, beside the bias and
+beside nothing. Beyond doubt is: the interval over seeds and folds is clear of zero (it asks whether other training
+photographs would show the same), and so is the difference over photographs, after Holm's correction for the number of
+remedies and for both figures (it asks whether other photographs to answer would).
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from scipy.stats import norm
 from kfg.evaluation import clusters
 from kfg.evaluation.paired import paired
 
-CONTROL, UNTREATED = "bias", "none"  # names of remedies
+CONTROL, UNTREATED, UNIFORM = "bias", "none", "uniform"  # names of remedies
 LEVEL = 0.05  # of a wrong claim among all remedies
 COST = 0.005  # of the others' recall that a remedy may take
 GROUPS = ("weak", "others", "all")  # of classes
@@ -59,7 +59,7 @@ class Verdict:
             see kfg.evaluation.paired.paired.
         over_images: against the bias, `value`, `low`, `high` of the weak classes' recall and of all classes', by a
             bootstrap of groups of near-duplicates, and `p`, one-sided.
-        p: the better of the two, corrected for their number and for the number of remedies; None of a control.
+        p: figure -> its p, corrected for both figures of all remedies; empty for a control.
         kept: whether it is proven.
     """
 
@@ -67,8 +67,19 @@ class Verdict:
     recall: dict[str, float | None]
     against: dict[str, dict[str, dict]]
     over_images: dict[str, dict]
-    p: float | None
+    p: dict[str, float]
     kept: bool
+
+    def clear(self, figure: str) -> bool:
+        """Return whether a figure is up beyond doubt."""
+        over_runs = self.against[CONTROL][figure]["low"]
+        up = over_runs is not None and over_runs > 0 and self.over_images[figure]["low"] > 0
+        return up and self.p[figure] < LEVEL
+
+    @property
+    def costly(self) -> bool:
+        """Whether it takes more from the other classes than it may."""
+        return any(_costly(self.against[control]["others"]) for control in (CONTROL, UNTREATED))
 
 
 def verdicts(asked: Asked, predicted: Mapping[str, np.ndarray], *, controls: Sequence[str]) -> list[Verdict]:
@@ -86,15 +97,15 @@ def verdicts(asked: Asked, predicted: Mapping[str, np.ndarray], *, controls: Seq
     against = {name: _against(by_run, name, folds) for name in predicted}
     tried = [name for name in predicted if name not in controls]
     over_images = {name: _over_images(asked, right[name], right[CONTROL]) for name in predicted}
-    chances = [min(1.0, len(FIGURES) * min(over_images[name][one]["p"] for one in FIGURES)) for name in tried]
-    p_values = dict(zip(tried, holm(chances), strict=True))
+    pairs = [(name, figure) for name in tried for figure in FIGURES]
+    corrected = holm([over_images[name][figure]["p"] for name, figure in pairs])
+    p_values = dict(zip(pairs, corrected, strict=True))
     found = []
     for name in predicted:
-        p, gained = p_values.get(name), against[name][CONTROL]
-        clear = any(_clear(gained[one]) and over_images[name][one]["low"] > 0 for one in FIGURES)
-        kept = p is not None and p < LEVEL and clear and not _costly(gained["others"])
         recall = {group: _mean_or_none(values) for group, values in by_run[name].items()}
-        found.append(Verdict(name, recall, against[name], over_images[name], p, kept))
+        p = {figure: p_values[name, figure] for figure in FIGURES if (name, figure) in p_values}
+        verdict = Verdict(name, recall, against[name], over_images[name], p, kept=False)
+        found.append(dataclasses.replace(verdict, kept=not verdict.costly and any(map(verdict.clear, p))))
     return found
 
 
@@ -146,7 +157,7 @@ def _mean(recalls) -> np.ndarray:
 def _against(by_run, name, folds) -> dict:
     return {
         control: {group: _difference(by_run[name][group], by_run[control][group], folds) for group in GROUPS}
-        for control in (UNTREATED, CONTROL)
+        for control in (UNTREATED, UNIFORM, CONTROL)
         if control in by_run
     }
 
@@ -154,10 +165,6 @@ def _against(by_run, name, folds) -> dict:
 def _difference(one, other, folds) -> dict:
     gained = one - other
     return paired(gained[~np.isnan(gained)], folds=folds)
-
-
-def _clear(difference) -> bool:
-    return difference["low"] is not None and difference["low"] > 0
 
 
 def _costly(difference) -> bool:

@@ -8,7 +8,8 @@ import types
 
 import numpy as np
 
-from kfg.data import audit, folder
+from kfg.data import fingerprints, folder
+from kfg.data.folder import Index
 from kfg.engine import provenance, runner
 from kfg.engine.options import OF_TRAIN, replaced, tuples
 from kfg.engine.orders import Order
@@ -16,37 +17,53 @@ from kfg.engine.runner import Row
 from kfg.errors import InputError
 from kfg.evaluation import paired, predict
 from kfg.files import read_json
+from kfg.names import printable
 from kfg.recipes import folder as own_photographs
+from kfg.recipes import folder_settings
 from kfg.recipes.folder_settings import Config
+from kfg.repairing.looking import Trunk
 from kfg.runs import run_files
 
 ROW = "repaired"
 BEFORE, AFTER = "before", "after"
 
 
-def retrained(run, root, settings: dict, *, out, time_budget: float, resume: bool) -> pathlib.Path:
-    """Train as `kfg train` does, with the settings of a run of its own and others on top; return the new run's folder.
+def base(run, trunk: Trunk) -> Config:
+    """Return the settings that a run is trained with anew before a remedy changes them.
+
+    They are the run's own where it is one of `kfg train`, else the defaults; the trunk is the one that remedies were
+    tried on, in both cases.
+    """
+    before = read_json(pathlib.Path(run) / run_files.CONFIG, dict)
+    config = Config()
+    if before.get("recipe") == own_photographs.NAME:
+        known = {name: tuples(value) for name, value in before["config"].items() if name in folder_settings.names()}
+        config = replaced(config, known)
+    return dataclasses.replace(
+        config, backbone=trunk.backbone, image_size=tuple(trunk.image_size), weights=trunk.weights
+    )
+
+
+def retrained(run, index: Index, config: Config, *, changed, out, max_params, resume: bool) -> pathlib.Path:
+    """Train as `kfg train` does, on a run's parts; return the new run's folder.
 
     Args:
-        run: the folder of the run before. Its parts are kept; a run of another recipe gives nothing else.
-        root: folder of the photographs.
-        settings: of kfg.recipes.folder.Config.
+        run: the folder of the run before.
+        index: its photographs, of `photographs_of`.
+        config: of kfg.recipes.folder, the remedy's settings in it.
+        changed: names of these settings, for the report.
         out: folder of the runs.
-        time_budget: seconds that training may take.
+        max_params: as for kfg.engine.orders.Order.
         resume: go on with an interrupted training.
     Raises:
-        InputError: as for kfg.recipes.folder.trained; photographs that have changed are refused there.
+        InputError: as for kfg.recipes.folder.trained.
     """
     run = pathlib.Path(run)
-    before = read_json(run / run_files.CONFIG, dict)
-    config = Config(time_budget=time_budget)
-    if before.get("recipe") == own_photographs.NAME:
-        known = {name: tuples(value) for name, value in before["config"].items() if name in _names()}
-        config = replaced(config, {**known, "time_budget": time_budget})
-    config = replaced(config, settings)
-    index, seed = _index(run, root), before.get("seed", 0)
+    seed = read_json(run / run_files.CONFIG, dict).get("seed", 0)
+    gone = set(config.left_out) - {index.paths[at] for at in index.where("train")}
+    config = dataclasses.replace(config, left_out=tuple(path for path in config.left_out if path not in gone))
     row, config = _row(pathlib.Path(out), seed, index, config)
-    note = f"kfg repair made it of {run.name} of {run.parent.name}: {', '.join(settings) or 'nothing'} changed."
+    note = f"kfg repair made it of {run.name} of {run.parent.name}: {', '.join(changed) or 'nothing'} changed."
     recipe = types.SimpleNamespace(
         NAME=own_photographs.NAME,
         ROWS={row: Row(config, note=note)},
@@ -55,7 +72,7 @@ def retrained(run, root, settings: dict, *, out, time_budget: float, resume: boo
         SMOKE={},
         run=own_photographs.run,
     )
-    order = Order(data=pathlib.Path(root), out=pathlib.Path(out), seeds=(seed,), resume=resume)
+    order = Order(data=index.root, out=pathlib.Path(out), seeds=(seed,), max_params=max_params, resume=resume)
     (made,) = runner.perform(recipe, order, index=index, options=OF_TRAIN)
     return made
 
@@ -78,29 +95,37 @@ def _without_time(settings) -> dict:
     return {name: value for name, value in json.loads(json.dumps(settings)).items() if name != "time_budget"}
 
 
-def _names() -> set[str]:
-    return {field.name for field in dataclasses.fields(Config)} - {"time_budget"}
+def photographs_of(run, root) -> Index:
+    """Return the photographs of a run in its parts and groups, those that are as they were and can be read.
 
-
-def _index(run, root):
-    """Return the photographs of a run in its parts, those that are as they were; what it did not know is left out."""
+    Raises:
+        InputError: the run's validation images are its test images, so that nothing could be proven; a class whose
+            training photographs are all gone.
+    """
+    run, root = pathlib.Path(run), pathlib.Path(root)
     rows, _ = folder.split_rows(run / run_files.SPLIT)
     if both := [row["path"] for row in rows if "+" in row["part"]]:
-        raise InputError(
-            f"{run}: its validation images are its test images ({both[0]} and others), so nothing is proven"
-        )
+        raise InputError(f"{run}: its validation images are its test images, such as {both[0]}; nothing can be proven")
     classes = read_json(run / run_files.CLASSES, list)
-    there = [row for row in rows if (pathlib.Path(root) / row["path"]).is_file()]
+    prints = fingerprints.read(root, [row["path"] for row in rows])
+    kept = [
+        (row, one)
+        for row, one in zip(rows, prints, strict=True)
+        if not one.problem and row.get("sha256") in (None, "", one.sha256)
+    ]
     index = folder.make_index(
-        pathlib.Path(root),
-        [row["path"] for row in there],
-        [classes.index(row["class"]) for row in there],
+        root,
+        [row["path"] for row, _ in kept],
+        [classes.index(row["class"]) for row, _ in kept],
         classes,
-        parts=[row["part"] for row in there],
+        parts=[row["part"] for row, _ in kept],
+        groups=fingerprints.group([one for _, one in kept], [row.get("group", at) for at, (row, _) in enumerate(kept)]),
+        sha256=[one.sha256 for _, one in kept],
     )
-    index, known = audit.duplicate_groups(index), [row.get("sha256", "") for row in there]
-    same = [at for at, digest in enumerate(index.sha256) if known[at] in ("", digest)]
-    return index.take(same)
+    trained = index.take(index.where("train")).counts()
+    if gone := [classes[label] for label in np.flatnonzero((index.counts() > 0) & (trained == 0))]:
+        raise InputError(f"{printable(str(root))}: no training photograph of {printable(gone[0])} is left as it was")
+    return index
 
 
 def compared(before, after, weak) -> dict:

@@ -1,5 +1,6 @@
 """Remedies tried on features: each photograph is answered by heads that have not seen it, with and without each."""
 
+import functools
 import hashlib
 import pathlib
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from kfg import files
 from kfg.repairing.case import Case
 from kfg.repairing.remedies.protocol import Remedy
 
+VERSION = 1  # of what remedies answer; after a change of theirs, another one
 SEEDS, FOLDS = 3, 5  # divisions into folds; parts of each
 
 
@@ -46,13 +48,13 @@ class _Kept:
 
     def __init__(self, folder, case):
         self.folder, self.case = None if folder is None else pathlib.Path(folder), case
-        self.digest = None if folder is None else digest(case)
+        self.digest = None if folder is None else functools.cache(functools.partial(digest, case))
 
     def answers(self, remedy) -> np.ndarray:
         if self.folder is None:
             return _likeliest(remedy, self.case)
-        name = hashlib.sha256(f"{self.digest} {remedy.name}".encode()).hexdigest()[:32]
-        path = self.folder / f"{name}.int32"
+        made = [remedy.name, *(self.digest(field) for field in ("", "plain", *remedy.needs))]
+        path = self.folder / f"{hashlib.sha256(' '.join(made).encode()).hexdigest()[:32]}.int32"
         if path.is_file() and path.stat().st_size == 4 * len(self.case):
             return np.fromfile(path, np.int32)
         found = _likeliest(remedy, self.case)
@@ -66,14 +68,15 @@ def _likeliest(remedy, case) -> np.ndarray:
     return remedy.answers(case).argmax(axis=1).astype(np.int32)
 
 
-def digest(case: Case) -> str:
-    """Return a hash of everything that decides what remedies answer."""
-    made = hashlib.sha256(repr((case.classes, case.weak, sorted(case.takers.items()), case.seed)).encode())
-    made.update(repr(sorted(case.loss.get_config().items())).encode())
-    arrays = [case.labels, case.fold_of, *(getattr(case.seen, name) for name in ("plain", "views", "mirrored"))]
-    arrays += [case.seen.second, case.seen.second_mirrored, case.seen.larger]
-    mixed = case.seen.mixed
-    arrays += [] if mixed is None else [mixed.rows, mixed.first, mixed.second, mixed.share]
+def digest(case: Case, field: str) -> str:
+    """Return a hash of some features of a case, or where none are named of everything else that decides answers."""
+    if not field:
+        made = (VERSION, case.classes, case.weak, sorted(case.takers.items()), case.seed)
+        found = hashlib.sha256(repr((*made, sorted(case.loss.get_config().items()))).encode())
+        arrays = [case.labels, case.fold_of]
+    else:
+        found, seen = hashlib.sha256(), getattr(case.seen, field)
+        arrays = [seen] if isinstance(seen, np.ndarray) else [seen.rows, seen.first, seen.second, seen.share]
     for array in arrays:
-        made.update(b"-" if array is None else hashlib.sha256(np.ascontiguousarray(array).data).digest())
-    return made.hexdigest()
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()

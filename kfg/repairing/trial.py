@@ -33,8 +33,13 @@ class Trial:
     seconds: float
 
     @property
+    def proven(self) -> Verdict | None:
+        """The proven remedy that raises weak classes' recall most, or None."""
+        return proof.best(self.verdicts)
+
+    @property
     def best(self) -> Verdict | None:
-        """The proven remedy that a net can be trained by and that raises weak classes' recall most, or None."""
+        """The same among remedies that a net can be trained by."""
         return proof.best([one for one in self.verdicts if remedy(one.name).settings])
 
 

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import threading
 import traceback
+import typing
 from multiprocessing import connection
 
 import tensorflow as tf
@@ -64,6 +65,7 @@ class TrialJob(Job):
 
     folder: pathlib.Path
     tell: object  # function (kind, content), a message to the search
+    reports: typing.ClassVar[bool] = False
 
     @property
     def workdir(self) -> pathlib.Path:

@@ -1,5 +1,7 @@
 """What is called proven: beyond doubt over runs and photographs, for the number of remedies, at no one's cost."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -36,11 +38,11 @@ def judged(one, **remedies):
 def test_a_remedy_that_lifts_the_weak_classes_and_costs_nothing_is_proven():
     one = asked()
     found = judged(one, trunk=predicted(one, weak=0.75, others=0.92, seed=3))
-    assert found["trunk"].kept and found["trunk"].p < 0.05 and proof.best(list(found.values())).name == "trunk"
+    assert found["trunk"].kept and found["trunk"].p["weak"] < 0.05 and proof.best(list(found.values())).name == "trunk"
     against = found["trunk"].against["bias"]["weak"]
     assert against["low"] > 0 and against["n"] == RUNS * FOLDS and 0.1 < against["mean"] < 0.3
     assert found["trunk"].over_images["weak"]["low"] > 0
-    assert not found["none"].kept and found["none"].p is None
+    assert not found["none"].kept and found["none"].p == {}
 
 
 def test_what_takes_from_the_others_is_not_proven():
@@ -61,9 +63,9 @@ def test_noise_is_not_proven_however_many_are_tried():
 
 def test_more_remedies_ask_for_more():
     one = asked()
-    alone = judged(one, small=predicted(one, weak=0.62, others=0.9, seed=3))["small"].p
+    alone = judged(one, small=predicted(one, weak=0.62, others=0.9, seed=3))["small"].p["weak"]
     others = {f"n{i}": predicted(one, weak=0.55, others=0.9, seed=50 + i) for i in range(9)}
-    assert judged(one, small=predicted(one, weak=0.62, others=0.9, seed=3), **others)["small"].p > alone
+    assert judged(one, small=predicted(one, weak=0.62, others=0.9, seed=3), **others)["small"].p["weak"] > alone
 
 
 def test_copies_of_a_photograph_are_one_photograph():
@@ -77,6 +79,25 @@ def test_copies_of_a_photograph_are_one_photograph():
         for name, one in (("loose", loose), ("tight", tight))
     }
     assert width["tight"] > 1.5 * width["loose"]
+
+
+def test_one_figure_must_be_clear_in_every_way():
+    one = asked()
+    found = judged(one, trunk=predicted(one, weak=0.75, others=0.92, seed=3))["trunk"]
+    torn = {"weak": {**found.over_images["weak"], "low": -0.1}, "all": found.over_images["all"]}
+    doubtful = dataclasses.replace(found, over_images=torn, p={"weak": 0.001, "all": 0.9})
+    assert found.clear("weak") and not doubtful.clear("weak") and not doubtful.clear("all")
+
+
+def test_a_single_weak_class_is_weighed_as_it_is():
+    labels = np.repeat(np.arange(3), 40)
+    one = proof.Asked(labels, np.tile(np.arange(120) % 5, (2, 1)), np.arange(120), 3, (0,))
+    control = np.where((labels == 0) & (np.arange(120) % 2 == 0), 1, labels)[None].repeat(2, axis=0)
+    remedy = np.where((labels == 0) & (np.arange(120) % 4 == 0), 1, labels)[None].repeat(2, axis=0)
+    found = proof._over_images(one, remedy == labels, control == labels)["weak"]
+    assert found["value"] == pytest.approx(0.25)
+    spread = (found["high"] - found["low"]) / 2
+    assert spread == pytest.approx(1.96 * np.sqrt(0.25 * 0.75 / 40), rel=0.12)  # a quarter of 40 is gained
 
 
 def test_holm_is_monotone_and_capped():

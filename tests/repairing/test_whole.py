@@ -3,6 +3,9 @@
 import itertools
 import json
 import pathlib
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from PIL import Image
 import kfg
 from kfg.__main__ import main
 from kfg.errors import InputError
-from kfg.repairing import diagnosis, looking, needs, proof, repair, retraining, trial
+from kfg.repairing import diagnosis, looking, needs, proof, retraining, trial
 from kfg.repairing.looking import Trunk
 from kfg.repairing.remedies import REMEDIES
 
@@ -67,7 +70,7 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     assert main(words) == 0
     said = capsys.readouterr().out
     new = finished.parents[1] / "repaired" / "seed-0"
-    assert (new / "report.json").is_file() and f"The new run is {new}." in said
+    assert (new / "report.json").is_file() and f"The new run is {new}: `kfg predict" in said
     assert "Proven to help: flip-averaged" in said and "What to do next:" in said
     assert (new / "split.csv").read_text() == (finished / "split.csv").read_text()
     config = json.loads((new / "config.json").read_text())["config"]
@@ -76,10 +79,11 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     assert "After a full training" in page and "flip-averaged" in page and "proven" in page
     remedies = json.loads((tmp_path / "found" / "repair.json").read_text())["remedies"]
     assert [one["name"] for one in remedies] == ["none", "bias", "flip-averaged"]
-    image = np.asarray(Image.open(alike / "sky" / "0.png"))
-    run = kfg.open(new)
-    both = [run.model.predict(one[None], verbose=0) for one in (resized(image), resized(image)[:, ::-1])]
+    image = resized(np.asarray(Image.open(alike / "sky" / "0.png")))
+    both = [kfg.open(new).model.predict(one[None], verbose=0) for one in (image, image[:, ::-1])]
     np.testing.assert_allclose(both[0], both[1], atol=1e-5)  # an image and its mirror image are answered alike
+    code = f"import kfg; print(kfg.open({str(new)!r}).model.name)"  # in a process that has trained nothing
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert main([*words]) == 0  # again: the same remedy, nothing is trained twice
     assert "finished before, not repeated" in capsys.readouterr().out
     assert not (finished.parents[1] / "repaired-2").exists()
@@ -107,14 +111,38 @@ def test_where_no_class_is_weak_no_remedy_is_tried(finished, few_remedies, tmp_p
         kfg.repair(finished, time_budget=20)
 
 
-def test_settings_of_a_recipes_own_run_are_not_taken_and_a_shared_test_part_is_refused(finished, tmp_path):
+def test_a_shared_test_part_is_refused_before_anything_is_tried(finished, alike, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     for name in ("config.json", "split.csv", "classes.json"):
         (run / name).write_text((finished / name).read_text())
     (run / "split.csv").write_text((run / "split.csv").read_text().replace(",val,", ",val+test,"))
     with pytest.raises(InputError, match="its validation images are its test images"):
-        retraining.retrained(run, tmp_path, {}, out=tmp_path / "out", time_budget=60, resume=False)
+        retraining.photographs_of(run, alike)
+
+
+def test_a_run_of_another_recipe_gives_its_parts_and_no_settings(finished, tmp_path):
+    (tmp_path / "config.json").write_text(
+        (finished / "config.json").read_text().replace('"recipe": "folder"', '"recipe": "fruit3"')
+    )
+    trunk = Trunk("efficientnet-lite0", (64, 96))
+    of_another, own = retraining.base(tmp_path, trunk), retraining.base(finished, trunk)
+    assert (of_another.head_epochs, own.head_epochs) == (40, 1)
+    for config in (of_another, own):  # what remedies were tried on is what is trained
+        assert (config.backbone, config.image_size, config.weights) == ("efficientnet-lite0", (64, 96), "imagenet")
+
+
+def test_photographs_that_changed_or_are_damaged_are_not_trained_on(finished, alike, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(alike, moved)
+    rows = [line.split(",")[0] for line in (finished / "split.csv").read_text().splitlines()[1:]]
+    (moved / rows[0]).write_bytes(b"no image")
+    (moved / rows[1]).write_bytes((moved / rows[2]).read_bytes())
+    index = retraining.photographs_of(finished, moved)
+    assert len(index) == len(rows) - 2 and not {rows[0], rows[1]} & set(index.paths)
+    for path in (moved / "sky").iterdir():
+        path.unlink()
+    assert not any(path.startswith("sky/") for path in retraining.photographs_of(finished, moved).paths)
 
 
 def test_what_more_photographs_would_bring_is_a_range_that_begins_at_today(finished, few_remedies, capsys):
@@ -155,4 +183,4 @@ def test_the_steps_say_what_to_do_for_each_cause():
     assert steps[1].startswith("Merge ant and bee, or photograph what distinguishes them")
     assert steps[2] == "Photograph cat as the other classes are: all are grey."
     assert steps[3] == "Photograph more of dog: of so few photographs nothing can be said."
-    assert repair.STEPS == 4 and len(steps) == 4
+    assert len(steps) == 4

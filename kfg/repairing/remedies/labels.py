@@ -4,7 +4,7 @@ import numpy as np
 
 from kfg.data.folder import Index
 from kfg.repairing.case import Case
-from kfg.repairing.crossed import CONTRADICTED, margins
+from kfg.repairing.crossed import CONTRADICTED, calibrated, margins
 from kfg.repairing.remedies.protocol import Remedy
 
 
@@ -13,8 +13,23 @@ def contradicted(case: Case) -> np.ndarray:
     found = np.zeros((len(case), case.folds), bool)
     for fold in range(case.folds):
         other = np.flatnonzero(case.fold_of != fold)
-        found[other, fold] = margins(case.inner[fold, other], case.labels[other]) < CONTRADICTED
+        found[other, fold] = against(case.inner[fold, other], case.labels[other])
     return found
+
+
+def against(answers, labels) -> np.ndarray:
+    """Return bool (N,), the photographs whose label is contradicted; the least contradicted of a class never is.
+
+    Args:
+        answers: float (N, C), of heads that have not seen them.
+        labels: int (N,).
+    """
+    found = margins(calibrated(answers, labels), labels)
+    contradicts = found < CONTRADICTED
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        contradicts[own[found[own].argmax()]] = False
+    return contradicts
 
 
 def left_out(case: Case) -> np.ndarray:
@@ -28,9 +43,9 @@ def relabelled(case: Case) -> np.ndarray:
 
 def left_out_settings(case: Case, index: Index, trunk) -> dict:
     """Return the setting that leaves out the training photographs whose label is contradicted."""
-    against = margins(case.untreated, case.labels) < CONTRADICTED
-    at = np.flatnonzero(against & (np.asarray(index.parts) == "train"))
-    return {"left_out": tuple(index.paths[i] for i in at)}
+    training = np.flatnonzero(np.asarray(index.parts) == "train")
+    wrong = training[against(case.untreated[training], case.labels[training])]
+    return {"left_out": tuple(index.paths[i] for i in wrong)}
 
 
 REMEDIES = (
