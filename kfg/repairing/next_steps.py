@@ -26,12 +26,10 @@ def next_steps(found: Diagnosis, *, suspects: str) -> list[str]:
     for causes in found.causes.values():
         for cause in causes[:1]:
             of_kind[cause.kind].append(cause)
-    merged = {frozenset((cause.label, cause.other)) for cause in of_kind["one-class"]}
-    for pair in sorted(map(sorted, merged)):
-        one, other = (_name(found, label) for label in pair)
+    for one, other in _pairs(of_kind["one-class"]):
         steps.append(
-            f"Merge {one} and {other}, or photograph what distinguishes them: in these photographs nothing tells them "
-            "apart."
+            f"Merge {_name(found, one)} and {_name(found, other)}, or photograph what distinguishes them: in these "
+            "photographs nothing tells them apart."
         )
     for cause in of_kind["few"]:
         steps.append(f"Photograph {_more(found, cause)} more of {_name(found, cause.label)}: {cause.said}.")
@@ -41,12 +39,32 @@ def next_steps(found: Diagnosis, *, suspects: str) -> list[str]:
         steps.append(f"Replace the poor photographs of {_name(found, cause.label)}: {cause.said}.")
     for cause in of_kind["shortcut"]:
         steps.append(f"Photograph {_name(found, cause.label)} as the other classes are: {cause.said}.")
-    for cause in of_kind["look-alike"]:
-        one, other = _name(found, cause.label), _name(found, cause.other)
-        steps.append(f"Photograph what {one} and {other} differ in: {cause.said}.")
+    steps += [_confused(found, *pair) for pair in _pairs(of_kind["look-alike"])]
     if named := _unjudged(found):
         steps.append(f"Photograph more of {named}: of so few photographs nothing can be said.")
     return steps
+
+
+def _pairs(causes) -> list[tuple[int, int]]:
+    """Return the pairs of classes that causes are about, each once."""
+    return sorted({tuple(sorted((cause.label, cause.other))) for cause in causes})
+
+
+def _confused(found, one, other) -> str:
+    """Say how often two classes are taken for each other, the more often taken one first."""
+    shares = {(a, b): _taken(found, a, b) for a, b in ((one, other), (other, one))}
+    (one, other), share = max(shares.items(), key=lambda item: item[1])
+    first, second = _name(found, one), _name(found, other)
+    return (
+        f"Photograph what tells {first} from {second}: {share:.0%} of the photographs of {first} are taken for "
+        f"{second}, and {shares[other, one]:.0%} the other way round."
+    )
+
+
+def _taken(found, label, other) -> float:
+    """Return the share of a class's photographs that another class takes."""
+    answers = found.crossed.answers[found.crossed.index.labels == label].argmax(axis=1)
+    return float((answers == other).mean()) if len(answers) else 0.0
 
 
 def _name(found, label) -> str:

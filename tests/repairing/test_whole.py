@@ -176,11 +176,16 @@ def test_the_steps_say_what_to_do_for_each_cause():
     why[0] = [causes.Cause("one-class", 0, "nothing tells it", "merge", (), 1)]
     why[1] = [causes.Cause("one-class", 1, "nothing tells it", "merge", (), 0)]
     why[2] = [causes.Cause("shortcut", 2, "all are grey", "add colour")]
+    why[3] = [causes.Cause("look-alike", 3, "a third is taken", "look", (), 0)]
     eyes = looking.Eyes(crossed.index, None, Trunk("efficientnet-lite0", (32, 32)), None, pathlib.Path())
     found = findings.Diagnosis(crossed, weakness.recalls(crossed), why, [], None, eyes, None)
     steps = next_steps(found, suspects="suspects.csv")
     assert steps[0].startswith("Look at ") and "suspects.csv" in steps[0]
     assert steps[1].startswith("Merge ant and bee, or photograph what distinguishes them")
     assert steps[2] == "Photograph cat as the other classes are: all are grey."
-    assert steps[3] == "Photograph more of dog: of so few photographs nothing can be said."
-    assert len(steps) == 4
+    assert steps[3] == (
+        "Photograph what tells dog from ant: 33% of the photographs of dog are taken for ant, and 0% the other way "
+        "round."
+    )
+    assert steps[4] == "Photograph more of dog: of so few photographs nothing can be said."
+    assert len(steps) == 5
