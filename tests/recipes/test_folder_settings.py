@@ -1,0 +1,53 @@
+"""What a repair sets of kfg train: refused where it cannot be, done where it can."""
+
+import keras
+import numpy as np
+import pytest
+
+from kfg.data.folder import make_index
+from kfg.errors import InputError
+from kfg.recipes import folder, folder_settings
+
+PATHS = ["ant/0.jpg", "ant/1.jpg", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]
+
+
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"class_bias": ("ant", 1)}, "class_bias: pairs of class and number"),
+        ({"class_bias": (("ant", float("nan")),)}, "class_bias: pairs of class and number"),
+        ({"left_out": (1,)}, "left_out: paths of photographs"),
+        ({"second_backbone": "efficientnet-lite0"}, "second_backbone: another trunk than backbone"),
+        ({"second_backbone": "efficientnet-lite9"}, "second_backbone=efficientnet-lite9: expected one of"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_a_photograph_is_read(settings, said):
+    with pytest.raises(InputError, match=said):
+        folder_settings.checked(settings)
+
+
+def index():
+    return make_index(
+        "photos", PATHS, [0, 0, 1, 1, 1], ["ant", "bee"], parts=["train", "val", "train", "train", "test"]
+    )
+
+
+def test_photographs_left_out_are_in_no_part_and_a_class_is_never_emptied(capsys):
+    kept = folder.without(index(), ("bee/1.jpg",))
+    assert kept.parts == ("train", "val", "train", "", "test")
+    assert "Left out of training: 1 of 3 photographs." in capsys.readouterr().out
+    assert folder.without(index(), ()).parts == index().parts
+    with pytest.raises(InputError, match=r"left_out: bee/2.jpg: no training photograph"):
+        folder.without(index(), ("bee/2.jpg",))
+    with pytest.raises(InputError, match="left_out: ant would have no training photograph"):
+        folder.without(index(), ("ant/0.jpg",))
+
+
+def test_a_classs_answers_are_raised_by_as_much_as_was_said():
+    net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="head"), keras.layers.Softmax()])
+    rows = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    before = net.predict(rows, verbose=0)
+    folder.raise_classes(net, ("ant", "bee"), (("bee", 1.5),))
+    after = net.predict(rows, verbose=0)
+    shift = np.log(after[:, 1] / after[:, 0]) - np.log(before[:, 1] / before[:, 0])
+    np.testing.assert_allclose(shift, 1.5, atol=1e-4)
