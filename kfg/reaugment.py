@@ -6,7 +6,6 @@ and training a second time. Hence three arms from the same seeds: `none`, `unifo
 over all classes) and `targeted`. Weakness is read on val, the gain on test.
 """
 
-import collections
 import dataclasses
 import logging
 import pathlib
@@ -15,15 +14,13 @@ import numpy as np
 
 from kfg.augment.copies import materialise
 from kfg.augment.policies import Policy
-from kfg.data.folder import split_rows
 from kfg.data.listing import shortened
 from kfg.data.part import Part
 from kfg.errors import InputError
-from kfg.evaluation import confusion, paired, predict
+from kfg.evaluation import confusion
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json, write_json
 from kfg.runs import run_files
-from kfg.training import precision
 
 logger = logging.getLogger(__name__)
 
@@ -263,77 +260,3 @@ def weak_lines(content: dict, *, named: int | None = NAMED) -> list[str]:
         some = shortened([f"{one['name']} {one['support']}" for one in few], count=named or len(few))
         lines.append(f"not judged, with fewer than {content['min_support']} validation images: {some}")
     return lines
-
-
-def compare(folder, rows: dict[str, str], *, like) -> dict | None:
-    """Compare the arms over every seed and fold that all of them have finished with the settings of one run.
-
-    How many runs of other settings are left out, as a single split beside folds, is logged.
-
-    Args:
-        folder: holds `row/seed-N.../` run folders.
-        rows: arm -> row name, for each of COMPARED and perhaps others of ARMS.
-        like: the run folder, of a finished run of one of the arms.
-    Returns:
-        What `paired.paired_recall` says against the control `none`, `not_judged`, [{"name", "runs"}]: classes with too
-        few validation images to be found weak, and the common `settings`. None where no run is complete in all arms.
-    """
-    folder, kind = pathlib.Path(folder), _kind(like)
-    runs = sorted(path.parent.name for path in (folder / rows["targeted"]).glob("*/report.json"))
-    runs = [run for run in runs if all(_finished(folder / rows[arm] / run) for arm in COMPARED)]
-    other = {run: path for run in runs for arm in COMPARED if _kind(path := folder / rows[arm] / run) != kind}
-    runs = [run for run in runs if run not in other]
-    if other:
-        why = _difference(next(iter(other.values())), kind)
-        logger.warning("arms: runs of other settings are not compared with these, %d left out; %s", len(other), why)
-    if not runs:
-        return None
-    beside = [arm for arm in ARMS if arm not in COMPARED and arm in rows]
-    names = [*COMPARED, *(arm for arm in beside if _complete(folder / rows[arm], runs, kind))]
-    arms = {arm: [predict.read_csv(folder / rows[arm] / run / run_files.PREDICTIONS) for run in runs] for arm in names}
-    aimed = [read_weak(folder / rows["targeted"] / run) for run in runs]
-    comparison = paired.paired_recall(
-        arms,
-        [[one["id"] for one in run["weak"]] for run in aimed],
-        control="none",
-        folds=kind["folds"],
-        alike=_alike(folder / rows["targeted"] / runs[0]),
-    )
-    passed_over = collections.Counter(one["name"] for run in aimed for one in run["not_judged"])
-    comparison["not_judged"] = [{"name": name, "runs": count} for name, count in passed_over.most_common()]
-    return {**comparison, "settings": kind}
-
-
-def _alike(run) -> dict[str, int] | None:
-    """Return path -> group of near-duplicates of all images of a run; None where its split.csv does not hold them."""
-    if not (run / run_files.SPLIT).is_file():
-        return None
-    rows, columns = split_rows(run / run_files.SPLIT)
-    return {row["path"]: row["group"] for row in rows} if "group" in columns else None
-
-
-def _finished(run) -> bool:
-    return (run / run_files.REPORT).is_file()
-
-
-def _complete(row, runs, kind) -> bool:
-    """Return whether a row has all these runs, in these settings; that it has only some of them is logged."""
-    there = [run for run in runs if _finished(row / run)]
-    alike = [run for run in there if _kind(row / run) == kind]
-    if there and alike != runs:
-        logger.warning("arms: %s is left out, %d of %d runs are there in these settings", row, len(alike), len(runs))
-    return alike == runs
-
-
-def _kind(run) -> dict:
-    """Return the settings of a finished run without arm, seed and fold: a difference has another cause otherwise."""
-    settings, made = (read_json(pathlib.Path(run) / name, dict) for name in (run_files.CONFIG, run_files.ENVIRONMENT))
-    config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
-    trained_in = precision.label(made["precision"], made["jit_compile"])
-    return {"data": settings["data"], "folds": settings["folds"], "trained in": trained_in, **config}
-
-
-def _difference(run, kind) -> str:
-    found = _kind(run)
-    key = next(key for key in {**kind, **found} if found.get(key) != kind.get(key))
-    return f"{run.parent.name}/{run.name}: {key} is {found.get(key)}, here {kind.get(key)}"

@@ -9,7 +9,7 @@ from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.evaluation.predict import Predictions
 from kfg.files import write_json
-from kfg.runs import run_files
+from kfg.runs import arms, run_files
 
 
 def answers(matrix, classes=("a", "b", "c", "d")):
@@ -111,7 +111,7 @@ def finish(folder, row, run, *, folds=1, **config):
 def test_arms_unfinished_are_nothing_to_compare(tmp_path):
     like = finish(tmp_path, "a", "seed-0")
     finish(tmp_path, "c", "seed-0")
-    assert reaugment.compare(tmp_path, ROWS, like=like) is None
+    assert arms.compare(tmp_path, ROWS, like=like) is None
 
 
 def test_arms_of_two_kinds_are_compared_kind_by_kind(tmp_path, caplog):
@@ -119,7 +119,7 @@ def test_arms_of_two_kinds_are_compared_kind_by_kind(tmp_path, caplog):
         single = finish(tmp_path, row, "seed-0")
         for fold in range(2):
             last = finish(tmp_path, row, f"seed-0-fold-{fold}-of-2", folds=2)
-    one, two = (reaugment.compare(tmp_path, ROWS, like=run) for run in (single, last))
+    one, two = (arms.compare(tmp_path, ROWS, like=run) for run in (single, last))
     assert (one["runs"], one["settings"]["folds"]) == (1, 1) and (two["runs"], two["settings"]["folds"]) == (2, 2)
     assert two["not_judged"] == [{"name": "d", "runs": 2}]
     assert "2 left out" in caplog.messages[0] and "folds is 2, here 1" in caplog.messages[0]
@@ -133,7 +133,7 @@ def test_an_arm_of_another_setting_is_left_out_and_said(tmp_path, caplog):
     like = finish(tmp_path, "a", "seed-0")
     finish(tmp_path, "b", "seed-0", dropout=0.5)
     finish(tmp_path, "c", "seed-0")
-    assert reaugment.compare(tmp_path, ROWS, like=like) is None
+    assert arms.compare(tmp_path, ROWS, like=like) is None
     assert "b/seed-0: dropout is 0.5, here 0.2" in caplog.text
 
 
@@ -141,13 +141,13 @@ def test_the_policy_arm_is_compared_where_all_its_runs_are_there(tmp_path, caplo
     rows = {**ROWS, "targeted-policy": "d"}
     for run in ("seed-0", "seed-1"):
         like = [finish(tmp_path, row, run) for row in ROWS.values()][-1]
-    assert list(reaugment.compare(tmp_path, rows, like=like)["groups"]["all"]["arms"]) == list(ROWS)
+    assert list(arms.compare(tmp_path, rows, like=like)["groups"]["all"]["arms"]) == list(ROWS)
     assert caplog.messages == []
     finish(tmp_path, "d", "seed-0")
-    assert list(reaugment.compare(tmp_path, rows, like=like)["groups"]["all"]["arms"]) == list(ROWS)
+    assert list(arms.compare(tmp_path, rows, like=like)["groups"]["all"]["arms"]) == list(ROWS)
     assert "d is left out, 1 of 2 runs" in caplog.text
     finish(tmp_path, "d", "seed-1")
-    found = reaugment.compare(tmp_path, rows, like=like)
+    found = arms.compare(tmp_path, rows, like=like)
     assert list(found["groups"]["all"]["arms"]) == list(rows)
     assert "  targeted-policy against targeted +0.0 [+0.0, +0.0]" in reporting.arms_table(found)
 
@@ -158,7 +158,7 @@ def test_near_duplicates_of_the_runs_split_are_compared_as_one(tmp_path):
         paths = answers(MATRIX).paths
         lines = [f"{path},a,test,{at // 2}," for at, path in enumerate(paths)]
         (like / "split.csv").write_text("\n".join(["path,class,part,group,sha256", *lines]) + "\n")
-    found = reaugment.compare(tmp_path, ROWS, like=like)
+    found = arms.compare(tmp_path, ROWS, like=like)
     assert (found["images"], found["clusters"]) == (len(paths), (len(paths) + 1) // 2)
 
 

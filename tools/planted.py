@@ -106,7 +106,7 @@ def diagnosed(one: Set) -> dict[int, str]:
     """Return the first cause of each class that has one."""
     found = crossed(one.index, one.features, loss=CrossEntropy())
     evidence = causes.Evidence(found, one.prints, one.looks)
-    of_class = {label: causes.of_class(evidence, label) for label in range(len(one.index.classes))}
+    of_class = causes.of_all(evidence)
     return {label: found[0].kind for label, found in of_class.items() if found}
 
 

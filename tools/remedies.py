@@ -32,18 +32,33 @@ from kfg.training import imbalance
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "repair" / "remedies.jsonl"
 
 
-def diagnosed(root, cache, per_class, target, config) -> Diagnosis:
-    """Return what is known of the classes of a folder, without causes."""
+def divided(root, config) -> folder.Index:
+    """Return the photographs of a folder in their default parts."""
     index = audit.duplicate_groups(folder.scan(root), progress=Progress("photographs read"))
-    index = splits.split(index, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
-    index = index.take(np.flatnonzero(np.array(index.parts) != "test"))
-    if per_class:
-        index = index.take(np.sort(np.concatenate([np.flatnonzero(index.labels == label)[:per_class]
-                                                   for label in range(len(index.classes))])))  # fmt: skip
-    images = decoded.load(
+    return splits.split(index, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
+
+
+def at_most(index, per_class: int) -> folder.Index:
+    """Return the first photographs of each class, all of them where `per_class` is 0."""
+    if not per_class:
+        return index
+    own = [np.flatnonzero(index.labels == label)[:per_class] for label in range(len(index.classes))]
+    return index.take(np.sort(np.concatenate(own)))
+
+
+def pictures(index, cache, config):
+    """Return the store of an index's decoded photographs."""
+    return decoded.load(
         index, image_size=config.image_size, cache_dir=cache, memory_budget=Budget(MEMORY_BUDGET),
         progress=Progress("photographs decoded"),
     )  # fmt: skip
+
+
+def diagnosed(root, cache, per_class, target, config) -> Diagnosis:
+    """Return what is known of the classes of a folder, without causes."""
+    index = divided(root, config)
+    index = at_most(index.take(np.flatnonzero(np.array(index.parts) != "test")), per_class)
+    images = pictures(index, cache, config)
     eyes = Eyes(index, images, Trunk(config.backbone, config.image_size, config.weights), VIEWS, cache)
     treatment = imbalance.chosen(imbalance.AUTO, index.counts())["treatment"]
     loss = imbalance.treated(treatment, index.counts(), label_smoothing=0.0)[0]

@@ -14,12 +14,11 @@ import pathlib
 
 import numpy as np
 from cleanlab.rank import get_label_quality_scores
-from remedies import processor
+from remedies import at_most, divided, pictures, processor
 from sklearn.metrics import roc_auc_score
 
 from kfg.augment import draws
-from kfg.data import audit, decoded, folder, splits
-from kfg.data.stores import MEMORY_BUDGET, Budget
+from kfg.data import folder
 from kfg.engine import photographs, provenance
 from kfg.progress import Progress
 from kfg.recipes.folder_settings import Config
@@ -142,14 +141,8 @@ def main() -> int:
         parser.error("DIR is needed")
     photographs.be_deterministic()
     config = Config()
-    whole = audit.duplicate_groups(folder.scan(args.data))
-    whole = splits.split(whole, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
-    if args.per_class:
-        own = [np.flatnonzero(whole.labels == label)[: args.per_class] for label in range(len(whole.classes))]
-        whole = whole.take(np.sort(np.concatenate(own)))
-    images = decoded.load(
-        whole, image_size=config.image_size, cache_dir=args.cache, memory_budget=Budget(MEMORY_BUDGET)
-    )
+    whole = at_most(divided(args.data, config), args.per_class)
+    images = pictures(whole, args.cache, config)
     trunk = Trunk(config.backbone, config.image_size).built()
     of_trunk = features.cached(trunk, images, cache_dir=args.cache, progress=Progress("photographs looked at"))
     of_trunk = np.array(of_trunk).reshape(len(whole), -1)

@@ -70,14 +70,11 @@ class CutMix:
         """Mix a batch; arguments and result as `Mixup.apply`."""
         height, width = images.shape[1:3]
         uniforms = _uniforms(seed, epoch, positions, 3)
-        side = np.sqrt(1 - _beta(self.alpha, uniforms[:, 0]))
-        top, bottom = _span(uniforms[:, 1], side, height)
-        left, right = _span(uniforms[:, 2], side, width)
+        boxes, part = rectangles(np.sqrt(1 - _beta(self.alpha, uniforms[:, 0])), uniforms[:, 1:], (height, width))
         mixed = images.copy()
-        for i in range(len(images)):
-            box = np.s_[top[i] : bottom[i], left[i] : right[i]]
+        for i, (top, left, bottom, right) in enumerate(boxes):
+            box = np.s_[top:bottom, left:right]
             mixed[i][box] = images[(i + 1) % len(images)][box]
-        part = 1 - (bottom - top) * (right - left) / (height * width)
         return mixed, soft_labels(labels, part, num_classes=num_classes)
 
 
@@ -122,6 +119,22 @@ def soft_labels(labels, part, *, num_classes: int) -> np.ndarray:
     soft[rows, labels] = part
     soft[rows, np.roll(labels, -1)] += (1 - part).astype(np.float32)
     return soft
+
+
+def rectangles(side, centres, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return CutMix's rectangles and what they leave of the image.
+
+    Args:
+        side: float (B,), of the image's sides.
+        centres: float (B, 2), down and right, in [0, 1].
+        size: (height, width) of the image.
+    Returns:
+        int64 (B, 4), top, left, bottom and right of each, clipped to the image; float64 (B,), the share beside it.
+    """
+    top, bottom = _span(centres[:, 0], side, size[0])
+    left, right = _span(centres[:, 1], side, size[1])
+    part = 1 - (bottom - top) * (right - left) / (size[0] * size[1])
+    return np.stack([top, left, bottom, right], axis=1), part
 
 
 def _uniforms(seed, epoch, positions, count):

@@ -37,7 +37,7 @@ def adjusted(predictions: Predictions, log_prior, *, tau: float) -> Predictions:
         [[0.333, 0.667]]
     """
     logits = np.log(np.maximum(predictions.probabilities, SMALLEST)) - tau * np.asarray(log_prior)
-    return dataclasses.replace(predictions, probabilities=_softmax(logits))
+    return dataclasses.replace(predictions, probabilities=softmax(logits))
 
 
 def tau_normalised(predictions: Predictions, features, kernel, bias, *, tau: float) -> Predictions:
@@ -61,10 +61,11 @@ def tau_normalised(predictions: Predictions, features, kernel, bias, *, tau: flo
     lengths = np.maximum(np.linalg.norm(kernel, axis=0), SMALLEST)
     scale = np.exp(-tau * (np.log(lengths) - np.log(lengths).mean()))
     logits = np.asarray(features, dtype=np.float64) @ (np.asarray(kernel) * scale) + bias
-    return dataclasses.replace(predictions, probabilities=_softmax(logits))
+    return dataclasses.replace(predictions, probabilities=softmax(logits))
 
 
-def _softmax(logits) -> np.ndarray:
+def softmax(logits) -> np.ndarray:
+    """Return probabilities, float32 (N, C), of logits (N, C)."""
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
 

@@ -26,6 +26,7 @@ from kfg.engine.options import within
 from kfg.engine.runner import Row
 from kfg.evaluation import predict
 from kfg.models import convnets, mirrored
+from kfg.runs import arms as finished_arms
 from kfg.runs import run_files
 from kfg.training import imbalance
 from kfg.training.schedules import Plateau
@@ -114,6 +115,28 @@ NET4 = dataclasses.replace(NET2, epochs=20, plateau_factor=0.65, start_from="con
 NET5 = dataclasses.replace(NET2, weak_from="convnet4", arm="targeted", rounds=(ROUND_1,))
 ARM = Config(l2_on=convnets.L2_PLACES[1:], epochs=22, plateau_factor=0.75, plateau_patience=3, rounds=(ROUND_ARMS,))
 
+ARM_NOTES = {
+    "none": "control: no extra images",
+    "uniform": "control: as many extra images, drawn over all classes",
+    "targeted": "extra images of weak classes",
+    "targeted-policy": "no extra images; the weak classes are augmented on the fly as extra images would be, the "
+    "others are not",
+    "augmented": "control: no extra images; all images are augmented on the fly, which the study speaks of and never "
+    "ran",
+    "prior-neutral": "extra images of weak classes; the answers are corrected for the larger share that these then "
+    "have",
+    "weaker": "all images are augmented on the fly but those of the classes that take the weak ones'",
+    "mirrored": "answers are averaged with those on the mirror image",
+    "adjusted": "the loss is adjusted to the classes' numbers of images",
+}
+
+
+def _arm(arm, note) -> Row:
+    if not reaugment.ARMS[arm].aimed:
+        return Row(dataclasses.replace(ARM, arm=arm), note=note)
+    return Row(dataclasses.replace(ARM, arm=arm, weak_from="arm-none"), after=("arm-none",), note=note)
+
+
 ROWS = {
     "convnet1": Row(NET1, {"loss": 2.4233, "top1": 0.47189}),
     "convnet2": Row(NET2, {"loss": 1.9705, "top1": 0.48854}),
@@ -138,40 +161,7 @@ ROWS = {
         after=("convnet4",),
         note="the report says net 1's architecture, its code has net 2's",
     ),
-    "arm-none": Row(ARM, note="control: no extra images"),
-    "arm-uniform": Row(
-        dataclasses.replace(ARM, arm="uniform"), note="control: as many extra images, drawn over all classes"
-    ),
-    "arm-targeted": Row(
-        dataclasses.replace(ARM, arm="targeted", weak_from="arm-none"),
-        after=("arm-none",),
-        note="extra images of weak classes",
-    ),
-    "arm-targeted-policy": Row(
-        dataclasses.replace(ARM, arm="targeted-policy", weak_from="arm-none"),
-        after=("arm-none",),
-        note="no extra images; the weak classes are augmented on the fly as extra images would be, the others are not",
-    ),
-    "arm-augmented": Row(
-        dataclasses.replace(ARM, arm="augmented"),
-        note="control: no extra images; all images are augmented on the fly, which the study speaks of and never ran",
-    ),
-    "arm-prior-neutral": Row(
-        dataclasses.replace(ARM, arm="prior-neutral", weak_from="arm-none"),
-        after=("arm-none",),
-        note="extra images of weak classes; the answers are corrected for the larger share that these then have",
-    ),
-    "arm-weaker": Row(
-        dataclasses.replace(ARM, arm="weaker", weak_from="arm-none"),
-        after=("arm-none",),
-        note="all images are augmented on the fly but those of the classes that take the weak ones'",
-    ),
-    "arm-mirrored": Row(
-        dataclasses.replace(ARM, arm="mirrored"), note="answers are averaged with those on the mirror image"
-    ),
-    "arm-adjusted": Row(
-        dataclasses.replace(ARM, arm="adjusted"), note="the loss is adjusted to the classes' numbers of images"
-    ),
+    **{f"arm-{arm}": _arm(arm, note) for arm, note in ARM_NOTES.items()},
 }
 ARM_ROWS = {arm: f"arm-{arm}" for arm in reaugment.ARMS}
 DEFAULT_ROWS = ("convnet1", "convnet5")
@@ -234,7 +224,7 @@ def run(config, job):
     )
     if arm.neutral:
         last = job.model.layers[-1]
-        last.bias.assign(last.bias - np.log((counts + extra.counts()) / np.maximum(1, counts)))
+        last.bias.assign(last.bias - np.log(np.maximum(1, counts + extra.counts()) / np.maximum(1, counts)))
     if arm.mirrored:
         job.answer_by(mirrored.averaged)
     made = [(name, str(count)) for name, count in zip(index.classes, extra.counts(), strict=True) if count]
@@ -295,7 +285,7 @@ def _found_by(config, job):
 def summarise(out, runs):
     """Compare the arms over all seeds and folds found in `out` with the settings of the arms just run."""
     arms = [run for run in runs if run.parent.name in ARM_ROWS.values()]
-    comparison = reaugment.compare(out / NAME, ARM_ROWS, like=arms[-1]) if arms else None
+    comparison = finished_arms.compare(out / NAME, ARM_ROWS, like=arms[-1]) if arms else None
     if comparison:
         reporting.write_arms(out / NAME, comparison)
         print(reporting.arms_table(comparison))

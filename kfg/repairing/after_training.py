@@ -33,7 +33,7 @@ def diagnosed(job, index, images, loss) -> Diagnosis | None:
     of_trunk = features.cached(trunk_of(job.model), images, cache_dir=job.data.cache_dir)[asked]
     found = crossed(index.take(asked), of_trunk, loss=loss)
     evidence = causes.Evidence(found, None, looks.of_store(stores.chosen(images, asked)))
-    of_class = {label: causes.of_class(evidence, label) for label in range(len(index.classes))}
+    of_class = causes.of_all(evidence)
     return Diagnosis(found, weakness.recalls(found), of_class, [], None, None, loss)
 
 

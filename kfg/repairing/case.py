@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 
 from kfg.augment import draws
+from kfg.evaluation import posthoc
 from kfg.training import out_of_fold
 from kfg.training.out_of_fold import Heads, Lesson
 
 _VIEW = 7  # purpose of a derived seed
-SMALLEST = 1e-30  # a probability below is as good as 0, and its logarithm is needed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ class Case:
         """
         heads = self.taught(lesson, loss=loss)
         asked = [self.seen.plain] if asked is None else asked
-        return np.mean([out_of_fold.own(heads.ask(features), self.fold_of) for features in asked], axis=0)
+        return np.mean([heads.ask(features, self.fold_of) for features in asked], axis=0)
 
     @functools.cached_property
     def untreated(self) -> np.ndarray:
@@ -185,6 +185,4 @@ class Case:
 
 def shifted(answers, log_factors) -> np.ndarray:
     """Return answers (N, C) times a factor for each class, scaled to sum 1."""
-    logits = np.log(np.maximum(answers, SMALLEST)) + log_factors
-    made = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (made / made.sum(axis=1, keepdims=True)).astype(np.float32)
+    return posthoc.softmax(np.log(np.maximum(answers, posthoc.SMALLEST)) + log_factors)

@@ -91,9 +91,9 @@ def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
 def one_class(evidence: Evidence, label: int) -> Cause | None:
     """A class that nothing tells from another one."""
     crossed = evidence.crossed
-    taken = _taken(evidence, label)
-    other = int(taken.argmax())
-    if taken[other] < TAKEN or min(len(evidence.of(label)), len(evidence.of(other))) < PAIR:
+    shares = taken(crossed, label)
+    other = int(shares.argmax())
+    if shares[other] < TAKEN or min(len(evidence.of(label)), len(evidence.of(other))) < PAIR:
         return None
     log_odds = np.log(np.maximum(crossed.answers[:, label], TINY) / np.maximum(crossed.answers[:, other], TINY))
     told = _area(log_odds[evidence.of(label)], log_odds[evidence.of(other)])
@@ -155,15 +155,15 @@ def shortcut(evidence: Evidence, label: int) -> Cause | None:
 
 def look_alike(evidence: Evidence, label: int) -> Cause | None:
     """Another class that takes many of its photographs, though the two can be told apart."""
-    taken = _taken(evidence, label)
-    other, own = int(taken.argmax()), evidence.of(label)
-    if taken[other] < TAKEN or taken[other] * len(own) < LEAST:
-        return None
     crossed = evidence.crossed
+    shares = taken(crossed, label)
+    other, own = int(shares.argmax()), evidence.of(label)
+    if shares[other] < TAKEN or shares[other] * len(own) < LEAST:
+        return None
     lost = own[crossed.answers[own].argmax(axis=1) == other]
-    back = _taken(evidence, other)[label]
+    back = taken(crossed, other)[label]
     said = (
-        f"{taken[other]:.0%} of its photographs are taken for {evidence.name(other)}, and {back:.0%} of those of "
+        f"{shares[other]:.0%} of its photographs are taken for {evidence.name(other)}, and {back:.0%} of those of "
         f"{evidence.name(other)} for it"
     )
     return Cause("look-alike", label, said, "add photographs that show where they differ", tuple(lost.tolist()), other)
@@ -180,20 +180,28 @@ CAUSES: dict[str, Callable[[Evidence, int], Cause | None]] = {  # in the order i
 }
 
 
+def of_all(evidence: Evidence) -> dict[int, list[Cause]]:
+    """Return the causes that are found for each class, see `of_class`."""
+    return {label: of_class(evidence, label) for label in range(len(evidence.crossed.index.classes))}
+
+
 def of_class(evidence: Evidence, label: int) -> list[Cause]:
     """Return the causes that are found for a class, the most believable first."""
     return [cause for look in CAUSES.values() if (cause := look(evidence, label)) is not None]
 
 
+def taken(crossed: Crossed, label: int) -> np.ndarray:
+    """Return the share of a class's photographs that each other class takes, float (C,)."""
+    answers = crossed.answers[crossed.index.labels == label]
+    shares = np.bincount(answers.argmax(axis=1), minlength=answers.shape[1]) / max(1, len(answers))
+    shares[label] = 0
+    return shares
+
+
 def takers(crossed: Crossed, weak) -> dict[int, int]:
     """Return weak class -> the class that takes most of its photographs; a class that none takes is left out."""
-    found = {}
-    for label in weak:
-        answers = crossed.answers[crossed.index.labels == label].argmax(axis=1)
-        taken = np.bincount(answers[answers != label], minlength=len(crossed.index.classes))
-        if taken.any():
-            found[label] = int(taken.argmax())
-    return found
+    shares = {label: taken(crossed, label) for label in weak}
+    return {label: int(one.argmax()) for label, one in shares.items() if one.any()}
 
 
 def counted(number: int, thing: str) -> str:
@@ -209,11 +217,3 @@ def counted(number: int, thing: str) -> str:
 def _area(higher, lower) -> float:
     """Return how often a value of the first is larger than one of the second, ties half: the area under the curve."""
     return float(np.mean(higher[:, None] > lower) + np.mean(higher[:, None] == lower) / 2)
-
-
-def _taken(evidence, label) -> np.ndarray:
-    """Return the share of a class's photographs that each other class takes."""
-    answers = evidence.crossed.answers[evidence.of(label)]
-    taken = np.bincount(answers.argmax(axis=1), minlength=answers.shape[1]) / max(1, len(answers))
-    taken[label] = 0
-    return taken

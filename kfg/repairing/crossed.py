@@ -8,9 +8,9 @@ from kfg.augment import draws
 from kfg.data import splits
 from kfg.data.folder import Index
 from kfg.errors import InputError
+from kfg.evaluation import posthoc
 from kfg.training import out_of_fold
 
-SMALLEST = 1e-30  # a probability below is as good as 0, and its logarithm is needed
 REPEATS = 2  # divisions into folds; their answers are averaged
 TEMPERATURES = np.geomspace(0.5, 8, 33)
 CONTRADICTED = -0.6  # a margin below this speaks against the label; see recipes/repair/README.md
@@ -112,15 +112,10 @@ def calibrated(answers, labels) -> np.ndarray:
 
     Source: Guo et al. 2017, temperature scaling, arXiv:1706.04599; here on answers that are out of fold already.
     """
-    logits = np.log(np.maximum(answers, SMALLEST))
-    scaled = [_softmax(logits / temperature) for temperature in TEMPERATURES]
-    losses = [-np.log(np.maximum(one[np.arange(len(labels)), labels], SMALLEST)).mean() for one in scaled]
-    return scaled[int(np.argmin(losses))].astype(np.float32)
-
-
-def _softmax(logits) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    logits = np.log(np.maximum(answers, posthoc.SMALLEST))
+    scaled = [posthoc.softmax(logits / temperature) for temperature in TEMPERATURES]
+    losses = [-np.log(np.maximum(one[np.arange(len(labels)), labels], posthoc.SMALLEST)).mean() for one in scaled]
+    return scaled[int(np.argmin(losses))]
 
 
 def _order(shown, seed):

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from kfg.data import decoded, fingerprints, folder
+from kfg.data import decoded, folder
 from kfg.data.folder import Index
 from kfg.data.stores import Budget
 from kfg.engine import photographs
@@ -18,6 +18,7 @@ from kfg.repairing import causes, looks, weakness
 from kfg.repairing.crossed import crossed
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.photographs import AsTheyWere, as_they_were
 from kfg.runs import run_files
 from kfg.training import imbalance
 from kfg.training.features import Views
@@ -41,7 +42,8 @@ def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, see
     run = pathlib.Path(run).resolve()
     check_target(target)
     settings = read_json(run / run_files.CONFIG, dict)
-    rows, index, prints, left_out = _photographs(run, data)
+    rows, there = _photographs(run, photographs_folder(run, data))
+    index = there.index
     photographs.be_deterministic()
     config = _trunk_settings(settings)
     cache_dir = _cache_beside(run) if cache_dir is None else pathlib.Path(cache_dir)
@@ -56,9 +58,9 @@ def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, see
     trunk = Trunk(config.backbone, config.image_size, config.weights)
     eyes, loss = Eyes(index, images, trunk, VIEWS, cache_dir, whole, at), _loss(settings, index)
     found = crossed(index, eyes.plain(), loss=loss, seed=seed)
-    evidence = causes.Evidence(found, prints, looks.of_store(images))
-    of_class = {label: causes.of_class(evidence, label) for label in range(len(index.classes))}
-    return Diagnosis(found, weakness.recalls(found, target=target), of_class, left_out, target, eyes, loss)
+    evidence = causes.Evidence(found, there.prints, looks.of_store(images))
+    of_class = causes.of_all(evidence)
+    return Diagnosis(found, weakness.recalls(found, target=target), of_class, there.left_out, target, eyes, loss)
 
 
 def check_target(target) -> None:
@@ -76,38 +78,16 @@ def _whole(rows, index) -> tuple[Index, np.ndarray]:
     return whole, np.array([where[path] for path in index.paths])
 
 
-def _photographs(run, data) -> tuple[list[dict], Index, list, list[tuple[str, str]]]:
-    """Return all rows of the run's split; its training and validation photographs as they were, their fingerprints,
-    and which are left out."""
-    root = photographs_folder(run, data)
+def _photographs(run, root) -> tuple[list[dict], AsTheyWere]:
+    """Return all rows of the run's split, and its training and validation photographs."""
     all_rows, _ = folder.split_rows(run / run_files.SPLIT)
     rows = [row for row in all_rows if row["part"] in JUDGED]
-    prints = fingerprints.read(root, [row["path"] for row in rows], progress=Progress("photographs read"))
-    kept, left_out = [], []
-    for row, one in zip(rows, prints, strict=True):
-        changed = not one.problem and row.get("sha256") not in (None, "", one.sha256)
-        if one.problem or changed:
-            left_out.append((row["path"], "it has changed since" if changed else one.reason))
-        else:
-            kept.append((row, one))
-    if not kept:
+    found = as_they_were(run, root, rows, progress=Progress("photographs read"))
+    if not found.prints:
         raise InputError(f"{root}: holds none of the {len(rows):,} photographs of {run}; give their folder with --data")
-    classes = read_json(run / run_files.CLASSES, list)
-    unknown = {row["class"] for row, _ in kept} - set(classes)
-    if unknown:
-        raise InputError(f"{run / run_files.SPLIT}: class {sorted(unknown)[0]!r} is not in {run_files.CLASSES}")
-    if len({row["class"] for row, _ in kept}) < 2:
+    if len(set(found.index.labels.tolist())) < 2:
         raise InputError(f"{root}: holds photographs of one class of {run} only; give their folder with --data")
-    index = folder.make_index(
-        root,
-        [row["path"] for row, _ in kept],
-        [classes.index(row["class"]) for row, _ in kept],
-        classes,
-        parts=[row["part"] for row, _ in kept],
-        groups=fingerprints.group([one for _, one in kept], [row.get("group", at) for at, (row, _) in enumerate(kept)]),
-        sha256=[one.sha256 for _, one in kept],
-    )
-    return all_rows, index, [one for _, one in kept], left_out
+    return all_rows, found
 
 
 def photographs_folder(run, data) -> pathlib.Path:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kfg.augment import draws
+from kfg.augment import draws, mixing
 from kfg.data import decoded, stores
 from kfg.data.folder import Index
 from kfg.engine.fitting import trunk_of
@@ -238,14 +238,6 @@ def _pairs(labels, takers, seed) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _boxes(count, size, seed) -> tuple[np.ndarray, np.ndarray]:
-    """Return rectangles of random size and place, int (P, 4), and the share of the picture beside each.
-
-    Source: Yun et al. 2019, CutMix, arXiv:1905.04899: the rectangle's share is uniform in [0, 1].
-    """
+    """Return rectangles as CutMix's, int (P, 4), of any share alike, and the share of the picture beside each."""
     drawn = draws.uniforms(draws.derived_seed(seed, _BOX), epoch=0, positions=np.arange(count), count=3)
-    sides = np.sqrt(drawn[:, :1]) * np.array(size)
-    centre = drawn[:, 1:] * np.array(size)
-    low = np.clip(np.round(centre - sides / 2), 0, size).astype(int)
-    high = np.clip(np.round(centre + sides / 2), 0, size).astype(int)
-    share = 1 - np.prod(high - low, axis=1) / np.prod(size)
-    return np.concatenate([low, high], axis=1), share
+    return mixing.rectangles(np.sqrt(drawn[:, 0]), drawn[:, 1:], size)

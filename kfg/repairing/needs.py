@@ -89,8 +89,8 @@ def _right(index, features, loss, seed) -> np.ndarray:
         shown=lambda epoch: draws.shuffled(seed, epoch=epoch, positions=np.arange(len(index))),
     )
     heads = Heads(features.shape[1], weights.shape[1], len(index.classes))
-    answers = heads.learn(lesson, loss=loss, steps=out_of_fold.steps_for(len(index))).ask(features)
-    own = [out_of_fold.own(answers, fold_of + folds * number) for number in range(len(SHARES))]
+    heads.learn(lesson, loss=loss, steps=out_of_fold.steps_for(len(index)))
+    own = (heads.ask(features, fold_of + folds * number) for number in range(len(SHARES)))
     return np.stack([one.argmax(axis=1) == index.labels for one in own], axis=1)
 
 

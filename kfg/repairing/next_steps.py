@@ -4,7 +4,7 @@ import collections
 import math
 
 from kfg.names import printable, shortened
-from kfg.repairing.causes import Cause, counted
+from kfg.repairing.causes import Cause, counted, taken
 from kfg.repairing.findings import Diagnosis
 
 ENOUGH = 40  # photographs of a class that is to be learned as others are, where others have as many
@@ -52,19 +52,13 @@ def _pairs(causes) -> list[tuple[int, int]]:
 
 def _confused(found, one, other) -> str:
     """Say how often two classes are taken for each other, the more often taken one first."""
-    shares = {(a, b): _taken(found, a, b) for a, b in ((one, other), (other, one))}
+    shares = {(a, b): taken(found.crossed, a)[b] for a, b in ((one, other), (other, one))}
     (one, other), share = max(shares.items(), key=lambda item: item[1])
     first, second = _name(found, one), _name(found, other)
     return (
         f"Photograph what tells {first} from {second}: {share:.0%} of the photographs of {first} are taken for "
         f"{second}, and {shares[other, one]:.0%} the other way round."
     )
-
-
-def _taken(found, label, other) -> float:
-    """Return the share of a class's photographs that another class takes."""
-    answers = found.crossed.answers[found.crossed.index.labels == label].argmax(axis=1)
-    return float((answers == other).mean()) if len(answers) else 0.0
 
 
 def _name(found, label) -> str:

@@ -102,23 +102,22 @@ def repair(
             page.write(out, found, title=name, steps=steps, trial=tried, after=None, said=said)
             what = f"a net is trained with the proven remedy, {tried.best.name}"
             step(3, STEPS, what, left=left(), rest="the repair")
-            settings = trial.settings(found, tried, tried.best.name)
-            repaired = replaced(config, settings)
-            if repaired != config:  # else the run has the remedy already
-                made = retraining.retrained(
-                    run,
-                    index,
-                    dataclasses.replace(repaired, time_budget=max(LEAST, left())),
-                    changed=settings,
-                    out=_folder_of_runs(run),
-                    max_params=max_params,
-                    resume=resume,
-                )
-                after = retraining.compared(run, made, found.weak)
+            made = _trained(run, found, tried, index, config, left=left(), max_params=max_params, resume=resume)
+            after = made and retraining.compared(run, made, found.weak)
     said = outcome(run, found, tried, made, after)
     step(4, STEPS, "the page is written")
     page.write(out, found, title=name, steps=steps, trial=tried, after=after, said=said)
     return Repaired(out, found, tried, Run(made) if made else None, said, steps)
+
+
+def _trained(run, found, tried, index, config, *, left, **options) -> pathlib.Path | None:
+    """Train with the best remedy; return the new run's folder, or None where the run has the remedy already."""
+    settings = trial.settings(found, tried, tried.best.name)
+    repaired = replaced(config, settings)
+    if repaired == config:
+        return None
+    repaired = dataclasses.replace(repaired, time_budget=max(LEAST, left))
+    return retraining.retrained(run, index, repaired, changed=settings, out=_folder_of_runs(run), **options)
 
 
 def told(made: Repaired) -> list[str]:

@@ -8,7 +8,7 @@ import types
 
 import numpy as np
 
-from kfg.data import fingerprints, folder
+from kfg.data import folder
 from kfg.data.folder import Index
 from kfg.engine import provenance, runner
 from kfg.engine.options import OF_TRAIN, replaced, tuples
@@ -22,7 +22,8 @@ from kfg.recipes import folder as own_photographs
 from kfg.recipes import folder_settings
 from kfg.recipes.folder_settings import Config
 from kfg.repairing.looking import Trunk
-from kfg.runs import run_files
+from kfg.repairing.photographs import as_they_were
+from kfg.runs import arms, run_files
 
 ROW = "repaired"
 BEFORE, AFTER = "before", "after"
@@ -106,24 +107,9 @@ def photographs_of(run, root) -> Index:
     rows, _ = folder.split_rows(run / run_files.SPLIT)
     if both := [row["path"] for row in rows if "+" in row["part"]]:
         raise InputError(f"{run}: its validation images are its test images, such as {both[0]}; nothing can be proven")
-    classes = read_json(run / run_files.CLASSES, list)
-    prints = fingerprints.read(root, [row["path"] for row in rows])
-    kept = [
-        (row, one)
-        for row, one in zip(rows, prints, strict=True)
-        if not one.problem and row.get("sha256") in (None, "", one.sha256)
-    ]
-    index = folder.make_index(
-        root,
-        [row["path"] for row, _ in kept],
-        [classes.index(row["class"]) for row, _ in kept],
-        classes,
-        parts=[row["part"] for row, _ in kept],
-        groups=fingerprints.group([one for _, one in kept], [row.get("group", at) for at, (row, _) in enumerate(kept)]),
-        sha256=[one.sha256 for _, one in kept],
-    )
+    index = as_they_were(run, root, rows).index
     trained = index.take(index.where("train")).counts()
-    if gone := [classes[label] for label in np.flatnonzero((index.counts() > 0) & (trained == 0))]:
+    if gone := [index.classes[label] for label in np.flatnonzero((index.counts() > 0) & (trained == 0))]:
         raise InputError(f"{printable(str(root))}: no training photograph of {printable(gone[0])} is left as it was")
     return index
 
@@ -143,9 +129,7 @@ def compared(before, after, weak) -> dict:
     if not shared:
         raise InputError(f"{after}: shares no test image with {before}")
     answers = {name: [_only(one, shared)] for name, one in answers.items()}
-    rows, columns = folder.split_rows(pathlib.Path(after) / run_files.SPLIT)
-    alike = {row["path"]: row["group"] for row in rows} if "group" in columns else None
-    return paired.paired_recall(answers, [list(weak)], control=BEFORE, alike=alike)
+    return paired.paired_recall(answers, [list(weak)], control=BEFORE, alike=arms.alike(after))
 
 
 def _only(answers, paths):

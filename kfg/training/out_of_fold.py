@@ -83,9 +83,18 @@ class Heads:
             step(lesson.rows[batch], labels[batch], weights[batch])
         return self
 
-    def ask(self, features) -> np.ndarray:
-        """Return what each head answers: features float32 (N, F) -> probabilities float32 (N, H, C)."""
-        chunks = [self._asked(features[start : start + ASKED]).numpy() for start in range(0, len(features), ASKED)]
+    def ask(self, features, own=None) -> np.ndarray:
+        """Return what each head answers, or each image's own: features float32 (N, F) -> probabilities.
+
+        Args:
+            own: int (N,), the head of each image; None for all heads. H times less memory.
+        Returns:
+            float32 (N, H, C), with `own` (N, C).
+        """
+        chunks = []
+        for start in range(0, len(features), ASKED):
+            answers = self._asked(features[start : start + ASKED]).numpy()
+            chunks.append(answers if own is None else answers[np.arange(len(answers)), own[start : start + ASKED]])
         return np.concatenate(chunks)
 
     def _asked(self, features):
@@ -127,9 +136,4 @@ def answers(features, labels, fold_of, *, num_classes: int, loss, seed: int = 0,
         shown=shown or (lambda epoch: draws.shuffled(seed, epoch=epoch, positions=np.arange(len(labels)))),
     )
     heads = Heads(features.shape[1], len(folds), num_classes).learn(lesson, loss=loss, steps=steps_for(len(labels)))
-    return own(heads.ask(features), which)
-
-
-def own(answered, which) -> np.ndarray:
-    """Return of answers (N, H, C) those of each image's own head: int (N,) -> (N, C)."""
-    return answered[np.arange(len(which)), which]
+    return heads.ask(features, which)

@@ -1,0 +1,63 @@
+"""The photographs of a run, as they were when it was trained: what has changed or gone since is left out."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from kfg.data import fingerprints, folder
+from kfg.data.fingerprints import Fingerprint
+from kfg.data.folder import Index
+from kfg.errors import InputError
+from kfg.files import read_json
+from kfg.runs import run_files
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AsTheyWere:
+    """N photographs of a run.
+
+    Args:
+        index: in the run's parts and classes, near-duplicates and the run's own groups together.
+        prints: of each.
+        left_out: (path, why) of those that have changed or cannot be read.
+    """
+
+    index: Index
+    prints: list[Fingerprint]
+    left_out: list[tuple[str, str]]
+
+
+def as_they_were(run: pathlib.Path, root: pathlib.Path, rows: Sequence[dict], *, progress=None) -> AsTheyWere:
+    """Read the photographs that some rows of a run's split.csv name.
+
+    Args:
+        run: the run folder.
+        root: folder of the photographs.
+        rows: of kfg.data.folder.split_rows.
+        progress: function (photographs read, in all), called after each.
+    Raises:
+        InputError: a class that the run does not have.
+    """
+    prints = fingerprints.read(root, [row["path"] for row in rows], progress=progress)
+    kept, left_out = [], []
+    for row, one in zip(rows, prints, strict=True):
+        changed = not one.problem and row.get("sha256") not in (None, "", one.sha256)
+        if one.problem or changed:
+            left_out.append((row["path"], "it has changed since" if changed else one.reason))
+        else:
+            kept.append((row, one))
+    classes = read_json(run / run_files.CLASSES, list)
+    unknown = {row["class"] for row, _ in kept} - set(classes)
+    if unknown:
+        raise InputError(f"{run / run_files.SPLIT}: class {sorted(unknown)[0]!r} is not in {run_files.CLASSES}")
+    prints = [one for _, one in kept]
+    index = folder.make_index(
+        root,
+        [row["path"] for row, _ in kept],
+        [classes.index(row["class"]) for row, _ in kept],
+        classes,
+        parts=[row["part"] for row, _ in kept],
+        groups=fingerprints.group(prints, [row.get("group", at) for at, (row, _) in enumerate(kept)]),
+        sha256=[one.sha256 for one in prints],
+    )
+    return AsTheyWere(index, prints, left_out)
