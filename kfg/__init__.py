@@ -1,18 +1,20 @@
 """kfg: train, examine, repair and ship image classifiers for look-alike classes and few images.
 
-The names below are what the package offers; each is looked up when it is first used, so that `import kfg` takes no time
-and TensorFlow is loaded by those that need it.
+The names below are the package's public interface. Each is imported when it is first used, so that `import kfg` is fast
+and TensorFlow is loaded only by the functions that need it.
 """
 
 import importlib
 
 __version__ = "0.1.0"
 
-_HOMES = {  # name -> the module it is defined in, and after a colon its name there where that is another
+_HOMES = {  # name -> module that defines it; after a colon its name in that module, if it differs
     "InputError": "kfg.errors",
     "Part": "kfg.data.part",
     "load": "kfg.data.loading",
     "split": "kfg.data.loading",
+    "from_datasets": "kfg.data.foreign_sets",
+    "from_tfds": "kfg.data.foreign_sets",
     "Policy": "kfg.augment.policies",
     "audit": "kfg.data.audit",
     "weak_classes": "kfg.face",

@@ -1,9 +1,9 @@
-"""The one exception for wrong input from the user."""
+"""The only exception that kfg raises for wrong input from the user."""
 
 
 class InputError(ValueError):
-    """Wrong input: one line that names the path or argument. On the command line it is printed, with exit code 2."""
+    """Wrong input. Its message is one line that names the path or argument; the command line prints it, exit code 2."""
 
     def _render_traceback_(self) -> list[str]:
-        """Show the line alone in a notebook: IPython asks an exception for this before it prints a traceback."""
+        """Return the message alone: IPython asks for this before it prints a traceback in a notebook."""
         return [f"{type(self).__name__}: {self}"]

@@ -1,14 +1,15 @@
-"""What a model looks at, in pictures: for the report of a run, and of any image for `kfg explain`."""
+"""Pictures of what a model looks at: for the report of a run, and for any image with `kfg explain`."""
 
 import collections
 import pathlib
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
 from kfg import names
-from kfg.data import decoded
 from kfg.data.decode import decode
+from kfg.data.resizing import resize
 from kfg.errors import InputError
 from kfg.evaluation import gradcam
 from kfg.figures import attention_figure, drawing
@@ -19,33 +20,32 @@ from kfg.models import fbsd, mmal
 from kfg.models.flattening import flatten
 from kfg.names import printable, shortened
 
-NAME_BYTES = 200  # of an image's name in that of its PNG: disks allow 255, and a file being written has a longer one
-SHOWN = 4  # test images named right in a report, and as many named wrong
+NAME_BYTES = 200  # most bytes of an image's name in the name of its PNG; disks allow 255, temporary names are longer
+SHOWN = 4  # test images named right in a report, and the same number named wrong
 BOXES, STRIPS = "boxes", "strips"
 TITLE = "What the model looks at"
 CAMS = (
-    "Grad-CAM: red is what speaks most for the class named above, each map on a scale of its own; one that is dark "
-    "all over found nothing. First the test images named right with most confidence, with the map of the runner-up; "
-    "then those named wrong with most confidence, with the map of the true class."
+    "Grad-CAM heat maps: red marks what speaks most for the class named above the map. Each map has its own scale; a "
+    "map that is dark all over found nothing. First come the test images that the model got right with the highest "
+    "confidence, with the map of the second most likely class; then those that it got wrong with the highest "
+    "confidence, with the map of the true class."
 )
 NOTES = {
-    BOXES: "The model answers from the object that it cuts out of the image; outside it there is no heat. Below, the "
-    "same images: framed is that object, and in it the parts, which are looked at in training only.",
-    STRIPS: "The maps are those of the last stage. Below, the same images with the weights of each stage's strips, "
-    "paler where they are smaller; the framed strip is hidden from the next stage.",
+    BOXES: "The model classifies the object that it cuts out of the image, so there is no heat outside of it. Below "
+    "are the same images with frames around that object and around its parts, which are used only in training.",
+    STRIPS: "The maps are those of the last stage. Below are the same images with the weights of each stage's strips; "
+    "paler strips have smaller weights. The framed strip is hidden from the next stage.",
 }
-CROPPED = (
-    "The model cuts the middle out of each image and sees nothing of the rim, where there is no heat and no strip."
-)
+CROPPED = "The model sees only the middle of each image, so there is no heat and no strip at the rim."
 
 
 class Explainer:
-    """A model's heat maps, and the panels of what its attention chose, prepared once.
+    """A model's heat maps, and panels that show what its attention chose; prepared once for many images.
 
     Args:
         model: Keras model of kfg, (B, H, W, 3) in [0, 255] -> probabilities.
     Raises:
-        InputError: a model without maps, see `gradcam.has_maps`.
+        InputError: the model has no maps, see `gradcam.has_maps`.
     """
 
     def __init__(self, model):
@@ -59,12 +59,12 @@ class Explainer:
             self.kind, self._chosen = BOXES, mmal.located(model)
 
     def cams(self, images, labels, titles) -> list[Panel]:
-        """Return a panel per image, uint8 (B, H, W, 3): over it the heat of the class asked about, int (B,)."""
+        """Return a panel for each image, uint8 (B, H, W, 3): image and heat of its class in `labels`, int (B,)."""
         drawn = zip(images, self.heat(images, labels), titles, strict=True)
         return [Panel(gradcam.overlay(image, heat), title) for image, heat, title in drawn]
 
     def attention(self, images) -> list[list[Panel]]:
-        """Return each image's panels of boxes or strips; none for a model that has neither."""
+        """Return, for each image, panels of its boxes or strips; [] if the model has neither."""
         if self.kind is None:
             return [[] for _ in images]
         chosen = {name: np.asarray(values) for name, values in self._chosen(images, training=False).items()}
@@ -81,26 +81,26 @@ class Explainer:
 
 
 def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
-    """Draw image files, a PNG each, and print path, predicted class, its probability and the PNG's path.
+    """Draw a PNG for each image file, and print path, predicted class, its probability and the path of the PNG.
 
-    Shown are the image, the heat of the predicted class and of `class_name`, and what the model's attention chose.
+    The PNG shows the image, the heat of the predicted class and of `class_name`, and what the model's attention chose.
 
     Args:
         model: Keras model of kfg.
         classes: C names.
         files: paths of images.
-        out: folder of the PNGs, made where it is not there.
-        class_name: another class whose heat is asked for.
+        out: folder for the PNGs; it is made if it does not exist.
+        class_name: a further class whose heat is shown.
     Returns:
-        Exit code: 1 if an image could not be read, which is said, else 0.
+        Exit code: 1 if an image could not be read (an error line says so), else 0.
     Raises:
-        InputError: an unknown class, a model without maps, a folder that cannot be written.
+        InputError: an unknown class; a model without maps; a folder that cannot be written.
     """
     asked = [] if class_name is None else [class_id(classes, class_name)]
     explainer, failed = Explainer(model), 0
     for path, target in zip(files, targets(files, out), strict=True):
         try:
-            image = decoded.resize(decode(path), model.input_shape[1:3]).numpy()[None]
+            image = resize(decode(path), model.input_shape[1:3])[None]
         except InputError as error:
             print(f"error: {printable(str(error))}", file=sys.stderr)
             failed = 1
@@ -117,7 +117,7 @@ def draw(model, classes, files, *, out, class_name: str | None = None) -> int:
 
 
 def targets(files, out) -> list[pathlib.Path]:
-    """Return a PNG's path for each image file, no two alike, none with a name too long for a disk.
+    """Return the path of a PNG for each image file; all are different, and none has a name too long for a disk.
 
     Example:
         >>> [path.name for path in targets(["a/1.jpg", "b/1.jpg", "a/2.png"], "out")]
@@ -132,10 +132,10 @@ def targets(files, out) -> list[pathlib.Path]:
 
 
 def class_id(classes, name: str) -> int:
-    """Return a class's place; InputError where there is none of the name, naming some there are."""
+    """Return the number of a class; InputError if there is no class of that name, with some that there are."""
     if name in classes:
         return list(classes).index(name)
-    raise InputError(f"--classname: {name!r} is none of {printable(shortened(classes))}")
+    raise InputError(f"--classname: {name!r} is not one of the classes {printable(shortened(classes))}")
 
 
 def _share(classes, probabilities, label) -> str:
@@ -143,23 +143,35 @@ def _share(classes, probabilities, label) -> str:
     return f"{drawing.short(classes[label], 18)} {percent}"
 
 
-def report_sections(model, predictions, images, workdir) -> list[tuple]:
-    """Draw a handful of test images into a run folder: gradcam.png, and boxes.png or strips.png.
+class Looks(NamedTuple):
+    """The pictures in a report that show where a model looks.
+
+    Args:
+        sections: sections for `kfg.reporting.write`.
+        maps: position among the predictions -> [(title, uint8 (H, W, 3))], the image overlaid with the heat of a class.
+    """
+
+    sections: list[tuple]
+    maps: dict[int, list[tuple[str, np.ndarray]]]
+
+
+def looks(model, predictions, images, workdir) -> Looks:
+    """Draw a few test images into a run folder: gradcam.png, and boxes.png or strips.png.
 
     Args:
         model: the run's Keras model.
         predictions: kfg.evaluation.predict.Predictions, its answers on the test images.
-        images: store of them, in that order: `gather(positions)` gives uint8 (n, H, W, 3), of the model's size.
+        images: store of the test images, in that order: `gather(positions)` returns uint8 (n, H, W, 3) of the model's
+            size.
         workdir: the run folder.
-    Returns:
-        Section for `kfg.reporting.write`.
     """
-    model = flatten(model)  # once for all that reads its layers
+    model = flatten(model)  # flattened once for all functions that read its layers
     if not gradcam.has_maps(model):
-        return [(TITLE, f"{model.name} has no maps, so there is no Grad-CAM of it.")]
+        return Looks([(TITLE, f"{model.name} has no feature maps, so no Grad-CAM heat maps can be drawn.")], {})
     explainer, shown = Explainer(model), telling(predictions)
     pictures = images.gather(shown)
-    sheets = {"gradcam": grid(_compared(explainer, pictures, shown, predictions))}
+    compared = _compared(explainer, pictures, shown, predictions)
+    sheets = {"gradcam": grid(compared)}
     if explainer.kind:
         sheets[explainer.kind] = grid(explainer.attention(pictures))
     notes = [NOTES[explainer.kind]] if explainer.kind else []
@@ -167,13 +179,14 @@ def report_sections(model, predictions, images, workdir) -> list[tuple]:
     for name, figure in sheets.items():
         drawing.save(figure, workdir / f"{name}.png")
         body.append((workdir / f"{name}.png").read_bytes())
-    return [(TITLE, tuple(body))]
+    maps = {int(at): [(one.title, one.image) for one in row[1:]] for at, row in zip(shown, compared, strict=True)}
+    return Looks([(TITLE, tuple(body))], maps)
 
 
 def telling(predictions, *, count: int = SHOWN) -> np.ndarray:
-    """Return int64 (n,), the places of up to `count` images named right and as many named wrong.
+    """Return int64 (n,), positions of up to `count` images named right, then of as many named wrong.
 
-    Those with most confidence, it falling, the ones named right first; ties by place.
+    In both groups the most confident come first; ties are in order of position.
     """
     confidence = -predictions.probabilities.max(axis=1)
     order = np.argsort(confidence, kind="stable")
@@ -182,7 +195,7 @@ def telling(predictions, *, count: int = SHOWN) -> np.ndarray:
 
 
 def _compared(explainer, images, shown, predictions) -> list[list[Panel]]:
-    """Return each image, the heat of the class it was given, and that of the true class or the runner-up."""
+    """Return for each image: itself, the heat of the predicted class, and that of the true class or the runner-up."""
     classes, labels = predictions.classes, predictions.labels[shown]
     likeliest = np.argsort(-predictions.probabilities[shown], axis=1, kind="stable")
     said = likeliest[:, 0]

@@ -1,12 +1,12 @@
-"""The functions of the public face: they take arrays, Parts and Keras models, and say in a line what is wrong."""
+"""The functions of kfg's public interface. They take arrays, Parts and Keras models; errors are one clear line."""
 
-import collections
 import dataclasses
 import pathlib
 import tempfile
 
 import numpy as np
 
+from kfg import names
 from kfg.augment.policies import Policy
 from kfg.data import arrays
 from kfg.data.part import Part, check_policy
@@ -16,25 +16,26 @@ from kfg.evaluation.predict import Predictions
 from kfg.runs import run_files
 from kfg.runs.run import Run
 
-BATCH_SIZE = 64  # images
+BATCH_SIZE = 64  # images in a batch
 MODEST = Policy(rotation=20, width_shift=0.1, height_shift=0.1, zoom=0.1, horizontal_flip=True, fill_mode="reflect")
-POOL = 100  # photographs of a class that extra images are made from
+POOL = 100  # photographs of each class from which extra images are made
 
 
 def weak_classes(labels, answers, *, n: int = 3, min_support: int = 5) -> np.ndarray:
-    """Return the classes that a model recalls worst, the worst first.
+    """Return the classes with the lowest recall, the lowest first.
 
-    Read them on validation images: test images that choose what is mended no longer tell what that was worth.
+    Use validation images. If the test images decide which classes are treated, they can no longer tell what the
+    treatment was worth.
 
     Args:
         labels: int (N,), the true classes.
         answers: float (N, C), probabilities, as `model.predict` gives them.
-        n: classes, at most.
-        min_support: images that a class needs to be judged.
+        n: the most classes to return.
+        min_support: images that a class needs to be considered.
     Returns:
         int64 (n,), class numbers.
     Raises:
-        InputError: numbers that do not fit each other, no class with enough images.
+        InputError: arrays whose shapes or values do not fit each other; no class with enough images.
     Example:
         >>> weak_classes([0] * 5 + [1] * 5, np.eye(2)[[0, 0, 0, 0, 0, 1, 1, 0, 0, 0]], n=1)
         array([1])
@@ -43,14 +44,15 @@ def weak_classes(labels, answers, *, n: int = 3, min_support: int = 5) -> np.nda
     if answers.ndim != 2:
         raise InputError(f"answers: expected probabilities (N, classes), got shape {answers.shape}")
     if not np.isfinite(answers).all():
-        raise InputError("answers: hold values that are no numbers (NaN)")
+        raise InputError("answers: some values are not numbers (NaN)")
     labels = arrays.checked_labels(labels, count=len(answers), classes=answers.shape[1])
     matrix = confusion.confusion_matrix(labels, answers.argmax(axis=1), answers.shape[1])
     most = int(matrix.sum(axis=1).max(initial=0))
     if most < min_support:
         raise InputError(
-            f"min_support: no class has {min_support} images (most: {most}), and fewer do not tell which classes are "
-            "weak; give more validation images, as by kfg.load(folder, val=0.2), or a smaller min_support"
+            f"min_support: no class has {min_support} images (the largest has {most}), and fewer are too few to tell "
+            "which classes are weak; give more validation images, for example with kfg.load(folder, val=0.2), or a "
+            "smaller min_support"
         )
     return confusion.weak_classes(matrix, n=arrays.whole_number("n", n, least=1), min_support=min_support)
 
@@ -58,17 +60,17 @@ def weak_classes(labels, answers, *, n: int = 3, min_support: int = 5) -> np.nda
 def extra_images(
     part: Part, classes=None, *, count: int = 500, policy: Policy = MODEST, pool: int = POOL, seed: int = 0
 ) -> Part:
-    """Make changed copies of the images of some classes, to be added to the training images.
+    """Make randomly changed copies of some classes' images, to be added to the training images.
 
     Args:
         part: training images.
-        classes: class numbers to draw from, as `weak_classes` gives them; default all.
-        count: images to make.
+        classes: numbers of the classes to copy from, as `weak_classes` returns them; default all.
+        count: how many images to make.
         policy: the random changes.
-        pool: images of each class that the copies are made from, at most.
+        pool: the most images of each class from which copies are made.
         seed: int >= 0.
     Returns:
-        Part of `count` images; each copy is in its source's group.
+        Part of `count` images; each copy belongs to the group of its source image.
     Raises:
         InputError: a class without images, a number out of range.
     Example:
@@ -88,13 +90,13 @@ def extra_images(
 
 
 def answers_on(model, part: Part) -> Predictions:
-    """Ask a model about every image of a part.
+    """Return a model's answers on every image of a part.
 
     Args:
         model: Keras model, images (B, H, W, 3) in [0, 255] -> probabilities (B, C); or its answers, float (N, C).
         part: N images of C classes.
     Raises:
-        InputError: a model that is no classifier of these classes.
+        InputError: the model is not a classifier of these classes.
     """
     import tensorflow as tf
 
@@ -112,9 +114,11 @@ def answers_on(model, part: Part) -> Predictions:
         return found
     wanted, given = saved_model.input_size(model), part.image_size
     if wanted not in (None, given):
-        raise InputError(f"model: takes images of {wanted[0]} x {wanted[1]} pixels, these are {given[0]} x {given[1]}")
+        raise InputError(
+            f"model: takes images of {wanted[0]} x {wanted[1]} pixels, but these images have {given[0]} x {given[1]}"
+        )
     batches = part.batches(BATCH_SIZE, shuffle=False)
-    if not has_graph(model):  # a graph casts what it is given, code of one's own may not
+    if not has_graph(model):  # a Keras graph casts its input to float; code of one's own may not
         batches = batches.map(lambda images, labels: (tf.cast(images, tf.float32), labels))
     return predict.predict(model, batches, index=part)
 
@@ -124,12 +128,12 @@ def evaluate(model, part: Part) -> dict:
 
     Args:
         model: Keras model, images in [0, 255] -> probabilities; or its answers, float (N, C).
-        part: images that the training did not see.
+        part: images that the model was not trained on.
     Returns:
         dict of `top1`, `macro_recall`, `macro_f1`, `auc`, `loss` as {"value", "low", "high"}, and of `per_class`,
         `confusion`, `most_confused`, `baseline`; see kfg.evaluation.metrics.evaluate.
     Raises:
-        InputError: a model that is no classifier of these classes, no images.
+        InputError: the model is not a classifier of these classes; the part has no images.
     """
     return metrics.evaluate(answers_on(model, part))
 
@@ -138,13 +142,13 @@ def report(model, part: Part, out) -> pathlib.Path:
     """Write the report on a model's answers: report.html, report.json, tables and pictures.
 
     Args:
-        model: as for `evaluate`; of answers alone there is no Grad-CAM.
-        part: images that the training did not see.
-        out: folder; made, or empty.
+        model: as for `evaluate`; if only its answers are given, the report has no Grad-CAM.
+        part: images that the model was not trained on.
+        out: folder to write to; it is made, or must be empty.
     Returns:
         Path of report.html.
     Raises:
-        InputError: as for `evaluate`; `out` holds something.
+        InputError: as for `evaluate`; `out` is not empty.
     """
     from kfg import explain, reporting
     from kfg.evaluation import gradcam
@@ -153,46 +157,40 @@ def report(model, part: Part, out) -> pathlib.Path:
     model = model.model if isinstance(model, Run) else model
     out = pathlib.Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"out: {out} holds something already; give a new folder")
+        raise InputError(f"out: {out} is not empty; give a new folder")
     predictions = answers_on(model, part)
-    predictions = dataclasses.replace(predictions, paths=_told_apart(predictions.paths))
+    predictions = dataclasses.replace(predictions, paths=names.told_apart(map(names.utf8, predictions.paths)))
     out.mkdir(parents=True, exist_ok=True)
     readable = hasattr(model, "layers") and not (saved_model.input_size(model) is None and gradcam.has_maps(model))
-    looks = explain.report_sections(model, predictions, part.store, out) if readable else []
-    at = {path: number for number, path in enumerate(predictions.paths)}
+    looks = explain.looks(model, predictions, part.store, out) if readable else explain.Looks([], {})
+    root = part.root or pathlib.Path()
+    at = {root / path: number for number, path in enumerate(predictions.paths)}
     evaluated = {"model": getattr(model, "name", "answers"), "photographs": part.name or "images", "images": len(part)}
     reporting.write(
         out,
         predictions,
-        image_root=".",
-        decode=lambda path: part.store.gather([at[str(path)]])[0],
-        extra_sections=looks,
+        image_root=root,
+        decode=lambda path: part.store.gather([at[path]])[0],
+        store=part.store,
+        maps=looks.maps,
+        extra_sections=looks.sections,
         evaluated=evaluated,
     )
     return out / run_files.PAGE
 
 
-def _told_apart(paths) -> tuple[str, ...]:
-    """Return names of which none is there twice: parts that were added may have images of one name."""
-    count, found = collections.Counter(), []
-    for path in paths:
-        count[path] += 1
-        found.append(path if count[path] == 1 else f"{path} ({count[path]})")
-    return tuple(found)
-
-
 def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
-    """Return what a trunk makes of each image, computed once per set of images and weights.
+    """Return a trunk's features of each image. They are computed once for each set of images and weights.
 
     Args:
-        trunk: Keras model, images in [0, 255] -> (B, F), or maps, of which the mean is taken; or the name of a
-            pretrained one, as `kfg models` lists them.
+        trunk: Keras model, images in [0, 255] -> features (B, F), or feature maps, whose mean is taken; or the name of
+            a pretrained trunk, as `kfg models` lists them.
         part: N images.
-        cache_dir: folder where the features are kept; default they are not.
+        cache_dir: folder in which the features are kept; by default they are not kept.
     Returns:
         float32 (N, F).
     Raises:
-        InputError: an unknown name, images of another size than the trunk takes.
+        InputError: an unknown name; images of a size that the trunk does not take.
     """
     import keras
 
@@ -204,8 +202,11 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
         trunk = backbones.trunk(trunk, image_size=part.image_size)
     wanted = saved_model.input_size(trunk)
     if wanted not in (None, part.image_size):
-        raise InputError(f"trunk: takes images of {wanted[0]} x {wanted[1]} pixels, these are {part.image_size}")
-    if len(getattr(trunk, "output_shape", ())) == 4:  # maps: their mean, as a classifier's head takes it
+        given = part.image_size
+        raise InputError(
+            f"trunk: takes images of {wanted[0]} x {wanted[1]} pixels, but these images have {given[0]} x {given[1]}"
+        )
+    if len(getattr(trunk, "output_shape", ())) == 4:  # feature maps: take their mean, as a classifier's head does
         trunk = keras.Model(trunk.inputs, keras.layers.GlobalAveragePooling2D()(trunk.outputs[0]))
     with tempfile.TemporaryDirectory() as folder:
         return np.array(cached.cached(trunk, part.store, part.labels, cache_dir=pathlib.Path(cache_dir or folder)))
@@ -219,29 +220,36 @@ def train(
     out=None,
     resume: bool = False,
     weights: str | None = None,
+    corrections=True,
+    csv=None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    part_column: str | None = None,
     **settings,
 ) -> Run:
     """Train a classifier on a folder of photographs, as `kfg train` does, and return the finished run.
 
-    The folder is audited and divided without leaks; a head is trained on cached features of a pretrained trunk, then
-    the whole net where that promises a gain; report and export are written. What is done already is not repeated.
+    The folder is audited and split without leaks. A head is trained on cached features of a pretrained trunk, then the
+    whole net if that promises a gain. A report and an export are written. Steps that are already done are not repeated.
 
     Args:
-        folder: with one folder for each class, or another layout that `kfg audit` takes.
-        time_budget: "90s", "10m" or "2h"; how long the training may take.
+        folder: photographs in one folder for each class, or in another layout that `kfg audit` takes.
+        time_budget: how long the training may take: "90s", "10m" or "2h".
         seed: int >= 0; the same seed gives the same weights, to the last bit on one machine.
-        out: folder of the runs; default runs/NAME, named after the photographs' folder, or runs/NAME-2 and so on where
-            the photographs have changed since.
-        resume: go on with an interrupted run.
-        weights: "imagenet", "none" or a file: what the trunk begins from; default ImageNet's.
-        settings: others of kfg.recipes.folder.Config, such as image_size=(256, 256), backbone="resnet50" or
+        out: folder of the runs; default runs/NAME, where NAME is the name of the photographs' folder. If the
+            photographs have changed since the last run, it is runs/NAME-2, and so on.
+        resume: continue an interrupted run.
+        weights: what the trunk starts from: "imagenet" (the default), "none" or a weights file.
+        corrections, csv, path_column, label_column, part_column: as for kfg.load.
+        settings: other fields of kfg.recipes.folder.Config, such as image_size=(256, 256), backbone="resnet50" or
             learning_rate=1e-4.
     Raises:
-        InputError: photographs that cannot be trained on, an argument out of range or unknown.
+        InputError: photographs that cannot be trained on; an argument that is unknown or out of range.
     Example:
         run = kfg.train("photos", time_budget="10m")
         run.predict("new-photos")
     """
+    from kfg.data import labels
     from kfg.engine import own_photographs
     from kfg.engine.options import MAX_SEED, check_known
     from kfg.recipes import folder_settings
@@ -251,11 +259,19 @@ def train(
         settings["image_size"] = arrays.checked_size(settings["image_size"])
     folder_settings.checked(settings, prefix="")
     if arrays.whole_number("seed", seed) > MAX_SEED:
-        raise InputError(f"seed: at most {MAX_SEED}, got {seed}")
+        raise InputError(f"seed: must be at most {MAX_SEED}, got {seed}")
     if not isinstance(time_budget, str):
         raise InputError(f'time_budget: expected a time with its unit, like "90s", "10m" or "2h", got {time_budget!r}')
     order, index = own_photographs.prepared(
-        folder, time_budget=time_budget, first_seed=seed, out=out, resume=resume, weights=weights, settings=settings
+        folder,
+        time_budget=time_budget,
+        first_seed=seed,
+        out=out,
+        resume=resume,
+        weights=weights,
+        corrections=corrections,
+        labels=labels.given(csv, path_column, label_column, part_column),
+        settings=settings,
     )
     from kfg.recipes import folder as recipe
 
@@ -264,20 +280,21 @@ def train(
 
 
 def repair(run, *, data=None, target: float | None = None, time_budget: str = "20m", out=None, resume: bool = False):
-    """Find out why classes of a run are weak, try what may help, and train with what is proven, as `kfg repair` does.
+    """Find out why classes of a run are weak, try remedies, and train with a proven one, as `kfg repair` does.
 
     Args:
-        run: a Run, or the folder of one, of any recipe.
-        data: folder of its photographs; default the one it was trained on.
-        target: recall in (0, 1] below which a class is weak; default the mean of all.
-        time_budget: "5m", "20m" or "1h", for all of it.
-        out: folder of the findings; default `repair` in the run's folder.
-        resume: go on with an interrupted training.
+        run: a Run or a run folder, of any recipe.
+        data: folder of the run's photographs; default the one that it was trained on.
+        target: recall in (0, 1] below which a class counts as weak; default the share of all photographs that is
+            recognised.
+        time_budget: time for the whole repair: "5m", "20m" or "1h".
+        out: folder for the findings; default `repair` in the run's folder.
+        resume: continue an interrupted training.
     Returns:
-        kfg.repairing.repair.Repaired: `page`, the path of the page; `said` and `steps`, sentences on what came of it
-        and what to do by hand; `run`, the new Run, or None where nothing is proven to help.
+        kfg.repairing.repair.Repaired with: `page`, the path of the page; `said` and `steps`, sentences on the outcome
+        and on what to do by hand; `run`, the new Run, or None if no remedy was proven to help.
     Raises:
-        InputError: no finished run, photographs that are not there, an argument out of range.
+        InputError: no finished run; photographs that are not there; an argument out of range.
     Example:
         made = kfg.repair(kfg.train("photos"))
         print(*made.steps, sep="\n")

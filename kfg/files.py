@@ -1,4 +1,4 @@
-"""Files that appear whole: written beside, flushed to the disk, then renamed."""
+"""Write files so that they never appear half written: to a temporary file first, flushed to the disk, then renamed."""
 
 import contextlib
 import errno
@@ -17,20 +17,22 @@ import zlib
 from kfg.errors import InputError
 
 ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-IDLE = 3 * 3600  # seconds without a change after which something half written is taken for a dead process's
-LONGEST_NAME = 200  # bytes of a name that one beside it can repeat: systems end at 255
-RESTORE = "put back a whole copy, or remove it and run again the command that made it"
+IDLE = 3 * 3600  # seconds without a change after which the process that wrote a partial file is taken to be dead
+LONGEST_NAME = 200  # bytes; a longer file name is not repeated in its partial file's name: systems allow 255 bytes
+RESTORE = "restore it from a copy, or remove it and run the command that made it again"
 KINDS = {dict: "a JSON object", list: "a JSON list"}
-# what reading a damaged zip archive raises: .npz and .keras files are such
+# what reading a damaged zip archive raises; .npz and .keras files are zip archives
 DAMAGED_ARCHIVE = (OSError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error, struct.error)
-# names that `beside` makes; Keras goes by its suffix
+# names that `beside` makes; a model is saved under one with ".keras" added, because Keras looks at the suffix
 MADE_BESIDE = re.compile(r"\.(?P<name>.+)\.\d+-[0-9a-f]{8}\.partial(\.keras)?", re.DOTALL)
 NO_RENAME = (errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
 def whole(path, mode: str = "w"):
-    """Open a file beside `path` that takes its name only when the block ends well and its bytes are on the disk.
+    """Open a temporary file for writing, renamed to `path` once the block ends without error and its bytes are on disk.
+
+    The temporary file lies in the same folder as `path`.
 
     Raises:
         InputError: the folder cannot be written or the disk is full; `path` is as it was before.
@@ -44,9 +46,9 @@ def whole(path, mode: str = "w"):
     """
     path = followed(path)
     if path.is_dir():
-        raise InputError(f"{path}: is a folder, a file is to be written")
+        raise InputError(f"{path}: is a folder, but kfg has to write a file here")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is a device or a pipe, a file is to be written")
+        raise InputError(f"{path}: is a device or a pipe, but kfg has to write a file here")
     partial = beside(path)
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     try:
@@ -56,7 +58,7 @@ def whole(path, mode: str = "w"):
             flush(file)
         rename(partial, path)
     except OSError as error:
-        hint = "; make room and run the same command again" if error.errno == errno.ENOSPC else ""
+        hint = "; free some space and run the same command again" if error.errno == errno.ENOSPC else ""
         raise InputError(f"{path}: {error.strerror or error}{hint}") from error
     finally:
         with contextlib.suppress(OSError):  # a folder that refuses the write refuses the removal too
@@ -64,13 +66,13 @@ def whole(path, mode: str = "w"):
 
 
 def followed(path) -> pathlib.Path:
-    """Return what a link leads to: writing changes that, and the link stays."""
+    """Return the file or folder that a link leads to: writing replaces that one, and the link stays."""
     path = pathlib.Path(path)
     return pathlib.Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def beside(path) -> pathlib.Path:
-    """Return a hidden name in the folder of `path` that no other process uses; `sweep` knows it."""
+    """Return a hidden path in the folder of `path` that no other process uses; `sweep` recognises such names."""
     path = pathlib.Path(path)
     return path.with_name(f".{_stem(path.name)}.{os.getpid()}-{secrets.token_hex(4)}.partial")
 
@@ -86,12 +88,15 @@ def flush(file) -> None:
     try:
         os.fsync(file.fileno())
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):  # what cannot be flushed at all
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):  # raised if flushing is not supported
             raise
 
 
 def flush_folder(folder) -> None:
-    """Wait until the names in a folder are on the disk; Windows opens no folders, and keeps its names by itself."""
+    """Wait until the file names in a folder are on the disk.
+
+    Windows cannot open a folder, and needs no such flush: there, nothing happens.
+    """
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -101,11 +106,11 @@ def flush_folder(folder) -> None:
 
 
 def rename(partial, path) -> None:
-    """Give something flushed its name, which is on the disk when this returns.
+    """Rename a file or folder that was flushed; the new name is on the disk when this returns.
 
     Raises:
-        InputError: a file system that cannot rename.
-        OSError: any other reason.
+        InputError: the file system cannot rename.
+        OSError: the renaming failed for any other reason.
     """
     try:
         os.replace(partial, path)
@@ -119,7 +124,7 @@ def rename(partial, path) -> None:
 
 
 def flush_tree(folder) -> None:
-    """Flush all files of a folder, and the folders in it, to the disk."""
+    """Flush a folder to the disk, with all files and folders below it."""
     for parent, _, names in os.walk(folder, topdown=False):
         for name in names:
             with open(os.path.join(parent, name), "r+b") as file:
@@ -128,17 +133,18 @@ def flush_tree(folder) -> None:
 
 
 def sweep(folder, name: str = "*", *, idle: float = IDLE) -> None:
-    """Remove what processes that are no more had begun to write beside its place in a folder.
+    """Remove the partial files and folders that killed processes left in a folder; see `beside`.
 
     Args:
-        folder: one that is not there is empty.
-        name: of the files meant; default all.
-        idle: seconds that it was left alone; 0 is for the holder of a lock under which `name` is written. Whether the
-            process lives is not asked: it may be another machine's, or one that got the number of a dead one.
+        folder: the folder; nothing happens if it does not exist.
+        name: remove only the partial files of the file with this name; default those of all files.
+        idle: seconds for which a partial file must not have changed. 0 is safe only while holding the lock under which
+            `name` is written. A process id is not looked up: the process may run on another machine, or another
+            process may have got the number of a dead one.
     """
     with contextlib.suppress(FileNotFoundError):
         for entry in list(os.scandir(folder)):
-            made = MADE_BESIDE.fullmatch(entry.name)  # others call what they have half of ".partial" too
+            made = MADE_BESIDE.fullmatch(entry.name)  # other programs use the suffix ".partial" too
             if made and (name == "*" or made["name"] == _stem(name)):
                 _remove_idle(pathlib.Path(entry.path), idle)
 
@@ -150,10 +156,10 @@ def _remove_idle(path, idle):
 
 
 def listed(paths) -> list[pathlib.Path]:
-    """Return paths as a list; a single one, as text or as a Path, is a list of one and not of its letters.
+    """Return paths as a list of Path; a single path, given as text or as a Path, becomes a list of one.
 
     Raises:
-        InputError: not paths, or an address of the net, shown as it was given.
+        InputError: a value that is not a path, or an internet address, which is shown as it was given.
     Example:
         >>> [str(path) for path in listed("a.jpg") + listed(["b.jpg", pathlib.Path("c.jpg")])]
         ['a.jpg', 'b.jpg', 'c.jpg']
@@ -162,25 +168,26 @@ def listed(paths) -> list[pathlib.Path]:
 
 
 def local(path) -> pathlib.Path:
-    """Return a Path of this machine.
+    """Return `path` as a Path on this machine.
 
     Raises:
-        InputError: not a path, or an address of the net: as a Path, "https://host/x" would read "https:/host/x".
+        InputError: not a path, or an internet address: as a Path, "https://host/x" would become "https:/host/x".
     """
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"{path!r}: expected a path, got {type(path).__name__}")
     if isinstance(path, str) and ADDRESS.match(path):
-        raise InputError(f"{path}: an address of the net, but kfg reads folders and files; download it first")
+        raise InputError(f"{path}: is a web address, but kfg reads only local folders and files; download it first")
     return pathlib.Path(path)
 
 
 def digest(path, *, algorithm: str = "sha256") -> str:
-    """Return the digest of a file's bytes, read piece by piece, as hex digits.
+    """Return the digest of a file's bytes as hex digits; the file is read piece by piece.
 
     Args:
-        algorithm: of hashlib; none is used for secrecy.
+        path: the file.
+        algorithm: name of a hashlib algorithm; the digest identifies contents and protects nothing.
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     found = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
@@ -190,18 +197,21 @@ def digest(path, *, algorithm: str = "sha256") -> str:
 
 
 def write_text(path, text: str) -> None:
-    """Write UTF-8 text, whole."""
+    """Write a file of UTF-8 text, which is never seen half written (see `whole`)."""
     with whole(path) as file:
         file.write(text)
 
 
 def write_json(path, value) -> None:
-    """Write indented JSON, whole. NaN and infinity are refused (ValueError): other readers choke on them."""
+    """Write a file of indented JSON, which is never seen half written (see `whole`).
+
+    NaN and infinity raise ValueError, because other programs cannot read them.
+    """
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 class Stored(dict):
-    """A JSON object of a file: a key that it lacks is damage, and told with the file's name."""
+    """A JSON object read from a file; looking up a missing key raises an InputError that names the damaged file."""
 
     path = ""
 
@@ -210,12 +220,13 @@ class Stored(dict):
 
 
 def read_json(path, kind: type | None = None):
-    """Read a JSON file; its objects are Stored.
+    """Read a JSON file; JSON objects in it become Stored dicts.
 
     Args:
-        kind: dict or list, what the file must hold; None for anything.
+        path: the file.
+        kind: dict or list, the type that the file must hold; None accepts any.
     Raises:
-        InputError: missing, unreadable, not JSON or of another kind.
+        InputError: the file is missing, unreadable, not JSON or of another kind.
     """
 
     def stored(pairs):

@@ -1,7 +1,7 @@
 """The Keras settings that kfg's nets need, whatever a user's keras.json and environment say.
 
-Keras reads ~/.keras/keras.json and KERAS_* variables when it is imported, and nothing of them later. Older versions
-and work with other backends leave settings there under which kfg's nets and their weights do not fit.
+Keras reads ~/.keras/keras.json and KERAS_* variables once, when it is imported. Older versions of Keras and work with
+other backends can leave settings there with which kfg's nets and their weights do not work.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ NEEDED = {"backend": "tensorflow", "image_data_format": "channels_last", "floatx
 
 @contextlib.contextmanager
 def set_aside():
-    """Hide the user's Keras settings from an import of Keras inside; the environment is as before afterwards."""
+    """Hide the user's Keras settings from an import of Keras inside a `with` block, then restore the environment."""
     before = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     for name in before:
         del os.environ[name]
-    # a folder in which nothing can be read or written: no settings are found, and none are left behind
+    # os.devnull is no folder, so Keras finds no settings file and writes none
     os.environ |= {"KERAS_HOME": os.devnull, "KERAS_BACKEND": NEEDED["backend"]}
     try:
         yield
@@ -49,7 +49,7 @@ def check() -> None:
             way = "KERAS_BACKEND=tensorflow" if name == "backend" else f"keras.config.set_{name}({needed!r})"
             raise InputError(
                 f"Keras setting {name}: kfg needs {needed!r}, but it is {found[name]!r}; change it in {_file()}, or "
-                f"begin with {way}"
+                f"start with {way}"
             )
 
 

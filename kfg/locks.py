@@ -1,6 +1,7 @@
-"""Locks among processes, on every system, with a note beside each that says who holds it.
+"""Locks between processes, on every system, with a note beside each lock file that says which process holds it.
 
-The system's own lock decides, by way of `filelock`: it ends with the process, however that ends. The note only informs.
+The lock is the operating system's own, taken with `filelock`: the system releases it when the process ends, however
+it ends. The note only serves messages.
 """
 
 import contextlib
@@ -18,26 +19,28 @@ from kfg.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # network and FUSE mounts that have none
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # raised on network and FUSE mounts without locks
 PATIENCE = 0.1  # seconds before a process says that it waits
 POLL = 0.05  # seconds between two tries
-WARNED = set()  # the first folder that was found to be without locks: said once
+WARNED = set()  # holds the first folder found to be without locks, so that the warning is given once
 
 
 @contextlib.contextmanager
 def exclusive(path, *, refusal: str | None = None):
-    """Hold a lock among processes, which the system lets go of when the process ends, however it ends.
+    """Hold a lock while a `with` block runs, so that no other process runs such a block at the same time.
 
-    A file system that has no locks is told in a warning, and the block runs without one.
+    The system releases the lock when the process ends, however it ends. On a file system without locks a warning is
+    logged, and the block runs without a lock.
 
     Args:
-        path: a file for this lock alone; it stays.
-        refusal: begin of the error where another process holds the lock; None waits for it.
+        path: a file used for this lock alone; it is not removed afterwards.
+        refusal: how the error message begins if another process holds the lock; None: wait until the lock is free.
     Raises:
-        InputError: the lock is held and `refusal` given: who holds it, where, since when; the folder cannot be written.
+        InputError: `refusal` is given and the lock is held (the message says by which process, on which machine and
+            since when), or the folder cannot be written.
     """
     path = pathlib.Path(path)
-    # a marker file in place of a lock would outlive a killed process of another machine
+    # no soft lock: its marker file would stay behind when a process on another machine is killed
     lock = filelock.FileLock(path, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,14 +60,14 @@ def exclusive(path, *, refusal: str | None = None):
 
 
 def _acquired(lock, path, refusal) -> bool:
-    """Acquire the lock; return False where the file system has none."""
+    """Acquire the lock and return True; return False if the file system has no locks."""
     try:
         try:
             lock.acquire(timeout=0 if refusal else PATIENCE, poll_interval=POLL)
         except filelock.Timeout as error:
             if refusal:
                 raise InputError(f"{refusal} ({holder(path)})") from error
-            logger.warning("%s: another process has it; waiting for it (%s)", path, holder(path))
+            logger.warning("%s: in use by another process; waiting for it (%s)", path, holder(path))
             lock.acquire(poll_interval=POLL)
     except OSError as error:
         if error.errno not in WITHOUT_LOCKS:
@@ -72,7 +75,8 @@ def _acquired(lock, path, refusal) -> bool:
         if not WARNED:
             WARNED.add(path.parent)
             logger.warning(
-                "%s: this file system has no locks; going on without: start no second command that writes there",
+                "%s: this file system has no locks; kfg continues without them: do not start a second command that "
+                "writes there",
                 path.parent,
             )
         return False
@@ -91,7 +95,7 @@ def _write_note(path) -> None:
 
 
 def holder(path) -> str:
-    """Return who holds a lock, as its note says."""
+    """Return, for a message, which process holds a lock, on which machine and since when, according to its note."""
     try:
         note = json.loads(_note(pathlib.Path(path)).read_text(encoding="utf-8"))
         return f"process {note['pid']} on {note['host']}, since {note['since']}"

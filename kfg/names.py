@@ -1,5 +1,6 @@
-"""Names of files and classes: how they are shown, and when two of them look the same to a reader."""
+"""Names of files and classes: how to show them, and whether two of them look the same to a reader."""
 
+import collections
 import difflib
 import hashlib
 import pathlib
@@ -8,9 +9,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\x1b"}
-# Marks that turn the direction of what follows on a line: a name with one can show another suffix than it has.
+# Marks that change the writing direction of the text after them: with one, a name can seem to have another suffix.
 DIRECTION = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-# Letters of other scripts that are drawn as Latin ones, small letters only: names are case-folded first.
+# Letters of other scripts that look like Latin ones; small letters only, because names are case-folded first.
 DRAWN_ALIKE = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u04bb\u051b\u051d\u03bf\u03bd\u03b9\u03c1\u03b1"
     "\u0131\u2010\u2011\u2012\u2013\u2014\u2212\u2018\u2019\u02bc\u00b4",
@@ -19,9 +20,9 @@ DRAWN_ALIKE = str.maketrans(
 
 
 def printable(text: str) -> str:
-    r"""Return text that no terminal and no table is garbled by.
+    r"""Return text that is safe to show: it garbles no terminal and no table.
 
-    Control characters (line breaks, tabs, escape sequences, C1) and marks that turn the direction of writing are
+    Control characters (line breaks, tabs, escape sequences, C1) and marks that change the direction of writing are
     shown as escapes, and so are bytes of a name that are not UTF-8.
 
     Example:
@@ -40,7 +41,7 @@ def _shown(letter):
 
 
 def utf8(text: str) -> str:
-    r"""Return text as it is, but for bytes that are not UTF-8, which become \xNN: JSON can carry it.
+    r"""Return text that JSON can hold: bytes that are not UTF-8 become \xNN, and all else stays as it is.
 
     Example:
         >>> utf8("caf\udce9\n.jpg")
@@ -50,7 +51,7 @@ def utf8(text: str) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    r"""Return whether reports, tables and exports, which are UTF-8, can repeat a name.
+    r"""Return whether a name is valid UTF-8, so that reports, tables and exports can repeat it.
 
     Example:
         >>> is_utf8("caf\u00e9"), is_utf8("caf\udce9")
@@ -60,7 +61,7 @@ def is_utf8(text: str) -> bool:
 
 
 def quoted(path) -> str:
-    """Return a path as a shell takes it, for a command that is suggested.
+    """Return a path quoted for a shell, for commands that messages suggest.
 
     Example:
         >>> quoted("photos"), quoted("my photos")
@@ -70,19 +71,19 @@ def quoted(path) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return a question that names what is spelled most like a name, or what there is.
+    """Return a hint for an unknown name: the known name with the most similar spelling, else the known names.
 
     Example:
         >>> suggestion("lerning_rate", ["epochs", "learning_rate"]), suggestion("x", ["epochs", "seed"])
-        ('did you mean learning_rate?', 'there are epochs, seed')
+        ('did you mean learning_rate?', 'choose from epochs, seed')
     """
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {printable(near[0])}?" if near else f"there are {printable(shortened(known))}"
+    return f"did you mean {printable(near[0])}?" if near else f"choose from {printable(shortened(known))}"
 
 
 def shortened(names: Sequence[str], *, count: int = 8) -> str:
-    """Return the first names, and how many more there are.
+    """Return the first `count` names as text, and how many more there are.
 
     Example:
         >>> shortened(["cat", "dog", "ox"]), shortened(["cat", "dog", "ox"], count=2)
@@ -91,8 +92,22 @@ def shortened(names: Sequence[str], *, count: int = 8) -> str:
     return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
+def told_apart(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names made unique: a name that was there before gets a number.
+
+    Example:
+        >>> told_apart(["a.jpg", "b.jpg", "a.jpg"])
+        ('a.jpg', 'b.jpg', 'a.jpg (2)')
+    """
+    count, found = collections.Counter(), []
+    for name in names:
+        count[name] += 1
+        found.append(name if count[name] == 1 else f"{name} ({count[name]})")
+    return tuple(found)
+
+
 def cut(name: str, size: int) -> str:
-    """Return a name of at most `size` bytes: a longer one keeps its beginning, and ends with a digest of the whole.
+    """Return a name of at most `size` bytes: of a longer one the beginning, and a digest of the whole name.
 
     Example:
         >>> cut("cat.jpg", 20), cut("a very long name of a cat.jpg", 20)
@@ -106,12 +121,12 @@ def cut(name: str, size: int) -> str:
 
 
 def composed(name: str) -> str:
-    """Return a name in the one Unicode form in which accents are part of their letters (NFC)."""
+    """Return a name in Unicode form NFC, in which a letter with an accent is one character."""
     return unicodedata.normalize("NFC", name)
 
 
 def appearance(name: str) -> str:
-    r"""Return what a reader sees of a name: names of one appearance cannot be told apart on a screen or on some disks.
+    r"""Return a simplified name, the same for all names that look alike on a screen or are one name on some disks.
 
     Case, Unicode form, invisible characters, kinds of spaces, and spaces at the ends make no difference.
 
@@ -125,7 +140,7 @@ def appearance(name: str) -> str:
 
 
 def look_alikes(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the pairs of names of one appearance, each with the first such name.
+    """Return pairs of names that look alike (see `appearance`): each later name with the first that looks the same.
 
     Example:
         >>> look_alikes(["dog", "cat ", "Cat"])
@@ -145,7 +160,7 @@ def _invisible(letter) -> bool:
 
 
 def difference(one: str, other: str) -> str:
-    r"""Say in what two names of one appearance differ.
+    r"""Return a phrase that says in what two names that look alike differ.
 
     Example:
         >>> difference("cat", "Cat"), difference("cat", "cat ")
@@ -167,7 +182,7 @@ def difference(one: str, other: str) -> str:
 
 
 def _unlike(one, other) -> tuple[str, str]:
-    """Return the middle of each name, what they begin and end with alike cut off."""
+    """Return the middle of each name, without the beginning and the end that both share."""
     start = len(_common(one, other))
     end = len(_common(one[start:][::-1], other[start:][::-1]))
     return one[start : len(one) - end], other[start : len(other) - end]
@@ -189,7 +204,11 @@ def _named(text) -> str:
 
 
 def by_form(folder) -> dict[str, list[str]]:
-    """Return the names in a folder by their NFC form; none for a folder that cannot be read."""
+    """Return, for each NFC form, the names in a folder that have it; nothing if the folder does not exist.
+
+    Raises:
+        OSError: the folder cannot be listed.
+    """
     found = {}
     folder = pathlib.Path(folder)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():

@@ -1,4 +1,7 @@
-"""What kfg may overwrite: files and folders that it wrote itself. Anything else is refused, before any work is done."""
+"""Checks that kfg overwrites only files and folders that it wrote itself.
+
+Anything else is refused, before any work is done.
+"""
 
 import contextlib
 import errno
@@ -12,12 +15,12 @@ from collections.abc import Callable, Collection
 from kfg import files
 from kfg.errors import InputError
 
-DEEPEST = 140  # characters of the longest path in a folder of runs, as of an export half written
-LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")  # what file managers leave in any folder that is looked at
+DEEPEST = 140  # characters of the longest path below a folder of runs, such as that of a half-written export
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")  # files that file managers leave in any folder they show
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether Windows has another use for a file's name: a device, or a dot or blank that it drops at the end.
+    """Return whether Windows cannot have a file of this name: a device's name, or a dot or space at the end.
 
     Example:
         >>> [is_reserved(name) for name in ("aux", "NUL.txt", "com1", "a.", "a ", "console", "com10")]
@@ -26,12 +29,26 @@ def is_reserved(name: str) -> bool:
     return bool(re.fullmatch(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?|.*[. ]", name, re.IGNORECASE))
 
 
+def can_be_folder(name: str) -> bool:
+    """Return whether a class name can be the name of a folder on every system.
+
+    Example:
+        >>> [can_be_folder(name) for name in ("cat", "a/b", "..", "aux", "")]
+        [True, False, False, False, False]
+    """
+    return not (is_reserved(name) or name in ("", ".", "..") or set(name) & set('/\\:*?"<>|'))
+
+
 def check_writable(option: str, folder) -> None:
-    """Make a folder and a file in it, as deep as a run's, and rename that; InputError, naming the option, if not.
+    """Check that runs can be written to a folder: that files can be made and renamed there, with paths long enough.
+
+    The folder is created if it does not exist.
 
     Args:
-        option: of the command line that names the folder.
-        folder: to be written to.
+        option: the command-line option that gives the folder, for the message.
+        folder: the folder to write to.
+    Raises:
+        InputError: the check failed; the message names the option and says why.
     """
     folder = pathlib.Path(folder)
     probe = None
@@ -48,7 +65,7 @@ def check_writable(option: str, folder) -> None:
         if error.errno in files.NO_RENAME:
             why = f"its file system cannot rename files ({error.strerror}); give a folder on another one"
         elif error.errno == errno.ENAMETOOLONG or (probe is None and folder.is_dir() and error.errno == errno.ENOENT):
-            why = f"this path leaves no room for the {DEEPEST} characters below it; give a shorter one"
+            why = f"this path is too long, as {DEEPEST} more characters have to fit below it; give a shorter one"
         raise InputError(f"{option} {folder}: {why}") from error
     finally:
         if probe is not None:
@@ -57,37 +74,41 @@ def check_writable(option: str, folder) -> None:
 
 
 def check_folder(path, *, marks: Collection[str], parts: Collection[str]) -> None:
-    """Refuse a folder that must not be replaced: one that holds anything kfg does not write there.
+    """Refuse to replace a folder that holds anything kfg does not write there.
 
     Args:
-        path: what is to be replaced; one that is not there, or empty, may be.
-        marks: names that such a folder of kfg always has.
-        parts: all other names it may have, and patterns of the files in its sub-folders, as "variables/variables.*".
+        path: the folder to be replaced; a folder that does not exist or is empty passes.
+        marks: names that are always in a folder of this kind that kfg wrote.
+        parts: all other names that may be in it, and patterns of the files in its sub-folders, such as
+            "variables/variables.*".
     Raises:
-        InputError: a file, a folder of somebody else's or with something else in it; the message names it.
+        InputError: `path` is a file, or a folder that kfg did not write or that holds something else; the message
+            names what was found.
     """
     path = files.followed(path)
     if not path.exists():
         return
     if not path.is_dir():
-        raise InputError(f"{path}: is a file, a folder is to be written; give another name")
+        raise InputError(f"{path}: is a file, but kfg has to write a folder here; give another name")
     found = sorted(entry.name for entry in os.scandir(path))
     foreign = [name for name in found if name not in (*marks, *parts, *LITTER)] or _foreign_below(path, parts)
     if foreign:
         raise InputError(f"{path}: holds {foreign[0]}, which kfg did not write; give another folder or an empty one")
     absent = [name for name in marks if name not in found]
     if absent and set(found) - set(LITTER):
-        raise InputError(f"{path}: is not a whole folder of kfg's, it has no {absent[0]}; remove it or give another")
+        raise InputError(
+            f"{path}: is not a complete folder written by kfg, as it has no {absent[0]}; remove it or give another"
+        )
 
 
 def _foreign_below(path, parts) -> list[str]:
-    """Return the files in sub-folders of a folder that none of the patterns in `parts` fits."""
+    """Return the files in sub-folders of a folder that match none of the patterns in `parts`."""
     inner = [file.relative_to(path) for file in path.glob("*/**/*") if not file.is_dir() and file.name not in LITTER]
     return sorted(str(file) for file in inner if not any(file.match(part) for part in parts))
 
 
 def replace_folder(partial, path, *, marks: Collection[str], parts: Collection[str]) -> None:
-    """Put a finished folder in the place of `path`, where `check_folder` allows that; the old one goes last."""
+    """Move the finished folder `partial` to `path`, if `check_folder` allows it; the old folder is removed last."""
     path = files.followed(path)
     old = _aside(path)
     _recover(path, marks=marks, parts=parts)
@@ -108,13 +129,13 @@ def _aside(path) -> pathlib.Path:
 
 
 def _recover(path, *, marks, parts) -> None:
-    """Give a folder its name back that a kill in the middle of `replace_folder` left without one."""
+    """Give the old folder its name back if `replace_folder` was killed before the new one had it."""
     old = _aside(path)
     if not old.is_dir():
         return
     check_folder(old, marks=marks, parts=parts)
     if path.exists():
-        shutil.rmtree(old)  # the kill came when the new one had its name
+        shutil.rmtree(old)  # the new folder already had its name when the process was killed
     else:
         files.rename(old, path)
 
@@ -123,23 +144,23 @@ def check_file(path, own: Callable[[pathlib.Path], bool], *, what: str) -> None:
     """Refuse to overwrite a file that is not of the kind kfg would write in its place.
 
     Args:
-        path: of the file to write; one that is not there, or empty, may be written.
-        own: function path -> whether kfg wrote the file, see `is_csv` and `is_json`.
-        what: that is to be written, for the message.
+        path: the file to write; a file that does not exist or is empty passes.
+        own: function path -> whether kfg wrote the file; see `is_csv` and `is_json`.
+        what: the kind of file that is to be written, for the message.
     Raises:
-        InputError: somebody else's file, a folder, a device.
+        InputError: a file that kfg did not write, a folder or a device.
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        raise InputError(f"{path}: is a folder, a file is to be written")
+        raise InputError(f"{path}: is a folder, but kfg has to write a file here")
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: is a device or a pipe, a file is to be written")
+        raise InputError(f"{path}: is a device or a pipe, but kfg has to write a file here")
     try:
         foreign = path.is_file() and path.stat().st_size > 0 and not own(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     if foreign:
-        raise InputError(f"{path}: this file is there and is not {what}; give another name, or remove it")
+        raise InputError(f"{path}: this file exists and is not {what}; give another name, or remove it")
 
 
 def is_csv(path, columns: Collection[str]) -> bool:

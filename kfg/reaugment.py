@@ -1,9 +1,9 @@
-"""From a validation confusion matrix to extra training images for the classes the model recalls worst.
+"""From a validation confusion matrix to extra training images for the classes that the model recalls worst.
 
-The study looked at its test matrix, made 500 extra images of the three worst classes, trained again and saw
-test accuracy rise. Two things rise then whether or not the choice of classes matters: training on more images,
-and training a second time. Hence three arms from the same seeds: `none`, `uniform` (as many extra images, drawn
-over all classes) and `targeted`. Weakness is read on val, the gain on test.
+The study looked at its test matrix, made 500 extra images of the three worst classes, trained again and saw test
+accuracy rise. But two things help whichever classes are chosen: training on more images, and training a second time.
+Hence there are three arms from the same seeds: `none`, `uniform` (as many extra images, drawn over all classes) and
+`targeted`. Weak classes are found on the validation images, the gain is measured on the test images.
 """
 
 import dataclasses
@@ -27,15 +27,15 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arm:
-    """What is done in one arm of a comparison.
+    """The treatment in one arm of a comparison.
 
     Args:
-        extra: of which classes extra images are made: "", "all" or "weak".
-        augmented: which classes are augmented on the fly: "", "all", "weak", or "but takers", all but the classes that
-            take most images of the weak ones.
-        neutral: whether the answers are corrected for what extra images did to the classes' shares.
-        adjusted: whether the loss is adjusted to the classes' counts.
-        mirrored: whether answers are averaged with those on the mirror image.
+        extra: classes of which extra images are made: "" (none), "all" or "weak".
+        augmented: classes that are augmented on the fly: "" (none), "all", "weak", or "but takers": all except the
+            classes that the weak ones are most often mistaken for.
+        neutral: whether the answers are corrected for the change that extra images make to the classes' shares.
+        adjusted: whether the loss is adjusted to the classes' numbers of images.
+        mirrored: whether the answers on an image and its mirror image are averaged.
     """
 
     extra: str = ""
@@ -46,7 +46,7 @@ class Arm:
 
     @property
     def aimed(self) -> bool:
-        """Whether the weak classes must be known."""
+        """Whether the arm needs to know the weak classes."""
         return self.extra == "weak" or self.augmented in ("weak", "but takers")
 
 
@@ -55,23 +55,23 @@ ARMS = {
     "uniform": Arm(extra="all"),
     "targeted": Arm(extra="weak"),
     "targeted-policy": Arm(augmented="weak"),
-    "augmented": Arm(augmented="all"),  # what the study calls blindly augmenting the whole set, and never ran
+    "augmented": Arm(augmented="all"),  # the study speaks of blindly augmenting the whole set, but never ran it
     "prior-neutral": Arm(extra="weak", neutral=True),
     "weaker": Arm(augmented="but takers"),
     "mirrored": Arm(mirrored=True),
     "adjusted": Arm(adjusted=True),
 }
-COMPARED = ("none", "uniform", "targeted")  # always; the other arms where they were run
-MOST = 1_000_000  # extra images of a round
-NAMED = 8  # classes named in a line for the screen
+COMPARED = ("none", "uniform", "targeted")  # always compared; other arms if they were run
+MOST = 1_000_000  # most extra images in a round
+NAMED = 8  # most classes named in a line for the screen
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Round:
-    """One round of extra images: `count` of them, from up to `seeds_per_class` originals of each class.
+    """A round of extra images: `count` images, made from at most `seeds_per_class` originals of each class.
 
     Raises:
-        ValueError: a number out of range, a policy that is none.
+        ValueError: a number out of range; a policy that is not a Policy.
     """
 
     count: int
@@ -82,16 +82,16 @@ class Round:
         for name in ("count", "seeds_per_class"):
             value = getattr(self, name)
             if not (isinstance(value, int) and 1 <= value <= MOST):
-                raise ValueError(f"{name}: a whole number from 1 to {MOST}, got {value!r}")
+                raise ValueError(f"{name}: expected a whole number from 1 to {MOST}, got {value!r}")
         if not isinstance(self.policy, Policy):
             raise ValueError(f"policy: expected its settings like {{'rotation': 45}}, got {self.policy!r}")
 
 
 def as_round(value, *, like: Round) -> Round:
-    """Return a Round as it is, or one made of settings; those not named are as in `like`, its policy's too.
+    """Return a Round unchanged, or make one from settings; settings not named, also of the policy, are as in `like`.
 
     Raises:
-        ValueError: neither a Round nor a dict, an unknown name, a value that Round or Policy refuses.
+        ValueError: neither a Round nor a dict; an unknown name; a value that Round or Policy refuses.
     Example:
         >>> made = as_round({"count": 9, "policy": {"shear": 5}}, like=Round(count=500, policy=Policy(rotation=45)))
         >>> made.count, made.policy.rotation, made.policy.shear, made.seeds_per_class
@@ -111,14 +111,14 @@ def as_round(value, *, like: Round) -> Round:
 
 
 def weak_on_validation(val: Predictions, *, count: int, min_support: int) -> np.ndarray:
-    """Return the `count` classes of lowest validation recall, worst first.
+    """Return the `count` classes with the lowest validation recall, the lowest first.
 
     Args:
         val: a model's answers on the validation images.
-        count: classes to return, at most.
-        min_support: validation images a class needs to be judged at all.
+        count: the most classes to return.
+        min_support: validation images that a class needs to be considered.
     Returns:
-        int64 (K,), K <= count, class ids.
+        int64 (K,), K <= count, class numbers.
     Raises:
         InputError: no class has enough validation images.
     """
@@ -130,31 +130,31 @@ def weak_on_validation(val: Predictions, *, count: int, min_support: int) -> np.
 
 
 def check_support(most: int, min_support: int) -> None:
-    """Raise InputError where even the class with most validation images has fewer than are needed to judge it."""
+    """Raise InputError if the class with the most validation images, `most`, has fewer than `min_support`."""
     if most < min_support:
         raise InputError(
-            f"min_support: no class has {min_support} validation images (most: {most}), and fewer do not tell which "
-            "classes are weak; add images, enlarge the validation part with --set val_fraction, or accept "
-            f"--set min_support={most}"
+            f"min_support: no class has {min_support} validation images (the largest has {most}), and fewer are too "
+            "few to tell which classes are weak; add images, enlarge the validation part with --set val_fraction, or "
+            f"set --set min_support={most}"
         )
 
 
 def extra_images(training: Part, *, arm: str, rounds, weak, seed: int) -> Part:
-    """Make the extra training images of one arm.
+    """Make the extra training images for one arm.
 
     Args:
         training: the training images.
         arm: a key of ARMS.
         rounds: sequence of Round.
-        weak: class ids that arms with extra images of weak classes draw from; the others ignore them.
-        seed: int, another draw for each round follows from it.
+        weak: class numbers, used by arms with extra images of weak classes; other arms ignore them.
+        seed: int; each round draws with a seed derived from it.
     Returns:
         Part of M images; M = 0 for arms without extra images.
     Raises:
         InputError: an unknown arm.
     """
     if arm not in ARMS:
-        raise InputError(f"arm: {arm!r} is none of {', '.join(ARMS)}")
+        raise InputError(f"arm: {arm!r} is not one of {', '.join(ARMS)}")
     none = np.empty((0, *training.store.shape[1:]), np.uint8)
     extra = Part(none, [], classes=training.classes, name=training.name, origin=training.origin)
     for number, one in enumerate(rounds if ARMS[arm].extra else ()):
@@ -170,11 +170,11 @@ def extra_images(training: Part, *, arm: str, rounds, weak, seed: int) -> Part:
 
 
 def takers(val: Predictions, weak) -> list[int]:
-    """Return the classes that take most validation images of the weak ones, one for each at most, none of them weak.
+    """Return the classes that the weak ones are most often mistaken for: at most one for each, and no weak class.
 
     Args:
         val: a model's answers on the validation images.
-        weak: class ids.
+        weak: class numbers.
     """
     found = set()
     for label in weak:
@@ -186,19 +186,19 @@ def takers(val: Predictions, weak) -> list[int]:
 
 
 def copies_of(part: Part, *, classes, count: int, policy, pool: int, seed: int) -> Part:
-    """Make changed copies of the images of some classes.
+    """Make randomly changed copies of the images of some classes.
 
     Args:
-        part: images.
-        classes: class numbers; None for all that have images.
-        count: images to make.
-        policy: the changes.
-        pool: images of each class that the copies are made from, at most.
+        part: the images.
+        classes: class numbers; None for all classes with images.
+        count: number of copies to make.
+        policy: the random changes.
+        pool: the most images of each class from which copies are made.
         seed: int >= 0.
     Returns:
-        Part of `count` images; each is in the group of its source.
+        Part of `count` images; each belongs to the group of its source.
     Raises:
-        ValueError: a class without images, a number out of range.
+        ValueError: a class without images; a number out of range.
     """
     images, labels, sources = materialise(
         part.store, part.labels, count=count, classes=classes, seeds_per_class=pool, policy=policy, seed=seed
@@ -217,14 +217,14 @@ def copies_of(part: Part, *, classes, count: int, policy, pool: int, seed: int) 
 
 
 def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:
-    """Write which classes a run is aimed at, and which were not judged for want of validation images.
+    """Write which classes a run targets, and which had too few validation images to be judged.
 
     Args:
         workdir: the run folder.
-        weak: class ids, of `weak_classes`.
-        val, min_support: what that was given.
+        weak: class numbers, from `weak_on_validation`.
+        val, min_support: the arguments with which they were found.
     Returns:
-        The content of the file: `weak` and `not_judged`, [{"id", "name", "support"}] each, and `min_support`.
+        The content of the file: `weak` and `not_judged`, each [{"id", "name", "support"}], and `min_support`.
     """
     support = np.bincount(val.labels, minlength=len(val.classes))
 
@@ -238,25 +238,25 @@ def write_weak(workdir, weak, val: Predictions, *, min_support: int) -> dict:
 
 
 def read_weak(workdir) -> dict:
-    """Read what `write_weak` wrote; in run folders of earlier versions nothing is known of classes not judged."""
+    """Read what `write_weak` wrote. Files of earlier versions do not say which classes were not judged."""
     content = read_json(pathlib.Path(workdir) / run_files.WEAK)
     return content if isinstance(content, dict) else {"weak": content, "not_judged": [], "min_support": None}
 
 
 def weak_lines(content: dict, *, named: int | None = NAMED) -> list[str]:
-    """Say which classes are weak and, where there are such, which were not judged.
+    """Return lines on which classes are weak and, if there are any, which were not judged.
 
     Args:
-        content: of `write_weak`.
-        named: classes not judged that are named, at most; None for all.
+        content: the result of `write_weak`.
+        named: the most classes not judged to name; None for all.
     Example:
         >>> few = [{"name": "cow", "support": 2}, {"name": "palm", "support": 7}]
         >>> weak_lines({"weak": [{"name": "cobra"}], "not_judged": few, "min_support": 8}, named=1)
-        ['weak classes: cobra', 'not judged, with fewer than 8 validation images: cow 2 and 1 more']
+        ['weak classes: cobra', 'not judged, because they have fewer than 8 validation images: cow 2 and 1 more']
     """
     lines = ["weak classes: " + ", ".join(one["name"] for one in content["weak"])]
     few = sorted(content["not_judged"], key=lambda one: one["support"])
     if few:
         some = shortened([f"{one['name']} {one['support']}" for one in few], count=named or len(few))
-        lines.append(f"not judged, with fewer than {content['min_support']} validation images: {some}")
+        lines.append(f"not judged, because they have fewer than {content['min_support']} validation images: {some}")
     return lines

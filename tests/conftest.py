@@ -1,9 +1,11 @@
 """What tests of several packages share."""
 
+import gc
 import pathlib
 
 import numpy as np
 import pytest
+from bare import bare_runs, untraced_models
 from PIL import Image
 
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
@@ -13,7 +15,13 @@ COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
 LONGEST = (
     "test_imagenet20.py",
     "test_folder_recipe.py",
+    "test_whole.py",
     "test_chaos.py",
+    "test_notebooks.py",
+    "test_repair.py",
+    "test_replicas.py",
+    "test_hostile.py",
+    "test_formats_export.py",
     "test_competition100.py",
     "test_search.py",
     "test_damaged.py",
@@ -24,14 +32,26 @@ LONGEST = (
     "test_cub200.py",
     "test_retail258.py",
     "test_fruit3.py",
+    "test_shared_trainings.py",
     "test_mmal.py",
     "test_fbsd.py",
     "test_backbones.py",
 )
 
 
+def pytest_configure():
+    """Collect no garbage while TensorFlow and the tests are imported; a sixth of the time would go into that."""
+    gc.disable()
+
+
 def pytest_collection_modifyitems(items):
-    """Put the longest files first; the others, and the tests of a file, keep their order."""
+    """Put the longest files first; the others, and the tests of a file, keep their order.
+
+    What was imported until here stays until the end, and is not looked through by each collection.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    gc.enable()
     rank = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
 
@@ -115,14 +135,14 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture
-def without_export(monkeypatch):
-    """Write no export, which is a third of a run's time, where a test looks at what was decided, trained or reported.
+def without_export():
+    """Spare what takes most of a small run's time where a test looks at what was decided, trained or reported."""
+    with bare_runs():
+        yield
 
-    Each recipe's nets are exported and checked by the tests that do without this.
-    """
-    from kfg.exporting import parity, saved_model
 
-    def alike(*_, encoded, **__):
-        return parity.Parity(0.0, dict.fromkeys(encoded, 0.0), parity.tolerance())
-
-    monkeypatch.setattr(saved_model, "save", alike)
+@pytest.fixture
+def untraced():
+    """Let Keras compute step by step what it else traces first: of a small net the tracing takes most of the time."""
+    with untraced_models():
+        yield

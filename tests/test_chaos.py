@@ -1,13 +1,14 @@
 """tools/chaos: every kind of check finds a planted defect, and a short form of the campaign finds none in kfg."""
 
 import json
+import os
 import shutil
 import zipfile
 
 import h5py
 import numpy as np
 import pytest
-from chaos import files, images, kills, mutate, pairs, running, state, workload
+from chaos import files, images, kills, mutate, pairs, repairs, running, state, workload
 from chaos.image_seeds import seeds
 from chaos.tally import BAD, Failure, Tally
 
@@ -204,6 +205,19 @@ def test_two_kills_leave_the_same_run(runner, photos, whole, tmp_path, tally):
     other = state.all_weights(whole, work.runs)
     next(iter(other[RUN].values()))[...] += 1
     assert kinds(state.check_end(tmp_path / "out-0", work.runs, other)) == ["other"]
+
+
+@pytest.mark.skipif("KFG_TEST_LONG" not in os.environ, reason="takes five minutes; KFG_TEST_LONG=1 runs it")
+def test_a_repair_that_is_killed_ends_as_one_that_is_not(runner, tmp_path, tally):
+    data = workload.write_photos(tmp_path / "photos", per_class=repairs.PER_CLASS, classes=repairs.ALIKE)
+    trained, known = repairs.prepared(runner, data, tmp_path, tally)
+    at = At("last.npz")  # in the training with the proven remedy, when all that comes before is there
+    assert repairs.repaired(runner, data, trained, tmp_path / "cut", known, at, tally, 1) == 1
+    assert not tally.failed(), tally.table()
+    assert tally.rows["kfg repair: ended"]["done"] == 1
+    # the contrary: other findings are not taken for the same
+    (name, content), *_ = known.files.items()
+    assert kinds(state.check_files(tmp_path / "cut", {name: content + b" "})) == ["other"]
 
 
 class At:

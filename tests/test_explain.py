@@ -55,7 +55,7 @@ def test_a_right_image_is_compared_with_the_runner_up_a_wrong_one_with_the_truth
     "name, drawn", [("plain", {"gradcam"}), ("fbsd", {"gradcam", "strips"}), ("mmal", {"gradcam", "boxes"})]
 )
 def test_a_report_has_the_pictures_that_its_model_has(name, drawn, attentive_net, images, tmp_path):
-    ((title, body),) = explain.report_sections(attentive_net(name), FIVE, images, tmp_path)
+    ((title, body),) = explain.looks(attentive_net(name), FIVE, images, tmp_path).sections
     assert {path.stem for path in tmp_path.iterdir()} == drawn
     assert set(body[1:]) == {path.read_bytes() for path in tmp_path.iterdir()}
     shown = sections._extra(title, body)
@@ -67,8 +67,8 @@ def test_a_report_has_the_pictures_that_its_model_has(name, drawn, attentive_net
 
 def test_a_report_says_that_a_model_has_no_maps(images, tmp_path):
     mlp = baselines.fruit3_mlp(num_classes=3, image_size=(8, 8), units=4)
-    assert explain.report_sections(mlp, FIVE, images, tmp_path) == [
-        ("What the model looks at", "fruit3-mlp has no maps, so there is no Grad-CAM of it.")
+    assert explain.looks(mlp, FIVE, images, tmp_path).sections == [
+        ("What the model looks at", "fruit3-mlp has no feature maps, so no Grad-CAM heat maps can be drawn.")
     ]
     assert not list(tmp_path.iterdir())
 
@@ -92,7 +92,7 @@ def test_a_net_that_begins_with_a_crop_has_its_strips_in_the_middle_and_the_repo
     images = Images(np.random.default_rng(0).integers(0, 256, (5, 160, 160, 3), dtype=np.uint8))
     last = explainer.attention(images.array[:1])[0][-1]
     assert [outline.box for outline in last.outlines] == [(16, 16, 79, 143), (80, 16, 143, 143)]
-    ((_, body),) = explain.report_sections(model, FIVE, images, tmp_path)
+    ((_, body),) = explain.looks(model, FIVE, images, tmp_path).sections
     assert explainer.cropped and body[0].endswith(explain.CROPPED)
 
 
@@ -137,7 +137,7 @@ def test_kfg_explain_names_an_unreadable_image_and_draws_the_others(run, capsys)
         (("export", "photos"), "model.keras"),
         (("photos", "photos"), "no Keras model"),
         (("classes.json", "photos"), "no Keras model"),
-        ((".", "photos", "--classname", "eel"), "'eel' is none of auk, bee, cod"),
+        ((".", "photos", "--classname", "eel"), "'eel' is not one of the classes auk, bee, cod"),
         ((".", "nowhere.png"), "nowhere.png"),
     ],
 )

@@ -12,14 +12,15 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "kfg"
 # A module may import from lower ranks, and from its own package.
 RANKS = {
     "__main__": 9, "commands": 8, "face": 7, "search": 7, "recipes": 6, "repairing": 5.5,
-    "repairing.diagnosis": 6.5, "repairing.retraining": 6.5, "repairing.repair": 6.6,
+    "repairing.diagnosis": 6.5, "repairing.retraining": 6.5, "repairing.repair": 6.6, "reviewing": 6.7,
     "engine": 5, "runs": 5, "runs.results_file": 4.3, "runs.comparison": 4.5,
+    "serving": 5.7, "web": 2.5,
     "explain": 4, "reaugment": 4, "reporting": 4, "exporting": 4, "tracking": 4,
-    "figures": 3.7, "training": 3.5, "evaluation": 3.3, "models": 3, "data": 3,
+    "figures": 3.7, "training": 3.5, "evaluation": 3.3, "inference": 3.2, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "overwrite": 2, "quiet": 2, "program": 3,
-    "runs.run_files": 0, "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "keras_settings": 1,
-    "keras_private": 1,
+    "runs.run_files": 0, "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "tables": 1,
+    "keras_settings": 1, "keras_private": 1,
     "errors": 0, "protocols": 0,
 }  # fmt: skip
 WITHOUT_TENSORFLOW = (
@@ -29,7 +30,9 @@ WITHOUT_TENSORFLOW = (
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
     "kfg.evaluation.paired", "kfg.evaluation.posthoc", "kfg.evaluation.baseline", "kfg.evaluation.macro",
     "kfg.augment.policies", "kfg.augment.copies", "kfg.data.layouts", "kfg.data.download", "kfg.data.contest",
-    "kfg.data.image_files",
+    "kfg.data.image_files", "kfg.data.imagenet20", "kfg.models.sizes", "kfg.tables",
+    "kfg.web.guard", "kfg.web.limits", "kfg.web.listening", "kfg.web.pages",
+    "kfg.exporting.formats.known",
 )  # fmt: skip
 
 

@@ -5,12 +5,16 @@ import pathlib
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 import kfg
 from kfg import keras_private
 
-PRIVATE = ("_jit_compile", "_outbound_nodes", "_inbound_nodes", "_functional", "_run_through_graph", "_nodes_by_depth")
+PRIVATE = (
+    "_jit_compile", "_outbound_nodes", "_inbound_nodes", "_functional", "_run_through_graph", "_nodes_by_depth",
+    "_maybe_symbolic_build",
+)  # fmt: skip
 
 
 def chain():
@@ -24,6 +28,20 @@ def test_xla_is_switched():
     assert model.jit_compile is True
     keras_private.set_jit_compile(model, False)
     assert model.jit_compile is False
+
+
+def test_fit_on_devices_does_not_build_a_built_model_again(monkeypatch):
+    built = []
+    monkeypatch.setattr(keras.Model, "_symbolic_build", lambda model, **_: built.append(model))
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = keras.Sequential(chain())
+        model.compile(optimizer="sgd", loss="mse")
+    x, y = np.ones((2, 4), np.float32), np.ones((2, 3), np.float32)
+    model.fit(x, y, verbose=0)
+    assert built == [model]
+    keras_private.leave_out_symbolic_build(model)
+    model.fit(x, y, verbose=0)
+    assert built == [model]
 
 
 def test_the_graph_of_a_sequential_model_and_who_takes_an_output():

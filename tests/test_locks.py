@@ -66,7 +66,7 @@ def test_a_file_system_without_locks_is_told_once_and_work_goes_on(number, tmp_p
                 done.append(name)
     assert done == ["one", "one", "two"]
     assert [message.split(":")[1] for message in caplog.messages] == [
-        " this file system has no locks; going on without"
+        " this file system has no locks; kfg continues without them"
     ]
 
 

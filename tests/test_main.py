@@ -72,17 +72,17 @@ def test_split_says_what_was_decided_already_and_refuses_options_without_effect(
     for i, path in enumerate(sorted((root / "test").rglob("*.png"))):
         Image.effect_noise((40, 30), 300 + 40 * i).convert("RGB").save(path)
     assert main(["split", str(root), "--out", str(out), "--val", "0.3", "--seed", "1"]) == 0
-    said = "train, test decided already by the part folders, no fraction was used there; val cut out of train"
+    said = "train, test already decided by the part folders, no fraction was used there; val cut out of train"
     assert capsys.readouterr().out.startswith(f"{root}: {said}\n")
     assert main(["split", str(root), "--test", "0.3"]) == 2
     assert capsys.readouterr().err == (
-        "error: --test: without effect, train, test decided already by the part folders; leave it out\n"
+        "error: --test: has no effect, because train, test already decided by the part folders; leave the option out\n"
     )
     shutil.copy(out, root / "split.csv")
     for option in ("--val", "--test", "--seed", "--min-per-class"):
         assert main(["split", str(root), "--out", str(out), option, "0"]) == 2
         assert (
-            f"{option}: without effect, train, val, test decided already by {root}/split.csv;"
+            f"{option}: has no effect, because train, val, test already decided by {root}/split.csv;"
             in capsys.readouterr().err
         )
     assert main(["split", str(root), "--out", str(out)]) == 0 and out.read_text() == (root / "split.csv").read_text()
@@ -100,7 +100,7 @@ def test_predict_prints_names_that_are_not_utf8(tmp_path, capsys):
     assert main(["predict", str(tmp_path), str(folder)]) == 0
     printed = capsys.readouterr().out
     header, printed = printed.split("\n", 1)
-    assert header == "path\tclass\tprobability"
+    assert header == "path\tclass\tprobability\tverdict"
     assert printed.startswith(f"{folder}/caf\\xe9.png\tred\t1.0000") and printed.encode()
 
 
@@ -152,7 +152,7 @@ def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):
         (["audit", "nowhere"], "nowhere"),
         (["audit", ".", "--expect-size", "300"], "--expect-size"),
         (["split", "nowhere"], "nowhere"),
-        (["split", "../photos", "--seed", "-1"], "seed: a whole number from 0 up, got -1"),
+        (["split", "../photos", "--seed", "-1"], "seed: must be a whole number from 0 up, got -1"),
         (["split", "../photos", "--val", "nan"], "val"),
         (["models", "--classes", "1"], "classes"),
         (["models", "resnet18"], "resnet18"),

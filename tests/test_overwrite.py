@@ -35,7 +35,7 @@ def test_a_folder_of_the_same_kind_is_replaced_and_nothing_is_left_beside(tmp_pa
     "names, said",
     [
         (("mark", "thesis.pdf"), "holds thesis.pdf, which kfg did not write"),
-        (("more",), "is not a whole folder of kfg's, it has no mark"),
+        (("more",), "is not a complete folder written by kfg, as it has no mark"),
         (("a.jpg",), "holds a.jpg"),
         (("mark", ".git"), "holds .git"),
     ],
@@ -93,7 +93,7 @@ def test_a_command_replaces_its_own_file_and_no_other(command, option, own, fore
     target.write_text(foreign, encoding="utf-8")
     assert main([command, str(photos), option, str(target)]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith(f"error: {target}: this file is there and is not ")
+    assert captured.err.startswith(f"error: {target}: this file exists and is not ")
     assert captured.err.count("\n") == 1 and captured.out == "" and target.read_text(encoding="utf-8") == foreign
     target.write_text(own)
     assert main([command, str(photos), option, str(target)]) < 2
@@ -117,7 +117,7 @@ def test_a_folder_is_tried_with_a_name_as_long_as_a_runs_and_a_rename(tmp_path, 
         deep = deep / ("d" * 40)
     deep.mkdir(parents=True)
     deep = deep / ("e" * (os.pathconf(tmp_path, "PC_PATH_MAX") - len(str(deep)) - 20))
-    with pytest.raises(InputError, match=r"--out .*: this path leaves no room for the 140 characters below it"):
+    with pytest.raises(InputError, match=r"--out .*: this path is too long, as 140 more characters"):
         overwrite.check_writable("--out", deep)
 
     def replace(one, other):

@@ -19,7 +19,7 @@ PHOTOGRAPH = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.
     ],
 )
 def test_a_photograph_scaled_beforehand_is_refused_with_its_range(scale, low, high):
-    message = rf"^frames: values from {low} to {high} look scaled already; models take raw pixels in \[0, 255\]$"
+    message = rf"^frames: values from {low} to {high} seem to be scaled already; give raw pixels in \[0, 255\]$"
     with pytest.raises(InputError, match=message):
         check_range(scale(PHOTOGRAPH.astype(np.float32)).astype(np.float32), name="frames")
 

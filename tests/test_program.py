@@ -143,7 +143,7 @@ def test_an_address_is_refused_as_it_was_typed(words, capsys):
     address = words[-1].removeprefix("--out=")
     assert main(words) == 2
     assert capsys.readouterr().err == (
-        f"error: {address}: an address of the net, but kfg reads folders and files; download it first\n"
+        f"error: {address}: is a web address, but kfg reads only local folders and files; download it first\n"
     )
 
 
@@ -152,9 +152,9 @@ def test_other_programs_and_options_know_addresses_too(capsys):
     from kfg.recipes import fruit3
 
     assert runner.main(fruit3, ["--data", "https://host/photos"]) == 2
-    assert "https://host/photos: an address" in capsys.readouterr().err
+    assert "https://host/photos: is a web address" in capsys.readouterr().err
     assert search.main(["folder", "--data=https://host/photos", "--out", "x"]) == 2
-    assert "https://host/photos: an address" in capsys.readouterr().err
+    assert "https://host/photos: is a web address" in capsys.readouterr().err
     assert search.main(["folder", "--data", "demo", "--out", "x", "--worker", "a", "--chief", "https://host:80"]) == 2
     assert "--chief: expected HOST:PORT" in capsys.readouterr().err
     assert main(["data", "no-such-set", "x", "--url", "https://host/a.tgz"]) == 2
@@ -223,5 +223,18 @@ def test_a_library_that_set_keras_otherwise_is_told_what_to_change(monkeypatch):
             change(needed)
         assert "\n" not in str(error.value)
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
-    with pytest.raises(InputError, match=r"backend: kfg needs 'tensorflow'.*begin with KERAS_BACKEND=tensorflow"):
+    with pytest.raises(InputError, match=r"backend: kfg needs 'tensorflow'.*start with KERAS_BACKEND=tensorflow"):
         keras_settings.check()
+
+
+@pytest.mark.parametrize(
+    "machine, before, after", [("x86_64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)]
+)
+def test_onednn_is_taken_where_it_was_measured_unless_the_user_said_otherwise(machine, before, after, monkeypatch):
+    monkeypatch.setattr(program.platform, "machine", lambda: machine)
+    monkeypatch.delenv(program.ONEDNN, raising=False)
+    if before is not None:
+        monkeypatch.setenv(program.ONEDNN, before)
+    program.take_onednn()
+    assert os.environ.get(program.ONEDNN) == after
+    os.environ.pop(program.ONEDNN, None)

@@ -1,5 +1,6 @@
 """Ctrl-C while TensorFlow is imported (a stand-in for it is interrupted, or fails, at once), and what it may say."""
 
+import gc
 import logging
 import os
 import subprocess
@@ -52,3 +53,12 @@ def test_advice_against_tracing_anew_is_dropped_and_other_warnings_pass(caplog, 
     logger.warning("5 out of the last %d calls to f triggered tf.function retracing.", 35)
     logger.warning("the disk is on fire")
     assert [record.getMessage() for record in caplog.records] == ["the disk is on fire"]
+
+
+def test_no_garbage_is_collected_during_the_import_and_again_afterwards():
+    assert gc.isenabled()
+    with pytest.raises(RuntimeError), quiet.tensorflow_notes():
+        assert not gc.isenabled()
+        raise RuntimeError
+    assert gc.isenabled()
+    gc.unfreeze()

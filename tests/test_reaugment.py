@@ -34,7 +34,8 @@ def test_the_worst_judged_classes_are_weak():
 
 def test_no_class_with_enough_images_is_an_error_that_says_how_many_there_are():
     with pytest.raises(
-        InputError, match=r"^min_support: no class has 31 validation images \(most: 30\).*--set min_support=30"
+        InputError,
+        match=r"^min_support: no class has 31 validation images \(the largest has 30\).*--set min_support=30",
     ):
         reaugment.weak_on_validation(answers(MATRIX), count=2, min_support=31)
 
@@ -44,7 +45,7 @@ def test_classes_not_judged_for_want_of_images_are_said_and_kept(tmp_path):
     content = reaugment.write_weak(tmp_path, np.array([2, 0]), val, min_support=20)
     assert content["not_judged"] == [{"id": 3, "name": "d", "support": 3}]
     assert reaugment.read_weak(tmp_path) == content
-    said = ["weak classes: c, a", "not judged, with fewer than 20 validation images: d 3"]
+    said = ["weak classes: c, a", "not judged, because they have fewer than 20 validation images: d 3"]
     assert reaugment.weak_lines(content) == said
     assert reaugment.weak_lines(reaugment.write_weak(tmp_path, [3], val, min_support=3)) == ["weak classes: d"]
 
@@ -88,7 +89,7 @@ def test_the_same_seed_makes_the_same_images_and_another_seed_others():
 
 
 def test_an_unknown_arm_lists_the_known_ones():
-    with pytest.raises(InputError, match="'some' is none of none, uniform, targeted, targeted-policy"):
+    with pytest.raises(InputError, match="'some' is not one of none, uniform, targeted, targeted-policy"):
         make("some")
 
 
@@ -122,7 +123,7 @@ def test_arms_of_two_kinds_are_compared_kind_by_kind(tmp_path, caplog):
     one, two = (arms.compare(tmp_path, ROWS, like=run) for run in (single, last))
     assert (one["runs"], one["settings"]["folds"]) == (1, 1) and (two["runs"], two["settings"]["folds"]) == (2, 2)
     assert two["not_judged"] == [{"name": "d", "runs": 2}]
-    assert "2 left out" in caplog.messages[0] and "folds is 2, here 1" in caplog.messages[0]
+    assert "left out of the comparison (2)" in caplog.messages[0] and "folds is 2 instead of 1" in caplog.messages[0]
     reporting.write_arms(tmp_path, two)
     assert '<th scope="row">folds</th><td>2</td>' in (tmp_path / "arms.html").read_text(encoding="utf-8")
     assert "(mine, one split, float32)" in reporting.arms_table(one)
@@ -134,7 +135,7 @@ def test_an_arm_of_another_setting_is_left_out_and_said(tmp_path, caplog):
     finish(tmp_path, "b", "seed-0", dropout=0.5)
     finish(tmp_path, "c", "seed-0")
     assert arms.compare(tmp_path, ROWS, like=like) is None
-    assert "b/seed-0: dropout is 0.5, here 0.2" in caplog.text
+    assert "b/seed-0: dropout is 0.5 instead of 0.2" in caplog.text
 
 
 def test_the_policy_arm_is_compared_where_all_its_runs_are_there(tmp_path, caplog):
@@ -145,7 +146,7 @@ def test_the_policy_arm_is_compared_where_all_its_runs_are_there(tmp_path, caplo
     assert caplog.messages == []
     finish(tmp_path, "d", "seed-0")
     assert list(arms.compare(tmp_path, rows, like=like)["groups"]["all"]["arms"]) == list(ROWS)
-    assert "d is left out, 1 of 2 runs" in caplog.text
+    assert "d is left out, as only 1 of 2 runs" in caplog.text
     finish(tmp_path, "d", "seed-1")
     found = arms.compare(tmp_path, rows, like=like)
     assert list(found["groups"]["all"]["arms"]) == list(rows)
@@ -164,5 +165,7 @@ def test_near_duplicates_of_the_runs_split_are_compared_as_one(tmp_path):
 
 def test_support_that_no_class_has_is_refused_by_name():
     reaugment.check_support(8, 8)
-    with pytest.raises(InputError, match=r"^min_support: no class has 8 validation images .most: 5.*min_support=5"):
+    with pytest.raises(
+        InputError, match=r"^min_support: no class has 8 validation images .the largest has 5.*min_support=5"
+    ):
         reaugment.check_support(5, 8)

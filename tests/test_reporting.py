@@ -123,7 +123,8 @@ def test_the_page_fetches_nothing(finished):
 
 def test_names_and_settings_are_text_not_markup(finished):
     root, _, _, page = finished
-    assert sum(tag == "script" for tag, _ in page.tags) == 1  # the page's own
+    scripts = [attrs for tag, attrs in page.tags if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "answers"}, {}]  # what the page knows, and its own script
     assert NASTY not in (root / "report.html").read_text(encoding="utf-8")
     assert page.text.count(NASTY) >= 5  # in tables, captions, settings and the extra sections
 
@@ -135,18 +136,18 @@ def test_the_page_says_what_a_reader_asks(finished):
     right = sum(row["correct"] for row in result["per_class"])
     for text in (
         "imagenet20, convnet1, seed 7",
-        f"{right} of 60 test images named right",
+        f"{right} of 60 test images are classified correctly",
         f"{100 * result['top1']['value']:.1f}\N{NO-BREAK SPACE}%",
-        "all 60 of part test",
+        "all 60 images of part test",
         "3 epochs",
         "versions.keras",
-        "Seed 7",
+        "The seed is 7",
         "kfg predict",
         "Paper & ours",
     ):
         assert text in page.text, text
     assert "is not in this folder" not in page.text
-    assert sum(tag == "figure" for tag, _ in page.tags) == 3 + 24  # three figures, 24 worst images
+    assert sum(tag == "figure" for tag, _ in page.tags) == 2 + 24  # two figures, 24 worst images
 
 
 def test_with_four_classes_top_5_is_no_headline(finished, tmp_path):
@@ -160,7 +161,7 @@ def test_an_empty_folder_gets_a_report_that_says_what_is_missing(tmp_path):
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     for name in ("split.csv", "history.csv", "config.json", "env.json"):
         assert f"{name} is not in this folder" in page.text
-    assert "The images were not given" in page.text and "no export/" in page.text
+    assert "because they were not given" in page.text and "no export/" in page.text
     assert page.text.lstrip().startswith(tmp_path.name)
     assert result["parts"] is None
     assert not (tmp_path / "learning_curves.png").exists()
@@ -168,7 +169,7 @@ def test_an_empty_folder_gets_a_report_that_says_what_is_missing(tmp_path):
 
 def test_an_unreadable_image_is_shown_as_such(tmp_path):
     reporting.write(tmp_path, predictions_of(["a", "b"]), image_root=tmp_path / "gone")
-    assert "not readable" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert "cannot be read" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
 
 
 def test_decode_gets_the_full_path(tmp_path):
@@ -193,7 +194,7 @@ def test_images_outside_the_split_are_counted_and_said(tmp_path):
     (tmp_path / "split.csv").write_text(text)
     reporting.write(tmp_path, predictions)
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
-    assert "9 of the 10 of part test" in text and "1 that split.csv does not list" in text
+    assert "9 of the 10 images of part test" in text and "1 image that split.csv does not list" in text
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,9 @@ def test_the_screen_shows_both_intervals():
     assert line in arms.arms_table(found).splitlines() and over != again
     lines = arms.arms_table(comparison(gain=0.7, runs=1) | kind).splitlines()
     against = [line for line in lines if " against " in line and line.startswith("  ")]
-    assert len(against) == 9 and all(line.endswith("; one run: no interval over runs") for line in against)
+    assert len(against) == 9 and all(
+        line.endswith("; only one run, so there is no interval over runs") for line in against
+    )
 
 
 def test_classes_never_judged_stand_on_the_arms_page(tmp_path):
@@ -282,11 +285,11 @@ def test_classes_never_judged_stand_on_the_arms_page(tmp_path):
 @pytest.mark.parametrize(
     "images, runs, verdict",
     [
-        ((0.1, 0.2), (0.05, 0.25), "clear of zero in both"),
-        ((-0.2, -0.1), (-0.3, 0.1), "clear of zero over images, not over runs"),
-        ((-0.1, 0.3), (0.1, 0.2), "clear of zero over runs, not over images"),
-        ((-0.1, 0.3), (-0.1, 0.2), "not clear of zero"),
-        ((0.1, 0.3), (None, None), "nothing about training again"),
+        ((0.1, 0.2), (0.05, 0.25), "neither interval includes zero"),
+        ((-0.2, -0.1), (-0.3, 0.1), "the interval over images excludes zero, the one over runs does not"),
+        ((-0.1, 0.3), (0.1, 0.2), "the interval over runs excludes zero, the one over images does not"),
+        ((-0.1, 0.3), (-0.1, 0.2), "both intervals include zero"),
+        ((0.1, 0.3), (None, None), "nothing is known about training again"),
     ],
 )
 def test_the_verdict_follows_both_intervals(images, runs, verdict):
@@ -300,10 +303,12 @@ def test_the_verdict_follows_both_intervals(images, runs, verdict):
 def test_one_run_and_no_weak_class_can_still_be_shown(tmp_path):
     found = comparison(gain=0.3, runs=1)
     reporting.write_arms(tmp_path, found)
-    assert "nothing about training again" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
+    assert "nothing is known about training again" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
     predictions = predictions_of(["a", "b"])
     reporting.write_arms(tmp_path, paired_recall({"none": [predictions], "more": [predictions]}, [set()]))
-    assert "No test image of these classes" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
+    assert (
+        "There are no test images of these classes" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
+    )
 
 
 def constant(classes, count=24) -> Predictions:
@@ -317,7 +322,7 @@ def test_a_model_that_knows_nothing_is_called_that_above_everything_else(tmp_pat
     result = reporting.write(tmp_path, constant(["a", "b", "c"]))
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     said = "This model is no better than guessing, or always answering 'a': it is right on 8 of 24 test images"
-    assert said in page.text and page.text.index(said) < page.text.index("test images named right")
+    assert said in page.text and page.text.index(said) < page.text.index("test images are classified correctly")
     assert result["baseline"]["verdict"] == json.loads((tmp_path / "report.json").read_text())["baseline"]["verdict"]
     reporting.write(tmp_path, predictions_of(["a", "b", "c"], signal=6))
     assert "no better than" not in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -357,20 +362,26 @@ def test_a_dotted_line_is_told_of_where_one_is_drawn(tmp_path, rates, said):
 def test_a_head_alone_is_not_said_to_be_followed_by_the_whole_net(tmp_path):
     choices = {"head": {"epochs": 2}, "whole net": {"epochs": 0, "why": "the head errs on 0 of 9 validation images"}}
     text = training_text(tmp_path / "head", choices=choices)
-    assert "2 epochs of the head alone. The whole net was not trained: the head errs on 0 of 9" in text
-    assert "Numbers of epochs in it are the most there may be" in text  # above config.epochs 8
+    assert (
+        "2 epochs of the head alone. The whole network was not trained (number of epochs: the head errs on 0 of 9"
+        in text
+    )
+    assert "The numbers of epochs are upper limits" in text  # above config.epochs 8
     choices["whole net"] = {"epochs": 2, "why": "as many as the time budget holds"}
-    assert "2 epochs of the whole net, after 2 of the head alone." in training_text(tmp_path / "whole", choices=choices)
+    assert "2 epochs of the whole network, after 2 of the head alone." in training_text(
+        tmp_path / "whole", choices=choices
+    )
 
 
 def test_the_time_told_is_that_of_the_run_not_of_its_epochs_alone(tmp_path):
     figures = {"seconds_to_trained": {"value": 96.0, "low": None, "high": None}}
     text = training_text(tmp_path / "all", seconds=0.05, figures=figures)
     assert (
-        "They took 0.1 s, 0.05 s each (median). From its start to the end of the training the run took 1.6 min" in text
+        "The epochs took 0.1 s in all, 0.05 s each (median). "
+        "From the start of the run to the end of the training it took 1.6 min" in text
     )
     figures["seconds_to_trained"]["value"] = None  # of a resumed run nobody knows
-    assert "are not in that time" in training_text(tmp_path / "resumed", seconds=0.05, figures=figures)
+    assert "This does not include reading images" in training_text(tmp_path / "resumed", seconds=0.05, figures=figures)
 
 
 def test_each_of_the_three_losses_is_explained(finished):
@@ -387,10 +398,10 @@ def test_arms_of_nets_at_chance_announce_nothing(tmp_path):
     assert found["groups"]["targeted"]["arms"]["targeted"]["difference"]["value"] == pytest.approx(1 / 3)
     reporting.write_arms(tmp_path, found)
     page = Page((tmp_path / "arms.html").read_text(encoding="utf-8"))
-    assert "None of the 6 nets is better than naming one class for every image" in page.text
+    assert "None of the 6 networks is better than naming one class for every image" in page.text
     assert "33.3 points more" not in page.text
     lines = arms.arms_table(found | {"settings": {"data": {"name": "m"}, "folds": 1, "trained in": "x"}}).splitlines()
-    assert lines[1].startswith("WARNING: None of the 6 nets")
+    assert lines[1].startswith("WARNING: None of the 6 networks")
 
 
 def test_an_arm_at_chance_beside_one_that_learned_is_named(tmp_path):
@@ -399,7 +410,7 @@ def test_an_arm_at_chance_beside_one_that_learned_is_named(tmp_path):
     learned.probabilities[:] = np.eye(3, dtype=np.float32)[learned.labels]
     found = paired_recall({"none": [idle], "more": [learned]}, [{1}])
     said = arms_words.chance(found)
-    assert len(said) == 1 and said[0].startswith("The net of arm none is no better")
+    assert len(said) == 1 and said[0].startswith("The network of arm none is no better")
     reporting.write_arms(tmp_path, found)
     assert "more recalls" in Page((tmp_path / "arms.html").read_text(encoding="utf-8")).text
     assert arms_words.chance(paired_recall({"none": [learned], "more": [learned]}, [{1}])) == []
@@ -409,7 +420,7 @@ def test_the_method_says_what_was_drawn_and_how_folds_were_allowed_for(tmp_path)
     found = comparison(gain=0.7)
     assert "All runs share one split" in arms_words.method(found)
     found |= {"clusters": 7, "folds": 3}
-    assert "The 7 groups of near-duplicates among the images are drawn" in arms_words.method(found)
+    assert "The 7 groups of near-duplicates among the images are resampled" in arms_words.method(found)
     assert "for 3 folds" in arms_words.method(found)
 
 

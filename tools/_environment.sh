@@ -1,4 +1,4 @@
-# Sourced by tools/demo and tools/test: find a Python, make .venv, install kfg into it.
+# Sourced by tools/demo and tools/test: find a Python, make .venv, install kfg into it; find or install a browser.
 # Usage: install_kfg [extra], e.g. install_kfg "[test]"
 
 fail() {
@@ -28,4 +28,18 @@ install_kfg() {
     fi
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$1" ||
         fail "kfg could not be installed into .venv; is a package index reachable?"
+}
+
+# Pages are tested in Chromium. Where there is none and none can be installed, those tests are skipped and say so.
+install_chromium() {
+    local name root=""
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        command -v "$name" >/dev/null 2>&1 && return
+    done
+    [ "$(id -u)" = 0 ] || root="sudo -n"
+    if command -v apt-get >/dev/null 2>&1 && $root apt-get update -qq >/dev/null 2>&1 &&
+        DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq chromium >/dev/null 2>&1; then
+        return
+    fi
+    echo "note: no chromium, and it could not be installed; the tests of the pages are skipped" >&2
 }

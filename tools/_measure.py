@@ -1,4 +1,4 @@
-"""Cases that take turns, and their medians and ratios."""
+"""Measure several cases in turns, and print their medians and ratios."""
 
 import os
 import statistics
@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 
 def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int, warm_up: bool = True) -> dict[str, list[float]]:
-    """Run every case once to warm up (unless told not to), then `repeats` rounds, every other round backwards.
+    """Run every case once to warm up, then in `repeats` rounds, with the cases in reverse order in every other round.
 
     Args:
         cases: name -> function that does the work once and returns its figure (images/s, seconds, MB).
-        repeats: int >= 1, figures per case.
+        repeats: int >= 1, number of figures per case.
+        warm_up: whether to run every case once before measuring.
     Returns:
-        name -> figures in the order measured, without the warm-up.
+        A dict name -> figures in the order in which they were measured, without the warm-up.
     """
     for case in cases.values() if warm_up else ():
         case()
@@ -25,7 +26,7 @@ def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int, warm_up:
 
 
 def rate(work: Callable[[], object], count: int) -> Callable[[], float]:
-    """Return a case for `interleaved`: how many of `count` things `work` does in a second."""
+    """Return a case for `interleaved` that measures items per second of a function `work`, which does `count` items."""
 
     def case():
         start = time.perf_counter()
@@ -36,7 +37,10 @@ def rate(work: Callable[[], object], count: int) -> Callable[[], float]:
 
 
 def report(title: str, figures: dict[str, list[float]], *, unit: str, bars=()) -> bool:
-    """Print medians, then for each (name, other, least) of `bars` the ratio of their medians; True if all are met."""
+    """Print the median of each case, and for each (name, other, least) of `bars` the ratio of two medians.
+
+    Return True if all ratios are at least `least`.
+    """
     print(f"{title}: median of {len(next(iter(figures.values())))} (lowest to highest), {os.cpu_count()} cores")
     for name, values in figures.items():
         print(f"  {statistics.median(values):10,.1f} {unit}  ({min(values):,.1f} to {max(values):,.1f})  {name}")

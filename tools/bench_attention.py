@@ -1,4 +1,4 @@
-"""The cases of tools/bench.py about FBSD and MMAL-Net: steps beside their convolutions, modules beside plain ones."""
+"""Cases of tools/bench.py for FBSD and MMAL-Net: steps beside their bare convolutions, modules beside plain code."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ CLASSES = 100
 
 
 def attention(args) -> bool:
-    """Make steps of FBSD and MMAL-Net, and of the same trunk and heads on the same shapes without their attention."""
+    """Measure training steps of FBSD and MMAL-Net beside steps of the same trunk and heads without attention."""
     size = (args.size, args.size)
     met = True
     for name, build, bar in (("FBSD", fbsd_pair, 1.25), ("MMAL-Net", mmal_pair, 1.3)):
@@ -22,13 +22,13 @@ def attention(args) -> bool:
         figures = interleaved(cases, repeats=args.repeats)
         width = f", head width {args.width}" if name == "FBSD" else ""
         title = f"{name}, {args.trunk}, {args.size} px, {args.batch} images{width}"
-        # the bar is "at most so many times", so the ratio printed is of images/s
+        # the bar is "at most so many times the time", so the ratio printed is one of images/s, at least 1 / bar
         met &= report(title, figures, unit="images/s", bars=[(f"{name} step", "bare", round(1 / bar, 3))])
     return met
 
 
 def fbsd_pair(args, size):
-    """Return FBSD's training graph, the same layers without strips and diversification, and their inputs."""
+    """Return FBSD's training graph, a model of the same layers without strips and diversification, and their inputs."""
     import keras
     from keras import layers
 
@@ -46,7 +46,7 @@ def fbsd_pair(args, size):
 
 
 def mmal_pair(args, size):
-    """Return MMAL-Net's training graph, its trunk and classifier on three inputs of its shapes, and the inputs."""
+    """Return MMAL-Net's training graph, its bare trunk and classifier on three such inputs, and the inputs."""
     import keras
     from keras import layers
 
@@ -73,7 +73,7 @@ def pictures(count, size):
 
 
 def step(model, inputs):
-    """Return a function that makes one step of SGD on the mean of all outputs' cross-entropies."""
+    """Return a function that makes one step of SGD on the sum of the mean cross-entropies of all outputs."""
     import keras
     import tensorflow as tf
 
@@ -95,7 +95,7 @@ def step(model, inputs):
 
 
 def modules(args) -> bool:
-    """Time and peak memory of diversification and part proposals, ours and written as the authors' code is."""
+    """Measure time and peak memory of diversification and part proposals, kfg's and written as in the authors' code."""
     names = {"diversification": ("kfg", "plain"), "parts": ("kfg", "plain")}
     for name, ways in names.items():
         figures = interleaved(
@@ -110,7 +110,7 @@ def modules(args) -> bool:
 
 
 def measured(name, way, args):
-    """Return (ms of a step, MB of peak memory above that before the first) of a module in a process of its own."""
+    """Run a module in a process of its own; return (ms per step, MB of peak memory above that before the steps)."""
     code = f"import sys; sys.path.insert(0, {str(TOOLS)!r}); import bench_attention as b; "
     code += f"b.run_module({name!r}, {way!r}, {args.size}, {args.batch})"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -156,7 +156,7 @@ def diversification(way):
         return Diversification()
 
     def plain(maps):
-        """As in the authors' code: two softmaxes of one matrix for each pair."""
+        """Compute it as the authors' code does, with two softmaxes of one matrix for each pair."""
         places = [tf.reshape(x, (len(x), -1, x.shape[-1])) for x in maps]
         received = [0.0] * len(maps)
         for p, q in itertools.combinations(range(len(maps)), 2):
@@ -176,7 +176,10 @@ def part_proposals(way):
     from kfg.models.mmal import WINDOWS, scaled
 
     def plain(maps):
-        """As in the authors' code, the scores alone: every channel pooled, then summed. Ours strikes out as well."""
+        """Compute only the scores, as the authors' code does: pool every channel, then sum.
+
+        kfg's layer also does the non-maximum suppression.
+        """
         groups = scaled(WINDOWS["cub"], cells=tuple(maps[0].shape[1:3]))
         return [
             tf.reduce_sum(tf.nn.avg_pool2d(tf.stop_gradient(maps[0]), size, 1, "VALID"), axis=-1)

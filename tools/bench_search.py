@@ -1,8 +1,8 @@
-"""The cases of tools/bench.py about searches: plain KerasTuner, as its guide has it, beside python -m kfg.search.
+"""The cases of tools/bench.py for searches: plain KerasTuner, used as in its guide, beside python -m kfg.search.
 
-Both draw the same settings at random, train as many epochs on the same training images, and score on the same
-validation images. Plain KerasTuner reads and decodes the files in every epoch and has the whole net in the model.
-Each search is a process of its own; its start is counted, and so is the making of kfg's caches, once per search.
+Both draw the same settings at random, train for the same number of epochs on the same training images, and score on the
+same validation images. Plain KerasTuner reads and decodes the files in every epoch and trains the whole net. Each
+search is a process of its own. Its start counts, and so does the filling of kfg's caches, once per search.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from _measure import interleaved, report
 
 HERE = pathlib.Path(__file__)
 BARS = {"head": 20, "convnet": 1.5}
-FIXED = {  # what both keep from being searched: one trunk, one net, no augmentation that the other lacks
+FIXED = {  # settings that are not searched in either: one trunk, one net, no augmentation that plain KerasTuner lacks
     "head": (
         "backbone=efficientnet-lite0",
         "views=0",
@@ -36,14 +36,14 @@ FIXED = {  # what both keep from being searched: one trunk, one net, no augmenta
         "plateau_patience=5",
     ),
 }
-# half precision pays for dense convolutions: kfg's searches take it by a word, KerasTuner's guide knows of none
+# Half precision can speed up dense convolutions. In kfg it is an option; KerasTuner's guide does not mention it.
 PRECISIONS = {"head": ["float32"], "convnet": ["float32", "bfloat16"]}
 RECIPES = {"head": "folder", "convnet": "imagenet20"}
 EPOCHS = {"head": "head_epochs", "convnet": "epochs"}
 
 
 def search(args) -> bool:
-    """Trials per hour of one space, plain KerasTuner and ours; the bar is on ours in its fastest precision."""
+    """Measure trials per hour in one space, plain KerasTuner and kfg; the bar is for the last precision of kfg."""
     plain, names = "plain KerasTuner, float32", {f"kfg.search, {one}": one for one in PRECISIONS[args.space]}
     with tempfile.TemporaryDirectory() as scratch:
         numbers = iter(range(10**6))
@@ -76,7 +76,7 @@ def own_command(args, precision) -> list:
 
 
 def plain_search(args) -> None:
-    """Search as KerasTuner's guide does: build(hp), datasets of files, everything in one process."""
+    """Search as in KerasTuner's guide: with build(hp) and datasets of files, all in one process."""
     import keras_tuner
 
     from kfg.data import audit, folder, splits
@@ -101,7 +101,7 @@ def plain_search(args) -> None:
 
 
 def files(index, size, batch_size, shuffled):
-    """Return batches as keras.utils.image_dataset_from_directory makes them."""
+    """Return batches in the way of keras.utils.image_dataset_from_directory."""
     import tensorflow as tf
 
     def read(path, label):
@@ -154,7 +154,7 @@ def add_commands(commands, common) -> None:
 
 
 def main() -> int:
-    """Run one plain search: what `search` starts as a process."""
+    """Run one plain search; `search` starts this as a process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("space", choices=BARS)
     parser.add_argument("--data")

@@ -16,10 +16,10 @@ RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 
 
 def collect(rows, folder=RECIPES) -> dict[str, int]:
-    """Add `rows` to the recipes' files, a later run replacing an earlier one that is the same run.
+    """Add `rows` to the recipes' files; a row replaces an earlier row of the same run.
 
     Returns:
-        recipe -> rows in its file afterwards.
+        A dict recipe -> number of rows in its file afterwards.
     """
     counts = {}
     for recipe in sorted({row["recipe"] for row in rows}):

@@ -1,4 +1,4 @@
-"""Print how often intervals of macro recall hold the truth: kfg's, and three others that were tried.
+"""Print how often intervals of macro recall contain the true value: kfg's method, and three others that were tried.
 
 Run       python tools/coverage.py [--tests 600]   (some minutes)
 """
@@ -16,7 +16,7 @@ TAILS = (0.025, 0.975)
 
 
 def effective(right, images, rng):
-    """Return the bounds of kfg.evaluation.macro."""
+    """Return the bounds that kfg.evaluation.macro computes."""
     wrong = images - right
     matrix = np.diag(right) + np.roll(np.diag(wrong), 1, axis=1)
     found = macro.recall(matrix)
@@ -24,19 +24,19 @@ def effective(right, images, rng):
 
 
 def jeffreys(right, images, rng):
-    """Return quantiles of the mean over classes of draws from Beta(right + 1/2, wrong + 1/2)."""
+    """Return bounds as quantiles of the mean over classes of draws from Beta(right + 1/2, wrong + 1/2)."""
     return np.quantile(rng.beta(right + 0.5, images - right + 0.5, (DRAWS, len(images))).mean(axis=1), TAILS)
 
 
 def mover(right, images, rng):
-    """Return the mean with the classes' Wilson distances added in squares (Zou, Huang & Zhang 2009)."""
+    """Return the mean -+ the root of the summed squares of the classes' Wilson distances (Zou, Huang & Zhang 2009)."""
     share, (low, high) = right / images, wilson(right, images)
     value, count = share.mean(), len(images)
     return value - np.sqrt(((share - low) ** 2).sum()) / count, value + np.sqrt(((high - share) ** 2).sum()) / count
 
 
 def bootstrap(right, images, rng):
-    """Return quantiles over resamples of all images, moved by the bias they show."""
+    """Return bounds as quantiles over resamples of all images, shifted by the bias of the resamples."""
     total, labels = images.sum(), np.repeat(np.arange(len(images)), images)
     is_right = np.concatenate([np.arange(n) < k for k, n in zip(right, images, strict=True)])
     means = []

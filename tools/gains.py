@@ -2,8 +2,8 @@
 
 Run       python tools/gains.py imagenet20 arm-targeted arm-uniform [--metric macro_recall] [--data NAME] [RESULTS]
 
-Runs of one seed and fold are compared with each other; with folds the interval is corrected for the training images
-that they share (kfg.evaluation.paired). The figures in recipes/*/README.md are of this.
+Runs of the same seed and fold are compared with each other; with folds the interval is corrected for the training
+images that runs share (kfg.evaluation.paired). The figures in recipes/*/README.md were computed by this tool.
 """
 
 import argparse
@@ -19,19 +19,20 @@ RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 
 
 def gains(results, row: str, other: str, *, metric: str, data: str | None = None) -> dict:
-    """Return the gains of `row` over `other` in points, by (seed, fold), and what `paired` says of them.
+    """Return the gains of `row` over `other` in points, by (seed, fold), with the result of `paired` for them.
 
-    Runs of `row` and `other` are compared where seed, fold and data are the same; of several settings, the pair of
-    settings that have most runs in common.
+    Runs of `row` and `other` are compared if seed, fold and data are the same. If there are runs with several settings,
+    the pair of settings with most runs in common is used.
 
     Args:
         results: rows of a results.jsonl.
-        metric: a key of their metrics.
-        data: name of the data set; None for any.
+        row, other: names of the two rows of the recipe.
+        metric: a key of the results' metrics.
+        data: name of the data set; None: any.
     Returns:
         {"gains": {(seed, fold): float}, and the keys of `paired`}.
     Raises:
-        InputError: no two runs to compare.
+        InputError: there are no two runs to compare.
     """
     kept = [result for result in results if data is None or result["data"]["name"] == data]
     ours, theirs = (by_settings([result for result in kept if result["row"] == name]) for name in (row, other))

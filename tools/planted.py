@@ -1,39 +1,45 @@
-"""Plant causes of weakness in a folder of photographs, and see whether kfg.repairing names each of them first.
+"""Plant causes of weakness in a folder of photographs, and check whether kfg.repairing names each of them first.
 
-    python tools/planted.py DIR [--classes A,B] [--cache DIR] [--seed 0]
+    python tools/planted.py DIR [--classes A,B] [--per-class N] [--cache DIR] [--seed 0] [--out FILE]
 
-Planted, one at a time, in class A (the third of the folder unless told otherwise), and in class B where two are
+The causes are planted one at a time, in class A (by default the third class of the folder), and in class B if two are
 needed: 10 % wrong labels in both, A blurred, A all grey, A cut to 8 photographs, 70 % of A near-duplicates of the rest,
 A divided at random into two classes. Pictures are changed after decoding; near-duplicates are features with some noise.
+The photographs are the training and validation part of the default split, as in `kfg repair`. A row for each folder and
+seed is added to the results file.
 """
 
 import argparse
 import dataclasses
+import json
 import pathlib
 
 import numpy as np
 from PIL import Image, ImageFilter
+from remedies import at_most, divided, processor
 
-from kfg.data import audit, decoded, fingerprints, folder
+from kfg.data import fingerprints, folder
 from kfg.data.stores import Images
-from kfg.engine.fitting import trunk_of
-from kfg.recipes import folder as own_photographs
+from kfg.engine import photographs, provenance
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import causes, looks
 from kfg.repairing.crossed import crossed
-from kfg.training import features
+from kfg.repairing.diagnosis import VIEWS
+from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.manner import Manner
 from kfg.training.losses import CrossEntropy
 
-SIZE = (224, 224)  # pixels
-BLUR = 3  # pixels, the standard deviation
-KEPT = 8  # photographs of a class that is cut
+RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "repair" / "planted.jsonl"
+BLUR = 3  # pixels, standard deviation of the blur
+KEPT = 8  # photographs that are left of a class that is cut
 DIFFERENT = 0.3  # share of photographs that are not near-duplicates
-WRONG = 0.1  # share of labels
+WRONG = 0.1  # share of wrong labels
+CLEAN = "nothing"  # name of the case in which nothing is planted
 
 
 @dataclasses.dataclass(frozen=True)
 class Set:
-    """Photographs with everything that causes are looked for in."""
+    """Photographs with all data in which causes of weakness are searched."""
 
     index: folder.Index
     features: np.ndarray
@@ -49,18 +55,24 @@ class Set:
 
 
 class Bench:
-    """A folder of photographs, read once."""
+    """The training and validation photographs of a folder, read once."""
 
-    def __init__(self, root, cache_dir):
-        index = audit.duplicate_groups(folder.scan(root))
-        self.store = decoded.load(index, image_size=SIZE, cache_dir=cache_dir)
-        self.trunk = trunk_of(own_photographs.classifier(Config(image_size=SIZE), len(index.classes)))
-        of_trunk = np.array(features.cached(self.trunk, self.store, cache_dir=cache_dir))
+    def __init__(self, root, cache_dir, per_class):
+        index, config = divided(root, Config()), Config()
+        index = at_most(index.take(np.flatnonzero(np.array(index.parts) != "test")), per_class)
+        eyes = Eyes(index, Trunk(config.backbone, config.image_size), VIEWS, cache_dir)
+        self.store, self.trunk = eyes.images, eyes.first_trunk
         prints = fingerprints.read(index.root, index.paths)
-        self.clean = Set(index, of_trunk.reshape(len(index), -1), prints, looks.of_store(self.store))
+        self.clean = Set(index, eyes.plain(), prints, looks.of_store(self.store))
 
     def changed(self, at, change, **print_changes) -> Set:
-        """Return the set with some pictures changed."""
+        """Return the set with the pictures at some positions changed.
+
+        Args:
+            at: positions of the pictures.
+            change: function PIL image -> PIL image.
+            print_changes: fields of their fingerprints to change.
+        """
         pictures = [change(Image.fromarray(image)).convert("RGB") for image in self.store.gather(at)]
         pictures = np.stack([np.asarray(picture) for picture in pictures])
         of_trunk, prints = self.clean.features.copy(), list(self.clean.prints)
@@ -76,10 +88,10 @@ class Bench:
 
 
 def planted(bench: Bench, a: int, b: int, rng):
-    """Yield the name of each planted cause, the set that has it, and {class: kind that must come first}."""
+    """Yield, for each planted cause, its name, the set that has it, and {class: kind of cause that must come first}."""
     clean = bench.clean
     labels, of_a = clean.index.labels, np.flatnonzero(clean.index.labels == a)
-    yield "nothing", clean, {}
+    yield CLEAN, clean, {}
     wrong = labels.copy()
     for label in (a, b):
         donors = rng.permutation(np.flatnonzero((labels != a) & (labels != b) & (wrong == labels)))
@@ -104,8 +116,8 @@ def planted(bench: Bench, a: int, b: int, rng):
 
 def diagnosed(one: Set) -> dict[int, str]:
     """Return the first cause of each class that has one."""
-    found = crossed(one.index, one.features, loss=CrossEntropy())
-    evidence = causes.Evidence(found, one.prints, one.looks)
+    found = crossed(one.index, one.features, Manner(CrossEntropy()))
+    evidence = causes.Evidence(found, one.prints, one.looks)  # without curves: their cause never comes first
     of_class = causes.of_all(evidence)
     return {label: found[0].kind for label, found in of_class.items() if found}
 
@@ -115,25 +127,41 @@ def main() -> int:
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--classes", default="", metavar="A,B", help="default: the third and sixth, or the first two")
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path("cache"))
+    parser.add_argument("--per-class", type=int, default=0, metavar="N", help="at most, for a large folder")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
     args = parser.parse_args()
     names = folder.scan(args.data).classes
     chosen = args.classes.split(",") if args.classes else [names[at] for at in ((2, 5) if len(names) > 5 else (0, 1))]
     if len(names) < 3 or len(chosen) != 2 or not set(chosen) <= set(names):
         parser.error(f"two classes of at least three are needed; there are {', '.join(names)}")
     a, b = map(names.index, chosen)
-    bench = Bench(args.data, args.cache)
+    photographs.be_deterministic()
+    bench = Bench(args.data, args.cache, args.per_class)
     print(f"{args.data}: {len(bench.clean.index):,} photographs; causes are planted in {names[a]} and {names[b]}")
-    missed = 0
+    cases = {}
     for title, one, wanted in planted(bench, a, b, np.random.default_rng(args.seed)):
         found = diagnosed(one)
         right = {label: found.get(label) == kind for label, kind in wanted.items()}
         others = {names[label]: kind for label, kind in found.items() if label not in wanted}
-        missed += not all(right.values())
+        cases[title] = {
+            "first": {names[label]: found.get(label) for label in wanted},
+            "wanted": {names[label]: kind for label, kind in wanted.items()},
+            "others": others,
+        }
         words = {True: "", False: " (missed)"}
         told = ", ".join(f"{names[label]}: {found.get(label)}{words[ok]}" for label, ok in right.items())
         print(f"{title:<18} {told or '-':<60} other classes: {others or 'none'}", flush=True)
-    return 1 if missed else 0
+    named = sum(case["first"] == case["wanted"] for title, case in cases.items() if title != CLEAN)
+    row = {
+        "data": args.data.resolve().name, "photographs": len(bench.clean.index), "classes": len(names),
+        "planted in": [names[a], names[b]], "seed": args.seed, "named first": named, "of": len(cases) - 1,
+        "cases": cases, "processor": processor(), "commit": provenance.commit(),
+    }  # fmt: skip
+    with open(args.out, "a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    print(f"{named} of {len(cases) - 1} planted causes are named first")
+    return 0 if named == len(cases) - 1 else 1
 
 
 if __name__ == "__main__":

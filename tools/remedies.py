@@ -2,9 +2,9 @@
 
     python tools/remedies.py DIR --cache DIR [--seeds 3] [--per-class N] [--out recipes/repair/remedies.jsonl]
 
-As `kfg repair` does: weak classes are found and remedies tried on the training and validation photographs of the
-default split, by heads on features of a pretrained trunk; nothing is read from the test part. What is there already is
-not computed again. `--table FILE` prints the table of a results file and does nothing else.
+As in `kfg repair`, weak classes are found and remedies tried on the training and validation photographs of the default
+split, with heads on features of a pretrained trunk; the test part is not used. Results in the cache are not computed
+again. `--table FILE` prints the table of a results file and does nothing else.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from kfg.repairing.crossed import crossed
 from kfg.repairing.diagnosis import VIEWS
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.manner import Manner
 from kfg.repairing.remedies import REMEDIES
 from kfg.training import imbalance
 
@@ -33,13 +34,13 @@ RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "repair" / "remedie
 
 
 def divided(root, config) -> folder.Index:
-    """Return the photographs of a folder in their default parts."""
+    """Return the photographs of a folder, divided into the default parts."""
     index = audit.duplicate_groups(folder.scan(root), progress=Progress("photographs read"))
     return splits.split(index, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
 
 
 def at_most(index, per_class: int) -> folder.Index:
-    """Return the first photographs of each class, all of them where `per_class` is 0."""
+    """Return the first `per_class` photographs of each class, or all if `per_class` is 0."""
     if not per_class:
         return index
     own = [np.flatnonzero(index.labels == label)[:per_class] for label in range(len(index.classes))]
@@ -47,7 +48,7 @@ def at_most(index, per_class: int) -> folder.Index:
 
 
 def pictures(index, cache, config):
-    """Return the store of an index's decoded photographs."""
+    """Return a store of the decoded photographs of an index."""
     return decoded.load(
         index, image_size=config.image_size, cache_dir=cache, memory_budget=Budget(MEMORY_BUDGET),
         progress=Progress("photographs decoded"),
@@ -55,19 +56,18 @@ def pictures(index, cache, config):
 
 
 def diagnosed(root, cache, per_class, target, config) -> Diagnosis:
-    """Return what is known of the classes of a folder, without causes."""
-    index = divided(root, config)
-    index = at_most(index.take(np.flatnonzero(np.array(index.parts) != "test")), per_class)
-    images = pictures(index, cache, config)
-    eyes = Eyes(index, images, Trunk(config.backbone, config.image_size, config.weights), VIEWS, cache)
+    """Return the Diagnosis of the classes of a folder, without causes of their weakness."""
+    index = at_most(divided(root, config), per_class)  # cut before test photographs go, as tools/suspects.py needs them
+    index = index.take(np.flatnonzero(np.array(index.parts) != "test"))
+    eyes = Eyes(index, Trunk(config.backbone, config.image_size, config.weights), VIEWS, cache)
     treatment = imbalance.chosen(imbalance.AUTO, index.counts())["treatment"]
-    loss = imbalance.treated(treatment, index.counts(), label_smoothing=0.0)[0]
-    found = crossed(index, eyes.plain(), loss=loss)
-    return Diagnosis(found, weakness.recalls(found, target=target), {}, [], target, eyes, loss)
+    manner = Manner(*imbalance.treated(treatment, index.counts(), label_smoothing=0.0))
+    found = crossed(index, eyes.plain(), manner)
+    return Diagnosis(found, weakness.recalls(found, target=target), {}, [], target, eyes, manner)
 
 
 def processor() -> str:
-    """Return the processor's name, and which of the two kinds of vector units it has that matter here."""
+    """Return the name of the processor, with AVX-512 or AVX2 if it has such vector units."""
     told = pathlib.Path("/proc/cpuinfo").read_text() if pathlib.Path("/proc/cpuinfo").exists() else ""
     name = re.search(r"model name\s*:\s*(.*)", told)
     units = "AVX-512" if "avx512f" in told else "AVX2" if "avx2" in told else ""
@@ -98,10 +98,10 @@ def rows(found: Diagnosis, verdicts, seconds, *, name, seeds) -> list[dict]:
 
 
 def table(results) -> str:
-    """Return the table of a results file, a part for each data set."""
+    """Return the table of a results file as text, with a part for each data set and target."""
     lines = []
-    for data in dict.fromkeys(row["data"] for row in results):
-        own = [row for row in results if row["data"] == data]
+    for data, weak in dict.fromkeys((row["data"], tuple(row["weak"])) for row in results):
+        own = [row for row in results if (row["data"], tuple(row["weak"])) == (data, weak)]
         first = own[0]
         lines += [
             "",
@@ -124,22 +124,41 @@ def _difference(one) -> str:
     return f"{100 * one['mean']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def command_line(doc: str, results: pathlib.Path) -> argparse.ArgumentParser:
+    """Return a parser with the options that all tools on a folder's cached features have; `read` parses them."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=pathlib.Path, nargs="?")
     parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path("cache"))
-    parser.add_argument("--seeds", type=int, default=screening.SEEDS)
     parser.add_argument("--per-class", type=int, default=0, metavar="N", help="at most, for a large folder")
-    parser.add_argument("--target", type=float, help="recall below which a class is weak (default: the mean)")
-    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
-    parser.add_argument("--table", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--out", type=pathlib.Path, default=results)
+    parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="print the table of a results file")
+    return parser
+
+
+def read(parser, table) -> argparse.Namespace | None:
+    """Return the parsed arguments; or, with --table, print the table of the results file and return None.
+
+    `table` is a function rows of the file -> text.
+    """
     args = parser.parse_args()
     if args.table:
         print(table([json.loads(line) for line in args.table.read_text().splitlines()]))
-        return 0
+        return None
     if args.data is None:
         parser.error("DIR is needed")
     photographs.be_deterministic()
+    return args
+
+
+def main() -> int:
+    parser = command_line(__doc__, RESULTS)
+    parser.add_argument("--seeds", type=int, default=screening.SEEDS)
+    parser.add_argument(
+        "--target", type=float, help="recall below which a class is weak (default: that of all photographs)"
+    )
+    args = read(parser, table)
+    if args is None:
+        return 0
     found = diagnosed(args.data, args.cache, args.per_class, args.target, Config())
     print(f"weak: {', '.join(found.crossed.index.classes[label] for label in found.weak) or 'none'}")
     if not found.weak:

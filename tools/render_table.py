@@ -13,19 +13,19 @@ from kfg.runs import results_file
 from kfg.runs.comparison import by_settings
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
-SETTINGS = ("width", "batch_size", "learning_rate")  # of the recipe's Config, where it has them
+SETTINGS = ("width", "batch_size", "learning_rate")  # settings that are shown if the recipe's Config has them
 HEADER = ("row", "paper top-1", "paper, further", "ours top-1", "n", "top-5", "macro recall", "loss", "data", "epochs")
-SHARES = ("top1", "top5", "average")  # ends of names whose values are shown in percent
+SHARES = ("top1", "top5", "average")  # values whose names end with one of these are shown in percent
 
 
 def spread(values) -> str:
-    """Return mean ± sd in percent; the mean alone for one value."""
+    """Return mean ± sd in percent; for a single value only the mean."""
     text = f"{100 * statistics.fmean(values):.1f}"
     return text + (f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else "")
 
 
 def further(reported) -> str:
-    """Return the figures that a study prints of a row beside its top-1."""
+    """Return, as text, the figures that a study reports for a row in addition to top-1."""
     told = []
     for name, value in reported.items():
         if name == "top1" or value is None:
@@ -46,7 +46,7 @@ def line(name, row, results, settings) -> list[str]:
         top1 = results[0]["metrics"]["top1"]
         ours += f" [{100 * top1['low']:.1f}, {100 * top1['high']:.1f}]"
     config = results[0]["config"]
-    epochs = sorted({r.get("epochs", config["epochs"]) for r in results})  # earlier rows do not say how many it took
+    epochs = sorted({r.get("epochs", config["epochs"]) for r in results})  # older rows do not give their epochs
     return [
         name,
         *paper,
@@ -63,7 +63,7 @@ def line(name, row, results, settings) -> list[str]:
 
 
 def table(recipe, results) -> str:
-    """Return a Markdown table, a line per row of the recipe."""
+    """Return a Markdown table with a line for each row of the recipe and each group of equal settings."""
     settings = [key for key in SETTINGS if hasattr(next(iter(recipe.ROWS.values())).config, key)]
     rows = []
     for name, row in recipe.ROWS.items():

@@ -1,40 +1,41 @@
-"""Plant wrong labels in a folder of photographs, and see how well they are found and what leaving them out wins back.
+"""Plant wrong labels in a folder of photographs, and measure how well they are found and what leaving them out gains.
 
     python tools/suspects.py DIR --cache DIR [--seeds 3] [--per-class N] [--out recipes/repair/suspects.jsonl]
 
-The folder's own labels are taken for right. 5 % of the training and validation photographs get another label: of any
-class, or of the class that looks most alike. Ranked are the margin of kfg repair, cleanlab's scores on the same answers
-(pip install cleanlab) and the loss of a head that has learned from all. Then 10 % are planted, and heads that learn
-from right labels, from planted ones, and without or with mended suspects are tested on the test part.
+The folder's own labels are taken to be right. 5 % of the training and validation photographs get a wrong label, of any
+class or of the most similar class. They are then ranked by the margin of kfg repair, by cleanlab's scores on the same
+predictions (pip install cleanlab), and by the loss of a head trained on all photographs. Then wrong labels are given to
+10 %, and heads trained on right labels, on wrong labels, without suspects and with corrected suspects are tested on the
+test part.
 """
 
-import argparse
 import json
 import pathlib
 
 import numpy as np
 from cleanlab.rank import get_label_quality_scores
-from remedies import at_most, divided, pictures, processor
+from remedies import at_most, command_line, divided, pictures, processor, read
 from sklearn.metrics import roc_auc_score
 
 from kfg.augment import draws
 from kfg.data import folder
-from kfg.engine import photographs, provenance
+from kfg.engine import provenance
 from kfg.progress import Progress
 from kfg.recipes.folder_settings import Config
 from kfg.repairing.crossed import CONTRADICTED, crossed
 from kfg.repairing.looking import Trunk
+from kfg.repairing.manner import Manner
 from kfg.training import features, out_of_fold
 from kfg.training.losses import CrossEntropy
 from kfg.training.out_of_fold import Heads, Lesson
 
-RANKED, LEARNED = 0.05, 0.1  # shares of wrong labels
+RANKED, LEARNED = 0.05, 0.1  # shares of wrong labels, for the rankings and for the trained heads
 KINDS = ("any class", "look-alike")
-METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")  # of cleanlab
+METHODS = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")  # cleanlab's names of its scores
 
 
 def planted(labels, means, *, share, kind, seed) -> np.ndarray:
-    """Return labels of which a share is wrong."""
+    """Return labels of which the share `share` is wrong; `means` are the mean features of the classes."""
     rng = np.random.default_rng(seed)
     wrong = rng.permutation(len(labels))[: round(share * len(labels))]
     made = labels.copy()
@@ -46,8 +47,18 @@ def planted(labels, means, *, share, kind, seed) -> np.ndarray:
     return made
 
 
+def looked_at(args) -> tuple[folder.Index, np.ndarray]:
+    """Return the photographs that the command line names, divided into parts, and their features, float32 (N, F)."""
+    config = Config()
+    whole = at_most(divided(args.data, config), args.per_class)
+    images = pictures(whole, args.cache, config)
+    trunk = Trunk(config.backbone, config.image_size).built()
+    rows = features.cached(trunk, images, cache_dir=args.cache, progress=Progress("photographs looked at"))
+    return whole, np.array(rows).reshape(len(whole), -1)
+
+
 def head_on(rows, labels, weights, classes, seed):
-    """Return a head that has learned from rows, float32 (N, F), each with its weight."""
+    """Return a head trained on those rows, float32 (N, F), whose weight is not 0."""
     shown = np.flatnonzero(weights)
     lesson = Lesson(
         rows=rows, labels=labels, weights=np.ones((len(rows), 1), np.float32),
@@ -57,9 +68,9 @@ def head_on(rows, labels, weights, classes, seed):
 
 
 def ranked(index, rows, wrong, seed) -> dict:
-    """Return precision at n and area under the curve of each ranking of wrong labels."""
-    found = crossed(index, rows, loss=CrossEntropy(), seed=seed)
-    scores = {"kfg": found.margins}
+    """Return precision at n and area under the ROC curve for each ranking of wrong labels."""
+    found = crossed(index, rows, Manner(CrossEntropy()), seed=seed)
+    scores = {"kfg": -found.suspicion}
     for method in METHODS:
         for name, answers in (("first", found.answers), ("cleaned", found.cleaned)):
             answers = answers.astype(np.float64) / answers.sum(axis=1, keepdims=True, dtype=np.float64)
@@ -81,9 +92,9 @@ def ranked(index, rows, wrong, seed) -> dict:
 
 
 def won_back(index, rows, right, test, seed) -> dict:
-    """Return test top-1 of heads on right labels, planted ones, without suspects and with mended ones."""
-    found = crossed(index, rows, loss=CrossEntropy(), seed=seed)
-    kept = found.margins >= CONTRADICTED
+    """Return the test top-1 of heads trained on right labels, planted ones, without suspects, and with mended ones."""
+    found = crossed(index, rows, Manner(CrossEntropy()), seed=seed)
+    kept = found.label_probability >= CONTRADICTED
     mended = np.where(kept, index.labels, found.likelier)
     ones, (test_rows, test_labels) = np.ones(len(index)), test
     arms = {
@@ -98,7 +109,7 @@ def won_back(index, rows, right, test, seed) -> dict:
 
 
 def table(results) -> str:
-    """Return the tables of a results file: means over seeds, of the rankings and of what was won back."""
+    """Return the tables of a results file as text: means over seeds of the rankings, and of the gains in top-1."""
     lines = [
         "| data | planted | kfg | cleanlab, first answers | cleanlab, second answers | loss in training | area, kfg |",
         "|---|---|---|---|---|---|---|",
@@ -124,28 +135,12 @@ def table(results) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=pathlib.Path, nargs="?")
-    parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="print the tables of a results file")
-    parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path("cache"))
+    parser = command_line(__doc__, pathlib.Path(__file__).parent.parent / "recipes/repair/suspects.jsonl")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--per-class", type=int, default=0, metavar="N", help="at most, for a large folder")
-    parser.add_argument(
-        "--out", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent / "recipes/repair/suspects.jsonl"
-    )
-    args = parser.parse_args()
-    if args.table:
-        print(table([json.loads(line) for line in args.table.read_text().splitlines()]))
+    args = read(parser, table)
+    if args is None:
         return 0
-    if args.data is None:
-        parser.error("DIR is needed")
-    photographs.be_deterministic()
-    config = Config()
-    whole = at_most(divided(args.data, config), args.per_class)
-    images = pictures(whole, args.cache, config)
-    trunk = Trunk(config.backbone, config.image_size).built()
-    of_trunk = features.cached(trunk, images, cache_dir=args.cache, progress=Progress("photographs looked at"))
-    of_trunk = np.array(of_trunk).reshape(len(whole), -1)
+    whole, of_trunk = looked_at(args)
     tested = np.array(whole.parts) == "test"
     index, rows = whole.take(np.flatnonzero(~tested)), of_trunk[~tested]
     means = np.stack([rows[index.labels == label].mean(axis=0) for label in range(len(index.classes))])
@@ -156,11 +151,9 @@ def main() -> int:
     for seed in range(args.seeds):
         for kind in KINDS:
             labels = planted(index.labels, means, share=RANKED, kind=kind, seed=seed)
-            ranks = ranked(_labelled(index, labels), rows, labels != index.labels, seed)
+            ranks = ranked(labelled(index, labels), rows, labels != index.labels, seed)
             labels = planted(index.labels, means, share=LEARNED, kind=kind, seed=100 + seed)
-            top1 = won_back(
-                _labelled(index, labels), rows, index.labels, (of_trunk[tested], whole.labels[tested]), seed
-            )
+            top1 = won_back(labelled(index, labels), rows, index.labels, (of_trunk[tested], whole.labels[tested]), seed)
             row = {**made, "seed": seed, "kind": kind, "ranked": ranks, "top1": top1}
             with open(args.out, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
@@ -177,7 +170,7 @@ def main() -> int:
     return 0
 
 
-def _labelled(index, labels):
+def labelled(index, labels):
     return folder.make_index(
         index.root, index.paths, labels, index.classes, parts=index.parts, groups=index.groups, sha256=index.sha256
     )

@@ -1,1 +1,1 @@
-"""Augmentation keyed by (seed, epoch, position)."""
+"""Augmentation: random changes to images that depend only on (seed, epoch, position)."""

@@ -1,4 +1,4 @@
-"""Policies of classes by their names, as settings have them: labels are known only with the data."""
+"""Augmentation policies for single classes, given by class name, because settings do not know the labels yet."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from kfg.errors import InputError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ByName:
-    """Another policy for some classes, by name; `labelled` makes the ClassTargeted of it.
+    """A policy for some classes by name, and one for all others; `labelled` turns it into a ClassTargeted.
 
     Args:
-        default: Policy, or its settings as a dict, of the classes not listed.
-        by_class: class name -> Policy, or its settings.
+        default: Policy, or its settings as a dict, for the classes that are not listed.
+        by_class: class name -> Policy, or its settings as a dict.
     Raises:
-        ValueError: by_class is no dict, or what should be a policy is none.
+        ValueError: by_class is not a dict, or a value cannot be made into a Policy.
     """
 
     default: Policy = dataclasses.field(default_factory=Policy)
@@ -41,16 +41,16 @@ def _policy(where, value) -> Policy:
 
 
 def labelled(policy: Policy | ByName, classes: Sequence[str], *, others: Mapping[str, Policy] | None = None):
-    """Return the policy to train with, its classes as labels.
+    """Return the policy to train with, with labels in place of class names.
 
     Args:
-        policy: of all classes, or by name.
-        classes: names in the order of labels.
-        others: class name -> Policy, instead of the class's own.
+        policy: one Policy for all classes, or a ByName.
+        classes: class names in the order of the labels.
+        others: class name -> Policy, which replaces the policy that the class has in `policy`.
     Returns:
-        Policy, or ClassTargeted where classes differ.
+        A Policy, or a ClassTargeted if some classes have a policy of their own.
     Raises:
-        InputError: a class that is not there.
+        InputError: a class name is unknown.
     Example:
         >>> turned = ByName(by_class={"cobra": {"rotation": 45}})
         >>> labelled(turned, ["anchor", "cobra"]).by_class[1].rotation
@@ -61,7 +61,7 @@ def labelled(policy: Policy | ByName, classes: Sequence[str], *, others: Mapping
     unknown = [name for name in by_class if name not in classes]
     if unknown:
         more = ", ..." if len(classes) > 5 else ""
-        raise InputError(f"policy: no class {unknown[0]!r}; there are {', '.join(classes[:5])}{more}")
+        raise InputError(f"policy: no class {unknown[0]!r}; choose from {', '.join(classes[:5])}{more}")
     if not by_class:
         return given.default
     numbers = {name: label for label, name in enumerate(classes)}

@@ -1,4 +1,4 @@
-"""Materialised extra images: study imagenet20's repair of its weak classes (its 500, later 650 more)."""
+"""Make extra images of some classes, as study imagenet20 did for its weak classes (500, later 650 more)."""
 
 from collections.abc import Sequence
 
@@ -6,31 +6,31 @@ import numpy as np
 
 from kfg.augment import draws
 
-_POOL, _PASSES, _CHANGES = 1, 2, 3  # purposes of derived seeds; a copy must not repeat its source's online draws
-_CHUNK = 256  # images in hand at a time
+_POOL, _PASSES, _CHANGES = 1, 2, 3  # purpose numbers for derived seeds; a copy must not repeat its source's own draws
+_CHUNK = 256  # images changed at a time
 
 
 def materialise(
     images, labels: np.ndarray, *, count: int, classes: Sequence[int] | None, seeds_per_class: int, policy, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Make extra images of some classes from a small pool of their own.
+    """Make extra images of some classes by changing the images of a small pool from these classes.
 
-    The study's steps: draw up to `seeds_per_class` images of each class without replacement, then pass over that
-    pool, shuffled anew each pass, changing every image, until `count` are made.
+    The steps are those of the study: draw up to `seeds_per_class` images of each class without replacement, then pass
+    over this pool, shuffled anew for each pass, and change every image, until `count` images are made.
 
     Args:
         images: uint8 (N, H, W, 3), or anything with len() and gather(positions) -> uint8 (B, H, W, 3).
         labels: int32 (N,).
-        count: int >= 0, images to make.
-        classes: labels to draw from; None means every class that has images: the `uniform` control arm.
-        seeds_per_class: int >= 1; a class with fewer gives all it has.
+        count: int >= 0, number of images to make.
+        classes: labels to draw from; None: every class that has images, as in the control arm `uniform`.
+        seeds_per_class: int >= 1; of a class with fewer images, all are in the pool.
         policy: Policy or ClassTargeted.
-        seed: int in [0, 2^64). A class's pool does not depend on which others are listed.
+        seed: int in [0, 2^64). The pool of a class does not depend on which other classes are listed.
     Returns:
-        uint8 (count, H, W, 3); int32 (count,) labels; int64 (count,) positions of the sources in `images`: a copy
-        belongs to its source's group and part.
+        uint8 (count, H, W, 3), the new images; int32 (count,), their labels; int64 (count,), the positions of their
+        sources in `images`. A copy belongs to the group and part of its source.
     Raises:
-        ValueError: a listed class without images, or a number out of range.
+        ValueError: a listed class has no images, or a number is out of range.
     Example:
         >>> from kfg.augment.policies import Policy
         >>> images, labels = np.zeros((6, 4, 4, 3), np.uint8), np.array([0, 0, 1, 1, 1, 2], np.int32)
@@ -60,7 +60,10 @@ def materialise(
 
 
 def seed_pool(labels: np.ndarray, *, classes: Sequence[int] | None, seeds_per_class: int, seed: int) -> np.ndarray:
-    """Return the int64 positions that extra images are made from, class by class; arguments as `materialise`."""
+    """Return the int64 positions of the pool that extra images are made from, sorted by class.
+
+    The arguments are those of `materialise`.
+    """
     labels = np.asarray(labels)
     pool = []
     for label in np.unique(labels if classes is None else classes):
@@ -74,7 +77,7 @@ def seed_pool(labels: np.ndarray, *, classes: Sequence[int] | None, seeds_per_cl
 
 
 def _schedule(pool, count, seed):
-    """Return int64 (count,) positions and the pass that each belongs to."""
+    """Return for each image to make its source's position and the number of the pass over the pool, int64 (count,)."""
     passes = np.arange(count) // len(pool)
     orders = [draws.shuffled(seed, epoch=number, positions=pool) for number in range(-(-count // len(pool)))]
     return np.concatenate([*orders, np.empty(0, np.int64)])[:count], passes

@@ -1,4 +1,7 @@
-"""Random resized crops with flips and a turn, torchvision's, as one warp and a pure function of their draws."""
+"""Random resized crops with flips and a rotation, as in torchvision, done in one warp.
+
+The result is a pure function of (seed, epoch, position).
+"""
 
 import dataclasses
 import math
@@ -9,29 +12,29 @@ import numpy as np
 from kfg.augment import draws, ops
 from kfg.augment.policies import check_batch, check_number, check_pair
 
-ATTEMPTS = 10  # crops tried before the largest centred one is taken
-# Per attempt an area and a ratio, then the place, the flips and the turn.
+ATTEMPTS = 10  # crops tried before the largest centred crop is taken
+# Random numbers of an image: per attempt an area and a ratio, then two for the place, two flips and the rotation.
 _PLACE = 2 * ATTEMPTS
 _SLOTS = _PLACE + 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ResizedCrop:
-    """Cut out a part of random area and shape, stretch it to the whole, mirror it, turn it.
+    """Cut out a part of random area and shape, stretch it to the size of the result, mirror it and rotate it.
 
-    The turn comes last and shows black where the crop ends, as torchvision's RandomRotation does. All of it is one
-    bilinear warp of the image; the cut shrinks or enlarges without antialiasing, so cut from images not much larger
-    than the result.
+    The rotation comes last and shows black outside of the crop, as torchvision's RandomRotation does. All steps are one
+    bilinear warp of the image. The warp shrinks without antialiasing, so the images should not be much larger than
+    the result.
 
     Args:
-        scale: (low, high) in (0, 1] of the area cut out, uniform.
-        ratio: (low, high) > 0 of its width / height, uniform in the logarithm.
-        image_size: (height, width) of the result in pixels; None keeps the input's.
-        horizontal_flip, vertical_flip: mirror left-right, top-bottom, one time in two.
-        rotation: degrees in [0, 180], angle uniform either way.
+        scale: (low, high) in (0, 1], range of the area cut out as a share of the image, uniform.
+        ratio: (low, high) > 0, range of its width / height, uniform in the logarithm.
+        image_size: (height, width) of the result in pixels; None: the size of the input.
+        horizontal_flip, vertical_flip: mirror left-right or top-bottom with probability 1/2.
+        rotation: degrees in [0, 180]; the angle is uniform in [-rotation, rotation].
     Raises:
-        ValueError: a value out of these limits.
-    Source: torchvision.transforms.RandomResizedCrop, whose defaults these are.
+        ValueError: a value is out of these limits.
+    Source: torchvision.transforms.RandomResizedCrop, which has the same defaults.
     Example:
         >>> images = np.zeros((2, 30, 40, 3), np.uint8)
         >>> ResizedCrop(image_size=(16, 16)).apply(images, np.zeros(2), seed=0, epoch=0, positions=np.arange(2)).shape
@@ -47,7 +50,7 @@ class ResizedCrop:
 
     def __post_init__(self):
         for name in ("scale", "ratio", "image_size"):
-            if isinstance(getattr(self, name), list):  # as it comes back from JSON
+            if isinstance(getattr(self, name), list):  # JSON turns tuples into lists
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         check_pair("scale", self.scale, above_zero=True)
         check_pair("ratio", self.ratio, above_zero=True)
@@ -56,7 +59,7 @@ class ResizedCrop:
         check_number("rotation", self.rotation, 0, 180, "degrees")
 
     def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
-        """Return the images, each cut and turned as its (seed, epoch, position) says.
+        """Return the images, each cropped, mirrored and rotated by draws that depend on (seed, epoch, position) alone.
 
         Args and Raises: as `Policy.apply`.
         Returns:
@@ -88,15 +91,15 @@ class ResizedCrop:
 
 
 def crop_boxes(uniforms: np.ndarray, *, height: int, width: int, scale, ratio) -> np.ndarray:
-    """Turn numbers in (0, 1) into boxes to cut out.
+    """Turn random numbers in (0, 1) into the boxes to cut out.
 
     Args:
-        uniforms: float64 (B, 22 or more): ten pairs of area and ratio, then top and left.
-        height, width: of the image, pixels.
+        uniforms: float64 (B, 22 or more): ten pairs for area and ratio, then two numbers for top and left.
+        height, width: size of the image in pixels.
         scale, ratio: as in ResizedCrop.
     Returns:
-        int64 (B, 4): top, left, height, width; inside the image. The first of the ten that fits, else the
-        largest centred box whose ratio is allowed.
+        int64 (B, 4): top, left, height and width of a box inside the image: the first of the ten that fits, else the
+        largest centred box with an allowed ratio.
     """
     pairs = uniforms[:, :_PLACE].reshape(-1, ATTEMPTS, 2)
     area = height * width * (scale[0] + (scale[1] - scale[0]) * pairs[..., 0])
@@ -122,13 +125,13 @@ def _centred(height, width, ratio):
 
 
 def _cut(image, box, matrix, out):
-    """Write the box of `image`, stretched to the size of `out` and seen through `matrix`, to `out`."""
+    """Write the box cut from `image` to `out`, stretched to its size and warped by `matrix` (output to input)."""
     top, left, high, wide = box
     out_height, out_width = out.shape[:2]
     stretch = np.array([[wide / out_width], [high / out_height]])
     whole = stretch * matrix
-    whole[:, 2:] += (stretch - 1) / 2 + 1  # pixel centres lie half a pixel in; 1 for the rim
-    # A rim of repeated pixels: stretching reads up to half a pixel outside, which is not yet the black around a turn.
+    whole[:, 2:] += (stretch - 1) / 2 + 1  # pixel centres lie half a pixel inside; 1 more for the rim added below
+    # Stretching reads up to half a pixel outside of the box, where a rim of repeated pixels prevents a black edge.
     part = cv2.copyMakeBorder(image[top : top + high, left : left + wide], 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cv2.warpAffine(part, whole, (out_width, out_height), out, flags, cv2.BORDER_CONSTANT, (0, 0, 0))

@@ -1,8 +1,8 @@
 """Random numbers that are a function of (seed, epoch, position) and of nothing else.
 
-Philox4x32-10 is a block cipher run in counter mode: it has no state to share, so threads cannot race for
-it and an image's numbers do not depend on the images beside it. Written out in numpy because one call
-serves a whole batch (2 us per image); `numpy.random.Philox` needs a generator object per image.
+Philox4x32-10 is a block cipher run in counter mode: it has no state, so it is safe in threads, and the numbers of an
+image do not depend on the other images of its batch. It is written here in numpy because one call then serves a whole
+batch (2 us per image); `numpy.random.Philox` needs a generator object per image.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ _HALF = np.uint64(32)
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = 0x9E3779B9, 0xBB67AE85  # added to the two key words after every round
 _ROUNDS = 10
-_DERIVED = 0xFFFFFFFF  # counter word 2 of derived_seed; uniforms counts its blocks from 0
+_DERIVED = 0xFFFFFFFF  # counter word 2 in derived_seed; uniforms counts its blocks there, from 0
 
 
 def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
-    """Return Philox4x32-10 of each counter.
+    """Return the output of Philox4x32-10 for each counter.
 
     Args:
         counter: unsigned int array (..., 4), 32-bit words, the least significant first.
@@ -42,7 +42,7 @@ def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
 def uniforms(seed: int, *, epoch: int, positions: np.ndarray, count: int) -> np.ndarray:
     """Return `count` numbers per position, uniform in (0, 1).
 
-    Number j of a position is the same whatever `count` and whatever the other positions are.
+    Number j of a position does not depend on `count` or on the other positions.
 
     Args:
         seed: int in [0, 2^64), the key.
@@ -52,7 +52,7 @@ def uniforms(seed: int, *, epoch: int, positions: np.ndarray, count: int) -> np.
     Returns:
         float64 array (B, count), multiples of 2^-32 plus 2^-33.
     Raises:
-        ValueError: a seed, epoch or position out of range.
+        ValueError: a seed, epoch or position is out of range.
     Example:
         >>> uniforms(7, epoch=0, positions=np.array([5, 6]), count=2).round(3).tolist()
         [[0.339, 0.336], [0.803, 0.468]]
@@ -61,7 +61,7 @@ def uniforms(seed: int, *, epoch: int, positions: np.ndarray, count: int) -> np.
 
 
 def shuffled(seed: int, *, epoch: int, positions: np.ndarray) -> np.ndarray:
-    """Return the int64 positions in random order; which of two comes first depends on no third.
+    """Return the int64 positions in random order; the order of any two does not depend on the other positions.
 
     Args:
         seed, epoch, positions: as in `uniforms`.
@@ -77,11 +77,11 @@ def shuffled(seed: int, *, epoch: int, positions: np.ndarray) -> np.ndarray:
 
 
 def derived_seed(seed: int, purpose: int) -> int:
-    """Return a seed for another use of the same user's seed, unrelated to it and to other purposes.
+    """Return a new seed made from the user's seed, so that another use of it gets independent random numbers.
 
     Args:
         seed: int in [0, 2^64).
-        purpose: int in [0, 2^32), fixed by the caller.
+        purpose: int in [0, 2^32), a fixed number for each use; different numbers give unrelated seeds.
     """
     low, high, _, _ = philox(np.array([purpose, 0, _DERIVED, 0], np.uint64), _key(seed))
     return int(low) | int(high) << 32
@@ -95,7 +95,7 @@ def _key(seed):
 
 
 def _words(seed, epoch, positions, count):
-    """Return uint64 (B, count) of 32-bit words; counter = (position low, position high, block, epoch)."""
+    """Return random 32-bit words as uint64 (B, count); the counter is (position low, position high, block, epoch)."""
     positions = np.asarray(positions, dtype=np.int64)
     if not 0 <= int(epoch) < 1 << 32:
         raise ValueError(f"epoch must be in [0, 2^32), got {epoch}")

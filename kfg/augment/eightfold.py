@@ -1,9 +1,10 @@
-"""Study fruit3's eightfold training set: every image and seven changed copies of it, made when they are read.
+"""The eightfold training set of study fruit3: every image and seven changed copies of it, made when they are read.
 
-The 8 N images are places 0 ... 8 N - 1; place p shows copy p % 8 of image p // 8. At 300 pixels the study's would fill
-7 GB, so none is kept: `Repeated` hands out the originals, and `Eightfold`, a policy, turns each into its copy.
+The 8 N images have positions (places) 0 ... 8 N - 1; place p holds copy p % 8 of image p // 8. At 300 pixels the copies
+of the study would fill 7 GB, so they are not stored: `Repeated` returns the originals, and `Eightfold`, a policy, turns
+each into its copy.
 
-The report and its code disagree about the copies:
+The report of the study and its code disagree about the copies:
 
     place   report                              source
     0-3     as it is, V, H, VH                  the same
@@ -11,8 +12,8 @@ The report and its code disagree about the copies:
     5-7     V, H, VH, cropped and turned        the same
     random  drawn once, before training         drawn anew every epoch
 
-V mirrors top-bottom, H left-right. Cropped and turned: an area of 0.8 to 1 in the shape 3/4 to 4/3 stretched to the
-whole, then turned by up to 15 degrees, black outside.
+V mirrors top-bottom, H left-right. "Cropped and turned": a crop of 0.8 to 1 of the area, with width / height from 3/4
+to 4/3, is stretched to the full size and then rotated by up to 15 degrees, black outside.
 """
 
 import dataclasses
@@ -29,7 +30,7 @@ _FLIPPED = {0: (), 1: (1,), 2: (2,), 3: (1, 2)}  # place % 4 -> axes of (B, H, W
 
 
 class Repeated:
-    """A store that lists each image of another eight times in a row; nothing is copied."""
+    """A store that repeats each image of another store eight times in a row, without copying it in memory."""
 
     def __init__(self, store):
         self.store = store
@@ -48,12 +49,12 @@ class Repeated:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Eightfold:
-    """Turn image p // 8, met at place p of a `Repeated`, into its copy p % 8; see the module's docstring.
+    """A policy that turns the image at place p of a `Repeated` into its copy p % 8; see the module's docstring.
 
     Args:
-        variant: "report" or "source".
+        variant: "report" or "source": make the copies as the study's report or as its source code says.
     Raises:
-        ValueError: another variant.
+        ValueError: the variant is another one.
     Example:
         >>> images = np.arange(8 * 48, dtype=np.uint8).reshape(8, 4, 4, 3)[:1].repeat(8, axis=0)
         >>> copies = Eightfold().apply(images, np.zeros(8), seed=0, epoch=0, positions=np.arange(8))
@@ -68,7 +69,10 @@ class Eightfold:
             raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {self.variant!r}")
 
     def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
-        """Return uint8 (B, H, W, 3), a new array; arguments as `Policy.apply`, `positions` in [0, 8 N)."""
+        """Return the copies, uint8 (B, H, W, 3), a new array.
+
+        The arguments are those of `Policy.apply`, with `positions` in [0, 8 N).
+        """
         images = check_batch(images, labels, positions)
         copy = np.asarray(positions) % COPIES
         out = np.empty_like(images)

@@ -1,7 +1,7 @@
 """Mixup and CutMix: each image of a batch is mixed with the next one, and so are their labels.
 
-The batch comes shuffled, so the next image is a random one. How much, and which rectangle, depends on the image's
-(seed, epoch, position) alone.
+The batch is shuffled before, so the next image is a random one. The share of the two images, and the rectangle of
+CutMix, depend only on the (seed, epoch, position) of the image.
 """
 
 import dataclasses
@@ -13,15 +13,17 @@ from scipy.special import betaincinv
 from kfg.augment import draws
 from kfg.errors import InputError
 
-_MIX = 7  # purpose of derived seeds; kfg.augment.copies and kfg.data.sampling have 1 to 6
+_MIX = 7  # purpose number for derived seeds; kfg.augment.copies and kfg.data.sampling use 1 to 6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mixup:
-    """image = part * own + (1 - part) * next, part ~ Beta(alpha, alpha), drawn for each image.
+    """Blend each image with the next: image = part * own + (1 - part) * next.
+
+    `part` ~ Beta(alpha, alpha) is drawn for each image.
 
     Args:
-        alpha: float > 0; small values leave most images nearly as they are.
+        alpha: float > 0; with small values most images stay nearly the same.
     Source: Zhang et al. 2018, arXiv:1710.09412.
     """
 
@@ -36,11 +38,13 @@ class Mixup:
         Args:
             images: uint8 or float32 (B, H, W, 3) in [0, 255].
             labels: int (B,) in [0, num_classes).
+            num_classes: number of classes.
             seed, epoch, positions: as in kfg.augment.draws.uniforms.
         Returns:
-            images of the same dtype and shape (uint8 rounded), float32 labels (B, num_classes) that sum to 1.
+            The mixed images, of the same dtype and shape (uint8 is rounded); and float32 labels (B, num_classes), of
+            which each row sums to 1.
         Raises:
-            ValueError: a label out of range.
+            ValueError: a label is out of range.
         """
         part = _beta(self.alpha, _uniforms(seed, epoch, positions, 1)[:, 0])
         mixed, after = np.empty_like(images), np.roll(images, -1, axis=0)
@@ -51,13 +55,14 @@ class Mixup:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CutMix:
-    """A rectangle of the next image over each image; labels share by area.
+    """Put a rectangle of the next image over each image; the labels are mixed by area.
 
-    The rectangle has the image's proportions, a share 1 - part of its area with part ~ Beta(alpha, alpha), and its
-    centre anywhere; what falls outside is cut off, and the labels follow what is left.
+    The rectangle has the proportions of the image and the share 1 - part of its area, with part ~ Beta(alpha, alpha).
+    Its centre lies anywhere in the image. If the rectangle reaches beyond the image, it is cut off there, and the
+    labels follow the area that is left.
 
     Args:
-        alpha: float > 0; 1 draws the share uniformly.
+        alpha: float > 0; with 1 the share is uniform.
     Source: Yun et al. 2019, arXiv:1905.04899.
     """
 
@@ -67,7 +72,7 @@ class CutMix:
         _check_alpha(self.alpha)
 
     def apply(self, images, labels, *, num_classes: int, seed: int, epoch: int, positions):
-        """Mix a batch; arguments and result as `Mixup.apply`."""
+        """Mix a batch; arguments and result are those of `Mixup.apply`."""
         height, width = images.shape[1:3]
         uniforms = _uniforms(seed, epoch, positions, 3)
         boxes, part = rectangles(np.sqrt(1 - _beta(self.alpha, uniforms[:, 0])), uniforms[:, 1:], (height, width))
@@ -82,30 +87,32 @@ MIXINGS = {"mixup": Mixup, "cutmix": CutMix}
 
 
 def named(name: str, *, alpha: float | None = None):
-    """Return the mixing of this name.
+    """Return the mixing with this name.
 
     Args:
         name: "none" or a key of MIXINGS.
-        alpha: float > 0; None for the mixing's own.
+        alpha: float > 0; None: the default of the mixing.
     Returns:
         Mixup or CutMix, None for "none".
     Raises:
-        InputError: an unknown name, an alpha for "none" or not above 0.
+        InputError: the name is unknown, or alpha is not above 0 or is given with "none".
     Example:
         >>> named("cutmix"), named("mixup", alpha=0.4), named("none")
         (CutMix(alpha=1.0), Mixup(alpha=0.4), None)
     """
     if name != "none" and name not in MIXINGS:
-        raise InputError(f"mixing: {name!r} is none of none, {', '.join(MIXINGS)}")
+        raise InputError(f"mixing: {name!r} is not one of none, {', '.join(MIXINGS)}")
     if alpha is None:
         return None if name == "none" else MIXINGS[name]()
     if name == "none" or not alpha > 0:
-        raise InputError(f"mixing_alpha: above 0, with mixing={' or '.join(MIXINGS)}; got {alpha!r}, mixing={name}")
+        raise InputError(
+            f"mixing_alpha: must be above 0 and needs mixing={' or '.join(MIXINGS)}; got {alpha!r} with mixing={name}"
+        )
     return MIXINGS[name](alpha=alpha)
 
 
 def soft_labels(labels, part, *, num_classes: int) -> np.ndarray:
-    """Return float32 (B, num_classes): `part` for each image's own class, the rest for the next one's.
+    """Return soft labels, float32 (B, num_classes): `part` for the image's own class, the rest for the next image's.
 
     Example:
         >>> soft_labels([0, 1], np.array([0.75, 1.0]), num_classes=2).tolist()
@@ -122,14 +129,15 @@ def soft_labels(labels, part, *, num_classes: int) -> np.ndarray:
 
 
 def rectangles(side, centres, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return CutMix's rectangles and what they leave of the image.
+    """Return the rectangles of CutMix, and the share of each image that stays visible.
 
     Args:
-        side: float (B,), of the image's sides.
-        centres: float (B, 2), down and right, in [0, 1].
+        side: float (B,), sides of the rectangles as a share of the image's sides.
+        centres: float (B, 2), vertical and horizontal position of the centres, in [0, 1].
         size: (height, width) of the image.
     Returns:
-        int64 (B, 4), top, left, bottom and right of each, clipped to the image; float64 (B,), the share beside it.
+        int64 (B, 4), top, left, bottom and right of each rectangle, clipped to the image; float64 (B,), the share of
+        the image outside of the rectangle.
     """
     top, bottom = _span(centres[:, 0], side, size[0])
     left, right = _span(centres[:, 1], side, size[1])
@@ -142,12 +150,12 @@ def _uniforms(seed, epoch, positions, count):
 
 
 def _beta(alpha, uniforms):
-    """Return Beta(alpha, alpha) at these probabilities, float64 (B,)."""
+    """Return the quantiles of Beta(alpha, alpha) at these probabilities, float64 (B,)."""
     return betaincinv(alpha, alpha, uniforms)
 
 
 def _span(centre, side, size):
-    """Return first and last-but-one pixel of a side, clipped to the image; int64 (B,) both."""
+    """Return the first pixel of each side and the one after its last, clipped to the image; both int64 (B,)."""
     middle = centre * size
     low = np.clip(np.round(middle - side * size / 2), 0, size).astype(np.int64)
     return low, np.clip(np.round(middle + side * size / 2), 0, size).astype(np.int64)

@@ -1,39 +1,39 @@
 """Warps and level changes of uint8 images with given parameters; no random numbers here.
 
-Conventions are ImageDataGenerator's: angles in degrees, matrices map an output pixel to the input point
-that it shows (so a positive shift moves the picture left or up, and a zoom above 1 shrinks it), and the
-centre is (size - 1) / 2. Two of its faults are not: `get_random_transform` draws the column shift from
-`height_shift_range` and the row shift from `width_shift_range` (tensorflow#82838), and on an image that is
-not square it turns about (row, column) = ((width - 1) / 2, (height - 1) / 2), which is not the centre.
+The conventions are those of ImageDataGenerator: angles are in degrees, matrices map an output pixel to the input point
+that it shows (so a positive shift moves the picture left or up, and a zoom above 1 shrinks it), and the centre is
+(size - 1) / 2. Two of its faults are not repeated: `get_random_transform` draws the column shift from
+`height_shift_range` and the row shift from `width_shift_range` (tensorflow#82838), and it rotates an image that is not
+square about (row, column) = ((width - 1) / 2, (height - 1) / 2), which is not the centre.
 """
 
 import cv2
 import numpy as np
 
-LUMA = (0.299, 0.587, 0.114)  # of R, G, B
+LUMA = (0.299, 0.587, 0.114)  # weights of R, G, B
 BORDERS = {
     "nearest": cv2.BORDER_REPLICATE,  # aaaa|abcd|dddd
     "constant": cv2.BORDER_CONSTANT,  # kkkk|abcd|kkkk
-    "reflect": cv2.BORDER_REFLECT,  # dcba|abcd|dcba, as scipy's name; cv2 and numpy say "symmetric" elsewhere
-    "wrap": cv2.BORDER_WRAP,  # abcd|abcd|abcd; ImageDataGenerator's repeats after size - 1 pixels (scipy "wrap")
+    "reflect": cv2.BORDER_REFLECT,  # dcba|abcd|dcba; scipy's name, numpy calls it "symmetric"
+    "wrap": cv2.BORDER_WRAP,  # abcd|abcd|abcd; in ImageDataGenerator it repeats after size - 1 pixels (scipy "wrap")
 }
 
-_FLIP_CODES = {(-1, 1): 1, (1, -1): 0, (-1, -1): -1}  # (x, y) -> cv2.flip's code
+_FLIP_CODES = {(-1, 1): 1, (1, -1): 0, (-1, -1): -1}  # sign of (x, y) -> code for cv2.flip
 
 
 def affine_matrices(
     height: int, width: int, *, rotation, shift_x, shift_y, shear, zoom_x, zoom_y, flip_x, flip_y
 ) -> np.ndarray:
-    """Compose ImageDataGenerator's rotation, shift, shear, zoom, then flips, about the image's centre.
+    """Return the matrices for ImageDataGenerator's rotation, shift, shear and zoom, then flips, about the centre.
 
     Args:
-        height, width: pixels.
+        height, width: size of the images in pixels.
         rotation, shear: float arrays (B,), degrees.
         shift_x, shift_y: float arrays (B,), pixels along the width and the height.
-        zoom_x, zoom_y: float arrays (B,), > 0; 1 is none.
+        zoom_x, zoom_y: float arrays (B,), > 0; 1 is no zoom.
         flip_x, flip_y: bool arrays (B,), mirror left-right and top-bottom.
     Returns:
-        float64 array (B, 2, 3): input (x, y) = matrix @ output (x, y, 1). Exact where there are only flips.
+        float64 array (B, 2, 3): input (x, y) = matrix @ output (x, y, 1). The values are exact if there are only flips.
     Example:
         >>> none, one, yes = np.zeros(1), np.ones(1), np.array([True])
         >>> affine_matrices(4, 6, rotation=none, shift_x=none, shift_y=none, shear=none, zoom_x=one, zoom_y=one,
@@ -55,18 +55,18 @@ def affine_matrices(
 
 
 def warp(images: np.ndarray, matrices: np.ndarray, out: np.ndarray, *, rows, fill_mode: str, cval: float = 0) -> None:
-    """Write each image, seen through its matrix, to the same row of `out`; bilinear, once.
+    """Warp images by their matrices with bilinear interpolation, and write each to the same row of `out`.
 
-    A matrix that only mirrors, or does nothing, copies bytes. OpenCV 5 is exact to rounding (0.5 level);
-    OpenCV 4 rounds the input point to 1/32 pixel, which is up to 8 levels between black and white neighbours.
+    For a matrix that only mirrors or does nothing, bytes are copied. OpenCV 5 is exact to rounding (0.5 level);
+    OpenCV 4 rounds the input point to 1/32 pixel, which makes up to 8 levels between black and white neighbours.
 
     Args:
         images: uint8 (B, H, W, 3), C-contiguous.
-        matrices: float64 (len(rows), 2, 3), output to input, of `affine_matrices`.
-        out: uint8 (B, H, W, 3), C-contiguous, not overlapping `images`; rows not listed are left alone.
-        rows: ints, the images to warp.
-        fill_mode: one of BORDERS; what lies outside the image.
-        cval: level outside, for "constant".
+        matrices: float64 (len(rows), 2, 3), which map output to input, from `affine_matrices`.
+        out: uint8 (B, H, W, 3), C-contiguous, not overlapping `images`; rows that are not listed stay unchanged.
+        rows: ints, positions of the images to warp.
+        fill_mode: key of BORDERS that says how to fill the area outside the image.
+        cval: level outside the image, for "constant".
     """
     height, width = images.shape[1:3]
     border, fill = BORDERS[fill_mode], (cval, cval, cval)
@@ -82,7 +82,7 @@ def warp(images: np.ndarray, matrices: np.ndarray, out: np.ndarray, *, rows, fil
 
 
 def _only_flips(matrices, height, width):
-    """Return bool (B,): the matrices that map pixel centres to pixel centres by mirroring alone."""
+    """Return bool (B,): whether each matrix does nothing but mirror, or nothing at all."""
     diagonal = matrices[:, [0, 1], [0, 1]]
     offset = np.where(diagonal < 0, [width - 1, height - 1], 0)
     straight = (matrices[:, 0, 1] == 0) & (matrices[:, 1, 0] == 0)
@@ -90,15 +90,15 @@ def _only_flips(matrices, height, width):
 
 
 def level_tables(*, channel_shift, brightness) -> np.ndarray:
-    """Return what each level becomes: plus the shift, times the brightness, kept in [0, 255] at each step.
+    """Return tables of new levels: the level plus the shift, times the brightness, clipped to [0, 255] at each step.
 
-    ImageDataGenerator clips the shift to the image's own lowest and highest level, and cuts off where this rounds.
+    ImageDataGenerator differs: it clips to the image's own lowest and highest level, and truncates instead of rounding.
 
     Args:
-        channel_shift: float array (B,), levels, the same for the three channels.
+        channel_shift: float array (B,), in levels, the same for the three channels.
         brightness: float array (B,), factor >= 0.
     Returns:
-        uint8 array (B, 256).
+        uint8 array (B, 256), for each image the new value of each level.
     Example:
         >>> level_tables(channel_shift=np.array([100.0]), brightness=np.array([0.5]))[0, [0, 10, 200]].tolist()
         [50, 55, 128]
@@ -108,18 +108,23 @@ def level_tables(*, channel_shift, brightness) -> np.ndarray:
 
 
 def mean_grey(images: np.ndarray, *, rows) -> np.ndarray:
-    """Return the mean brightness of images[row], 0.299 R + 0.587 G + 0.114 B in whole levels, float64 (len(rows),)."""
+    """Return the mean brightness, 0.299 R + 0.587 G + 0.114 B, of each images[row].
+
+    The result is float64 (len(rows),), rounded to whole levels.
+    """
     return np.array([np.rint(np.dot(LUMA, cv2.mean(images[row])[:3])) for row in rows])
 
 
 def contrast_tables(contrast, grey) -> np.ndarray:
-    """Return what each level becomes when its distance from a grey is multiplied; kept in [0, 255].
+    """Return tables of new levels: the distance of each level from a grey level is multiplied by the contrast.
+
+    The new levels are clipped to [0, 255].
 
     Args:
         contrast: float array (B,), factor >= 0.
-        grey: float array (B,), levels.
+        grey: float array (B,), in levels.
     Returns:
-        uint8 array (B, 256).
+        uint8 array (B, 256), for each image the new value of each level.
     Source: torchvision's adjust_contrast, Pillow's ImageEnhance.Contrast.
     Example:
         >>> contrast_tables(np.array([0.5]), np.array([100.0]))[0, [0, 100, 200]].tolist()
@@ -134,8 +139,8 @@ def change_levels(images: np.ndarray, tables: np.ndarray, *, rows) -> None:
 
     Args:
         images: uint8 (B, H, W, 3), C-contiguous, writable.
-        tables: uint8 (len(rows), 256).
-        rows: ints.
+        tables: uint8 (len(rows), 256), one table per row.
+        rows: ints, positions of the images to change.
     """
     for row, table in zip(rows, tables, strict=True):
         cv2.LUT(images[row], table, images[row])

@@ -1,4 +1,4 @@
-"""What may happen to a training image, in ImageDataGenerator's words, as a pure function of (seed, epoch, position)."""
+"""Augmentation policies with ImageDataGenerator's settings, as pure functions of (seed, epoch, position)."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ import numpy as np
 from kfg.augment import draws, from_keras, ops
 from kfg.errors import InputError
 
-# One number per parameter, always drawn, so that switching an option on leaves the others' draws alone.
+# One random number per parameter is always drawn, so switching an option on does not change the draws of the others.
 _SLOTS = (
     "rotation", "width_shift", "width_sign", "height_shift", "height_sign", "shear",
     "zoom_x", "zoom_y", "horizontal_flip", "vertical_flip", "channel_shift", "brightness", "contrast",
@@ -20,23 +20,26 @@ _SLOTS = (
 class Policy:
     """Ranges of random changes to an image; the default changes nothing.
 
-    Geometry is one bilinear warp about the centre (rotation, shift, shear, zoom, flips: `ops.affine_matrices`), then
-    levels change. `dataclasses.asdict` gives JSON, and `Policy(**that)` the same policy.
+    Rotation, shift, shear, zoom and flips are one bilinear warp about the centre (see `ops.affine_matrices`); levels
+    are changed after it. The result of `dataclasses.asdict` can be written as JSON, and `Policy(**settings)` makes the
+    same policy from it.
 
     Args:
-        rotation: degrees in [0, 180]; angle uniform in [-rotation, rotation].
-        width_shift, height_shift: a float in [0, 1) is a fraction of the size, uniform either way; an int n >= 0
-            means whole pixels, 0 to n - 1 either way (n itself never comes: ImageDataGenerator's rule).
-        shear: degrees in [0, 90), uniform either way.
-        zoom: float z in [0, 1) for factors in [1 - z, 1 + z], or (low, high); one factor per axis, above 1 shrinks.
-        channel_shift: levels in [0, 255], uniform either way, the same for the three channels.
-        brightness: (low, high) of the factor, >= 0, or None.
-        contrast: (low, high) of the factor, >= 0, of the distance from the image's mean grey, or None; comes last.
-        horizontal_flip, vertical_flip: mirror left-right, top-bottom, one time in two.
-        fill_mode: "nearest", "constant", "reflect" or "wrap": what is seen outside the image.
-        cval: level in [0, 255] of "constant".
+        rotation: degrees in [0, 180]; the angle is uniform in [-rotation, rotation].
+        width_shift, height_shift: a float in [0, 1) is a fraction of the size, uniform in both directions; an int
+            n >= 0 means whole pixels, 0 to n - 1 in either direction (n itself never occurs, as in
+            ImageDataGenerator).
+        shear: degrees in [0, 90), uniform in both directions.
+        zoom: float z in [0, 1) for factors in [1 - z, 1 + z], or (low, high); one factor per axis; above 1 shrinks.
+        channel_shift: levels in [0, 255], uniform up and down, the same for the three channels.
+        brightness: (low, high), range of the factor, >= 0; None: no change.
+        contrast: (low, high), range of the factor, >= 0, for the distance from the image's mean grey; None: no change.
+            Contrast is changed last.
+        horizontal_flip, vertical_flip: mirror left-right or top-bottom with probability 1/2.
+        fill_mode: "nearest", "constant", "reflect" or "wrap": how the area outside the image is filled.
+        cval: level in [0, 255] for "constant".
     Raises:
-        InputError: a value out of these limits.
+        InputError: a value is out of these limits.
     Example:
         >>> Policy(rotation=45, width_shift=3, height_shift=3, zoom=0.1, fill_mode="reflect").zoom_range
         (0.9, 1.1)
@@ -57,7 +60,7 @@ class Policy:
 
     def __post_init__(self):
         for name in ("zoom", "brightness", "contrast"):
-            if isinstance(getattr(self, name), list):  # as it comes back from JSON
+            if isinstance(getattr(self, name), list):  # JSON turns tuples into lists
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         check_number("rotation", self.rotation, 0, 180, "degrees")
         _check_shift("width_shift", self.width_shift)
@@ -80,15 +83,15 @@ class Policy:
 
     @classmethod
     def from_keras(cls, **arguments) -> "Policy":
-        """Return the policy that does what ImageDataGenerator does with these arguments.
+        """Return the policy that does the same as ImageDataGenerator with these arguments.
 
         Args:
-            arguments: of `tf.keras.preprocessing.image.ImageDataGenerator`: `rotation_range`, `width_shift_range`,
-                `height_shift_range`, `shear_range`, `zoom_range`, `channel_shift_range`, `brightness_range`,
-                `horizontal_flip`, `vertical_flip`, `fill_mode`, `cval`.
+            arguments: arguments of `tf.keras.preprocessing.image.ImageDataGenerator`: `rotation_range`,
+                `width_shift_range`, `height_shift_range`, `shear_range`, `zoom_range`, `channel_shift_range`,
+                `brightness_range`, `horizontal_flip`, `vertical_flip`, `fill_mode`, `cval`.
         Raises:
-            InputError: an argument that there is not, or one that is not about augmentation, as `rescale`; the message
-                says where kfg has it.
+            InputError: an argument is unknown, or is not about augmentation, such as `rescale`; the message says how
+                kfg does this.
         Example:
             >>> Policy.from_keras(rotation_range=20, width_shift_range=0.1, horizontal_flip=True).rotation
             20
@@ -109,20 +112,20 @@ class Policy:
         return bool(self.channel_shift or self.brightness not in (None, (1, 1)))
 
     def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
-        """Return the images, each changed as its (seed, epoch, position) says.
+        """Return the images, each changed by draws that depend on its (seed, epoch, position) alone.
 
         The result for an image does not depend on the rest of the batch, on order, or on threads.
 
         Args:
             images: uint8 (B, H, W, 3).
-            labels: int32 (B,); not used here, `ClassTargeted` does.
+            labels: int32 (B,); not used here, but in `ClassTargeted`.
             seed: int in [0, 2^64).
             epoch: int in [0, 2^32).
-            positions: int64 (B,), >= 0, the image's place in the data set.
+            positions: int64 (B,), >= 0, each image's position in the data set.
         Returns:
             uint8 (B, H, W, 3), a new array.
         Raises:
-            InputError: wrong dtype or shape, or a number out of range.
+            InputError: a dtype or shape is wrong, or a number is out of range.
         """
         images = check_batch(images, labels, positions)
         return _changed(images, seed, epoch, positions, [(self, np.arange(len(images)))])
@@ -130,18 +133,19 @@ class Policy:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassTargeted:
-    """Another policy for some classes, by label.
+    """A policy for some classes by label, and one for all others.
 
-    The draws of an image do not depend on its policy, so two of these that differ in one class
-    differ in that class's images only.
+    The random numbers of an image do not depend on its policy. So if two ClassTargeted differ in the policy of one
+    class, only the images of that class come out differently.
 
-    `dataclasses.asdict` gives JSON, and `ClassTargeted(**that)` the same policies.
+    The result of `dataclasses.asdict` can be written as JSON, and `ClassTargeted(**settings)` makes the same policies
+    from it.
 
     Args:
-        default: for the classes not listed.
-        by_class: label -> Policy; labels may be strings of digits, as JSON has them.
+        default: Policy for the classes that are not listed.
+        by_class: label -> Policy; labels may be strings of digits, as in JSON.
     Raises:
-        InputError: a label that is not an int >= 0, or is there twice.
+        InputError: a label is not an int >= 0, or is there twice.
     """
 
     default: Policy
@@ -154,13 +158,13 @@ class ClassTargeted:
             if not digits and (not isinstance(label, numbers.Integral) or label < 0):
                 raise InputError(f"by_class: a label must be an int >= 0, got {label!r}")
             if int(label) in plain:
-                raise InputError(f"by_class: label {int(label)} is there twice")
-            plain[int(label)] = _as_policy(policy)  # numpy's ints are no JSON keys
+                raise InputError(f"by_class: label {int(label)} is given twice")
+            plain[int(label)] = _as_policy(policy)  # int(): JSON cannot have numpy's ints as keys
         object.__setattr__(self, "by_class", plain)
         object.__setattr__(self, "default", _as_policy(self.default))
 
     def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
-        """Return the images changed by their classes' policies; arguments and result as `Policy.apply`."""
+        """Return the images, each changed by its class's policy; arguments and result are those of `Policy.apply`."""
         images = check_batch(images, labels, positions)
         labels = np.asarray(labels)
         work = [(self.default, np.flatnonzero(~np.isin(labels, list(self.by_class))))]
@@ -173,14 +177,14 @@ def _as_policy(value) -> Policy:
 
 
 def parameters(policy: Policy, uniforms: np.ndarray, *, height: int, width: int) -> dict[str, np.ndarray]:
-    """Turn numbers in (0, 1) into the changes that they stand for.
+    """Turn random numbers in (0, 1) into rotation angles, shifts, factors and so on within a policy's ranges.
 
     Args:
-        policy: the ranges.
+        policy: the policy, which gives the ranges.
         uniforms: float64 (B, 13), one column per parameter.
-        height, width: pixels.
+        height, width: size of the images in pixels.
     Returns:
-        dict of arrays (B,): the arguments of `ops.affine_matrices`, those of `ops.level_tables`, then "contrast".
+        A dict of arrays (B,): the arguments of `ops.affine_matrices`, those of `ops.level_tables`, and "contrast".
     """
     draw = dict(zip(_SLOTS, uniforms.T, strict=True))
     zoom_low, zoom_high = policy.zoom_range
@@ -208,7 +212,7 @@ def _shift(amount, size, draw, sign):
 
 
 def _changed(images, seed, epoch, positions, work):
-    """Return new images; `work` is (policy, rows) pairs that share out the batch."""
+    """Return the changed images; `work` is a list of (policy, rows) that together cover the batch."""
     height, width = images.shape[1:3]
     uniforms = draws.uniforms(seed, epoch=epoch, positions=positions, count=len(_SLOTS))
     out = np.empty_like(images)

@@ -1,19 +1,19 @@
-"""A store of images that shows another store's, changed."""
+"""A store that returns the images of another store, changed by a policy."""
 
 import numpy as np
 
 
 class Changed:
-    """The images of a store as a policy changes them, each always in the same way; nothing is kept.
+    """The images of another store, each changed by a policy, always in the same way; the results are not stored.
 
-    For what a study measures on changed images: retail258 tests on random crops, and takes its mean and deviation
-    from them.
+    This serves to repeat studies that measure on changed images: retail258 tests on random crops, and computes its mean
+    and standard deviation from them.
 
     Args:
-        store: `gather(positions) -> uint8 (B, H, W, 3)` and `shape`.
-        policy: as `training_batches` takes it; one that looks at labels will not do.
+        store: an object with `gather(positions) -> uint8 (B, H, W, 3)` and `shape`.
+        policy: a policy as for `training_batches`; it must not depend on labels.
         seed: int in [0, 2^64).
-        epoch: int >= 0, another number changes the images in another way.
+        epoch: int >= 0; another number changes the images in another way.
     """
 
     def __init__(self, store, policy, *, seed: int, epoch: int = 0):

@@ -1,4 +1,4 @@
-"""What the sub-commands of `kfg` do: each a library call, its words from the command line, its answer to the screen.
+"""The functions behind the sub-commands of `kfg`: each takes the parsed command line, calls the library and prints.
 
-TensorFlow is imported only by those that need it.
+A function imports TensorFlow only if it needs it.
 """

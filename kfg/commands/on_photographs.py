@@ -1,20 +1,22 @@
-"""`kfg audit`, `split`, `data` and `demo`: what is done with a folder of photographs before a training."""
+"""`kfg audit`, `split`, `data` and `demo`: the commands for a folder of photographs before a training."""
 
+import collections
 import re
-import sys
 
+from kfg.commands import fetching
 from kfg.errors import InputError
 from kfg.names import printable
+from kfg.progress import Progress
 from kfg.runs import run_files
 
 SPLIT_OPTIONS = ("val", "test", "seed", "min_per_class")
 
 
 def audit(args) -> int:
-    """Look for what spoils training. Exit 0: no error found; 1: errors found, an empty folder is one; 2: wrong use.
+    """Look for what spoils training. Exit 0: no error found; 1: errors found, or an empty folder; 2: wrong use.
 
-    Odd sizes are told against the commonest size, if more than half of the images have it, or a fifth of them and
-    five times as many as have the next size; else a note says that sizes are mixed.
+    An image counts as oddly sized if it differs from the commonest size. That size needs more than half of the images,
+    or at least a fifth of them and five times as many as the next size; without it, a note says that sizes are mixed.
     """
     from kfg import overwrite
     from kfg.data import audit as auditing
@@ -22,29 +24,55 @@ def audit(args) -> int:
 
     if args.json:
         kept = ("images", "classes", "findings")
-        overwrite.check_file(args.json, lambda path: overwrite.is_json(path, kept), what="an audit's")
-    result = auditing.audit(args.folder, expect_size=_size(args.expect_size))
+        overwrite.check_file(args.json, lambda path: overwrite.is_json(path, kept), what="an audit written by kfg")
+    result = auditing.audit(
+        args.folder,
+        expect_size=_size(args.expect_size),
+        corrections=corrections_of(args),
+        labels=labels_of(args),
+        progress=Progress("photographs"),
+    )
+    if result.told:
+        print(f"{printable(str(args.folder))}: {result.told}")
     print(auditing.findings_table(result))
     if args.json:
         write_json(args.json, auditing.as_json(result))
     return auditing.exit_code(result)
 
 
+def corrections_of(args):
+    """Return the corrections that the command line asks for, in the form that `kfg.data.folder.scan` takes."""
+    if args.no_corrections and args.corrections:
+        raise InputError(
+            "--corrections: cannot be combined with --no-corrections, which ignores them; give only one of the two"
+        )
+    return args.corrections or not args.no_corrections
+
+
+def labels_of(args):
+    """Return the kfg.data.labels.Labels that the command line describes; None if it names no table of labels."""
+    from kfg.data import labels
+
+    return labels.given(args.csv, args.path_column, args.label_column, args.part_column)
+
+
 def split(args) -> int:
-    """Write a stratified, leak-safe split.csv. Parts that DIR has already, by a split.csv or part folders, stay."""
+    """Write a stratified, leak-safe split.csv. Parts that DIR already has, from a split.csv or part folders, stay."""
     from kfg import overwrite
     from kfg.data import audit as auditing
-    from kfg.data import folder, listing, splits
+    from kfg.data import corrected, folder, listing, splits
 
     out = args.out or args.folder / run_files.SPLIT
     listing.checked_root(args.folder)
-    overwrite.check_file(out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv of kfg's")
+    overwrite.check_file(out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv written by kfg")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
-    index = folder.scan(args.folder)
+    index = folder.scan(args.folder, corrections=corrections_of(args), labels=labels_of(args))
+    if said := corrected.said(index.corrected):
+        print(said)
     if parts := folder.parts_read(index):
         print(f"{printable(str(args.folder))}: {parts}")
     _say_decided(index, chosen)
-    index = auditing.duplicate_groups(index)
+    index = auditing.duplicate_groups(index, progress=Progress("photographs read"))
     if remark := listing.remark(folder.passed_over(index)):
         print(f"{printable(str(args.folder))}: {remark}")
     if alike := folder.look_alikes(index.classes):
@@ -59,41 +87,44 @@ def split(args) -> int:
 
 
 def _check_filled(index, chosen):
-    """Refuse a split that leaves a part empty which was asked for; say which classes a part lacks."""
+    """Refuse a split in which a part that was asked for is empty; print which classes a part has no image of."""
     from kfg.data import folder, splits
     from kfg.names import shortened
 
     for part in folder.PARTS:
         counts = index.take(index.where(part)).counts()
         if not counts.any() and chosen.get(part, 1):
-            leave = "" if part == "train" else f"; or leave it empty with --{part} 0"
-            raise InputError(f"{index.root}: no image is left for {part}: {splits.WANTED}{leave}")
+            leave = "" if part == "train" else f"; or leave this part empty with --{part} 0"
+            raise InputError(f"{index.root}: no image is left for {part}; {splits.WANTED}{leave}")
         lacking = [printable(name) for name, count in zip(index.classes, counts, strict=True) if not count]
         if counts.any() and lacking:
-            print(f"no image in {part} of {len(lacking)} of {len(index.classes)} classes: {shortened(lacking)}")
+            print(f"{part} has no image of {len(lacking)} of the {len(index.classes)} classes: {shortened(lacking)}")
 
 
 def _say_decided(index, chosen):
-    """Say which parts the data has of its own; refuse options that have nothing left to decide."""
+    """Print which parts the data set already defines; refuse options that would then decide nothing."""
     from kfg.data import folder
 
     own = [part for part in folder.PARTS if part in index.parts]
     if not own:
         return
     missing = [part for part in ("val", "test") if part not in own]
-    decided = f"{', '.join(own)} decided already by {folder.decided_by(index.root)}"
+    decided = f"{', '.join(own)} already decided by {folder.decided_by(index)}"
     for name in chosen:
         if not missing or name in own:
-            raise InputError(f"--{name.replace('_', '-')}: without effect, {decided}; leave it out")
+            raise InputError(f"--{name.replace('_', '-')}: has no effect, because {decided}; leave the option out")
     rest = f"; {' and '.join(missing)} cut out of {'the rest' if '' in index.parts else 'train'}" if missing else ""
     print(f"{index.root}: {decided}, no fraction was used there{rest}")
 
 
 def data(args) -> int:
-    """Download, check and unpack a published data set; the same command goes on with an interrupted download."""
+    """Download, check and unpack a published data set. The same command resumes an interrupted download."""
     from kfg.data import download, folder, published
 
-    where = download.get(args.name, args.folder, urls=args.url, progress=_progress)
+    if args.name == published.OF_SYNSETS:
+        return fetching.imagenet20(args)
+    fetching.refuse_options_of_imagenet20(args)
+    where = download.get(args.name, args.folder, urls=args.url, progress=_megabytes())
     index = folder.scan(where)
     parts = ", ".join(f"{part} {len(index.where(part)):,}" for part in folder.PARTS if len(index.where(part)))
     print(f"{where}: {len(index):,} images in {len(index.classes)} classes" + (f" ({parts})" if parts else ""))
@@ -101,11 +132,10 @@ def data(args) -> int:
     return 0
 
 
-def _progress(file, done, total):
-    if sys.stderr.isatty():
-        print(
-            f"\r{file}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", end="\n" if done == total else "", file=sys.stderr
-        )
+def _megabytes():
+    """Return a function (file, bytes done, bytes in all) that shows how much of each file has been downloaded."""
+    bars = collections.defaultdict(lambda: Progress("megabytes"))
+    return lambda file, done, total: bars[file](done // 1_000_000, max(1, total // 1_000_000), file)
 
 
 def demo(args) -> int:

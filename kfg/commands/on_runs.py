@@ -1,27 +1,34 @@
-"""`kfg evaluate`, `runs` and `compare`: what is done with finished runs."""
+"""`kfg evaluate`, `repair`, `needs`, `runs` and `compare`: the commands for finished runs."""
 
 import pathlib
 
-from kfg import quiet
+from kfg import progress, quiet
+from kfg.commands.on_photographs import corrections_of, labels_of
 from kfg.errors import InputError
 from kfg.runs import run_files
 
 RUNS = pathlib.Path(run_files.RUNS)
+COMPARED = pathlib.Path("compared.html")
 EVALUATED = pathlib.Path("evaluated")
 
 
 def evaluate(args) -> int:
-    """Print a finished run's test figures; with --posthoc what corrections for rare classes would change.
+    """Print a finished run's test figures; with --posthoc also what corrections for rare classes would change.
 
-    With --on the model is tested on labelled photographs that are new to it, class folders of its classes; what its
-    run has in its split.csv is left out. Exit 1 if one could not be read.
+    With --on, test the model on other labelled photographs: one folder for each of its classes, or a table of labels.
+    Photographs that are listed in the run's split.csv are left out. Exit 1 if a photograph could not be read.
     """
     if not args.posthoc and (args.tau is not None or args.data is not None):
-        raise InputError("--tau, --data: are for --posthoc")
+        raise InputError("--tau, --data: only work with --posthoc; add it")
     if args.on is None and args.out is not None:
-        raise InputError("--out: is for --on")
+        raise InputError("--out: only works with --on; add --on DIR")
+    if args.on is None and (args.corrections or args.no_corrections):
+        raise InputError("--corrections, --no-corrections: only work with --on; add --on DIR")
+    labels = labels_of(args)
+    if args.on is None and labels is not None:
+        raise InputError("--csv: only works with --on; add --on DIR")
     if args.on is not None and args.posthoc:
-        raise InputError("--on: not with --posthoc, which corrects a run on its own test images")
+        raise InputError("--on: cannot be combined with --posthoc, which corrects a run on its own test images")
     from kfg.runs import found
 
     run = found.only(args.folder)
@@ -30,7 +37,8 @@ def evaluate(args) -> int:
             from kfg.runs import new_photographs
 
         out = args.out or EVALUATED
-        failed = new_photographs.score(run, args.on, out=out)
+        chosen = {"corrections": corrections_of(args), "labels": labels}
+        failed = new_photographs.score(run, args.on, out=out, **chosen)
         print(found.summary(out))
         print(f"report: {out / 'report.html'}")
         return 1 if failed else 0
@@ -45,17 +53,18 @@ def evaluate(args) -> int:
 
 
 def repair(args) -> int:
-    """Say which classes of a finished run are weak and why, try what may help, and train a net with what is proven.
+    """Say which classes of a finished run are weak and why, try remedies, and train a net with a proven one.
 
     Each training and validation photograph is answered by classifiers that have not seen it, on features of a
-    pretrained trunk, so that a class is judged on all its photographs. Remedies are tried in the same way, each against
-    a control that costs nothing. The test photographs are looked at once, when the new net is compared with the run.
+    pretrained trunk, so that a class is judged on all its photographs. Remedies are tried in the same way, and each is
+    compared with a control that costs nothing. The test photographs are used once, when the new net is compared with
+    the run.
     """
     from kfg.engine.own_photographs import seconds_of
     from kfg.runs import found
 
     run, seconds = found.only(args.run_folder), seconds_of(args.time_budget)
-    found.file_of(run, run_files.REPORT)  # before anything is written below it
+    found.file_of(run, run_files.REPORT)  # fails for an unfinished run before anything is written into its folder
     with quiet.tensorflow_notes():
         from kfg.repairing import repair as whole
 
@@ -65,20 +74,24 @@ def repair(args) -> int:
 
 
 def needs(args) -> int:
-    """Say of which classes more photographs would bring most.
+    """Say for which classes more photographs would help most.
 
-    Recall in percent where a classifier learns from 20, 40, 60, 80 and 100 % of each class's training and validation
-    photographs, and the range in which it would lie with twice as many. The test photographs are not looked at.
+    The table has each class's recall in percent, for classifiers that learn from 20, 40, 60, 80 and 100 % of every
+    class's training and validation photographs, and the range in which the recall would lie with twice as many. The
+    test photographs are not used.
     """
     from kfg.runs import found
 
     run = found.only(args.run_folder)
     found.file_of(run, run_files.REPORT)
     with quiet.tensorflow_notes():
-        from kfg.repairing import diagnosis
+        from kfg.repairing import diagnosis, findings
         from kfg.repairing import needs as measured
 
-    print(measured.table(measured.needs(diagnosis.diagnose(run, data=args.data))))
+    progress.step(1, 2, "every photograph is classified by classifiers that have not seen it")
+    found = diagnosis.diagnose(run, data=args.data)
+    progress.step(2, 2, "recall is measured for classifiers that learn from 20 to 100 % of the photographs")
+    print(*findings.left_out_lines(found), measured.table(found.needs or diagnosis.curves(found)), sep="\n")
     return 0
 
 
@@ -87,10 +100,10 @@ def runs(args) -> int:
     from kfg.runs import found, page
 
     if not args.folder.is_dir():
-        raise InputError(f"{args.folder}: no such folder; `kfg train` makes it")
+        raise InputError(f"{args.folder}: no such folder; `kfg train` creates it")
     listed = [found.read(run) for run in found.below(args.folder)]
     if not listed:
-        print(f"{args.folder}: no finished run")
+        print(f"{args.folder}: there is no finished run here")
         return 0
     print(found.runs_table(listed))
     print(f"page: {page.write(args.folder, listed)}")
@@ -98,12 +111,43 @@ def runs(args) -> int:
 
 
 def compare(args) -> int:
-    """Print a study's figures beside ours."""
+    """Print a study's figures beside ours; or what changed from one finished run to another, class by class.
+
+    Two runs are compared on the test photographs that both have answered, with paired 95 % intervals. With --html, a
+    page in one file shows the photographs of which one run is right and the other wrong.
+    """
+    if len(args.what) > 2:
+        raise InputError(f"compare: expected a recipe or two runs, got {len(args.what)} words")
+    if len(args.what) == 2:
+        return _compare_runs(args)
+    if args.html or args.data is not None:
+        raise InputError(f"--html, --data: only work with two runs, as in kfg compare {args.what[0]} OTHER_RUN --html")
     from kfg import recipes
     from kfg.runs import comparison
 
+    if pathlib.Path(args.what[0]).is_dir() and args.what[0] not in recipes.NAMES:
+        raise InputError(
+            f"{args.what[0]}: is a folder and not the name of a recipe; to compare two runs, give both folders"
+        )
     no_runs_yet = args.out is None and not RUNS.exists()
-    with quiet.tensorflow_notes():  # the study's module imports it
-        table = comparison.study_table(recipes.named(args.recipe), None if no_runs_yet else args.out or RUNS)
+    with quiet.tensorflow_notes():  # importing the study's module imports TensorFlow
+        table = comparison.study_table(recipes.named(args.what[0]), None if no_runs_yet else args.out or RUNS)
     print(table)
+    return 0
+
+
+def _compare_runs(args) -> int:
+    if not args.html and (args.out is not None or args.data is not None):
+        raise InputError("--out, --data: when two runs are compared, these only work with --html; add it")
+    from kfg.runs import two_runs
+
+    pair = two_runs.compare(*args.what)
+    if args.html:
+        out = args.out or COMPARED
+        gone = two_runs.write(pair, out, data=args.data)
+    print(two_runs.table(pair))
+    if args.html and gone:
+        print(f"{gone} of the photographs have been changed or removed since; the page shows no picture of them")
+    if args.html:
+        print(f"page: {out}")
     return 0

@@ -1,4 +1,4 @@
-"""What to do with a folder in which no classes can be seen: one line that says what lies there and what to give."""
+"""Advice on a folder without recognisable classes: one line that says what lies there and what to give instead."""
 
 import collections
 import csv
@@ -13,21 +13,21 @@ from kfg.names import is_utf8, printable, quoted, shortened
 from kfg.runs import run_files
 
 TABLES = (".csv", ".tsv")
-ROWS_READ = 5_000  # of a table that may say the classes
-TABLE_BYTES = 64 << 20  # larger ones are no lists of photographs
-LOOSE = 3  # photographs of a folder beside the class folders, such as the screenshots of a read-me
+ROWS_READ = 5_000  # most rows read of a table that may give the classes
+TABLE_BYTES = 64 << 20  # a larger table is not taken for a list of photographs
+LOOSE = 3  # most photographs of a folder that is not taken for a class, such as the screenshots of a read-me
 NO_CLASS = re.compile(
     r"(docs?|assets?|screen ?shots?|read ?me|figures?|examples?|samples?|media|static|previews?|misc)"
 )
 
 
 def on(root, listing, names) -> list[str]:
-    """Return a message on a folder whose classes are not where they should be; none for any other.
+    """Return a list with one message if a folder's classes are not where they should be, else an empty list.
 
     Args:
         root: the folder.
-        listing: what `listing.list_folder` found in it.
-        names: its visible folders.
+        listing: the Listing of the folder, from `listing.list_folder`.
+        names: names of the visible folders in it.
     """
     root = pathlib.Path(root)
     loose = [path for path, why in listing.skipped if why == "stray"]
@@ -44,13 +44,16 @@ def _backslashes(root, paths) -> str:
         return ""
     return (
         f"{printable(str(root))}: {len(named):,} file names hold a backslash, such as '{printable(named[0])}': the "
-        "archive was packed on Windows, and what unpacked it took the backslashes for letters, not for folders. "
-        "Unpack it again with a program that makes folders of them (unzip, 7-Zip), or move the files into class folders"
+        "archive was packed on Windows, and the program that unpacked it did not read the backslashes as folders. "
+        "Unpack it again with a program that does (unzip, 7-Zip), or move the files into class folders"
     )
 
 
 def _too_high(root, paths) -> str:
-    """Say where the class folders are if they lie below one folder, with no more than a few photographs beside it."""
+    """Return a message that says where the class folders are if all of them lie deeper, below one folder; else "".
+
+    Beside that folder there may be a few photographs, such as the screenshots of a read-me.
+    """
     below = collections.defaultdict(list)
     for path in paths:
         below[path.partition("/")[0]].append(path.split("/"))
@@ -61,7 +64,7 @@ def _too_high(root, paths) -> str:
     others = max((len(some) for other, some in below.items() if other != name), default=0)
     classes = [other for other, some in below.items() if other != name and len(some[0]) > 1]
     if others > LOOSE or len(found) < 10 * others or not all(NO_CLASS.search(one.casefold()) for one in classes):
-        return ""  # a class of few photographs beside a class that is divided further
+        return ""  # rather a class with few photographs beside a class with sub-folders
     depth = 1
     while all(len(words) > depth + 2 for words in found) and len({words[depth] for words in found}) == 1:
         depth += 1
@@ -70,13 +73,13 @@ def _too_high(root, paths) -> str:
         return ""
     home = "/".join(found[0][:depth])
     return (
-        f"{printable(str(root))}: the class folders lie deeper, in {printable(home)} "
+        f"{printable(str(root))}: the class folders are further down, in {printable(home)} "
         f"({printable(shortened(inner))}); give {quoted(root / home)}"
     )
 
 
 def _above(root, loose, names) -> str:
-    """Say what to give if the folder is itself one of several class folders, as it may be; else ""."""
+    """Return advice to give the parent folder if the folder seems to be one of several class folders; else ""."""
     parent = root.resolve().parent
     if names or any("/" in path for path in loose):
         return ""
@@ -101,20 +104,20 @@ def _holds_images(folder) -> bool:
 
 
 def _flat(root, loose, names) -> str:
-    """Say how photographs that lie together get their classes."""
+    """Return a message that says how to give classes to photographs that all lie in one folder."""
     homes = collections.Counter(path.rpartition("/")[0] for path in loose)
     home, _ = homes.most_common(1)[0]
     here = [path for path in loose if path.rpartition("/")[0] == home]
     where = printable(home) + "/" if home else "the folder itself"
-    text = f"{printable(str(root))}: no images found in class folders, {_photographs(here)} in {where}. "
+    text = f"{printable(str(root))}: no images found in class folders, but {_photographs(here)} in {where}. "
     folders = f"Move them into class folders ({printable(str(root))}/<class>/*.jpg), or list them in "
     folders += f"{printable(str(root / run_files.SPLIT))} with the columns path,class,part"
-    ending = " (part: train, val or test, or empty where kfg is to choose)"
+    ending = " (part: train, val or test, or empty to let kfg choose)"
     if labels := _labels(root, here):
         table, (file, label), (path, name) = labels
-        columns = f"columns {printable(file)!r} and {printable(label)!r}"
-        text += f"Their classes seem to be in {printable(table)} ({columns}). "
-        return f"{text}{folders}, such as '{printable(_row(path, name))}'{ending}"
+        columns = f"--path-column {quoted(file)} --label-column {quoted(label)}"
+        text += f"Their classes seem to be in {printable(table)}: add --csv {quoted(table)} {columns}. Or else: "
+        return f"{text}{folders[0].lower()}{folders[1:]}, such as '{printable(_row(path, name))}'{ending}"
     if prefixes := _prefixes(here):
         counted = [f"{name} ({count:,})" for name, count in prefixes]
         name = prefixes[0][0]
@@ -134,7 +137,12 @@ def _row(path, name) -> str:
 
 
 def _labels(root, here):
-    """Return a table that names most of the photographs, its two columns, and the path and class of one; or None."""
+    """Find a table that lists most of the photographs.
+
+    Returns:
+        The table's path, its columns of file and class, and the path and class of one photograph; None if there is no
+        such table.
+    """
     stems = {}
     for path in here:
         name = path.rpartition("/")[2]
@@ -171,7 +179,7 @@ def _base(value) -> str:
 
 
 def _label_column(columns, rows, file_column) -> str:
-    """Return the column that says the class: by its name, else the first whose values come back often."""
+    """Return the column of the classes: one with a usual name, else the first whose values repeat; "" for none."""
     others = [column for column in columns if column and column != file_column]
     for column in others:
         if column.strip().casefold() in tables.CLASS_NAMES and all((row.get(column) or "").strip() for row in rows):
@@ -184,7 +192,7 @@ def _label_column(columns, rows, file_column) -> str:
 
 
 def _prefixes(here) -> list[tuple[str, int]]:
-    """Return the words that the file names begin with, and how often, where a few words begin all of them."""
+    """Return the words that file names begin with, and how often, if a few words begin all of them; else []."""
     starts = [re.match(r"[^\W\d_]+(?:[ _-][^\W\d_]+)*(?=[\W\d_])", path.rpartition("/")[2]) for path in here]
     if not all(starts):
         return []

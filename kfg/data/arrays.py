@@ -1,4 +1,4 @@
-"""What people hand over as NumPy arrays and numbers: checked, with the argument named that is wrong."""
+"""Checks of NumPy arrays and numbers that a caller gives; an error names the argument that is wrong."""
 
 import numbers
 
@@ -11,7 +11,7 @@ def checked_images(images, *, name: str = "images") -> np.ndarray:
     """Return images as a uint8 array (N, H, W, 3).
 
     Raises:
-        InputError: another shape or dtype; the message says what to do.
+        InputError: the shape or dtype is another one; the message says what to do.
     Example:
         >>> checked_images(np.zeros((2, 8, 8)))
         Traceback (most recent call last):
@@ -45,7 +45,7 @@ def _how_to_convert(images, name) -> str:
         return f" from {low:.3g} to {high:.3g}; convert with np.round({name} * 255).astype('uint8')"
     if low >= 0 and high <= 255:
         return f" from {low:.3g} to {high:.3g}; convert with np.round({name}).astype('uint8')"
-    return f" from {low:.3g} to {high:.3g}; bring the values to 0 to 255 first"
+    return f" from {low:.3g} to {high:.3g}; scale the values to 0 to 255 first"
 
 
 def checked_labels(labels, *, count: int, classes: int | None, name: str = "labels") -> np.ndarray:
@@ -54,32 +54,33 @@ def checked_labels(labels, *, count: int, classes: int | None, name: str = "labe
     Args:
         labels: class numbers.
         count: N, the number of images.
-        classes: the number of classes; None where any number from 0 up will do.
+        classes: the number of classes; None: any number from 0 up is allowed.
+        name: the argument's name, for the message.
     Raises:
-        InputError: another shape, no whole numbers, or numbers that are no class.
+        InputError: the shape is another one, values are not whole numbers, or numbers are outside the classes.
     Example:
         >>> checked_labels([0, 3], count=2, classes=3)
         Traceback (most recent call last):
-        kfg.errors.InputError: labels: 3 at position 1 is no class, expected 0 to 2
+        kfg.errors.InputError: labels: 3 at position 1 is not a class number, expected 0 to 2
     """
     labels = np.asarray(labels)
     if labels.ndim == 2 and len(labels) == count:
         hint = "labels[:, 0]" if labels.shape[1] == 1 else "labels.argmax(axis=1)"
         raise InputError(f"{name}: expected class numbers (N,), got {labels.shape}; use {hint}")
     if labels.shape != (count,):
-        raise InputError(f"{name}: expected {count}, one for each image, got shape {labels.shape}")
+        raise InputError(f"{name}: expected {count} labels, one for each image, got shape {labels.shape}")
     if count and not np.issubdtype(labels.dtype, np.integer):
         hint = "; np.unique(labels, return_inverse=True) numbers names" if labels.dtype.kind in "US" else ""
         raise InputError(f"{name}: expected whole numbers, got {labels.dtype} such as {labels[0].item()!r}{hint}")
     wrong = np.flatnonzero((labels < 0) | (labels >= (np.inf if classes is None else classes))) if count else []
     if len(wrong):
-        most = "up" if classes is None else f"to {classes - 1}"
-        raise InputError(f"{name}: {labels[wrong[0]]} at position {wrong[0]} is no class, expected 0 {most}")
+        allowed = "0 or more" if classes is None else f"0 to {classes - 1}"
+        raise InputError(f"{name}: {labels[wrong[0]]} at position {wrong[0]} is not a class number, expected {allowed}")
     return labels.astype(np.int32)
 
 
 def checked_size(image_size, *, name: str = "image_size") -> tuple[int, int]:
-    """Return (height, width) of one number or of a pair.
+    """Return an image size as (height, width); it may be given as one number or as a pair.
 
     Example:
         >>> checked_size(224), checked_size((64, 48))
@@ -88,12 +89,12 @@ def checked_size(image_size, *, name: str = "image_size") -> tuple[int, int]:
     pair = (image_size, image_size) if isinstance(image_size, numbers.Integral) else image_size
     good = isinstance(pair, (tuple, list)) and len(pair) == 2
     if not good or not all(isinstance(one, numbers.Integral) and one >= 1 for one in pair):
-        raise InputError(f"{name}: expected pixels like 224 or (height, width), got {image_size!r}")
+        raise InputError(f"{name}: expected a number of pixels like 224, or (height, width), got {image_size!r}")
     return int(pair[0]), int(pair[1])
 
 
 def whole_number(name: str, value, *, least: int = 0) -> int:
-    """Return a whole number of at least `least`."""
+    """Return `value` as an int; InputError, naming `name`, unless it is a whole number of at least `least`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         raise InputError(f"{name}: expected a whole number of at least {least}, got {value!r}")
     return int(value)

@@ -1,6 +1,7 @@
-"""Look through a data folder for what spoils training: findings, a table, JSON, an exit code; and duplicate groups.
+"""Audit a data folder: find what would spoil training, and find groups of duplicates.
 
-Works on folders that `folder.scan` refuses (one class, a broken file, no image): there, that is what is found.
+The findings can be shown as a table or written as JSON, and they set an exit code. The audit also works on folders
+that `folder.scan` refuses (one class, a broken file, no image): it reports the reason as a finding.
 """
 
 import collections
@@ -10,36 +11,51 @@ import pathlib
 
 import numpy as np
 
-from kfg.data import checks, contest, fingerprints, layouts, picture_checks, shortcuts, splitcsv, splits
+from kfg.data import (
+    checks,
+    contest,
+    corrected,
+    fingerprints,
+    folder,
+    layouts,
+    picture_checks,
+    shortcuts,
+    splitcsv,
+    splits,
+)
+from kfg.data.audit_table import LEVELS as LEVELS
+from kfg.data.audit_table import as_json as as_json
+from kfg.data.audit_table import findings_table as findings_table
 from kfg.data.checks import SEVERITY, Entry, Finding
 from kfg.data.contest import list_folder
+from kfg.data.corrected import Corrected
 from kfg.data.decode import BadImage
 from kfg.data.fingerprints import Fingerprint
 from kfg.data.folder import BOTH_PARTS, Index, make_index, not_utf8
-from kfg.data.listing import checked_root
-from kfg.data.remarks import remark
+from kfg.data.labels import Labels
+from kfg.data.listing import checked_root, list_images
 from kfg.errors import InputError
-from kfg.names import is_utf8, printable, utf8
+from kfg.names import is_utf8
 from kfg.runs import run_files
 
-HINTS = 20  # missing files for which one of a similar name is looked for
-LEVELS = ("error", "warning", "note")
-EXAMPLES = 3  # findings of a kind shown in the table; the JSON has all
-CLASS_LINES = 24  # with more classes the table shows the largest and the smallest
+HINTS = 20  # number of missing files for which a file with a similar name is looked for
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Audit:
-    """What an audit saw.
+    """The result of an audit.
 
     Args:
         root: the folder.
-        images: image files looked at, broken ones included.
-        classes: class name -> images, by name.
+        images: number of image files looked at, broken ones included.
+        classes: class name -> number of images, sorted by name.
         findings: errors first, then warnings, then notes; within these by kind and path.
-        fingerprints: one per image.
-        pairs: int64 (P, 3), the near-duplicates among them, as `fingerprints.near_pairs` gives them.
-        passed_over: (path, why) of what is in the folder and no image of it; the why as in kfg.data.listing.Listing.
+        fingerprints: one Fingerprint per image.
+        pairs: int64 (P, 3), the near-duplicates among the images, as `fingerprints.near_pairs` returns them.
+        passed_over: (path, reason) of every file and folder that was skipped; for the reasons see
+            kfg.data.listing.Listing.
+        corrected: the changes that a corrections.csv has made to the classes; None: there is no corrections.csv.
+        told: how a table of labels was read, for the user; "" if there is nothing to say.
     """
 
     root: pathlib.Path
@@ -49,29 +65,45 @@ class Audit:
     fingerprints: list[Fingerprint]
     pairs: np.ndarray
     passed_over: list[tuple[str, str]]
+    corrected: Corrected | None = None
+    told: str = ""
 
 
-def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) -> Audit:
+def audit(
+    root,
+    *,
+    expect_size: tuple[int, int] | None = None,
+    corrections=True,
+    labels: Labels | None = None,
+    progress=None,
+) -> Audit:
     """Open every image below `root` and report what is wrong or worth knowing.
 
-    The folder's parts are those of its split.csv, of a published set's lists, or of its train, val and test folders.
+    The parts (train, val, test) are taken from the folder's split.csv, from the lists of a published data set, or from
+    its train, val and test folders.
 
     Args:
         root: the folder, in one of the layouts of `folder.scan`.
-        expect_size: (width, height) in pixels that every image should have; default the most common one, if it
+        expect_size: (width, height) in pixels that every image should have; default the most common size, if it
             clearly leads; see `checks.sizes`.
-        progress: function (files done, files in all), called after each.
+        corrections: as for `folder.scan`; photographs that the corrections leave out are not looked at.
+        labels: a table that lists the photographs and their classes.
+        progress: function (files done, files in all), called after each file.
     Raises:
-        InputError: `root` is missing, not a folder, or may not be read. All else is a finding.
+        InputError: `root` is missing, not a folder, or may not be read; the corrections cannot be used (see
+            `kfg.data.corrected.find`); the table of labels cannot be used. All other problems are findings.
     """
     root = checked_root(root)
-    listing = list_folder(root)
-    listed, below, digests, folders, findings = _meant(root, listing)
+    index = folder.scan(root, corrections=False, labels=labels) if labels else None
+    listing = list_images(root) if index else list_folder(root)
+    listed, below, digests, folders, findings = _of(index) if index else _meant(root, listing)
     understood = not findings
+    listed, changed = corrected.of_listing(root, listed, folders, wanted=understood and corrections)
     prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
-    skipped = listing.passed_over((path for path, _, _ in listed), below=below)
-    if digests is not None:  # a list says what there is: a folder that is gone is no class that is missing
-        missing = itertools.count()  # each hint lists a folder: a whole list of them takes hours
+    used = [*(path for path, _, _ in listed), *(changed.left_out if changed else ())]
+    skipped = folder.passed_over(index) if index else listing.passed_over(used, below=below)
+    if digests is not None:  # a list names the images, so a link that leads nowhere is not a missing class
+        missing = itertools.count()  # each hint lists a folder, which would take hours for a long list of missing files
         prints = [
             _with_hint(root, one) if one.problem == "missing" and next(missing) < HINTS else one for one in prints
         ]
@@ -97,17 +129,25 @@ def audit(root, *, expect_size: tuple[int, int] | None = None, progress=None) ->
         findings.extend(_shortcuts(entries))
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
-    return Audit(root, len(entries), dict(sorted(classes.items())), findings, prints, pairs, skipped)
+    told, classes = folder.parts_read(index) if index else "", dict(sorted(classes.items()))
+    return Audit(root, len(entries), classes, findings, prints, pairs, skipped, changed, told)
+
+
+def _of(index):
+    """Return the same five values as `_meant`, for the photographs that a table of labels lists."""
+    images = zip(index.paths, (index.classes[label] for label in index.labels), index.parts, strict=True)
+    return list(images), "", {path: one for path, one in zip(index.paths, index.sha256, strict=True) if one}, [], []
 
 
 def _meant(root, listing):
-    """Return what a data folder is taken to mean, and what is wrong with that.
+    """Return the images of a data folder with their classes and parts, and findings about its layout.
 
-    Where it cannot be told, the files are looked at, and nothing is said of classes and parts.
+    If the classes cannot be recognised, the image files are returned with class and part "".
 
     Returns:
-        (path, class, part) of the images; the folder that they all lie in, "" for any; path -> digest where a list
-        says which images there are, else None; class folders, empty ones included; findings.
+        Five values: (path, class, part) of the images; the folder that all of them lie in, "" if they may lie anywhere
+        below `root`; path -> digest if a list names the images, else None; the class folders, empty ones included; the
+        findings.
     """
     official, findings = _official(root)
     if official is not None:
@@ -121,12 +161,12 @@ def _meant(root, listing):
 
 
 def _with_hint(root, missing: Fingerprint) -> Fingerprint:
-    """Say of a listed image that is not there what there is of nearly its name."""
+    """Add to the fingerprint of a missing file which existing file has a similar name."""
     return dataclasses.replace(missing, reason=missing.reason + splitcsv.nearly(root / missing.path))
 
 
 def _names(root, entries, classes):
-    """Find names that no report and no export could repeat."""
+    """Find names that are not UTF-8, which no report and no export could repeat."""
     told = dict.fromkeys(name for name in classes if not is_utf8(name))
     told.update(dict.fromkeys(entry.path for entry in entries if not is_utf8(entry.path) and entry.name not in told))
     if not is_utf8(str(root.resolve())):
@@ -136,14 +176,14 @@ def _names(root, entries, classes):
 
 
 def _unusable(root, entries, classes, pairs):
-    """Find what would end a training on these images before its first step: ids that are alike, an empty part."""
+    """Find errors that would stop a training on these images before its first step: equal class ids, an empty part."""
     try:
         if contest.keeps_ids(root, classes):
             contest.check_ids(classes)
     except InputError as error:
         yield Finding("misnamed-parts", ".", str(error))
     if len({entry.name for entry in entries}) < 2 or any(entry.print.problem for entry in entries):
-        return  # found already
+        return  # other checks report this
     prints, names = [entry.print for entry in entries], list(classes)
     ids = {name: label for label, name in enumerate(names)}
     index = make_index(
@@ -155,11 +195,11 @@ def _unusable(root, entries, classes, pairs):
         groups=fingerprints.group(prints, range(len(prints)), pairs=pairs),
     )
     for part in splits.empty_parts(index):
-        yield Finding("too-few-images", ".", f"no image would be left for {part}: {splits.WANTED}")
+        yield Finding("too-few-images", ".", f"no image would be left for {part}; {splits.WANTED}")
 
 
 def _shortcuts(entries):
-    """Return what tells a class besides its object."""
+    """Return findings about shortcuts: signs other than the object, such as the image size, that give away a class."""
     good = [entry for entry in entries if not entry.print.problem]
     names = sorted({entry.name for entry in good})
     numbers = {name: number for number, name in enumerate(names)}
@@ -168,7 +208,10 @@ def _shortcuts(entries):
 
 
 def _official(root):
-    """Return (images that split.csv or a published set names, their folder, path -> digest), and what is wrong."""
+    """Return the images that split.csv or a published set lists, and findings about these lists.
+
+    The first value is (images, their folder, path -> digest), or None if there is no list or it cannot be used.
+    """
     csv = root / run_files.SPLIT
     try:
         if csv.is_file():
@@ -194,72 +237,21 @@ def exit_code(result: Audit) -> int:
     return int(any(finding.severity == "error" for finding in result.findings))
 
 
-def as_json(result: Audit) -> dict:
-    """Return the audit as JSON values: images, classes, findings (dicts of kind, severity, path, detail), and more.
-
-    `imbalance_ratio` is that of the largest class to the smallest.
-    """
-    return {
-        "images": result.images,
-        "classes": {utf8(name): count for name, count in result.classes.items()},
-        "imbalance_ratio": checks.imbalance(result.classes),
-        "findings": [
-            {"kind": one.kind, "severity": one.severity, "path": utf8(one.path), "detail": utf8(one.detail)}
-            for one in result.findings
-        ],
-    }
-
-
-def findings_table(result: Audit) -> str:
-    """Return the audit for the screen: classes, then each kind of finding with its count and examples."""
-    where = f"in {len(result.classes)} classes" if result.classes else "and no classes to be seen"
-    lines = [f"{printable(str(result.root))}: {result.images:,} images {where}", ""]
-    lines += _class_lines(result.classes) if result.classes else []
-    by_kind = collections.defaultdict(list)
-    for finding in result.findings:
-        by_kind[finding.severity, finding.kind].append(finding)
-    if by_kind:
-        lines += ["", f"{'finding':<31}{'severity':<10}{'count':>6}  examples"]
-    for (severity, kind), found in by_kind.items():
-        examples = [printable(f"{one.path}: {one.detail}") for one in found[:EXAMPLES]]
-        if len(found) > EXAMPLES:
-            examples.append(f"and {len(found) - EXAMPLES:,} more")
-        lines.append(f"{kind:<31}{severity:<10}{len(found):>6,}  {examples[0]}")
-        lines += [f"{'':<49}{example}" for example in examples[1:]]
-    if counted := remark(result.passed_over):  # by kind: the examples above may all be of one
-        lines += ["", counted]
-    totals = collections.Counter(finding.severity for finding in result.findings)
-    lines += ["", ", ".join(f"{totals[level]:,} {level}{'' if totals[level] == 1 else 's'}" for level in LEVELS)]
-    return "\n".join(lines)
-
-
-def _class_lines(classes):
-    ordered = sorted(classes.items(), key=lambda item: (-item[1], item[0]))
-    half = CLASS_LINES // 2
-    rows = [(printable(name), f"{count:,}") for name, count in ordered]
-    if len(rows) > CLASS_LINES:
-        rows = [*rows[:half], (f"... {len(rows) - 2 * half} classes between", ""), *rows[-half:]]
-    width = max((len(name) for name, _ in rows), default=0)
-    lines = [f"{'class':<{width}}  images"] if rows else []
-    lines += [f"{name:<{width}}{count:>8}" for name, count in rows]
-    return [*lines, f"imbalance ratio {checks.imbalance(classes):.1f} (largest class to smallest)"]
-
-
 def _changed(digest) -> str:
-    return f"its bytes are not those that {run_files.SPLIT} lists (sha256 {digest[:12]}...)"
+    return f"the file is not the one that {run_files.SPLIT} lists (sha256 {digest[:12]}...)"
 
 
 def duplicate_groups(index: Index, *, audited: Audit | None = None, progress=None) -> Index:
-    """Read every image and fill `sha256` and `groups`: files of equal bytes and near-duplicates share a group.
+    """Read every image and return `index` with `sha256` and `groups` filled; duplicates and near-duplicates share one.
 
-    Groups that the index already has are kept together.
+    Images that share a group in `index` already stay in one group.
 
     Args:
         index: the images.
-        audited: an audit of the same folder; what it has read and compared is not read and compared again.
-        progress: function (files done, files in all), called after each that is read.
+        audited: an audit of the same folder; files that it has read and compared are not read and compared again.
+        progress: function (files done, files in all), called after each file that is read.
     Raises:
-        InputError: an image that cannot be decoded, or whose bytes are not those that `index.sha256` gives.
+        InputError: an image cannot be decoded, or its bytes do not have the digest in `index.sha256`.
     """
     seen = [] if audited is None else audited.fingerprints
     of_path = {one.path: one for one in seen}
@@ -270,7 +262,7 @@ def duplicate_groups(index: Index, *, audited: Audit | None = None, progress=Non
         if one.problem:
             raise BadImage(index.root / one.path, one.problem, one.reason)
         if given and given != one.sha256:
-            mend = f"remove {run_files.SPLIT} and write it anew with `kfg split`"
+            mend = f"remove {run_files.SPLIT} and write it again with `kfg split`"
             raise InputError(f"{index.root / one.path}: {_changed(given)}; {mend}")
     pairs = audited.pairs if prints and prints == seen else None
     groups = fingerprints.group(prints, index.groups.tolist(), pairs=pairs)

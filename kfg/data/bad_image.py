@@ -1,4 +1,4 @@
-"""Files that are no usable image: the error, what Pillow raises for them, and how to say it in words."""
+"""Files that are no usable image: the error that kfg raises for them, the errors of Pillow, and the words for both."""
 
 import re
 import struct
@@ -8,7 +8,7 @@ from PIL import UnidentifiedImageError
 
 from kfg.errors import InputError
 
-# What Pillow raises on damaged bytes. Each was met when cutting and flipping bytes of real files; see the test.
+# Exceptions that Pillow raises on damaged bytes. Each occurred when a test cut real files or flipped bytes in them.
 DAMAGE = (
     OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, EOFError, MemoryError,
     RuntimeError, AssertionError, struct.error, zlib.error,
@@ -17,7 +17,10 @@ ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")  # how Python shows an objec
 
 
 class BadImage(InputError):
-    """A file that is not a usable image. `kind`: missing, unreadable, not-an-image, truncated, undecodable or bomb."""
+    """The error for a file that is not a usable image.
+
+    `kind` is missing, unreadable, not-an-image, truncated, undecodable or bomb; `reason` says it in words.
+    """
 
     def __init__(self, name, kind: str, reason: str):
         super().__init__(f"{name}: {reason}")
@@ -25,17 +28,17 @@ class BadImage(InputError):
 
 
 def undecodable(name, error: BaseException, format: str = "") -> BadImage:
-    """Return the BadImage that says what one of DAMAGE means."""
+    """Return a BadImage that says in words what an exception of DAMAGE means."""
     reason = ADDRESS.sub("", str(error)).split("\n")[0].strip() or type(error).__name__
     if isinstance(error, UnidentifiedImageError | MemoryError):
         reason = "too little memory" if isinstance(error, MemoryError) else "a picture inside of it is damaged"
-    if reason == "not identified by this driver":  # Pillow's words where neither size nor kind of pixels is stated
+    if reason == "not identified by this driver":  # Pillow's words if the file gives neither size nor kind of pixels
         reason = "there is no picture in it"
     return BadImage(name, "undecodable", f"cannot be decoded{f' as {format}' * bool(format)} ({reason})")
 
 
 def ends_early(data: bytes, format: str) -> bool:
-    """Return whether the end mark or the length in the header shows that bytes are missing."""
+    """Return whether bytes are missing at the end of a file, judged by its end mark or by the length in its header."""
     tail = data[-64:].rstrip(b"\0")
     if format == "JPEG":
         return b"\xff\xd9" not in tail
@@ -43,12 +46,26 @@ def ends_early(data: bytes, format: str) -> bool:
         return b"IEND" not in tail
     if format == "GIF":
         return not tail.endswith(b";")
-    if format == "WEBP":  # sniffed, so there are 12 bytes
+    if format == "WEBP":  # recognised by its first 12 bytes, so there are at least 12
         return struct.unpack("<I", data[4:8])[0] + 8 > len(data)
     if len(data) < 8:
         return True
+    if format in ("HEIF", "AVIF"):
+        return _boxes_end_early(data)
     if format == "BMP":
         return struct.unpack("<I", data[2:6])[0] > len(data)
-    if format == "TIFF":  # where its directory is
+    if format == "TIFF":  # the header gives the position of the directory
         return struct.unpack("<I" if data[:1] == b"I" else ">I", data[4:8])[0] >= len(data)
     return False
+
+
+def _boxes_end_early(data: bytes) -> bool:
+    """Return whether a HEIC or AVIF file ends inside a box; such a file is a sequence of boxes with their sizes."""
+    at = 0
+    while at + 16 <= len(data):
+        size = struct.unpack(">I", data[at : at + 4])[0]
+        if size == 0:  # the box reaches to the end of the file
+            return False
+        size = struct.unpack(">Q", data[at + 8 : at + 16])[0] if size == 1 else size
+        at += max(size, 8)
+    return at != len(data)

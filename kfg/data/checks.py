@@ -1,4 +1,4 @@
-"""The audit's checks, one function each: entries in, findings out."""
+"""The audit's checks, one function each: they take entries (image files) and yield findings."""
 
 import collections
 import dataclasses
@@ -13,27 +13,27 @@ from kfg.data.listing import untrained
 from kfg.names import composed, difference, printable
 
 SEVERITY = {  # error: training refuses, or its figures would be wrong; warning: look at it; note: good to know
-    "bad-split": "error",  # this and the next two first: what the folder means comes before what is in its files
+    "bad-split": "error",  # this and the next two come first: they concern the folder as a whole, not single files
     "misnamed-parts": "error",
     "layout": "error",  # no classes can be seen
     "undecodable": "error",
     "truncated": "error",
-    "not-an-image": "error",  # a note where the file is not named like an image either: it is skipped
+    "not-an-image": "error",  # only a note if the file has no image suffix either: then it is skipped
     "bomb": "error",
     "unreadable": "error",
     "missing": "error",
     "bad-name": "error",
-    "dead-link": "error",  # of a class folder; inside one: warning
+    "dead-link": "error",  # a link among the class folders; inside a class folder: warning
     "changed": "error",
     "no-images": "error",
     "one-class": "error",
     "empty-class": "error",
-    "one-image-class": "error",  # it cannot be divided
+    "one-image-class": "error",  # one image cannot be divided into parts
     "too-few-images": "error",  # a part would be empty
     "untrained-class": "error",  # its images all lie in val and test
     "duplicate-across-classes": "error",
     "duplicate-across-parts": "error",
-    "name-collision": "warning",  # of classes: error
+    "name-collision": "warning",  # of two files; of two classes: error
     "blank": "warning",
     "damaged": "warning",  # it decodes, but part of the picture is lost
     "mended": "warning",
@@ -56,20 +56,20 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "alpha": "note",
     "16-bit": "note",
     "exif-rotation": "note",
-    "frames": "note",  # of pages: warning
+    "frames": "note",  # for a file with several pages: warning
     "hidden": "note",
     "litter": "note",
     "outside": "note",
     "unlisted": "note",
     "to-answer": "note",
 }
-IMBALANCE = 10  # largest class over smallest, from which on it is said
-LEAD = 5  # a size leads that a fifth of the images have, and five times as many as have any other
+IMBALANCE = 10  # from this ratio of the largest class to the smallest on, the imbalance is reported
+LEAD = 5  # a size leads if at least a fifth of the images have it, and five times as many as have any other size
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing found. `path` is relative to the audited folder, "." for the folder itself."""
+    """One finding of an audit. `path` is relative to the audited folder, "." for the folder itself."""
 
     kind: str
     path: str
@@ -82,7 +82,7 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Entry:
-    """One image file: where it lies, what it is meant to be, what it is."""
+    """One image file: its path, its class (`name`), its part, and its fingerprint (`print`)."""
 
     path: str
     name: str
@@ -91,16 +91,17 @@ class Entry:
 
 
 def broken(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Files that training would refuse."""
+    """Find files that training would refuse."""
     for entry in entries:
         if entry.print.problem:
             yield Finding(entry.print.problem, entry.path, entry.print.reason)
 
 
 def sizes(entries: Sequence[Entry], expect_size: tuple[int, int] | None) -> Iterator[Finding]:
-    """Sizes other than the expected one, or than the most common one where that clearly leads.
+    """Find images of another size than the expected one, or than the most common one if that clearly leads.
 
-    It does if more than half of the images have it, or at least one in LEAD and LEAD times as many as the next size.
+    A size clearly leads if more than half of the images have it, or if at least one image in LEAD has it and LEAD
+    times as many as have the next size. If no size leads, one finding says that the sizes are mixed.
     """
     good = [entry for entry in entries if not entry.print.problem]
     if not good:
@@ -125,45 +126,53 @@ def _by(size) -> str:
 
 
 def duplicates(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Equal bytes: one finding per extra file, and one more where the class or the part differs."""
+    """Find files with equal bytes: one finding per extra file, or one for each of class and part that differ."""
     same = collections.defaultdict(list)
     for entry in entries:
         if not entry.print.problem:
             same[entry.print.sha256].append(entry)
     for first, *extras in same.values():
         for extra in extras:
-            yield Finding("duplicate", extra.path, f"same bytes as {first.path}")
+            if (extra.name, extra.part) == (first.name, first.part):
+                yield Finding("duplicate", extra.path, f"same bytes as {first.path}")
         for what, word in (("classes", "name"), ("parts", "part")):
             for extra in extras:
                 if getattr(extra, word) != getattr(first, word):
                     here, there = getattr(extra, word), getattr(first, word)
                     yield Finding(
-                        f"duplicate-across-{what}", extra.path, f"in {here}; same bytes as {first.path} in {there}"
+                        f"duplicate-across-{what}",
+                        extra.path,
+                        f"in {here}, but has the same bytes as {first.path} in {there}",
                     )
 
 
 def near_duplicates(entries: Sequence[Entry], pairs: np.ndarray) -> Iterator[Finding]:
-    """Almost the same picture: per image its nearest earlier one, and its nearest of another class or part.
+    """Find pictures that are almost the same.
+
+    For each image the nearest earlier image of another class is reported, the nearest of another part, and the nearest
+    of all if it is neither.
 
     Args:
         entries: the images.
-        pairs: `fingerprints.near_pairs` of them.
+        pairs: the result of `fingerprints.near_pairs` for these images.
     """
-    pairs = pairs.tolist()
+    pairs, told = pairs.tolist(), set()
     for kind, differs in (
-        ("near-duplicate", lambda a, b: True),
         ("near-duplicate-across-classes", lambda a, b: a.name != b.name),
         ("near-duplicate-across-parts", lambda a, b: a.part != b.part),
+        ("near-duplicate", lambda a, b: True),
     ):
         said = set()
         for i, j, bits in pairs:
             if j not in said and differs(entries[i], entries[j]):
                 said.add(j)
-                yield Finding(kind, entries[j].path, f"like {entries[i].path} ({bits} of 64 hash bits differ)")
+                if kind != "near-duplicate" or (i, j) not in told:
+                    told.add((i, j))
+                    yield Finding(kind, entries[j].path, f"like {entries[i].path} ({bits} of 64 hash bits differ)")
 
 
 def counts(classes: dict[str, int]) -> Iterator[Finding]:
-    """Classes with too little in them."""
+    """Find classes with too few images, and a data set that is empty, has one class or is imbalanced."""
     if not any(classes.values()):
         yield Finding("no-images", ".", "no images found")
     elif sum(count > 0 for count in classes.values()) < 2:
@@ -177,7 +186,8 @@ def counts(classes: dict[str, int]) -> Iterator[Finding]:
             yield Finding(
                 "one-image-class",
                 name,
-                "one photograph, which could be trained on or tested, not both; add some (three or more), or remove it",
+                "only one photograph, which can be used for training or for the test, not for both; add photographs "
+                "(three or more in all), or remove the class",
             )
     ratio = imbalance(classes)
     if ratio >= IMBALANCE:
@@ -185,19 +195,19 @@ def counts(classes: dict[str, int]) -> Iterator[Finding]:
 
 
 def untrained_classes(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Classes that the folder's own parts leave nothing to train on."""
+    """Find classes without a training image in the parts that the folder itself gives."""
     for name, where in untrained((entry.name, entry.part) for entry in entries).items():
-        yield Finding("untrained-class", name, f"{where}, none to train on")
+        yield Finding("untrained-class", name, f"{where}, none in train")
 
 
 def imbalance(classes: dict[str, int]) -> float:
-    """Return images of the largest class over those of the smallest that has any; 1.0 without images."""
+    """Return the image count of the largest class over that of the smallest class that has any; 1.0 without images."""
     filled = [count for count in classes.values() if count]
     return max(filled) / min(filled) if filled else 1.0
 
 
 def collisions(paths: Sequence[str], classes: Sequence[str]) -> Iterator[Finding]:
-    """Names that differ in case or unicode form only: one file or class on some other system."""
+    """Find names that differ only in case or Unicode form: on some other systems they are one file or class."""
     for group, severity, word in ((classes, "error", "class"), (paths, "warning", "file")):
         same = collections.defaultdict(list)
         for name in group:
@@ -210,27 +220,27 @@ def collisions(paths: Sequence[str], classes: Sequence[str]) -> Iterator[Finding
 
 
 def look_alikes(classes: Sequence[str]) -> Iterator[Finding]:
-    """Classes that a reader takes for one, though they differ in more than case and unicode form."""
+    """Find class names that look alike to a reader, although they differ in more than case and Unicode form."""
     for first, other in names.look_alikes(classes):
-        if composed(first).casefold() != composed(other).casefold():  # found by `collisions`
+        if composed(first).casefold() != composed(other).casefold():  # `collisions` finds the others
             said = f"looks like the class {first!a}, and differs {difference(first, other)}"
             yield Finding("name-collision", other, said, "warning")
 
 
 def passed_over(skipped: Sequence[tuple[str, str]]) -> Iterator[Finding]:
-    """What the scan skips, and why."""
+    """Yield a finding for each file and folder that the scan skips, with the reason."""
     texts = {
-        "hidden": ("hidden", "hidden, skipped"),
-        "litter": ("litter", "a folder of a system or a storage device, skipped"),
-        "dead-class": ("dead-link", "a link among the class folders that leads nowhere; mend or remove it"),
-        "dead-link": ("dead-link", "a link that leads nowhere, skipped"),
-        "outside": ("outside", "not in a class folder, skipped"),
-        "stray": ("outside", "not in a class folder, skipped"),
-        "unlisted": ("unlisted", "not in the lists of the split, not used"),
-        "unsupported": ("unsupported", "a picture in a format kfg does not read, skipped"),
-        "linked": ("linked", "a linked folder, not followed"),
-        "to-answer": ("to-answer", "an image of the contest's test, for kfg answer; not opened here"),
-        "not-an-image": ("not-an-image", "neither named like an image nor one, skipped"),
+        "hidden": ("hidden", "hidden, so it is skipped"),
+        "litter": ("litter", "a folder that an operating system or a device made, so it is skipped"),
+        "dead-class": ("dead-link", "a link among the class folders that leads nowhere; repair or remove it"),
+        "dead-link": ("dead-link", "a link that leads nowhere, so it is skipped"),
+        "outside": ("outside", "not in a class folder, so it is skipped"),
+        "stray": ("outside", "not in a class folder, so it is skipped"),
+        "unlisted": ("unlisted", "not listed in the split, so it is not used"),
+        "unsupported": ("unsupported", "an image in a format that kfg does not read, so it is skipped"),
+        "linked": ("linked", "a link to a folder, which kfg does not follow"),
+        "to-answer": ("to-answer", "a test image of the contest, which is for kfg answer; it is not checked"),
+        "not-an-image": ("not-an-image", "not an image, neither by its name nor by its content, so it is skipped"),
     }
     severities = {"not-an-image": "note", "dead-link": "warning"}
     for path, why in skipped:
@@ -241,7 +251,7 @@ def passed_over(skipped: Sequence[tuple[str, str]]) -> Iterator[Finding]:
 def all_checks(
     entries: Sequence[Entry], classes: dict[str, int], pairs: np.ndarray, *, expect_size=None, counted: bool = True
 ) -> Iterator[Finding]:
-    """Run every check that needs only the images; of their classes and parts only if these are known (`counted`).
+    """Run every check of the images; the checks of classes and their sizes only if the classes are known (`counted`).
 
     `pairs` are the near-duplicates among the entries, as `near_duplicates` takes them.
     """

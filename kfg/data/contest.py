@@ -1,7 +1,8 @@
-"""A contest's folder: `train/ID_name/...`, and `test/...` without class folders, whose images are to be answered.
+"""The folder of a contest: `train/ID_name/...`, and `test/...` with the images to classify, not in class folders.
 
-A class id is the digits before the first "_" of a folder's name. It is text from the folder to the answer file: as a
-number "0004615" would lose its zeros. Labels are 0..C-1 in the order of the sorted folder names, whatever the ids.
+A class id is the digits before the first "_" of a folder's name. The id stays text from the folder to the answer file:
+as a number, "0004615" would lose its zeros. Labels are 0..C-1 in the order of the sorted folder names, whatever the
+ids.
 """
 
 import dataclasses
@@ -14,11 +15,11 @@ from kfg.data import listing, tree
 from kfg.data.listing import Listing
 from kfg.errors import InputError
 
-_ID = re.compile("([0-9]+)_")  # not \d: digits of other scripts are no ids of any contest
+_ID = re.compile("([0-9]+)_")  # not \d, which would also match digits of other scripts
 
 
 def class_id(class_name: str) -> str:
-    """Return the id that a class name begins with, as text; the name whole where there is none.
+    """Return the id that a class name begins with, as text; the whole name if it has no id.
 
     Example:
         >>> class_id("0004615_Boeing_737"), class_id("12_"), class_id("cat"), class_id("12 cat")
@@ -29,10 +30,10 @@ def class_id(class_name: str) -> str:
 
 
 def ids(classes: Iterable[str]) -> tuple[str, ...]:
-    """Return what to answer for each class: its id where all classes have one, else its name whole.
+    """Return what to write in an answer file for each class: its id if all classes have one, else its whole name.
 
     Raises:
-        InputError: as `check_ids`, where all have an id.
+        InputError: all classes have an id, and `check_ids` refuses them.
     Example:
         >>> ids(["007_fox", "12_cat"]), ids(["2020_cars", "bikes"])
         (('007', '12'), ('2020_cars', 'bikes'))
@@ -45,30 +46,34 @@ def ids(classes: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_ids(classes: Iterable[str]) -> None:
-    """Check that ids tell the classes apart, as text and as numbers; names that all lack an id pass.
+    """Check that every class has an id of its own, as text and as a number; class names that all lack an id pass.
 
     Raises:
-        InputError: a class without an id beside others with one; an id twice; ids that differ by leading zeros only,
-            which a reader with int() would take for one.
+        InputError: a class has no id although others have one; two classes have one id, or ids that differ only by
+            leading zeros, which are the same id to a program that reads them with int().
     """
     classes = sorted(classes)
     without = [name for name in classes if not _ID.match(name)]
     if without and len(without) < len(classes):
         other = next(name for name in classes if _ID.match(name))
-        raise InputError(f"class folder {without[0]!r}: no id, expected digits and '_' as in {other!r}")
+        raise InputError(
+            f"class folder {without[0]!r}: its name has no id; start it with digits and '_' as in {other!r}"
+        )
     owners = {}
     for name in () if without else classes:
         same = owners.setdefault(class_id(name).lstrip("0"), name)
         if same != name:
-            apart = "" if class_id(same) == class_id(name) else " but for leading zeros"
-            raise InputError(f"class folders {same!r} and {name!r}: the same id{apart}; one class, one id")
+            apart = "" if class_id(same) == class_id(name) else ", apart from leading zeros"
+            raise InputError(
+                f"class folders {same!r} and {name!r}: have the same id{apart}; give each class its own id"
+            )
 
 
 def label_lines(classes: Iterable[str]) -> str:
-    r"""Return the text of class_labels.txt: a line `index id` for each class, indices 0..C-1.
+    r"""Return the text of class_labels.txt: a line `index id` for each class, with the indices 0..C-1.
 
     Raises:
-        InputError: as `check_ids`.
+        InputError: `check_ids` refuses the ids.
     Example:
         >>> label_lines(["007_fox", "12_cat"])
         '0 007\n1 12\n'
@@ -79,14 +84,15 @@ def label_lines(classes: Iterable[str]) -> str:
 
 
 def keeps_ids(root, classes: Iterable[str]) -> bool:
-    """Return whether a run notes the ids of its classes, by `label_lines`, which refuses those that are no ids.
+    """Return whether a run writes the ids of its classes to class_labels.txt (see `label_lines`).
 
-    It does for a contest's folder, also while its `test` is not there and only some class in `train` has an id, and
-    for any other data whose classes all have one of their own.
+    A run writes them for a contest's folder; for a folder that has `train` but no `test` and at least one class with an
+    id; and for any other data if all classes have different ids. `label_lines` then refuses ids that are missing or
+    equal.
 
     Args:
         root: the data folder.
-        classes: the run's.
+        classes: class names of the run.
     """
     root, classes = pathlib.Path(root), tuple(classes)
     numbers = [class_id(name).lstrip("0") for name in classes if _ID.match(name)]
@@ -96,9 +102,10 @@ def keeps_ids(root, classes: Iterable[str]) -> bool:
 
 
 def is_contest(root) -> bool:
-    """Return whether `root` has `train/ID_name` folders and a `test` folder that does not hold classes.
+    """Return whether `root` has `train/ID_name` folders and a `test` folder that does not hold class folders.
 
-    Folders named both with and without ids are a contest's, to be refused, if images or folders lie in test.
+    If only some folders in train have an id, `root` is taken for a contest's folder if anything lies in test; its ids
+    are then refused (see `check_ids`).
     """
     root = pathlib.Path(root)
     train, test = _visible(root / "train"), _visible(root / "test")
@@ -112,10 +119,10 @@ def is_contest(root) -> bool:
 
 
 def list_folder(root) -> Listing:
-    """List a data folder as `listing.list_folder` does; a contest's train images have no part, its test is set aside.
+    """List a data folder as `listing.list_folder` does, with the rules of a contest's folder if it is one.
 
-    The images of test are among the `skipped`, as "to-answer"; ids that `check_ids` refuses and images in folders of
-    test are in `misnamed`.
+    In a contest's folder, images in train get no part, and images in test are not used: they are in `skipped` with the
+    reason "to-answer". Ids that `check_ids` refuses and images in sub-folders of test give a message in `misnamed`.
     """
     found = listing.list_folder(root)
     if found.misnamed or found.unclear or not is_contest(root):
@@ -139,10 +146,10 @@ def list_folder(root) -> Listing:
 
 
 def images_to_answer(root) -> list[pathlib.Path]:
-    """Return the images of `root/test`, sorted by name, files in a format kfg does not read among them.
+    """Return the images of `root/test`, sorted by name, including files in a format that kfg does not read.
 
     Raises:
-        InputError: no images, images in a folder of test, a folder that may not be read.
+        InputError: there are no images, images lie in a sub-folder of test, or a folder may not be read.
     """
     test = pathlib.Path(root) / "test"
     files = listing.images_below(test, also=("unsupported", "linked", "dead-link"))
@@ -157,14 +164,14 @@ def _to_answer(path, why) -> bool:
 
 
 def _not_flat(path) -> str:
-    return f"{path}: in a folder of test, and a contest's test has none; move its images up"
+    return f"{path}: in a folder inside test, but a contest's test has no folders; move the images into test itself"
 
 
 def _visible(folder) -> dict[str, bool] | None:
-    """Return name -> whether it is a folder of what is not hidden in `folder`; None if it cannot be read."""
+    """Return a dict of the visible entries of `folder`, name -> whether it is a folder; None if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             found = {one.name: tree.is_folder(one) for one in entries}
         return {name: is_folder for name, is_folder in found.items() if not tree.hidden(name, folder=is_folder)}
-    except OSError:  # said by the listing, where it matters
+    except OSError:  # the listing reports it where it matters
         return None

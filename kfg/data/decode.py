@@ -1,4 +1,7 @@
-"""The only file decoder: any supported image file -> uint8 (H, W, 3) RGB, by content, whatever the suffix says."""
+"""Decode any supported image file to uint8 (H, W, 3) RGB; no other module decodes files.
+
+The format is recognised by the file's content, whatever its suffix says.
+"""
 
 import io
 import pathlib
@@ -15,19 +18,19 @@ from kfg.data.foreign import UNREAD as UNREAD
 from kfg.data.formats import FORMATS as FORMATS
 from kfg.data.formats import SNIFF_BYTES, sniff, suffix_of
 
-MAX_PIXELS = 80_000_000  # of an image; a JPEG of up to 4 times as many is read at half its width and height
+MAX_PIXELS = 80_000_000  # per image; a JPEG of up to 4 times as many is read at half its width and height
 OPAQUE = (
     "BMP",
     "DIB",
     "TGA",
     "ICO",
     "CUR",
-)  # formats that often leave the bytes of alpha at zero, and mean nothing by it
-GREY_STEPS = {"L;2": 85, "L;4": 17}  # between levels of a PNG of 2 or 4 bits once it has 8
-STRIP_PIXELS = 1 << 18  # blended at a time: at 80 M pixels the whole would take 4 GB
-CAMERA_MAKE, CAMERA_MODEL, EXIF_TAGS, WHEN_TAKEN = 0x010F, 0x0110, 0x8769, 0x9003  # of EXIF
+)  # formats whose writers often leave alpha zero everywhere without meaning a transparent picture
+GREY_STEPS = {"L;2": 85, "L;4": 17}  # step between grey levels when a PNG of 2 or 4 bits is converted to 8 bits
+STRIP_PIXELS = 1 << 18  # pixels blended at a time: 80 M pixels at once would take 4 GB
+CAMERA_MAKE, CAMERA_MODEL, EXIF_TAGS, WHEN_TAKEN = 0x010F, 0x0110, 0x8769, 0x9003  # EXIF tag numbers
 ORIENTATION_TAG, DNG_VERSION, PHOTOMETRIC = 0x0112, 50706, 262
-RAW_PHOTOMETRIC = (32803, 34892)  # what a sensor measured, behind its colour filters
+RAW_PHOTOMETRIC = (32803, 34892)  # these values mark raw sensor data, measured behind colour filters
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -59,15 +62,41 @@ def decode(source) -> np.ndarray:
     return to_rgb(load(data, name), name)
 
 
-def read_bytes(path) -> bytes:
-    """Read a file that starts like an image; anything else is refused before it is read.
+def decode_small(path, at_least: int) -> np.ndarray:
+    """Decode an image file as `decode` does; a JPEG may come out smaller, which is faster.
+
+    No side of the smaller picture is below `at_least` pixels.
 
     Raises:
-        BadImage: missing, unreadable, empty, or no image.
+        BadImage: as for `decode`.
+    """
+    return to_rgb(load(read_bytes(path), path, at_least=at_least), path)
+
+
+def size_shown(path) -> tuple[int, int]:
+    """Return (height, width) of an image file after its EXIF rotation, without decoding the picture.
+
+    Raises:
+        BadImage: as for `decode`, as far as the header shows the problem.
+    """
+    data = read_bytes(path)
+    try:
+        image = opened(data, sniff(data[:SNIFF_BYTES], suffix_of(path)))
+    except DAMAGE as error:
+        raise undecodable(path, error) from error
+    width, height = image.size
+    return (width, height) if orientation(image) >= 5 else (height, width)
+
+
+def read_bytes(path) -> bytes:
+    """Read a file that starts like an image; any other file is refused after its first bytes.
+
+    Raises:
+        BadImage: the file is missing, unreadable, empty, or not an image.
     """
     path = pathlib.Path(path)
     try:
-        if not path.is_file():  # also keeps a named pipe from being waited on for ever
+        if not path.is_file():  # also refuses a named pipe, on which reading could wait for ever
             kind = "not-an-image" if path.exists() else "missing"
             raise BadImage(path, kind, "not a file" if path.exists() else "no such file")
         with open(path, "rb") as file:
@@ -82,19 +111,19 @@ def read_bytes(path) -> bytes:
 
 
 def load(data: bytes, name, *, at_least: int | None = None) -> Image.Image:
-    """Decode bytes to a Pillow image in the file's own orientation, and mode where that has 8 bits per channel.
+    """Decode bytes to a Pillow image in the file's own orientation, and in its own mode if that has 8 bits per channel.
 
     Args:
         data: the bytes of a file.
-        name: what an error calls it.
-        at_least: a JPEG may come out smaller by 2, 4 or 8, but no side below this many pixels: several times
-            faster, and still reads every byte. None: full size.
+        name: the file's name in error messages.
+        at_least: a JPEG may be decoded at a half, a quarter or an eighth of its size, as long as no side is below this
+            many pixels. This is several times faster, and still reads every byte. None: full size.
     Returns:
-        the loaded image; its `info` says what it was in the file: `full_size` (width, height), `mode`, `depth` (bits
-        used of 16, 0 for a file of 8), `opaque` (alpha was zero everywhere and is passed over) and `mended` ("" or what
-        was wrong and did not matter).
+        The loaded image. Its `info` describes the file: `full_size` (width, height), `mode`, `depth` (how many of 16
+        bits its values use; 0 for a file of 8 bits), `opaque` (alpha was zero everywhere and is ignored) and `mended`
+        (what was wrong with the file and could be repaired, else "").
     Raises:
-        BadImage: not an image, truncated, damaged, or too large.
+        BadImage: the data are not an image, or are truncated or damaged; or the image is too large.
     """
     first, suffix = data[:SNIFF_BYTES], suffix_of(name)
     format = sniff(first, suffix)
@@ -129,7 +158,8 @@ def _load(data, format, name, at_least):
     _refuse_raw(image, name)
     _reduce(image, name, at_least)
     form = sixteen.form_of(image, data)
-    if image.format == "PNG" and isinstance(image.info.get("transparency"), int):  # Pillow scales the levels, not this
+    # Pillow scales the grey levels to 8 bits, but not the grey level that is transparent
+    if image.format == "PNG" and isinstance(image.info.get("transparency"), int):
         image.info["transparency"] *= GREY_STEPS.get(image.tile[0][3], 1)
     extents = image.tile[0][1] if image.format == "GIF" else None
     image.load()
@@ -146,7 +176,10 @@ def _load(data, format, name, at_least):
 
 
 def _on_canvas(image, extents):
-    """Return the first frame of a GIF with nothing around it, as browsers show it; Pillow paints a colour there."""
+    """Return a GIF whose first frame is smaller than the whole, transparent around that frame, as browsers show it.
+
+    Pillow would paint a colour around the frame.
+    """
     frame = image.crop(extents).convert("RGBA")
     canvas = Image.new("RGBA", image.size)
     canvas.paste(frame, extents[:2])
@@ -155,11 +188,17 @@ def _on_canvas(image, extents):
 
 
 def opened(data: bytes, format: str) -> Image.Image:
-    """Open bytes without loading: `Image.open` would hide the reason of a failure, and warns of 90 M pixels.
+    """Open an image from bytes without decoding its pixels.
+
+    `Image.open` is not used: it hides the reason of a failure, and warns about images from 90 M pixels on.
 
     Raises:
-        one of DAMAGE.
+        An exception of DAMAGE.
     """
+    if format == "HEIF" and format not in Image.OPEN:
+        import pillow_heif  # an optional dependency; Pillow itself cannot decode HEIC
+
+        pillow_heif.register_heif_opener()
     if format not in Image.OPEN:
         Image.init()
     return Image.OPEN[format][0](io.BytesIO(data), "")
@@ -173,7 +212,7 @@ def _refuse_raw(image, name):
 
 
 def _reduce(image, name, at_least):
-    """Have a JPEG decoded smaller where that is wanted or it has more than MAX_PIXELS; refuse what is larger yet."""
+    """Have a JPEG decoded smaller if that is wanted or it has more than MAX_PIXELS; refuse images above the limit."""
     width, height = image.size
     halve = width * height > MAX_PIXELS
     limit = MAX_PIXELS * 4 if image.format in ("JPEG", "MPO") else MAX_PIXELS
@@ -187,11 +226,15 @@ def _reduce(image, name, at_least):
 
 
 def _mended(data, format):
-    """Return the bytes without what Pillow stumbles over and no viewer does, or None; and what that was."""
+    """Repair a file that Pillow refuses although viewers show it.
+
+    Returns:
+        The repaired bytes, None if the file cannot be repaired; and what was wrong with it.
+    """
     if format == "JPEG":
         return jpeg.ended(data), jpeg.NO_END
     if format == "PNG":
-        return png.without_spoilt(data), "a chunk beside the picture is damaged or too long, it was passed over"
+        return png.without_spoilt(data), "a chunk outside of the image data is damaged or too long and was ignored"
     return None, ""
 
 
@@ -199,14 +242,14 @@ def to_rgb(image: Image.Image, name="image") -> np.ndarray:
     """Turn a loaded Pillow image upright and into uint8 (H, W, 3) RGB.
 
     Raises:
-        BadImage: pixels of a kind that has no RGB meaning (32-bit, floating point).
+        BadImage: the pixels are 32-bit or floating-point numbers, not colours.
     """
     if image.mode in ("I", "F"):
         kind = "whole numbers" if image.mode == "I" else "floating-point numbers"
         raise BadImage(
             name,
             "undecodable",
-            f"cannot be decoded: its pixels are 32-bit {kind}, not colours; save it with 8 or 16 bits",
+            f"cannot be decoded: its pixels are 32-bit {kind}, not colours; save it with 8 or 16 bits per channel",
         )
     try:
         turn = TURNS.get(orientation(image))
@@ -222,7 +265,7 @@ def to_rgb(image: Image.Image, name="image") -> np.ndarray:
 
 
 def on_white(image: Image.Image) -> np.ndarray:
-    """Lay an image with alpha on white: uint8 (H, W, 3), the same integers as in the exported graph.
+    """Lay an image with alpha on white: uint8 (H, W, 3), exactly the values that the exported graph computes.
 
     Example:
         >>> on_white(Image.new("RGBA", (1, 1), (0, 100, 200, 51))).tolist()
@@ -230,7 +273,7 @@ def on_white(image: Image.Image) -> np.ndarray:
     """
     width, height = image.size
     out = np.empty((height, width, 3), dtype=np.uint8)
-    rows = max(1, STRIP_PIXELS // width)  # in strips, which need little memory
+    rows = max(1, STRIP_PIXELS // width)  # blending in strips needs little memory
     for start in range(0, height, rows):
         end = min(start + rows, height)
         strip = np.asarray(image.crop((0, start, width, end)).convert("RGBA")).astype(np.int32)
@@ -247,8 +290,8 @@ def has_alpha(image: Image.Image) -> bool:
 
 
 def orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1, upright, where there is none or it is garbage."""
-    if image.format == "TIFF":  # Pillow has turned it on loading
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or its value is invalid."""
+    if image.format == "TIFF":  # Pillow turns a TIFF upright when it loads it
         return 1
     try:
         value = image.getexif().get(ORIENTATION_TAG, 1)
@@ -258,7 +301,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def taken(image: Image.Image) -> tuple[str, str]:
-    """Return the camera and the day, as 2026-11-28, that EXIF names; "" for what it does not."""
+    """Return the camera and the day (such as 2026-11-28) from EXIF; "" for a value that is not there."""
     try:
         exif = image.getexif()
         words = [exif.get(CAMERA_MAKE), exif.get(CAMERA_MODEL)]
@@ -266,5 +309,6 @@ def taken(image: Image.Image) -> tuple[str, str]:
     except DAMAGE:
         return "", ""
     camera = " ".join(word.strip(" \0") for word in words if isinstance(word, str) and word.strip(" \0"))
-    day = re.match(r"([1-9]\d{3})[:-](\d{2})[:-](\d{2})", when) if isinstance(when, str) else None  # 0000: never set
+    # a year 0000 means that the clock was never set
+    day = re.match(r"([1-9]\d{3})[:-](\d{2})[:-](\d{2})", when) if isinstance(when, str) else None
     return camera, "-".join(day.groups()) if day else ""

@@ -1,4 +1,4 @@
-"""kfg.data.decode again, in TensorFlow ops only, so that an exported model reads files by itself."""
+"""The decoder of kfg.data.decode written in TensorFlow ops, so that an exported model can read image files itself."""
 
 import tensorflow as tf
 
@@ -8,20 +8,22 @@ from kfg.data.exif_in_graph import jpeg_orientation, png_chunk, png_orientation,
 from kfg.data.formats import SNIFF_BYTES, sniff
 from kfg.data.sixteen import DEPTHS
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # that TensorFlow decodes, in parts
-PLAIN_BMP = {8: ("L",), 24: ("BGR",), 32: ("BGRX", "BGRA")}  # bits -> orders of bytes that TensorFlow knows
+FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # formats that TensorFlow decodes; not all kinds of each
+PLAIN_BMP = {8: ("L",), 24: ("BGR",), 32: ("BGRX", "BGRA")}  # bits per pixel -> byte orders that TensorFlow decodes
 
 
 def decode(encoded):
     """Decode one JPEG, PNG, GIF (first frame) or BMP as `kfg.data.decode` does, with TensorFlow ops only.
 
-    Transparent pixels of a PNG are laid on white, 16 bits become 8 by the bits in use, the EXIF rotation of a JPEG or
-    PNG is applied, a JPEG of more than MAX_PIXELS comes out at half its size. The accurate DCT is Pillow's default;
-    TensorFlow's own default is off by up to 5 levels on real photographs, this one by none.
-    Not alike, and named by `known_difference`: all other formats; CMYK JPEG; a JPEG without its end mark; a GIF that is
-    transparent or whose first frame is smaller than the whole; BMP with a palette, with transparent pixels, or in an
-    unusual form; an orientation in text or in XMP; a damaged file of which Pillow shows what is left, and TensorFlow
-    nothing or something else. A damaged BMP, GIF, JPEG or animated PNG that kfg refuses may come out as a picture.
+    Transparent pixels of a PNG are laid on white, 16 bits become 8 according to the bits in use, the EXIF rotation of a
+    JPEG or PNG is applied, and a JPEG of more than MAX_PIXELS comes out at half its width and height. The accurate DCT
+    is used, as Pillow does by default; TensorFlow's own default differs from Pillow by up to 5 levels on real
+    photographs, the accurate DCT by none.
+    Some files come out differently, and `known_difference` names them: all other formats; CMYK JPEG; a JPEG without its
+    end mark; a GIF that is transparent or whose first frame is smaller than the whole; BMP with a palette, with
+    transparent pixels, or in an unusual form; an orientation stored as text or in XMP; a damaged file of which Pillow
+    shows what is left, while TensorFlow shows nothing or something else. A damaged BMP, GIF, JPEG or animated PNG that
+    kfg refuses may come out as a picture here.
 
     Args:
         encoded: scalar string tensor.
@@ -48,8 +50,8 @@ def _decode_jpeg(encoded):
 
 
 def _decode_png(encoded):
-    # an image of b < 8 bits without alpha gets one of 2 ** b - 1 from TensorFlow 2.21, not of 255
-    at = tf.minimum(24, tf.strings.length(encoded) - 1)  # a file cut before that is left to decode_png to refuse
+    # TensorFlow 2.21 gives an image of b < 8 bits without alpha the alpha value 2 ** b - 1 instead of 255
+    at = tf.minimum(24, tf.strings.length(encoded) - 1)  # byte 24 holds the bits; decode_png refuses a shorter file
     bits = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, at, 1), tf.uint8), tf.int32)[0]
 
     def eight():
@@ -67,7 +69,7 @@ def _decode_png(encoded):
 
 
 def _depth(colour, encoded):
-    """Return the bits that 16-bit colours use: `kfg.data.sixteen.depth_of`."""
+    """Return how many bits 16-bit colours use, as `kfg.data.sixteen.depth_of` does."""
     said = tf.cast(tf.io.decode_raw(png_chunk(encoded, b"sBIT"), tf.uint8), tf.int32)[:3]
     least = tf.minimum(tf.reduce_max(tf.concat([said, [0]], axis=0)), 16)
     depths = tf.constant(DEPTHS)
@@ -75,11 +77,26 @@ def _depth(colour, encoded):
     return tf.reduce_min(tf.where(holds, depths, DEPTHS[-1]))
 
 
+def resize(images, image_size):
+    """Resize images with TensorFlow ops; the pixels are the same as from `kfg.data.resizing.resize`.
+
+    Args:
+        images: uint8 tensor, one image (H, W, 3) or a batch (B, H, W, 3).
+        image_size: (height, width) in pixels.
+    Returns:
+        uint8 tensor (height, width, 3) or (B, height, width, 3).
+    """
+    resized = tf.image.resize(images, image_size, method="bilinear", antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
+
+
 def known_difference(encoded: bytes) -> str:
-    """Return why a file that kfg can read comes out otherwise here, as `decode` lists it; "" where it does not.
+    """Return why a file is decoded differently here than by kfg.data.decode; "" if there is no known difference.
+
+    `decode` in this module lists the reasons.
 
     Raises:
-        BadImage: kfg cannot read it.
+        BadImage: kfg.data.decode cannot read the file.
     Example:
         >>> known_difference(b"RIFF????WEBP")
         'WEBP'
@@ -92,9 +109,17 @@ def known_difference(encoded: bytes) -> str:
     return why(image, encoded) or _turn_difference(image, encoded, format)
 
 
+def _traced(read):
+    """Return `read`, a function of a file's bytes, as a traced graph: run eagerly, its loop over the header is slow."""
+    return tf.function(read, input_signature=(tf.TensorSpec((), tf.string),), autograph=False)
+
+
+TURNS = {"JPEG": _traced(jpeg_orientation), "PNG": _traced(png_orientation)}
+
+
 def _turn_difference(image, encoded, format) -> str:
-    turn = {"JPEG": jpeg_orientation, "PNG": png_orientation}.get(format, lambda _: 1)(tf.constant(encoded))
-    return "" if int(turn) == orientation(image) else "orientation in text"  # Pillow reads that of text and XMP too
+    turn = TURNS[format](tf.constant(encoded)) if format in TURNS else 1
+    return "" if int(turn) == orientation(image) else "orientation in text"  # only Pillow reads it from text and XMP
 
 
 def _png_difference(_, encoded) -> str:
@@ -116,7 +141,7 @@ def _gif_difference(image, encoded) -> str:
     small = first.tile[0][1] != (0, 0, *image.size)
     first.load()
     if first.mode == "P" and first.getextrema()[1] >= len(first.palette.palette) // 3:
-        return "damaged GIF"  # a colour that its table does not have
+        return "damaged GIF"  # a pixel's colour number is not in the colour table
     if small:
         return "GIF with a small first frame"
     return "transparent GIF" if _shows_through(image) else ""
@@ -131,7 +156,7 @@ def _bmp_difference(image, encoded) -> str:
         return "BMP in an unusual form"
     bits, begin = (int.from_bytes(encoded[at : at + size], "little") for at, size in ((28, 2), (10, 4)))
     if len(encoded) != begin + (image.width * bits + 31) // 32 * 4 * image.height:
-        return "damaged BMP"  # TensorFlow wants the size that the header says, to the byte
+        return "damaged BMP"  # TensorFlow needs exactly the file size that the header gives
     return "BMP with transparent pixels" if _shows_through(image) else ""
 
 

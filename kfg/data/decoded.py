@@ -1,4 +1,4 @@
-"""The only resize, and photographs decoded once: kept in memory, or in one file of a cache folder."""
+"""Photographs that are decoded and resized once: kept in memory, or in one file of a cache folder."""
 
 import concurrent.futures
 import hashlib
@@ -11,41 +11,13 @@ import tensorflow as tf
 
 from kfg.data.decode import decode
 from kfg.data.folder import Index
+from kfg.data.resizing import METHOD, resize
 from kfg.data.stores import MEMORY_BUDGET, Budget, ImageFile, Images, has_size
 from kfg.errors import InputError
 from kfg.files import sweep, whole
 from kfg.locks import exclusive
 
-METHOD = "bilinear-antialias-2"  # of `decode` and `resize`; where they give other pixels, another one
 CHUNK = 256  # images decoded before they are stored
-
-
-def resize(image, image_size: tuple[int, int]):
-    """Resize one image, or a batch of one size, as training does.
-
-    Bilinear with antialiasing: without it, shrinking a 300 px photograph to 68 px keeps one pixel in four and
-    drops the rest. An image of the right size comes back unchanged.
-
-    Args:
-        image: uint8 tensor or array (H, W, 3) or (B, H, W, 3).
-        image_size: (height, width) in pixels; the aspect ratio is not kept (the studies squash).
-    Returns:
-        uint8 tensor (height, width, 3) or (B, height, width, 3).
-    """
-    if tf.executing_eagerly() and len(image.shape) == 3:
-        return _resized_alone(image, image_size)
-    return _resized(image, image_size)
-
-
-def _resized(image, image_size):
-    resized = tf.image.resize(image, image_size, method="bilinear", antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
-
-
-# traced once for all sizes: operation by operation the same takes half as long again
-_resized_alone = tf.function(
-    _resized, input_signature=[tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((2,), tf.int32)]
-)
 
 
 def load(
@@ -59,15 +31,15 @@ def load(
     """Decode and resize every image of `index` once, on all cores.
 
     Args:
-        index: the images; order is kept.
+        index: the images; their order is kept.
         image_size: (height, width) in pixels.
         cache_dir: folder for the decoded file, used when the images exceed `memory_budget`. A file already
             there is used if it was made from the same bytes at the same size.
-        memory_budget: bytes that these images may take in memory; a Budget, which needs `cache_dir`, is shared with
-            all other images that are loaded with it.
+        memory_budget: bytes that these images may take in memory. A Budget is shared by all images that are loaded
+            with it; whoever gives one must give `cache_dir` too.
         progress: function (images done, images in all), called now and then while they are decoded.
     Raises:
-        InputError: an image that cannot be decoded, a full disk, no `cache_dir` when one is needed.
+        InputError: an image cannot be decoded, the disk is full, or `cache_dir` is needed and missing.
     """
     shape = (len(index), *image_size, 3)
     size = int(np.prod(shape, dtype=np.int64))
@@ -75,21 +47,22 @@ def load(
     if cache_dir is None:
         if size > budget.limit or budget is memory_budget:
             raise InputError(
-                f"cache_dir: needed, {size:,} bytes of decoded images may exceed the budget of {budget.limit:,}"
+                f"cache_dir: is needed, because {size:,} bytes of decoded images may exceed the memory budget of "
+                f"{budget.limit:,}"
             )
         return Images(_decoded(index, shape, progress))
     key = key_of(index, image_size)
     path = pathlib.Path(cache_dir) / f"{key}.uint8"
     if budget.admits(size):
         images = Images(_decoded(index, shape, progress), key=key)
-        images.array.flags.writeable = False  # the key names these pixels
+        images.array.flags.writeable = False  # the key stands for exactly these pixels
         budget.hold(images, path)
         return images
     if not has_size(path, size):
         with exclusive(path.with_suffix(".lock")):
             if not has_size(path, size):  # another process may have written it while this one waited
                 sweep(path.parent)
-                sweep(path.parent, path.name, idle=0)  # only the holder of this lock writes it
+                sweep(path.parent, path.name, idle=0)  # idle=0 is safe: only the holder of this lock writes the file
                 _decode_to(path, index, image_size, progress)
     return ImageFile(path, shape, key=key)
 
@@ -111,7 +84,7 @@ def _decoded_chunks(index, image_size, progress):
     """Yield (start, uint8 (n, H, W, 3)) in the order of `index`."""
 
     def one(path):
-        return resize(decode(path), image_size).numpy()
+        return resize(decode(path), image_size)
 
     paths = index.full_paths()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -123,7 +96,7 @@ def _decoded_chunks(index, image_size, progress):
 
 
 def key_of(index: Index, image_size: tuple[int, int]) -> str:
-    """Return a name of decoded images: what the files hold, a hyphen, how they are decoded and resized."""
+    """Return a key for decoded images: a digest of the files' bytes, a hyphen, a digest of how they are decoded."""
     files = hashlib.sha256()
     for path, digest in zip(index.full_paths(), index.sha256, strict=True):
         files.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())

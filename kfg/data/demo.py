@@ -1,4 +1,7 @@
-"""Draw a data folder to try kfg on: twenty classes in families of look-alikes, lopsided, with planted blemishes."""
+"""Draw a demo data folder to try kfg on.
+
+It has twenty classes in families of look-alikes, with different numbers of images and with planted blemishes.
+"""
 
 import concurrent.futures
 import io
@@ -18,39 +21,40 @@ from kfg.files import beside, flush_tree, rename, sweep
 
 SIZE = (96, 120)  # (width, height) in pixels
 IMAGES_PER_CLASS = 64  # mean over the classes, blemishes not counted
-LOPSIDED = (1.3, 1.0, 0.75)  # images of a family's first, second, third class over the mean
-SIBLINGS = tuple(tuple(kinds) for kinds in FAMILIES.values())  # the classes of a tuple are easily taken for each other
+LOPSIDED = (1.3, 1.0, 0.75)  # number of images of a family's first, second and third class, relative to the mean
+SIBLINGS = tuple(tuple(kinds) for kinds in FAMILIES.values())  # the classes in one tuple are easily confused
 CLASSES = tuple(sorted(name for family in SIBLINGS for name in family))
-HIDDEN = ".kfg_demo"  # the planted hidden folder; it holds the list of what was planted
+HIDDEN = ".kfg_demo"  # a planted hidden folder; it holds the list of the planted blemishes
 PLANTED = "planted.json"
 EXIF_ORIENTATION = 0x0112
 
 
 def write(root, *, images_per_class: int = IMAGES_PER_CLASS, size: tuple[int, int] = SIZE, seed: int = 0) -> dict:
-    """Draw `root/<class>/<class>_NNNN.jpg`; equal arguments give equal bytes.
+    """Draw the demo as `root/<class>/<class>_NNNN.jpg`; equal arguments give equal bytes.
 
-    The folder appears whole or not at all. One that holds the same demo already is left as it is. Every blemish
-    trains: the audit lists all of them and finds no error.
+    The folder appears complete or not at all. If it already holds the same demo, it is left as it is. The blemishes do
+    not hinder training: the audit lists all of them and finds no error.
 
     Args:
-        root: a folder that is not there yet, is empty, or holds this demo.
+        root: a folder that does not exist yet, is empty, or holds this demo.
         images_per_class: mean over the classes, >= 8.
         size: (width, height) in pixels, each >= 32.
         seed: int >= 0.
     Returns:
-        what was planted: kind of finding -> sorted paths relative to `root`.
+        The planted blemishes: kind of finding -> sorted paths relative to `root`.
     Raises:
-        InputError: arguments out of range, `root` holds something else, more or fewer files, or cannot be written.
+        InputError: arguments are out of range, or `root` holds something else, has files too many or too few, or cannot
+            be written.
     """
     root = pathlib.Path(root)
     if images_per_class < 8:
-        raise InputError(f"images_per_class: at least 8, got {images_per_class}")
+        raise InputError(f"images_per_class: must be at least 8, got {images_per_class}")
     if min(size) < 32:
-        raise InputError(f"size: at least 32x32 pixels, got {size[0]}x{size[1]}")
+        raise InputError(f"size: must be at least 32x32 pixels, got {size[0]}x{size[1]}")
     wanted = {"images_per_class": images_per_class, "size": list(size), "seed": seed}
-    partial = beside(root.absolute())  # "." has no name
+    partial = beside(root.absolute())  # absolute, because the path "." has no name
     try:
-        sweep(root.absolute().parent, root.absolute().name)  # of a drawing that was killed
+        sweep(root.absolute().parent, root.absolute().name)  # removes what a killed process left half drawn
         if root.exists() and any(root.iterdir()):
             planted = _already_there(root, wanted)
             _check_files(root, counts(images_per_class), planted)
@@ -71,7 +75,7 @@ def write(root, *, images_per_class: int = IMAGES_PER_CLASS, size: tuple[int, in
 
 
 def counts(images_per_class: int) -> dict[str, int]:
-    """Return the images drawn of each class, blemishes not counted.
+    """Return the number of images drawn for each class, blemishes not counted.
 
     Example:
         >>> counts(64)["finch"], counts(64)["wagtail"]
@@ -86,22 +90,22 @@ def _already_there(root, wanted) -> dict:
         found = json.loads((root / HIDDEN / PLANTED).read_text(encoding="utf-8"))
         planted = found.pop("planted")
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError) as error:
-        raise InputError(f"{root}: not empty, and not kfg's demo; give another folder") from error
+        raise InputError(f"{root}: is not empty and does not hold kfg's demo; give another folder") from error
     if found != wanted:
         raise InputError(f"{root}: holds a demo drawn with {found}; give another folder or remove it")
     return planted
 
 
 def _check_files(root, drawn, planted):
-    """Raise unless the folder has the very images that were drawn; what is in them is not looked at."""
+    """Raise unless the folder has exactly the image files that were drawn; their contents are not checked."""
     wanted = {_path(name, i) for name, count in drawn.items() for i in range(count)}
     wanted |= {path for kind, paths in planted.items() if kind != "hidden" for path in paths}
     wrong = sorted(wanted ^ {path for path, _, _ in list_folder(root).images})
     if wrong:
-        what = "is missing from it" if wrong[0] in wanted else "is not of it"
+        what = "is missing" if wrong[0] in wanted else "does not belong to it"
         raise InputError(
-            f"{root}: kfg's demo, but {wrong[0]} {what} (of {len(wrong)} such images); "
-            "remove the folder, it is drawn again, or give another"
+            f"{root}: holds kfg's demo, but {wrong[0]} {what} (one of {len(wrong)} such images); "
+            "remove the folder to have it drawn again, or give another"
         )
 
 
@@ -132,7 +136,7 @@ def _jpeg(image, **options) -> bytes:
 
 
 def _plant(root, drawn, size, seed) -> dict:
-    """Add the blemishes behind the last image of their class, so that the audit takes them for the extras."""
+    """Add the blemishes after the last image of their class, so that the audit reports them as the extra files."""
     planted = {}
 
     def add(kind, name, data):
@@ -148,12 +152,12 @@ def _plant(root, drawn, size, seed) -> dict:
         add("odd-size", name, _jpeg(fresh(name, other), quality=90))
     for name, i in (("perch", 3), ("perch", 5), ("mug", 0), ("bolete", 7)):
         add("duplicate", name, (root / _path(name, i)).read_bytes())
-    for name, i, gain in (("roach", 2, 1.08), ("elm", 4, 0.93)):  # as saved again by another program
+    for name, i, gain in (("roach", 2, 1.08), ("elm", 4, 0.93)):  # as if saved again by another program
         with Image.open(root / _path(name, i)) as image:
             add("near-duplicate", name, _jpeg(image.point(lambda level, gain=gain: min(255, level * gain)), quality=55))
     add("greyscale", "warbler", _jpeg(fresh("warbler").convert("L"), quality=90))
     exif = Image.Exif()
-    exif[EXIF_ORIENTATION] = 6  # stored lying on its side, as a camera held upright does
+    exif[EXIF_ORIENTATION] = 6  # the picture is stored lying on its side, as by a camera that was held upright
     add("exif-rotation", "trout", _jpeg(fresh("trout").transpose(Image.Transpose.ROTATE_90), quality=90, exif=exif))
     gif = io.BytesIO()
     fresh("leaf_beetle").save(gif, "GIF")

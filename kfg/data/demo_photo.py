@@ -1,4 +1,4 @@
-"""A drawn thing -> something like a photograph of it: background, pose, light, shadow, blur and noise."""
+"""Turn a drawn object into something like a photograph: background, pose, light, shadow, blur and noise."""
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -9,7 +9,7 @@ SUPERSAMPLE = 2
 
 
 def photograph(name: str, rng, size: tuple[int, int]) -> Image.Image:
-    """Take one photograph of class `name`.
+    """Draw one photograph of class `name`.
 
     Args:
         rng: numpy Generator; equal states give equal pixels.
@@ -32,13 +32,13 @@ def photograph(name: str, rng, size: tuple[int, int]) -> Image.Image:
 
 
 def _clouds(rng, width, height, cells):
-    """Return float32 (height, width, 1) in about [-1, 1], `cells` bumps across: smooth random relief."""
+    """Return smooth random relief with `cells` bumps across: float32 (height, width, 1), about in [-1, 1]."""
     coarse = rng.uniform(-1, 1, (round(cells * height / width) + 2, cells + 2)).astype(np.float32)
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))[..., None]
 
 
 def _background(rng, width, height):
-    """Two colours run into each other over relief of three scales; often a horizon, or planks."""
+    """Draw a background: two colours mixed by random relief of three scales; often with a horizon or planks."""
     one, two = (np.array(colour(rng, (0, 1), (0.05, 0.5), (0.25, 0.9)), dtype=np.float32) for _ in range(2))
     mix = 0.5 + 0.4 * _clouds(rng, width, height, 3) + 0.2 * _clouds(rng, width, height, 9)
     kind = rng.integers(3)
@@ -70,7 +70,7 @@ def _posed(thing, rng, width, height):
 
 
 def _shadowed(scene, alpha, rng):
-    """Darken the scene below and beside the thing."""
+    """Darken the scene below and beside the object, like a shadow."""
     dx, dy = int(rng.integers(-7, 8)), int(rng.integers(1, 8))
     soft = alpha.filter(ImageFilter.GaussianBlur(rng.uniform(2, 6)))
     moved = np.roll(np.asarray(soft, dtype=np.float32), (dy, dx), axis=(0, 1))[..., None] / 255
@@ -78,7 +78,7 @@ def _shadowed(scene, alpha, rng):
 
 
 def _mottled(body, rng):
-    """Give flat paint a surface."""
+    """Vary the brightness of flat paint at random, so that it looks like a surface."""
     height, width, _ = body.shape
     return body * (1 + 0.16 * _clouds(rng, width, height, 6) + 0.1 * _clouds(rng, width, height, 36))
 

@@ -1,6 +1,6 @@
-"""The things the demo shows, drawn flat on a transparent square: seven families of look-alikes, twenty classes.
+"""The objects of the demo, drawn flat on a transparent square: seven families of look-alikes, twenty classes.
 
-Within a family the build and the range of colours are one; the classes differ in a detail, as species do.
+All classes of a family have the same build and range of colours; they differ in a detail, as species do.
 """
 
 import colorsys
@@ -37,7 +37,7 @@ class Pen:
 
 
 def colour(rng, hues, saturation=(0.35, 0.85), value=(0.45, 0.9)):
-    """Draw a colour; `hues` in turns, may run below 0."""
+    """Draw a random colour; the range `hues` is in turns of the colour circle and may begin below 0."""
     rgb = colorsys.hsv_to_rgb(rng.uniform(*hues) % 1, rng.uniform(*saturation), rng.uniform(*value))
     return tuple(round(255 * channel) for channel in rgb)
 
@@ -47,7 +47,7 @@ def darker(rgb, factor):
 
 
 def oval(x, y, rx, ry, count=40, wobble=None):
-    """Return the outline of an ellipse, its radius multiplied by `wobble` (angle -> factor)."""
+    """Return the outline of an ellipse; `wobble` is a function angle -> factor of the radius."""
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     factor = np.ones(count) if wobble is None else wobble(angles)
     return np.stack([x + rx * factor * np.cos(angles), y + ry * factor * np.sin(angles)], axis=1)
@@ -161,7 +161,7 @@ def leaf(pen, rng, edge):
         "lobes": lambda a: 1 + 0.2 * np.cos(10 * a),
     }
     outline = oval(0, 0, wide, 0.8, count=240, wobble=wobbles[edge])
-    outline[:, 0] *= 1 - 0.35 * np.clip(-outline[:, 1], 0, 1)  # a tip
+    outline[:, 0] *= 1 - 0.35 * np.clip(-outline[:, 1], 0, 1)  # the leaf narrows towards its tip
     pen.line([(0, 0.7), (rng.uniform(-0.1, 0.1), 0.99)], 0.06, darker(green, 0.6))
     pen.polygon(outline, green)
     pen.line([(0, -0.72), (0, 0.8)], 0.035, darker(green, 1.3))
@@ -201,7 +201,7 @@ def boat(pen, rng, masts):
     pen.line([(-0.8, 0.47), (0.77, 0.47)], 0.04, darker(hull, 1.5))
 
 
-# Family -> class -> how it is drawn. The classes of a family are each other's siblings.
+# Family -> class -> (function that draws it, its arguments). The classes of a family look alike.
 FAMILIES = {
     "beetle": {
         "ladybird_two": (beetle, "two"),
@@ -218,7 +218,7 @@ FAMILIES = {
 
 
 def draw(name: str, rng, side: int) -> Image.Image:
-    """Draw one thing of class `name` as an RGBA square of `side` pixels."""
+    """Draw one object of class `name` as an RGBA square of `side` pixels."""
     function, *detail = next(kinds[name] for kinds in FAMILIES.values() if name in kinds)
     pen = Pen(side)
     function(pen, rng, *detail)

@@ -1,22 +1,22 @@
-"""The EXIF orientation of a JPEG or PNG, read and undone with TensorFlow ops only."""
+"""Read the EXIF orientation of a JPEG or PNG, and turn pictures upright, with TensorFlow ops only."""
 
 import tensorflow as tf
 
 SOS, APP1 = 0xDA, 0xE1
-SIZES = {3: 2, 8: 2, 4: 4, 9: 4, 13: 4, 6: 1}  # EXIF's types of whole numbers, bytes of each
+SIZES = {3: 2, 8: 2, 4: 4, 9: 4, 13: 4, 6: 1}  # number of an EXIF whole-number type -> bytes of a value
 
 
 def png_orientation(encoded):
-    """Read the EXIF orientation of a PNG, as `jpeg_orientation` does: from the chunk eXIf, wherever it stands."""
+    """Read the EXIF orientation of a PNG, 1 to 8, from its chunk eXIf, wherever that stands; 1 if there is none."""
     return _orientation(png_chunk(encoded, b"eXIf"))
 
 
 def png_chunk(encoded, kind: bytes):
-    """Return what the first chunk of a kind holds, "" where there is none.
+    """Return the data of the first chunk of a kind in a PNG, "" if there is none.
 
     Args:
-        encoded: scalar string tensor, a PNG.
-        kind: its four letters.
+        encoded: scalar string tensor, the PNG file.
+        kind: the four letters that name the kind of chunk.
     Source: PNG, third edition (W3C), section 5.3.
     """
     size = tf.strings.length(encoded)
@@ -27,25 +27,26 @@ def png_chunk(encoded, kind: bytes):
     def other(at):
         return (at + 12 <= size) & (tf.strings.substr(encoded, tf.minimum(at + 4, size - 4), 4) != kind)
 
-    # a length beyond the file, or below 0 where it overflows, ends the walk
+    # the search ends at a chunk whose length reaches beyond the file, or is below 0 because it overflows
     beyond = lambda at: (length(at) < 0) | (length(at) > size)  # noqa: E731
     (at,) = tf.while_loop(other, lambda at: (tf.where(beyond(at), size, at + 12 + length(at)),), (tf.constant(8),))
     return tf.cond(at + 12 <= size, lambda: tf.strings.substr(encoded, at + 8, length(at)), lambda: tf.constant(b""))
 
 
 def jpeg_orientation(encoded):
-    """Read the EXIF orientation of a JPEG, 1 to 8, with TensorFlow ops; 1 where there is none.
+    """Read the EXIF orientation of a JPEG, 1 to 8, with TensorFlow ops; 1 if there is none.
 
     Args:
         encoded: scalar string tensor.
     Returns:
         int32 scalar.
     Source: EXIF 2.3 (JEITA CP-3451C), section 4.5: tag 0x0112 of the first directory, in the first segment APP1 that
-        begins with "Exif". What stands before the first scan only; other segments may hold the same letters.
+        begins with "Exif". Only segments before the first scan are searched, and only APP1, because other segments may
+        hold the same letters.
     """
     size = tf.strings.length(encoded)
 
-    def head(at):  # FF, marker, length of the rest; reads past the end find zeros
+    def head(at):  # returns the bytes FF and marker, and the segment's length; beyond the end of the file all are 0
         bytes_ = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, tf.minimum(at, size), 4), tf.uint8), tf.int32)
         bytes_ = tf.concat([bytes_, tf.zeros(4, tf.int32)], axis=0)
         return bytes_[0], bytes_[1], 256 * bytes_[2] + bytes_[3]
@@ -67,20 +68,20 @@ def jpeg_orientation(encoded):
 
 
 def _number(text):
-    """Return the int32 that four bytes say, the most significant first."""
+    """Return four bytes as int32, the most significant byte first."""
     digits = tf.cast(tf.io.decode_raw(text, tf.uint8), tf.int32)
     return tf.reduce_sum(digits * tf.constant([1 << 24, 1 << 16, 1 << 8, 1]))
 
 
 def _orientation(block):
-    """Read the orientation from an EXIF block, which is a TIFF without a picture; 1 where there is none."""
+    """Read the orientation from an EXIF block, which has the form of a TIFF without a picture; 1 if there is none."""
     head = tf.cast(tf.io.decode_raw(block, tf.uint8), tf.int32)
-    head = tf.concat([head, tf.zeros(16, tf.int32)], axis=0)  # reads past the end find zeros
+    head = tf.concat([head, tf.zeros(16, tf.int32)], axis=0)  # so that reading past the end gives zeros
     last = tf.size(head) - 1
     little = head[0] == ord("I")
 
     def number(at, size):
-        """Return the numbers of `size` bytes that stand at each of the places `at`."""
+        """Return the numbers of `size` bytes each that begin at the positions `at`."""
         places = tf.expand_dims(at, -1) + tf.range(size)
         digits = tf.gather(head, tf.clip_by_value(places, 0, last))
         digits = tf.where(little, tf.reverse(digits, [-1]), digits)
@@ -94,12 +95,12 @@ def _orientation(block):
     value = tf.constant(1)
     for number_kind, size in SIZES.items():
         value = tf.where(kind == number_kind, number(entry + 8, size), value)
-        count = tf.where(kind == number_kind, count * size, count)  # bytes; more than 4 stand elsewhere
+        count = tf.where(kind == number_kind, count * size, count)  # in bytes; more than 4 are stored elsewhere
     return tf.where((count >= 1) & (count <= 4) & (value >= 1) & (value <= 8), value, 1)
 
 
 def upright(image, orientation):
-    """Undo an EXIF orientation: 2 mirrored, 3 upside down, ... 8 turned right."""
+    """Turn an image upright, given its EXIF orientation: 2 mirrored, 3 upside down, ... 8 turned right."""
     transposed = lambda: tf.transpose(image, (1, 0, 2))  # noqa: E731
     return tf.switch_case(
         orientation - 1,

@@ -1,8 +1,12 @@
-"""What the audit and the splits know of each image file: digest, perceptual hash, form; and which files are alike."""
+"""Fingerprints of image files (digest, perceptual hash, form), and the duplicates and near-duplicates they reveal.
+
+The audit and the splits use them.
+"""
 
 import concurrent.futures
 import dataclasses
 import hashlib
+import itertools
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -11,41 +15,44 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from kfg.data import decode, signs
+from kfg.data import decode, near, signs
 from kfg.data.decode import BadImage
 from kfg.data.signs import Signs
 
-READ_SIDE = 256  # px; a large JPEG is decoded no finer than this here, hash and thumbnail need 32
+READ_SIDE = 256  # px; a large JPEG is decoded at a reduced size of at least this: hash and thumbnail need only 32
 THUMB_SIDE = 16  # px
 # Two images are near-duplicates if their hashes differ in at most NEAR_BITS of 64 and their colour thumbnails
-# correlate at NEAR_CORRELATION or more. Looked at, pair by pair, files of different bytes: all 33 pairs in fruit3
-# are the same photograph or scene (re-encoded, cropped, captioned, the next frame), and so are both in cub100. The
-# hash alone will not do: of the 29 pairs of cub100 within 8 bits, 26 are other birds in the same pose. Of the 59
-# in caltech20 most are different motorcycles cut out on white; taken for one, they only stay in one part.
+# correlate at NEAR_CORRELATION or more. All pairs of files with different bytes that this finds were looked at: in
+# fruit3 all 33 are the same photograph or scene (re-encoded, cropped, captioned, the next frame), and so are both in
+# cub100. The hash alone is not enough: of the 29 pairs of cub100 within 8 bits, 26 are other birds in the same pose.
+# Of the 59 pairs in caltech20 most are different motorcycles cut out on white; taking them for duplicates does no
+# more harm than to keep them in one part.
 NEAR_BITS = 8
 NEAR_CORRELATION = 0.95
-FLAT = 2.0  # levels, standard deviation; a thumbnail of less contrast has no structure to compare
-NEIGHBOURS = 32  # nearest earlier images compared with each image, so that 20,000 frames of one film stay affordable
-GROUP_BITS = 12  # largest distance inside a group: A ~ B ~ C ... must not chain a whole class into one group
-BLOCK = 128  # images compared with all others at a time; at 20,000 images 20 MB
+FLAT = 2.0  # standard deviation in levels; a thumbnail with less contrast has no structure to compare
+NEIGHBOURS = 32  # each image is compared with its nearest earlier images only, so that 20,000 frames of a film are fast
+GROUP_BITS = 12  # largest distance inside a group: chains A ~ B ~ C ... must not join a whole class into one group
+BLOCK = 1024  # thumbnails compared at a time; they take 0.8 MB
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """One file. If `problem` is set (the kind of a BadImage, `reason` its text) only `path` is known.
+    """What is known of one image file.
+
+    If the file could not be read, only `path`, `problem` (the kind of the BadImage) and `reason` (its text) are set.
 
     Args:
-        path: as given.
-        sha256: hex digest of the bytes.
-        size: (width, height) in pixels, upright.
-        format, mode: Pillow's names of what the file holds.
-        alpha: bool.
+        path: the path as it was given.
+        sha256: hex digest of the file's bytes.
+        size: (width, height) in pixels, after the EXIF rotation.
+        format, mode: Pillow's names for the file's format and mode.
+        alpha: bool, the file has transparency.
         grey: bool, every pixel has three equal channels.
-        orientation: EXIF, 1 is upright.
-        phash: int, 64 bits.
-        thumb: uint8 (THUMB_SIDE, THUMB_SIDE, 3).
-        signs: what can be seen of the picture.
-        camera, day: as EXIF says, "" where it says nothing.
+        orientation: EXIF orientation; 1 is upright.
+        phash: int, perceptual hash of 64 bits.
+        thumb: uint8 (THUMB_SIDE, THUMB_SIDE, 3), a thumbnail.
+        signs: signs of a blank or damaged picture, and more; see kfg.data.signs.
+        camera, day: camera and day from EXIF, "" if it has none.
     """
 
     path: str
@@ -66,10 +73,11 @@ class Fingerprint:
 
 
 def read(root, paths: Sequence[str], *, progress=None) -> list[Fingerprint]:
-    """Read every file once, on all cores; of each only the fingerprint (about 2 kB) is kept.
+    """Return the fingerprints of files; every file is read once, on all cores, and takes about 2 kB of memory.
 
     Args:
         root: folder that `paths` are relative to.
+        paths: the files.
         progress: function (files done, files in all), called after each.
     Returns:
         one Fingerprint per path, in order.
@@ -110,11 +118,11 @@ def _read_one(root, path) -> Fingerprint:
 
 
 def of_pixels(pixels: np.ndarray, name: str) -> Fingerprint:
-    """Return the fingerprint of an image that is no file: what tells copies and near-duplicates.
+    """Return the fingerprint of an image that is not a file, as far as finding copies and near-duplicates needs it.
 
     Args:
         pixels: uint8 (H, W, 3).
-        name: stands for the path.
+        name: name of the image, used in place of the path.
     """
     height, width = pixels.shape[:2]
     digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
@@ -122,7 +130,7 @@ def of_pixels(pixels: np.ndarray, name: str) -> Fingerprint:
 
 
 def _looks(pixels) -> dict:
-    """Return what two pictures are compared by, and whether all is grey."""
+    """Return the hash and thumbnail that pictures are compared by, and whether the picture is grey, as a dict."""
     picture = Image.fromarray(pixels)
     thumb = np.asarray(picture.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX))
     phash = int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big")
@@ -134,23 +142,20 @@ def _is_grey(pixels) -> bool:
 
 
 def near_pairs(prints: Sequence[Fingerprint]) -> np.ndarray:
-    """Find the near-duplicates among images of different bytes.
+    """Find near-duplicates among images with different bytes.
 
     Of several files with the same bytes only the first is compared.
 
     Returns:
-        int64 (P, 3): earlier position, later position, differing bits; by bits, then position. Each image is
-        compared with at most NEIGHBOURS earlier ones, the nearest.
+        int64 (P, 3): earlier position, later position, number of differing bits; sorted by bits, then position. Each
+        image is compared with its NEIGHBOURS nearest earlier images only.
     """
     at = np.array(_first_of_each_content(prints), dtype=np.int64)
-    if len(at) < 2:
-        return np.zeros((0, 3), dtype=np.int64)
-    hashes = hashes_of([prints[i] for i in at])
-    thumbs = np.stack([prints[i].thumb for i in at])
-    found = []
-    for start in range(0, len(at), BLOCK):
-        found.extend(_near_earlier(hashes, thumbs, start))
-    pairs = np.array([(at[i], at[j], bits) for i, j, bits in found], dtype=np.int64).reshape(-1, 3)
+    found = [np.zeros((0, 3), dtype=np.int64)]
+    for block in near.pairs(hashes_of([prints[i] for i in at]), bits=NEAR_BITS, most=NEIGHBOURS):
+        block[:, :2] = at[block[:, :2]]
+        found.append(block[_alike(prints, block)])
+    pairs = np.concatenate(found)
     return pairs[np.lexsort((pairs[:, 0], pairs[:, 1], pairs[:, 2]))]
 
 
@@ -160,32 +165,33 @@ def hashes_of(prints: Sequence[Fingerprint]) -> np.ndarray:
 
 
 def _first_of_each_content(prints):
+    at = [i for i, one in enumerate(prints) if not one.problem]
+    flat = [_flat([prints[i].thumb for i in at[start : start + BLOCK]]) for start in range(0, len(at), BLOCK)]
     seen, first = set(), []
-    for i, one in enumerate(prints):
-        if not one.problem and one.sha256 not in seen and one.thumb.std(axis=(0, 1)).max() >= FLAT:
-            seen.add(one.sha256)
+    for i, no_structure in zip(at, itertools.chain.from_iterable(flat), strict=True):
+        if not no_structure and prints[i].sha256 not in seen:
+            seen.add(prints[i].sha256)
             first.append(i)
     return first
 
 
-def _near_earlier(hashes, thumbs, start):
-    """Yield (earlier, later, bits) for the images of one block."""
-    stop = min(start + BLOCK, len(hashes))
-    bits = np.bitwise_count(hashes[start:stop, None] ^ hashes[None, :stop])
-    candidates = []
-    for row, distances in enumerate(bits):
-        earlier = np.flatnonzero(distances[: start + row] <= NEAR_BITS)
-        nearest = earlier[np.argsort(distances[earlier], kind="stable")[:NEIGHBOURS]]
-        candidates.extend((i, start + row, distances[i]) for i in nearest)
-    if not candidates:
-        return
-    pairs = np.array(candidates, dtype=np.int64)
-    alike = (_standard(thumbs[pairs[:, 0]]) * _standard(thumbs[pairs[:, 1]])).sum(axis=1) >= NEAR_CORRELATION
-    yield from pairs[alike].tolist()
+def _flat(thumbs) -> list[bool]:
+    return (np.stack(thumbs).std(axis=(1, 2)).max(axis=1) < FLAT).tolist()
+
+
+def _alike(prints, pairs) -> np.ndarray:
+    """Return which of some pairs of positions have thumbnails that correlate."""
+    if not len(pairs):
+        return np.zeros(0, dtype=bool)
+    earlier, later = (_standard(np.stack([prints[i].thumb for i in column])) for column in pairs[:, :2].T)
+    return (earlier * later).sum(axis=1) >= NEAR_CORRELATION
 
 
 def _standard(thumbs) -> np.ndarray:
-    """Return float32 rows, each channel's mean taken off, of length 1: their dot product is the correlation."""
+    """Return each thumbnail as a float32 row, each channel centred at 0, scaled to length 1.
+
+    The dot product of two such rows is the correlation of the thumbnails.
+    """
     rows = thumbs.astype(np.float32)
     rows -= rows.mean(axis=(1, 2), keepdims=True)
     rows = rows.reshape(len(rows), -1)
@@ -193,17 +199,17 @@ def _standard(thumbs) -> np.ndarray:
 
 
 def group(prints: Sequence[Fingerprint], known: Iterable[int], *, pairs: np.ndarray | None = None) -> np.ndarray:
-    """Put files that must not be separated into groups.
+    """Divide files into groups that must stay together in one part.
 
-    Files of one `known` group or of equal bytes are joined always; near-duplicates from the closest on, unless the
-    joined group would hold two images more than GROUP_BITS apart.
+    Files of the same `known` group and files of equal bytes are always joined. Near-duplicates are joined after that,
+    the closest pairs first, unless the joined group would hold two images more than GROUP_BITS apart.
 
     Args:
         prints: N fingerprints, none with a problem.
         known: N group ids.
-        pairs: what `near_pairs` says of these fingerprints, where it has been asked before.
+        pairs: the result of `near_pairs` for these fingerprints, if the caller has it already.
     Returns:
-        int64 (N,), the position of the first member of each image's group.
+        int64 (N,), for each image the position of the first member of its group.
     """
     sets = [[i] for i in range(len(prints))]
     for keys in (known, [one.sha256 for one in prints]):
@@ -212,7 +218,7 @@ def group(prints: Sequence[Fingerprint], known: Iterable[int], *, pairs: np.ndar
             _join(sets, first.setdefault(key, i), i)
     hashes = hashes_of(prints)
     for i, j, _ in (near_pairs(prints) if pairs is None else pairs).tolist():
-        if sets[i] is sets[j]:  # asked first: the next line costs the product of the two sizes
+        if sets[i] is sets[j]:  # checked first, because the next line costs the product of the two group sizes
             continue
         if np.bitwise_count(hashes[sets[i], None] ^ hashes[None, sets[j]]).max() <= GROUP_BITS:
             _join(sets, i, j)

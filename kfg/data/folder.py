@@ -1,4 +1,4 @@
-"""Class folders on disk -> Index, the list of labelled images that everything else takes."""
+"""Read a data folder into an Index, the list of labelled images that the rest of kfg works with."""
 
 import dataclasses
 import hashlib
@@ -9,19 +9,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from kfg import names
-from kfg.data import layouts, splitcsv
+from kfg.data import corrected, layouts, splitcsv
+from kfg.data import labels as labelling
 from kfg.data.contest import list_folder
+from kfg.data.corrected import Corrected
 from kfg.data.listing import SUFFIXES as SUFFIXES
 from kfg.data.listing import checked_root
 from kfg.data.part_folders import PARTS as PARTS
 from kfg.data.remarks import remark
 from kfg.data.splitcsv import BOTH
 from kfg.data.splitcsv import split_rows as split_rows
+from kfg.data.told import decided_by as decided_by
+from kfg.data.told import parts_read as parts_read
+from kfg.data.told import passed_over as passed_over
 from kfg.errors import InputError
 from kfg.names import is_utf8, printable, shortened
 from kfg.runs import run_files
 
-BOTH_PARTS = f"part {BOTH!r} says what a run did; for a new one an image is in one part"
+BOTH_PARTS = f"part {BOTH!r} only describes what a run did; for a new run put each image into one part"
 logger = logging.getLogger(__name__)
 
 
@@ -33,11 +38,13 @@ class Index:
         root: folder that `paths` are relative to.
         paths: N posix paths relative to `root`.
         labels: int32 array (N,), in [0, C).
-        classes: C class names; their order is decided once and travels with the index.
-        parts: N strings, "train", "val", "test", "val+test" of `splits.with_test_as_val`, or "" where no part is
-            decided.
+        classes: C class names; their order is decided when the folder is read and does not change after that.
+        parts: N strings: "train", "val", "test", "val+test" (see `splits.with_test_as_val`), or "" if the part is not
+            decided yet.
         groups: int64 array (N,); images of one group (copies, near-duplicates) stay in one part.
-        sha256: N hex digests of the file bytes, "" where not read.
+        sha256: N hex digests of the file bytes, "" for a file that was not read.
+        corrected: the changes that a corrections.csv has made to these labels and paths; None: there is none.
+        listed: the contents of the table of labels; None: no such table was given.
     """
 
     root: pathlib.Path
@@ -47,12 +54,14 @@ class Index:
     parts: tuple[str, ...]
     groups: np.ndarray
     sha256: tuple[str, ...]
+    corrected: Corrected | None = None
+    listed: labelling.Listed | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def take(self, positions) -> "Index":
-        """Return the images at `positions` (ints, any order), classes unchanged."""
+        """Return an Index of the images at `positions` (ints, any order); the classes stay the same."""
         positions = np.asarray(positions, dtype=np.int64)
         return dataclasses.replace(
             self,
@@ -64,12 +73,12 @@ class Index:
         )
 
     def where(self, part: str) -> np.ndarray:
-        """Return the int64 positions of the images of one part; those of "val+test" are in both."""
+        """Return the int64 positions of the images of one part; images of "val+test" belong to both val and test."""
         own = np.asarray(self.parts, dtype=object)
         return np.flatnonzero((own == part) | ((own == BOTH) & (part in BOTH.split("+"))))
 
     def counts(self) -> np.ndarray:
-        """Return int64 (C,), images per class."""
+        """Return the number of images per class, int64 (C,)."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
     def full_paths(self) -> list[pathlib.Path]:
@@ -77,7 +86,7 @@ class Index:
 
 
 def make_index(root, paths, labels, classes, *, parts=None, groups=None, sha256=None) -> Index:
-    """Build an Index, filling what is not known (part "", one group per image, digest "")."""
+    """Build an Index; values that are not given become part "", one group per image and digest ""."""
     labels = np.asarray(labels, dtype=np.int32)
     classes = tuple(classes)
     if len(labels) and (labels.min() < 0 or labels.max() >= len(classes)):
@@ -96,34 +105,45 @@ def make_index(root, paths, labels, classes, *, parts=None, groups=None, sha256=
 
 
 def fingerprint(index: Index) -> str:
-    """Return a digest of the images and their classes: same data, same fingerprint, wherever it lies."""
+    """Return a digest of the images and their classes, which is the same for the same data in another place."""
     found = hashlib.sha256(repr(index.classes).encode())
     for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
         found.update(repr(row).encode())
     return found.hexdigest()[:16]
 
 
-def scan(root, classes: Sequence[str] | None = None) -> Index:
-    """Read a data folder.
+def scan(
+    root, classes: Sequence[str] | None = None, *, corrections=True, labels: labelling.Labels | None = None
+) -> Index:
+    """Read a data folder, and apply the corrections that lie in it.
 
-    Understood, in this order: `root/split.csv` (see `splitcsv`; the official split), a set as published (see
-    `layouts`), `root/train/ID_name/...` beside a `root/test` without class folders (see `contest`; no part is decided,
-    test is left out), `root/{train,val,test}/<class>/...` under these or other usual names (see `part_folders`),
-    `root/<class>/...`. Class folders may hold further folders.
-    Hidden files and folders are skipped and logged; so are files that neither are named like an image nor
-    start like one.
+    These layouts are tried, in this order: `root/split.csv` (see `splitcsv`; the official split), a data set as it is
+    published (see `layouts`), `root/train/ID_name/...` beside a `root/test` without class folders (see `contest`; no
+    part is decided, test is left out), `root/{train,val,test}/<class>/...` under these or other usual names (see
+    `part_folders`), `root/<class>/...`. Class folders may hold further folders.
+    Hidden files and folders are skipped and logged, and so are files that have neither the name nor the first bytes of
+    an image.
 
     Args:
         root: the folder.
-        classes: class names in the order wanted; default the order of a published set, else the sorted names found,
-            over all parts.
+        classes: class names in the wanted order; default the order of a published set, else the sorted names found in
+            all parts.
+        corrections: True: apply `root/corrections.csv` if it exists; False: apply none; else the path of a table.
+        labels: a table that lists the photographs and their classes, whatever the folders are called.
     Returns:
-        Index with `parts` filled where the folder says them.
+        An Index; `parts` is filled if the folder gives the parts.
     Raises:
-        InputError: missing, unreadable or empty folder, fewer than two classes where none are given, an unknown class;
-            a contest's class ids that are missing or alike.
+        InputError: the folder is missing, unreadable or empty; there are fewer than two classes and `classes` is not
+            given; a class is unknown; class ids of a contest are missing or equal; the corrections cannot be used (see
+            `kfg.data.corrected.find`).
     """
     root = checked_root(root)
+    found = _scanned(root, classes) if labels is None else _labelled(root, labels, classes)
+    return _corrected(found, corrections)
+
+
+def _scanned(root, classes) -> Index:
+    """Read a data folder without applying corrections."""
     if (root / run_files.SPLIT).is_file():
         index = read_split(root / run_files.SPLIT, root, classes=classes)
         if BOTH in index.parts:
@@ -147,34 +167,74 @@ def scan(root, classes: Sequence[str] | None = None) -> Index:
     return _build(root, listing.images, classes)
 
 
+def _labelled(root, labels, classes) -> Index:
+    """Read the photographs that a table of labels lists; their parts come from the table, else from a split.csv."""
+    listed, split = labelling.read(labels, root), root / run_files.SPLIT
+    names = {name for _, name, _ in listed.images}
+    if classes is None and len(names) < 2:
+        raise InputError(
+            f"{labels.csv}: all photographs have the label {printable(min(names))!r}, but a classifier needs two "
+            "classes; choose another column with --label-column"
+        )
+    index = _build(root, listed.images, classes)
+    if split.is_file():
+        index = _divided_as(split, index, listed)
+    return dataclasses.replace(index, listed=listed)
+
+
+def _divided_as(split, index, listed) -> Index:
+    """Return the photographs of a table of labels with the parts of a split.csv; both must list the same ones."""
+    given = read_split(split, index.root, classes=index.classes)
+    one, other = (dict(zip(some.paths, some.labels.tolist(), strict=True)) for some in (index, given))
+    if listed.parted or one != other or BOTH in given.parts:
+        differ = sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path))
+        why = f"{len(differ):,} photographs differ, such as {printable(differ[0])}" if differ else "both give the parts"
+        raise InputError(
+            f"{split}: cannot be used together with {listed.csv} ({why}); remove {run_files.SPLIT}, or leave out --csv"
+        )
+    return given
+
+
+def _corrected(index: Index, wanted) -> Index:
+    """Return an index with the corrections applied; its list of classes stays the same."""
+    names = [index.classes[label] for label in index.labels]
+    found = corrected.find(index.root, zip(index.paths, names, strict=True), index.classes, wanted=wanted)
+    if found is None:
+        return index
+    ids = {name: number for number, name in enumerate(index.classes)}
+    labels = [ids[found.after.get(path, name)] for path, name in zip(index.paths, names, strict=True)]
+    index = dataclasses.replace(index, labels=np.array(labels, dtype=np.int32), corrected=found)
+    return index.take([at for at, path in enumerate(index.paths) if path not in found.left_out])
+
+
 def _instead(skipped) -> str:
-    """Say what lies in a folder without images; "" where nothing is worth a word."""
+    """Return an ending for a message that says what a folder without images holds; "" if that is nothing of note."""
     said = remark(skipped)
     return f"; {said}" if said else ""
 
 
 def from_layout(layout: layouts.Layout, root, *, classes: Sequence[str] | None = None) -> Index:
-    """Make the Index of a published set, its classes in the set's own order unless `classes` says another.
+    """Make the Index of a published data set; its classes have the set's own order unless `classes` is given.
 
     Raises:
-        InputError: a listed image that is not there, an unknown class.
+        InputError: a listed image is missing, or a class is unknown.
     """
     root = pathlib.Path(root)
     for path, _, _ in layout.images:
         if not (root / path).is_file():
-            raise InputError(f"{layout.lists}: {root / path} is not there")
+            raise InputError(f"{layout.lists}: {root / path} does not exist")
     return _build(root, layout.images, classes, own=layout.classes)
 
 
 def check_names(index: Index) -> None:
-    """Refuse names that reports, tables and exports, which are UTF-8, could not repeat."""
+    """Refuse names that are not UTF-8, because reports, tables and exports could not repeat them."""
     for name in (str(index.root.resolve()), *index.classes, *index.paths):
         if not is_utf8(name):
             raise InputError(f"{printable(str(index.root / name))}: {not_utf8(index.root)}")
 
 
 def look_alikes(classes: Sequence[str]) -> str:
-    """Say which class names a reader takes for one, and where they differ; "" for none.
+    """Return a warning that names classes whose names look alike, and how they differ; "" if there are none.
 
     Example:
         >>> look_alikes(["cat", "cat ", "dog"])
@@ -186,51 +246,17 @@ def look_alikes(classes: Sequence[str]) -> str:
 
 
 def not_utf8(root) -> str:
-    """Return what to do about a class or file of a data folder whose name is not UTF-8."""
+    """Return a message that says what to do about a class or file whose name is not UTF-8."""
     listed = pathlib.Path(root) / run_files.SPLIT
-    also = f" (if it stands like this in {run_files.SPLIT} only, save that table as UTF-8)" if listed.is_file() else ""
+    also = f" (if only {run_files.SPLIT} spells it like this, save that table as UTF-8)" if listed.is_file() else ""
     return f"this name is not UTF-8; rename it{also}"
-
-
-def decided_by(root) -> str:
-    """Return what decides the parts of a data folder that has some, for messages."""
-    root = pathlib.Path(root)
-    if (root / run_files.SPLIT).is_file():
-        return str(root / run_files.SPLIT)
-    layout = layouts.find(root)
-    return f"{layout.name}'s own lists" if layout else "the part folders"
-
-
-def parts_read(index: Index) -> str:
-    """Say which folders were read as parts, and how many images a split.csv leaves to kfg; "" for nothing to say.
-
-    Part folders that are simply named train, val and test are not worth a word.
-    """
-    root, left = index.root, index.parts.count("")
-    if (root / run_files.SPLIT).is_file():
-        return f"{left:,} images have no part in {run_files.SPLIT}, kfg chooses one for them" if left else ""
-    if left == len(index) or layouts.find(root):
-        return ""
-    top = {part: path.partition("/")[0] for path, part in zip(index.paths, index.parts, strict=True) if part}
-    classes = [index.classes[label] for label in index.labels]
-    if all(path.partition("/")[0] == name for path, name in zip(index.paths, classes, strict=True)):
-        return "the parts are folders inside the class folders"
-    if all(part == name for part, name in top.items()):
-        return ""
-    return "read as parts: " + ", ".join(f"{printable(name)} as {part}" for part, name in top.items())
-
-
-def passed_over(index: Index) -> list[tuple[str, str]]:
-    """List the folder of `index` again and return (path, why) of all in it that `index` does not use."""
-    layout = None if (index.root / run_files.SPLIT).is_file() else layouts.find(index.root)
-    return list_folder(index.root).passed_over(index.paths, below=layout.folder if layout else "")
 
 
 def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
     """Read a split.csv: columns path, class, part (or split), and optionally group, sha256.
 
     Raises:
-        InputError: as `splitcsv.split_rows`, and a file that is not there.
+        InputError: as `splitcsv.split_rows`; or a listed file is missing.
     """
     path, root = pathlib.Path(path), pathlib.Path(root)
     rows, columns = split_rows(path, root)

@@ -1,10 +1,24 @@
-"""What the files are called that kfg does not read, so that a message can say what lies under a photograph's name."""
+"""Recognise files that kfg does not read, so that a message can say what a file with a photograph's name really is."""
 
-from kfg.data.formats import BY_CONTENT, FORMATS, RAW, READS_AVIF, brands
+from kfg.data.formats import (
+    AVIF_BRANDS,
+    AVIF_SUFFIXES,
+    BY_CONTENT,
+    FORMATS,
+    HEIC_BRANDS,
+    HEIC_SUFFIXES,
+    RAW,
+    READS_AVIF,
+    READS_HEIC,
+    brands,
+)
 
-UNREAD = {  # suffix -> what such a picture is called; a folder full of them must not be passed over in silence
-    **dict.fromkeys((".heic", ".heif", ".heics", ".heifs", ".hif"), "HEIC photograph"),
-    **({} if READS_AVIF else dict.fromkeys((".avif", ".avifs"), "AVIF photograph")),
+HEIC, AVIF = "HEIC photograph", "AVIF photograph"
+WITH_EXTRA = "kfg reads HEIC and AVIF photographs with its extra heic (pip install pillow-heif 'pillow>=11.3')"
+
+UNREAD = {  # suffix -> name of the kind of picture; a folder full of them must not be skipped without a message
+    **({} if READS_HEIC else dict.fromkeys(HEIC_SUFFIXES, HEIC)),
+    **({} if READS_AVIF else dict.fromkeys(AVIF_SUFFIXES, AVIF)),
     ".jxl": "JPEG XL picture",
     **dict.fromkeys((".jxr", ".wdp", ".hdp"), "JPEG XR picture"),
     **dict.fromkeys(RAW, "raw photograph of a camera"),
@@ -28,7 +42,7 @@ UNREAD = {  # suffix -> what such a picture is called; a folder full of them mus
     ".psb": "large Photoshop document",
     **dict.fromkeys((".xcf", ".kra", ".ora"), "layered picture of a paint program"),
 }
-OTHERS = (  # (where, bytes that stand there, what the file is); after everything that kfg reads, and in this order
+OTHERS = (  # (offset, bytes at this offset, kind of file); tried in this order, after all formats that kfg reads
     (8, b"CR\2\0", "raw photograph of a camera"),
     (0, b"IIU\0", "raw photograph of a camera"),
     (0, b"IIRO", "raw photograph of a camera"),
@@ -73,22 +87,22 @@ OTHERS = (  # (where, bytes that stand there, what the file is); after everythin
     (8, b"WAVE", "sound file"),
     (0, b"ID3", "sound file"),
 )
-PICTURES = {*UNREAD.values(), "AVIF photograph", "video"}  # what has pixels, and can be converted
-VOWEL_NAMES = "AEFHILMNORSX"  # letters whose names begin with a vowel, in abbreviations
+PICTURES = {*UNREAD.values(), HEIC, AVIF, "video"}  # kinds of files that have pixels and can be converted
+VOWEL_NAMES = "AEFHILMNORSX"  # in abbreviations, the names of these letters begin with a vowel sound
 
 
 def name_of(first_bytes: bytes, suffix: str = "") -> str:
-    """Return what a file is that kfg does not read, "" where neither its first SNIFF_BYTES nor its suffix tell.
+    """Return the kind of a file that kfg does not read, "" if neither its first SNIFF_BYTES nor its suffix show it.
 
     Example:
         >>> name_of(b"%PDF-1.7 ..."), name_of(b"?", ".NEF"), name_of(b"?")
         ('PDF document', 'raw photograph of a camera', '')
     """
     found = brands(first_bytes)
-    if found & {b"avif", b"avis"}:
-        return "AVIF photograph"
-    if found & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
-        return "HEIC photograph"
+    if found & AVIF_BRANDS:
+        return AVIF
+    if found & HEIC_BRANDS:
+        return HEIC
     for at, magic, name in OTHERS:
         if first_bytes[at : at + len(magic)] == magic:
             return name
@@ -107,30 +121,32 @@ def name_of(first_bytes: bytes, suffix: str = "") -> str:
 
 
 def refusal(first_bytes: bytes, suffix: str = "") -> str:
-    """Say in words why a file is not read.
+    """Return a message that says why a file is not read.
 
     Example:
         >>> refusal(b"<html>429 Too Many Requests", ".jpg")
         'not an image but a web page (HTML) named .jpg'
-        >>> refusal(b"", ".heic")
-        'an HEIC photograph, which kfg does not read; convert it to JPEG'
+        >>> refusal(b"", ".nef")
+        'a raw photograph of a camera, which kfg does not read; convert it to JPEG'
     """
     name = name_of(first_bytes, suffix)
     if not name:
         at = first_bytes.find(b"\xff\xd8\xff")
-        return f"not an image: a JPEG seems to begin {at} bytes late" if 0 < at < 64 else "not an image"
+        return f"not an image, although a JPEG seems to start at byte {at}" if 0 < at < 64 else "not an image"
     thing = with_article(name)
     known = {one for suffixes in FORMATS.values() for one in suffixes}
     named = f" named {suffix}" if suffix.lower() in known else ""
     if name not in PICTURES:
         return f"not an image but {thing}{named}"
+    if name in (HEIC, AVIF):
+        return f"{thing}{named}; {WITH_EXTRA}, or convert it to JPEG"
     if name == "video":
         return f"{thing}{named}, which kfg does not read; save its frames as JPEG"
     return f"{thing}{named}, which kfg does not read; convert it to {'PNG' if 'drawing' in name else 'JPEG'}"
 
 
 def with_article(name: str) -> str:
-    """Return a name with the article that its first sound wants.
+    """Return a name with "a" or "an" before it, whichever its first sound needs.
 
     Example:
         >>> with_article("HEIC photograph"), with_article("video"), with_article("AVIF"), with_article("ZIP archive")

@@ -1,12 +1,12 @@
-"""Which image formats kfg reads, told by a file's first bytes."""
+"""The image formats that kfg reads, and how to recognise them by a file's first bytes."""
 
 import importlib.util
 import pathlib
 import re
 
-FORMATS = {  # Pillow's name of the format -> suffixes that say it
+FORMATS = {  # Pillow's name of the format -> its usual suffixes
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # what many phones write: a JPEG with more pictures behind it
+    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # many phones write it: a JPEG followed by more pictures
     "PNG": (".png", ".apng"),
     "GIF": (".gif",),
     "BMP": (".bmp", ".dib"),
@@ -18,7 +18,7 @@ FORMATS = {  # Pillow's name of the format -> suffixes that say it
     "PCX": (".pcx",),
     "QOI": (".qoi",),
 }
-# Formats of which kfg reads some kinds only: a file is taken for an image by its content, not by its name
+# Formats of which kfg reads only some kinds; a file of these counts as an image by its content, not by its suffix
 BY_CONTENT = {
     "ICO": (".ico",),
     "CUR": (".cur",),
@@ -30,9 +30,15 @@ BY_CONTENT = {
     "XBM": (".xbm",),
     "XPM": (".xpm",),
 }
-READS_AVIF = importlib.util.find_spec("PIL._avif") is not None  # Pillow has it from 11.3 on
+READS_AVIF = importlib.util.find_spec("PIL._avif") is not None  # in Pillow from 11.3 on
+READS_HEIC = importlib.util.find_spec("pillow_heif") is not None  # installed with the extra `heic`
+AVIF_SUFFIXES, HEIC_SUFFIXES = (".avif", ".avifs"), (".heic", ".heif", ".heics", ".heifs", ".hif")
+AVIF_BRANDS = {b"avif", b"avis"}
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 if READS_AVIF:
-    FORMATS["AVIF"] = (".avif", ".avifs")
+    FORMATS["AVIF"] = AVIF_SUFFIXES
+if READS_HEIC:
+    FORMATS["HEIF"] = HEIC_SUFFIXES
 
 RAW = (  # suffixes of cameras' raw formats
     ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef",
@@ -56,7 +62,7 @@ MAGIC = {
     b"qoif": "QOI",
     b"/* XPM */": "XPM",
 }
-SHAPES = {  # formats without an unmistakable beginning -> what their header must look like
+SHAPES = {  # formats whose first bytes are not unmistakable -> pattern that their header must match
     "PPM": re.compile(rb"P[1-6](\s*#[^\n]*\n|\s)+\d+(\s*#[^\n]*\n|\s)+\d+\s"),
     "ICO": re.compile(rb"\0\0\x01\0[^\0]\0...\0", re.DOTALL),
     "CUR": re.compile(rb"\0\0\x02\0[^\0]\0...\0", re.DOTALL),
@@ -64,15 +70,15 @@ SHAPES = {  # formats without an unmistakable beginning -> what their header mus
     "PCX": re.compile(rb"\n[\x00\x02-\x05]\x01[\x01\x02\x04\x08]", re.DOTALL),
     "XBM": re.compile(rb"\s*#define[ \t]+\S*_width[ \t]+\d+"),
 }
-BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes of the second header, which tell a BMP from a text with "BM"
+BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # sizes of the second header: they tell a BMP from a text with "BM"
 SNIFF_BYTES = 512
 
 
 def sniff(first_bytes: bytes, suffix: str = "") -> str:
-    """Return the format that the first SNIFF_BYTES of a file announce, "" for none that kfg reads.
+    """Return the format of a file, recognised by its first SNIFF_BYTES; "" if kfg does not read it.
 
     Most raw photographs of cameras are TIFFs of which only a small preview could be read, so a TIFF with the suffix of
-    such a format is none that kfg reads.
+    a raw format counts as not read.
 
     Example:
         >>> sniff(b"GIF89a and so on"), sniff(b"P5 640 480 255 "), sniff(b"From: somebody")
@@ -80,7 +86,7 @@ def sniff(first_bytes: bytes, suffix: str = "") -> str:
     """
     if first_bytes[:4] == b"RIFF" and first_bytes[8:12] == b"WEBP":
         return "WEBP"
-    if first_bytes[8:12] == b"CR\2\0":  # a raw photograph of Canon is a TIFF otherwise
+    if first_bytes[8:12] == b"CR\2\0":  # a raw photograph of Canon, which would pass for a TIFF
         return ""
     for magic, format in MAGIC.items():
         if first_bytes.startswith(magic):
@@ -90,21 +96,27 @@ def sniff(first_bytes: bytes, suffix: str = "") -> str:
             return format
     if first_bytes[:2] == b"BM" and int.from_bytes(first_bytes[14:18], "little") in BMP_HEADERS:
         return "BMP"
-    if READS_AVIF and brands(first_bytes) & {b"avif", b"avis"}:
-        return "AVIF"
+    if found := brands(first_bytes):
+        return _of_brands(found)
     return "TGA" if _like_tga(first_bytes) else ""
 
 
+def _of_brands(found: set[bytes]) -> str:
+    if found & AVIF_BRANDS:  # checked first, because an AVIF file also has a brand of the HEIC family
+        return "AVIF" if READS_AVIF else ""
+    return "HEIF" if READS_HEIC and found & HEIC_BRANDS else ""
+
+
 def brands(first_bytes) -> set[bytes]:
-    """Return the brands of an ISO media file (HEIC, AVIF, MP4, ...), none for any other file."""
+    """Return the brands (type codes) in the header of an ISO media file (HEIC, AVIF, MP4, ...); none for others."""
     if first_bytes[4:8] != b"ftyp":
         return set()
     box = first_bytes[8 : int.from_bytes(first_bytes[:4], "big")]
-    return {box[i : i + 4] for i in range(0, len(box), 4) if i != 4}  # the second is a version
+    return {box[i : i + 4] for i in range(0, len(box), 4) if i != 4}  # the second entry is a version, not a brand
 
 
 def _like_tga(first_bytes) -> bool:
-    """Return whether a header of 18 bytes may be that of a TGA, which has no magic bytes."""
+    """Return whether the first 18 bytes can be the header of a TGA; that format has no magic bytes."""
     if len(first_bytes) < 18:
         return False
     _, map_kind, kind = first_bytes[:3]
@@ -117,7 +129,7 @@ def _like_tga(first_bytes) -> bool:
 
 
 def suffix_of(name) -> str:
-    """Return the suffix of a path, "" for what is no path.
+    """Return the suffix of a path; "" for a name without one, such as "image bytes".
 
     Example:
         >>> suffix_of("a/b.JPG"), suffix_of("image bytes")

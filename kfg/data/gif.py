@@ -1,11 +1,11 @@
-"""The blocks of a GIF, of which TensorFlow wants all and Pillow those of the first frame."""
+"""Check the blocks of a GIF: TensorFlow needs all of them sound, Pillow only those of the first frame."""
 
 EXTENSION, FRAME, END = 0x21, 0x2C, 0x3B
-MOST_CODES = 4096  # of twelve bits
+MOST_CODES = 4096  # number of LZW codes of twelve bits
 
 
 def whole(data: bytes) -> bool:
-    """Return whether the blocks follow one another to the end mark, and each frame's codes give all its pixels.
+    """Return whether a GIF is complete: its blocks lead to the end mark, and each frame's codes give all its pixels.
 
     Source: GIF89a specification (CompuServe 1990), sections 17 to 27 and appendix F.
     """
@@ -22,7 +22,7 @@ def whole(data: bytes) -> bool:
             return False
         if at > len(data):
             return False
-        least_bits = data[at - 1]  # of a frame
+        least_bits = data[at - 1]  # smallest code size; meaningful for a frame only
         packed, at = _joined(data, at)
         if kind == FRAME:
             width, height = (int.from_bytes(data[begin + place : begin + place + 2], "little") for place in (5, 7))
@@ -32,7 +32,7 @@ def whole(data: bytes) -> bool:
 
 
 def _joined(data, at) -> tuple[bytes, int]:
-    """Return what the sub-blocks from a place on hold, and where they end: at one of no length."""
+    """Return the joined data of the sub-blocks from `at` on, and the position after the empty block that ends them."""
     parts = []
     while at < len(data) and data[at]:
         parts.append(data[at + 1 : at + 1 + data[at]])
@@ -41,7 +41,7 @@ def _joined(data, at) -> tuple[bytes, int]:
 
 
 def _fills(packed: bytes, least_bits: int, pixels: int) -> bool:
-    """Return whether LZW codes are sound and unpack to so many pixels; only the lengths are unpacked."""
+    """Return whether LZW codes are valid and unpack to at least `pixels` pixels; only lengths are computed."""
     if not 1 <= least_bits <= 8:
         return False
     clear = 1 << least_bits
@@ -70,6 +70,6 @@ def _fills(packed: bytes, least_bits: int, pixels: int) -> bool:
 
 
 def _colours(data, at) -> int:
-    """Return the bytes of the table of colours that the flags at a place announce."""
+    """Return the size in bytes of the colour table that the flags at position `at` announce."""
     flags = data[at] if at < len(data) else 0
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

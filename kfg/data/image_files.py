@@ -1,4 +1,4 @@
-"""The image files that `kfg predict` and `kfg explain` are given: as files, or all below a folder."""
+"""Find the image files that `kfg predict` and `kfg explain` are given: single files, or all files below a folder."""
 
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,17 @@ from kfg.names import printable, shortened
 
 
 def files(paths: Iterable, *, classes: Sequence[str] | None = None) -> list[pathlib.Path]:
-    """Expand folders to the image files below them, listed as training lists a class, sorted; files stay as given.
+    """Replace each folder by the image files below it, sorted; single files stay as given.
 
-    Files in a format kfg does not read are among them: each is an error, not forgotten.
+    The files of a folder are chosen as training chooses those of a class. Files in a format that kfg does not read are
+    included, so that each is reported as an error and none is forgotten.
 
     Args:
         paths: files and folders.
-        classes: the model's, to refuse a folder whose sub-folders are classes, but not all of them the model's.
+        classes: class names of the model. If given, a folder is refused if only some of its sub-folders are named like
+            classes of the model.
     Raises:
-        InputError: a folder without images, one that may not be read, or one refused for its classes.
+        InputError: a folder has no images, may not be read, or is refused because of its sub-folders.
     """
     found = []
     for path in listed(paths):
@@ -31,7 +33,7 @@ def files(paths: Iterable, *, classes: Sequence[str] | None = None) -> list[path
 
 
 def remarks(paths: Iterable) -> list[str]:
-    """Return a line about each folder in which something else than what `files` gives is passed over."""
+    """Return a line about each folder in which files are skipped, with their number and an example."""
     lines = []
     for path in filter(pathlib.Path.is_dir, listed(paths)):
         if said := remark([(name, why) for name, why in list_images(path).skipped if why != "unsupported"]):
@@ -45,6 +47,7 @@ def _check_folders(root, below, classes):
     if foreign and len(foreign) < len(names):
         own = next(name for name in names if name in classes)
         raise InputError(
-            f"{printable(str(root / foreign[0]))}: the model has no such class, though it has {own} beside it (its "
-            f"classes: {printable(shortened(classes))}); give the sub-folders or the files to have them classified"
+            f"{printable(str(root / foreign[0]))}: the model has no such class, although it has the class {own} beside "
+            f"it (its classes: {printable(shortened(classes))}); give the sub-folders or the files to have them "
+            "classified"
         )

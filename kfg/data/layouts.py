@@ -1,8 +1,8 @@
-"""Data sets read as they are published: CUB-200-2011, FGVC-Aircraft, Oxford-IIIT Pet and Stanford Dogs.
+"""Read data sets in their published layout: CUB-200-2011, FGVC-Aircraft, Oxford-IIIT Pet and Stanford Dogs.
 
-The lists of a set have an order of their own, which is not that of the sorted files. So lines of two lists belong
-together by image id, and a line belongs to a file by its path; nothing here is matched by position. (Study cub200's
-source does so: 2,957 of the 5,994 images it trains on are official test images.)
+The lists of a set have an order of their own, which is not the order of the sorted files. So lines of two lists are
+matched by image id, and a line and a file are matched by path; nothing here is matched by position. (The source of
+study cub200 matches by position: 2,957 of the 5,994 images that it trains on are official test images.)
 """
 
 import dataclasses
@@ -16,10 +16,10 @@ AIRCRAFT_LEVELS = {"variant": "variants.txt", "family": "families.txt", "manufac
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What a set's own lists say; whether the images are there is not looked at.
+    """The contents of a published set's own lists; it is not checked whether the images exist.
 
     Args:
-        name: the set's.
+        name: name of the set.
         images: (path relative to the folder that was read, class, part), in the order of the lists.
         classes: class names in the set's order.
         lists: the file that names the images, for messages.
@@ -34,10 +34,10 @@ class Layout:
 
 
 def find(root) -> Layout | None:
-    """Return the published set that `root` is, or holds under its archive's own folder name; None for none.
+    """Return the layout of the published set in `root`, or in the folder that its archive unpacks to; None if none.
 
     Raises:
-        InputError: lists that are missing, cannot be read, or do not agree.
+        InputError: a list is missing, cannot be read, or contradicts another.
     """
     root = pathlib.Path(root)
     for home in (root, root / "CUB_200_2011"):
@@ -54,13 +54,15 @@ def find(root) -> Layout | None:
 
 
 def cub_200_2011(root, home=None) -> Layout:
-    """Read images.txt, image_class_labels.txt, train_test_split.txt and classes.txt; the parts are train and test.
+    """Read the lists of CUB-200-2011; its parts are train and test.
+
+    The lists are images.txt, image_class_labels.txt, train_test_split.txt and classes.txt.
 
     Args:
         root: the folder that paths are relative to.
         home: the folder of the lists, at or below `root`; default `root`.
     Raises:
-        InputError: lists that are missing, cannot be read, or do not agree.
+        InputError: a list is missing, cannot be read, or contradicts another.
     Source: Wah et al. 2011, CNS-TR-2011-001: 11,788 images, 5,994 of them to train on.
     """
     home = pathlib.Path(home or root)
@@ -86,18 +88,20 @@ def cub_200_2011(root, home=None) -> Layout:
 
 
 def fgvc_aircraft(root, home=None, *, level: str = "variant") -> Layout:
-    """Read images_LEVEL_train.txt, _val and _test: image id, then a class name that may have spaces.
+    """Read the lists of FGVC-Aircraft: images_LEVEL_train.txt, images_LEVEL_val.txt and images_LEVEL_test.txt.
+
+    Each line has an image id and then a class name, which may have spaces.
 
     Args:
         root: the folder that paths are relative to.
         home: the folder of the lists (the archive's `data`), at or below `root`; default `root`.
         level: a key of AIRCRAFT_LEVELS; the set is published with 100 variants.
     Raises:
-        InputError: an unknown level; lists that are missing, cannot be read, or do not agree.
+        InputError: the level is unknown; or a list is missing, cannot be read, or contradicts another.
     Source: Maji et al. 2013, arXiv:1306.5151: 10,000 images, 6,667 of them train and val, 3,333 test.
     """
     if level not in AIRCRAFT_LEVELS:
-        raise InputError(f"level: {level!r} is none of {', '.join(AIRCRAFT_LEVELS)}")
+        raise InputError(f"level: {level!r} is not one of {', '.join(AIRCRAFT_LEVELS)}")
     home = pathlib.Path(home or root)
     classes = tuple(_lines(home / AIRCRAFT_LEVELS[level]))
     folder = (home / "images").relative_to(root).as_posix()
@@ -106,20 +110,23 @@ def fgvc_aircraft(root, home=None, *, level: str = "variant") -> Layout:
         path = home / f"images_{level}_{part}.txt"
         for image, name in _table(path).items():
             if name not in classes:
-                raise InputError(f"{path}: image {image} has class {name!r}, which {AIRCRAFT_LEVELS[level]} lacks")
+                raise InputError(
+                    f"{path}: image {image} has class {name!r}, which {AIRCRAFT_LEVELS[level]} does not list"
+                )
             if part_of.setdefault(image, part) != part:
-                raise InputError(f"{path}: image {image} is in {part_of[image]} as well")
+                raise InputError(f"{path}: image {image} is also in {part_of[image]}")
             images.append((f"{folder}/{image}.jpg", name, part))
     return Layout("FGVC-Aircraft", images, classes, home / f"images_{level}_{PARTS[0]}.txt", folder)
 
 
 def oxford_iiit_pet(root) -> Layout:
-    """Read annotations/trainval.txt and test.txt (image, class id, ...); trainval is train, `splits` cuts val from it.
+    """Read the lists of Oxford-IIIT Pet: annotations/trainval.txt and test.txt, with lines of image, class id and more.
 
-    The class name is the file name without its number, and classes are in the order of their ids.
+    The images of trainval are the part train, from which `splits` takes val. The class name is the file name without
+    its number, and classes are in the order of their ids.
 
     Raises:
-        InputError: lists that are missing, cannot be read, or do not agree.
+        InputError: a list is missing, cannot be read, or contradicts another.
     Source: Parkhi et al. 2012, "Cats and Dogs", CVPR: 3,680 images to train and choose on, 3,669 to test.
     """
     root = pathlib.Path(root)
@@ -129,22 +136,26 @@ def oxford_iiit_pet(root) -> Layout:
         for image, rest in _table(path).items():
             name, number = image.rpartition("_")[0], rest.split()[0]
             if not number.isdigit() or ids.setdefault(name, int(number)) != int(number):
-                raise InputError(f"{path}: image {image} has class id {number}, others of its name {ids.get(name)}")
+                raise InputError(
+                    f"{path}: image {image} has class id {number}, but other images of this class have {ids.get(name)}"
+                )
             if part_of.setdefault(image, part) != part:
-                raise InputError(f"{path}: image {image} is in trainval.txt as well")
+                raise InputError(f"{path}: image {image} is also in trainval.txt")
             images.append((f"images/{image}.jpg", name, part))
     classes = tuple(sorted(ids, key=ids.get))
     return Layout("Oxford-IIIT Pet", images, classes, root / "annotations" / "trainval.txt", "images")
 
 
 def stanford_dogs(root) -> Layout:
-    """Read train_list.mat and test_list.mat; a class is a folder of Images, as `n02085620-Chihuahua`, sorted.
+    """Read the lists of Stanford Dogs: train_list.mat and test_list.mat.
+
+    A class is a folder in Images, such as `n02085620-Chihuahua`; classes are sorted by name.
 
     Raises:
-        InputError: lists that are missing, cannot be read, or do not agree.
+        InputError: a list is missing, cannot be read, or contradicts another.
     Source: Khosla et al. 2011, "Novel Dataset for Fine-Grained Image Categorization": 12,000 train, 8,580 test.
     """
-    from scipy import io  # here only: the other sets are read without it
+    from scipy import io  # imported here, because the other sets are read without it
     from scipy.io.matlab import MatReadError
 
     root = pathlib.Path(root)
@@ -159,7 +170,7 @@ def stanford_dogs(root) -> Layout:
             raise InputError(f"{path}: not the list of Stanford Dogs ({error})") from error
         for name in names:
             if part_of.setdefault(name, part) != part:
-                raise InputError(f"{path}: {name} is in train_list.mat as well")
+                raise InputError(f"{path}: {name} is also in train_list.mat")
             images.append((f"Images/{name}", name.partition("/")[0], part))
     classes = tuple(sorted({name for _, name, _ in images}))
     return Layout("Stanford Dogs", images, classes, root / "train_list.mat", "Images")
@@ -174,7 +185,7 @@ def _lines(path) -> list[str]:
 
 
 def _table(path) -> dict[str, str]:
-    """Return first word -> rest of each line, in order; both are there and no first word comes twice."""
+    """Return a dict first word -> rest of each line, in order; InputError if one is missing or a first word repeats."""
     table = {}
     for line in _lines(path):
         key, _, rest = line.partition(" ")

@@ -1,4 +1,4 @@
-"""What lies in a data folder: class folders, the files that are images, and what is passed over."""
+"""List a data folder: its class folders, its image files, and the files and folders that are skipped."""
 
 import collections
 import contextlib
@@ -23,23 +23,25 @@ from kfg.names import printable as printable
 from kfg.names import shortened as shortened
 from kfg.runs import run_files
 
-_FILE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")  # of a dead link, to tell what was a file from a class folder
+OURS = (run_files.SPLIT, run_files.CORRECTIONS, run_files.CORRECTIONS_LOCK, f"{run_files.CORRECTIONS_LOCK}.json")
+_FILE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")  # a dead link with such a suffix led to a file, not a class folder
 
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """What lies in a data folder, before anything is opened.
+    """The contents of a data folder, listed without decoding any file.
 
     Args:
-        images: (path, class, part) of every image file, in order; part "" where the folder does not say.
-        folders: class names in order of appearance, those without an image too.
-        skipped: (path, why) of what is passed over; why is "hidden", "litter" (of a system or a device), "linked" (a
-            linked folder below a class), "dead-link" ("dead-class" among the class folders), "unsupported" (a picture
-            in a format kfg does not read), "not-an-image", and beside the class folders "stray" (an image),
-            "to-answer" (one of a contest's test) or "outside" (any other file).
-        refused: OSErrors of what could not be read.
-        misnamed: messages about folders named so that parts would be read as classes, or two classes as one.
-        unclear: messages about a folder in which no classes can be seen, with what to do.
+        images: (path, class, part) of every image file, in order; part is "" if the folder does not give it.
+        folders: class names in order of appearance, including classes without an image.
+        skipped: (path, reason) of every file and folder that is skipped. The reasons are "hidden", "litter" (made by a
+            system or a device), "linked" (a linked folder below a class), "dead-link" (a link that leads nowhere;
+            "dead-class" if it lies among the class folders), "unsupported" (a picture in a format that kfg does not
+            read), "not-an-image", and for files beside the class folders "stray" (an image), "to-answer" (an image of
+            a contest's test) or "outside" (any other file).
+        refused: an OSError for each file or folder that could not be read.
+        misnamed: messages about folders with names by which parts would be taken for classes, or two classes for one.
+        unclear: messages about a folder without recognisable classes, which say what to do.
     """
 
     images: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
@@ -50,11 +52,13 @@ class Listing:
     unclear: list[str] = dataclasses.field(default_factory=list)
 
     def passed_over(self, used: Iterable[str], *, below: str = "") -> list[tuple[str, str]]:
-        """Return (path, why) of all that is not used: what is skipped, and "unlisted" images.
+        """Return (path, reason) of every file and folder that is not used.
+
+        These are the skipped files and folders, and the images that are not in `used`, with the reason "unlisted".
 
         Args:
             used: paths of the images that are used.
-            below: only what lies in this folder (posix path); "" for everything.
+            below: return only paths in this folder (posix path); "": return all.
         """
         used = set(used)
         found = self.skipped + [(path, "unlisted") for path, _, _ in self.images]
@@ -62,10 +66,10 @@ class Listing:
 
 
 def checked_root(root) -> pathlib.Path:
-    """Return `root` as a path.
+    """Return `root` as a Path, after checking that it is a readable folder.
 
     Raises:
-        InputError: it is missing, not a folder, or may not be read.
+        InputError: `root` is missing, not a folder, or may not be read.
     """
     root = local(root)
     try:
@@ -80,7 +84,7 @@ def checked_root(root) -> pathlib.Path:
 
 
 def _meant(root) -> str:
-    """Ask whether a folder of nearly this name is meant; "" where there is none beside it."""
+    """Return a question whether a folder of a similar name beside `root` is meant; "" if there is none."""
     with contextlib.suppress(OSError):
         beside = [entry.name for entry in os.scandir(root.absolute().parent) if entry.is_dir()]
         if near := difflib.get_close_matches(root.name, beside, n=1):
@@ -89,9 +93,9 @@ def _meant(root) -> str:
 
 
 def list_folder(root) -> Listing:
-    """List the images of `root/<class>/...` or of class folders in part folders; `scan` says what counts.
+    """List the images of `root/<class>/...` or of class folders in part folders; see `folder.scan` for the layouts.
 
-    Nothing is raised: what cannot be read is in `refused`, what cannot be meant in `misnamed` and `unclear`.
+    Nothing is raised: errors of reading are in `refused`, problems with the layout in `misnamed` and `unclear`.
     """
     root = pathlib.Path(root)
     listing = Listing()
@@ -116,7 +120,7 @@ def list_folder(root) -> Listing:
 
 def _list_parts(root, plan, listing):
     for part, home in plan.parts.items():
-        for above in reversed(pathlib.PurePosixPath(home).parents[:-1]):  # what lies beside a folder in a folder
+        for above in reversed(pathlib.PurePosixPath(home).parents[:-1]):  # records the files on the way as skipped
             _class_folders(root, root / above, listing)
         for name in _class_folders(root, root / home, listing):
             _list_class(root, root / home / name, name, part, listing)
@@ -128,7 +132,7 @@ def _list_parts(root, plan, listing):
 
 
 def list_images(folder) -> Listing:
-    """List every image below one folder, whatever its sub-folders are called, as training lists a class."""
+    """List every image below one folder, whatever its sub-folders are called, as training lists a class folder."""
     listing = Listing()
     _list_class(pathlib.Path(folder), pathlib.Path(folder), "", "", listing)
     return listing
@@ -138,11 +142,11 @@ def images_below(folder, *, also: Collection[str] = ()) -> list[pathlib.Path]:
     """Return the images below a folder, sorted.
 
     Args:
-        folder: its hidden files and folders are passed over.
-        also: "unsupported" or "linked", or both: with what kfg cannot read or follow, so that it is missed, not
-            forgotten.
+        folder: the folder; hidden files and folders in it are skipped.
+        also: reasons of `Listing.skipped`, such as "unsupported" or "linked". Paths that are skipped for one of these
+            are returned as well, so that the caller can report them.
     Raises:
-        InputError: no images, or a folder that may not be read.
+        InputError: there are no images, or a folder may not be read.
     """
     folder = pathlib.Path(folder)
     found = list_images(folder)
@@ -157,10 +161,10 @@ def images_below(folder, *, also: Collection[str] = ()) -> list[pathlib.Path]:
 
 
 def untrained(images: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the classes that given parts leave without an image to train on, and how many they have where.
+    """Return the classes without an image to train on, with the number of images that each has in other parts.
 
     Args:
-        images: (class, part) of each image; one of part "" may yet be trained on.
+        images: (class, part) of each image. An image of part "" may still become a training image.
     Example:
         >>> untrained([("dog", "train"), ("dog", "test"), ("cats", "test"), ("cats", "test"), ("ox", "")])
         {'cats': '2 in test'}
@@ -186,14 +190,16 @@ def _class_folders(root, folder, listing) -> list[str]:
     for entry in entries:
         path = pathlib.Path(entry.path).relative_to(root).as_posix()
         is_folder = tree.is_folder(entry)
+        if path in OURS and not is_folder:
+            continue
         if why := _hidden(entry.name, folder=is_folder):
             listing.skipped.append((path, why))
         elif is_folder:
             if entry.is_symlink() and pathlib.Path(entry.path).resolve() in (root.resolve(), *root.resolve().parents):
-                listing.skipped.append((path, "linked"))  # it leads back to the folder itself
+                listing.skipped.append((path, "linked"))  # the link leads back to the data folder or one above it
             else:
                 names.append(entry.name)
-        elif path != run_files.SPLIT:
+        else:
             kind = _kind(pathlib.Path(entry.path), listing)
             if kind == "dead-link":
                 kind = "outside" if _FILE_SUFFIX.fullmatch(pathlib.Path(path).suffix) else "dead-class"
@@ -213,7 +219,7 @@ def _list_class(root, folder, name, part, listing):
                 listing.skipped.append((path, why))
                 continue
             seen.append(subfolder)
-            if os.path.islink(os.path.join(parent, subfolder)):  # not followed: it may lead anywhere, and in circles
+            if os.path.islink(os.path.join(parent, subfolder)):  # not followed, as it may lead anywhere or in a circle
                 listing.skipped.append((path, "linked"))
         subfolders[:] = seen
         for file in sorted(files):
@@ -226,14 +232,14 @@ def _list_class(root, folder, name, part, listing):
 
 
 def _hidden(name, *, folder) -> str:
-    """Return "hidden" or "litter" where a name alone decides that it is passed over, else ""."""
+    """Return "hidden" or "litter" if a file or folder is skipped because of its name, else ""."""
     if name.startswith("."):
         return "hidden"
     return ("litter" if folder else "hidden") if is_litter(name, folder=folder) else ""
 
 
 def _kind(path, listing) -> str:
-    """Return "image", "unsupported", "dead-link" or "not-an-image"."""
+    """Return the kind of a file: "image", "unsupported", "dead-link" or "not-an-image"."""
     try:
         if tree.is_image_file(str(path)):
             return "image"

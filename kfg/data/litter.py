@@ -1,6 +1,6 @@
-"""Files and folders that systems, storage devices and tools leave among photographs: no class and no image."""
+"""Files and folders that systems, storage devices and tools leave among photographs; they are no classes or images."""
 
-# Names as they are compared: without case. Folders hold thumbnails and thrown-away files, which look like images.
+# Names are compared without case. Some of these folders hold thumbnails and deleted files, which look like images.
 FOLDERS = frozenset(name.casefold() for name in (
     "__MACOSX", "Network Trash Folder", "Temporary Items", "TheVolumeSettingsFolder",  # macOS
     "$RECYCLE.BIN", "RECYCLER", "RECYCLED", "System Volume Information", "WPSystem", "Config.Msi",  # Windows
@@ -16,15 +16,15 @@ FILES = frozenset(name.casefold() for name in (
 
 
 def is_litter(name: str, *, folder: bool) -> bool:
-    """Return whether a file or folder of this name belongs to a system or a device, not to the photographs.
+    """Return whether a file or folder of this name was made by a system or a device, not by the photographer.
 
-    Names that begin with a dot are hidden and not asked about here.
+    Names that begin with a dot are hidden, and other code handles them.
 
     Example:
         >>> is_litter("@eaDir", folder=True), is_litter("thumbs.DB", folder=False), is_litter("lost", folder=True)
         (True, True, False)
     """
     name = name.casefold()
-    # FOUND.000 and so on: what Windows makes of damaged files; SYNO..: in Synology's thumbnail folders
+    # Windows saves parts of damaged files in FOUND.000 and so on; SYNO... files are in Synology's thumbnail folders
     found = name.startswith("found.") and name[6:].isdigit()
     return name in FOLDERS or found if folder else name in FILES or name.startswith(("synophoto_", "synofile_"))

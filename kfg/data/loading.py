@@ -1,4 +1,4 @@
-"""Photographs as three Parts: read from a folder, or divided where they are one Part already."""
+"""Make the three Parts train, val and test: from a folder (`load`), or by dividing one Part (`split`)."""
 
 import pathlib
 import warnings
@@ -14,7 +14,7 @@ IMAGE_SIZE = 224  # pixels
 
 
 class Parts(NamedTuple):
-    """The three parts of a data set; `train, val, test = ...` takes them apart."""
+    """The three parts of a data set, which can be unpacked: `train, val, test = ...`."""
 
     train: Part
     val: Part
@@ -30,35 +30,48 @@ def load(
     test: float | None = None,
     cache_dir=None,
     memory_budget: int = MEMORY_BUDGET,
+    corrections=True,
+    csv=None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    part_column: str | None = None,
 ) -> Parts:
     """Read a folder of photographs and divide it into train, val and test, as `kfg train` does.
 
-    The parts that a folder has (`split.csv`, or folders called train, val and test) are kept. Copies and
-    near-duplicates of a photograph stay in one part. Every photograph is decoded and resized once.
+    If the folder itself gives parts (by a `split.csv`, or by folders called train, val and test), they are kept. Copies
+    and near-duplicates of a photograph stay in one part. Every photograph is decoded and resized once. Decisions that
+    were made with `kfg review` are applied, and a warning says so.
 
     Args:
-        folder: with one folder for each class, or another layout that `kfg audit` takes.
-        image_size: pixels, one number or (height, width); the aspect ratio is not kept.
-        seed: int >= 0; the same seed divides alike.
-        val, test: fraction of each class, >= 0; default those of `kfg train`.
-        cache_dir: where decoded images are kept that take more than `memory_budget`; default ~/.cache/kfg.
-        memory_budget: bytes.
+        folder: a folder with one sub-folder for each class, or in another layout that `kfg audit` takes.
+        image_size: size in pixels, one number or (height, width); the aspect ratio is not kept.
+        seed: int >= 0; the same seed gives the same division.
+        val, test: fraction of each class, >= 0; default the fractions of `kfg train`.
+        cache_dir: folder for decoded images that take more than `memory_budget`; default ~/.cache/kfg.
+        memory_budget: bytes of decoded images that are kept in memory.
+        corrections: True: apply `folder/corrections.csv` if it exists; False: apply none; else the path of such a
+            table.
+        csv: a table that lists the photographs and their classes, whatever the folders are called.
+        path_column, label_column, part_column: the columns of that table; default those with usual names.
     Returns:
         (train, val, test), each a Part.
     Raises:
-        InputError: a folder that is missing, empty or not understood, a photograph that cannot be read, a fraction
-            out of range; the path or argument is named.
+        InputError: the folder is missing, empty or not understood, a photograph cannot be read, or a fraction is out
+            of range; the message names the path or argument.
     Example:
         train, val, test = kfg.load("photos", image_size=224)
         model.fit(train.batches(32), validation_data=val.batches(32), epochs=20)
     """
-    from kfg.data import audit, decoded, splits, stores
+    from kfg.data import audit, corrected, decoded, labels, splits, stores
     from kfg.data import folder as folders
     from kfg.data.remarks import remark
 
     size = arrays.checked_size(image_size)
-    index = folders.scan(folder)
+    listed = labels.given(csv, path_column, label_column, part_column)
+    index = folders.scan(folder, corrections=corrections, labels=listed)
     folders.check_names(index)
+    if said := corrected.said(index.corrected):
+        warnings.warn(said, stacklevel=2)
     for said in filter(None, (folders.parts_read(index), remark(folders.passed_over(index)))):
         warnings.warn(f"{printable(str(index.root))}: {said}", stacklevel=2)
     index = audit.duplicate_groups(index)
@@ -78,20 +91,20 @@ def split(part: Part, *, val: float | None = None, test: float | None = None, se
 
     Args:
         part: all images.
-        val, test: fraction of each class, >= 0; default those of `kfg train`.
-        seed: int >= 0; the same seed divides alike.
+        val, test: fraction of each class, >= 0; default the fractions of `kfg train`.
+        seed: int >= 0; the same seed gives the same division.
     Returns:
         (train, val, test), each a Part.
     Raises:
-        InputError: something else than a Part, a fraction out of range, a class too small to be divided.
+        InputError: `part` is not a Part, a fraction is out of range, or a class is too small to be divided.
     """
     from kfg.data import fingerprints, splits
     from kfg.data.folder import make_index
 
     if not isinstance(part, Part):
         raise InputError(
-            f"part: expected a kfg.Part, got {type(part).__name__}; kfg.Part(images, labels) makes one of arrays, "
-            "kfg.load reads a folder and divides it"
+            f"part: expected a kfg.Part, got {type(part).__name__}; make one from arrays with kfg.Part(images, "
+            "labels), or read a folder with kfg.load"
         )
     prints = [fingerprints.of_pixels(part.store.gather([i])[0], part.paths[i]) for i in range(len(part))]
     index = make_index(

@@ -1,4 +1,4 @@
-"""Labelled images that a model is trained or tested on: a Part."""
+"""The class Part: labelled images that a model is trained or tested on."""
 
 import pathlib
 from collections.abc import Sequence
@@ -14,25 +14,27 @@ from kfg.names import printable, shortened
 class Part:
     """Labelled images, such as those of one part of a data set: train, val or test.
 
-    `part[positions]` takes some of them, `a + b` puts the images of two parts after each other.
+    `part[positions]` is a Part with some of the images; `a + b` is a Part with the images of `a` followed by those of
+    `b`.
 
     Args:
-        images: uint8 (N, H, W, 3), RGB in [0, 255]; or a store of them, a kfg.protocols.Store.
+        images: uint8 (N, H, W, 3), RGB in [0, 255]; or a store of such images (kfg.protocols.Store).
         labels: int (N,), class numbers from 0.
-        classes: C names, in the order of the numbers; default the numbers themselves.
+        classes: C names, in the order of the class numbers; default the numbers themselves.
         paths: N file names, for reports and tables; default the positions.
-        name: "train", "val", "test", or "" where it is none of them. Images of "train" come shuffled in `batches`.
-        groups: int (N,), images of one group (copies, frames of one film) stay together in `split`; default each alone.
-        root: folder that `paths` are relative to; None where there are no files.
-        origin: what the groups were made for: those of two parts mean the same where this is the same object. Default
-            another one for each.
+        name: "train", "val", "test", or "" if it is none of them. By default, `batches` shuffles a part named "train".
+        groups: int (N,), images of one group (copies, frames of one film) stay together in `split`; default: each image
+            is a group of its own.
+        root: folder that `paths` are relative to; None: there are no files.
+        origin: any object that identifies the numbering of the groups: equal group numbers in two parts mean the same
+            group only if both parts have the same object here. Default: a new object for each Part.
     Attributes:
-        images: uint8 (N, H, W, 3). They are copied from memory or disk when asked for.
+        images: uint8 (N, H, W, 3). Each access copies them from memory or disk.
         labels: int32 (N,).
         classes: tuple of C names.
         paths: tuple of N names.
     Raises:
-        InputError: the wrong dtype, shape or range, or numbers that do not fit each other; the argument is named.
+        InputError: a dtype, shape or range is wrong, or lengths do not match; the message names the argument.
     Example:
         >>> part = Part(np.zeros((3, 8, 8, 3), np.uint8), [0, 1, 1], classes=["cat", "dog"], name="train")
         >>> part
@@ -62,17 +64,17 @@ class Part:
         self.groups, self.origin = _groups(groups, count), object() if origin is None else origin
         self.name, self.root = name, None if root is None else pathlib.Path(root)
         if len(self.paths) != count:
-            raise InputError(f"paths: expected {count}, one for each image, got {len(self.paths)}")
+            raise InputError(f"paths: expected {count} paths, one for each image, got {len(self.paths)}")
 
     @classmethod
     def of(cls, index, store, name: str, *, origin=None) -> "Part":
         """Return the images of one part of a divided data set.
 
         Args:
-            index: kfg.data.folder.Index, its parts decided.
-            store: the images of all of it, in its order.
+            index: kfg.data.folder.Index whose parts are decided.
+            store: the images of the whole index, in its order.
             name: "train", "val" or "test".
-            origin: of the groups; default `index`.
+            origin: origin of the group numbers, as for Part; default `index`.
         """
         at = index.where(name)
         return cls(
@@ -104,11 +106,11 @@ class Part:
         return tuple(self.store.shape[1:3])
 
     def counts(self) -> np.ndarray:
-        """Return int64 (C,), images of each class."""
+        """Return the number of images of each class, int64 (C,)."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
     def __getitem__(self, positions) -> "Part":
-        """Return the images at some positions: a slice, ints (M,) or bools (N,)."""
+        """Return a Part with the images at `positions`: a slice, ints (M,) or bools (N,)."""
         try:
             at = np.arange(len(self))[positions]
         except IndexError as error:
@@ -130,7 +132,7 @@ class Part:
         )
 
     def __add__(self, other: "Part") -> "Part":
-        """Return the images of both; those of `other` are held in memory."""
+        """Return a Part with the images of both parts; those of `other` are held in memory."""
         if not isinstance(other, Part):
             return NotImplemented
         if self.classes != other.classes:
@@ -139,7 +141,7 @@ class Part:
                 f"{printable(shortened(other.classes))}), so they cannot be added"
             )
         groups = other.groups
-        if len(self) and other.origin is not self.origin:  # numbers that were given apart
+        if len(self) and other.origin is not self.origin:  # equal group numbers do not mean equal groups
             groups = groups - groups.min(initial=0) + self.groups.max() + 1
         return Part(
             chosen(self.store, np.arange(len(self)), extra=other.images),
@@ -165,26 +167,26 @@ class Part:
     ):
         """Return a tf.data.Dataset for `model.fit`, `model.predict` and `model.evaluate`, whose `len()` is one epoch.
 
-        Shuffled batches are another order and other changes in each epoch, and the same again with the same seed. An
-        epoch ends when its last batch was taken; the next pass is the next epoch. To go on with a training, make
-        the batches anew with the `initial_epoch` that `model.fit` gets.
+        With shuffling, order and augmentation differ from epoch to epoch, and the same seed gives the same batches. An
+        epoch ends when its last batch has been taken; the next pass over the data set is the next epoch. To continue an
+        earlier training, make the batches with the same `initial_epoch` as you give to `model.fit`.
 
         Args:
-            batch_size: images; the last batch of an epoch may be smaller, none is dropped.
-            policy: a kfg.Policy, or one's own kfg.protocols.ImagePolicy: the random changes to the images.
-                None for none.
-            shuffle: default True for a part called "train", else False: then every pass has the order of `labels`.
-            seed: int >= 0, decides the order and the changes.
-            sampling: None shows every image once an epoch; else how classes are evened out, a key of
-                kfg.data.sampling.SHARES.
-            mixing: kfg.augment.mixing.Mixup or CutMix; labels are then float32 (B, C). None for none.
-            initial_epoch: int >= 0, number of the first pass.
+            batch_size: number of images; the last batch of an epoch may be smaller, and no image is dropped.
+            policy: a kfg.Policy or your own kfg.protocols.ImagePolicy, which changes the images at random.
+                None: no augmentation.
+            shuffle: default True for a part called "train", else False. False: every pass has the order of `labels`.
+            seed: int >= 0, decides the order and the augmentation.
+            sampling: None: each epoch shows every image once; else a key of kfg.data.sampling.SHARES, which says how
+                rare classes are shown more often.
+            mixing: kfg.augment.mixing.Mixup or CutMix; labels are then float32 (B, C). None: images are not mixed.
+            initial_epoch: int >= 0, epoch number of the first pass.
         Returns:
             Dataset of (uint8 (B, H, W, 3), int32 (B,)).
         Raises:
-            InputError: an argument out of range, a policy without shuffling.
+            InputError: an argument is out of range, or a policy, sampling or mixing is given without shuffling.
         """
-        from kfg.data import pipeline  # TensorFlow
+        from kfg.data import pipeline  # imported here, because it loads TensorFlow
 
         batch_size = arrays.whole_number("batch_size", batch_size, least=1)
         if not len(self):
@@ -196,7 +198,7 @@ class Part:
         if not shuffle:
             for argument, value in changes.items():
                 if value is not None:
-                    raise InputError(f"{argument}: is for training; give shuffle=True with it")
+                    raise InputError(f"{argument}: only works in training; add shuffle=True")
             return pipeline.evaluation_batches(self.store, self.labels, batch_size=batch_size)
         return pipeline.training_batches(
             self.store,
@@ -211,7 +213,7 @@ class Part:
 
 
 def check_policy(name: str, value) -> None:
-    """Refuse what changes no images; None is for no changes."""
+    """Raise InputError unless `value` is None or has a method `apply`, as policies do; `name` is for the message."""
     if value is not None and not hasattr(value, "apply"):
         raise InputError(f"{name}: expected an object with `apply`, such as kfg.Policy(rotation=20), got {value!r}")
 

@@ -1,9 +1,9 @@
-"""Which folders of a data folder are classes and which are its parts: by their names and by what lies in them.
+"""Decide which folders of a data folder are classes and which are parts, by their names and contents.
 
-Parts are read under any usual name (`training_set`, `seg_test`, `Valid`), above the class folders or inside each of
-them, where this is certain: every name says another part, one of them says train, and the photographs lie one level
-deeper. Where folders look like parts but are not certain to be, the folder is refused: what tells a model's
-training photographs from its test photographs is no class.
+Part folders may have any usual name (`training_set`, `seg_test`, `Valid`) and lie above the class folders or inside
+each of them. They are read as parts if this is certain: every name means a different part, one of them means train,
+and the photographs lie one level deeper. If folders look like parts but this is not certain, the data folder is
+refused, because a model that takes train and test for classes is worthless.
 """
 
 import collections
@@ -28,18 +28,21 @@ FILLERS = (
 )  # fmt: skip
 _FILLER = "|".join(sorted(FILLERS, key=len, reverse=True))
 _WORD = re.compile(f"(?:{_FILLER})*({'|'.join(sorted((*WORDS, *UNLABELLED), key=len, reverse=True))})(?:{_FILLER})*")
-MANY = 10  # more folders than this that hold fewer folders each are classes, seen from several sides
+# If there are more folders than this, and they share fewer sub-folder names than there are folders, the folders are
+# classes photographed from several sides.
+MANY = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How a data folder is to be read.
+    """How to read a data folder.
 
     Args:
-        parts: part -> folder of its class folders, posix path; empty where no folders above the classes are parts.
-        within: whether the folders in each class folder are its parts.
-        beside: folders beside the part folders, which are no parts of a data set with classes.
-        problem: why it cannot be read; "" if it can.
+        parts: part -> posix path of the folder with its class folders; empty if there are no part folders above the
+            class folders.
+        within: whether the folders inside each class folder are its parts.
+        beside: folders beside the part folders that are skipped, such as one for images without labels.
+        problem: why the folder cannot be read; "" if it can.
     """
 
     parts: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -49,7 +52,7 @@ class Plan:
 
 
 def part_of(name: str) -> tuple[str, str]:
-    """Return the part that a folder's name says, "" for none, and what else it says.
+    """Return the part that a folder's name means, "" for none, and the other words of the name.
 
     Example:
         >>> part_of("training_set"), part_of("Valid"), part_of("dogs-TestData"), part_of("trainers")
@@ -68,16 +71,16 @@ def part_of(name: str) -> tuple[str, str]:
 
 
 _PLAIN = {(part, "") for part in PARTS}
-# how photographs of one class are filed: by date, by number, by camera
+# usual names of sub-folders of a class: dates, numbers, cameras, sessions
 _CAPTURE = re.compile(r"[\d\W_]+|(cam|camera|session|day|batch|shot|view|img|images?|raw|set)[ _-]?\d*")
 
 
 def plan(root, names) -> Plan:
-    """Decide how a data folder is to be read.
+    """Decide how to read a data folder.
 
     Args:
         root: the folder.
-        names: its visible folders.
+        names: names of the visible folders in it.
     """
     root, names = pathlib.Path(root), list(names)
     tree = Tree(root)
@@ -88,7 +91,9 @@ def plan(root, names) -> Plan:
     if not filled:
         empty = [name for name in names if part_of(name) in ((part, "") for part in PARTS) and tree.folders(name)]
         text = (
-            f"{printable(str(root / empty[0]))}: looks like a part, not a class, but holds no images" if empty else ""
+            f"{printable(str(root / empty[0]))}: looks like a part, not like a class, but holds no images"
+            if empty
+            else ""
         )
         return Plan(problem=text)
     named = _named(filled, said)
@@ -96,13 +101,13 @@ def plan(root, names) -> Plan:
         return _named_parts(root, tree, filled, said, named)
     parts = [said[name][0] for name in filled]
     if len(filled) > 1 and "train" in parts and len(set(parts)) == len(parts) and set(said.values()) <= _PLAIN:
-        # parts full of photographs and no class folder: what `advice` says of them is better than classes of that name
+        # Parts that hold photographs but no class folders: read as parts, they make `advice` say what to do.
         return Plan(parts={part: name for name, (part, _) in said.items()})
     return _parts_within(root, tree, filled) or Plan(problem=_same_folders(root, tree, filled))
 
 
 def _homes(tree, path: str) -> str:
-    """Return where the class folders of a part lie: `train/train` where that is all there is in `train`."""
+    """Return the folder that holds the class folders of a part, such as `train/train` if `train` holds only that."""
     while tree.nested(path) and len(tree.inner(path)) == 1:
         (name,) = tree.inner(path)
         part, _ = part_of(name)
@@ -116,7 +121,10 @@ def _homes(tree, path: str) -> str:
 
 
 def _named(filled, said) -> list[str]:
-    """Return the folders named like parts: "train", or "dogs train" where there is "dogs test", but no "test tube"."""
+    """Return the folders that are named like parts.
+
+    Examples are "train", or "dogs train" beside "dogs test"; but not "test tube", which is the name of a class.
+    """
     named = [name for name in filled if said[name][0] in PARTS]
     plain = [name for name in named if not said[name][1]]
     if plain or not named:
@@ -127,7 +135,7 @@ def _named(filled, said) -> list[str]:
 
 
 def _named_parts(root, tree, filled, said, named) -> Plan:
-    """Read folders of which some are named like parts and hold class folders."""
+    """Return the Plan for a data folder in which some folders are named like parts and hold class folders."""
     by_part = collections.defaultdict(list)
     for name in named:
         by_part[said[name][0]].append(name)
@@ -137,9 +145,9 @@ def _named_parts(root, tree, filled, said, named) -> Plan:
     twice = [some for some in by_part.values() if len(some) > 1]
     trouble = ""
     if "train" not in by_part:
-        trouble = "and no folder is named train"
+        trouble = "but no folder is named train"
     elif twice:
-        trouble = f"and {' and '.join(map(printable, twice[0]))} would be the same part"
+        trouble = f"but {' and '.join(map(printable, twice[0]))} would be the same part"
     elif flat:
         trouble = f"but {printable(flat[0])} holds photographs outside of class folders"
     elif unclear:
@@ -149,15 +157,15 @@ def _named_parts(root, tree, filled, said, named) -> Plan:
         return Plan(parts=homes, beside=tuple(beside))
     return Plan(
         problem=(
-            f"{printable(str(root / named[0]))}: looks like a part, not a class, {trouble}; name the part folders "
-            f"{', '.join(PARTS)}, train among them, and keep no other folder with photographs beside them "
+            f"{printable(str(root / named[0]))}: looks like a part, not like a class, {trouble}; name the part folders "
+            f"{', '.join(PARTS)}, with at least train, and keep no other folder with photographs beside them "
             f"(found {printable(shortened(filled))}); if {printable(named[0])} is a class, give it another name"
         )
     )
 
 
 def _parts_within(root, tree, filled) -> Plan | None:
-    """Read folders of which each holds its own train, val and test; None where they do not."""
+    """Return the Plan for class folders that each hold their own train, val and test; None if they do not."""
     if len(filled) < 2 or not all(tree.nested(name) for name in filled):
         return None
     for name in filled:
@@ -174,16 +182,16 @@ def _parts_within(root, tree, filled) -> Plan | None:
     if len(shared) < 2:
         return Plan(within=True)
     return Plan(
-        problem=(  # folds, not classes
+        problem=(  # these are folds or copies, not classes
             f"{printable(str(root))}: {printable(shortened(filled))} each hold parts with the same class folders "
             f"({printable(shortened(sorted(shared)))}), so they look like copies of one data set, not like "
-            f"classes; give one of them ({quoted(root / filled[0])})"
+            f"classes; give only one of them ({quoted(root / filled[0])})"
         )
     )
 
 
 def _same_folders(root, tree, filled) -> str:
-    """Say that folders hold folders of the same names, which classes do not; "" where they do not."""
+    """Return a message if folders hold sub-folders of the same names, as classes would not; else ""."""
     homes = {name: _unwrapped(tree, name) for name in filled}
     nested = [name for name in filled if tree.nested(homes[name])]
     if len(nested) < 2 or len(nested) < 0.8 * len(filled):
@@ -192,7 +200,7 @@ def _same_folders(root, tree, filled) -> str:
     count = collections.Counter(one for names in inner.values() for one in names)
     common = {one for one, n in count.items() if n > 1 and 2 * n >= len(nested)}
     stems = {re.sub(r"[\W\d_]+", "", name.casefold()) for name in nested}
-    if len(stems) > 1:  # not fold1, fold2: good and bad parts may well be photographed on the same days
+    if len(stems) > 1:  # names other than fold1, fold2: real classes may have been photographed on the same days
         common = {one for one in common if not _CAPTURE.fullmatch(one)}
     alike = [name for name in nested if 2 * len(inner[name] & common) >= len(inner[name])]
     if len(common) < 2 or len(alike) < 0.8 * len(nested):
@@ -211,7 +219,7 @@ def _same_folders(root, tree, filled) -> str:
 
 
 def _unwrapped(tree, path) -> str:
-    """Return the first folder at or below `path` that does not just hold one folder."""
+    """Return the first folder at or below `path` that holds more than a single folder."""
     while tree.nested(path) and len(tree.inner(path)) == 1 and tree.nested(f"{path}/{tree.inner(path)[0]}"):
         path = f"{path}/{tree.inner(path)[0]}"
     return path

@@ -1,7 +1,7 @@
-"""The tf.data batches that nets are trained and judged on.
+"""The tf.data batches that nets are trained and evaluated on.
 
-Order and augmentation are pure functions of (seed, epoch, position), so a resumed run sees what the uninterrupted one
-would have seen. The images come from a store (kfg.data.stores): decoded and resized once, read in every epoch.
+Order and augmentation are pure functions of (seed, epoch, position), so a resumed run gets the same batches as an
+uninterrupted one. The images come from a store (kfg.data.stores): decoded and resized once, read in every epoch.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from kfg.data.stores import contents, dtype_of
 
 
 def steps(count: int, batch_size: int) -> int:
-    """Return the batches of one epoch, the last one partial."""
+    """Return the number of batches in one epoch; the last one may be partial."""
     return -(-count // batch_size)
 
 
@@ -34,28 +34,29 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Make the shuffled, augmented batches of epochs `first_epoch` ... `epochs` - 1, one after another.
 
-    With `epochs=None` each pass over the data set is one epoch, the first pass `first_epoch`, so that a plain
-    `model.fit(data, epochs=N)` sees fresh augmentation in every epoch. A pass counts once its last batch was taken:
-    what Keras peeks at to build a model does not.
+    With `epochs=None` each pass over the data set is one epoch, and the first pass is epoch `first_epoch`; so a plain
+    `model.fit(data, epochs=N)` gets fresh augmentation in every epoch. A pass counts when its last batch has been
+    taken; the single batch that Keras reads to build a model does not count.
 
     Args:
-        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images.
+        images: a store of N images with `gather(positions) -> uint8 (B, H, W, 3)`.
         labels: int array (N,).
-        batch_size: images; the last batch of an epoch is smaller, none is dropped.
-        seed: int >= 0, with the epoch and the position it decides order and augmentation.
-        policy: object with `apply(images, labels, seed=, epoch=, positions=)`; None for none. If its `image_size`
-            is not None, that is the (height, width) it makes.
-        sampling: None shows every image once an epoch; else a key of kfg.data.sampling.SHARES, N images too.
-        mixing: kfg.augment.mixing.Mixup or CutMix, applied after the policy; labels then are soft. None for none.
-        num_classes: needed with `mixing` only.
-        first_epoch, epochs: the epochs to make, counted from 0; None for one at each pass.
+        batch_size: number of images; the last batch of an epoch may be smaller, and no image is dropped.
+        seed: int >= 0; together with epoch and position it decides order and augmentation.
+        policy: object with `apply(images, labels, seed=, epoch=, positions=)`; None: no augmentation. If its
+            `image_size` is not None, that is the (height, width) of the images that it returns.
+        sampling: None: each epoch shows every image once; else a key of kfg.data.sampling.SHARES, and an epoch also
+            shows N images.
+        mixing: kfg.augment.mixing.Mixup or CutMix, applied after the policy; labels are then soft. None: no mixing.
+        num_classes: number of classes; needed with `mixing` only.
+        first_epoch, epochs: range of the epochs to make, counted from 0; `epochs=None`: one epoch for each pass.
     Returns:
-        Dataset of (uint8 (B, H, W, 3), int32 (B,)), of the store's own dtype and shape where it has a `dtype`;
-        with `mixing` (uint8 (B, H, W, 3), float32 (B, num_classes));
-        `steps(N, batch_size)` batches per epoch, which is its `len()` with `epochs=None`. Its `made_from()` returns
-        what decides them, the epochs apart.
+        Dataset of (uint8 (B, H, W, 3), int32 (B,)); if the store has a `dtype`, the images have the store's own dtype
+        and shape. With `mixing`: (uint8 (B, H, W, 3), float32 (B, num_classes)).
+        An epoch has `steps(N, batch_size)` batches, which is its `len()` with `epochs=None`. Its method `made_from()`
+        returns, as a dict, everything that decides the batches except the epochs.
     Raises:
-        InputError: an unknown sampling.
+        InputError: `sampling` is unknown.
     """
     labels = np.asarray(labels, dtype=np.int32)
     count = len(labels)
@@ -67,7 +68,7 @@ def training_batches(
         return keys.batch(batch_size).map(lambda keys: (epoch, keys))
 
     def read(epoch, keys):
-        positions = keys % count  # a key above N is an image's second showing in this epoch, see epoch_keys
+        positions = keys % count  # a key of N or more means that an image is shown again in this epoch, see epoch_keys
         draw = {"seed": seed, "epoch": int(epoch), "positions": keys}
         batch, batch_labels = images.gather(positions), labels[positions]
         if policy is not None:
@@ -98,13 +99,13 @@ def training_batches(
 
 
 class _Passes:
-    """Counts the passes that were made over a data set: the number of the epoch it is in."""
+    """Counts the passes over a data set, so that each pass gets its epoch number."""
 
     def __init__(self, first: int):
         self.epoch = first
 
     def current(self) -> tf.data.Dataset:
-        """Return a data set of one element, the epoch, asked for anew at the begin of each pass."""
+        """Return a data set with one element, the epoch number, which is read again at the start of each pass."""
 
         def ask(_):
             epoch = tf.numpy_function(lambda: np.int64(self.epoch), [], tf.int64)
@@ -114,10 +115,11 @@ class _Passes:
         return tf.data.Dataset.range(1).map(ask)
 
     def counted(self, batches: tf.data.Dataset, length: int) -> tf.data.Dataset:
-        """Return the batches of one pass; the next pass is the next epoch once the last of them was taken.
+        """Return the batches of one pass; when the last batch has been taken, the next pass is the next epoch.
 
-        Not counted when a pass begins: Keras makes iterators that it never reads, and reads one batch of another to
-        build a model. Nothing is fetched ahead behind this, so the last batch is not taken before it is wanted.
+        A pass is not counted at its start, because Keras makes iterators that it never reads, and reads a single batch
+        from another one to build a model. Nothing prefetches from the returned data set, so its last batch is not taken
+        before the model asks for it.
         """
 
         def finish():
@@ -134,7 +136,7 @@ class _Passes:
 
 
 def _described(policy) -> dict | None:
-    """Return what decides the changes that a policy or a mixing makes."""
+    """Return the settings that decide the changes of a policy or a mixing, as a dict; None if there is none."""
     if policy is None:
         return None
     if hasattr(policy, "made_from"):
@@ -160,7 +162,7 @@ def _sampled(labels, sampling, seed, epoch):
 
 
 def evaluation_batches(images, labels, *, batch_size: int) -> tf.data.Dataset:
-    """Make the batches of one pass in order, every image once: (uint8 (B, H, W, 3), int32 (B,))."""
+    """Make batches that hold every image once, in order: a Dataset of (uint8 (B, H, W, 3), int32 (B,))."""
     labels = np.asarray(labels, dtype=np.int32)
     plan = tf.data.Dataset.range(len(labels)).batch(batch_size).map(lambda positions: (0, positions))
 
@@ -172,12 +174,15 @@ def evaluation_batches(images, labels, *, batch_size: int) -> tf.data.Dataset:
 
 
 def _spec(images, *, shape=None):
-    """Return dtype and shape of one record of a store."""
+    """Return the dtype and shape of one record (image) of a store."""
     return tf.as_dtype(dtype_of(images)), shape or images.shape[1:]
 
 
 def _fed(plan, read, image_spec, label_spec):
-    """Turn (epoch, positions) into batches with `read`, a few ahead of the model; the specs are one record's."""
+    """Turn a data set of (epoch, positions) into batches by calling `read`, a few batches ahead of the model.
+
+    `image_spec` and `label_spec` are the (dtype, shape) of one image and of one label.
+    """
     (image_type, image_shape), (label_type, label_shape) = image_spec, label_spec
 
     def batch(epoch, positions):

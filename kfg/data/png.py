@@ -1,18 +1,18 @@
-"""The chunks of a PNG: what it says of its bits, how it is damaged, and the file without spoilt chunks it can spare."""
+"""Read the chunks of a PNG: how many bits its colours use, how the file is damaged, which chunks can be left out."""
 
 import struct
 import zlib
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type of IHDR -> values of a pixel
-PALETTE = 3  # a colour type
-NO_END = "the packed pixels have no end mark"  # all may be there: viewers show the picture, TensorFlow does not
-TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # text and colour profiles: packed, and of any length once unpacked
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type of IHDR -> values per pixel
+PALETTE = 3  # the colour type of pictures with a palette
+NO_END = "the compressed pixels have no end mark"  # pixels may be complete: viewers show it, TensorFlow does not
+TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # texts and colour profiles, which can be of any length once unpacked
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and end (of the whole chunk) until the file ends or stops making sense."""
+    """Yield (kind, start, end) of each whole chunk, until the file ends or a chunk would reach beyond its end."""
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
@@ -24,7 +24,7 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def significant_bits(data: bytes) -> int:
-    """Return the most bits that the chunk sBIT gives a colour, 0 without one.
+    """Return the largest number of bits per colour that the chunk sBIT gives, 0 if there is no such chunk.
 
     Source: PNG, third edition (W3C), section 11.3.2.6.
     """
@@ -38,12 +38,12 @@ def significant_bits(data: bytes) -> int:
 
 
 def without_spoilt(data: bytes) -> bytes | None:
-    """Return the file without text and colour profiles, and without ancillary chunks of a wrong checksum.
+    """Return the file without texts and colour profiles, and without ancillary chunks that have a wrong checksum.
 
-    Browsers pass over these chunks, Pillow gives the picture up: a checksum that is wrong, a text that is too long.
+    Browsers skip such chunks, while Pillow refuses the whole picture for a wrong checksum or too long a text.
 
     Returns:
-        the shorter file, or None where there is nothing to leave out.
+        The shorter file, or None if there is nothing to leave out.
     """
     kept, at = [data[: len(SIGNATURE)]], len(SIGNATURE)
     for kind, start, end in chunks(data):
@@ -57,7 +57,7 @@ def without_spoilt(data: bytes) -> bytes | None:
 
 
 def damage(data: bytes) -> str:
-    """Return what is wrong with a PNG whose picture Pillow shows all the same, wrong in part; "" for nothing.
+    """Return how a PNG is damaged that Pillow decodes without an error, perhaps partly wrong; "" if it is not.
 
     Args:
         data: a file that begins with SIGNATURE and a whole IHDR.
@@ -66,28 +66,28 @@ def damage(data: bytes) -> str:
     for kind, start, end in chunks(data):
         kinds.add(kind)
         (checksum,) = struct.unpack_from(">I", data, end - 4)
-        critical = not kind.isalpha() or not kind[0] & 0x20  # what is no name of a chunk stands where one should
+        critical = not kind.isalpha() or not kind[0] & 0x20  # an invalid chunk name counts as critical, too
         if critical and zlib.crc32(data[start + 4 : end - 4]) != checksum:
             return "a checksum of the file is wrong"
         if kind == b"IDAT":
             try:
                 unpacked += len(unpacker.decompress(data[start + 8 : end - 4]))
             except zlib.error:
-                return "the packed pixels are damaged"
+                return "the compressed pixels are damaged"
         if kind == b"IEND":
             ended = True
-            break  # what follows is no part of the picture
+            break  # bytes after the end mark do not belong to the picture
     if not ended:
         return "the file ends before its end mark"
     colours, *methods, interlaced = data[25:29]
     if any(methods) or interlaced > 1 or (colours == PALETTE and b"PLTE" not in kinds):
-        return "the header does not fit the picture"
+        return "the header does not fit the image"
     if unpacked < _needed(data):
         return "pixels are missing in the file"
     return "" if unpacker.eof else NO_END
 
 
 def _needed(data) -> int:
-    """Return the bytes of all rows, with the filter's byte in front of each; 0 where the rows are interlaced."""
+    """Return the number of unpacked bytes that all rows need, each with its filter byte; 0 if they are interlaced."""
     width, height, bits, colours, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     return 0 if interlaced else height * (1 + (width * CHANNELS.get(colours, 0) * bits + 7) // 8)

@@ -1,8 +1,8 @@
 """Published data sets that `kfg data` can fetch: addresses, sizes and digests of their archives.
 
-Source of sizes and digests: the checksum files of tensorflow/datasets (CUB, pets, dogs: bytes and sha256), torchvision
-(pets, Caltech-101: md5, which agree); FGVC-Aircraft's sha256 and Caltech-101's size as several public projects give
-them after downloading. Not tried yet: a download from these very addresses.
+Source of sizes and digests: the checksum files of tensorflow/datasets (CUB, pets, dogs: bytes and sha256) and of
+torchvision (pets, Caltech-101: md5), which agree; the sha256 of FGVC-Aircraft and the size of Caltech-101 are those
+that several public projects give after downloading. A download from these addresses has not been tested yet.
 """
 
 import dataclasses
@@ -12,12 +12,12 @@ from kfg.errors import InputError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Archive:
-    """One file of a set.
+    """One file of a published data set.
 
     Args:
-        url: where it is published.
+        url: address at which it is published.
         size: bytes.
-        algorithm: "sha256" or "md5", of `digest`.
+        algorithm: algorithm of `digest`, "sha256" or "md5".
         digest: hex digest of the file.
     """
 
@@ -33,14 +33,14 @@ class Archive:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Published:
-    """A set.
+    """A published data set.
 
     Args:
-        archives: its files, unpacked into one folder.
-        folder: what to give to other commands, below that folder; "" for the folder itself.
-        nested: archives inside the archives, unpacked where they lie.
-        left_out: folders inside that are not part of the set's classes; they are removed.
-        page: where its terms of use stand.
+        archives: its files, which are unpacked into one folder.
+        folder: the folder to give to other commands, relative to that folder; "" for the folder itself.
+        nested: archives inside the archives; each is unpacked in its own folder.
+        left_out: unpacked folders that are not classes of the set; they are removed.
+        page: web page with its terms of use.
     """
 
     archives: tuple[Archive, ...]
@@ -50,6 +50,7 @@ class Published:
     page: str
 
 
+OF_SYNSETS = "imagenet20"  # fetched class by class: kfg.data.imagenet20
 SETS = {
     "cub-200-2011": Published(
         archives=(
@@ -114,21 +115,21 @@ SETS = {
         ),
         folder="caltech-101/101_ObjectCategories",
         nested=("caltech-101/101_ObjectCategories.tar.gz",),
-        left_out=("caltech-101/101_ObjectCategories/BACKGROUND_Google",),  # pictures of anything: no class
+        left_out=("caltech-101/101_ObjectCategories/BACKGROUND_Google",),  # unrelated pictures, not a class
         page="https://data.caltech.edu/records/mzrjq-6wc02",
     ),
 }
 
 
 def find(name: str) -> Published:
-    """Return the set called `name`.
+    """Return the published data set called `name`.
 
     Raises:
-        InputError: an unknown name.
+        InputError: the name is unknown.
     Example:
         >>> find("cub-200-2011").archives[0].file
         'CUB_200_2011.tgz'
     """
     if name not in SETS:
-        raise InputError(f"{name!r}: no published set of this name; known are {', '.join(SETS)}")
+        raise InputError(f"{name!r}: no published data set has this name; choose from {', '.join((*SETS, OF_SYNSETS))}")
     return SETS[name]

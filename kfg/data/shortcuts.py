@@ -1,6 +1,6 @@
-"""What tells a class besides its object: a camera, a day, a size, a border, that all is grey.
+"""Find shortcuts: signs other than the object that give away a class, such as a camera, a day, a size or a border.
 
-A net takes such a shortcut gladly, and its figures then say nothing of other photographs.
+A net learns such a shortcut easily, and its test figures then say nothing about other photographs.
 """
 
 import collections
@@ -11,18 +11,18 @@ import numpy as np
 
 from kfg.data.fingerprints import FLAT, Fingerprint
 
-LEAST = 3  # photographs of a class, below which nothing is claimed
-TELLS, TELLS_ELSEWHERE = 0.9, 0.1  # share of the class, and of the others, that have something in common
-LEVELS = 32  # of a border's colour, per channel, that count as one
+LEAST = 3  # with fewer photographs of a class that share a sign, no claim is made
+TELLS, TELLS_ELSEWHERE = 0.9, 0.1  # least share of the class, and greatest share of the others, with the same sign
+LEVELS = 32  # width, in levels per channel, of the steps in which border colours count as equal
 
 
 @dataclasses.dataclass(frozen=True)
 class Shortcut:
-    """Something that nearly all photographs of a class have in common, and few others.
+    """A sign that nearly all photographs of a class share, and few photographs of other classes.
 
     Args:
-        label: the class.
-        said: what it is, with its numbers, half a sentence about the class's photographs.
+        label: number of the class.
+        said: the sign with its numbers, as half a sentence about the photographs of the class.
         advice: what a person can do about it.
     """
 
@@ -32,10 +32,10 @@ class Shortcut:
 
 
 def find(prints: Sequence[Fingerprint], labels) -> list[Shortcut]:
-    """Return the shortcuts, for each class the first that there is.
+    """Return the first shortcut found for each class that has one.
 
     Args:
-        prints: of N photographs that could be read.
+        prints: fingerprints of N photographs that could be read.
         labels: int (N,).
     """
     labels = np.asarray(labels)
@@ -50,7 +50,7 @@ def find(prints: Sequence[Fingerprint], labels) -> list[Shortcut]:
 
 
 def _numbers(values) -> np.ndarray:
-    """Return a number for each different value, -1 for None."""
+    """Return the values as numbers: equal values get the same number, None gets -1."""
     known = {
         value: number for number, value in enumerate(dict.fromkeys(value for value in values if value is not None))
     }
@@ -58,7 +58,7 @@ def _numbers(values) -> np.ndarray:
 
 
 def _told(numbers, own, words, values) -> str:
-    """Say what a class's photographs share, or "" where they share nothing that the others lack."""
+    """Return half a sentence about a sign that the photographs of a class share; "" if it is not a shortcut."""
     there = numbers[own & (numbers >= 0)]
     if not len(there) or own.all():
         return ""
@@ -67,39 +67,39 @@ def _told(numbers, own, words, values) -> str:
     if count < max(LEAST, TELLS * own.sum()) or elsewhere > TELLS_ELSEWHERE:
         return ""
     value = values[int(np.flatnonzero(numbers == commonest)[0])]
-    return f"{count} of its {own.sum()} photographs {words.format(value)}, against {elsewhere:.0%} of the others"
+    return f"{count} of its {own.sum()} photographs {words.format(value)}, but only {elsewhere:.0%} of the others"
 
 
 def _common(prints) -> list[tuple[str, str, list]]:
-    """Return what photographs may have in common: words, advice, and a value of each photograph or None."""
+    """Return the signs that photographs may share: for each sign its words, advice and a value (or None) per photo."""
     return [
-        ("are grey", "add photographs of it in colour, or make all classes grey", [one.grey or None for one in prints]),
+        ("are grey", "add colour photographs of it, or make all classes grey", [one.grey or None for one in prints]),
         (
-            "are by the camera {}", "take some of them with another camera, or other classes with this one",
+            "are from the camera {}", "take some of them with another camera, or other classes with this one",
             [one.camera or None for one in prints],
         ),
         ("were taken on {}", "add photographs of other days", [one.day or None for one in prints]),
         (
-            "have a border of one colour", "cut the border off, or add photographs without one",
+            "have a border of one colour", "cut the border off, or add photographs without a border",
             [_border(one.thumb) for one in prints],
         ),
         (
-            "have {0[0]} x {0[1]} pixels", "add photographs of other sizes, or bring all classes to one size",
+            "have {0[0]} x {0[1]} pixels", "add photographs of other sizes, or resize all classes to one size",
             [one.size for one in prints],
         ),
         (
-            "are {} times as wide as high", "add photographs of other shapes, or bring all classes to one shape",
+            "are {} times as wide as high", "add photographs of other shapes, or crop all classes to one shape",
             [round(one.size[0] / one.size[1], 2) if one.size[1] else None for one in prints],
         ),
         (
-            "are files of the kind {}", "save all classes in one format",
+            "are {} files", "save all classes in one format",
             [one.format or None for one in prints],
         ),
     ]  # fmt: skip
 
 
 def _border(thumb) -> tuple | None:
-    """Return the colour of a picture's rim where it has one colour and the middle has not, in coarse steps."""
+    """Return the colour of a picture's border in coarse steps; None unless only the border is of a single colour."""
     if thumb is None:
         return None
     inside = np.zeros(thumb.shape[:2], bool)

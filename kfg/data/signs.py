@@ -1,4 +1,4 @@
-"""What can be seen of a picture that decodes without an error: blank, partly lost, one frame of many."""
+"""Find signs of trouble in a picture that decodes without an error: blank, partly lost, or one frame of several."""
 
 import dataclasses
 
@@ -6,27 +6,27 @@ import numpy as np
 
 from kfg.data import decode, jpeg, png
 
-BLANK = 2  # levels between the darkest and the brightest pixel of a channel; what re-encoding leaves of one colour
-PAGES = 16  # of a TIFF are looked at for one that is larger than the first
-FRAMED = ("GIF", "TIFF", "WEBP", "PNG", "AVIF")
+BLANK = 2  # most levels between the darkest and brightest pixel of a blank picture: re-encoding can add so much
+PAGES = 16  # number of pages of a TIFF that are searched for one larger than the first
+FRAMED = ("GIF", "TIFF", "WEBP", "PNG", "AVIF", "HEIF")
 
 
 @dataclasses.dataclass(frozen=True)
 class Signs:
-    """Of one picture.
+    """Signs of trouble in one picture.
 
     Args:
-        blank: (R, G, B), the one colour of the whole picture; None where it has more.
-        hidden: bool, blank because alpha, laid on white, hides what there is.
-        filled: share of the rows that the decoder filled with grey, since the file lacks data; 0 for less than a row,
-            None where nothing is missing.
-        zeros: bytes, a run of zeros where compressed pixels should be.
-        frames: frames or pages in the file, of which the first is read.
-        larger: (width, height) of a later page that is larger than the first; None where there is none.
-        depth: bits that the values of a file of 16 were taken to use; 0 for other files.
-        opaque: bool, alpha was zero everywhere and is passed over.
-        mended: what was wrong with the file and could be put right, "" for nothing.
-        damage: what is wrong with a PNG that is shown all the same, "" for nothing.
+        blank: (R, G, B), the single colour of the whole picture; None if it has more.
+        hidden: bool, the picture is blank because its transparent pixels become white.
+        filled: share of the rows that the decoder filled with grey because the file lacks data; 0 for less than a row,
+            None if nothing is missing.
+        zeros: length in bytes of a run of zeros in place of compressed pixels; 0 for none.
+        frames: number of frames or pages in the file; only the first is read.
+        larger: (width, height) of a later page that is larger than the first; None if there is none.
+        depth: number of bits that the values of a 16-bit file were found to use; 0 for other files.
+        opaque: bool, alpha was zero everywhere and is ignored.
+        mended: what was wrong with the file and could be repaired, "" for nothing.
+        damage: what is wrong with a PNG that decodes nevertheless, "" for nothing.
     """
 
     blank: tuple[int, int, int] | None = None
@@ -42,12 +42,12 @@ class Signs:
 
 
 def of(image, pixels: np.ndarray, data: bytes) -> Signs:
-    """Look at one picture.
+    """Return the signs of trouble in one picture.
 
     Args:
-        image: as `decode.load` gives it.
-        pixels: uint8 (H, W, 3), of `decode.to_rgb`.
-        data: the file.
+        image: the Pillow image that `decode.load` returns.
+        pixels: uint8 (H, W, 3), as `decode.to_rgb` returns them.
+        data: the bytes of the file.
     """
     flat = _one_colour(pixels)
     filled, zeros, mended = None, 0, image.info["mended"]
@@ -70,12 +70,15 @@ def of(image, pixels: np.ndarray, data: bytes) -> Signs:
 
 
 def _one_colour(pixels) -> bool:
-    coarse = pixels[:: max(1, len(pixels) // 16), :: max(1, pixels.shape[1] // 16)]  # settles it for nearly all
+    coarse = pixels[:: max(1, len(pixels) // 16), :: max(1, pixels.shape[1] // 16)]  # enough for nearly all pictures
     return bool((np.ptp(coarse, axis=(0, 1)) <= BLANK).all() and (np.ptp(pixels, axis=(0, 1)) <= BLANK).all())
 
 
 def _filled(image, data) -> float | None:
-    """Return the share of rows filled with grey, None for a whole file; only one whose last pixel is grey is asked."""
+    """Return the share of rows that the decoder filled with grey, None for a complete file.
+
+    Only a file whose last pixel is grey is checked.
+    """
     if image.mode not in ("L", "RGB") or np.any(np.array(image.getpixel((image.width - 1, image.height - 1))) != 128):
         return None
     if not jpeg.lacks_data(data, coarse=True):
@@ -85,7 +88,7 @@ def _filled(image, data) -> float | None:
 
 
 def _frames(data, format):
-    """Return the number of frames, and the size of the largest page of a TIFF where that is not the first."""
+    """Return the number of frames, and the size of the largest page of a TIFF if that is not the first, else None."""
     try:
         image = decode.opened(data, format)
         frames, first = getattr(image, "n_frames", 1), image.size
@@ -95,7 +98,7 @@ def _frames(data, format):
         for page in range(1, min(frames, PAGES)):
             image.seek(page)
             sizes.append(image.size)
-    except decode.DAMAGE:  # behind the first frame, which is whole
+    except decode.DAMAGE:  # the damage lies after the first frame, which is complete
         return 1, None
     largest = max(sizes, key=lambda size: size[0] * size[1])
     return frames, largest if largest[0] * largest[1] > first[0] * first[1] else None

@@ -1,12 +1,13 @@
-"""Images of 16 bits per channel to 8: by the bits that their values use, so that 10 or 12 bits do not come out black.
+"""Convert images of 16 bits per channel to 8 bits, scaled by the bits that their values use.
 
-Cameras, microscopes and scanners store 10, 12 or 14 bits in the lower part of 16, and few files say so. An image's
-depth is the least of DEPTHS that holds its largest value and what the file says (TIFF's BitsPerSample and
-MaxSampleValue, PNG's sBIT). Whole depths, not the range of each image: two images of one camera keep their relation
-in brightness unless one of them stays below a quarter of the range, and then the audit names both. Nothing outside of
-the file is asked, so training, prediction and the export see the same picture.
+Cameras, microscopes and scanners store 10, 12 or 14 bits in the lower part of 16, and few files say so; read as full
+16 bits, such images would come out black. An image's depth is the least of DEPTHS that holds its largest value and the
+bits that the file gives (TIFF's BitsPerSample and MaxSampleValue, PNG's sBIT). Images are scaled by these depths and
+not by the range of each image, so two images of one camera keep their relation in brightness, unless one of them stays
+below a quarter of the range; then the audit reports both. Only the file itself decides, so training, prediction and
+the export see the same picture.
 
-Signed values get one bit more, for the sign, and zero becomes 128: nothing wraps around, whatever the sign.
+Signed values get one more bit for the sign, and zero becomes 128, so that no value wraps around.
 """
 
 import dataclasses
@@ -34,10 +35,10 @@ class Form:
     """How a file stores its 16 bits.
 
     Args:
-        least: int, the least depth that the file's own words allow.
-        signed: values may be below zero.
-        inverted: 0 is white.
-        rawmode: Pillow's name of the order of the bytes.
+        least: int, the least depth that the file's header allows.
+        signed: whether values may be below zero.
+        inverted: whether 0 is white.
+        rawmode: Pillow's name of the byte order.
     """
 
     least: int = DEPTHS[0]
@@ -47,8 +48,8 @@ class Form:
 
 
 def form_of(image: Image.Image, data: bytes) -> Form | None:
-    """Return how an image that is opened, not loaded yet, stores 16 bits; None where it does not."""
-    # asked before loading: Pillow then forgets it
+    """Return how an image stores 16 bits, None if it does not; the image must be opened but not loaded yet."""
+    # read before loading, because Pillow drops this information when it loads the image
     rawmodes = [tile[3][0] if isinstance(tile[3], tuple) else tile[3] for tile in image.tile or ()]
     rawmode = next((str(raw) for raw in rawmodes if ";16" in str(raw)), "")
     if image.format == "PNG":
@@ -60,7 +61,7 @@ def form_of(image: Image.Image, data: bytes) -> Form | None:
         signed = np.atleast_1d(tags.get(SAMPLE_FORMAT, 1))[0] == 2
         inverted = tags.get(PHOTOMETRIC) == 0
         return Form(least=least, signed=bool(signed), inverted=inverted, rawmode=rawmode)
-    if image.format == "PPM" and image.mode == "I":  # Pillow has scaled what has another maximum than 65535
+    if image.format == "PPM" and image.mode == "I":  # Pillow scales the values if their maximum is not 65535
         return Form(least=8 if rawmode else 16, rawmode=rawmode)
     return Form(least=16) if image.format == "JPEG2000" and image.mode == "I;16" else None
 
@@ -72,7 +73,7 @@ def _bits(largest) -> int:
 
 
 def depth_of(largest: int, least: int = DEPTHS[0]) -> int:
-    """Return the least of DEPTHS that holds a value, `least` bits or more.
+    """Return the least of DEPTHS that has at least `least` bits and holds the value `largest`.
 
     Example:
         >>> depth_of(255), depth_of(1023), depth_of(1024), depth_of(70, least=12), depth_of(65535)
@@ -82,20 +83,20 @@ def depth_of(largest: int, least: int = DEPTHS[0]) -> int:
 
 
 def to_eight(image: Image.Image, form: Form, *, reopen) -> Image.Image:
-    """Turn a loaded image of 16 bits into one of 8; `info["depth"]` says the bits its values were taken to use.
+    """Convert a loaded 16-bit image to 8 bits; `info["depth"]` is then the number of bits its values use.
 
     Args:
-        image: loaded; modes with one channel hold all 16 bits, the others Pillow's upper 8.
-        form: of `form_of`.
+        image: the loaded image. With one channel it holds all 16 bits, with more only the upper 8, as Pillow loads it.
+        form: the result of `form_of`.
         reopen: function () -> the image, opened but not loaded, to read the lower 8 bits of colours.
     Returns:
-        an image of mode L, or the image itself with its pixels replaced.
+        An image of mode L, or the same image with its pixels replaced.
     """
     if image.mode.startswith("I"):
         levels, depth = _grey(np.asarray(image), form)
         grey = Image.fromarray(levels)
         grey.format, grey.info = image.format, image.info
-        if isinstance(transparent := image.info.get("transparency"), int):  # one level of the 16 bits
+        if isinstance(transparent := image.info.get("transparency"), int):  # a 16-bit grey level
             grey.putalpha(Image.fromarray((np.asarray(image) != transparent).astype(np.uint8) * 255))
             del grey.info["transparency"]
         image = grey
@@ -106,7 +107,7 @@ def to_eight(image: Image.Image, form: Form, *, reopen) -> Image.Image:
 
 
 def _grey(pixels, form):
-    """Return uint8 levels of the pixels of one channel, and the depth."""
+    """Return the pixels of a one-channel image as uint8 levels, and the depth."""
     lowest = min(int(_signed(pixels[rows], form).min()) for rows in _strips(pixels))
     highest = max(int(_signed(pixels[rows], form).max()) for rows in _strips(pixels))
     levels = np.empty(pixels.shape, np.uint8)
@@ -122,22 +123,22 @@ def _grey(pixels, form):
 
 
 def _signed(pixels, form):
-    """Return int32 values; Pillow gives some that are signed as if they were not."""
+    """Return the pixels as int32; Pillow loads some signed values as if they were unsigned."""
     values = pixels.astype(np.int32)
     return np.where(values > 32767, values - 65536, values) if form.signed else values
 
 
 def _strips(pixels) -> list[slice]:
-    """Return the rows of an image in strips: what is computed in 32 bits is then held for few of them at a time."""
+    """Return slices that divide an image's rows into strips, so that 32-bit values are held for one strip only."""
     return [slice(top, top + STRIP) for top in range(0, len(pixels), STRIP)]
 
 
 def _colours(image, form, reopen) -> int:
-    """Replace the upper 8 bits of an image's colours by 8 of the depth they use; return the depth."""
+    """Replace the colours of an image, which hold the upper 8 bits, by the upper 8 of the bits in use; return depth."""
     upper = np.array(image)
     colours = upper[..., :3] if image.mode in ("RGB", "RGBA", "RGBa") else upper
-    key = image.info.pop("transparency", None)  # one colour, told by all of its bits
-    if key is None and depth_of(int(colours.max()) << 8, form.least) == DEPTHS[-1]:  # the lower bits are not wanted
+    key = image.info.pop("transparency", None)  # the transparent colour, compared in all 16 bits
+    if key is None and depth_of(int(colours.max()) << 8, form.least) == DEPTHS[-1]:  # the lower bits are not needed
         return DEPTHS[-1]
     lower = _lower(reopen(), form.rawmode)
     if lower is None:
@@ -160,8 +161,8 @@ def _colours(image, form, reopen) -> int:
 
 
 def _lower(image, rawmode):
-    """Return the lower 8 bits of an image that is not loaded yet, by having Pillow take the other byte of each pair."""
-    if rawmode == "LA;16B":  # as many bytes as RGBA of 8 bits: grey's upper and lower, alpha's upper and lower
+    """Return the lower 8 bits of an image that is not loaded yet: Pillow takes the other byte of each pair."""
+    if rawmode == "LA;16B":  # as many bytes as 8-bit RGBA: upper and lower byte of grey, then of alpha
         other = "RGBA"
     elif rawmode in OTHER_BYTE:
         other = OTHER_BYTE[rawmode]

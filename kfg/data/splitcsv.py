@@ -1,4 +1,4 @@
-"""The table split.csv: which images a data set has, their classes and parts."""
+"""Read the table split.csv, which lists the images of a data set with their classes and parts."""
 
 import os
 import pathlib
@@ -10,25 +10,26 @@ from kfg.data.part_folders import PARTS
 from kfg.errors import InputError
 from kfg.names import printable, shortened
 
-BOTH = "val+test"  # in the split.csv of a run that repeats a study's mistake: these images were both
+BOTH = "val+test"  # part of images that were used as both, in the split.csv of a run that repeats a study's mistake
 PART_WORDS = {**part_folders.WORDS, BOTH: BOTH, "": ""}
-A_PART = "train, val or test, or empty where kfg is to choose"
+A_PART = "train, val or test, or empty to let kfg choose"
 WRITE = "write it as UTF-8 text whose first line is path,class,part"
 
 
 def split_rows(path, root=None) -> tuple[list[dict], list[str]]:
     r"""Read the rows of a split.csv without looking at the images.
 
-    Paths are made relative to `root`, with plain slashes: absolute ones inside it, and those with "." or "..".
+    Paths are made relative to `root`, with forward slashes, also if they are absolute or contain "." or "..".
 
     Args:
-        root: the folder of the images; default none: paths may not lead out of where they are.
+        path: the table.
+        root: the folder of the images; None: unknown, so absolute paths and paths that begin with ".." are refused.
     Returns:
-        rows, dicts with path, class, part ("" where kfg is to choose), line (int, of the file), and group (int) and
-        sha256 where given; and the columns of these that there are.
+        The rows, dicts with path, class, part ("" if kfg is to choose it), line (int, line number in the file), and
+        group (int) and sha256 if the table has them; and the list of those columns that the table has.
     Raises:
-        InputError: no table, a missing column, an unknown part, a path that leads out of `root` or is listed twice, a
-            group that is no number.
+        InputError: the table is missing or lacks a column, a part is unknown, a path leads out of `root` or is listed
+            twice, or a group is not a number.
     """
     path = pathlib.Path(path)
     columns, found = tables.read(path)
@@ -55,27 +56,31 @@ def split_rows(path, root=None) -> tuple[list[dict], list[str]]:
         if row["path"] in lines:
             first, line = lines[row["path"]]
             written = cells[by_name["path"]]
-            also = f"in line {line} too" if first == written else f"in line {line} as {printable(first)!r}"
-            raise InputError(f"{path}:{cells['line']}: {printable(written)} is listed twice, {also}")
+            also = f"also in line {line}" if first == written else f"in line {line} as {printable(first)!r}"
+            raise InputError(
+                f"{path}:{cells['line']}: {printable(written)} is listed twice, {also}; remove one of the lines"
+            )
         lines[row["path"]] = cells[by_name["path"]], cells["line"]
         rows.append({**row, "line": cells["line"]})
     digests = {row["sha256"] for row in rows} - {""} if by_name["sha256"] else set()
     if None in digests or len(set(map(len, digests))) > 1:
-        raise InputError(f"{path}: damaged, a sha256 is shorter than others or missing, as where a file was cut")
+        raise InputError(
+            f"{path}: damaged, a sha256 is shorter than others or missing, as if the file was cut off; write it again"
+        )
     return rows, [what for what, name in by_name.items() if name]
 
 
 def _row(where, row, root) -> dict:
-    """Return a row's values as they are meant; `where` is its file and line."""
+    """Return a row with its part, path and group checked and converted; `where` is file and line, for messages."""
     if not (row["path"] or "").strip() or not (row["class"] or "").strip():
-        raise InputError(f"{where}: no path or no class")
+        raise InputError(f"{where}: the path or the class is missing")
     given = row["part"]
     row["part"] = part_named(given)
     if given is None:
         raise InputError(f"{where}: the line ends before the part; write {A_PART}")
     if row["part"] is None:
-        raise InputError(f"{where}: part {printable(given)!r} is none of {', '.join(PARTS)}; write {A_PART}")
-    row["path"] = _relative(where, row["path"], root)
+        raise InputError(f"{where}: part {printable(given)!r} is not one of {', '.join(PARTS)}; write {A_PART}")
+    row["path"] = relative(where, row["path"], root)
     if "group" in row:
         whole = re.fullmatch(r"\s*(-?\d+)(?:\.0+)?\s*", row["group"] or "")
         if not whole:
@@ -85,7 +90,7 @@ def _row(where, row, root) -> dict:
 
 
 def part_named(text: str | None) -> str | None:
-    """Return the part that a table's word means, None for none; "" leaves it to kfg.
+    """Return the part that a word in a table means; "" if kfg is to choose, None if the word means no part.
 
     Example:
         >>> part_named("Train "), part_named("valid"), part_named(""), part_named("left")
@@ -96,18 +101,28 @@ def part_named(text: str | None) -> str | None:
     return PART_WORDS.get(text.strip().casefold())
 
 
-def _relative(where, text, root) -> str:
-    """Return a path of a table relative to the data folder."""
+def relative(where, text, root, *, base=None) -> str:
+    """Return a path of a table relative to the data folder, with forward slashes.
+
+    Args:
+        where: file and line, for messages.
+        text: the path as it is written; a backslash counts as a separator unless a file has this very name.
+        root: the data folder; None: unknown.
+        base: the folder from which the table's paths start; default `root`.
+    Raises:
+        InputError: the path is an internet address, belongs to another computer, or leads out of the data folder.
+    """
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
         raise InputError(f"{where}: {printable(text)} is a web address; download the image and list its file")
-    base = pathlib.Path(root or ".")
-    path = text
-    # written on Windows, unless it is the name of a file that has a backslash
-    if "\\" in text and root is not None and not os.path.lexists(base / text):
+    start, base, path = base and pathlib.Path(base), pathlib.Path(root or "."), text
+    # the path was written on Windows, unless a file with a backslash in its name exists
+    if "\\" in text and root is not None and not os.path.lexists((start or base) / text):
         windows = pathlib.PureWindowsPath(text)
         if windows.drive and not base.absolute().drive:
-            raise InputError(f"{where}: {printable(text)} lies on another computer; list paths relative to {base}")
+            raise InputError(f"{where}: {printable(text)} is on another computer; list paths relative to {base}")
         path = windows.as_posix()
+    if start is not None:
+        path = os.path.join(start.absolute(), path)
     if os.path.isabs(path):
         if root is None:
             raise InputError(f"{where}: {printable(text)} is an absolute path; list paths relative to the data folder")
@@ -121,14 +136,14 @@ def _relative(where, text, root) -> str:
             inside = os.path.relpath(os.path.normpath(base.absolute() / path), base.absolute())
     inside = pathlib.PurePath(inside).as_posix()
     if inside == ".." or inside.startswith("../"):
-        raise InputError(f"{where}: {printable(text)} lies outside of {base}; list only images inside the data folder")
+        raise InputError(f"{where}: {printable(text)} is outside of {base}; list only images inside the data folder")
     return inside
 
 
 def on_disk(rows, root) -> list[dict]:
-    """Return the rows with their paths as the disk spells them, where it has another Unicode form (NFC, NFD).
+    """Return the rows with their paths in the Unicode form (NFC, NFD) of the file names on the disk.
 
-    A path that is not there stays as it is, and so does one that could be either of two files.
+    A path stays as it is if there is no such file, or if it could mean either of two files.
     """
     root, listed, found = pathlib.Path(root), {}, []
     for row in rows:
@@ -146,18 +161,18 @@ def on_disk(rows, root) -> list[dict]:
 
 
 def missing(root, path: str) -> str:
-    """Say that a listed image is not there, and what there is of nearly its name.
+    """Return a message that a listed image is not there, with the name of a file that looks the same, if any.
 
     Example:
         >>> missing("photos", "cat/1.jpg")
-        'photos/cat/1.jpg is not there'
+        'photos/cat/1.jpg does not exist'
     """
     full = pathlib.Path(root) / path
-    return f"{printable(str(full))} is {'a folder' if full.is_dir() else 'not there'}{nearly(full)}"
+    return f"{printable(str(full))} {'is a folder' if full.is_dir() else 'does not exist'}{nearly(full)}"
 
 
 def nearly(full) -> str:
-    """Say what file there is beside a missing one whose name looks the same; "" for none."""
+    """Return a hint that names a file beside a missing one whose name looks the same; "" if there is none."""
     full = pathlib.Path(full)
     if full.exists() or not full.parent.is_dir():
         return ""

@@ -1,6 +1,6 @@
-"""Stratified train, val and test parts that keep groups together; folds; split.csv.
+"""Divide images into stratified train, val and test parts or into folds, keep groups together, and write split.csv.
 
-How the groups of a class are dealt to the parts, and what becomes of rare classes, is said in `kfg.data.dealing`.
+`kfg.data.dealing` says how the groups of a class are dealt to the parts, and what happens to rare classes.
 """
 
 import csv
@@ -25,29 +25,30 @@ WANTED = (
     "a class is divided only if it has several photographs that are not copies or near-duplicates of each other; add "
     "photographs, so that some class has at least three"
 )
-FRACTIONS = {"val": 0.05, "test": 0.2}  # of all images, where nothing else is asked for
-MIN_PER_CLASS = 4  # groups; with three, one each, fractions mean nothing
+FRACTIONS = {"val": 0.05, "test": 0.2}  # default fractions of all images
+MIN_PER_CLASS = 4  # groups; with three groups, one for each part, fractions mean nothing
 
 
 def split(
     index: Index, *, val: float = 0.15, test: float = 0.2, seed: int = 0, min_per_class: int = MIN_PER_CLASS
 ) -> Index:
-    """Decide the part of every image; `kfg.data.dealing` says how.
+    """Decide the part of every image; `kfg.data.dealing` describes the method.
 
-    Parts that the index already has are kept. Those it lacks are cut out of the images that have no part, or out of
-    train if all have one; `val` and `test` are fractions of these images. An image without a part whose group has
-    one goes there. A group that the given parts cut in two is a leak of the official split: it is logged, left, and
-    from there on two groups, so that `check_apart` can hold the rest to the rule. Equal bytes it still refuses.
+    Parts that the index already has are kept. A missing part is taken from the images that have no part yet, or from
+    train if all images have one; `val` and `test` are fractions of these images. An image without a part gets the part
+    of its group, if the group has one. If the given parts separate the images of a group, the official split leaks:
+    this is logged, nothing is moved, and the group counts as two groups from then on, so that `check_apart` can check
+    all other groups. `check_apart` still refuses equal files in different parts.
 
     Args:
         index: the images, with groups.
-        val, test: fraction of each class, >= 0, together below 1; 0 for no such part.
+        val, test: fraction of each class, >= 0, together below 1; 0: no such part.
         seed: int >= 0.
-        min_per_class: groups; a class with fewer is rare.
+        min_per_class: number of groups; a class with fewer is rare.
     Returns:
-        the same images in the same order, with `parts` filled.
+        The same images in the same order, with `parts` filled.
     Raises:
-        InputError: fractions or seed out of range; given parts that leave a class with images nothing to train on.
+        InputError: fractions or seed are out of range; the given parts leave a class without a training image.
     Example:
         >>> from kfg.data.folder import make_index
         >>> index = make_index(".", [f"{i}.jpg" for i in range(40)], [0] * 20 + [1] * 20, ["a", "b"])
@@ -73,7 +74,7 @@ def _decided(index, val, test, seed, min_per_class) -> Index:
 
 
 def fractions(val: float | None = None, test: float | None = None) -> dict[str, float]:
-    """Return the fractions that are asked for, with FRACTIONS for those that are not.
+    """Return the fractions of val and test; those that are not given are the defaults in FRACTIONS.
 
     Example:
         >>> fractions(test=0.1)
@@ -84,10 +85,10 @@ def fractions(val: float | None = None, test: float | None = None) -> dict[str, 
 
 
 def empty_parts(index: Index, *, val: float = 0.15, test: float = 0.2) -> list[str]:
-    """Return the parts that `split` would leave without an image, though a fraction is asked for.
+    """Return the parts that `split` would leave empty although their fraction is above 0.
 
-    Arguments as for `split`. How large the fractions are does not matter, only whether they are 0. None are named
-    where `split` refuses the index.
+    The arguments are those of `split`. The size of the fractions does not matter, only whether they are 0. If `split`
+    would refuse the index, the list is empty.
     """
     if untrained(zip((index.classes[label] for label in index.labels), index.parts, strict=True)):
         return []
@@ -97,30 +98,30 @@ def empty_parts(index: Index, *, val: float = 0.15, test: float = 0.2) -> list[s
 
 
 def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Index]:
-    """Divide k times so that every image is in test exactly once, stratified by class, groups kept together.
+    """Divide the images k times so that every image is in test exactly once, stratified by class, groups kept together.
 
-    Parts that the index has are put aside: all images are tested. Within a fold, val is carved from the rest; it
-    is `val` of each class's images, as in `split`.
+    Parts that the index has are ignored, because all images are tested. In each fold, val is taken from the images
+    that are not in test; it is the fraction `val` of all images of each class, as in `split`.
 
     Args:
         index: the images, with groups.
-        k: folds, >= 2.
-        seed: int >= 0; the test sets depend on it and on k only.
+        k: number of folds, >= 2.
+        seed: int >= 0; the test parts depend only on the seed and on k.
         val: fraction of each class.
     Raises:
-        InputError: k, val or seed out of range, or fewer groups than folds.
+        InputError: k, val or seed is out of range, or there are fewer groups than folds.
     """
     if k < 2:
-        raise InputError(f"k: at least 2 folds, got {k}")
+        raise InputError(f"k: must be at least 2 folds, got {k}")
     _check_numbers(val, 1 / k, 1, seed)
     groups = len(set(index.groups.tolist()))
     if groups < k:
-        raise InputError(f"{index.root}: {k} folds need {k} groups of images, there are {groups}")
+        raise InputError(f"{index.root}: {k} folds need {k} groups of images, but there are only {groups}")
     tested = fold_of_each_image(index, k=k, seed=seed)
     decided = []
     for fold in range(k):
         parts = np.where(tested == fold, "test", "train").astype(object)
-        # `val` is a fraction of all images of a class, the carving wants one of what is not in test.
+        # `val` is a fraction of all images of a class, but `divided` needs the fraction of the images not in test.
         carved = {"val": val * k / (k - 1)}
         parts = dealing.divided(index, parts, parts == "train", carved, seed * k + fold, 2)
         decided.append(dataclasses.replace(index, parts=parts))
@@ -129,15 +130,19 @@ def folds(index: Index, *, k: int, seed: int = 0, val: float = 0.15) -> list[Ind
 
 
 def with_test_as_val(index: Index) -> Index:
-    """Return the index with val's images in train and test's in "val+test": a study's one set for both, said so."""
+    """Return the index with the images of val moved to train, and those of test to the part "val+test".
+
+    This repeats a study that used one set as both val and test, and the part's name says so.
+    """
     parts = {"val": "train", "test": BOTH}
     return dataclasses.replace(index, parts=tuple(parts.get(part, part) for part in index.parts))
 
 
 def fold_of_each_image(index: Index, *, k: int, seed: int) -> np.ndarray:
-    """Return int64 (N,), in [0, k): groups are kept together, and each class is spread evenly over the folds.
+    """Return the fold in which each image is tested, int64 (N,) in [0, k).
 
-    The groups of each class are dealt, the largest first, each to the fold that has fewest of the class.
+    Groups are kept together, and each class is spread evenly over the folds: its groups are dealt, the largest first,
+    each to the fold that has the fewest images of the class.
     """
     tested = np.zeros(len(index), dtype=np.int64)
     in_fold = np.zeros(k, dtype=np.int64)
@@ -154,33 +159,35 @@ def fold_of_each_image(index: Index, *, k: int, seed: int) -> np.ndarray:
 def _check_numbers(val, test, min_per_class, seed):
     for name, value in (("val", val), ("test", test)):
         if not 0 <= value < 1:
-            raise InputError(f"{name}: a fraction in [0, 1), got {value}")
+            raise InputError(f"{name}: must be a fraction in [0, 1), got {value}")
     if val + test >= 1:
-        raise InputError(f"val and test: together below 1, got {val} and {test}; nothing would be left to train on")
+        raise InputError(
+            f"val and test: must be below 1 together, got {val} and {test}; nothing would be left to train on"
+        )
     if min_per_class < 1:
-        raise InputError(f"min_per_class: at least 1, got {min_per_class}")
+        raise InputError(f"min_per_class: must be at least 1, got {min_per_class}")
     if seed < 0:
-        raise InputError(f"seed: a whole number from 0 up, got {seed}")
+        raise InputError(f"seed: must be a whole number from 0 up, got {seed}")
 
 
 def _check_trained(index):
     lacking = untrained(zip((index.classes[label] for label in index.labels), index.parts, strict=True))
     if lacking:
         name, where = next(iter(lacking.items()))
-        remedy = "name it alike in every part, or give train images of it"
-        raise InputError(f"{index.root}: class {printable(name)!r} has {where}, none to train on; {remedy}")
+        remedy = "use the same name in every part, or add images of it to train"
+        raise InputError(f"{index.root}: class {printable(name)!r} has {where}, none in train; {remedy}")
 
 
 def _say_untrained(index, where=""):
-    """Warn of classes that chance left without an image to train on: they cannot be learnt, only tested."""
+    """Log a warning about classes that by chance have no training image: they cannot be learnt, only tested."""
     lacking = [index.classes[label] for label in np.flatnonzero(index.take(index.where("train")).counts() == 0)]
     if lacking:
         more = f" (and {len(lacking) - 1} more classes)" if len(lacking) > 1 else ""
-        logger.warning("%s: %sno image of class %s is in train%s", index.root, where, repr(printable(lacking[0])), more)
+        logger.warning("%s: %strain has no image of class %s%s", index.root, where, repr(printable(lacking[0])), more)
 
 
 def _cut_groups_apart(index) -> Index:
-    """Give the sides of a group that the given parts cut a group id each."""
+    """Give new group ids where the given parts separate a group, so that no group lies in two parts; log this."""
     ids, owner, fresh, leak = index.groups.copy(), {}, {}, None
     for position, (group, part) in enumerate(zip(index.groups.tolist(), index.parts, strict=True)):
         first = owner.setdefault(group, position) if part else position
@@ -195,7 +202,7 @@ def _cut_groups_apart(index) -> Index:
 
 
 def _joined(index) -> np.ndarray:
-    """Return the parts, undecided images in that of their group."""
+    """Return the part of every image; an image without a part gets the part of its group, "" if that has none."""
     part_of = {group: part for group, part in zip(index.groups.tolist(), index.parts, strict=True) if part}
     own = zip(index.groups.tolist(), index.parts, strict=True)
     return np.array([part or part_of.get(group, "") for group, part in own], dtype=object)
@@ -205,36 +212,39 @@ def check_apart(index: Index) -> None:
     """Check that the parts are disjoint by path, by content and by group.
 
     Raises:
-        InputError: an image without a part, or two images, named, that are one and lie in different parts.
+        InputError: an image has no part, or two images with the same path, content or group lie in different parts; the
+            message names them.
     """
     undecided = index.where("")
     if len(undecided):
-        raise InputError(f"{index.root / index.paths[undecided[0]]}: in no part (of {len(undecided)} such images)")
+        raise InputError(
+            f"{index.root / index.paths[undecided[0]]}: is in no part (one of {len(undecided)} such images)"
+        )
     for what, keys in (("path", index.paths), ("content", index.sha256), ("group", index.groups.tolist())):
         first = {}
         for position, key in enumerate(keys):
             other = first.setdefault(key, position)
             if key != "" and index.parts[other] != index.parts[position]:
                 a, b = (f"{index.paths[i]} ({index.parts[i]})" for i in (other, position))
-                raise InputError(f"{index.root}: {a} and {b} have the same {what}, but lie in different parts")
+                raise InputError(f"{index.root}: {a} and {b} have the same {what}, but are in different parts")
 
 
 def write_csv(index: Index, path) -> None:
-    """Write path, class, part, group and sha256 of every image; `folder.read_split` reads it.
+    """Write a split.csv with path, class, part, group and sha256 of every image; `folder.read_split` reads it.
 
     Raises:
-        InputError: an image without a part, or the file cannot be written (what was there stays).
+        InputError: an image has no part, or the file cannot be written (an old file stays as it is).
     """
     undecided = index.where("")
     if len(undecided):
-        raise InputError(f"{path}: {index.paths[undecided[0]]} is in no part (of {len(undecided)} such images)")
+        raise InputError(f"{path}: {index.paths[undecided[0]]} is in no part (one of {len(undecided)} such images)")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
     names = (index.classes[label] for label in index.labels)
     for row in zip(index.paths, names, index.parts, index.groups.tolist(), index.sha256, strict=True):
-        # before Python 3.13 the writer leaves a carriage return bare, and the reader ends the line there
+        # before Python 3.13 the csv writer does not quote a carriage return, and the reader would end the line there
         (quoting if "\r" in row[0] + row[1] else writer).writerow(row)
-    with whole(path, "wb") as file:  # names that are not UTF-8 keep their bytes
+    with whole(path, "wb") as file:  # as bytes, so that names that are not UTF-8 stay the same
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))

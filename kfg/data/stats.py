@@ -1,4 +1,4 @@
-"""Mean, standard deviation and mean image of a data set, in one pass; and the size most of its files have."""
+"""Measure mean, standard deviation and mean image of a data set in one pass, and find its most common image size."""
 
 import collections
 import dataclasses
@@ -10,20 +10,20 @@ from kfg.data import decode
 from kfg.data.decode import BadImage
 from kfg.data.folder import Index
 
-CHUNK = 64  # images in hand at a time
+CHUNK = 64  # images held in memory at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stats:
-    """Figures of N images, in levels of 0 to 255, one value per channel (R, G, B).
+    """Statistics of N images, in levels from 0 to 255, one value per channel (R, G, B).
 
     Args:
-        images: N.
-        mean: float64 (3,), over all pixels of all images.
-        std: float64 (3,), over all pixels of all images: the data set's standard deviation.
-        mean_of_image_stds: float64 (3,), the mean over images of each image's own standard deviation. It is never
-            above `std`, and lacks what makes one image brighter than the next; study retail258 calls it "std".
-        mean_image: float32 (H, W, 3).
+        images: N, the number of images.
+        mean: float64 (3,), mean over all pixels of all images.
+        std: float64 (3,), standard deviation over all pixels of all images.
+        mean_of_image_stds: float64 (3,), mean over the images of each image's own standard deviation. It is never
+            above `std`, because it leaves out differences in brightness between images; study retail258 calls it "std".
+        mean_image: float32 (H, W, 3), the mean of all images.
     """
 
     images: int
@@ -34,15 +34,16 @@ class Stats:
 
 
 def measure(images, positions=None, *, chunk: int = CHUNK) -> Stats:
-    """Measure images as they come out of a store; memory for `chunk` of them.
+    """Measure the images of a store, with memory for only `chunk` images.
 
-    Sums are of whole numbers, so the result does not depend on the order.
+    Sums are computed in whole numbers, so the result does not depend on the order of the images.
 
     Args:
-        images: len() and `gather(positions) -> uint8 (B, H, W, 3)`, N of one size.
-        positions: ints, which of them; default all.
+        images: a store of N images of one size, with len() and `gather(positions) -> uint8 (B, H, W, 3)`.
+        positions: ints, positions of the images to measure; default all.
+        chunk: number of images read at a time.
     Raises:
-        ValueError: no images.
+        ValueError: there are no images.
     Example:
         >>> class Two:
         ...     gather = np.array([[[[0, 0, 0]]], [[[10, 20, 0]]]], np.uint8).__getitem__
@@ -58,7 +59,7 @@ def measure(images, positions=None, *, chunk: int = CHUNK) -> Stats:
         batch = images.gather(positions[start : start + chunk])
         total = total + batch.sum(axis=0, dtype=np.int64)
         for image in batch:
-            pixels = image.reshape(-1, 3).astype(np.int64)  # 255 squared over 2^44 pixels fits
+            pixels = image.reshape(-1, 3).astype(np.int64)  # int64 holds the sum of 255 squared over 2^44 pixels
             sums, own = pixels.sum(axis=0), (pixels**2).sum(axis=0)
             squares += own
             stds += _std(sums, own, len(pixels))
@@ -79,10 +80,10 @@ def _std(sums, squares, count):
 
 
 def sizes(index: Index) -> list[tuple[int, int]]:
-    """Return (width, height) of every file in pixels, upright, read from the headers alone.
+    """Return (width, height) in pixels of every file after its EXIF rotation, read from the headers alone.
 
     Raises:
-        InputError: a file that is not an image, named.
+        InputError: a file is not an image; the message names it.
     """
     found = []
     for path in index.full_paths():
@@ -96,10 +97,10 @@ def sizes(index: Index) -> list[tuple[int, int]]:
 
 
 def of_commonest_size(index: Index) -> tuple[np.ndarray, tuple[int, int]]:
-    """Return the positions of the files of the commonest size, int64, and that size (width, height).
+    """Return the int64 positions of the files that have the most common size, and that size (width, height).
 
-    Study fruit3's rule: of its 4,195 photographs it kept the 4,141 of exactly 300 x 300, since the others are
-    drawings, collages and screenshots more often than not.
+    This is the rule of study fruit3: of its 4,195 photographs it kept the 4,141 of exactly 300 x 300, since the others
+    are drawings, collages and screenshots more often than not.
     """
     found = sizes(index)
     (commonest, _), *_ = collections.Counter(found).most_common(1)

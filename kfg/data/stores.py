@@ -1,4 +1,4 @@
-"""Decoded images that a pipeline reads by position: in memory, in a file, or some of another store."""
+"""Stores: decoded images that are read by position, from memory, from a file, or as a selection of another store."""
 
 import hashlib
 import weakref
@@ -8,15 +8,17 @@ import numpy as np
 from kfg.errors import InputError
 from kfg.files import whole
 
-MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; more goes to disk
+MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; further images go to disk
 
 
 class Images:
-    """N records in an array: decoded uint8 images of one size, or features; `gather(positions)` gives (B, ...).
+    """A store of N records in an array: decoded uint8 images of one size, or features.
+
+    `gather(positions)` returns the records at some positions, (B, ...).
 
     Args:
         array: (N, ...) of any dtype.
-        key: names the contents, where the caller knows them and nobody changes them; default none.
+        key: text that identifies the contents, to be given only if nobody changes them; default none.
     """
 
     def __init__(self, array: np.ndarray, *, key: str | None = None):
@@ -28,11 +30,11 @@ class Images:
         return self.shape[0]
 
     def gather(self, positions) -> np.ndarray:
-        array = self.array  # another thread may move it out meanwhile
+        array = self.array  # kept here, because another thread may move the array to a file in the meantime
         return self.file.gather(positions) if array is None else array[positions]
 
     def move_to(self, path) -> None:
-        """Write the array to a file, unless that is there, and read from it from now on: its memory is free then.
+        """Free the array's memory: write it to a file, unless that exists, and read from the file from now on.
 
         Raises:
             InputError: the file cannot be written.
@@ -45,15 +47,15 @@ class Images:
 
 
 class ImageFile:
-    """Decoded images, in one file of equal records.
+    """A store of decoded images in one file of records of equal size.
 
-    Read with plain file reads, not a memory map: mapped pages count as the process's memory, so streaming a
-    large set through a map looks, and under a memory limit acts, as if it had been loaded.
+    The file is read with plain file reads and not through a memory map: mapped pages count as the process's memory, so
+    under a memory limit, reading a large set through a map would be like loading all of it.
 
     Args:
-        path: of the file.
+        path: path of the file.
         shape: (N, ...).
-        dtype: of its values.
+        dtype: dtype of its values.
         key: as for Images.
     """
 
@@ -71,19 +73,20 @@ class ImageFile:
             for row, position in zip(out, positions, strict=True):
                 file.seek(int(position) * size)
                 if file.readinto(memoryview(row).cast("B")) != size:
-                    raise InputError(f"{self.path}: ends early; remove it, the same command makes it again")
+                    raise InputError(f"{self.path}: ends early; remove it, and the same command makes it again")
         return out
 
 
 class Chosen:
-    """Some images of a store, followed by extra ones held in memory; the store is not copied.
+    """A selection of the images of a store, followed by extra images held in memory; the store is not copied.
 
     Args:
         store: N images.
-        positions: int (M,), those of the store.
-        extra: (E, ...) of the store's dtype and shape; default none.
+        positions: int (M,), positions of the selected images in the store.
+        extra: (E, ...), further images of the store's dtype and shape; default none.
     Raises:
-        InputError: extra images of another dtype or shape: converted without a word, they would be other images.
+        InputError: the extra images have another dtype or shape. The images are not converted, because that
+            would change them unnoticed.
     """
 
     def __init__(self, store, positions, extra: np.ndarray | None = None):
@@ -106,7 +109,7 @@ class Chosen:
 
     @property
     def key(self) -> str | None:
-        """Name the contents by the store's key, where it has one."""
+        """Text that identifies the contents, made from the store's key; None if the store has no key."""
         of_store = getattr(self.store, "key", None)
         if of_store is None:
             return None
@@ -127,16 +130,19 @@ class Chosen:
 
 
 def chosen(store, positions, extra: np.ndarray | None = None) -> Chosen:
-    """Return some images of a store, and extra ones; where it is itself a choice from another store, from that one."""
+    """Return a store with some images of `store` and with extra ones.
+
+    If `store` is itself a selection from another store, the result reads directly from that other store.
+    """
     if isinstance(store, Chosen) and not len(store.extra):
         return Chosen(store.store, store.positions[np.asarray(positions, dtype=np.int64)], extra)
     return Chosen(store, positions, extra)
 
 
 class Budget:
-    """How much memory decoded images may take in this process, however many stores of whatever sizes there are.
+    """Limits the memory that the decoded images of all stores in this process may take together.
 
-    A store that does not fit beside the others moves the oldest ones out to files; whoever holds those reads on.
+    If a new store does not fit beside the others, the oldest ones are moved to files; they can still be read as before.
 
     Args:
         limit: bytes.
@@ -152,7 +158,7 @@ class Budget:
         return sum(store().array.nbytes for store, _ in self._held)
 
     def admits(self, size: int) -> bool:
-        """Make room for a store of `size` bytes; return False where it exceeds the budget by itself."""
+        """Make room for a store of `size` bytes and return True; return False if it exceeds the budget by itself."""
         if size > self.limit:
             return False
         while self.used() + size > self.limit:
@@ -161,23 +167,23 @@ class Budget:
         return True
 
     def hold(self, store: Images, path) -> None:
-        """Count a store in memory, which goes to `path` when its room is needed."""
+        """Count the memory of a store from now on; when its memory is needed, it is moved to the file `path`."""
         self._held.append((weakref.ref(store), path))
 
 
 def dtype_of(store) -> np.dtype:
-    """Return the dtype of a store's records: uint8 pixels unless it says otherwise."""
+    """Return the dtype of a store's records: its attribute `dtype`, or uint8 if it has none."""
     return np.dtype(getattr(store, "dtype", np.uint8))
 
 
 def contents(images) -> dict:
-    """Return what tells the images of a training from others, without reading them."""
+    """Return a dict that identifies the images of a training without reading them."""
     store, positions = images, None
     while hasattr(store, "store"):
         positions = getattr(store, "positions", None) if positions is None else positions
         store = store.store
     key = getattr(store, "key", None)
-    files = key and key.partition("-")[0]  # not how they were decoded: the packages may change in a long run
+    files = key and key.partition("-")[0]  # without the digest of the decoder, which may be updated during a long run
     return {
         "shape": list(images.shape),
         "dtype": str(dtype_of(images)),
@@ -187,5 +193,5 @@ def contents(images) -> dict:
 
 
 def has_size(path, size) -> bool:
-    """Return whether a file is there and of so many bytes."""
+    """Return whether a file exists and has `size` bytes."""
     return path.is_file() and path.stat().st_size == size

@@ -1,22 +1,24 @@
-"""CSV tables as people and spreadsheets write them: encodings, separators, names of columns."""
+"""Read CSV tables as people and spreadsheets write them, with various encodings, separators and column names."""
 
 import codecs
 import csv
 import io
 import itertools
 import pathlib
+import re
 
 from kfg.errors import InputError
 from kfg.names import printable
 
 SEPARATORS = ",;\t|"
+SAID = re.compile(rf"sep=([{SEPARATORS}])\r?\n", re.IGNORECASE)
 PATH_NAMES = (
     "path", "file", "filename", "file_name", "file name", "filepath", "file_path", "image", "image_path", "image_name",
     "img", "img_path",
 )  # fmt: skip
 CLASS_NAMES = ("class", "label", "labels", "class_name", "classname", "category", "target", "species")
 PART_NAMES = ("part", "split", "set", "subset", "partition")
-OTHER_FILES = {  # what is sometimes saved under the name of a table -> the bytes it begins with
+OTHER_FILES = {  # kind of file that is sometimes saved under the name of a table -> its first bytes
     "an Excel workbook or another zip archive": b"PK\x03\x04",
     "an old Excel workbook": b"\xd0\xcf\x11\xe0",
     "a PDF": b"%PDF",
@@ -25,17 +27,18 @@ OTHER_FILES = {  # what is sometimes saved under the name of a table -> the byte
 
 
 def read(path, *, limit: int | None = None) -> tuple[list[str], list[dict]]:
-    """Read a table of named columns: UTF-8 or UTF-16, separated by commas, semicolons, tabs or bars.
+    """Read a table with named columns: UTF-8 or UTF-16, separated by commas, semicolons, tabs or vertical bars.
 
-    Lines without a value are left out. Names of bytes that are not UTF-8 are kept as they are (surrogate escapes).
+    Empty lines are left out. Bytes that are not UTF-8 are kept (as surrogate escapes).
 
     Args:
-        limit: rows read at most; default all.
+        path: the table.
+        limit: largest number of rows to read; default all.
     Returns:
-        The column names, as written but for spaces around them, and the rows, each column name -> text, None where
-        the row is too short; under "line" the row's line number.
+        The column names, without spaces around them; and the rows, each a dict column name -> text, None if the row is
+        too short, with the row's line number under the key "line".
     Raises:
-        InputError: it cannot be read, or is no such table.
+        InputError: the file cannot be read, or is not such a table.
     """
     path = pathlib.Path(path)
     try:
@@ -43,10 +46,12 @@ def read(path, *, limit: int | None = None) -> tuple[list[str], list[dict]]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     text = _text(path, data)
-    header = text.lstrip("\r\n").partition("\n")[0]
-    # A cell may begin with a space of its own, as the class " cat" does. Where the header has spaces behind its
-    # separators they are part of how the table is written.
-    separator = max(SEPARATORS, key=lambda one: (header.count(one), -SEPARATORS.index(one)))
+    said = SAID.match(text)  # a first line such as "sep=;", in which Excel notes the separator
+    text = text[said.end(1) :] if said else text
+    header = re.sub(r'"[^"]*"', "", text.lstrip("\r\n").partition("\n")[0])
+    # A cell may begin with a space of its own, such as the class " cat". But if the header has spaces after its
+    # separators, they belong to the separators of the whole table.
+    separator = said[1] if said else max(SEPARATORS, key=lambda one: (header.count(one), -SEPARATORS.index(one)))
     spaced = f"{separator} " in header
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=spaced)
     rows, columns = [], None
@@ -86,15 +91,15 @@ def _text(path, data: bytes) -> str:
 
 
 def column(path, columns, names, *, what: str) -> str | None:
-    """Return the column that goes by one of several names, case and spaces aside; None where there is none.
+    """Return the column that has one of several names, in upper or lower case; None if there is none.
 
     Args:
         path: the table, for messages.
-        columns: its columns.
-        names: the names it may have, the proper one first.
-        what: the proper name.
+        columns: names of its columns.
+        names: names that the wanted column may have, the proper name first.
+        what: the proper name; a column with this name is preferred.
     Raises:
-        InputError: several columns that could be meant, none of them of the proper name.
+        InputError: several columns could be meant, and none has the proper name.
     """
     if what in columns:
         return what
@@ -104,5 +109,5 @@ def column(path, columns, names, *, what: str) -> str | None:
         return (proper or found)[0]
     if found:
         listed = " and ".join(repr(printable(one)) for one in found)
-        raise InputError(f"{path}: the columns {listed} could both be the {what}; name one of them {what}")
+        raise InputError(f"{path}: the columns {listed} could both be the {what}; call one of them {what}")
     return None

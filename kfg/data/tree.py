@@ -1,4 +1,4 @@
-"""The folders of a data folder, and which of them hold images: what is asked before it is known what they mean."""
+"""Find the folders in a data folder that hold images, before it is decided which are classes and which are parts."""
 
 import functools
 import os
@@ -11,7 +11,7 @@ SUFFIXES = tuple(dict.fromkeys(suffix for suffixes in FORMATS.values() for suffi
 
 
 class Tree:
-    """The visible folders of a data folder and of those in it, and which of them hold images."""
+    """The visible folders at all depths of a data folder, with the information which of them hold images."""
 
     def __init__(self, root):
         self.root = pathlib.Path(root)
@@ -24,7 +24,7 @@ class Tree:
         return tuple(name for name, folder in self._entries(path) if folder and self.filled(f"{path}/{name}"))
 
     def _filled(self, path: str) -> bool:
-        """Return whether an image lies in `path` or deeper; links are followed from `path` itself only."""
+        """Return whether an image lies in `path` or deeper; only linked folders directly in `path` are followed."""
         if self.direct(path):
             return True
         linked = (f"{path}/{name}" for name, folder in self._entries(path) if folder)
@@ -46,38 +46,38 @@ class Tree:
         try:
             with os.scandir(self.root / path) as entries:
                 found = sorted((entry.name, is_folder(entry)) for entry in entries)
-        except OSError:  # said by the listing
+        except OSError:  # the listing reports it
             return []
         return [(name, folder) for name, folder in found if not hidden(name, folder=folder)]
 
     def folders(self, path: str) -> list[str]:
-        """Return the folders in `path`, with images or without."""
+        """Return the visible folders in `path`, with images or without."""
         return [name for name, folder in self._entries(path) if folder]
 
     def nested(self, path: str) -> bool:
-        """Return whether all images of `path` lie in folders of it."""
+        """Return whether `path` holds images, and all of them lie in its sub-folders."""
         return not self.direct(path) and bool(self.inner(path))
 
 
 def is_folder(entry: os.DirEntry) -> bool:
-    """Return whether an entry is a folder or a link to one; a link that leads in circles is none."""
+    """Return whether an entry is a folder or a link to one; False for a link that leads in a circle."""
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 def hidden(name: str, *, folder: bool) -> bool:
-    """Return whether a file or folder is passed over for its name: it begins with a dot, or is litter."""
+    """Return whether a file or folder is skipped because of its name: it begins with a dot, or is litter."""
     return name.startswith(".") or is_litter(name, folder=folder)
 
 
 def is_image_file(path: str) -> bool:
-    """Return whether a file counts as an image: by its suffix, and by its content where that does not say.
+    """Return whether a file counts as an image: by its suffix, or else by its first bytes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     if path.lower().endswith(SUFFIXES):
         return True
-    if not os.path.isfile(path):  # asked first: a named pipe would be waited on for ever
+    if not os.path.isfile(path):  # checked first, because reading from a named pipe could wait for ever
         return False
     with open(path, "rb") as file:
         return bool(sniff(file.read(SNIFF_BYTES), suffix_of(path)))
@@ -86,5 +86,5 @@ def is_image_file(path: str) -> bool:
 def _is_image(path) -> bool:
     try:
         return is_image_file(path)
-    except OSError:  # said by the listing
+    except OSError:  # the listing reports it
         return False

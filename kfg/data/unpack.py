@@ -10,20 +10,20 @@ import zlib
 
 from kfg.errors import InputError
 
-RATIO = 100  # unpacked bytes per packed byte; photographs have about 1, text 10, a bomb 1,000
+RATIO = 100  # most unpacked bytes per packed byte; photographs have about 1, text 10, a bomb 1,000
 MAX_MEMBERS = 1_000_000
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
 def unpack(path, folder) -> None:
-    """Unpack `path` into `folder`, which is made.
+    """Unpack the archive `path` into `folder`, which is created.
 
-    Refused before anything of it is written: a member with an absolute name or "..", a link, a device
-    file, more than RATIO times the archive's size or MAX_MEMBERS members. What came before it in the archive is
-    written by then: unpack into a folder that is thrown away on failure.
+    A member is refused before it is written if it has an absolute name or "..", is a link or a device file, or brings
+    the total above RATIO times the archive's size or above MAX_MEMBERS members. Earlier members may have been written
+    by then, so unpack into a folder that is removed on failure.
 
     Raises:
-        InputError: the archive is not whole, or a member is refused; the disk is full.
+        InputError: the archive is damaged, a member is refused, or the disk is full.
     """
     path, folder = pathlib.Path(path), pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,34 +33,34 @@ def unpack(path, folder) -> None:
         else:
             _untar(path, folder)
     except DAMAGE as error:
-        raise InputError(f"{path}: not a whole tar or zip archive ({str(error) or type(error).__name__})") from error
+        raise InputError(f"{path}: not a complete tar or zip archive ({str(error) or type(error).__name__})") from error
     except OSError as error:
-        if error.errno is None:  # gzip's word for damage
-            raise InputError(f"{path}: not a whole tar or zip archive ({error})") from error
+        if error.errno is None:  # gzip raises such an OSError for a damaged file
+            raise InputError(f"{path}: not a complete tar or zip archive ({error})") from error
         raise InputError(f"{error.filename or folder}: {error.strerror}; unpacking {path.name} stopped") from error
 
 
 class _Budget:
-    """Counts members and bytes of one archive, and looks at names."""
+    """Counts the members and bytes of one archive, and checks the names of members."""
 
     def __init__(self, path):
         self.path, self.bytes, self.members = path, RATIO * path.stat().st_size, MAX_MEMBERS
 
     def spend(self, name, size):
-        parts = pathlib.PureWindowsPath(name)  # knows both kinds of slashes, and drives
+        parts = pathlib.PureWindowsPath(name)  # understands both kinds of slashes, and drives
         if parts.anchor or ".." in parts.parts:
             raise InputError(f"{self.path}: refused to unpack: {name!r} leads out of the folder")
         self.bytes, self.members = self.bytes - size, self.members - 1
         if self.bytes < 0 or self.members < 0:
             raise InputError(
-                f"{self.path}: refused to unpack: a bomb, more than {RATIO} times its size inside "
-                f"or more than {MAX_MEMBERS:,} files (at {name!r})"
+                f"{self.path}: refused to unpack: it unpacks to more than {RATIO} times its size "
+                f"or to more than {MAX_MEMBERS:,} files (at {name!r})"
             )
 
 
 def _untar(path, folder):
-    # tarfile's own filters are missing from Pythons that are still about (3.11.2), so nothing here leans on them:
-    # only plain files and folders are taken, and only their content, no owner, mode or time.
+    # Some Python versions still in use (3.11.2) lack tarfile's own filters, so this code does not rely on them: it
+    # takes only plain files and folders, and of these only the content, without owner, mode or time.
     budget = _Budget(path)
     with tarfile.open(path) as archive:
         for member in archive:

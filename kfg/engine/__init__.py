@@ -1,1 +1,1 @@
-"""What runs a recipe: its photographs, its options, one run and its folder, fitting, planning, and what is recorded."""
+"""The engine that runs recipes: photographs, options, one run and its folder, fitting, planning, and recording."""

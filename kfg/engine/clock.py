@@ -1,4 +1,4 @@
-"""The time a run has taken, in whatever number of sessions it took it."""
+"""The time that a run has taken, added up over all its sessions."""
 
 import contextlib
 import math
@@ -9,19 +9,19 @@ import time
 from kfg.errors import InputError
 from kfg.files import RESTORE, read_json, write_json
 
-EVERY = 5.0  # seconds between two notes of the time; a kill loses less than this
+EVERY = 5.0  # seconds between two writes of the time; a kill loses less than this
 
 
 class Clock:
-    """Count the seconds of a run up to the end of its training, those of sessions that were killed included.
+    """Count the seconds of a run up to the end of its training, including sessions that were killed.
 
-    A thread notes the time every few seconds, whatever the run is busy with, because a kill gives no warning.
+    A thread writes the time to a file every few seconds, because a kill gives no warning.
 
     Args:
-        path: the file of the note.
-        go_on: start from the time noted there, not from 0.
+        path: the file.
+        go_on: start from the time in the file, not from 0.
     Raises:
-        InputError: the note is damaged.
+        InputError: the file is damaged.
     Example:
         >>> import tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp(), "clock.json")
@@ -45,11 +45,11 @@ class Clock:
     def __exit__(self, failed, *_):
         self._ended.set()
         self._thread.join()
-        with contextlib.suppress(*([InputError] if failed else [])):  # what ended the run is what must be told
+        with contextlib.suppress(*([InputError] if failed else [])):  # if the run failed, its own error must be raised
             self._note()
 
     def spent(self) -> float:
-        """Return the seconds so far."""
+        """Return the seconds so far, those of earlier sessions included."""
         return self.earlier + time.monotonic() - self.started
 
     def _note(self):
@@ -57,12 +57,12 @@ class Clock:
 
     def _note_on(self):
         while not self._ended.wait(EVERY):
-            with contextlib.suppress(InputError):  # a full disk: what the run itself writes will tell of it
+            with contextlib.suppress(InputError):  # a full disk: the run's own writing will report it
                 self._note()
 
 
 def _noted(path) -> float:
     seconds = read_json(path, dict)["seconds"]
     if not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
-        raise InputError(f"{path}: damaged, its seconds are {seconds!r}; {RESTORE}")
+        raise InputError(f"{path}: damaged, it says {seconds!r} seconds; {RESTORE}")
     return float(seconds)

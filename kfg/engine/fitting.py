@@ -1,4 +1,4 @@
-"""Fit a job's compiled model on stores of images: the steps that most recipes share."""
+"""Fit a job's compiled model on stores of images: the training steps that most recipes share."""
 
 import keras
 
@@ -6,14 +6,15 @@ from kfg.data import pipeline, stores
 from kfg.data.part import Part
 from kfg.models import folding, freezing
 from kfg.progress import Progress
+from kfg.training import devices as known_devices
 from kfg.training import features, fit
 
 
 def train(job, training, validation, *, policy=None, mixing=None, **settings):
-    """Fit `job.model`, or go on with it where `job.resume` asks for that; arguments as for `fit_on`.
+    """Fit `job.model`, or continue fitting it if `job.resume` is set. Arguments as for `fit_on`.
 
-    Where the trunk is frozen and the images are neither augmented nor mixed, its features are computed once, not in
-    every epoch.
+    If the trunk is frozen and the images are neither augmented nor mixed, the features are computed once, not in every
+    epoch.
     """
     if policy is None and mixing is None and freezing.is_constant(job.model):
         return train_head(job, training, validation, optimizer=job.optimizer, loss=job.loss, **settings)
@@ -32,21 +33,27 @@ def fit_on(
     sampling=None,
     mixing=None,
     workdir=None,
+    devices: tuple[str, ...] | None = None,
     **settings,
 ):
     """Fit `job.fitted`, which is `job.model` or a part of it.
 
     Args:
-        job: compiled.
-        training, validation: kfg.data.part.Part each.
-        batch_size, policy, sampling, mixing: of `pipeline.training_batches`; with `mixing` the loss must take soft
+        job: a compiled job.
+        training, validation: a kfg.data.part.Part each.
+        batch_size, policy, sampling, mixing: as for `pipeline.training_batches`; with `mixing` the loss must take soft
             labels, as kfg.training.losses.CrossEntropy does.
-        workdir: for history.csv and the checkpoint; default the run folder.
-        epochs, settings: of `fit.train`.
+        workdir: folder for history.csv and the checkpoint; default the run folder.
+        devices: names of the devices that share each batch; default the job's.
+        epochs, settings: as for `fit.train`.
     Returns:
-        The rows of history.csv, a dict per epoch.
+        The rows of history.csv, one dict for each epoch.
     """
     job.training_begins()
+    devices = job.devices if devices is None else devices
+    if len(devices) > 1:
+        rate = float(job.fitted.optimizer.learning_rate)
+        print(known_devices.told(devices, batch_size=batch_size, learning_rate=rate), flush=True)
 
     def batches(first_epoch):
         return pipeline.training_batches(
@@ -71,6 +78,7 @@ def fit_on(
         epochs=epochs,
         steps_per_epoch=pipeline.steps(len(training), batch_size),
         resume=job.resume,
+        devices=devices,
         **settings,
     )
 
@@ -78,22 +86,24 @@ def fit_on(
 def train_head(
     job, training, validation, *, optimizer, loss=None, views: features.Views | None = None, workdir=None, **settings
 ):
-    """Fit what stands behind the layer "features" of `job.model`, on cached features of what stands before it.
+    """Fit the layers of `job.model` after the layer "features", on cached features from the layers before it.
 
-    The trunk must be frozen: its part of the model is run once for each picture, in inference mode. The layers are
-    the model's own, so the whole model has learned when this returns.
+    The trunk must be frozen: it is run once for each picture, in inference mode. The fitted layers are those of the
+    model itself, so the whole model is trained when this returns. One device trains them, because a step on features is
+    too short to be shared.
 
     Args:
-        job: compiled.
-        training, validation: kfg.data.part.Part each, of a stores.Chosen without extra images; the features of the
-            whole store are cached, so that other splits of it find theirs.
+        job: a compiled job.
+        training, validation: a kfg.data.part.Part each, whose store is a stores.Chosen without extra images. The
+            features of the whole underlying store are cached, so that other splits of it can use them.
         optimizer: function () -> Keras optimizer.
         loss: Keras loss.
-        views: augmented pictures of the training images, one of them or the image itself in each epoch.
-        workdir: for history.csv and the checkpoint; default the run folder.
-        settings: of `fit_on`.
+        views: augmented pictures of the training images; in each epoch, one of them or the image itself is shown. None:
+            no augmentation.
+        workdir: folder for history.csv and the checkpoint; default the run folder.
+        settings: as for `fit_on`.
     Returns:
-        The rows of history.csv, a dict per epoch.
+        The rows of history.csv, one dict for each epoch.
     """
     trunk = trunk_of(job.model)
     job.fitted = keras.Model(job.model.get_layer("features").output, job.model.output)
@@ -113,9 +123,9 @@ def train_head(
             progress=Progress("augmented features"),
         )
         policy = features.AnyView(found)
-    return fit_on(job, *of_features, policy=policy, workdir=workdir, **settings)
+    return fit_on(job, *of_features, policy=policy, workdir=workdir, devices=(), **settings)
 
 
 def trunk_of(model) -> keras.Model:
-    """Return what stands before the layer "features" of a model, and that layer, ready for inference."""
+    """Return the part of a model up to and including the layer "features", ready for inference."""
     return folding.fold(keras.Model(model.input, model.get_layer("features").output))

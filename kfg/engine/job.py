@@ -1,4 +1,4 @@
-"""One run of one row: its folder, its data, its model, and what is written when it ends."""
+"""A job: one run of one row, with its folder, data and model, and the files that are written at its end."""
 
 import dataclasses
 import pathlib
@@ -8,12 +8,11 @@ from collections.abc import Mapping
 import keras
 
 from kfg import explain, reporting
-from kfg.data import contest, splits
+from kfg.data import contest, corrected, splits, stores
 from kfg.data.decode import decode
 from kfg.data.folder import PARTS, Index
 from kfg.data.listing import BOTH
-from kfg.data.part import Part
-from kfg.engine import changes, provenance, run_folder, timed_precision, unfinished
+from kfg.engine import changes, confidence, provenance, run_folder, timed_precision, unfinished
 from kfg.engine import shipping as exporting
 from kfg.engine.options import OF_RECIPES
 from kfg.engine.photographs import Data
@@ -21,32 +20,42 @@ from kfg.errors import InputError
 from kfg.evaluation import predict
 from kfg.files import read_json, write_json, write_text
 from kfg.models import freezing
+from kfg.progress import step
+from kfg.reporting import card, doubt
 from kfg.runs import run_files
+from kfg.training import devices as known_devices
 from kfg.training import fit, precision
 
+STEPS = 3  # split the photographs, train, finish
 SAME_IMAGES = (
-    "The validation images are the test images, all {}: what watched the training is what is reported here. These "
-    "figures are therefore not of images the training never saw."
+    "The {} validation images are also the test images: the images used to watch the training are the ones reported "
+    "here. These figures are therefore not from images that the training never saw."
 )
 
 
 @dataclasses.dataclass(kw_only=True)
 class Job:
-    """What `run(config, job)` of a recipe works with.
+    """One run of a row: everything that `run(config, job)` of a recipe works with.
 
     Args:
-        recipe, row: names.
+        recipe, row: the names of both.
         config: the recipe's frozen Config.
         seed: int, decides initial weights, order, augmentation and dropout.
-        fold, folds: which part is the test set, of how many; None, 1 for a single split.
+        first_seed: the first seed of the command. What the clock decides is decided by that seed's run, for all seeds;
+            None if the command has no other seed.
+        fold, folds: number of the fold that is the test set, and how many folds there are; None and 1 for a single
+            split.
         data: the images.
         out: the folder given with --out; the run folder is `out/recipe/row/seed-N[-fold-K-of-M]`.
         precision: one of kfg.training.precision.CHOICES.
-        resume: go on where an interrupted run stopped.
+        resume: continue where an interrupted run stopped.
         note: what a reader of the report must know about the row.
-        max_params: parameters a model may have, all counted; None for any number.
-        track: keys of kfg.tracking.logs.LOGS; what is logged decides no result, so it is not in config.json.
-        options: setting -> option of the program that was called, for commands that messages suggest.
+        max_params: the most parameters, trainable or not, that a model may have; None for any number.
+        track: keys of kfg.tracking.logs.LOGS; logging does not affect results, so it is not in config.json.
+        devices: names of the devices that share the training of a net, see kfg.training.replicas; they do not affect
+            results, so they are in env.json and not in config.json.
+        options: setting -> option of the program that was called, for the commands that messages suggest.
+        says_steps: whether the job announces each of its STEPS; a recipe with steps of its own announces those itself.
     """
 
     recipe: str
@@ -57,21 +66,24 @@ class Job:
     out: pathlib.Path
     precision: str = "float32"
     resume: bool = False
+    first_seed: int | None = None
     fold: int | None = None
     folds: int = 1
     note: str = ""
     max_params: int | None = None
     track: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
     options: Mapping = dataclasses.field(default_factory=lambda: OF_RECIPES)
-    reports: typing.ClassVar[bool] = True  # whether it ends with a report
+    says_steps: bool = False
+    reports: typing.ClassVar[bool] = True  # whether a job of this class ends with a report
 
     def __post_init__(self):
         self.forget()
-        self.kept = ""  # what Ctrl-C left in model.keras, in words
-        self.logs = None  # a kfg.tracking.logs.Logs while the job runs, where that was begun by kfg.engine.runner
+        self.kept = ""  # a sentence on what Ctrl-C left in model.keras
+        self.logs = None  # a kfg.tracking.logs.Logs while kfg.engine.runner runs the job
 
     def forget(self) -> None:
-        """Let go of what was trained: a command of many rows holds all its jobs, and one model at a time."""
+        """Release the trained model: a command of many rows holds all its jobs, but only one model at a time."""
         self.model = None
         self.fitted = None  # the model that is being fitted: `model`, or a part of it
         self.build = self.optimizer = self.loss = None
@@ -82,6 +94,12 @@ class Job:
         fold = "" if self.fold is None else f"-fold-{self.fold}-of-{self.folds}"
         return self.out / self.recipe / self.row / f"seed-{self.seed}{fold}"
 
+    @property
+    def first(self) -> pathlib.Path | None:
+        """The folder of the command's run with the first seed; None where this run is that one."""
+        alone = self.first_seed in (None, self.seed)
+        return None if alone else dataclasses.replace(self, seed=self.first_seed).workdir
+
     def precursor(self, row: str) -> pathlib.Path:
         """Return the run folder of another row with the same seed and fold."""
         return dataclasses.replace(self, row=row).workdir
@@ -90,14 +108,14 @@ class Job:
         return all((self.workdir / name).is_file() for name in (run_files.REPORT, run_files.EXPORT_CHECK))
 
     def owned(self):
-        """Keep other processes out of the run folder for a `with` block; InputError where one has it."""
+        """Return a `with` block that keeps other processes out of the run folder; InputError if one is using it."""
         return run_folder.owned(self.workdir)
 
     def open(self) -> None:
-        """Make the run folder, or check that the one there is of the same settings; sweep what a killed run left.
+        """Make the run folder, or check that an existing one has the same settings; remove what a killed run left.
 
         Raises:
-            InputError: other settings, unfinished without --resume, a folder of something else.
+            InputError: other settings; an unfinished run without --resume; a folder that is not a run's.
         """
         run_folder.begin(
             self.workdir,
@@ -109,32 +127,34 @@ class Job:
         )
 
     def settings(self) -> dict:
-        """Return everything that decides the result, as it stands in config.json."""
+        """Return everything that decides the result, in the form of config.json."""
         return provenance.settings(self)
 
     def parted(self, index: Index | None = None, *, val: float, test: float, seed: int) -> Index:
-        """Return the index with train, val and test decided as `split` will, and write nothing."""
+        """Return the index with the parts train, val and test that `split` will decide, but write nothing."""
         index = self.data.index if index is None else index
         if self.fold is None:
             return splits.split(index, val=val, test=test, seed=seed)
         return splits.folds(index, k=self.folds, val=val, seed=seed)[self.fold]
 
     def split(self, index: Index | None = None, *, val: float, test: float, seed: int, val_is_test=False) -> Index:
-        """Return the index with train, val and test decided, and write split.csv and classes.json.
+        """Decide the parts train, val and test; write split.csv and classes.json, and return the index with the parts.
 
-        Classes with ids, as a contest's, get class_labels.txt as well, each class's index and id.
+        If the classes have ids, as in a contest, class_labels.txt is written as well, with each class's index and id.
 
         Args:
-            index: some of the images, or other parts or classes than the data's; default all as they are.
-            val_is_test: the test images are the validation images too, as in some studies; see splits.
+            index: a subset of the images, or an index with other parts or classes than those of the data; default all
+                images as they are.
+            val_is_test: use the test images for validation too, as some studies do; see kfg.data.splits.
         Raises:
-            InputError: a part without an image, a contest's ids that are missing or alike.
+            InputError: a part without images; contest ids that are missing or not unique.
         """
+        self._step(1, "the images are divided into training, validation and test images, decoded and resized")
         index = self.parted(index, val=val, test=test, seed=seed)
         splits.check_apart(index)
         for part in PARTS:
             if not len(index.where(part)):
-                raise InputError(f"{index.root}: no image is left for {part}: {splits.WANTED}")
+                raise InputError(f"{index.root}: no image is left for {part}; {splits.WANTED}")
         if val_is_test:
             index = splits.with_test_as_val(index)
         splits.write_csv(index, self.workdir / run_files.SPLIT)
@@ -144,12 +164,12 @@ class Job:
         return index
 
     def compile(self, build, *, optimizer, batch_size: int, loss=None):
-        """Build and compile the model in the precision asked for; the same seed gives the same weights.
+        """Build and compile the model in the chosen precision; the same seed gives the same initial weights.
 
         Args:
             build: function () -> Keras model.
-            optimizer: function () -> Keras optimizer, a new one at each call: no two models share one.
-            batch_size: images of a training step, for timing precisions.
+            optimizer: function () -> Keras optimizer, a new one at each call, because models must not share one.
+            batch_size: images in a training step, for timing precisions.
             loss: Keras loss; default cross-entropy on int labels.
         """
         chosen, jit_compile, rates = self._precision(build, optimizer, loss, batch_size)
@@ -165,7 +185,7 @@ class Job:
 
     def _precision(self, build, optimizer, loss, batch_size):
         known = self.workdir / run_files.ENVIRONMENT
-        if known.is_file():  # a resumed run keeps what it was begun with
+        if known.is_file():  # a resumed run keeps the precision it began with
             found = read_json(known, dict)
             return found["precision"], found["jit_compile"], found["images_per_second"]
         if self.precision != "auto":
@@ -176,7 +196,7 @@ class Job:
             fit.compile_classifier(model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
             return model
 
-        return timed_precision.chosen(self.out, build, compiled, batch_size=batch_size)
+        return timed_precision.chosen(self.out, build, compiled, batch_size=batch_size, shared=len(self.devices) > 1)
 
     def _write_environment(self, chosen, jit_compile, rates):
         rates = {name: round(rate, 1) for name, rate in rates.items()}
@@ -184,75 +204,100 @@ class Job:
             "precision": chosen,
             "jit_compile": jit_compile,
             "images_per_second": rates,
+            "devices": list(self.devices or known_devices.here()[:1]),
             **provenance.environment(),
             "photographs": str(self.data.index.root.resolve()),
+            "corrections": corrected.said(self.data.index.corrected),
         }
         write_json(self.workdir / run_files.ENVIRONMENT, environment)
 
     def _count_parameters(self):
-        """Put into env.json the model's parameters, and how many training changed: perhaps only a part's was fitted."""
+        """Add to env.json the model's parameters, and how many were trained: perhaps only a part of it was fitted."""
         counts = {"total": self.model.count_params(), "trained": freezing.trainable_count(self.fitted)}
         path = self.workdir / run_files.ENVIRONMENT
         write_json(path, {**read_json(path, dict), "parameters": counts})
 
     def answer_by(self, change) -> None:
-        """Answer from here on by a changed model of the same weights; `change` is a function model -> model."""
+        """From now on, answer by a changed model of the same weights; `change` is a function model -> model."""
         build = self.build
         self.model, self.build = change(self.model), lambda: change(build())
 
     def training_begins(self) -> None:
-        """Called before each fit, when images and features are at hand: from here on time is a trial's own."""
+        """Note that fitting begins. Call it before each fit, once images and features are loaded."""
+        if not self.begun:
+            self._step(2, "the network is trained")
         self.begun = True
 
+    def _step(self, number: int, what: str) -> None:
+        if self.says_steps:
+            step(number, STEPS, what)
+
     def withdraw(self) -> None:
-        """Remove what `open` and `split` wrote, if the run ended before it trained anything."""
+        """Remove what `open` and `split` wrote if nothing was trained."""
         if not self.begun:
             unfinished.withdraw(self.workdir, out=self.out)
 
     def keep_interrupted(self) -> str:
-        """After Ctrl-C: leave a model.keras with the weights of the last finished epoch; say what it holds, or ""."""
+        """After Ctrl-C, write model.keras with the weights of the last finished epoch; return what it holds, or ""."""
         if self.fitted is None or self.finished():
             return ""
         return unfinished.keep(self)
 
     def float32_model(self):
-        """Return the model computing in float32, so that an export answers alike on every machine."""
+        """Return the model computing in float32, so that its export gives the same answers on every machine."""
         with precision.scope("float32"):
             model = self.build()
         model.set_weights(self.model.get_weights())
         return model
 
-    def finish(self, index: Index, images, *, batch_size: int, sections=(), examine=None) -> dict:
-        """Predict val and test, report, export, and report on the export; return report.json's content.
+    def finish(
+        self, index: Index, images, *, batch_size: int, sections=(), last=(), examine=None, crossed=None
+    ) -> dict:
+        """Calibrate, predict val and test, write report and export, and add the export's check to the report.
 
         Args:
-            sections: (title, text, rows or PNG bytes) that the report shows besides its own.
-            examine: function (answers on val, answers on test) -> (figures, sections) of the recipe's own; figures,
+            index: the photographs, with their parts.
+            images: store of all images of `index`.
+            batch_size: images in a batch.
+            sections: (title, text, rows or PNG bytes) of sections that the report shows after its own.
+            last: the same, for sections at the end of the report.
+            examine: function (answers on val, answers on test) -> (figures, sections) of the recipe's own. `figures`,
                 name -> {"value", "low", "high"}, are recorded beside the usual ones.
+            crossed: kfg.engine.confidence.OutOfFold for calibration; None to use only the validation images.
+        Returns:
+            The content of report.json.
         """
+        self._step(3, "the network is tested, reported on and exported")
         self._count_parameters()
-        model = self.model = self.float32_model()  # what `examine` asks is what is reported
+        settled = confidence.settle(
+            self.float32_model(), index, images, batch_size=batch_size, cache_dir=self.data.cache_dir, crossed=crossed
+        )
+        model, answers = settled.model, settled.answers
+        self.model = model  # `examine` must ask the model that is reported
         exporting.save_keras(model, index.classes, self.workdir)
-        parts = {name: Part.of(index, images, name) for name in ("val", "test")}
-        answers = {
-            name: predict.predict(model, part.batches(batch_size, shuffle=False), index=part)
-            for name, part in parts.items()
-        }
+        confidence.write(settled, self.workdir)
         predict.write_csv(answers["val"], self.workdir / run_files.VAL_PREDICTIONS)
         figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
         if BOTH in index.parts:
-            sections = [("Validation and test", SAME_IMAGES.format(len(parts["test"]))), *sections]
-        looks = explain.report_sections(model, answers["test"], parts["test"].store, self.workdir)
+            sections = [("Validation and test", SAME_IMAGES.format(len(answers["test"]))), *sections]
+        sections = [*sections, doubt.section(settled.content, settled.reliability, self.workdir)]
+        test_images = stores.chosen(images, index.where("test"))
+        looks = explain.looks(model, answers["test"], test_images, self.workdir)
         draft = reporting.prepare(
             self.workdir,
             answers["test"],
             image_root=index.root,
             decode=decode,
+            store=test_images,
+            maps=looks.maps,
             extra_figures=figures,
-            extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks],
+            extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks.sections],
+            last_sections=last,
         )
-        draft.write()  # first: whatever the export does, the run has its report
-        check = exporting.save(model, index.take(index.where("test")), self.workdir)
+        draft.write()  # written now, so that the run has its report even if the export fails
+        test = index.take(index.where("test"))
+        check = exporting.save(model, test, self.workdir, confidence=settled.content, bank=settled.bank)
+        card.write(self.workdir)
         result = draft.write(export_told=exporting.told(check), export_failed=not check["passed"])
-        write_json(self.workdir / run_files.EXPORT_CHECK, check)  # last: from here on the run is finished
+        write_json(self.workdir / run_files.EXPORT_CHECK, check)  # written last: it marks the run as finished
         return result

@@ -1,4 +1,4 @@
-"""What a command line's words do to a recipe's settings."""
+"""Turn the words of a command line into a recipe's settings, and settings into words."""
 
 import ast
 import dataclasses
@@ -10,7 +10,7 @@ from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import suggestion
 
-# the options that give a setting, where a program has more than --set for it
+# setting -> option of the program that sets it; all other settings are given by --set
 OF_RECIPES = {"weights": "--weights", "init_from": "--init-from", "epochs": "--epochs"}
 OF_TRAIN = {  # `kfg train`
     "weights": "--weights",
@@ -19,16 +19,17 @@ OF_TRAIN = {  # `kfg train`
     "learning_rate": "--learning-rate",
 }
 UNITS = {"h": 3600, "m": 60, "s": 1}
-NO_LIMIT = 1e9  # seconds; a time budget so long that the clock decides nothing
-MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes int32
+NO_LIMIT = 1e9  # seconds; a time budget this long never ends a training
+MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes an int32 seed
 
 
 def as_typed(key: str, value, options) -> str | None:
-    """Return the words of a command line that give a setting, quoted for a shell; None if no short ones do.
+    """Return the words of a command line that set a setting, quoted for a shell; None if the value is a dict.
 
     Args:
-        value: as read from a config.json.
-        options: setting -> option, of the program that was called; other settings are given by --set.
+        key: name of the setting.
+        value: its value, as read from a config.json.
+        options: setting -> option of the program that was called; other settings are given by --set.
     Example:
         >>> as_typed("time_budget", 180.0, OF_TRAIN), as_typed("image_size", [68, 45], OF_TRAIN)
         ('--time-budget 3m', "--set 'image_size=(68, 45)'")
@@ -42,23 +43,25 @@ def as_typed(key: str, value, options) -> str | None:
 
 
 def difference(found, wanted, key, options) -> tuple[str, str]:
-    """Return how a run's settings differ, and how to go on with what there was: defaults change with versions.
+    """Describe how a run's settings differ from today's, and how to continue with the run's own.
+
+    Settings may also differ because the defaults changed between versions.
 
     Args:
-        found, wanted: settings as in config.json.
-        key: one that differs.
+        found, wanted: the run's settings and today's, as in config.json.
+        key: a key whose values differ.
         options: as for `as_typed`.
     Returns:
-        name and both values; words to append to a message, "" where no option gives the value before.
+        The name with both values; and words to append to a message, "" if no option can set the run's value.
     """
     before, now, of_config = found.get(key), wanted[key], key == "config"
     if isinstance(before, dict) and isinstance(now, dict):
         key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
         if of_config and key not in before:
-            return f"{key} (an earlier version of kfg began it, which had no such setting)", ""
+            return f"{key} (it was started by an earlier version of kfg, which did not have this setting)", ""
         before, now = before.get(key), now.get(key)
     words = as_typed(key, before, options) if of_config else None
-    return f"{key} ({before}, now {now})", f", go on with {words}" if words else ""
+    return f"{key} ({before}, now {now})", f", continue with {words}" if words else ""
 
 
 def _duration(seconds: float) -> str:
@@ -68,23 +71,23 @@ def _duration(seconds: float) -> str:
 
 
 def within(config, limits) -> None:
-    """Check a Config's numbers; `limits` are (name, lowest, highest), a None in the Config passes.
+    """Check that a Config's numbers are in range; `limits` are (name, lowest, highest); None in the Config is allowed.
 
     Raises:
-        ValueError: naming the setting, the limits and the value.
+        ValueError: a number is out of range; the message has the setting, the limits and the value.
     """
     for name in ("image_size", "crop_from"):
         size = getattr(config, name, None)
         if size is not None and not (len(size) == 2 and all(isinstance(n, int) and 1 <= n <= 65536 for n in size)):
-            raise ValueError(f"{name}: height and width in whole pixels like (224, 224), got {size!r}")
+            raise ValueError(f"{name}: expected height and width in whole pixels like (224, 224), got {size!r}")
     for name, low, high in limits:
         value = getattr(config, name)
         if value is not None and not (isinstance(value, (int, float)) and low <= value <= high):
-            raise ValueError(f"{name}: from {low} to {high}, got {value!r}")
+            raise ValueError(f"{name}: must be from {low} to {high}, got {value!r}")
 
 
 def epochs(text, before) -> int:
-    """Return the epochs that `--epochs` asks for: "30" is 30, "50%" half of `before`, at least 1."""
+    """Return the epochs that `--epochs` asks for: "30" means 30, "50%" half of `before`, at least 1."""
     number, percent, rest = text.partition("%")
     if rest or not number.isascii() or not number.isdigit() or int(number) < 1:
         raise InputError(f"--epochs: expected a whole number from 1 up like 30, or a percentage like 50%, got {text!r}")
@@ -92,7 +95,7 @@ def epochs(text, before) -> int:
 
 
 def seeds(text) -> list[int]:
-    """Return the seeds that `--seeds` asks for: "0,1,2" is [0, 1, 2]."""
+    """Return the seeds that `--seeds` asks for: "0,1,2" means [0, 1, 2]."""
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
@@ -103,16 +106,16 @@ def seeds(text) -> list[int]:
 
 
 def replaced(config, changes, *, prefix: str = "--set "):
-    """Return a Config with some settings replaced; one that is a dataclass itself takes a dict of its own.
+    """Return a Config with some settings replaced.
 
-    Where its type is `Policy | ByName`, a dict with by_class makes a ByName, whose default is the policy before.
-
-    None is taken where it is the setting's default.
+    A setting that is itself a dataclass takes a dict of its own fields. If its type is `Policy | ByName`, a dict with
+    by_class makes a ByName, whose default is the earlier policy. None is accepted if it is the setting's default.
 
     Args:
-        prefix: what stands before a setting's name where one is refused.
+        changes: name of a setting -> its new value.
+        prefix: text before the name of a setting in an error message.
     Raises:
-        InputError: a value of another type than before, or refused by the Config.
+        InputError: a value of another type than before, or one that the Config refuses.
     """
     types = {field.name: field.type for field in dataclasses.fields(config)}
     optional = {field.name for field in dataclasses.fields(config) if field.default is None}
@@ -143,13 +146,13 @@ def _fits(before, value) -> bool:
 
 
 def assigned(words, fields) -> dict:
-    """Return the settings that `--set` asks for, see `pairs`, of which none is unknown.
+    """Return the settings that `--set` asks for, see `pairs`; refuse unknown names.
 
     Args:
-        words: what stands behind each --set.
-        fields: names of the settings there are.
+        words: the arguments of all --set.
+        fields: names of the known settings.
     Raises:
-        InputError: as for `pairs`, and an unknown name.
+        InputError: as for `pairs`; an unknown name.
     """
     changes = pairs(words)
     for name in changes:
@@ -159,10 +162,10 @@ def assigned(words, fields) -> dict:
 
 
 def pairs(words) -> dict:
-    """Return the settings of words like KEY=VALUE, or @FILE with those a search found, later ones first.
+    """Return the settings of words like KEY=VALUE, or @FILE with settings that a search found; later words win.
 
     Raises:
-        InputError: no value, a file that is not a search's.
+        InputError: a word without a value; a file that no search wrote.
     """
     changes = {}
     for word in words:
@@ -170,7 +173,7 @@ def pairs(words) -> dict:
             found = read_json(word[1:])
             settings = found.get("settings") if isinstance(found, dict) else None
             if not isinstance(settings, dict) or not settings:
-                raise InputError(f"--set {word}: not the best.json of a search, it has no settings")
+                raise InputError(f"--set {word}: is not the best.json of a search, as it has no settings")
             changes |= {key: tuples(value) for key, value in settings.items()}
             continue
         key, _, text = word.partition("=")
@@ -181,7 +184,7 @@ def pairs(words) -> dict:
 
 
 def check_known(settings, fields, where: str) -> None:
-    """Refuse a setting that there is not.
+    """Refuse settings whose names are unknown.
 
     Example:
         >>> check_known({"lerning_rate": 1}, ["learning_rate", "epochs"], "--set lerning_rate=1")
@@ -194,14 +197,20 @@ def check_known(settings, fields, where: str) -> None:
 
 
 def tuples(value):
-    """Return JSON's lists as the tuples that settings are."""
+    """Return a value from JSON with its lists as tuples, as settings have them."""
     if isinstance(value, dict):
         return {key: tuples(inner) for key, inner in value.items()}
     return tuple(map(tuples, value)) if isinstance(value, list) else value
 
 
-def value_of(text):
+def value_of(text: str):
+    """Return the Python value that a word stands for; the word itself if it stands for none.
+
+    Example:
+        >>> value_of("0.5"), value_of("true"), value_of("(64, 48)"), value_of("none")
+        (0.5, True, (64, 48), 'none')
+    """
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
-        return text
+        return {"true": True, "false": False}.get(text.lower(), text)

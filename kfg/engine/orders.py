@@ -1,4 +1,4 @@
-"""What one command or call asks of a recipe: which rows, on which images, with which settings, how often."""
+"""An order: what a command or call asks of a recipe (rows, images, settings, repetitions)."""
 
 import argparse
 import dataclasses
@@ -17,25 +17,29 @@ RUNS = pathlib.Path(run_files.RUNS)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Order:
-    """What is to be run.
+    """The rows to run, the images to run them on, and how.
 
     Args:
         data: folder of photographs; None for drawn images.
         out: folder of the runs.
-        rows: names; None for the recipe's default ones.
-        seeds: one run of each row for each.
-        folds: > 1 runs as often, so that every image is tested once.
-        settings: name -> value, which replace those of every row.
-        epochs: "30" for every row, or "50%" of each row's own; None as they are.
-        weights: "imagenet", "none" or a file, instead of ImageNet's for rows with a pretrained trunk; None as they are.
-        init_from: a run or model of the same net, whose weights all but the last begin; None for none.
+        rows: names of rows; None for the recipe's default rows.
+        seeds: each row is run once for each seed.
+        folds: if > 1, each row is run once for each fold, so that every image is tested once.
+        settings: name -> value, replacing settings of every row.
+        epochs: "30" for every row, or "50%" of each row's own number; None leaves them unchanged.
+        weights: "imagenet", "none" or a weights file, in place of ImageNet's for rows with a pretrained trunk; None
+            leaves them unchanged.
+        init_from: run or model of the same net, whose weights (except the last layer's) each row starts from; None: no
+            such run.
         precision: one of kfg.training.precision.CHOICES.
-        max_params: parameters a model may have, as a number or "10M"; None for any.
-        quick, smoke: replace settings by the recipe's QUICK and SMOKE ones.
-        resume: go on with interrupted runs.
-        track: names of kfg.tracking.logs.LOGS.
+        max_params: the most parameters that a model may have, as a number or text like "10M"; None for any number.
+        quick, smoke: replace settings by those of the recipe's QUICK or SMOKE.
+        resume: continue interrupted runs.
+        track: names from kfg.tracking.logs.LOGS.
         cache: folder for decoded images; None for `out`/cache.
-        memory_budget: bytes of decoded images that are kept in memory.
+        memory_budget: bytes of decoded images to keep in memory.
+        corrections: as for kfg.data.folder.scan.
+        devices: how many devices share the training of a net, as a number or "all".
     """
 
     data: pathlib.Path | None
@@ -55,6 +59,8 @@ class Order:
     track: tuple[str, ...] = ()
     cache: pathlib.Path | None = None
     memory_budget: int = 2 * GB
+    corrections: bool = True
+    devices: int | str = 1
 
 
 def parser(recipe) -> argparse.ArgumentParser:
@@ -63,55 +69,81 @@ def parser(recipe) -> argparse.ArgumentParser:
     p = program.Parser(
         prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
     )
-    p.add_argument("--data", required=True, help="folder of class folders, or 'demo' for drawn images")
-    p.add_argument("--out", default="runs", type=pathlib.Path, help="where run folders go (default: runs)")
     p.add_argument(
-        "--rows", default=",".join(recipe.DEFAULT_ROWS), help="comma-separated (default: %(default)s), or 'all'"
+        "--data",
+        required=True,
+        help="folder of class folders, or 'demo' for drawn images; without any arguments the recipe's main task runs "
+        "on the drawn images, in a few minutes",
     )
-    p.add_argument("--seeds", default="0", help="comma-separated, one run each (default: 0)")
-    p.add_argument("--folds", type=int, default=1, metavar="K", help="run K times so that every image is tested once")
-    p.add_argument("--epochs", metavar="N", help="replace every row's number of epochs; 50%% halves each row's own")
+    p.add_argument("--out", default="runs", type=pathlib.Path, help="folder for the run folders (default: runs)")
+    p.add_argument(
+        "--rows",
+        default=",".join(recipe.DEFAULT_ROWS),
+        help="rows to run, separated by commas (default: %(default)s), or 'all'",
+    )
+    p.add_argument("--seeds", default="0", help="seeds, separated by commas, one run each (default: 0)")
+    p.add_argument("--folds", type=int, default=1, metavar="K", help="run K times, so that every image is tested once")
+    p.add_argument(
+        "--epochs", metavar="N", help="change the number of epochs of every row; 50%% halves the number of each row"
+    )
     p.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE|@FILE",
-        help="replace a setting of every row; @FILE takes all that a search found, from its best.json",
+        help="change a setting of every row; @FILE takes all settings that a search found, from its best.json",
     )
     p.add_argument(
-        "--precision", default="float32", help="float32, bfloat16, float16, or auto: time and take the fastest"
+        "--precision",
+        default="float32",
+        help="float32, bfloat16, float16, or auto, which times them and takes the fastest",
     )
     p.add_argument(
         "--weights",
         metavar="imagenet|none|PATH",
-        help="what rows with a pretrained trunk begin from, instead of ImageNet",
+        help="weights from which rows with a pretrained trunk start (default: ImageNet weights)",
     )
     p.add_argument(
-        "--init-from", metavar="RUN", help="a run of the same net on other data, whose weights all but the last begin"
+        "--init-from",
+        metavar="RUN",
+        help="a run of the same network on other data; all layers but the last start from its weights",
     )
-    p.add_argument("--max-params", metavar="N", help="refuse a model of more parameters; 10M is ten million")
-    p.add_argument("--quick", action="store_true", help="smaller nets and fewer epochs: minutes, not hours")
-    p.add_argument("--smoke", action="store_true", help="the least that runs through everything: seconds")
-    p.add_argument("--resume", action="store_true", help="go on with interrupted runs")
-    p.add_argument("--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb, or both")
     p.add_argument(
-        "--cache", type=pathlib.Path, help="folder for decoded images too many for memory (default: OUT/cache)"
+        "--max-params", metavar="N", help="refuse models with more parameters than this (10M means ten million)"
+    )
+    p.add_argument(
+        "--devices",
+        default="1",
+        metavar="all|N",
+        help="number of GPUs that share the training of a network (default: %(default)s)",
+    )
+    p.add_argument(
+        "--quick", action="store_true", help="use smaller networks and fewer epochs, to take minutes instead of hours"
+    )
+    p.add_argument("--smoke", action="store_true", help="run through everything with the smallest settings, in seconds")
+    p.add_argument("--resume", action="store_true", help="continue runs that were interrupted")
+    p.add_argument(
+        "--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb; repeat for both"
+    )
+    p.add_argument("--no-corrections", action="store_true", help="ignore a corrections.csv of kfg review")
+    p.add_argument(
+        "--cache", type=pathlib.Path, help="folder for decoded images that do not fit into memory (default: OUT/cache)"
     )
     p.add_argument(
         "--memory-budget",
         type=float,
         default=2.0,
         metavar="GB",
-        help="decoded images kept in memory, all sizes together (default: 2)",
+        help="gigabytes of decoded images kept in memory, of all sizes together (default: 2)",
     )
     return p
 
 
 def read(recipe, words) -> Order:
-    """Return what the words of a command line ask for.
+    """Parse a recipe's command line into an Order.
 
     Raises:
-        InputError: a word that is understood by none; the option is named.
+        InputError: a word that cannot be understood; the message names the option.
     """
     args = parser(recipe).parse_args(words)
     fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
@@ -133,17 +165,19 @@ def read(recipe, words) -> Order:
         track=tuple(args.track),
         cache=args.cache,
         memory_budget=_bytes(args.memory_budget),
+        corrections=not args.no_corrections,
+        devices=args.devices,
     )
 
 
 def _names(text) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise InputError("--rows: names no row")
+        raise InputError("--rows: no row is named; give at least one")
     return names
 
 
 def _bytes(gigabytes) -> int:
-    if not 0 <= gigabytes < math.inf:  # refuses nan too
-        raise InputError(f"--memory-budget: gigabytes from 0 up, got {gigabytes}")
+    if not 0 <= gigabytes < math.inf:  # also refuses NaN
+        raise InputError(f"--memory-budget: must be gigabytes from 0 up, got {gigabytes}")
     return int(gigabytes * GB)

@@ -1,6 +1,6 @@
-"""What `kfg train` does before it trains: reads what was asked for, audits the folder, chooses where the run goes.
+"""The preparation of `kfg train`: read the arguments, audit the folder, choose where the run goes.
 
-No TensorFlow here, which takes seconds to load: what is wrong is said at once.
+This module does not import TensorFlow, which takes seconds to load, so that errors are reported at once.
 """
 
 import collections
@@ -9,8 +9,9 @@ import pathlib
 import re
 from collections.abc import Mapping
 
-from kfg.data import audit, folder
+from kfg.data import audit, corrected, folder
 from kfg.data.folder import Index
+from kfg.data.labels import Labels
 from kfg.engine import places
 from kfg.engine.options import NO_LIMIT
 from kfg.engine.orders import RUNS, Order
@@ -18,23 +19,29 @@ from kfg.errors import InputError
 from kfg.names import printable, quoted
 from kfg.progress import Progress, step
 
-STEPS = 5  # look, read and divide, train the head, train the whole net, test and export
+SHORTEST = 30  # seconds; loading a pretrained net and tracing its graph takes much of that
+# kinds of errors of single photographs, which a review can leave out
+ONE_PHOTOGRAPH = ("undecodable", "truncated", "not-an-image", "bomb", "duplicate-across-classes")
+STEPS = 5  # audit, read and split, train the head, train the whole net, test and export
 
 
-def prepared(root, *, out=None, **asked) -> tuple[Order, Index]:
-    """Return the order of a training, and the photographs, read and grouped.
+def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, **asked) -> tuple[Order, Index]:
+    """Return the order for a training, and the photographs, read and grouped.
 
     Args:
-        out: folder of the runs; None for one that is named after the photographs, see kfg.engine.places.
+        out: folder of the runs; None for a folder named after that of the photographs, see kfg.engine.places.
+        corrections, labels: as for kfg.data.folder.scan.
         root, asked: as for `ordered`.
     Raises:
-        InputError: an argument out of range, or photographs that the audit finds unfit, named.
+        InputError: an argument out of range; photographs that the audit finds unfit, which are named.
     """
     order = ordered(root, out=out or RUNS, **asked)
     places.check_beside(order.data, pathlib.Path(out) if out else RUNS, given=out is not None)
-    step(1, STEPS, f"looking at the photographs in {printable(str(root))}")
-    seen = audited(root)
-    index = audit.duplicate_groups(folder.scan(order.data), audited=seen)
+    budget = order.settings["time_budget"]
+    step(1, STEPS, f"the photographs in {printable(str(root))} are checked", left=budget)
+    seen = audited(root, corrections=corrections, labels=labels)
+    index = folder.scan(order.data, corrections=corrections, labels=labels)
+    index = audit.duplicate_groups(index, audited=seen)
     if out is None:
         out, said = places.folder_of_runs(index)
         if said:
@@ -55,28 +62,30 @@ def ordered(
     resume: bool = False,
     settings: Mapping | None = None,
     track=(),
+    devices: int | str = 1,
 ) -> Order:
-    """Return the order of a training on a folder.
+    """Return the order for a training on a folder of photographs.
 
     Args:
         root: folder of photographs.
         out: folder of the runs.
-        seeds: int >= 1, runs.
-        first_seed: of the first run; the others follow.
-        time_budget: "90s", "10m" or "2h", of one run; a number alone is minutes.
+        seeds: int >= 1, number of runs.
+        first_seed: seed of the first run; the next runs have the next numbers.
+        time_budget: time for one run: "90s", "10m" or "2h"; a number alone is minutes.
         weights, max_params: as for Order.
-        resume: go on with interrupted runs.
-        settings: name -> value of kfg.recipes.folder.Config.
-        track: names of kfg.tracking.logs.LOGS.
+        resume: continue interrupted runs.
+        settings: name -> value, for fields of kfg.recipes.folder.Config.
+        track: names from kfg.tracking.logs.LOGS.
+        devices: as for Order.
     Raises:
-        InputError: an argument out of range or unknown.
+        InputError: an argument that is out of range or unknown.
     """
     if seeds < 1:
-        raise InputError(f"--seeds: at least 1, got {seeds}")
+        raise InputError(f"--seeds: must be at least 1, got {seeds}")
     if track:
-        from kfg.tracking import logs  # keras, seconds
+        from kfg.tracking import logs  # imports keras, which takes seconds
 
-        logs.names(track)  # before an audit that may take minutes
+        logs.names(track)  # checked before an audit that may take minutes
     return Order(
         data=pathlib.Path(root).resolve(),
         out=pathlib.Path(out),
@@ -85,19 +94,21 @@ def ordered(
         max_params=max_params,
         resume=resume,
         track=tuple(track),
+        devices=devices,
         settings={"time_budget": seconds_of(time_budget), **(settings or {})},
     )
 
 
-def audited(root) -> audit.Audit:
-    """Print what an audit finds, in a line, and return it; refuse what it calls an error."""
-    result = audit.audit(root, progress=Progress("photographs looked at"))
+def audited(root, *, corrections=True, labels: Labels | None = None) -> audit.Audit:
+    """Audit a folder, print the findings in one line and return the audit; refuse a folder with errors."""
+    looked = Progress("photographs checked")
+    result = audit.audit(root, corrections=corrections, labels=labels, progress=looked)
+    if said := corrected.said(result.corrected):
+        print(said)
     found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
-    kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to mend"
-    print(
-        f"audit: {result.images:,} photographs in {len(result.classes)} classes; {kinds} (`kfg audit {quoted(root)}` "
-        "says which)"
-    )
+    kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to repair"
+    again = f"kfg audit {quoted(root)}{f' {labels.words()}' if labels else ''}"
+    print(f"audit: {result.images:,} photographs in {len(result.classes)} classes; {kinds} (`{again}` lists them)")
     errors = [finding for finding in result.findings if finding.severity == "error"]
     if not errors:
         return result
@@ -105,22 +116,31 @@ def audited(root) -> audit.Audit:
     if len(single) == len(errors):
         more = f" (and {len(single) - 1} more such classes)" if single[1:] else ""
         raise InputError(f"{root}: class {printable(single[0].path)!r}{more} has {single[0].detail}")
-    first, more = errors[0], f", and {len(errors) - 1} more errors" if errors[1:] else ""
+    first, more = errors[0], f", and {len(errors) - 1} more error{'s' * (len(errors) > 2)}" if errors[1:] else ""
     said = printable(first.detail)
     if not said.startswith(printable(str(root))):
         said = f"{root}: {said}" if first.path == "." else f"{root}: {printable(first.path)}: {said}"
-    raise InputError(f"{said}{more} (kfg audit {quoted(root)} lists all)" if more else said)
+    listed = f" ({again} lists all)" if more else ""
+    out = f"; kfg review {quoted(root)} lets you leave photographs out" if first.kind in ONE_PHOTOGRAPH else ""
+    raise InputError(f"{said}{more}{listed}{out}")
 
 
 def seconds_of(text) -> float:
-    """Return the seconds of "90s", "10m" or "2h"; a number alone is minutes.
+    """Return the number of seconds that "90s", "10m" or "2h" stands for; a number alone is minutes.
 
+    Raises:
+        InputError: text that is no time, or a time too short for any training.
     Example:
         >>> seconds_of("10m"), seconds_of("1.5h"), seconds_of("90s"), seconds_of("3")
         (600.0, 5400.0, 90.0, 180.0)
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(text).strip(), flags=re.ASCII)
     seconds = float(match[1]) * {"s": 1, "m": 60, "": 60, "h": 3600}[match[2]] if match else 0
-    if not 1 <= seconds <= NO_LIMIT:
-        raise InputError(f"--time-budget: expected a time of at least a second like 90s, 10m or 2h, got {text!r}")
+    if not 0 < seconds <= NO_LIMIT:
+        raise InputError(f"--time-budget: expected a time like 90s, 10m or 2h, got {text!r}")
+    if seconds < SHORTEST:
+        raise InputError(
+            f"--time-budget: {str(text).strip()} is too short; give at least {SHORTEST}s, which is enough for the head "
+            "of a network on a few hundred photographs; the whole network needs minutes (try 10m)"
+        )
     return seconds

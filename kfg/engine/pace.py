@@ -7,11 +7,15 @@ from kfg.progress import duration
 
 
 class Pace:
-    """How long the runs of a command take, and what it says where one begins."""
+    """Measures how long a command's runs take, and announces each with an estimate for the rest.
 
-    def __init__(self, clock=time.monotonic):
-        self.clock = clock
-        self.seconds = []  # of each run that was trained here
+    Args:
+        earlier: (recipe, row) -> seconds for which its last run trained; rows without one are missing.
+    """
+
+    def __init__(self, clock=time.monotonic, *, earlier=None):
+        self.clock, self.earlier = clock, earlier or {}
+        self.seconds = []  # of each run that this command has trained
 
     @contextlib.contextmanager
     def measured(self, *, trains: bool):
@@ -21,11 +25,12 @@ class Pace:
             self.seconds.append(self.clock() - began)
 
     def said(self, number: int, jobs) -> str:
-        """Return the line for job `number`, counted from 1: which of how many it is, and how long the rest may take."""
+        """Return the line that announces job `number`, counted from 1: its place, and how long the rest may take."""
         job, left = jobs[number - 1], [one for one in jobs[number - 1 :] if not one.finished()]
         fold = "" if job.fold is None else f", fold {job.fold + 1} of {job.folds}"
         said = f"Run {number} of {len(jobs)}: {job.recipe} {job.row}, seed {job.seed}{fold}"
         if not self.seconds:
-            return said
+            known = self.earlier.get((job.recipe, job.row))
+            return f"{said} (the last run of this row trained for {duration(known)})" if known else said
         seconds = len(left) * sum(self.seconds) / len(self.seconds)
         return f"{said} (this and the runs after it may take {duration(seconds)})"

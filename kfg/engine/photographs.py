@@ -1,11 +1,11 @@
-"""The images of one command, whatever rows, seeds and folds are run on them."""
+"""The images of one command, shared by all rows, seeds and folds that are run on them."""
 
 import dataclasses
 import pathlib
 
 import tensorflow as tf
 
-from kfg.data import audit, decoded, demo, folder, remarks, stores
+from kfg.data import audit, corrected, decoded, demo, folder, remarks, stores
 from kfg.data.folder import Index
 from kfg.names import printable
 from kfg.progress import Progress
@@ -14,13 +14,13 @@ from kfg.training import precision
 
 @dataclasses.dataclass(kw_only=True)
 class Data:
-    """The images of one command: shared by its runs, decoded once per size.
+    """The images of one command: shared by its runs, and decoded once for each size.
 
     Args:
-        index: all images, groups and digests filled.
-        name: what the results call this data.
-        cache_dir: where decoded images go that exceed `memory_budget`.
-        memory_budget: bytes that decoded images of all sizes may take together.
+        index: all images, groups and digests filled in.
+        name: the name of this data in results.
+        cache_dir: folder for decoded images that exceed `memory_budget`.
+        memory_budget: bytes of memory for decoded images of all sizes together.
     """
 
     index: Index
@@ -51,32 +51,38 @@ def open_data(
     cache_dir=None,
     memory_budget: int = stores.MEMORY_BUDGET,
     index: Index | None = None,
+    corrections=True,
 ) -> Data:
     """Scan, fingerprint and group the images, and make TensorFlow deterministic.
 
     Args:
-        where: a folder; None for drawn images, made in `out` if they are not there.
+        where: folder of images; None for drawn images, which are made in `out` if they are missing.
         out: folder of the runs.
-        cache_dir: default `out/cache`.
-        index: the images, where they have been read and grouped already.
+        cache_dir: folder for decoded images and features; default `out/cache`.
+        index: the images, if they are already read and grouped.
+        corrections: as for `folder.scan`.
     Raises:
         InputError: as `folder.scan` and `audit.duplicate_groups`; a name that is not UTF-8.
     """
-    index, name = open_index(where, out=out, index=index)
+    index, name = open_index(where, out=out, index=index, corrections=corrections)
     be_deterministic()
     print(f"device: {precision.device()}")
     return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)
 
 
-def open_index(where: pathlib.Path | None, *, out: pathlib.Path, index: Index | None = None) -> tuple[Index, str]:
+def open_index(
+    where: pathlib.Path | None, *, out: pathlib.Path, index: Index | None = None, corrections=True
+) -> tuple[Index, str]:
     """Scan, fingerprint and group the images; return them and the data's name. Arguments as for `open_data`."""
     root = out / "demo-data" if where is None else where
     if where is None:
         if pathlib.Path("demo").is_dir():
-            print(f"--data demo: these are drawn images, in {root}; your folder of this name is --data ./demo")
+            print(f"--data demo: uses drawn images, in {root}; for your own folder of this name give --data ./demo")
         demo.write(root)
     if index is None:
-        index = folder.scan(root)
+        index = folder.scan(root, corrections=corrections)
+        if said := corrected.said(index.corrected):
+            print(said)
         folder.check_names(index)
         index = audit.duplicate_groups(index, progress=Progress("photographs read"))
     print(f"{root}: {len(index)} images in {len(index.classes)} classes")
@@ -90,6 +96,6 @@ def open_index(where: pathlib.Path | None, *, out: pathlib.Path, index: Index | 
 
 
 def be_deterministic() -> None:
-    """Prepare the devices and let TensorFlow repeat itself to the last bit, before anything is computed."""
+    """Prepare the devices and make TensorFlow deterministic to the last bit; call this before computing anything."""
     precision.prepare_devices()
     tf.config.experimental.enable_op_determinism()

@@ -1,6 +1,6 @@
-"""Where the runs on a folder of photographs go, where no --out says it: a folder of their own for each state of it.
+"""Choose the folder for the runs on some photographs if --out is not given: one for each state of the photographs.
 
-No TensorFlow here: what is said is said before seconds are spent on loading it.
+This module does not import TensorFlow, so that messages appear before seconds are spent on loading it.
 """
 
 import itertools
@@ -19,16 +19,17 @@ PATTERN = f"*/*/seed-*/{run_files.CONFIG}"  # below the folder of the runs: reci
 
 
 def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.Path, str]:
-    """Return the folder for runs on these photographs, and a line on why it is not the first of its name.
+    """Return the folder for runs on these photographs, and a line that explains it if it is not the obvious one.
 
-    It is `home`/NAME, named after the photographs' folder. Where that holds runs on other photographs, which stay as
-    they are, it is NAME-2, and so on. Runs of an earlier version, in `home` itself, are gone on with there.
+    The folder is `home`/NAME, named after the photographs' folder. If that holds runs on other photographs, they stay
+    untouched and the folder is NAME-2, and so on. Runs of an earlier version, which lie in `home` itself, are continued
+    there.
 
     Args:
-        index: the photographs, digests filled.
+        index: the photographs, digests filled in.
         home: folder of all runs.
     Returns:
-        the folder, and "" where nothing has to be said.
+        The folder; and the line, "" if there is nothing to explain.
     Raises:
         InputError: a damaged config.json.
     """
@@ -38,13 +39,13 @@ def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.
         if now in (data.get("fingerprint") for data in runs.values()):
             return home / _numbered(name, number), ""
     if now in (data.get("fingerprint") for data in _runs_in(home).values()):
-        return home, f"{home}: holds runs on these photographs from an earlier version, which are gone on with"
+        return home, f"{home}: holds runs on these photographs from an earlier version of kfg; they are continued"
     free = next(number for number in itertools.count(1) if not states.get(number))
     earlier = [run for runs in states.values() for run, data in runs.items() if data.get("name") == name]
     said = ""
     if earlier:
         last = max(earlier, key=lambda run: (run / run_files.CONFIG).stat().st_mtime)
-        said = f"{printable(str(last))} stays as it is: {changes.since(last, index)}. This is a new run"
+        said = f"{printable(str(last))} stays as it is, because {changes.since(last, index)}. This is a new run"
     return home / _numbered(name, free), said
 
 
@@ -53,7 +54,7 @@ def _numbered(name, number) -> str:
 
 
 def _numbers(home, name) -> list[int]:
-    """Return the numbers of the folders NAME, NAME-2, ... that there are."""
+    """Return the numbers of the existing folders NAME (1), NAME-2 (2) and so on."""
     if not home.is_dir():
         return []
     found = [re.fullmatch(rf"{re.escape(name)}(?:-([1-9]\d*))?", path.name) for path in home.iterdir() if path.is_dir()]
@@ -61,24 +62,24 @@ def _numbers(home, name) -> list[int]:
 
 
 def _runs_in(out) -> dict[pathlib.Path, dict]:
-    """Return run folder -> what its config.json says of its photographs."""
+    """Return run folder -> the entry "data" of its config.json, on its photographs."""
     return {path.parent: read_json(path, dict).get("data", {}) for path in sorted(out.glob(PATTERN))}
 
 
 def check_beside(photographs: pathlib.Path, out: pathlib.Path, *, given: bool = True) -> None:
-    """Refuse runs that would lie among the photographs, where their pictures would be taken for some.
+    """Refuse to write runs inside the folder of photographs, where their pictures would be taken for photographs.
 
     Args:
-        photographs: their folder.
+        photographs: folder of the photographs.
         out: folder of the runs.
-        given: whether it was named by the user.
+        given: whether the user named `out`.
     """
     home = out.resolve()
     if photographs.resolve() in (home, *home.parents):
-        inside = "inside the data folder, its pictures would be taken for photographs"
+        inside = "inside the data folder, so its pictures would be taken for photographs"
         if given:
-            raise InputError(f"--out {out}: lies {inside}")
+            raise InputError(f"--out {out}: is {inside}; give another folder")
         raise InputError(
-            f"runs would be written to {printable(str(home))}, which lies {inside}; start from another folder, or give "
+            f"runs would be written to {printable(str(home))}, which is {inside}; start kfg in another folder, or give "
             "one with --out"
         )

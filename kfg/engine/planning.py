@@ -1,6 +1,6 @@
-"""What a run decides by the clock and by its validation images: printed, and kept in config.json under "choices".
+"""The choices that a run makes by the clock and its validation images; printed, and kept in config.json ("choices").
 
-A choice once made stands, so a resumed run decides the same.
+A choice is made once, so a resumed run uses the same.
 """
 
 import keras
@@ -12,23 +12,37 @@ from kfg.files import read_json, write_json
 from kfg.progress import duration
 from kfg.runs import run_files
 from kfg.training import features, fit, precision
+from kfg.training.replicas import Replicas
 
-HEAD_SHARE = 0.5  # of the time budget, where the whole net is to be trained after the head
+HEAD_SHARE = 0.5  # of the time budget, if the whole net is to be trained after the head
 
 
-def choose(job, name: str, decide) -> dict:
-    """Return a choice of this run; `decide()` makes it, a dict that JSON can hold, where no session has."""
+def choose(job, name: str, decide, *, by_clock: bool = False) -> dict:
+    """Return this run's choice of that name; if no session has made it yet, `decide()` does, as a dict for JSON.
+
+    Args:
+        by_clock: whether the choice depends on how fast the machine is just now. If it does, all seeds of a command
+            use the choice of the first seed, so that their spread shows chance and not the clock.
+    """
     path = job.workdir / run_files.CONFIG
     settings = read_json(path, dict) if path.is_file() else {}  # a search keeps its trials' settings itself
     choices = settings.setdefault("choices", {})
     if name not in choices:
-        choices[name] = decide()
+        choices[name] = (by_clock and _of_first_seed(job, name)) or decide()
         write_json(path, settings)
     return choices[name]
 
 
+def _of_first_seed(job, name: str) -> dict | None:
+    """Return what the run of the command's first seed chose; None where this is that run, or that one chose nothing."""
+    if job.first is None or not (path := job.first / run_files.CONFIG).is_file():
+        return None
+    made = read_json(path, dict).get("choices", {}).get(name)
+    return {**made, "decided by": job.first.name} if made else None
+
+
 def rows(job) -> list[tuple[str, str]]:
-    """Return all choices of this run as a table with its column names."""
+    """Return all choices of this run as the rows of a table, the column names first."""
     choices = read_json(job.workdir / run_files.CONFIG, dict)["choices"]
     return [
         ("choice", "value"),
@@ -37,10 +51,10 @@ def rows(job) -> list[tuple[str, str]]:
 
 
 class Judged:
-    """A stage of the model, with its weights and how it does on the validation images.
+    """A stage of the training: the model's weights and its performance on the validation images.
 
     Args:
-        aim: a key of AIMS, what the stages are compared by.
+        aim: a key of AIMS, the figure by which stages are compared.
     """
 
     def __init__(self, name, model, validation, index, *, batch_size: int, aim: str):
@@ -61,13 +75,13 @@ class Judged:
         return self.score, -self.loss
 
     def say_if_useless(self) -> None:
-        """Warn of a stage that is no better than answers given without a look at the picture."""
+        """Print a warning if the stage is no better than answers given without looking at the picture."""
         if self.judged["verdict"] in (baseline.COMMONEST_BETTER, baseline.NO_BETTER):
             print(f"WARNING: {baseline.warning(self.judged, part='validation')}")
 
 
 def mean_of_classes(values, labels) -> float:
-    """Return the mean over the classes of each class's mean; classes without an image do not count.
+    """Return the mean over classes of each class's mean value; classes without an image do not count.
 
     Example:
         >>> mean_of_classes(np.array([1, 1, 1, 0]), np.array([0, 0, 0, 2]))
@@ -80,25 +94,28 @@ AIMS = {"top-1": lambda values, labels: float(np.mean(values)), "macro recall": 
 
 
 def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer, loss, left: float) -> dict:
-    """Decide on how many views of each image the head is trained; it always gets all its epochs.
+    """Decide how many views of each image the head is trained on; it is always trained for all its epochs.
 
     Args:
-        job: compiled.
-        training: kfg.data.part.Part of a stores.Chosen.
-        views: kfg.training.features.Views or None, at most.
-        epochs: of the head.
-        batch_size, optimizer, loss: of the head.
-        left: seconds there are for it.
+        job: a compiled job.
+        training: kfg.data.part.Part whose store is a stores.Chosen.
+        views: kfg.training.features.Views with the largest number of views; None: no views.
+        epochs: epochs of the head.
+        batch_size, optimizer, loss: for training the head.
+        left: seconds that are left for it.
     Returns:
-        {"views", "epochs", "why"}.
+        {"views", "epochs", "why"}, and if features must still be computed, "seconds expected" and "engine".
     """
     plan = {"views": views.count if views else 0, "epochs": epochs}
     images, labels = training.store, training.labels
     trunk = trunk_of(job.model)
     sought = (images, labels) if views else (images.store,)
     if features.ready(trunk, *sought, cache_dir=job.data.cache_dir, views=views):
-        return {**plan, "why": "as set; the features are there from an earlier run"}
-    forward = features.rate(trunk, images, labels, views=views)
+        return {**plan, "why": "as set; the features exist from an earlier run"}
+    pictures = len(images.store) + plan["views"] * len(images)
+    chosen = features.engine(trunk, images, cache_dir=job.data.cache_dir, count=pictures)
+    print(f"Features: {chosen.told}")
+    forward = features.rate(trunk, images, labels, views=views, answer=chosen.answer)
     steps = _head_rate(job.model, optimizer(), loss, batch_size)
     sizes = {"images": len(images.store), "trained": len(images), "forward": forward, "steps": steps}
     fitting = views_within(left, **plan, **sizes)
@@ -106,29 +123,29 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
     why = "as set" if fitting == plan["views"] else f"{plan['views']} do not fit into the time budget"
     if expected > left:
         print(
-            f"The head takes about {duration(expected)}, longer than the {duration(max(left, 0))} that the time budget "
-            "leaves for it. It is trained in full all the same: half a head answers by chance."
+            f"Training the head takes about {duration(expected)}, longer than the {duration(max(left, 0))} that the "
+            "time budget leaves for it. It is trained completely anyway, because a half-trained head is of no use."
         )
     else:
         print(f"Training the head takes about {duration(expected)}.")
-    return {"views": fitting, "epochs": epochs, "why": why, "seconds expected": round(expected)}
+    return {"views": fitting, "epochs": epochs, "why": why, "seconds expected": round(expected), "engine": chosen.name}
 
 
 def head_seconds(*, views: int, epochs: int, images: int, trained: int, forward: float, steps: float) -> float:
-    """Return the seconds of a head on cached features; arguments as for `views_within`."""
+    """Return the seconds that a head on cached features takes. Arguments as for `views_within`."""
     return (images + views * trained) / forward + epochs * trained / steps
 
 
 def views_within(seconds, *, views: int, epochs: int, images: int, trained: int, forward: float, steps: float) -> int:
-    """Return how many views of each image there is time for.
+    """Return for how many views of each image there is time.
 
     Args:
-        seconds: float, there are.
-        views: at most.
-        epochs: of the head, on features that are there; they are quick.
-        images: in all; each goes through the trunk once, whatever is decided.
-        trained: images the head is trained on; each view of them goes through the trunk.
-        forward, steps: images/s of the trunk, and of the head's training.
+        seconds: float, the time that there is.
+        views: the most views wanted.
+        epochs: epochs of the head, on cached features; they are quick.
+        images: number of all images; each goes through the trunk once in any case.
+        trained: number of images that the head is trained on; each of their views goes through the trunk.
+        forward, steps: images/s of the trunk, and of training the head.
     Example:
         >>> sizes = dict(epochs=40, images=5000, trained=4000, forward=200, steps=10_000)  # 41 s, and 20 s a view
         >>> [views_within(time, views=2, **sizes) for time in (90, 70, 35)]
@@ -148,28 +165,28 @@ def _head_rate(model, optimizer, loss, batch_size) -> float:
 def head_errors(answers, labels, *, aim: str) -> dict:
     """Count the head's errors on the training and validation images, each answered by a head that has not seen it.
 
-    The validation images alone may be nine. These are all there are but the test images, and cost seconds, since the
-    features are at hand.
+    The validation images alone may be as few as nine. These are all images except the test images, and asking about
+    them costs only seconds, since the features are cached.
 
     Args:
         answers: float (N, C), out of fold.
         labels: int (N,).
         aim: a key of AIMS.
     Returns:
-        {"images", "errors", "error rate"}; the rate is what the aim lacks to 1: with macro recall an error in a rare
-        class counts for more.
+        {"images", "errors", "error rate"}. The rate is 1 minus the aim: with macro recall, an error in a rare class
+        counts for more.
     """
     right = answers.argmax(axis=1) == labels
     errors, score = int(np.sum(~right)), AIMS[aim](right, labels)
     print(
-        f"Cross-validated on {len(labels):,} training and validation images, the head errs on {errors:,}; "
+        f"Cross-validated on {len(labels):,} training and validation images, the head is wrong on {errors:,}; "
         f"{aim} {100 * score:.1f} %."
     )
     return {"images": len(labels), "errors": errors, "error rate": round(1 - score, 5)}
 
 
 def worth_a_try(found: dict, *, min_errors: int, min_error_rate: float) -> bool:
-    """Return whether the head errs often enough, on the images of `head_errors`, for the whole net to do better.
+    """Return whether the head errs so often, on the images of `head_errors`, that the whole net may do better.
 
     Example:
         >>> few, rare = {"errors": 3, "error rate": 0.004}, {"errors": 3, "error rate": 0.11}
@@ -180,20 +197,20 @@ def worth_a_try(found: dict, *, min_errors: int, min_error_rate: float) -> bool:
 
 
 def whole_net_stage(job, *, epochs: int, count: int, judged: int, batch_size: int, left) -> dict:
-    """Decide how many epochs the whole net is trained for.
+    """Decide for how many epochs the whole net is trained.
 
     Args:
-        job: compiled.
-        epochs: at most.
-        count, judged: training and validation images.
-        left: function () -> seconds there are.
+        job: a compiled job.
+        epochs: the most epochs.
+        count, judged: numbers of training and of validation images.
+        left: function () -> seconds that are left.
     Returns:
-        {"epochs", "why"}, and what was measured.
+        {"epochs", "why"}, and what was measured to decide them.
     """
     rate = _training_rate(job, batch_size)
-    seconds = count / rate + judged / (3 * rate)  # a forward pass is a third of a step
+    seconds = count / rate + judged / (3 * rate)  # a forward pass takes a third of a training step
     fitting = max(0, min(epochs, int(left() / seconds)))
-    why = "as many as are set" if fitting == epochs else "as many as the time budget holds"
+    why = "as set" if fitting == epochs else "as many as fit into the time budget"
     return {"epochs": fitting, "why": why, "images per second": round(rate, 1), "seconds per epoch": round(seconds)}
 
 
@@ -203,4 +220,6 @@ def _training_rate(job, batch_size) -> float:
     with precision.scope(chosen["precision"]):
         copy = job.build()
     fit.compile_classifier(copy, optimizer=job.optimizer(), loss=job.loss, jit_compile=chosen["jit_compile"])
+    if len(job.devices) > 1:
+        return Replicas(copy, job.devices, compiled=fit.compile_classifier).rate(batch_size)
     return precision.training_rate(copy, batch_size)

@@ -1,4 +1,4 @@
-"""Where a result comes from: the code, the packages, the machine and the very images."""
+"""Where a result comes from: code, packages, machine, weights and images."""
 
 import dataclasses
 import functools
@@ -9,22 +9,26 @@ import platform
 import subprocess
 
 import kfg
+from kfg import program
 from kfg.data.folder import fingerprint
 from kfg.engine.lenders import model_file
 from kfg.errors import InputError
 from kfg.files import digest, read_json
 from kfg.runs import run_files
-from kfg.training import precision
+from kfg.training import precision, processor
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "scikit-learn")
 
 
 def environment() -> dict:
-    """Return device, cores, versions and git commit of this process."""
+    """Return the device, cores, versions and git commit of this process."""
     return {
         "device": precision.device(),
+        "tf32": precision.uses_tf32(),
+        "onednn": os.environ.get(program.ONEDNN, "as TensorFlow chooses"),
         "cores": os.cpu_count(),
         "machine": platform.machine(),
+        "processor": processor.vectors(),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "kfg": kfg.__version__,
@@ -33,9 +37,9 @@ def environment() -> dict:
 
 
 def settings(job) -> dict:
-    """Return everything that decides the result of a Job."""
+    """Return everything that decides the result of a Job, in the form of config.json."""
     index, weights = job.data.index, getattr(job.config, "weights", "none")
-    # the path alone would not tell a file from another that took its place
+    # a path alone would not show that another file has taken its place
     of_file = {}
     if weights not in ("imagenet", "none"):
         of_file["weights_sha256"] = _digest(job, "weights_sha256", lambda: weights)
@@ -60,32 +64,32 @@ def settings(job) -> dict:
 
 
 def _digest(job, key, find) -> str | None:
-    """Return the digest of the file that a Job begins from; the one noted where it is finished and the file gone."""
+    """Return the digest of a file that a Job starts from; the recorded one if the Job is finished and the file gone."""
     try:
         return file_digest(find())
     except InputError:
         if not job.finished():
             raise
-        return read_json(job.workdir / run_files.CONFIG, dict).get(key)  # none in folders of earlier versions
+        return read_json(job.workdir / run_files.CONFIG, dict).get(key)  # None in folders of earlier versions
 
 
 def file_digest(path) -> str:
     """Return the SHA-256 of a weights file, as hex digits.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: the file cannot be read.
     """
     try:
         return digest(path)
     except OSError as error:
-        raise InputError(f"weights: {path}: {error.strerror}; imagenet, none or a file") from error
+        raise InputError(f"weights: {path}: {error.strerror}; give imagenet, none or a file") from error
 
 
-@functools.cache  # of the code that was imported: the checkout may move on while a long command runs
+@functools.cache  # cached, for the imported code: the checkout may change while a long command runs
 def commit() -> str:
-    """Return the git commit kfg runs from, with "-dirty" for local changes; "" outside a checkout."""
+    """Return the git commit that kfg runs from, with "-dirty" for local changes; "" outside a checkout."""
     here = pathlib.Path(kfg.__file__).parents[1]
-    if not (here / ".git").exists():  # installed, perhaps inside somebody else's checkout
+    if not (here / ".git").exists():  # an installed package, perhaps inside somebody else's checkout
         return ""
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:

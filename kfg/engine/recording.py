@@ -1,4 +1,4 @@
-"""The row of a finished run in results.jsonl."""
+"""Record a finished run as a row of results.jsonl."""
 
 from kfg.data import folder
 from kfg.data.folder import PARTS
@@ -11,11 +11,11 @@ METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
 
 
 def record(job: Job) -> dict:
-    """Put a finished run into results.jsonl, unless its row is there; return its row.
+    """Add a finished run's row to results.jsonl, unless it is there; return the row.
 
-    Called for every finished run, new or not: a kill may have come between its report and its row.
+    This is called for every finished run, old or new, because a kill may have come between its report and its row.
     """
-    settings = read_json(job.workdir / run_files.CONFIG, dict)  # as the run had them: today's may be more
+    settings = read_json(job.workdir / run_files.CONFIG, dict)  # the run's settings, not today's, which may be more
     choices = settings.pop("choices", {})
     result, made = (read_json(job.workdir / name, dict) for name in (run_files.REPORT, run_files.ENVIRONMENT))
     listed, _ = folder.split_rows(job.workdir / run_files.SPLIT)
@@ -25,14 +25,14 @@ def record(job: Job) -> dict:
         **settings,
         "parts": {part: sum(part in one["part"].split("+") for one in listed) for part in PARTS},
         "metrics": {**{name: result[name] for name in METRICS}, **result.get("figures", {})},
-        "parameters": made.get("parameters"),  # none in folders of earlier versions
+        "parameters": made.get("parameters"),  # None in folders of earlier versions
         "export_difference": read_json(job.workdir / run_files.EXPORT_CHECK, dict)["largest_difference"],
         "epochs": callbacks.epochs(history),
         "seconds": round(callbacks.seconds(history), 1),
         "trained_in": precision.label(made["precision"], made["jit_compile"]),
         **{name: made[name] for name in ("device", "versions")},
         **({"treatment": choices["classes"]["treatment"]} if "classes" in choices else {}),  # of unequal classes
-        "choices": choices,  # what the run decided for itself, by the clock or by its validation images
+        "choices": choices,  # decided by the clock or by the validation images
     }
     results_file.append(job.out / run_files.RESULTS, row)
     return row

@@ -1,4 +1,4 @@
-"""The folder of one run: whose it is, and whether it may be begun, gone on with, or left as it is."""
+"""The folder of one run: which process owns it, and whether it may be begun, continued or left as it is."""
 
 import json
 import pathlib
@@ -10,56 +10,57 @@ from kfg.locks import exclusive
 from kfg.runs import run_files
 from kfg.tracking import logs
 
-ALWAYS = ("recipe", "row", "seed", "data", "config")  # what the config.json of any version has
+ALWAYS = ("recipe", "row", "seed", "data", "config")  # keys that a config.json of any version has
 
 
 def owned(workdir: pathlib.Path):
-    """Return the `with` block in which no other process may have the run folder.
+    """Return a `with` block in which no other process can use the run folder.
 
     Raises:
-        InputError: another process has it: which, on which machine, since when.
+        InputError: another process is using it; the message says which, on which machine and since when.
     """
-    return exclusive(workdir / run_files.LOCK, refusal=f"{workdir}: another command is at work on this run")
+    return exclusive(workdir / run_files.LOCK, refusal=f"{workdir}: another command is working on this run")
 
 
 def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool, options, changed) -> None:
-    """Make a run folder, or check that the one there is of the same settings; sweep what a killed run left.
+    """Make a run folder, or check that an existing one has the same settings; remove what a killed run left.
 
     Args:
-        workdir: the folder, owned by this process.
+        workdir: the folder, which this process owns.
         settings: everything that decides the result.
-        finished: whether the run there is.
-        resume: go on with one that is not.
+        finished: whether the folder holds a finished run.
+        resume: continue an unfinished run.
         options: setting -> option of the program that was called.
-        changed: function () -> in what the photographs differ from those of the run that is there.
+        changed: function () -> half a sentence on how the photographs differ from those of the run in the folder.
     Raises:
-        InputError: other settings, unfinished without `resume`, a folder of something else, a damaged config.json.
+        InputError: other settings; an unfinished run without `resume`; a folder that is not a run's; a damaged
+            config.json.
     """
     wanted = json.loads(json.dumps(settings))
     path = workdir / run_files.CONFIG
     if path.is_file():
         found = read_json(path, dict)
-        if finished and isinstance(found.get("config"), dict):  # settings newer than the run decided nothing in it
+        if finished and isinstance(found.get("config"), dict):  # newer settings had no effect on the run
             wanted["config"] = {key: value for key, value in wanted["config"].items() if key in found["config"]}
         different = [key for key in wanted if found.get(key) != wanted[key]]
-        checkpoints = list(workdir.rglob("checkpoint"))  # a head's lies deeper
+        checkpoints = list(workdir.rglob(run_files.CHECKPOINT))  # that of a head lies in a subfolder
         begun = bool(checkpoints) or finished
         if begun:
-            found = {**{key: found[key] for key in ALWAYS if key in wanted}, **found}  # one without them is damaged
+            found = {**{key: found[key] for key in ALWAYS if key in wanted}, **found}  # fails if damaged
         if "data" in different and begun and _images_of(found) != _images_of(wanted):
             raise InputError(f"{workdir}: {changed()}; give another --out, or remove this folder")
         if different and begun:
             what, way_on = difference(found, wanted, different[0], options)
             raise InputError(
-                f"{workdir}: holds a run whose {run_files.CONFIG} has another {what}; give another --out{way_on}, or "
-                "remove it"
+                f"{workdir}: holds a run whose {run_files.CONFIG} has another value of {what}; give another "
+                f"--out{way_on}, or remove it"
             )
         if begun and not finished and not resume:
             reported = (workdir / run_files.REPORT).is_file()
             lacking = f", which lacks {run_files.EXPORT_CHECK}" if reported else ""
-            raise InputError(f"{workdir}: holds an unfinished run{lacking}; add --resume to go on, or remove it")
+            raise InputError(f"{workdir}: holds an unfinished run{lacking}; add --resume to continue it, or remove it")
         for folder in {workdir, *checkpoints, *(path.parent for path in checkpoints)}:
-            sweep(folder, idle=0)  # one process at a time has a run
+            sweep(folder, idle=0)  # safe: this process owns the run
         if begun:
             return
         (workdir / run_files.ENVIRONMENT).unlink(missing_ok=True)  # nothing was trained: begin anew
@@ -74,9 +75,10 @@ def _images_of(settings) -> str | None:
 
 
 def _check_own(workdir) -> None:
-    """Refuse a folder without a config.json that holds something: its files would be taken for a run's."""
+    """Refuse a folder that has files but no config.json: the files would be taken for a run's."""
     found = sorted(path.name for path in workdir.glob("*") if not path.name.startswith("."))
     if found:
         raise InputError(
-            f"{workdir}: holds {found[0]} but no {run_files.CONFIG}, so it is no run; give another --out, or remove it"
+            f"{workdir}: holds {found[0]} but no {run_files.CONFIG}, so it is not a run; give another --out, or remove "
+            "it"
         )

@@ -1,4 +1,4 @@
-"""The command line that all recipes share: rows x seeds x folds, each in its run folder."""
+"""Run recipes: rows x seeds x folds, each in its own run folder, with a command line that all recipes share."""
 
 import dataclasses
 import errno
@@ -6,18 +6,18 @@ import logging
 import pathlib
 import sys
 
-from kfg import overwrite, program
+from kfg import overwrite, program, progress
 from kfg.data.folder import Index
-from kfg.engine import lenders, orders, places
+from kfg.engine import demonstration, lenders, orders, places
 from kfg.engine.options import OF_RECIPES, epochs, replaced
 from kfg.engine.orders import Order
 from kfg.engine.pace import Pace
 from kfg.errors import InputError
 from kfg.evaluation import baseline
 from kfg.names import suggestion
-from kfg.runs import comparison, run_files
+from kfg.runs import comparison, results_file, run_files
 
-# what a full disk or a withdrawn permission looks like wherever it strikes: the user's to mend, not a defect
+# errors of a full disk or missing permission, wherever they occur: the user can mend them, they are no defect of kfg
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -27,9 +27,9 @@ class Row:
 
     Args:
         config: the recipe's Config.
-        reported: the study's figures, {"top1": ..., "loss": ...}; empty for rows of ours.
+        reported: the study's figures, {"top1": ..., "loss": ...}; empty for rows that the study does not have.
         after: rows whose runs this one starts from; they are run first.
-        note: what a reader must know about it.
+        note: what a reader must know about the row.
     """
 
     config: object
@@ -39,30 +39,40 @@ class Row:
 
 
 def main(recipe, argv=None) -> int:
-    """Run a recipe from the command line; return the exit code.
+    """Run a recipe from the command line and return the exit code.
 
-    0 all runs finished, 2 wrong input (one line on stderr), 130 interrupted with Ctrl-C.
+    It is 0 if all runs finished, 2 for wrong input (one line on stderr), and 130 after Ctrl-C.
 
     Args:
-        recipe: its module.
-        argv: words of the command line; default the process's own.
+        recipe: the recipe's module.
+        argv: words of the command line; default those of this process.
     """
     words = sys.argv[1:] if argv is None else argv
     return program.run(lambda: _read_and_answered(recipe, words))
 
 
 def _read_and_answered(recipe, words) -> int:
+    if not words:
+        return _demonstrated(recipe)
     program.refuse_addresses(words)
     return answered(recipe, orders.read(recipe, words))
 
 
+def _demonstrated(recipe) -> int:
+    """Do a recipe's main job on drawn images: it was called without arguments."""
+    code = answered(recipe, demonstration.order(recipe))
+    if not code:
+        print(demonstration.real_data(recipe))
+    return code
+
+
 def answered(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES) -> int:
-    """Run what was ordered and say on the screen how it went; return the exit code.
+    """Perform an order, print the outcome and return the exit code.
 
     Args:
-        recipe: its module.
-        index: the images, where they have been read and grouped already.
-        options: of Job, where another program than the recipe's own was called.
+        recipe: the recipe's module.
+        index: the images, if they are already read and grouped.
+        options: as in Job, if another program than the recipe's own was called.
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current = []
@@ -76,9 +86,9 @@ def answered(recipe, order: Order, *, index: Index | None = None, options=OF_REC
     except KeyboardInterrupt:
         kept = current[0].kept if current else ""
         where = current[0].workdir if current else order.out
-        program.say("")  # ends a line of progress
+        progress.end()
         program.say(f"interrupted; {where} {f'holds {kept}' if kept else 'has no finished epoch'}")
-        program.say("go on with the same command and --resume")
+        program.say("to continue, give the same command with --resume")
         return 130
     return 0
 
@@ -86,17 +96,17 @@ def answered(recipe, order: Order, *, index: Index | None = None, options=OF_REC
 def perform(
     recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES, current: list | None = None
 ) -> list[pathlib.Path]:
-    """Run what was ordered; return the run folders.
+    """Perform an order and return the run folders.
 
     Args:
-        recipe: its module.
+        recipe: the recipe's module.
         index, options: as for `answered`.
-        current: gets the job that is being run, for who must say where it was interrupted.
+        current: list that holds the running job, so that the caller can report where it was interrupted.
     Raises:
-        InputError: wrong input; the argument or path is named.
+        InputError: wrong input; the message names the argument or path.
     """
     current = [] if current is None else current
-    results, runs, pace = [], [], Pace()
+    results, runs, pace = [], [], Pace(earlier=_earlier(order.out))
     made = jobs(recipe, order, index=index, options=options)
     for number, job in enumerate(made, start=1):
         current[:] = [job]
@@ -111,29 +121,44 @@ def perform(
     return runs
 
 
+def _earlier(out) -> dict[tuple[str, str], float]:
+    """Return (recipe, row) -> the seconds for which its last run in a folder of runs trained."""
+    rows = results_file.read(out) if out.is_dir() else []
+    return {(row["recipe"], row["row"]): row["seconds"] for row in rows if isinstance(row.get("seconds"), (int, float))}
+
+
 def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES):
-    """Return the Jobs of an order, each after those it depends on."""
+    """Return the Jobs of an order, each one after the jobs that it depends on."""
     from kfg.tracking import logs
 
     track = logs.names(order.track)
     rows = configured_rows(recipe, order)
     if order.folds < 1:
-        raise InputError(f"--folds: at least 1, got {order.folds}")
+        raise InputError(f"--folds: must be at least 1, got {order.folds}")
     out = order.out
     if order.data is not None:
         places.check_beside(order.data, out)
     from kfg.engine import photographs, weights_at_hand
     from kfg.engine.job import Job
     from kfg.models.freezing import parse_count
+    from kfg.training import devices
     from kfg.training.precision import CHOICES
 
     weights_at_hand.check_names(row.config for row in rows.values())
+    shared_by = devices.chosen(order.devices)
+    for row in rows.values():
+        devices.check_batch(shared_by, getattr(row.config, "batch_size", len(shared_by)))
     overwrite.check_writable("--out", out)
     max_params = None if order.max_params is None else parse_count(order.max_params)
     if order.precision not in CHOICES:
-        raise InputError(f"--precision: {order.precision!r} is none of {', '.join(CHOICES)}")
+        raise InputError(f"--precision: {order.precision!r} is not one of {', '.join(CHOICES)}")
     data = photographs.open_data(
-        order.data, out=out, cache_dir=order.cache, memory_budget=order.memory_budget, index=index
+        order.data,
+        out=out,
+        cache_dir=order.cache,
+        memory_budget=order.memory_budget,
+        index=index,
+        corrections=order.corrections,
     )
     made = [
         Job(
@@ -141,6 +166,7 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
             row=name,
             config=rows[name].config,
             seed=seed,
+            first_seed=order.seeds[0],
             fold=fold,
             folds=order.folds,
             data=data,
@@ -150,7 +176,9 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
             note=rows[name].note,
             max_params=max_params,
             track=track,
+            devices=shared_by,
             options=options,
+            says_steps=not getattr(recipe, "OWN_STEPS", False),
         )
         for seed in order.seeds
         for fold in (range(order.folds) if order.folds > 1 else [None])
@@ -164,9 +192,9 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
 
 
 def run_one(recipe, job, *, begun: str = "") -> dict:
-    """Run one job unless it is finished, and return its row in results.jsonl; that and its logs are made up for.
+    """Run one job unless it is finished; return its row in results.jsonl. A missing row or log is written in any case.
 
-    `begun` is printed where it is run.
+    `begun` is a line to print if the job is run.
     """
     from kfg.engine.recording import record
     from kfg.files import read_json
@@ -176,7 +204,7 @@ def run_one(recipe, job, *, begun: str = "") -> dict:
         job.open()
         with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
             if job.finished():
-                print(f"{job.workdir}: finished before, not repeated")
+                print(f"{job.workdir}: already finished, so it is not repeated")
             else:
                 if begun:
                     print(begun, flush=True)
@@ -187,7 +215,7 @@ def run_one(recipe, job, *, begun: str = "") -> dict:
 
 
 def tell_spread(results) -> None:
-    """Print mean and standard deviation, over seeds and folds alike, of each row that ran more than once."""
+    """Print mean and standard deviation, over all seeds and folds, of each row that ran more than once."""
     for name in dict.fromkeys(result["row"] for result in results):
         runs = [result for result in results if result["row"] == name]
         if len(runs) > 1:
@@ -198,7 +226,7 @@ def tell_spread(results) -> None:
 
 
 def _run_kept(recipe, job) -> None:
-    """Run a job; after Ctrl-C keep its last finished epoch's model, while the run is still this process's."""
+    """Run a job; after Ctrl-C, write the model of its last finished epoch while this process still owns the run."""
     try:
         _run_unfinished(recipe, job)
     except KeyboardInterrupt:
@@ -212,30 +240,32 @@ def _run_unfinished(recipe, job) -> None:
     except InputError:
         job.withdraw()
         raise
-    top1 = "{value:.4f} [{low:.4f}, {high:.4f}]".format(**result["top1"])
-    print(f"{job.workdir}: test top-1 {top1} on {result['images']} images")
+    top1 = "{value:.2%} (95 % interval {low:.1%} to {high:.1%})".format(**result["top1"])
+    print(f"{job.workdir}: right on {top1} of the {result['images']:,} test images")
     if warning := baseline.warning(result["baseline"]):
         print(f"WARNING: {warning}")
     print(f"report: {job.workdir / 'report.html'}", flush=True)
 
 
 def configured_rows(recipe, order: Order) -> dict[str, Row]:
-    """Return the rows to run, in order, with `quick`, `smoke`, `settings` and `epochs` applied, in that order."""
+    """Return the rows to run, in order, after applying `quick`, `smoke`, `settings` and `epochs`, in this order."""
     changes = {**(recipe.QUICK if order.quick else {}), **(recipe.SMOKE if order.smoke else {}), **order.settings}
     fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
     if order.weights is not None and "weights" not in fields:
         raise InputError(f"--weights: {recipe.NAME} has no pretrained trunk")
     if order.init_from is not None:
         if "init_from" not in fields:
-            raise InputError(f"--init-from: not for {recipe.NAME}, its rows begin with ImageNet's weights or none")
+            raise InputError(
+                f"--init-from: cannot be used with {recipe.NAME}, whose rows start from ImageNet weights or from none"
+            )
         changes["init_from"] = order.init_from
-    if "init_from" in changes:  # by --set too
+    if "init_from" in changes:  # also if set by --set
         changes["init_from"] = lenders.resolved(str(changes["init_from"]))
     rows = {}
     for name in ordered(recipe.ROWS, recipe.DEFAULT_ROWS if order.rows is None else order.rows):
         row = recipe.ROWS[name]
         config = replaced(row.config, changes)
-        if order.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none anywhere
+        if order.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none
             config = dataclasses.replace(config, weights=order.weights)
         if order.epochs is not None:
             config = replaced(config, {"epochs": epochs(order.epochs, config.epochs)})
@@ -244,7 +274,7 @@ def configured_rows(recipe, order: Order) -> dict[str, Row]:
 
 
 def ordered(rows, names) -> list[str]:
-    """Return `names` with the rows they need, each after those it needs."""
+    """Return `names` and the rows that they depend on, each row after those that it depends on."""
     order = []
 
     def visit(name):

@@ -1,4 +1,4 @@
-"""What is left of a run that did not get to its end."""
+"""Clean up after a run that did not reach its end: remove its folder, or keep its model."""
 
 import contextlib
 import pathlib
@@ -10,7 +10,7 @@ from kfg.files import read_json
 from kfg.runs import run_files
 from kfg.training import checkpoint, precision
 
-# what a run folder holds before anything is trained
+# files that a run folder holds before anything is trained
 SETTLED_FIRST = {
     run_files.CONFIG, run_files.ENVIRONMENT, run_files.SPLIT, run_files.CLASSES, run_files.CLASS_IDS, run_files.CLOCK,
     run_files.LOCK, f"{run_files.LOCK}.json",
@@ -18,9 +18,10 @@ SETTLED_FIRST = {
 
 
 def withdraw(workdir: pathlib.Path, *, out: pathlib.Path) -> None:
-    """Remove a run folder that holds nothing but settings, and the folders up to `out` that are empty then.
+    """Remove a run folder that holds nothing but settings, and its parents up to `out` that are then empty.
 
-    Its lock is this process's; where a lock in use cannot be removed, as on Windows, the folder stays with it alone.
+    This process owns the folder's lock. If a lock in use cannot be removed, as on Windows, the folder stays with the
+    lock alone.
     """
     if not workdir.is_dir() or not {path.name for path in workdir.iterdir()} <= SETTLED_FIRST:
         return
@@ -28,7 +29,7 @@ def withdraw(workdir: pathlib.Path, *, out: pathlib.Path) -> None:
         with contextlib.suppress(PermissionError):
             path.unlink()
     for folder in (workdir, *workdir.parents):
-        with contextlib.suppress(OSError):  # other runs are in it
+        with contextlib.suppress(OSError):  # the folder has other runs
             folder.rmdir()
         if folder == out:
             return
@@ -38,15 +39,15 @@ def keep(job) -> str:
     """Write model.keras with the weights of a run's last finished epoch.
 
     Args:
-        job: interrupted, with a model that is being fitted.
+        job: an interrupted job with a model that was being fitted.
     Returns:
-        what the file holds, "" if no epoch was finished.
+        A description of what the file holds; "" if no epoch was finished.
     """
     state = checkpoint.read(job.workdir / checkpoint.LAST)
     head = checkpoint.read(job.workdir / run_files.HEAD / checkpoint.LAST)
     if state is None and head is None:
         return ""
-    if job.begun:  # else this session has added nothing to what an earlier one left
+    if job.begun:  # otherwise this session has added nothing to what an earlier one left
         model = _with_head(job, head) if state is None else _restored(job, state)
         exporting.save_keras(model, read_json(job.workdir / run_files.CLASSES), job.workdir)
     return "the last finished epoch of the head" if state is None else "the last finished epoch"
@@ -54,12 +55,12 @@ def keep(job) -> str:
 
 def _restored(job, state):
     checkpoint.restore(job.fitted, state)
-    job.fitted.optimizer.finalize_variable_values(job.fitted.trainable_variables)  # averages, where kept
+    job.fitted.optimizer.finalize_variable_values(job.fitted.trainable_variables)  # averages, if it keeps them
     return job.float32_model()
 
 
 def _with_head(job, state):
-    """Return the model as it was built, with a head from its checkpoint: the trunk may be half trained by now."""
+    """Return a new model with the head of a checkpoint; the current trunk may be half trained, so it is not used."""
     keras.utils.set_random_seed(job.seed)
     with precision.scope("float32"):
         model = job.build()

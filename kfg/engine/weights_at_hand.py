@@ -1,4 +1,4 @@
-"""The pretrained weights that a command's rows begin from: at hand, or refused before anything is trained."""
+"""Make sure that the pretrained weights for a command's rows are on this machine, before anything is trained."""
 
 import functools
 
@@ -8,14 +8,14 @@ from kfg.models.catalogue import shapes_only
 
 
 def check_files(jobs) -> None:
-    """Check of every unfinished Job that its trunk is within its budget and its weights are at hand; download them.
+    """Check for every unfinished Job that its trunk is within the budget and its weights are here; download them.
 
     Args:
-        jobs: all of a command, so that none of them is refused hours later.
+        jobs: all jobs of a command, so that none of them is refused hours later.
     Raises:
-        InputError: the message names the first such row, and the rows that could begin.
+        InputError: the message names the first row that is refused, and the rows that could begin.
     """
-    refusal = functools.cache(_refusal)  # rows, seeds and folds share trunks
+    refusal = functools.cache(_refusal)  # cached, because rows, seeds and folds share trunks
     refused = {}
     for job in jobs:
         if not job.finished() and (reason := refusal(*_trunk(job.config), job.max_params)):
@@ -23,16 +23,16 @@ def check_files(jobs) -> None:
     if refused:
         row, reason = next(iter(refused.items()))
         others = dict.fromkeys(job.row for job in jobs if job.row not in refused)
-        raise InputError(f"row {row}: {reason}" + (f"; --rows {','.join(others)} could begin" if others else ""))
+        raise InputError(f"row {row}: {reason}" + (f"; --rows {','.join(others)} can be run" if others else ""))
 
 
 def check_names(configs, *, prefix: str = "--set ") -> None:
-    """Check, before any image is read, that the trunks that these Configs name are known.
+    """Check, before any image is read, that these Configs name known trunks.
 
     Args:
-        prefix: what stands before the setting's name where one is refused.
+        prefix: text before the setting's name in an error message.
     Raises:
-        InputError: naming the setting, its value and the trunks there are.
+        InputError: an unknown trunk; the message has the setting, its value and the known trunks.
     """
     for config in configs:
         for setting in ("backbone", "second_backbone"):
@@ -42,13 +42,13 @@ def check_names(configs, *, prefix: str = "--set ") -> None:
 
 
 def _trunk(config) -> tuple:
-    """Return name, second name, image size and weights of a Config's trunk; the names are "" where it has none."""
+    """Return name, second name, image size and weights of a Config's trunk; without a trunk both names are ""."""
     name, second = getattr(config, "backbone", getattr(config, "net", "")), getattr(config, "second_backbone", "")
     return (name, second, config.image_size, config.weights) if name in backbones.BACKBONES else ("", "", (), "none")
 
 
 def _refusal(name, second, image_size, weights, max_params) -> str:
-    """Return why a trunk cannot be trained, or "". It is not loaded, so whether a file fits it is not known."""
+    """Return why a trunk cannot be trained, or "". Weights are not loaded, so whether a file fits is not known."""
     try:
         if name and max_params is not None:
             build = functools.partial(backbones.classifier, num_classes=2, image_size=image_size, weights="none")

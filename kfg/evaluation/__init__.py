@@ -1,1 +1,1 @@
-"""Predictions, confusion matrices and metrics with intervals."""
+"""Evaluate models: predictions, confusion matrices, and metrics with confidence intervals."""

@@ -4,7 +4,6 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy.stats import rankdata
 
 from kfg.evaluation.intervals import wilson
 
@@ -16,10 +15,11 @@ class Areas:
     """One-vs-rest AUC of each class.
 
     Args:
-        values: float64 (C,), in [0, 1]; NaN where the class, or every other, has no image.
-        influence: float64 (N,), the share of each image in the error of the mean over the judged
-            classes: the variance of that mean is the sum of its squares.
-        effective: float, the images of which one share would be as uncertain as the mean is at 1 (`_effective`).
+        values: float64 (C,), in [0, 1]; NaN if the class, or every other class, has no image.
+        influence: float64 (N,), the contribution of each image to the error of the mean over the judged
+            classes: the variance of that mean is the sum of the squares of these contributions.
+        effective: float, effective number of images: a proportion near 1 measured on so many images would be as
+            uncertain as the mean is near 1 (see `_effective`).
     """
 
     values: np.ndarray
@@ -28,12 +28,12 @@ class Areas:
 
 
 def one_vs_rest(scores, labels) -> Areas:
-    """Compare each class's score on its own images with that on all others.
+    """Compute the one-vs-rest AUC of each class.
 
-    The AUC of a class is the chance that an image of it scores higher than one that is not; a tie counts
-    half. DeLong's placement values (how many of the other side an image beats) give both the areas and, summed
-    over the classes an image takes part in, its influence on their mean: the classes share the same
-    images, so their errors are not independent.
+    The AUC of a class is the probability that an image of the class scores higher than an image of another class; a tie
+    counts half. DeLong's placement values (the share of the other side's images that an image beats) give the areas
+    and also, summed over the classes, the influence of each image on their mean: the classes share the same images, so
+    their errors are not independent.
 
     Args:
         scores: float array (N, C), higher = more likely.
@@ -44,6 +44,8 @@ def one_vs_rest(scores, labels) -> Areas:
         >>> one_vs_rest(np.array([[.9, .1], [.4, .6], [.6, .4], [.2, .8]]), np.array([0, 0, 1, 1])).values
         array([0.75, 0.75])
     """
+    from scipy.stats import rankdata  # imported here: it takes longer than all other imports of the list of runs
+
     scores, labels = np.asarray(scores), np.asarray(labels)
     values, influence = np.full(scores.shape[1], np.nan), np.zeros(len(labels))
     for c in range(scores.shape[1]):
@@ -64,11 +66,11 @@ def one_vs_rest(scores, labels) -> Areas:
 
 
 def _effective(images, total) -> float:
-    """Return how many images of one share would give it the variance of the mean AUC where that is nearly 1.
+    """Return the number of images on which a proportion would have the variance of the mean AUC, if both are near 1.
 
-    The variance of an area A of m images against n is there A (1 - A) (1 / 4m + 1 / 4n): the first part is of the
-    class's own images, independent from class to class, the second of all others, which the classes share, so that
-    its parts are added as if they rose and fell together.
+    Near 1, the variance of an area A of m images against n is A (1 - A) (1 / 4m + 1 / 4n). The first term comes from
+    the class's own images, which are independent from class to class. The second comes from all other images, which
+    the classes share; these terms are added as if they were fully correlated.
 
     Source: Hanley & McNeil 1982, Radiology 143:29, for A near 1 and m, n not tiny, as in Newcombe 2006, Statistics in
         Medicine 25:559.
@@ -81,16 +83,19 @@ def _effective(images, total) -> float:
 
 
 def _degrees(n):
-    """sqrt(n (n - 1)): the squares then sum to the sample variance over n. One image has no spread to show."""
+    """Return sqrt(n (n - 1)); deviations divided by it have squares that sum to the sample variance over n.
+
+    For a single image, which shows no spread, it is 1.
+    """
     return math.sqrt(n * max(n - 1, 1))
 
 
 def macro(areas: Areas, *, confidence: float = 0.95) -> dict | None:
-    """Mean AUC over the judged classes as {"value", "low", "high"}; None where there is none.
+    """Return the mean AUC over the judged classes as {"value", "low", "high"}; None if no class can be judged.
 
-    Wilson's interval with the effective number of images, A (1 - A) / DeLong's variance, which stays in [0, 1]. Where
-    nothing, or next to nothing, is out of order that variance is zero by luck; the interval is then never narrower on
-    the inner side than that of an area of 1 (or 0) on `_effective` images.
+    The interval is Wilson's with the effective number of images, A (1 - A) / DeLong's variance, so it stays in [0, 1].
+    If all or nearly all images are in the right order, that variance may be zero by luck. Therefore the interval always
+    reaches at least as far towards 0.5 as the interval of an area of 1 (or 0) on `_effective` images.
     """
     if np.isnan(areas.values).all():
         return None

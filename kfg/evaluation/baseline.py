@@ -1,45 +1,46 @@
-"""Whether a model answers better than one that does not look at the picture. No TensorFlow here.
+"""Judge whether a model is better than a baseline that does not look at the picture. No TensorFlow here.
 
-Two such answers are known for every set of images: always naming the commonest class, and guessing. Top-1 is compared
-with the first, on the same images, and macro recall with the second. Both comparisons allow for chance at 95 %.
+There are two such baselines for every set of images: always naming the most common class, and guessing. Top-1 is
+compared with the first, on the same images, and macro recall with the second. Both comparisons allow for chance at
+95 %.
 """
 
 import numpy as np
-from scipy.stats import binomtest
 
 from kfg.evaluation import confusion, macro
 from kfg.evaluation.intervals import wilson
 from kfg.evaluation.predict import Predictions, check_answers
 
 BETTER = "better"
-COMMONEST_BETTER = "commonest class better"  # in top-1, though the model does tell the classes apart
+COMMONEST_BETTER = "commonest class better"  # it is better in top-1, but the model does tell the classes apart
 NO_BETTER = "no better"
 TOO_FEW = "too few images"
-ONE_CLASS = "one class only"  # always naming it is right on every image, so nothing can be told
-LEARNED = (BETTER, COMMONEST_BETTER)  # verdicts on a model that tells the classes apart
-LEVEL = 0.025  # of a one-sided test: the model counts as better where a 95 % interval would say so
+ONE_CLASS = "one class only"  # always naming this class is right on every image, so the model cannot be judged
+LEARNED = (BETTER, COMMONEST_BETTER)  # verdicts on models that tell the classes apart
+LEVEL = 0.025  # level of the one-sided test, which agrees with a two-sided 95 % interval
 
 
 def judge(predictions: Predictions) -> dict:
-    """Compare a model with always naming the commonest class of these images, and with guessing.
+    """Compare a model with always naming the most common class of these images, and with guessing.
 
-    Top-1: of the images on which exactly one of the two is right, the model is right on more than half (exact one-sided
-    sign test, McNemar's). Macro recall, which is 1 / K for guessing and for every constant answer: its interval of
-    kfg.evaluation.macro lies above that.
+    The model is better in top-1 if it is right on more than half of the images on which exactly one of the two, model
+    or most common class, is right (McNemar's exact test, one-sided). It is better in macro recall, which is 1 / K for
+    guessing and for every constant answer, if its interval (see kfg.evaluation.macro) lies above 1 / K.
 
     Args:
-        predictions: answers on images whose labels are known, at least one.
+        predictions: predictions on images with known labels, at least one.
     Returns:
-        dict, ready for JSON: `verdict`, one of
-        BETTER: better than both as far as these images can show, or better than guessing and not behind in top-1;
-        COMMONEST_BETTER: top-1 is below that of the commonest class, but macro recall is better than guessing;
-        NO_BETTER: no better than either;
-        TOO_FEW: ahead, but these images are too few to show it;
-        ONE_CLASS: all images are of one class, with which nothing can be told;
-        and what that rests on: `images`, `right`, `commonest` (its name), `commonest_right` (images of that class),
-        `p` (of the sign test), `macro_recall` {"value", "low", "high"} and `guessing` (1 / K, K classes with images).
+        A dict, ready for JSON, with the `verdict`, which is one of
+        BETTER: significantly better in top-1, or better than guessing and not behind in top-1;
+        COMMONEST_BETTER: top-1 is below that of the most common class, but macro recall is better than guessing;
+        NO_BETTER: better than neither;
+        TOO_FEW: ahead in top-1, but these images are too few to show it;
+        ONE_CLASS: all images are of one class, so the model cannot be judged;
+        and with the figures behind it: `images`, `right`, `commonest` (name of the most common class),
+        `commonest_right` (number of its images), `p` (of McNemar's test), `macro_recall` {"value", "low", "high"} and
+        `guessing` (1 / K, with K classes that have images).
     Raises:
-        InputError: what is no predictions.
+        InputError: the predictions are not valid, see `check_answers`.
     Source:
         McNemar 1947, Psychometrika 12:153, in its exact form.
     Example:
@@ -47,6 +48,8 @@ def judge(predictions: Predictions) -> dict:
         >>> judge(always)["verdict"]
         'no better'
     """
+    from scipy.stats import binomtest  # imported here: it takes longer than all other imports of the list of runs
+
     check_answers(predictions)
     labels, right = np.asarray(predictions.labels), predictions.predicted == predictions.labels
     images = np.bincount(labels, minlength=len(predictions.classes))
@@ -77,11 +80,11 @@ def _verdict(lead, p, recall, guessing) -> str:
 
 
 def warning(judged: dict, *, part: str = "test") -> str | None:
-    """Say in words that a model is no better than one that does not look, and what to do; None where it is better.
+    """Return a warning that a model is no better than a baseline, with what to do; None if the model is better.
 
     Args:
-        judged: of `judge`.
-        part: what the images are, "validation" for one.
+        judged: the result of `judge`.
+        part: name of the part that the images are from, such as "validation".
     Example:
         >>> always = Predictions(tuple("abcd"), np.array([0, 0, 0, 1]), np.eye(2)[[0, 0, 0, 0]], ("good", "bad"))
         >>> warning(judge(always)).split(": ")[0]
@@ -92,11 +95,11 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
         return None
     if verdict == ONE_CLASS:
         return (
-            f"All {n:,} {part} images are of the class {judged['commonest']!r}: they cannot tell whether the model "
-            "looks at the pictures. Test it on images of other classes as well."
+            f"All {n:,} {part} images are of the class {judged['commonest']!r}, so they cannot show whether the model "
+            "looks at the images. Test it on images of other classes as well."
         )
     always = f"always answering {judged['commonest']!r}"
-    even = judged["commonest_right"] / n <= judged["guessing"] * 1.001  # classes of one size: one figure for both
+    even = judged["commonest_right"] / n <= judged["guessing"] * 1.001  # equal class sizes: both baselines agree
     than = f"guessing, or {always}" if even else always
     low, high = wilson(judged["right"], n)
     is_right = (
@@ -116,12 +119,12 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
         f"This model is right less often than {always} would be: it is {is_right}, {constant}. It does tell the "
         f"classes apart: its mean recall over the classes is {percent(recall['value'])} (95 % interval "
         f"{percent(recall['low'])} to {percent(recall['high'])}), where guessing has {guessing}. Use it only if "
-        "finding the rarer classes is worth the errors on the commonest."
+        "finding the rarer classes is worth the errors on the most common one."
     )
 
 
 def percent(share: float) -> str:
-    """Return a share in whole percent, with a decimal where it is under ten.
+    """Return a share in percent: in whole percent from 10 % on, with one decimal below.
 
     Example:
         >>> percent(0.884), percent(0.05), percent(1.0)

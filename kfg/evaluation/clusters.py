@@ -1,6 +1,8 @@
-"""Bootstrap of shares over clusters: images, or groups of near-duplicates, that bring along all answers on them.
+"""Bootstrap of recalls over clusters, for kfg.evaluation.paired and kfg.evaluation.versus. No TensorFlow here.
 
-What kfg.evaluation.paired draws; no TensorFlow here. M answers (an image in a run), A arms, G clusters, R resamples.
+A cluster is a group of near-duplicates, or a single image if it has none; all answers on its images are drawn together.
+An arm is one of the treatments or models that are compared. There are M answers of each arm (one per image and run),
+A arms, G clusters and R resamples.
 """
 
 import math
@@ -9,11 +11,14 @@ import numpy as np
 
 from kfg.evaluation.intervals import wilson
 
-CHUNK = 4_000_000  # clusters x resamples drawn at once: 32 MB of indices
+CHUNK = 4_000_000  # clusters x resamples that are drawn at once: 32 MB of indices
 
 
 def of_paths(paths, alike) -> tuple[int, np.ndarray]:
-    """Return how many clusters there are, and that of each path, int (P,): its group, or itself."""
+    """Return the number of clusters, and the cluster of each path, int (P,).
+
+    Paths that `alike` (path -> group) gives the same group are one cluster; any other path is a cluster of its own.
+    """
     alike = alike or {}
     names = [f"group {alike[path]}" if path in alike else f"image {path}" for path in map(str, paths)]
     unique, cluster = np.unique(names, return_inverse=True)
@@ -21,13 +26,16 @@ def of_paths(paths, alike) -> tuple[int, np.ndarray]:
 
 
 def sums_of(cluster, right, count) -> np.ndarray:
-    """Return float64 (A + 1, G): right answers of each arm per cluster, last the answers asked."""
+    """Return float64 (A + 1, G): for each cluster, the right answers of each arm; the last row counts all answers."""
     weights = [*right.astype(np.float64), np.ones(len(cluster))]
     return np.stack([np.bincount(cluster, weights=weight, minlength=count) for weight in weights])
 
 
 def bootstrap(sums, count, resamples, seed) -> dict[str, np.ndarray]:
-    """Return for each group the recall of each arm in each resample, float64 (A, R); NaN where none was drawn."""
+    """Return, for each group of classes, the recall of each arm in each resample, float64 (A, R).
+
+    It is NaN if a resample holds no image of the group.
+    """
     rng = np.random.default_rng(seed)
     table = np.concatenate(list(sums.values()))
     drawn, size = [], max(1, CHUNK // count)
@@ -41,12 +49,15 @@ def bootstrap(sums, count, resamples, seed) -> dict[str, np.ndarray]:
 
 
 def share(right, asked) -> np.ndarray:
-    """Return right / asked, NaN where nothing was asked; both may be weighed, so that less than 1 was."""
+    """Return right / asked, NaN where `asked` is 0; both may be weighted, so `asked` may be between 0 and 1."""
     return np.where(asked > 0, right / np.where(asked > 0, asked, 1), np.nan)
 
 
 def recall(value, spread, count, confidence) -> dict:
-    """Percentile bounds; Wilson's where all answers are right, or all wrong, which no resample could show otherwise."""
+    """Return a recall with percentile bounds, or with Wilson's bounds if all answers are right or all are wrong.
+
+    In these two cases all resamples are equal, so the percentile bounds would have no width.
+    """
     if value in (0.0, 1.0):
         low, high = wilson(value * count, count, confidence)
         return {"value": float(value), "low": low, "high": high}
@@ -54,9 +65,10 @@ def recall(value, spread, count, confidence) -> dict:
 
 
 def apart(difference, one, other) -> dict:
-    """Give a difference that is the same in every resample the bounds that those of the two recalls imply.
+    """Return a difference of two recalls with new bounds if it is the same in every resample, else unchanged.
 
-    Where the difference is nothing the arms answer alike, and there is nothing to be uncertain of.
+    The new bounds are computed from the bounds of the two recalls. A difference of 0 stays unchanged: both arms gave
+    the same answers, so there is no uncertainty.
 
     Source: Newcombe 1998, Statistics in Medicine 17:873, square-and-add.
     """
@@ -69,7 +81,7 @@ def apart(difference, one, other) -> dict:
 
 
 def interval(value, spread, confidence) -> dict:
-    """Percentile bounds; None where the group has no image."""
+    """Return a value with percentile bounds; all three are None if the group has no image."""
     if np.isnan(value):
         return {"value": None, "low": None, "high": None}
     low, high = np.nanquantile(spread, [(1 - confidence) / 2, (1 + confidence) / 2])

@@ -1,11 +1,11 @@
-"""Confusion matrix, the classes a model knows worst, and the pairs it mixes up. No TensorFlow here."""
+"""Compute the confusion matrix, a model's weakest classes, and the pairs that it confuses. No TensorFlow here."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 METRICS = ("recall", "precision", "f1")
-WEAK_LIMIT = 0.7  # a class at or below it is weak, where neither a limit nor a number is asked for
+WEAK_LIMIT = 0.7  # a class at or below it is weak, unless the caller gives a limit or a number of classes
 
 
 def confusion_matrix(labels, predicted, num_classes: int) -> np.ndarray:
@@ -34,7 +34,7 @@ def confusion_matrix(labels, predicted, num_classes: int) -> np.ndarray:
 
 
 def class_scores(confusion) -> dict[str, np.ndarray]:
-    """Return precision, recall and F1 of each class, float64 (C,); 0 where nothing is there to divide by.
+    """Return precision, recall and F1 of each class, float64 (C,); 0 where the divisor is 0.
 
     F1 is 2 TP / (2 TP + FP + FN): 0 for a class that is never predicted, not undefined.
 
@@ -59,24 +59,24 @@ def weak_classes(
     metric: str = "recall",
     n: int | None = None,
 ) -> np.ndarray:
-    """Return the classes the model knows worst, worst first.
+    """Return the classes that the model recognises worst, the worst first.
 
-    A class with too few images is left out, not called weak: on n images a
-    recall r has standard error sqrt(r (1 - r) / n), 0.10 at r = 0.7, n = 20.
+    A class with too few images is left out, because it cannot be judged: on n images a recall r has the standard error
+    sqrt(r (1 - r) / n), which is 0.10 at r = 0.7, n = 20.
 
     Args:
         confusion: int array (C, C), images; row = true class, column = predicted.
-        max_recall: float in [0, 1]; a class at or below it is weak (it limits `metric`, whichever that
-            is). Default 0.7, or no limit when `n` is given.
-        min_support: int >= 1, images of a class needed to judge it.
+        max_recall: float in [0, 1]; a class is weak if its `metric`, whichever that is, is at or below this value.
+            Default 0.7, or no limit if `n` is given.
+        min_support: int >= 1, number of images that a class needs to be judged.
         metric: "recall", "precision" or "f1".
-        n: int >= 1, return at most this many.
+        n: int >= 1, largest number of classes to return; default all.
     Returns:
         int64 array (K,), K <= C, class ids by rising score; ties by id.
     Raises:
         ValueError: if `confusion` is not square, `min_support` or `n` < 1, or `metric` is unknown.
     Source:
-        the rule of study imagenet20: its three classes are the lowest by each of the three metrics.
+        the rule of study imagenet20, whose three weak classes are the lowest by each of the three metrics.
     Example:
         >>> weak_classes(np.array([[30, 0], [15, 15]]))
         array([1])
@@ -94,10 +94,10 @@ def weak_classes(
 
 
 def most_confused(confusion, classes: Sequence[str], n: int = 10) -> list[dict]:
-    """Return the n commonest mistakes as directed pairs, commonest first; ties by rate, then by id.
+    """Return the n most frequent mistakes as directed pairs of classes, most frequent first; ties by rate, then by id.
 
-    Each is a dict: `true`, `predicted` (names), `count` (images), `rate` (of the images of the true
-    class), `reverse` (images confused the other way round).
+    Each pair is a dict: `true`, `predicted` (names), `count` (images), `rate` (share of the images of the true class),
+    `reverse` (images confused the other way round).
 
     Example:
         >>> most_confused([[8, 2], [5, 5]], ["cat", "dog"], n=1)

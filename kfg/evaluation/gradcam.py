@@ -1,6 +1,7 @@
-"""Where in an image a model finds what speaks for a class: Grad-CAM, for every model whose layers can be seen.
+"""Grad-CAM: show which places of an image speak for a class, for every model whose layers are accessible.
 
-Source: Selvaraju et al. 2017, arXiv:1610.02391: the last maps, weighted by the mean gradient of the class's score.
+Source: Selvaraju et al. 2017, arXiv:1610.02391: the last feature maps, weighted by the mean gradient of the class's
+score.
 """
 
 import functools
@@ -16,43 +17,44 @@ from kfg.layers.adaptive_pooling import AdaptiveAveragePooling
 from kfg.layers.object_boxes import ObjectBoxes
 from kfg.layers.strip_attention import StripAttention
 from kfg.models import backbones
+from kfg.models.calibrated import without_temperature
 from kfg.models.flattening import flatten, has_graph
 from kfg.models.mirrored import plain
 
-OPACITY = 0.5  # of the heat over the photograph
-OBJECT_MAP = "object_map"  # of MMAL-Net: the last map of the object, which it cuts out of the image
+OPACITY = 0.5  # opacity of the heat map over the photograph
+OBJECT_MAP = "object_map"  # layer of MMAL-Net with the last map of the object, which the net cuts out of the image
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D)
-# What only makes maps coarser, at the end of a net, hides places: the ConvNets' last pooling leaves 4 x 1.
+# Final layers that only make maps coarser are skipped, as places get lost: the last pooling of the ConvNets gives 4 x 1
 COARSER = (layers.MaxPooling2D, layers.AveragePooling2D, AdaptiveAveragePooling, layers.Dropout)
 
 
 def heatmaps(model, images, labels, *, layer: str | None = None) -> np.ndarray:
-    """Return how much each place of an image speaks for a class.
+    """Return heat maps that show how much each place of an image speaks for a class.
 
-    The maps read are, unless `layer` says otherwise, the last ones before any pooling. Of FBSD the last stage's,
-    boosted (its earlier stages reach the answer beside them, and are held as they are); of MMAL-Net the object's: the
-    heat is put back where the object was cut out, and is 0 around it, where this model's answer sees nothing. It is 0
-    too around the crop that a net begins with.
+    By default the feature maps before the final pooling are used. In FBSD these are the boosted maps of the last stage;
+    its earlier stages, which also lead to the output, are held constant. In MMAL-Net they are the maps of the object:
+    the heat is put back where the object was cut out, and is 0 around it, because the output does not depend on that
+    area. The heat is also 0 outside of a crop with which a net begins.
 
     Args:
-        model: Keras model, (B, H, W, 3) in [0, 255] -> probabilities (B, C); the models it holds are seen through.
-        images: uint8 (B, H, W, 3), of the model's size.
-        labels: int (B,), the classes asked about.
-        layer: whose maps are weighted; every path from images to answer must pass it.
+        model: Keras model, (B, H, W, 3) in [0, 255] -> probabilities (B, C); it may contain further models.
+        images: uint8 (B, H, W, 3), of the model's input size.
+        labels: int (B,), the class to explain for each image.
+        layer: name of the layer whose maps are used; every path from the images to the output must pass it.
     Returns:
-        float32 (B, H, W) in [0, 1], each image's largest value 1; all 0 where nothing speaks for the class.
+        float32 (B, H, W) in [0, 1], with largest value 1 in each image; all 0 if nothing speaks for the class.
     Raises:
-        InputError: an unknown layer, one without maps, or a model that has none.
+        InputError: the layer is unknown or has no maps, or the model has no maps.
     """
     return reader(model, layer=layer)(images, labels)
 
 
 def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
-    """Return the function (images, labels) -> heat of `heatmaps`, which prepares the model once.
+    """Return a function (images, labels) -> heat that does the same as `heatmaps` but prepares the model only once.
 
     Args, Raises: as for `heatmaps`.
     """
-    model = plain(flatten(model))
+    model = plain(without_temperature(flatten(model)))
     sources = [_named(model, layer)] if layer else _last(model)
     front, back = _halves(model, sources)
     finder = next((one for one in model.layers if isinstance(one, ObjectBoxes)), None)
@@ -75,15 +77,15 @@ def reader(model, *, layer: str | None = None) -> Callable[..., np.ndarray]:
 
 
 def has_maps(model) -> bool:
-    """Return whether Grad-CAM can read the model: whether it has a convolution, perhaps in a model that it holds."""
+    """Return whether Grad-CAM works for the model: whether it, or a model inside it, has a convolution."""
     flat = flatten(model)
     return has_graph(flat) and any(isinstance(layer, CONVOLUTIONS) for layer in flat.layers)
 
 
 def seen(model) -> tuple[int, int, int, int]:
-    """Return the box of an image that the model sees, y0, x0, y1, x1 in pixels, both ends included.
+    """Return the box of an image that the model uses, y0, x0, y1, x1 in pixels, both ends included.
 
-    It is the whole image, or what is left of it by a Cropping2D that is the model's first layer.
+    The box is the whole image, or the part that is left by a Cropping2D if this is the model's first layer.
 
     Example:
         >>> seen(keras.Sequential([keras.Input((10, 8, 3)), layers.Cropping2D(((1, 2), (0, 3)))]))
@@ -91,7 +93,9 @@ def seen(model) -> tuple[int, int, int, int]:
     """
     height, width = model.input_shape[1:3]
     if height is None or width is None:
-        raise InputError(f"model: {model.name} takes images of any size, Grad-CAM is for those of one size")
+        raise InputError(
+            f"model: {model.name} takes images of any size, but Grad-CAM needs a model with one image size"
+        )
     model = flatten(model)
     first = next(layer for layer in model.layers if not isinstance(layer, layers.InputLayer))
     (top, bottom), (left, right) = first.cropping if isinstance(first, layers.Cropping2D) else ((0, 0), (0, 0))
@@ -99,7 +103,7 @@ def seen(model) -> tuple[int, int, int, int]:
 
 
 def _weighted(model, maps, others, *, back, labels):
-    """Return the heat (B, h, w, 1) on the grid of the first maps; those of several trunks add up."""
+    """Return the heat (B, h, w, 1) on the grid of the first maps; the heat of several trunks is added up."""
     with tf.GradientTape() as tape:
         tape.watch(maps)
         scores = _scores(model, back([*maps, *others]))
@@ -113,7 +117,7 @@ def _weighted(model, maps, others, *, back, labels):
 
 
 def _put_back(heat, box):
-    """Return the heat of an object's image on the image it was cut from, corner pixel on corner pixel."""
+    """Place the heat of an object's image on the image that the object was cut from, corner pixels on corner pixels."""
     y0, x0, y1, x1 = box.astype(int)
     whole = np.zeros_like(heat)
     size = (y1 - y0 + 1, x1 - x0 + 1)
@@ -131,13 +135,13 @@ def _named(model, name):
     for layer in model.layers:
         if layer.name == name and _has_map(layer):
             return layer
-    raise InputError(f"layer: {model.name} has no maps at {name!r}")
+    raise InputError(f"layer: {model.name} has no feature maps at {name!r}")
 
 
 def _last(model) -> list:
-    """Return the layer with the last maps, or that of each trunk where there are several side by side."""
+    """Return the layer with the last maps, as a list of one, or of one per trunk if the model has several trunks."""
     if not has_maps(model):
-        raise InputError(f"model: {model.name} has no layer with maps, which Grad-CAM reads")
+        raise InputError(f"model: {model.name} has no layer with feature maps, which Grad-CAM needs")
     strips = [layer for layer in model.layers if isinstance(layer, StripAttention)]
     if strips:
         return strips[-1:]
@@ -147,14 +151,14 @@ def _last(model) -> list:
 
 
 def _halves(model, sources):
-    """Return the functions from images to maps, the sources' first, and from these to what enters the last layer."""
+    """Return two functions: from images to maps (the sources' maps first), and from these to the last layer's input."""
     source = sources[0]
-    if isinstance(model, keras.Sequential):  # a loaded one's layers remember another graph than its own
+    if isinstance(model, keras.Sequential):  # layers of a loaded Sequential belong to another graph than the model's
         cut = model.layers.index(source) + 1
         front, back = _chain(model.layers[:cut]), _chain(model.layers[cut:-1])
         return front, lambda maps: back(*maps)
     cut = [one.output for one in sources]
-    if isinstance(source, StripAttention):  # each stage's boosted map goes to a head of its own
+    if isinstance(source, StripAttention):  # the boosted map of each stage leads to a head of its own
         cut = [one.output[0] for one in reversed(model.layers) if isinstance(one, StripAttention)]
     halves = keras.Model(model.inputs, cut), keras.Model(cut, model.layers[-1].input)
     return tuple(functools.partial(half, training=False) for half in halves)
@@ -165,15 +169,15 @@ def _chain(steps):
 
 
 def _scores(model, x):
-    """Return the classes' scores before the softmax, from what goes into the last layer."""
+    """Return the logits of the classes, computed from the input of the last layer."""
     last = model.layers[-1]
-    if isinstance(last, layers.Dense):  # its softmax is undone by leaving it out
+    if isinstance(last, layers.Dense):  # computed here without the layer's softmax
         return tf.cast(x, last.compute_dtype) @ tf.cast(last.kernel, last.compute_dtype) + last.bias
     return x
 
 
 def overlay(image, heat) -> np.ndarray:
-    """Return the image with the heat over it, blue for none to red for most, as uint8 (H, W, 3).
+    """Return the image with the heat map over it, from blue (none) to red (most), as uint8 (H, W, 3).
 
     Args:
         image: uint8 (H, W, 3).

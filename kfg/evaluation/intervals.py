@@ -1,4 +1,4 @@
-"""Intervals of proportions."""
+"""Confidence intervals of proportions."""
 
 import statistics
 
@@ -6,13 +6,13 @@ import numpy as np
 
 
 def wilson(successes, n, confidence: float = 0.95):
-    """Wilson score interval of a proportion.
+    """Return the Wilson score interval of a proportion.
 
     Args:
         successes, n: ints or int arrays, 0 <= successes <= n.
-        confidence: in (0, 1).
+        confidence: level of the interval, in (0, 1).
     Returns:
-        (low, high), floats or arrays in [0, 1]; (0, 1) where n = 0.
+        (low, high), floats or arrays in [0, 1]; (0, 1) if n = 0.
     Source:
         Wilson 1927, JASA 22:209; without continuity correction.
     Example:
@@ -28,7 +28,7 @@ def wilson(successes, n, confidence: float = 0.95):
     p = successes / safe
     centre = (p + z**2 / (2 * safe)) / (1 + z**2 / safe)
     half = z / (1 + z**2 / safe) * np.sqrt(p * (1 - p) / safe + z**2 / (4 * safe**2))
-    # p = 0 and p = 1 have the bounds 0 and 1 exactly; rounding must not move them inside.
+    # For p = 0 the lower bound is exactly 0, and for p = 1 the upper bound is exactly 1; rounding must not change that.
     low = np.where((n == 0) | (successes == 0), 0.0, centre - half)
     high = np.where((n == 0) | (successes == n), 1.0, centre + half)
     return (float(low), float(high)) if low.ndim == 0 else (low, high)

@@ -1,16 +1,18 @@
-"""Predictions -> the figures of a report, each with an interval. No TensorFlow here.
+"""Compute the figures of a report from predictions, each with a confidence interval. No TensorFlow here.
 
-Which interval, and why:
-- top-1, top-5, precision and recall of one class are proportions: Wilson's score interval, which stays
-  honest near 0 and 1 and on few images.
-- macro recall and macro F1: Wilson's interval with the effective number of images (kfg.evaluation.macro).
-- AUC: DeLong's variance of the mean over the classes (kfg.evaluation.auc), not a bootstrap, which would
-  need R sorts of N x C scores.
-- loss: percentile bootstrap over all images. No image that was drawn is much worse than those seen, so where all
-  answers are right the upper bound would promise that none will ever be wrong. It is therefore at least what the loss
-  would be if as many more were wrong as top-1's interval allows, each at the least loss a wrong answer can have, ln 2.
-They say how far another test set of this size could differ, for this one trained model; how much training
-again would change is what seeds are for (kfg.evaluation.paired).
+The intervals, and the reasons for them:
+- top-1, top-5, and precision and recall of one class are proportions. They get Wilson's score interval, which is
+  reliable near 0 and 1 and on few images.
+- Macro recall and macro F1 get Wilson's interval with an effective number of images (kfg.evaluation.macro).
+- AUC: DeLong's variance of the mean over the classes (kfg.evaluation.auc). A bootstrap would need R sorts of N x C
+  scores.
+- Loss: percentile bootstrap over all images. A bootstrap never draws an image that is worse than those in the test set,
+  so if all answers are right, its upper bound would promise that no answer will ever be wrong. Therefore the upper
+  bound is at least the loss with as many more wrong answers as top-1's interval allows, each with the least loss that a
+  wrong answer can have, ln 2.
+- Expected calibration error: see kfg.evaluation.calibration.
+The intervals say how far the figures of this one trained model could differ on another test set of this size. How much
+another training would change them can only be measured with several seeds (kfg.evaluation.paired).
 """
 
 import math
@@ -18,18 +20,18 @@ import math
 import numpy as np
 
 from kfg.evaluation import auc as auc_module
-from kfg.evaluation import baseline, macro
+from kfg.evaluation import baseline, calibration, macro
 from kfg.evaluation import confusion as confusion_module
 from kfg.evaluation.intervals import wilson
 from kfg.evaluation.predict import Predictions, check_answers
 
-CHUNK = 4_000_000  # images x resamples drawn at once: 32 MB of indices
+CHUNK = 4_000_000  # images x resamples that are drawn at once: 32 MB of indices
 TOP = 5
-LEAST_WRONG = math.log(2)  # loss of a wrong answer: the true class has at most half of the probability
+LEAST_WRONG = math.log(2)  # least loss of a wrong answer, in which the true class has at most probability 1/2
 
 
 def true_rank(predictions: Predictions) -> np.ndarray:
-    """Return int64 (N,), the place of the true class by probability, 0 = first; of equals the lower id leads."""
+    """Return the rank of the true class by probability, int64 (N,), 0 = first; of equal ones the lower id is first."""
     scores, labels = predictions.probabilities, predictions.labels
     own = scores[np.arange(len(labels)), labels][:, None]
     lower_id = np.arange(scores.shape[1]) < labels[:, None]
@@ -41,23 +43,23 @@ def evaluate(
 ) -> dict:
     """Compute the figures of report.json.
 
-    Macro recall and macro F1 are means over the classes that have images here; so is the AUC
-    (one against the rest), which also needs an image of another class. With five classes or fewer
-    top-5 is 1 by definition, and so are its bounds.
+    Macro recall and macro F1 are means over the classes that have images here. So is the AUC (one class against the
+    rest), which also needs an image of another class. With five classes or fewer, top-5 is 1 by definition, and so are
+    its bounds.
 
     Args:
-        predictions: N images of C classes.
-        resamples, seed: of the loss's bootstrap; the same pair gives the same bounds.
-        confidence: of every interval.
-        pairs: most-confused pairs to list.
+        predictions: predictions on N images of C classes.
+        resamples, seed: settings of the bootstrap for the loss; equal settings give equal bounds.
+        confidence: level of all intervals, in (0, 1).
+        pairs: number of most-confused pairs to list.
     Returns:
-        dict, ready for JSON: `images`, `classes` (counts), `loss`, `top1`, `top5`, `macro_recall`,
-        `macro_f1`, `auc` as {"value", "low", "high"} (`auc` null where no class can be judged),
-        `majority_share` (top-1 of always naming the commonest class), `baseline` (of `baseline.judge`: whether the
-        model is better than that), `per_class`, `confusion`, `most_confused`, `auc_classes_skipped`, and how the
-        intervals were made.
+        A dict, ready for JSON: `images`, `classes` (counts); `loss`, `calibration_error` (the expected one), `top1`,
+        `top5`, `macro_recall`, `macro_f1` and `auc`, each as {"value", "low", "high"} (`auc` is null if no class can be
+        judged); `majority_share` (top-1 of always naming the most common class), `baseline` (the result of
+        `baseline.judge`: whether the model is better than that), `per_class`, `confusion`, `most_confused`,
+        `auc_classes_skipped`, and the settings of the intervals.
     Raises:
-        InputError: NaN, rows that are not probabilities, labels out of range, no images.
+        InputError: NaN, rows that are not probabilities, labels out of range, or no images.
     """
     check_answers(predictions)
     classes, labels = predictions.classes, np.asarray(predictions.labels)
@@ -69,6 +71,7 @@ def evaluate(
         "images": len(predictions),
         "classes": len(classes),
         "loss": _loss(predictions.losses, top1, resamples, seed, confidence),
+        "calibration_error": calibration.of_answers(predictions.probabilities, labels),
         "macro_recall": macro.recall(matrix, confidence=confidence),
         "macro_f1": macro.f1(matrix, confidence=confidence),
         "top1": top1,
@@ -86,7 +89,7 @@ def evaluate(
 
 
 def classes_tested(result: dict) -> str:
-    """Say how many classes have images in a result of `evaluate`, for a sentence.
+    """Return words for a sentence that say how many classes have images in a result of `evaluate`.
 
     Example:
         >>> classes_tested({"classes": 3, "per_class": [{"support": 2}, {"support": 0}, {"support": 1}]})
@@ -113,7 +116,7 @@ def _per_class(matrix, classes, areas, confidence) -> list[dict]:
 
     def ratio(of, c):
         if not of[c]:
-            return {"value": None, "low": None, "high": None}  # nothing to judge it by
+            return {"value": None, "low": None, "high": None}  # there are no images to judge it by
         return _proportion(int(right[c]), int(of[c]), confidence)
 
     return [
@@ -132,7 +135,7 @@ def _per_class(matrix, classes, areas, confidence) -> list[dict]:
 
 
 def _loss(losses, top1, resamples, seed, confidence) -> dict:
-    """Mean loss with bootstrap bounds, as the module's docstring says."""
+    """Return the mean loss with bootstrap bounds, as the module's docstring says."""
     rng, size, means = np.random.default_rng(seed), max(1, CHUNK // len(losses)), []
     for start in range(0, resamples, size):
         drawn = rng.integers(0, len(losses), (min(size, resamples - start), len(losses)))

@@ -1,13 +1,15 @@
-"""Paired statistics of arms trained from the same seeds and folds. No TensorFlow here.
+"""Paired comparison of the arms of an experiment, trained with the same seeds and folds. No TensorFlow here.
 
-Two intervals, for two questions:
+An arm is one of the treatments that the experiment compares, such as "targeted"; one arm is the control.
+There are two intervals, for two questions:
 - over images (`difference`): would another set of test images show the same gain for these trained models?
   An image tested in several runs (other seeds, same fold) is not several independent images, and neither are two
-  near-duplicates. So this is a cluster bootstrap: groups of near-duplicates, or images where groups are not known,
-  are drawn with replacement and bring the answers of all their runs and all arms along. The control's come with
-  them, which is what makes the difference paired.
-- over runs (`over_runs`): would training again show it? Student t on one difference per run (`paired`).
-A gain to believe is clear of zero in both.
+  near-duplicates. So this is a cluster bootstrap: groups of near-duplicates (or single images, if groups are not known)
+  are drawn with replacement, together with the answers of all runs and all arms on them. The answers of the control
+  are drawn together with those of the other arms, which makes the difference paired.
+- over runs (`over_runs`): would another training show the same gain? This is Student's t on one difference per run
+  (`paired`).
+A gain is credible if both intervals exclude zero.
 """
 
 import math
@@ -22,25 +24,25 @@ from kfg.evaluation.predict import Predictions, check_answers
 
 
 def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
-    """Student t interval of the mean of paired differences.
+    """Return Student's t interval of the mean of paired differences.
 
     Without folds (`folds` = 1) all runs share one split and differ in their seeds: in initial weights, order,
     augmentation and dropout. The interval then says what other seeds would give on the same training and test images,
-    and nothing about another split; for that it is exact where differences are normal.
+    and nothing about another split; it is exact if the differences are normally distributed.
 
-    With folds the runs also differ in what they train on, and the interval says what other splits of the same images
-    would give. But any two of them share training images, so their differences are correlated and the plain t interval
+    With folds the runs also differ in their training images, and the interval says what other splits of the same images
+    would give. But any two runs share training images, so their differences are correlated and the plain t interval
     is too narrow. Its variance is therefore multiplied by n (1 / n + test / train), the correction of Nadeau and Bengio
     for repeated cross-validation, where test / train = 1 / (folds - 1). For 3 seeds of 3 folds the interval becomes
     2.35 times as wide.
 
     Args:
         differences: float sequence, one per seed (or seed and fold), treatment - control.
-        confidence: in (0, 1).
-        folds: int >= 1, parts that the images were divided into, each tested in turn; 1 for a single split.
+        confidence: level of the interval, in (0, 1).
+        folds: int >= 1, number of parts that the images were divided into, each tested in turn; 1 for a single split.
     Returns:
-        dict `mean`, `sd` (n - 1 in its divisor), `n`, `low`, `high`; what one difference alone, or none, cannot
-        give is None.
+        A dict with `mean`, `sd` (with divisor n - 1), `n`, `low`, `high`. With a single difference only `mean` and `n`
+        are given, with none only `n`; the other values are None.
     Source:
         Nadeau & Bengio 2003, Machine Learning 52:239; for repeated folds Bouckaert & Frank 2004, PAKDD, LNCS 3056:3.
     Example:
@@ -79,30 +81,32 @@ def paired_recall(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> dict:
-    """Compare the recall of arms on the targeted classes, on the others and on all.
+    """Compare the recall of arms on the targeted classes, on the other classes and on all classes.
 
-    Recall is pooled over images: of all answers a group got in all runs, the share that is right.
-    Its interval, and that of a difference, is the cluster bootstrap over images of the module's docstring.
+    Recall is pooled over images: it is the share of right answers among the answers of all runs on a group of classes.
+    The intervals of recalls and differences come from the cluster bootstrap that the module's docstring describes.
 
     Args:
-        arms: name -> Predictions of each run (a seed, or a seed and fold), the runs in the same order
-            in every arm and each tested on the same images.
-        weak: for each run the class ids its `targeted` arm was aimed at; a group is decided run by run.
-        control: the arm that the others are compared with.
-        folds: of the runs, see `paired`.
-        alike: path -> group of near-duplicates, as in a run's split.csv; a path that is not in it stands for itself.
-        resamples, seed, confidence: of the bootstrap.
+        arms: name -> Predictions of each run (a seed, or a seed and fold), with the runs in the same order
+            in every arm, and each run tested on the same images in every arm.
+        weak: for each run, the class ids that its `targeted` arm was aimed at; these may differ from run to run.
+        control: name of the arm that the others are compared with.
+        folds: number of folds of the runs, see `paired`.
+        alike: path -> group of near-duplicates, as in a run's split.csv; a path that is not listed is a group of its
+            own.
+        resamples, seed, confidence: settings of the bootstrap.
     Returns:
-        dict, ready for JSON: `control`, `runs`, `folds`, `images` (distinct), `clusters` (groups of near-duplicates
-        among them, null where groups are not known), `beaten` (arm -> how many of its runs are better than naming one
-        class for every image, see kfg.evaluation.baseline), `confidence`, `resamples`, `seed`,
-        `targeted_classes` ([{"name", "runs"}], commonest first) and `groups` -> group -> `images`, `answers`
-        (counts) and `arms` -> name -> `recall` {"value", "low", "high"}, `by_run` (recall, null where the run
-        has no image of the group), `difference` {"value", "low", "high"} and `over_runs` (see `paired`), both
-        against the control, whose own are null, and `against` -> each other arm listed before it -> the
-        same two against that arm: targeted against uniform is what the choice of classes alone brings.
+        A dict, ready for JSON: `control`, `runs`, `folds`, `images` (distinct ones), `clusters` (number of groups of
+        near-duplicates among them, null if groups are not known), `classes`, `beaten` (arm -> number of its runs that
+        are better than naming one class for every image, see kfg.evaluation.baseline), `confidence`, `resamples`,
+        `seed`, `targeted_classes` ([{"name", "runs"}], most frequent first) and `groups`. This is a dict group -> dict
+        of `images`, `answers` (counts) and `arms`. For each arm, `arms` has `recall` {"value", "low", "high"};
+        `by_run` (recalls, null if the run has no image of the group); `difference` {"value", "low", "high"} and
+        `over_runs` (see `paired`), both against the control and null for the control itself; and `against`, which holds
+        the same two against each earlier arm other than the control. For example, targeted against uniform shows what
+        the choice of classes alone brings.
     Raises:
-        InputError: no such control, another number of runs, or runs tested on other images.
+        InputError: no arm is called `control`, or arms differ in their classes, number of runs or test images.
     """
     names = _checked_arms(arms, weak, control)
     runs, paths, targeted, right = _answers(arms, weak, names, control)
@@ -114,7 +118,7 @@ def paired_recall(
     classes = arms[control][0].classes
     groups = {}
     for group, mask in masks.items():
-        asked = int((sums[group][-1] > 0).sum())  # clusters, of which the answers are independent
+        asked = int((sums[group][-1] > 0).sum())  # number of clusters, which are independent of each other
         compared = _compare(names, right, runs, mask, len(weak), spread[group], asked, confidence, folds)
         images = len(np.unique(image[mask]))
         groups[group] = {"images": images, "answers": int(mask.sum()), "arms": compared}
@@ -126,14 +130,14 @@ def paired_recall(
 
 
 def _checked_arms(arms, weak, control) -> list[str]:
-    """Return the arm names, control first."""
+    """Return the names of the arms, the control first, after checking that all runs can be compared."""
     if control not in arms:
-        raise InputError(f"control: no arm {control!r} among {', '.join(arms)}")
+        raise InputError(f"control: there is no arm {control!r} among {', '.join(arms)}")
     if not weak:
-        raise InputError("weak: no runs to compare")
+        raise InputError("weak: there are no runs to compare")
     for name, predictions in arms.items():
         if len(predictions) != len(weak):
-            raise InputError(f"arm {name}: {len(predictions)} runs, but weak classes of {len(weak)}")
+            raise InputError(f"arm {name}: has {len(predictions)} runs, but weak classes are given for {len(weak)}")
         for answers in predictions:
             check_answers(answers)
             if answers.classes != arms[control][0].classes:
@@ -142,7 +146,10 @@ def _checked_arms(arms, weak, control) -> list[str]:
 
 
 def _answers(arms, weak, names, control):
-    """Return run int (M,), path str (M,), targeted bool (M,), right bool (A, M): a row per image and run."""
+    """Return four arrays with one entry per image and run: run int (M,), path str (M,), targeted bool (M,), right bool.
+
+    The last is (A, M), with a row for each arm.
+    """
     runs, paths, targeted, right = [], [], [], []
     for run, aimed in enumerate(weak):
         reference = arms[control][run]
@@ -156,7 +163,7 @@ def _answers(arms, weak, names, control):
             own = np.argsort(np.asarray(answers.paths), kind="stable")
             same = len(own) == len(order) and (np.asarray(answers.paths)[own] == sorted_paths).all()
             if not same or (answers.labels[own] != labels).any():
-                raise InputError(f"arm {name}, run {run}: tested on other images than {control}")
+                raise InputError(f"arm {name}, run {run}: was tested on other images than {control}")
             rows.append(answers.predicted[own] == labels)
         runs.append(np.full(len(order), run))
         paths.append(sorted_paths)
@@ -166,7 +173,7 @@ def _answers(arms, weak, names, control):
 
 
 def _compare(names, right, runs, mask, num_runs, spread, count, confidence, folds) -> dict:
-    """Return recall and difference of each arm in one group."""
+    """Return the recall and the differences of each arm in one group of classes."""
     asked = np.bincount(runs[mask], minlength=num_runs)
     by_run = np.stack([clusters.share(np.bincount(runs[mask & row], minlength=num_runs), asked) for row in right])
     pooled = right[:, mask].mean(axis=1) if mask.any() else np.full(len(names), np.nan)

@@ -1,7 +1,7 @@
-"""Corrections for lopsided class counts that need no training: logit adjustment and tau-normalisation.
+"""Corrections for imbalanced classes that need no training: logit adjustment and tau-normalisation.
 
-Both have one number, tau, chosen on validation images by macro recall; tau = 0 is the model as trained. No
-TensorFlow here: kfg.runs.corrections applies them to a run folder.
+Both have one parameter, tau, which is chosen on validation images by macro recall; tau = 0 is the model as trained. No
+TensorFlow here: kfg.runs.corrections applies the corrections to a run folder.
 """
 
 import dataclasses
@@ -13,9 +13,9 @@ from kfg.errors import InputError
 from kfg.evaluation import confusion
 from kfg.evaluation.predict import Predictions, check_answers
 
-GRID = tuple(round(0.1 * i, 1) for i in range(21))  # taus to choose from
-SMALLEST = 1e-30  # a probability below is as good as 0, and its logarithm is needed
-# training images of a class: "rare" below 20, "many" above 100, as in long-tail benchmarks
+GRID = tuple(round(0.1 * i, 1) for i in range(21))  # values of tau to choose from
+SMALLEST = 1e-30  # smaller probabilities are raised to this, so that their logarithm is finite
+# groups of classes by their training images: "rare" below 20, "many" above 100, as in long-tail benchmarks
 GROUPS = {
     "rare": lambda counts: counts < 20,
     "medium": lambda counts: (counts >= 20) & (counts <= 100),
@@ -27,9 +27,9 @@ def adjusted(predictions: Predictions, log_prior, *, tau: float) -> Predictions:
     """Return the predictions with probabilities proportional to p / prior ** tau.
 
     Args:
-        predictions: of a model trained on plain cross-entropy.
-        log_prior: float (C,), logs of the classes' shares of the training images.
-        tau: float >= 0; 1 answers as if the classes were equally frequent.
+        predictions: predictions of a model trained with plain cross-entropy.
+        log_prior: float (C,), logarithms of the classes' shares of the training images.
+        tau: float >= 0; with 1 the model predicts as if the classes were equally frequent.
     Source: Menon et al. 2021, arXiv:2007.07314, post-hoc logit adjustment.
     Example:
         >>> answers = Predictions(("a",), np.array([1]), np.array([[0.6, 0.4]]), ("common", "rare"))
@@ -43,14 +43,14 @@ def adjusted(predictions: Predictions, log_prior, *, tau: float) -> Predictions:
 def tau_normalised(predictions: Predictions, features, kernel, bias, *, tau: float) -> Predictions:
     """Return the predictions of a dense head whose class vectors are divided by their length ** tau.
 
-    Lengths are taken relative to their geometric mean, which changes no order of `features @ kernel` and leaves
-    the bias (which the paper drops) its weight; so tau = 0 is the head itself.
+    Lengths are taken relative to their geometric mean. This does not change the order of `features @ kernel`, and it
+    keeps the weight of the bias (which the paper drops); so tau = 0 is the head itself.
 
     Args:
-        predictions: of the head as trained; paths, labels and classes are kept.
-        features: float (N, F), what goes into the head.
-        kernel, bias: float (F, C) and (C,).
-        tau: float >= 0; 1 makes all class vectors equally long.
+        predictions: predictions of the head as trained, which give the paths, labels and classes of the result.
+        features: float (N, F), input of the head.
+        kernel, bias: weights of the head, float (F, C) and (C,).
+        tau: float >= 0; with 1 all class vectors become equally long.
     Source: Kang et al. 2020, arXiv:1910.09217.
     Example:
         >>> answers = Predictions(("a",), np.array([1]), np.array([[0.6, 0.4]]), ("common", "rare"))
@@ -65,9 +65,9 @@ def tau_normalised(predictions: Predictions, features, kernel, bias, *, tau: flo
 
 
 def softmax(logits) -> np.ndarray:
-    """Return probabilities, float32 (N, C), of logits (N, C)."""
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    """Return the probabilities, float32 (..., C), for logits (..., C)."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
 def macro_recall(predictions: Predictions) -> float:
@@ -77,7 +77,7 @@ def macro_recall(predictions: Predictions) -> float:
 
 
 def choose(by_tau: Mapping[float, Predictions]) -> float:
-    """Return the tau of the best macro recall; of equals the smallest, which changes the model least.
+    """Return the tau with the best macro recall; of equal ones the smallest, which changes the model least.
 
     Args:
         by_tau: tau -> predictions on validation images.
@@ -89,17 +89,19 @@ def figures(predictions: Predictions, counts) -> dict:
     """Return top-1, macro recall, and the mean recall of rare, medium and many-image classes.
 
     Args:
-        predictions: on test images.
-        counts: int (C,), training images of each class.
+        predictions: predictions on test images.
+        counts: int (C,), number of training images of each class.
     Returns:
-        dict of floats in [0, 1]: `top1`, `macro_recall` and the keys of GROUPS, None for a group without test images.
+        A dict of floats in [0, 1]: `top1`, `macro_recall` and the keys of GROUPS; None for a group without test images.
     Raises:
-        InputError: predictions that are none, `counts` of another length.
+        InputError: the predictions are not valid (see `check_answers`), or `counts` has another length.
     """
     check_answers(predictions)
     counts = np.asarray(counts)
     if counts.shape != (len(predictions.classes),):
-        raise InputError(f"counts: {len(predictions.classes)} classes, got shape {counts.shape}")
+        raise InputError(
+            f"counts: expected one for each of {len(predictions.classes)} classes, got shape {counts.shape}"
+        )
     recall, images = _recalls(predictions)
     result = {
         "top1": float((predictions.predicted == predictions.labels).mean()),
@@ -112,13 +114,14 @@ def figures(predictions: Predictions, counts) -> dict:
 
 
 def gain(before: Predictions, after: Predictions, *, resamples: int = 1000, seed: int = 0) -> dict:
-    """Return how much macro recall rose, with a paired 95 % bootstrap interval over the images.
+    """Return the gain in macro recall, with a paired 95 % bootstrap interval over the images.
 
     Args:
-        before, after: of the same images in the same order.
-        resamples, seed: of the bootstrap; a class that is not drawn is left out of that mean.
+        before, after: predictions on the same images in the same order.
+        resamples, seed: settings of the bootstrap; if a resample has no image of a class, the class is left out of its
+            mean.
     Returns:
-        dict of floats `value`, `low`, `high`.
+        A dict of floats `value`, `low`, `high`.
     """
     changed = (after.predicted == after.labels).astype(float) - (before.predicted == before.labels)
     own = np.eye(len(before.classes))[before.labels]

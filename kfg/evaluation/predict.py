@@ -1,4 +1,4 @@
-"""A model's answers on a set of labelled images."""
+"""A model's predictions on a set of labelled images: compute, check, write and read them."""
 
 import csv
 import dataclasses
@@ -11,13 +11,13 @@ from kfg.errors import InputError
 from kfg.pixels import check_range
 
 CSV_COLUMNS = ("path", "true", "predicted", "confidence", "loss", "correct")
-EPSILON = 1e-7  # Keras's own clip, so that a loss here is the loss Keras prints (less any weight penalty)
-SUM_TOLERANCE = 1e-2  # a softmax in bfloat16 is off by up to 0.4 %
+EPSILON = 1e-7  # Keras clips to it, too, so a loss here equals the loss that Keras prints (without weight penalties)
+SUM_TOLERANCE = 1e-2  # the sum of a softmax in bfloat16 is off by up to 0.4 %
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Predictions:
-    """Class probabilities of N images, each image once.
+    """Predicted class probabilities for N images, each image once.
 
     Args:
         paths: N paths, relative to the data folder.
@@ -36,12 +36,12 @@ class Predictions:
 
     @property
     def predicted(self) -> np.ndarray:
-        """int64 (N,), the most probable class; of equals the lowest id."""
+        """The most probable class of each image, int64 (N,); of equal ones the lowest id."""
         return self.probabilities.argmax(axis=1)
 
     @property
     def losses(self) -> np.ndarray:
-        """float64 (N,), -ln of the true class's probability clipped to [1e-7, 1 - 1e-7]."""
+        """The loss of each image, float64 (N,): -ln of the true class's probability, clipped to [1e-7, 1 - 1e-7]."""
         true = self.probabilities[np.arange(len(self)), self.labels].astype(np.float64)
         return -np.log(np.clip(true, EPSILON, 1 - EPSILON))
 
@@ -50,8 +50,8 @@ def check_answers(predictions: Predictions) -> None:
     """Raise unless every image has a label in range and finite probabilities that sum to 1.
 
     Raises:
-        InputError: no images, shapes that do not fit, a label out of range, NaN, or rows that are
-            not probabilities (logits, say); the first bad image is named.
+        InputError: there are no images, shapes do not match, a label is out of range, or a row has NaN or is not
+            probabilities (but logits, for example); the message names the first such image.
     """
     count, width = len(predictions), len(predictions.classes)
     if not count:
@@ -73,24 +73,24 @@ def _refuse(predictions, bad, reason):
 
 
 def predict(model, batches, *, index) -> Predictions:
-    """Ask `model` about every image of `index`, once.
+    """Return the predictions of `model` for every image of `index`.
 
     Args:
         model: Keras model, uint8 (B, H, W, 3) -> probabilities (B, C).
-        batches: iterable (tf.data) of images, or of (images, labels), in the order of `index`;
-            labels, where given, are checked against the index.
+        batches: iterable (tf.data) of images, or of (images, labels), in the order of `index`; labels are checked
+            against the index.
         index: kfg.data.folder.Index with `paths`, `labels`, `classes`.
     Returns:
         Predictions in the order of `index`.
     Raises:
-        InputError: more or fewer images than the index lists, labels in another order, images that were scaled
-            before they came here, outputs that are not probabilities of its classes.
+        InputError: there are more or fewer images than in the index, labels are in another order, images were scaled
+            before, or the outputs are not probabilities of the index's classes.
     """
     outputs, seen = [np.zeros((0, len(index.classes)), np.float32)], 0
     for batch in batches:
         images, labels = batch[:2] if isinstance(batch, (tuple, list)) else (batch, None)
         if not seen:
-            check_range(images)  # one batch tells, and later ones cost nothing
+            check_range(images)  # checking the first batch is enough, and later batches then cost no time
         probabilities = np.asarray(model.predict_on_batch(images), dtype=np.float32)
         expected = index.labels[seen : seen + len(probabilities)]
         if labels is not None and not np.array_equal(np.asarray(labels)[: len(expected)], expected):
@@ -98,9 +98,11 @@ def predict(model, batches, *, index) -> Predictions:
         outputs.append(probabilities)
         seen += len(probabilities)
     if seen != len(index):
-        raise InputError(f"the batches hold {seen} images, the index {len(index)}: each must count once")
+        raise InputError(f"the batches hold {seen} images, but the index has {len(index)}; give each image once")
     if outputs[-1].ndim != 2 or outputs[-1].shape[1] != len(index.classes):
-        raise InputError(f"the model answers with shape {outputs[-1].shape[1:]}, not {len(index.classes)} classes")
+        raise InputError(
+            f"the model's outputs have the shape {outputs[-1].shape[1:]}, but there are {len(index.classes)} classes"
+        )
     result = Predictions(tuple(index.paths), index.labels, np.concatenate(outputs), tuple(index.classes))
     check_answers(result)
     return result
@@ -109,7 +111,7 @@ def predict(model, batches, *, index) -> Predictions:
 def write_csv(predictions: Predictions, path) -> None:
     """Write one line per image: path, true, predicted, confidence, loss, correct, then `p_CLASS` for each class.
 
-    `correct` is 1 or 0. Probabilities have the digits that give the same float32 back.
+    `correct` is 1 or 0. Probabilities are written with enough digits to give the same float32 when read.
     """
     predicted, losses = predictions.predicted, predictions.losses
     with files.whole(path) as file:
@@ -117,7 +119,7 @@ def write_csv(predictions: Predictions, path) -> None:
         writer.writerow([*CSV_COLUMNS, *(f"p_{name}" for name in predictions.classes)])
         for i, row in enumerate(predictions.probabilities.astype(np.float32)):
             true, guess = int(predictions.labels[i]), int(predicted[i])
-            digits = row.astype(str)  # numpy's shortest digits that round-trip
+            digits = row.astype(str)  # the shortest digits that give the same float32 when read
             names = predictions.classes[true], predictions.classes[guess]
             writer.writerow(
                 [predictions.paths[i], *names, digits[guess], f"{losses[i]:.6g}", int(true == guess), *digits]
@@ -125,10 +127,11 @@ def write_csv(predictions: Predictions, path) -> None:
 
 
 def read_csv(path) -> Predictions:
-    """Read what `write_csv` wrote.
+    """Read predictions that `write_csv` wrote.
 
     Raises:
-        InputError: the file is missing, has other columns, a line that does not fit them, or no probabilities.
+        InputError: the file is missing, has other columns, has a line that does not fit them, or has values that are
+            not probabilities.
     """
     path, fixed = pathlib.Path(path), len(CSV_COLUMNS)
     try:
@@ -142,7 +145,7 @@ def read_csv(path) -> Predictions:
     ids = {name: i for i, name in enumerate(classes)}
     for line, row in enumerate(rows, start=2):
         if len(row) != len(header) or row[1] not in ids:
-            raise InputError(f"{path}:{line}: {len(row)} fields of {len(header)}, true class {row[1:2]}")
+            raise InputError(f"{path}:{line}: has {len(row)} of {len(header)} fields, true class {row[1:2]}")
     try:
         probabilities = np.array([row[fixed:] for row in rows], dtype=np.float64).astype(np.float32)
     except ValueError as error:

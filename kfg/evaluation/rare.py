@@ -1,29 +1,29 @@
-"""How a model does on classes of few images, on the test set alone; and what "average" accuracy may mean."""
+"""Measure a model on classes with few images, on the test set alone; and repeat a study's "average" accuracy."""
 
 import numpy as np
 
 from kfg.evaluation.intervals import wilson
 from kfg.evaluation.predict import Predictions
 
-LIMIT = 20  # images; study retail258 calls a class of fewer rare
+LIMIT = 20  # study retail258 calls a class with fewer images rare
 
 
 def judge(predictions: Predictions, counts, *, limit: int = LIMIT) -> dict:
-    """Compare the rare classes' test images with all others.
+    """Compare the accuracy on test images of rare classes with that on all other test images.
 
-    Study retail258's own figure counts training images too, and only those of full batches; this one counts every
-    test image once.
+    The figure that study retail258 gives also counts training images, and only those in full batches; this one counts
+    every test image once.
 
     Args:
-        predictions: answers on the test set, C classes.
-        counts: int array (C,), images of each class in the whole data set; those decide what is rare.
-        limit: int >= 1, a class of fewer images is rare.
+        predictions: predictions on the test set, with C classes.
+        counts: int array (C,), number of images of each class in the whole data set, which decides what is rare.
+        limit: int >= 1; a class with fewer images is rare.
     Returns:
-        dict of `limit`; `rare` and `other`, each {"classes", "tested" (classes with a test image), "images",
-        "correct", "value", "low", "high"} with a Wilson interval, value None where there is no image; and `per_class`,
+        A dict of `limit`; `rare` and `other`, each {"classes", "tested" (classes with a test image), "images",
+        "correct", "value", "low", "high"} with a Wilson interval, and value None if there is no image; and `per_class`,
         [{"name", "count", "images", "correct", "low", "high"}] of the rare classes, the rarest first.
     Raises:
-        ValueError: `counts` is not (C,).
+        ValueError: the shape of `counts` is not (C,).
     Example:
         >>> answers = Predictions(("a", "b", "c"), np.array([0, 1, 1]), np.array([[.9, .1], [.8, .2], [.1, .9]]),
         ...                       ("many", "few"))
@@ -73,7 +73,10 @@ def _together(images, correct) -> dict:
 
 
 def rare_rows(judged: dict) -> list[tuple[str, ...]]:
-    """Return rows of text with the column names first: both groups, then each rare class that was tested."""
+    """Return a table as rows of text: the column names, the two groups, and each rare class that was tested.
+
+    `judged` is the result of `judge`.
+    """
     rows = [("classes", "images in all", "right", "of", "accuracy", "95 % interval")]
     limit = judged["limit"]
     for name, words in (("rare", f"fewer than {limit} images"), ("other", f"{limit} images or more")):
@@ -92,14 +95,14 @@ def _shown(row):
 
 
 def average_of_batches(predictions: Predictions, *, batch_size: int) -> float:
-    """Return the mean of the batches' accuracies, the last and smaller batch counting as much as the others.
+    """Return the mean of the accuracies of batches, in which a smaller last batch counts as much as the others.
 
-    What scripts print that average as they go; kept because study retail258's "avg." may be this. It is no
-    estimate of anything, top-1 is.
+    Some scripts print this value, and the "avg." of study retail258 may be it; this is why it is here. The proper
+    estimate of accuracy is top-1.
 
     Args:
-        predictions: in the order of the batches.
-        batch_size: int >= 1, images.
+        predictions: predictions in the order of the batches.
+        batch_size: int >= 1, number of images.
     Example:
         >>> one_wrong_in_the_last = Predictions(tuple("abc"), np.zeros(3, int), np.eye(2)[[0, 0, 1]], ("x", "y"))
         >>> average_of_batches(one_wrong_in_the_last, batch_size=2)

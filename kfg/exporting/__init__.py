@@ -1,1 +1,1 @@
-"""What a model is shipped as, the check that it answers as the model does, and the classifier that reads it back."""
+"""Ship a model: export it, check that the export answers as the model does, and read an export back."""

@@ -1,4 +1,4 @@
-"""`kfg.export`: a SavedModel of any Keras classifier, which is looked at first."""
+"""`kfg.export`: write any Keras classifier as a SavedModel, after checking that it can serve as one."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from kfg.data.part import Part
 from kfg.errors import InputError
 from kfg.names import printable, shortened
 
-SAMPLES = 32  # images that model and export are compared on
-DRAWN = 4  # of noise, where none are given
+SAMPLES = 32  # images on which model and export are compared
+DRAWN = 4  # images of noise to compare them on, if none are given
 
 
 def export(model, path, *, classes, samples=None):
@@ -16,15 +16,15 @@ def export(model, path, *, classes, samples=None):
 
     Args:
         model: Keras model (sequential, functional, nested or subclassed), images in [0, 255] -> probabilities (B, C).
-        path: folder to make; an export that is there is replaced.
+        path: folder to write; an existing export is replaced.
         classes: C names, in the order of the model's outputs.
-        samples: Part, or uint8 (N, H, W, 3) of the model's size, to compare model and export on; with a Part it is also
-            noticed where a model wants images in [0, 1]. Default drawn noise.
+        samples: Part, or uint8 (N, H, W, 3) of the model's size, to compare model and export on. With a Part, a model
+            that expects images in [0, 1] is detected too. Default random noise.
     Returns:
         kfg.exporting.parity.Parity: the largest differences of the probabilities.
     Raises:
-        InputError: names that are not as many as the outputs, outputs that are no probabilities, a model that
-            wants scaled images, a folder of something else.
+        InputError: the number of names is not that of the outputs; outputs are not probabilities; the model expects
+            scaled images; the folder holds something else.
     """
     from kfg.exporting import saved_model
 
@@ -42,10 +42,10 @@ def export(model, path, *, classes, samples=None):
 
 
 def _unlabelled(samples, size) -> Part:
-    """Return images as a Part, drawn ones where none are given."""
+    """Return the images as a Part; if none are given, a Part of random noise."""
     if samples is None and size is None:
         raise InputError(
-            "samples: this model does not say which size of images it takes; give some images as kfg.export(..., "
+            "samples: this model does not say which image size it takes; give some images with kfg.export(..., "
             "samples=images)"
         )
     if samples is None:
@@ -56,13 +56,13 @@ def _unlabelled(samples, size) -> Part:
 
 def _check_samples(part, size, classes) -> None:
     if not len(part):
-        raise InputError("samples: no images")
+        raise InputError("samples: holds no images; give at least one")
     if part.classes != classes:
         theirs, given = printable(shortened(part.classes)), printable(shortened(classes))
-        raise InputError(f"samples: have the classes {theirs}, given are {given}")
+        raise InputError(f"samples: have the classes {theirs}, but classes gives {given}")
     if size not in (None, part.image_size):
         height, width = part.image_size
-        raise InputError(f"samples: are {height} x {width} pixels, the model takes {size[0]} x {size[1]}")
+        raise InputError(f"samples: have {height} x {width} pixels, but the model takes {size[0]} x {size[1]}")
 
 
 def _asked(model, images) -> np.ndarray:
@@ -71,21 +71,24 @@ def _asked(model, images) -> np.ndarray:
 
 def _check_answers(answers, classes) -> None:
     if answers.ndim != 2:
-        raise InputError(f"model: answers with shape {answers.shape}, a classifier's are (images, classes)")
+        raise InputError(
+            f"model: its outputs have the shape {answers.shape}, but a classifier's have (images, classes)"
+        )
     if answers.shape[1] != len(classes):
-        raise InputError(f"classes: {len(classes)} names for a model of {answers.shape[1]} outputs")
+        raise InputError(f"classes: got {len(classes)} names for a model with {answers.shape[1]} outputs")
     sums = answers.sum(axis=1)
     if not np.isfinite(answers).all() or (abs(sums - 1) > 1e-2).any() or (answers < 0).any():
         raise InputError(
-            f"model: its outputs are no probabilities (the first sum to {sums[0]:.3g}, not 1); where its last layer "
-            "gives logits, put keras.layers.Softmax() behind it"
+            f"model: its outputs are not probabilities (the first sum to {sums[0]:.3g}, not 1); if its last layer "
+            "gives logits, add keras.layers.Softmax() after it"
         )
 
 
 def _check_scale(model, images, labels, answers) -> None:
-    """Refuse a model that answers better on images in [0, 1] than on those in [0, 255].
+    """Refuse a model that answers better on images in [0, 1] than on images in [0, 255].
 
-    By the loss, too: a net of ReLUs may name the same class for both, and be far too sure of it where all is large.
+    Errors alone do not show it, so the loss is compared as well: a net of ReLUs may name the same class for both
+    scales, and be far too confident on large values.
     """
     scaled = _asked(model, images.astype(np.float32) / 255)
     (loss, right), (scaled_loss, scaled_right) = (_loss_and_right(one, labels) for one in (answers, scaled))
@@ -93,7 +96,7 @@ def _check_scale(model, images, labels, answers) -> None:
     if scaled_right >= max(right, 2 * chance) and scaled_loss < 0.9 * loss:
         raise InputError(
             f"model: on {len(labels)} samples its loss is {scaled_loss:.2f} with images in [0, 1] and {loss:.2f} with "
-            "[0, 255], so it seems to want scaled images; put keras.layers.Rescaling(1 / 255) in front"
+            "[0, 255], so it seems to expect scaled images; add keras.layers.Rescaling(1 / 255) before it"
         )
 
 

@@ -5,6 +5,10 @@ Endpoints of the SavedModel (plain TensorFlow loads it, kfg is not needed):
     serve_bytes  string (B,), encoded JPEG, PNG, GIF or BMP -> the same; limits in kfg.data.decode_in_graph
     class_names  () -> string (C,)
     image_size   () -> int32 (2,), height and width in pixels that images are resized to
+and, for a model from a run, these; the confidence.json beside it has thresholds for them:
+    judge        uint8 (B, H, W, 3) RGB of any size -> [probabilities (B, C), float32 strangeness (B,)]; only if the net
+        has pooled features
+    fingerprint  () -> string, fingerprint of the model, which confidence.json must name
 """
 
 import functools
@@ -19,19 +23,18 @@ import tensorflow as tf
 
 from kfg import files, overwrite
 from kfg.data import decode_in_graph
-from kfg.data.decoded import resize
 from kfg.errors import InputError
 from kfg.exporting import parity
 from kfg.exporting.parity import DIGESTS_FILE, Parity, ParityError
 from kfg.files import write_json
-from kfg.models import folding
+from kfg.models import calibrated, folding
 from kfg.models.flattening import has_graph
 from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)
 
-MARKS = ("saved_model.pb", run_files.CLASSES)  # what every export has; a folder without them is somebody else's
-FAILED_FILE = "parity_failed.json"  # in an export that must not be used
+MARKS = ("saved_model.pb", run_files.CLASSES)  # files that every export has; a folder without them is somebody else's
+FAILED_FILE = "parity_failed.json"  # marks an export that must not be used
 PARTS = (
     DIGESTS_FILE,
     "variables",
@@ -41,52 +44,67 @@ PARTS = (
     "fingerprint.pb",
     "keras_metadata.pb",
     FAILED_FILE,
+    run_files.CONFIDENCE,
 )
 
 
 def failed_folder(path) -> pathlib.Path:
-    """Return where an export goes that was to be `path` and failed its check."""
+    """Return the folder to which an export for `path` is moved if it fails its check."""
     path = pathlib.Path(path)
     return path.with_name(f"{path.name}-failed")
 
 
-def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, bytes] | None = None) -> Parity:
+def save(
+    model,
+    path,
+    *,
+    classes,
+    samples: np.ndarray,
+    encoded: Mapping[int, bytes] | None = None,
+    confidence: dict | None = None,
+    bank: np.ndarray | None = None,
+) -> Parity:
     """Write `model` as a SavedModel and check that it answers as the model does.
 
-    A file that TensorFlow decodes to other pixels than training shows in the result and is no reason to refuse the
-    export.
+    If TensorFlow decodes a file to other pixels than training does, the result shows it, but the export is not refused.
 
     Args:
         model: Keras model, images in [0, 255] -> probabilities (B, C).
-        path: folder to make; an export that is there is replaced once the new one is whole and checked.
+        path: folder to write; an existing export is replaced once the new one is complete and checked.
         classes: C class names.
-        samples: uint8 (B, H, W, 3), B >= 1, decoded as training decodes: compared through `serve`. Their size is
-            the model's where that does not say it.
-        encoded: number of a sample -> its file, compared through `serve_bytes`.
+        samples: uint8 (B, H, W, 3), B >= 1, decoded as training decodes; compared through `serve`. If the model has no
+            fixed input size, theirs is used.
+        encoded: number of a sample -> content of its file, compared through `serve_bytes`.
+        confidence: content of this model's confidence.json; default None, as for a model that no run has made.
+        bank: float32 (M, F), features against which strangeness is measured; see `kfg.models.calibrated.judge`.
     Returns:
         The largest differences.
     Raises:
-        ParityError: that of `serve` is too large. `path` is as it was; the new export is in `failed_folder(path)`,
-            marked so that `load` refuses it.
-        InputError: `path` holds something else than an export, the disk is full.
+        ParityError: the difference of `serve` is too large. `path` is unchanged; the new export is in
+            `failed_folder(path)`, marked so that `load` refuses it.
+        InputError: `path` holds something other than an export; the disk is full.
     """
     path = files.followed(pathlib.Path(path).absolute())
     failed = failed_folder(path)
     overwrite.check_folder(path, marks=MARKS, parts=PARTS)
     partial = files.beside(path)
-    files.sweep(path.parent, path.name)  # of a process that was killed
+    files.sweep(path.parent, path.name)  # left by a process that was killed
     try:
-        _write(model, partial, classes, input_size(model) or samples.shape[1:3])
+        told = [] if confidence is None else [confidence["model"]]
+        _write(model, partial, classes, input_size(model) or samples.shape[1:3], bank, *told)
         write_json(partial / run_files.CLASSES, list(classes))
+        if confidence is not None:
+            write_json(partial / run_files.CONFIDENCE, confidence)
         found = parity.measure(model, partial, samples, encoded or {})
         if not found.passed:
             write_json(partial / FAILED_FILE, {"difference": str(found.serve), "allowed": found.allowed})
             if _is_export(failed):
                 overwrite.replace_folder(partial, failed, marks=MARKS, parts=PARTS)
             raise ParityError(found, failed)
-        write_json(partial / DIGESTS_FILE, parity.digests(partial, but=run_files.CLASSES))  # its classes are inside too
+        # classes.json beside the model has no digest: the classes inside the model are the ones that count
+        write_json(partial / DIGESTS_FILE, parity.digests(partial, but=run_files.CLASSES))
         overwrite.replace_folder(partial, path, marks=MARKS, parts=PARTS)
-        if (failed / FAILED_FILE).is_file() and _is_export(failed):  # of an earlier try
+        if (failed / FAILED_FILE).is_file() and _is_export(failed):  # left by an earlier try
             shutil.rmtree(failed)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -94,55 +112,69 @@ def save(model, path, *, classes, samples: np.ndarray, encoded: Mapping[int, byt
 
 
 def _is_export(path) -> bool:
-    """Return whether a folder may be replaced; one that holds somebody else's files stays, with a warning."""
+    """Return whether a folder may be replaced; a folder with other files stays, with a warning."""
     try:
         overwrite.check_folder(path, marks=MARKS, parts=PARTS)
     except InputError as error:
-        logger.warning("%s; it is left as it is", error)
+        logger.warning("%s; it is left unchanged", error)
         return False
     return True
 
 
 @functools.lru_cache(maxsize=1)
 def _traced(decode):
-    """Return a function string () -> image as one graph: tracing it takes 2 s, and an export would do so twice."""
+    """Return a function string () -> image as one graph; cached, as tracing takes 2 s and an export needs it twice."""
     return tf.function(decode, autograph=False).get_concrete_function(tf.TensorSpec((), tf.string))
 
 
 def input_size(model) -> tuple[int, int] | None:
-    """Return (height, width) of the images a model takes, None where it does not say, as a model of one's own class."""
+    """Return (height, width) of the images a model takes; None if it does not say, as some subclassed models."""
     shape = getattr(model, "input_shape", None)
     known = isinstance(shape, tuple) and len(shape) == 4 and shape[1] and shape[2]
     return tuple(shape[1:3]) if known else None
 
 
-def _write(model, path, classes, image_size):
-    model = folding.fold(model)
+def _write(model, path, classes, image_size, bank=None, fingerprint=None):
+    model = folding.fold(model if bank is None else calibrated.judge(model, bank))
     names, size = tf.constant(list(classes)), tf.constant(image_size)
     decode = _traced(decode_in_graph.decode)
 
-    def typed(images):  # a graph casts what it is given, code of one's own may not
+    def typed(images):  # a Keras graph casts its input to float; code of one's own may not
         return images if has_graph(model) else tf.cast(images, tf.float32)
 
+    def asked(images):
+        found = model(typed(images), training=False)
+        return found if bank is not None else [found]
+
+    def judge(images):
+        return asked(decode_in_graph.resize(images, image_size))
+
     def serve(images):
-        return model(typed(resize(images, image_size)), training=False)
+        return judge(images)[0]
 
     def serve_bytes(encoded):
         signature = tf.TensorSpec((*image_size, 3), tf.uint8)
-        images = tf.map_fn(lambda one: resize(decode(one), image_size), encoded, fn_output_signature=signature)
-        return model(typed(images), training=False)
+
+        def seen(one):
+            return decode_in_graph.resize(decode(one), image_size)
+
+        images = tf.map_fn(seen, encoded, fn_output_signature=signature)
+        return asked(images)[0]
 
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint(
-        "serve", serve, input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")]
-    )
+    pixels = [tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")]
+    archive.add_endpoint("serve", serve, input_signature=pixels)
     archive.add_endpoint(
         "serve_bytes", serve_bytes, input_signature=[tf.TensorSpec((None,), tf.string, name="encoded")]
     )
     archive.add_endpoint("class_names", lambda: names, input_signature=[])
     archive.add_endpoint("image_size", lambda: size, input_signature=[])
+    if bank is not None:
+        archive.add_endpoint("judge", judge, input_signature=pixels)
+    if fingerprint is not None:
+        archive.add_endpoint("fingerprint", lambda: tf.constant(fingerprint), input_signature=[])
     try:
         archive.write_out(str(path), verbose=False)
     except tf.errors.ResourceExhaustedError as error:
-        raise InputError(f"{path}: the disk is full; make room and run again with --resume") from error
+        raise InputError(f"{path}: the disk is full; free some space and run again with --resume") from error

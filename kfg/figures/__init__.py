@@ -1,3 +1,4 @@
-"""Pictures: learning curves, confusion matrices, recalls, arms, parts of an image. What they show, `kfg.evaluation`
-computes.
+"""Draw figures: learning curves, confusion matrices, recalls, arms, parts of an image.
+
+`kfg.evaluation` computes the values that they show.
 """

@@ -1,4 +1,4 @@
-"""Arms side by side: recall of each, and the paired differences, as one picture."""
+"""Draw the arms (treatments) of an experiment side by side: the recall of each arm, and their paired differences."""
 
 import math
 
@@ -11,10 +11,10 @@ ARM_COLOURS = (FAINT, BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00")
 
 @styled
 def draw(comparison: dict) -> Figure:
-    """Recall of each arm and its paired difference to the control, for targeted, other and all classes.
+    """Draw the recall of each arm and its paired difference to the control, for targeted, other and all classes.
 
     Args:
-        comparison: as `paired.paired_recall` gives it.
+        comparison: the result of `paired.paired_recall`.
     """
     groups = [name for name, group in comparison["groups"].items() if group["answers"]]
     first = comparison["groups"][groups[0]]["arms"]
@@ -33,21 +33,23 @@ def draw(comparison: dict) -> Figure:
     left.set_xlabel("recall")
     right.axvline(0, color=INK, linewidth=0.9, zorder=0)
     right.set_title(f"Difference to “{comparison['control']}”, paired")
-    right.set_xlabel("points of recall; thick: over images, thin: over runs (t)")
+    right.set_xlabel("difference in recall, points\n(thick bar: interval over images, thin: over runs)")
     right.xaxis.set_major_formatter(lambda value, _: _signed(value, 0))
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color="#E6E6E6", linewidth=0.8)
         axes.set_axisbelow(True)
-    if not any(comparison.get("beaten", {"": 1}).values()):  # the picture may be looked at by itself
-        figure.suptitle("No net is better than naming one class for every image: the differences mean nothing", x=0.5)
+    if not any(comparison.get("beaten", {"": 1}).values()):  # said in the figure, too, because it may be seen alone
+        figure.suptitle(
+            "No network is better than naming one class for every image, so the differences mean nothing", x=0.5
+        )
     figure.legend(loc="outside lower left", ncols=len(names), frameon=False)
     return figure
 
 
 def _arm_rows(left, right, arms, top, *, labelled):
-    """A row per arm, then on the right a row per pair of treated arms, hollow."""
+    """Draw a row per arm, then in the right panel a row with a hollow mark for each pair of treated arms."""
     row = top + len(arms)
     for a, (name, arm) in enumerate(arms.items()):
         colour = ARM_COLOURS[a % len(ARM_COLOURS)]
@@ -73,7 +75,7 @@ def _whisker(axes, interval, y, colour, label, *, signed=False, hollow=False, su
 
 
 def _signed(value, digits) -> str:
-    """Return a share as signed points, 0.105 -> "+10.5", with a true minus."""
+    """Return a share as signed percentage points, 0.105 -> "+10.5", with a proper minus sign."""
     points = round(100 * value, digits)
     return f"{points:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if points else "0"
 

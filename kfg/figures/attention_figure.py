@@ -1,21 +1,22 @@
-"""Pictures of what attention chose: MMAL-Net's object and parts as boxes, FBSD's strips by their weights."""
+"""Draw what attention chose: the object and parts of MMAL-Net as boxes, the strips of FBSD with their weights."""
 
 import numpy as np
 
 from kfg.figures.drawing import BLUE, INK, ORANGE
 from kfg.figures.panels import Outline, Panel
 
-PARTS = ("#56B4E9", "#F0E442", "#009E73", "#CC79A7", "#E69F00", BLUE, INK)  # Okabe and Ito's, by turns
-FADED = 0.8  # of white over a strip of weight 0
+PARTS = ("#56B4E9", "#F0E442", "#009E73", "#CC79A7", "#E69F00", BLUE, INK)  # colours of Okabe and Ito, by turns
+FADED = 0.8  # share of white mixed into a strip of weight 0
 
 
 def boxes_panels(image, object_box, part_boxes) -> list[Panel]:
-    """Return two panels: the image with the box of the object and of its parts, the object with its numbered parts.
+    """Return two panels: the image with the boxes of the object and its parts, and the object with its numbered parts.
 
     Args:
         image: uint8 (H, W, 3).
         object_box: float (4,), y0, x0, y1, x1 in pixels of the image, both ends included.
-        part_boxes: float (N, 4), the same on the object's image, which is the box brought to the image's size.
+        part_boxes: float (N, 4), boxes of the parts in the same form, in pixels of the object's image, which is the
+            content of the object box resized to the image's size.
     """
     y0, x0, y1, x1 = (int(edge) for edge in object_box)
     parts = on_image(part_boxes, object_box, size=image.shape[:2])
@@ -30,11 +31,11 @@ def boxes_panels(image, object_box, part_boxes) -> list[Panel]:
 
 
 def on_image(part_boxes, object_box, *, size: tuple[int, int]) -> np.ndarray:
-    """Return boxes on the object's image as boxes on the image it was cut from, float64 (N, 4).
+    """Convert boxes on the object's image to boxes on the image that it was cut from, float64 (N, 4).
 
     Args:
         part_boxes, object_box: as for `boxes_panels`.
-        size: (height, width) of the object's image, whose corner pixels lie on those of the box.
+        size: (height, width) of the object's image; its corner pixels correspond to the corner pixels of the box.
     Example:
         >>> on_image([[0, 0, 31, 63]], [8, 10, 39, 25], size=(63, 64)).tolist()  # its upper half
         [[8.0, 10.0, 23.5, 25.0]]
@@ -45,13 +46,13 @@ def on_image(part_boxes, object_box, *, size: tuple[int, int]) -> np.ndarray:
 
 
 def strips_panels(image, weights: dict, *, axis: str, seen: tuple[int, int, int, int]) -> list[Panel]:
-    """Return a panel per stage: the less a strip weighs, the paler it is; the suppressed one is framed.
+    """Return a panel per stage: the smaller the weight of a strip, the paler it is; the suppressed strip is framed.
 
     Args:
         image: uint8 (H, W, 3).
-        weights: stage -> float (strips,), whose sum is 1.
-        axis: "height", strips one above the other, or "width".
-        seen: box of the image that the strips divide, see `gradcam.seen`; around it the image is as pale as can be.
+        weights: stage -> float (strips,), which sum to 1.
+        axis: "height" for strips one above the other, or "width" for strips side by side.
+        seen: box of the image that is divided into strips, see `gradcam.seen`; outside of it the image is palest.
     """
     return [_strips(image, np.asarray(values), stage, axis, seen) for stage, values in weights.items()]
 
@@ -70,4 +71,4 @@ def _strips(image, weights, stage, axis, seen):
         hidden = weight == weights.max()
         colour, width = (ORANGE, 1.8) if hidden else (INK, 0)
         outlines.append(Outline(tuple(map(float, box)), colour, word=f"{100 * weight:.0f}", width=width))
-    return Panel(paler, f"{stage}, weights in %", tuple(outlines))
+    return Panel(paler, f"{stage}: weights in %", tuple(outlines))

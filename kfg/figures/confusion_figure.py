@@ -1,4 +1,4 @@
-"""The confusion matrix as a picture, legible from 2 classes to several hundred."""
+"""Draw the confusion matrix so that it is legible from 2 classes to several hundred."""
 
 import matplotlib
 import numpy as np
@@ -8,21 +8,21 @@ from matplotlib.figure import Figure
 
 from kfg.figures.drawing import INK, short, styled
 
-PERCENT_LIMIT = 12  # classes up to which a cell also shows its share of the row
-COUNT_LIMIT = 40  # classes up to which cells show their count; above, colour alone and a clustered order
-SIDE_LIMIT = 30  # inches
-FONT_LIMIT = 2.5  # points; names that would be smaller are left out, confusion.csv has them
-ERROR_FLOOR = 0.01  # share of a row below which an error has the palest colour, where colour is logarithmic
+PERCENT_LIMIT = 12  # up to this number of classes, a cell also shows its share of the row
+COUNT_LIMIT = 40  # up to this number of classes, cells show counts; with more, only colour, and classes are clustered
+SIDE_LIMIT = 30  # inches, longest side
+FONT_LIMIT = 2.5  # points; class names that would be smaller are left out (confusion.csv has them)
+ERROR_FLOOR = 0.01  # on the logarithmic colour scale, errors below this share of a row have the palest colour
 
 
 @styled
 def draw(confusion, classes) -> Figure:
     """Draw a confusion matrix: rows are true classes, colour is the share of the row, text the image count.
 
-    The diagonal is blue, mistakes are orange on a scale that lifts small shares, so that a mistake stands out
-    however rare. From 41 classes on, classes are ordered so that those mixed up with each other stand side by
-    side, and cells have colour only: among hundreds of classes one image in ten is already a finding. There, classes
-    without an image that were never named are left out, which is said.
+    The diagonal is blue. Mistakes are orange, on a scale that raises small shares, so that even a rare mistake stands
+    out. From 41 classes on, cells have colour only, on a scale that raises small shares even more, because among
+    hundreds of classes one image in ten is already a finding. Classes that are confused with each other are then placed
+    side by side, and classes without an image that were never predicted are left out; the heading says so.
 
     Args:
         confusion: int array (C, C), row = true class.
@@ -39,7 +39,7 @@ def draw(confusion, classes) -> Figure:
     share = confusion / np.maximum(support, 1)[:, None]
     cell, font = _sizes(len(names))
     side = cell * len(names)
-    figure = Figure(figsize=(side, side))  # the axes fill it; labels stand outside and `save` crops to them
+    figure = Figure(figsize=(side, side))  # the axes fill the figure; labels lie outside, and `save` includes them
     axes = figure.add_axes((0, 0, 1, 1))
     images = _colours(axes, share, logarithmic=many)
     _labels(axes, names, support, cell, font)
@@ -50,7 +50,7 @@ def draw(confusion, classes) -> Figure:
 
 
 def seen(confusion) -> np.ndarray:
-    """Return int (C,), the classes that have an image or were named; all where there is none of either.
+    """Return the numbers of the classes that have an image or were predicted, int (K,); all classes if there are none.
 
     Example:
         >>> seen(np.array([[2, 0, 0, 1], [0, 0, 0, 0], [0, 0, 3, 0], [0, 0, 0, 0]])).tolist()
@@ -61,9 +61,10 @@ def seen(confusion) -> np.ndarray:
 
 
 def similar_together(confusion) -> np.ndarray:
-    """Return int (C,), an order of the classes in which those confused with each other are neighbours.
+    """Return int (C,), an order of the classes in which classes confused with each other are neighbours.
 
-    Average-linkage clustering on 1 - (share of i called j + share of j called i) / 2.
+    The order is found by average-linkage clustering with the distance
+    1 - (share of i called j + share of j called i) / 2.
 
     Example:
         >>> similar_together([[5, 0, 4], [0, 9, 0], [4, 0, 5]]).tolist() in ([0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1])
@@ -87,13 +88,14 @@ def _sizes(count) -> tuple[float, float]:
         return max(0.62, 3.2 / count), 10
     if count <= COUNT_LIMIT:
         return 0.36, 8.5
-    # 13 pixels a class at 150 dpi: 258 classes make 3,300 pixels, names 10 pixels high; thousands must fit in memory
+    # 13 pixels a class at 150 dpi: 258 classes make 3,300 pixels, with names 10 pixels high. The side is limited,
+    # because a figure of thousands of classes must fit in memory.
     cell = min(0.085, SIDE_LIMIT / count)
     return cell, 5 * cell / 0.085
 
 
 def _colours(axes, share, *, logarithmic):
-    """Draw right answers and mistakes as two layers; return both."""
+    """Draw right answers and mistakes as two images with their own colours; return both."""
     diagonal = np.eye(len(share), dtype=bool)
     right = np.ma.masked_where(~diagonal | (share == 0), share)
     wrong = np.ma.masked_where(diagonal | (share == 0), share)
@@ -105,7 +107,7 @@ def _colours(axes, share, *, logarithmic):
 
 
 def _from(name, start):
-    """Return a palette without its palest end, which looks like an empty cell, and without its near-black."""
+    """Return a palette without its palest colours, which look like an empty cell, and without its darkest ones."""
     return matplotlib.colors.ListedColormap(matplotlib.colormaps[name](np.linspace(start, 0.9, 256)))
 
 
@@ -113,14 +115,14 @@ def _labels(axes, names, support, cell, font):
     count = len(names)
     _names(axes, names, support, cell, font)
     axes.tick_params(length=0, pad=2)
-    axes.set_xlabel("named by the model")
-    axes.set_ylabel("true class, and its images")
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("true class and number of its images")
     for spine in axes.spines.values():
         spine.set_visible(True)
         spine.set_linewidth(0.6)
     edges = np.arange(1, count) - 0.5
     faint = {"colors": "#E4E4E4", "linewidths": 0.6 if count <= COUNT_LIMIT else 0.25, "zorder": 0.5}
-    axes.hlines(edges, -0.5, count - 0.5, **faint)  # a collection: minor ticks would take seconds to draw
+    axes.hlines(edges, -0.5, count - 0.5, **faint)  # one collection of lines: minor ticks would take seconds to draw
     axes.vlines(edges, -0.5, count - 0.5, **faint)
 
 
@@ -129,7 +131,7 @@ def _names(axes, names, support, cell, font):
         axes.set(xticks=(), yticks=())
         return
     axes.set_xticks(range(len(names)), names, fontsize=font)
-    # one renderer for all: each is as large as the picture
+    # one renderer for all labels, because each renderer takes as much memory as the picture
     renderer = FigureCanvasAgg(axes.figure).get_renderer()
     widths = [label.get_window_extent(renderer).width / axes.figure.dpi for label in axes.get_xticklabels()]
     if max(widths) > 0.95 * cell:
@@ -156,14 +158,14 @@ def _percent(share) -> str:
 
 def _heading(figure, axes, confusion, images, many, left_out):
     right, total = int(np.trace(confusion)), int(confusion.sum())
-    key = "blue: right, orange: wrong; the darker, the larger the share of the true class"
+    key = "blue: right, orange: wrong; darker means a larger share of the true class"
     if many:
-        key += "; classes mixed up with each other stand side by side"
+        key += "; classes that are confused stand side by side"
     if left_out:
-        key += f"; {left_out} classes without an image, never named, are left out"
+        key += f"; {left_out} classes without an image that were never predicted are left out"
     title = f"{right:,} of {total:,} images right ({100 * right / max(total, 1):.1f} %)"
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
-    larger = 1 + many * figure.get_size_inches()[0] / 17  # a matrix of hundreds is first seen small, as a whole
+    larger = 1 + many * figure.get_size_inches()[0] / 17  # a large matrix is first seen scaled down
     axes.annotate(title, (0, 1), (0, 10 + 14 * larger), fontsize=12 * larger, fontweight="bold", **place)
     axes.annotate(key, (0, 1), (0, 9), fontsize=9 * larger, color="#555555", **place)
     if many:
@@ -171,7 +173,7 @@ def _heading(figure, axes, confusion, images, many, left_out):
 
 
 def _scales(figure, images):
-    """Two slim colour scales right of the matrix, at its top."""
+    """Draw two slim colour scales to the right of the matrix, at its top."""
     width, height = figure.get_size_inches()
     ticks = ([0, 0.5, 1], [ERROR_FLOOR, 0.1, 1])
     for image, label, place, at in zip(images, ("right", "wrong"), (0.3, 1.1), ticks, strict=True):

@@ -1,4 +1,4 @@
-"""Learning curves, and recall per class as bars."""
+"""Draw learning curves, and recall per class as bars."""
 
 import csv
 import pathlib
@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from kfg.errors import InputError
 from kfg.figures.drawing import BLUE, FAINT, INK, ORANGE, short, styled
 
-BARS = 40  # classes in the recall figure; all of them are in the table
+BARS = 40  # most classes in the recall figure; the table has all of them
 
 
 def read_history(path) -> dict[str, np.ndarray]:
-    """Read history.csv: column -> float64 (E,), one value per epoch; NaN where a cell is empty.
+    """Read history.csv as a dict column -> float64 (E,), one value per epoch; NaN for an empty cell.
 
     Raises:
         InputError: the file cannot be read, or a cell is not a number.
@@ -33,10 +33,10 @@ def read_history(path) -> dict[str, np.ndarray]:
 
 @styled
 def learning_curves(history: dict[str, np.ndarray]) -> Figure:
-    """Loss, accuracy and learning rate over the epochs; cuts of the rate and the best epoch are marked.
+    """Draw loss, accuracy and learning rate over the epochs; cuts of the rate and the best epoch are marked.
 
     Args:
-        history: as `read_history` gives it; columns that are absent are not drawn.
+        history: the result of `read_history`; missing columns are not drawn.
     """
     panels = [
         ("Loss", [("loss", "train", BLUE), ("val_loss", "validation", ORANGE)]),
@@ -68,14 +68,15 @@ def _epochs(history) -> np.ndarray:
 
 
 def rate_cuts(history: dict[str, np.ndarray]) -> np.ndarray:
-    """Return where between two epochs the learning rate fell by more than 1 %: a plateau's cut, not a decay.
+    """Return the points between two epochs at which the learning rate was cut, that is, fell by more than 1 %.
 
-    A rate that falls after more than half of the epochs decays. These are the dotted lines of `learning_curves`.
+    These are the dotted lines of `learning_curves`. A rate that falls after more than half of the epochs follows a
+    decay schedule, which has no cuts.
 
     Args:
-        history: as `read_history` gives it.
+        history: the result of `read_history`.
     Returns:
-        float64 (K,), in epochs; K = 0 where there is no rate.
+        float64 (K,), in epochs; K = 0 if there is no learning rate in `history`.
     """
     x, rate = _epochs(history), history.get("learning_rate")
     if rate is None or len(rate) < 2:
@@ -104,7 +105,7 @@ def _finish_panel(axes, title, x, history, cuts):
 
 
 def _rate_axis(axes, rate):
-    """Log scale; a tick at each value where they are few, so that a plateau's steps can be read off."""
+    """Set a log scale, with a tick at each value if there are few, so that single rates can be read off."""
     steps = np.unique(rate[rate > 0])
     if not len(steps):
         return
@@ -118,10 +119,10 @@ def _rate_axis(axes, rate):
 
 @styled
 def recall_bars(per_class: list[dict], *, macro: float | None = None) -> Figure:
-    """Recall of each class with its Wilson interval, worst first; of many classes the 40 worst.
+    """Draw the recall of each class with its Wilson interval, worst first; at most the 40 worst classes.
 
     Args:
-        per_class: as `metrics.evaluate` gives it.
+        per_class: the rows per class that `metrics.evaluate` returns.
         macro: macro recall, drawn as a line.
     """
     judged = sorted((row for row in per_class if row["support"]), key=lambda row: row["recall"]["value"])

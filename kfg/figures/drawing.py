@@ -1,6 +1,7 @@
-"""What all pictures share: colours, style, labels that fit, PNG files. Matplotlib's objects, never pyplot.
+"""Common parts of all figures: colours, style, labels that fit, PNG files.
 
-Colours are those of Okabe and Ito, which differ under every common kind of colour blindness.
+Figures use Matplotlib's objects, never pyplot. The colours are those of Okabe and Ito, which people with any common
+kind of colour blindness can tell apart.
 """
 
 import functools
@@ -27,11 +28,11 @@ STYLE = {
     "figure.facecolor": "white",
 }
 DPI = 150
-NAME_LENGTH = 28  # characters of a class name shown
+NAME_LENGTH = 28  # most characters of a class name that are shown
 
 
 def styled(draw):
-    """Run a drawing function under STYLE, leaving the caller's matplotlib settings as they were."""
+    """Decorate a drawing function so that it runs with STYLE and leaves the caller's matplotlib settings unchanged."""
 
     @functools.wraps(draw)
     def wrapper(*args, **kwargs):
@@ -42,13 +43,16 @@ def styled(draw):
 
 
 def save(figure: Figure, path) -> None:
-    """Write a PNG whole, the same bytes for the same figure; close-cropped."""
+    """Write a figure as a PNG, cropped to its contents; the same figure gives the same bytes.
+
+    The file is never seen half written.
+    """
     with matplotlib.rc_context(STYLE), files.whole(path, "wb") as file:
         figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12, metadata={"Software": None})
 
 
 def short(name: str, length: int = NAME_LENGTH) -> str:
-    """Return a name that fits a label: one line, its middle left out where it is long.
+    """Return a name that fits a label: one line, with the middle of a long name left out.
 
     Example:
         >>> short("Black_footed_Albatross_of_the_Southern_Sea", 20)

@@ -1,4 +1,4 @@
-"""Small pictures side by side, each with a title and boxes drawn on it."""
+"""Draw small pictures side by side, each with a title and with boxes on it."""
 
 import dataclasses
 
@@ -9,9 +9,9 @@ from matplotlib.patches import Rectangle
 
 from kfg.figures.drawing import INK, short, styled
 
-COLUMNS = 2  # images beside each other, each with its panels
+COLUMNS = 2  # items side by side, each with its panels
 WIDE, HIGH = 1.6, 1.8  # inches of a panel, the title included
-TITLE = 24  # characters
+TITLE = 24  # most characters of a title
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Outline:
     """A box on a panel, and a word inside its upper left corner.
 
     Args:
-        box: y0, x0, y1, x1 in pixels of the panel's image; both ends lie in the box.
-        colour: of matplotlib.
-        word: text.
-        width: of the line, in points; 0 draws none.
+        box: y0, x0, y1, x1 in pixels of the panel's image; both ends belong to the box.
+        colour: a matplotlib colour.
+        word: the text in the corner.
+        width: line width in points; 0: no line.
     """
 
     box: tuple[float, float, float, float]
@@ -33,7 +33,7 @@ class Outline:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Panel:
-    """One picture: uint8 (H, W, 3), what stands above it, what is drawn on it."""
+    """One picture, uint8 (H, W, 3), with the title above it and the boxes on it."""
 
     image: np.ndarray
     title: str = ""
@@ -42,11 +42,11 @@ class Panel:
 
 @styled
 def grid(items: list[list[Panel]], *, columns: int = COLUMNS) -> Figure:
-    """Draw items, each a row of panels that stand side by side.
+    """Draw items, each of which is a row of panels side by side.
 
     Args:
-        items: N >= 1 lists of panels; all of one length.
-        columns: int >= 1, items beside each other, where there are that many.
+        items: N >= 1 lists of panels, all of the same length.
+        columns: int >= 1, largest number of items side by side.
     """
     wide = len(items[0])
     columns = min(columns, len(items))
@@ -65,12 +65,12 @@ def grid(items: list[list[Panel]], *, columns: int = COLUMNS) -> Figure:
 
 def _draw(axes, panel):
     axes.imshow(panel.image)
-    axes.set_anchor("NW")  # of pictures of other shapes the titles stay in line
+    axes.set_anchor("NW")  # keeps titles in line if pictures have different shapes
     axes.set_title(short(panel.title, TITLE), fontsize=7.5, fontweight="normal", color=INK, pad=2, loc="left")
     for outline in panel.outlines:
         y0, x0, y1, x1 = outline.box
-        edge = [patheffects.withStroke(linewidth=outline.width + 0.8, foreground="white")]  # seen on any photograph
-        corner = (x0 - 0.5, y0 - 0.5)  # imshow has the middle of a pixel at whole numbers
+        edge = [patheffects.withStroke(linewidth=outline.width + 0.8, foreground="white")]  # visible on any photograph
+        corner = (x0 - 0.5, y0 - 0.5)  # for imshow, whole numbers are the middle of a pixel
         if outline.width:
             frame = Rectangle(corner, x1 - x0 + 1, y1 - y0 + 1, fill=False, edgecolor=outline.colour)
             axes.add_patch(frame)

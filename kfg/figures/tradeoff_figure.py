@@ -1,4 +1,4 @@
-"""Accuracy against parameters: what a study under a parameter budget has to show."""
+"""Draw accuracy against the number of parameters, the main figure of a study under a parameter budget."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -6,18 +6,18 @@ from matplotlib.figure import Figure
 from kfg.figures.drawing import BLUE, FAINT, INK, ORANGE, short, styled
 
 SIZE = (13.0, 6.2)  # inches
-PANEL = (5.6, 5.0)  # inches, about what a panel's axes get of it
-LETTER, LINE = 4.6, 11.0  # points, the room of a letter and of a line of the labels
-MARGIN = 0.25  # of the x axis, on either side, for names
+PANEL = (5.6, 5.0)  # inches, approximate size of a panel's axes
+LETTER, LINE = 4.6, 11.0  # points, width of a letter and height of a line in the labels
+MARGIN = 0.25  # share of the x axis that is left free for names
 
 
 @styled
 def draw(points: list[dict], *, budget: int | None = None) -> Figure:
-    """Test accuracy of each row over its parameters, all of them on the left, those trained on the right.
+    """Draw the test accuracy of each row over its parameters: all parameters on the left, trained ones on the right.
 
     Args:
-        points: of `points_of`, at least one.
-        budget: parameters allowed, drawn as a line.
+        points: results of `points_of`, at least one.
+        budget: largest number of parameters allowed, drawn as a line; None: no line.
     """
     figure = Figure(figsize=SIZE, layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
@@ -44,16 +44,16 @@ def draw(points: list[dict], *, budget: int | None = None) -> Figure:
 
 
 def points_of(groups: list[list[dict]], rows: dict, *, parameters: tuple[str, str]) -> list[dict]:
-    """Make the points of `draw` out of result rows, and of what a recipe's rows report.
+    """Make the points for `draw` from result rows, and from the figures that a study reports.
 
     Args:
-        groups: lists of rows of results.jsonl, each list of one row of the recipe at equal settings; every row with
-            `parameters` {"total", "trained"}.
-        rows: name -> object with `reported`.
-        parameters: names in `reported` of the study's counts, in all and trained.
+        groups: lists of rows of results.jsonl. Each list holds the runs of one row of the recipe with equal settings;
+            every run has `parameters` {"total", "trained"}.
+        rows: name -> row of the recipe, an object with the study's figures in `reported`.
+        parameters: names in `reported` of the study's numbers of all and of trained parameters.
     Returns:
-        dicts of `name`; `total` and `trained`, parameters; `top1`, `low` and `high` in [0, 1]; `data`, the name of
-        the data set; for the study's own figures `low`, `high` and `data` are None.
+        A list of dicts with `name`; `total` and `trained`, numbers of parameters; `top1`, `low` and `high` in [0, 1];
+        `data`, the name of the data set. For the study's own figures `low`, `high` and `data` are None.
     """
     points = []
     for name, row in rows.items():
@@ -71,7 +71,7 @@ def points_of(groups: list[list[dict]], rows: dict, *, parameters: tuple[str, st
 
 
 def _spread(top1):
-    """Return the bounds of one run over its images, of several runs one standard deviation either way."""
+    """Return the bounds of a whisker: for one run its interval over images, for several the mean -+ one sd of runs."""
     if len(top1) < 2:
         return top1[0]["low"], top1[0]["high"]
     values = [one["value"] for one in top1]
@@ -102,7 +102,10 @@ def _panel(axes, points, key):
 
 
 def _name(axes, name, x, y, colour, taken):
-    """Write a name beside its point, lower where another name is; `taken` are the boxes so far, in points."""
+    """Write a name beside its point, lower if another name is in the way.
+
+    `taken` are the boxes of the names written so far, in points.
+    """
     scale = np.log if axes.get_xscale() == "log" else np.float64
     (left, right), (bottom, top) = map(scale, axes.get_xlim()), axes.get_ylim()
     width = LETTER * len(name)

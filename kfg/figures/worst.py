@@ -1,4 +1,4 @@
-"""The images a model was most wrong about: the list, and a sheet of thumbnails."""
+"""Find the images that a model was most wrong about, and draw them as a sheet of thumbnails."""
 
 import dataclasses
 import logging
@@ -12,18 +12,19 @@ from kfg.figures.drawing import BLUE, FAINT, INK, ORANGE, short, styled
 
 logger = logging.getLogger(__name__)
 
-SIDE = 220  # pixels of a thumbnail
+SIDE = 220  # pixels, longest side of a thumbnail
 COLUMNS = 6
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Worst:
-    """One image: where it is, what it is, what the model said, and a thumbnail where it could be read.
+    """One image with its path, its true class, the model's prediction and a thumbnail.
 
-    `confidence` is the probability of `predicted`, `true_probability` that of the true class; `thumbnail` is
-    uint8 (H, W, 3), at most 220 pixels a side, or None.
+    `at` is its position among the predictions, `confidence` the probability of `predicted`, and `true_probability` that
+    of the true class. `thumbnail` is uint8 (H, W, 3), at most 220 pixels a side, or None if the image cannot be read.
     """
 
+    at: int
     path: str
     true: str
     predicted: str
@@ -34,12 +35,13 @@ class Worst:
 
 
 def find(predictions: Predictions, decode: Callable[[str], np.ndarray], *, n: int = 24) -> list[Worst]:
-    """Return the n images of highest loss, highest first; ties by place.
+    """Return the n images with the highest loss, highest first; images of equal loss stay in order.
 
     Args:
-        predictions: N images.
-        decode: path, as in `predictions`, -> uint8 (H, W, 3). An OSError or ValueError of it is logged
-            and leaves `thumbnail` None.
+        predictions: predictions for N images.
+        decode: function path (as in `predictions`) -> uint8 (H, W, 3). If it raises OSError or ValueError, this is
+            logged and `thumbnail` is None.
+        n: number of images.
     """
     losses, predicted = predictions.losses, predictions.predicted
     found = []
@@ -47,6 +49,7 @@ def find(predictions: Predictions, decode: Callable[[str], np.ndarray], *, n: in
         true, guess = int(predictions.labels[i]), int(predicted[i])
         found.append(
             Worst(
+                at=int(i),
                 path=predictions.paths[i],
                 true=predictions.classes[true],
                 predicted=predictions.classes[guess],
@@ -65,7 +68,7 @@ def _thumbnail(path, decode):
     try:
         image = Image.fromarray(np.asarray(decode(path), dtype=np.uint8))
     except (OSError, ValueError) as error:
-        logger.warning("%s: no thumbnail, %s", path, error)
+        logger.warning("%s: no thumbnail can be made: %s", path, error)
         return None
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return np.asarray(image)
@@ -73,7 +76,7 @@ def _thumbnail(path, decode):
 
 @styled
 def sheet(worst: list[Worst]) -> Figure:
-    """Draw thumbnails with true class, what the model said and how sure it was; highest loss first."""
+    """Draw thumbnails with the true class, the model's prediction and its probability; highest loss first."""
     columns = min(COLUMNS, max(len(worst), 1))
     rows = -(-max(len(worst), 1) // columns)
     figure = Figure(figsize=(2.1 * columns, 2.7 * rows))
@@ -86,20 +89,20 @@ def sheet(worst: list[Worst]) -> Figure:
 
 
 def _cell(axes, one):
-    canvas = np.full((SIDE, SIDE, 3), 242, np.uint8)  # pale grey squares, so that the grid stays a grid
+    canvas = np.full((SIDE, SIDE, 3), 242, np.uint8)  # a pale grey square, so that all cells have the same size
     if one.thumbnail is None:
-        axes.text(SIDE / 2, SIDE / 2, "not readable", ha="center", va="center", color=FAINT)
+        axes.text(SIDE / 2, SIDE / 2, "cannot be read", ha="center", va="center", color=FAINT)
     else:
         height, width, _ = one.thumbnail.shape
         top, left = (SIDE - height) // 2, (SIDE - width) // 2
         canvas[top : top + height, left : left + width] = one.thumbnail
     axes.imshow(canvas)
     right = one.true == one.predicted
-    said = "said so" if right else f"said {short(one.predicted, 22)}"
+    said = f"model: {short(one.predicted, 20)}"
     lines = [
-        (f"is {short(one.true, 24)}", INK, "bold"),
+        (f"true: {short(one.true, 21)}", INK, "bold"),
         (f"{said}, {one.confidence:.0%}", BLUE if right else ORANGE, "normal"),
-        (f"gave the truth {one.true_probability:.1%}", "#666666", "normal"),
+        (f"p(true class) = {one.true_probability:.1%}", "#666666", "normal"),
     ]
     for row, (text, colour, weight) in enumerate(lines):
         place = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top", "annotation_clip": False}

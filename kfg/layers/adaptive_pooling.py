@@ -9,9 +9,9 @@ from kfg.errors import InputError
 
 @keras.saving.register_keras_serializable(package="kfg")
 class AdaptiveAveragePooling(keras.layers.Layer):
-    """Average a map down to `size` x `size` cells; cell i of n spans floor(i H / n) to ceil((i + 1) H / n).
+    """Average a map to `size` x `size` cells; cell i of n covers floor(i H / n) to ceil((i + 1) H / n).
 
-    Cells overlap where H is no multiple of `size`. Keras has this layer from 3.13 on; kfg supports 3.12.
+    Cells overlap if H is not a multiple of `size`. Keras has this layer from 3.13 on; kfg also supports 3.12.
     Input float (B, H, W, C), H and W fixed; output (B, size, size, C).
 
     Args:
@@ -28,7 +28,7 @@ class AdaptiveAveragePooling(keras.layers.Layer):
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs)
         if size < 1:
-            raise InputError(f"size: at least 1, got {size}")
+            raise InputError(f"size: must be at least 1, got {size}")
         self.size = size
 
     def call(self, x):
@@ -44,7 +44,7 @@ class AdaptiveAveragePooling(keras.layers.Layer):
 
 
 def _shares(length, size) -> np.ndarray:
-    """Return float32 (size, length): what each place gives to each cell; rows sum to 1."""
+    """Return float32 (size, length): the weight of each place in the average of each cell; rows sum to 1."""
     shares = np.zeros((size, length), np.float32)
     for i in range(size):
         start, end = i * length // size, -(-(i + 1) * length // size)

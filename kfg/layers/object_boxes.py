@@ -1,4 +1,4 @@
-"""Find the object in an image: the box of the largest patch where its feature maps are above their mean."""
+"""Find the object in an image: the box around the largest patch in which the feature maps are above their mean."""
 
 import keras
 import tensorflow as tf
@@ -9,21 +9,22 @@ from kfg.errors import InputError
 
 @keras.saving.register_keras_serializable(package="kfg")
 class ObjectBoxes(keras.layers.Layer):
-    """Bound what the largest connected part of one map and another map have in common.
+    """Return the box of the object in each image, from the active cells of two feature maps.
 
-    Each map is summed over its channels and compared with its own mean. Of the first map's mask the largest
-    8-connected component is kept (of several the one that comes first, row by row); the box bounds its cells that
-    are in the second map's mask too, even where those fall apart. Where there is none, the box is the whole image.
+    Each map is summed over its channels, and the cells above the mean of the sums are its mask. In the first map's mask
+    the largest 8-connected component is kept (of several equally large ones the first, row by row). The box encloses
+    those of its cells that are also in the second map's mask, even if they are not connected. If there are none, the
+    box is the whole image.
 
-    Box in pixels, both ends included: y0 = max(0, stride * first row - 1), y1 = stride * (last row + 1) - 1; x as
-    well. No gradient, no Python in the graph: TensorFlow ops on the whole batch.
+    The box is in pixels, both ends included: y0 = max(0, stride * first row - 1), y1 = stride * (last row + 1) - 1, and
+    the same for x. There is no gradient. The layer uses TensorFlow ops on the whole batch, and no Python in the graph.
 
     Input: two float maps (B, H, W, C), (B, H, W, C'), H and W fixed. Output float32 (B, 4): y0, x0, y1, x1.
 
     Args:
-        stride: int >= 1, pixels of the image along a cell's side.
+        stride: int >= 1, side of a cell in pixels of the image.
     Raises:
-        InputError: a stride below 1; when built, maps of different size.
+        InputError: the stride is below 1; or, when built, the maps have different sizes.
     Source: Zhang et al. 2020, arXiv:2003.09150, section 3.2 ("attention object location module").
     Example:
         >>> import numpy as np
@@ -34,15 +35,17 @@ class ObjectBoxes(keras.layers.Layer):
     """
 
     def __init__(self, *, stride, dtype="float32", **kwargs):
-        super().__init__(dtype=dtype, **kwargs)  # float32: half precision would round cells to the mean
+        super().__init__(dtype=dtype, **kwargs)  # in half precision cells could be rounded to the mean
         if stride < 1:
-            raise InputError(f"stride: at least 1, got {stride}")
+            raise InputError(f"stride: must be at least 1, got {stride}")
         self.stride = stride
 
     def build(self, input_shape):
         first, second = input_shape
         if tuple(first[1:3]) != tuple(second[1:3]):
-            raise InputError(f"taps: two maps of one size, got {tuple(first[1:3])} and {tuple(second[1:3])} cells")
+            raise InputError(
+                f"taps: expected two maps of the same size, got {tuple(first[1:3])} and {tuple(second[1:3])} cells"
+            )
 
     def call(self, maps):
         first, second = (above_mean(ops.stop_gradient(x)) for x in maps)
@@ -60,20 +63,20 @@ class ObjectBoxes(keras.layers.Layer):
 
 
 def above_mean(maps):
-    """Return bool (B, H, W): whether a cell's sum over the channels of float (B, H, W, C) exceeds their mean."""
+    """Return bool (B, H, W): whether each cell's sum over the channels, of maps (B, H, W, C), is above the mean sum."""
     sums = ops.sum(maps, axis=-1)
     return sums > ops.mean(sums, axis=(1, 2), keepdims=True)
 
 
 def largest_component(mask):
-    """Return the mask, bool (B, H, W), of each mask's largest 8-connected component; of several the first by rows.
+    """Return the largest 8-connected component of each mask, as bool (B, H, W); of several the first by rows.
 
-    Each cell carries the number of the first cell known to be connected to it; numbers spread to neighbours until
-    none changes, H W times at most.
+    Each cell holds the number of the first cell that is known to be connected to it. These numbers spread to
+    neighbouring cells until none changes, at most H W times.
     """
     height, width = mask.shape[1:]
     cells = height * width
-    # cells are numbered backwards, so that of two numbers the larger belongs to the earlier cell, and outside is 0
+    # Cells are numbered backwards, so that of two numbers the larger one belongs to the earlier cell; 0 is outside.
     numbers = ops.reshape(ops.arange(cells, 0, -1, dtype="float32"), (1, height, width, 1))
     inside = mask[..., None]
 
@@ -86,13 +89,16 @@ def largest_component(mask):
     flat = ops.reshape(labels, (-1, cells))
     sizes = ops.sum(ops.cast(ops.equal(flat[:, :, None], flat[:, None, :]), "float32"), axis=2)
     sizes = ops.where(flat > 0, sizes, 0.0)
-    # the first of the largest sizes is at a cell of the component that comes first
+    # the first cell with the largest size belongs to the component that comes first
     chosen = tf.gather(flat, ops.argmax(sizes, axis=1), batch_dims=1)
     return ops.logical_and(mask, ops.equal(labels[..., 0], chosen[:, None, None]))
 
 
 def _span(lines):
-    """Return int32 (B,) first index and last index + 1 of the true ones of bool (B, N); 0 and N where none is."""
+    """Return the first index and the last index + 1 of True in each row of bool (B, N), int32 (B,) each.
+
+    For a row without True they are 0 and N.
+    """
     count = lines.shape[1]
     lines = ops.cast(ops.logical_or(lines, ops.logical_not(ops.any(lines, axis=1, keepdims=True))), "int32")
     return ops.argmax(lines, axis=1), count - ops.argmax(ops.flip(lines, axis=1), axis=1)

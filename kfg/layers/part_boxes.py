@@ -1,4 +1,4 @@
-"""Propose parts of an object: the windows of its feature map that are most active and overlap little."""
+"""Propose parts of an object: the most active windows of its feature map that overlap little."""
 
 import keras
 import numpy as np
@@ -12,25 +12,27 @@ from kfg.errors import InputError
 class PartBoxes(keras.layers.Layer):
     """Score windows on a map, and choose some of each size group by non-maximum suppression.
 
-    A window's score is the mean, over its cells, of the map summed over channels. In each group the best window is
-    taken, those whose boxes overlap it with an IoU above `overlap` are struck out, and so on; where none is left the
-    last one taken is repeated. Of equal scores the first counts, by the order of sizes, then rows, then columns.
+    The score of a window is the mean, over its cells, of the map summed over channels. In each group the best window is
+    taken, all windows whose boxes overlap it with an IoU above `overlap` are removed, and so on; if none is left, the
+    last window taken is repeated. Of windows with equal scores the first counts, by the order of sizes, then rows, then
+    columns.
 
-    Windows do not move, so which strike out which is a table made when the layer is built. No gradient.
+    The positions of windows are fixed, so a table of which windows exclude each other is made when the layer is built.
+    There is no gradient.
 
-    Box in pixels, both ends included: cell (i, j) and a window (h, w) give y0 = max(0, stride i - 1),
-    y1 = stride (i + h) - 1; x as well. Areas count both ends: (y1 - y0 + 1) (x1 - x0 + 1).
+    Boxes are in pixels, both ends included: a window (h, w) at cell (i, j) has y0 = max(0, stride i - 1),
+    y1 = stride (i + h) - 1, and the same for x. Areas count both ends: (y1 - y0 + 1) (x1 - x0 + 1).
 
     Input float (B, H, W, C), H and W fixed. Output float32 (B, N, 4): y0, x0, y1, x1 of the N parts of all groups.
 
     Args:
-        groups: sequence of (sizes, count): sizes (h, w) in cells, windows to take of them.
-        stride: int >= 1, pixels of the image along a cell's side.
+        groups: sequence of (sizes, count): window sizes (h, w) in cells, and the number of windows to take.
+        stride: int >= 1, side of a cell in pixels of the image.
         overlap: float in [0, 1], the largest IoU allowed.
     Raises:
-        InputError: no groups, sizes or counts; when built, a window larger than the map.
-    Source: Zhang et al. 2020, arXiv:2003.09150, section 3.3 ("attention part proposal module"); ties and boxes as in
-        its code.
+        InputError: there are no groups, sizes or counts; or, when built, a window is larger than the map.
+    Source: Zhang et al. 2020, arXiv:2003.09150, section 3.3 ("attention part proposal module"); ties and boxes are
+        handled as in its code.
     Example:
         >>> cells = np.zeros((1, 4, 4, 1), "float32")
         >>> cells[0, 0, 0], cells[0, 2:, 2:] = 3, 2
@@ -42,9 +44,11 @@ class PartBoxes(keras.layers.Layer):
         super().__init__(dtype=dtype, **kwargs)
         self.groups = tuple((tuple((int(h), int(w)) for h, w in sizes), int(count)) for sizes, count in groups)
         if not self.groups or any(count < 1 or not sizes for sizes, count in self.groups):
-            raise InputError(f"groups: at least one, each of at least one size and window, got {self.groups}")
+            raise InputError(
+                f"groups: expected at least one, each with at least one size and window, got {self.groups}"
+            )
         if stride < 1 or not 0 <= overlap <= 1:
-            raise InputError(f"stride: at least 1, overlap: from 0 to 1, got {stride} and {overlap}")
+            raise InputError(f"stride: must be at least 1, and overlap: from 0 to 1, got {stride} and {overlap}")
         self.stride, self.overlap = stride, overlap
 
     @property
@@ -78,7 +82,10 @@ class PartBoxes(keras.layers.Layer):
 
 
 def _picks(scores, compatible, count):
-    """Return `count` int tensors (B,): the windows taken, by float scores (B, G) and bool table (G, G)."""
+    """Return the numbers of the windows taken, as a list of `count` int tensors (B,).
+
+    `scores` is float (B, G); `compatible` is bool (G, G), whether two windows may both be taken.
+    """
     left = ops.ones_like(scores, dtype="bool")
     picks = []
     for _ in range(count):
@@ -91,10 +98,10 @@ def _picks(scores, compatible, count):
 
 
 def boxes(size: tuple[int, int], *, cells: tuple[int, int], stride: int) -> np.ndarray:
-    """Return float32 (G, 4), the pixel boxes of all windows of a size (h, w) on a map of cells, row by row.
+    """Return float32 (G, 4), the boxes in pixels of all windows of one size (h, w) on a map, row by row.
 
     Raises:
-        InputError: a window larger than the map.
+        InputError: the window is larger than the map.
     Example:
         >>> boxes((2, 1), cells=(2, 3), stride=32).tolist()
         [[0.0, 0.0, 63.0, 31.0], [0.0, 31.0, 63.0, 63.0], [0.0, 63.0, 63.0, 95.0]]
@@ -108,7 +115,7 @@ def boxes(size: tuple[int, int], *, cells: tuple[int, int], stride: int) -> np.n
 
 
 def iou(windows: np.ndarray) -> np.ndarray:
-    """Return float (G, G), the intersection over union of each two of the boxes (G, 4), their ends included.
+    """Return float (G, G), the intersection over union of each pair of boxes (G, 4), both ends included.
 
     Example:
         >>> iou(np.array([[0, 0, 1, 1], [0, 1, 1, 2]])).tolist()[0]  # 2 pixels of 6

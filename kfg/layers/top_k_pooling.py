@@ -16,8 +16,8 @@ class TopKPooling2D(keras.layers.Layer):
     Args:
         k: int >= 1.
     Raises:
-        InputError: `k` < 1; when built, a map of fewer than k places.
-    Source: the code of Song & Yang 2021, arXiv:2103.02782, has k = 5; the paper k = 1.
+        InputError: `k` < 1; or, when built, the map has fewer than k places.
+    Source: Song & Yang 2021, arXiv:2103.02782; their code has k = 5, the paper k = 1.
     Example:
         >>> column = np.array([1, 5, 3, 4], "float32").reshape(1, 4, 1, 1)
         >>> float(TopKPooling2D(2)(column)[0, 0])  # of 5 and 4
@@ -27,7 +27,7 @@ class TopKPooling2D(keras.layers.Layer):
     def __init__(self, k, **kwargs):
         super().__init__(**kwargs)
         if k < 1:
-            raise InputError(f"k: at least 1, got {k}")
+            raise InputError(f"k: must be at least 1, got {k}")
         self.k = k
 
     def build(self, input_shape):

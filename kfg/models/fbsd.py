@@ -1,7 +1,7 @@
-"""FBSD: three stages of a trunk, each boosting its best strip and hiding it from the next; four heads that vote.
+"""FBSD: each of three stages of a trunk boosts its best strip and hides it from the next stage; four heads vote.
 
 Source: Song & Yang 2021, "Feature Boosting, Suppression, and Diversification for Fine-Grained Visual Classification",
-arXiv:2103.02782, and its code; where those two differ, the difference is an argument.
+arXiv:2103.02782, and its code; where these two differ, an argument chooses between them.
 """
 
 import keras
@@ -15,9 +15,9 @@ from kfg.models import backbones, torch_values
 from kfg.models.branched import ANSWER, Branch, BranchedClassifier
 from kfg.models.copying import copied
 
-STAGES = ("stage3", "stage4", "stage5")  # the paper's names for an eighth, a sixteenth and a 32nd of the image's size
-STRIPS = (8, 4, 2)  # of each stage: 7 rows each at 448 pixels
-POOLS = {"topk5": 5, "gmp": 1}  # the mean of the 5 largest values (code); global max pooling (paper)
+STAGES = ("stage3", "stage4", "stage5")  # the paper's names; maps of 1/8, 1/16 and 1/32 of the image's size
+STRIPS = (8, 4, 2)  # number of strips per stage; at 448 pixels each strip has 7 rows
+POOLS = {"topk5": 5, "gmp": 1}  # number of largest values averaged: 5 (code), or 1, global max pooling (paper)
 LOSS_WEIGHTS = {**dict.fromkeys(STAGES, 2.0), "concat": 1.0}
 
 
@@ -27,9 +27,9 @@ def classifier(
     """Build FBSD on a trunk of `kfg.models.backbones`.
 
     Args:
-        backbone, image_size, weights: as for `backbones.trunk`; sides multiples of 64.
+        backbone, image_size, weights: as for `backbones.trunk`; sides must be multiples of 64.
         num_classes: int >= 2.
-        options: of `extend`.
+        options: further arguments of `extend`.
     Returns:
         See `extend`.
     Raises:
@@ -58,33 +58,33 @@ def extend(
     pool: str = "topk5",
     dropout: float = 0.0,
 ) -> BranchedClassifier:
-    """Build FBSD on any trunk with three taps; defaults are those of the authors' code.
+    """Build FBSD on any trunk with three taps; the defaults are those of the authors' code.
 
-    The trunk is copied layer by layer into one flat graph, with each stage's suppressed map in the place of its map;
-    so the layers at the taps, and all others, keep their names. All that is new is called "head_...".
+    The trunk is copied layer by layer into one flat graph, in which the suppressed map of each stage takes the place of
+    its map. All layers keep their names, also those at the taps. The names of new layers begin with "head_".
 
     Args:
         trunk: functional model without nesting, images (B, H, W, 3) -> maps; its weights are copied.
-        taps: names of the layers that end the three stages, each on every path to the next.
+        taps: names of the layers that end the three stages; each must lie on every path to the next.
         num_classes: int >= 2.
-        width: int >= 2, even: channels of each stage's map before pooling; hidden layers have half of it.
+        width: int >= 2, even: channels of each stage's map before pooling; hidden layers have half as many units.
         strip_axis: "height" (code) or "width" (paper).
-        alpha, beta: boost strength and the factor of suppressed strips, see `StripAttention`.
+        alpha, beta: strength of the boost and factor of suppressed strips, see `StripAttention`.
         gamma, fdm_scale: see `Diversification`; scale 0.001 (code) or 1.0 (paper).
         pool: "topk5" (code) or "gmp" (paper).
         dropout: float in [0, 1), on each stage's map before the diversification; the contest's entry has 0.2.
     Returns:
         Model, not compiled: RGB in [0, 255] (B, H, W, 3) -> float32 (B, num_classes), softmax of the sum of the four
-        heads' logits. Branches "stage3", "stage4", "stage5" and "concat", loss weights 2, 2, 2 and 1.
+        heads' logits. Its branches are "stage3", "stage4", "stage5" and "concat", with loss weights 2, 2, 2 and 1.
     Raises:
-        InputError: a value out of range, a trunk without the taps, a map that does not split into strips.
+        InputError: a value is out of range, the trunk lacks a tap, or a map does not split into strips.
     """
     if num_classes < 2:
-        raise InputError(f"classes: at least 2, got {num_classes}")
+        raise InputError(f"classes: must be at least 2, got {num_classes}")
     if width < 2 or width % 2:
-        raise InputError(f"head_width: an even number, at least 2, got {width}")
+        raise InputError(f"head_width: must be an even number of at least 2, got {width}")
     if pool not in POOLS:
-        raise InputError(f"pool: {pool!r} is none of {', '.join(POOLS)}")
+        raise InputError(f"pool: {pool!r} is not one of {', '.join(POOLS)}")
     images, boosted = _boosted(trunk, taps, strip_axis=strip_axis, alpha=alpha, beta=beta)
     maps = []
     for stage, x in zip(STAGES, boosted, strict=True):
@@ -109,11 +109,13 @@ def strip_weights(model: BranchedClassifier) -> keras.Model:
 
 
 def _boosted(trunk, taps, *, strip_axis, alpha, beta):
-    """Copy a trunk up to its last tap, with a StripAttention behind each; return its input and the boosted maps."""
+    """Copy a trunk up to its last tap, with a StripAttention after each tap; return its input and the boosted maps."""
     names = [layer.name for layer in trunk.layers]
     missing = [tap for tap in taps if tap not in names]
     if len(taps) != len(STAGES) or missing:
-        raise InputError(f"taps: {len(STAGES)} layers of {trunk.name}, it has no {', '.join(missing or taps)}")
+        raise InputError(
+            f"taps: expected {len(STAGES)} layers of {trunk.name}, which has no {', '.join(missing or taps)}"
+        )
     trunk = keras.Model(trunk.input, trunk.get_layer(taps[-1]).output)
     boosted = {}
 
@@ -133,7 +135,7 @@ def _boosted(trunk, taps, *, strip_axis, alpha, beta):
 
 
 def _conv_block(x, width, name):
-    # momentum: torch's 0.01, of the new part, is 0.99 here
+    # torch's momentum 0.01 is the weight of the new value, so it is 0.99 here
     for i, (filters, kernel) in enumerate(((width // 2, 1), (width, 3)), start=1):
         start = torch_values.kernel()
         x = layers.Conv2D(

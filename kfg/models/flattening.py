@@ -1,4 +1,4 @@
-"""A model that holds others, as transfer learning is written in Keras's guides, as one graph of layers."""
+"""Turn a model that contains other models, as in Keras's guides to transfer learning, into one flat graph of layers."""
 
 import keras
 
@@ -6,27 +6,28 @@ from kfg import keras_private
 
 
 def is_nested(model) -> bool:
-    """Return whether a model holds another whose layers can be seen."""
+    """Return whether a model contains another model whose layers are accessible, see `is_open`."""
     return any(is_open(layer) for layer in getattr(model, "layers", ()))
 
 
 def is_open(model) -> bool:
-    """Return whether the layers of a model can be seen and copied: it is functional or sequential."""
+    """Return whether the layers of a model can be accessed and copied, as in functional and sequential models."""
     return isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
 
 
 def has_graph(model) -> bool:
-    """Return whether a model is a graph of layers, perhaps with methods of its own, and no code that calls them."""
+    """Return whether a model is a graph of layers (perhaps with own methods), not code that calls layers."""
     return isinstance(model, keras.Sequential) or hasattr(model, "operations")
 
 
 def flatten(model) -> keras.Model:
-    """Return a copy of a model without models in it: each one's layers stand in its place.
+    """Return a copy of a model in which the layers of each inner model take its place.
 
-    One that holds none, or of a class of its own, comes back itself. A layer's name that is there twice gets a number.
+    A model that contains no model, or has a class of its own, is returned as it is. If two layers have the same name,
+    the second one gets a number.
 
     Args:
-        model: Keras model of one input.
+        model: Keras model with one input.
     Example:
         >>> trunk = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv")])
         >>> net = keras.Sequential([keras.Input((8, 8, 3)), trunk, keras.layers.Flatten(name="flat")])
@@ -39,7 +40,7 @@ def flatten(model) -> keras.Model:
 
     def copied(layer):
         if is_open(layer) or not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.layers.Lambda):
-            return layer  # `called` goes through its layers; what has no weights can stand in two graphs
+            return layer  # `called` copies an inner model's layers; a layer without weights can be in two graphs
         settings, name, number = layer.get_config(), layer.name, 2
         while settings["name"] in names:
             settings["name"], number = f"{name}_{number}", number + 1
@@ -63,5 +64,5 @@ def flatten(model) -> keras.Model:
         if layer.weights:
             copy.set_weights(layer.get_weights())
         if isinstance(copy, keras.layers.Normalization):
-            copy.finalize_state()  # it computes with copies of its weights
+            copy.finalize_state()  # a Normalization computes with copies of its weights, which this updates
     return flat

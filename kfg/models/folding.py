@@ -1,8 +1,8 @@
-"""Batch normalisation folded into the convolutions before it: the same answers in fewer passes over memory.
+"""Fold batch normalisations into the convolutions before them: the same outputs with fewer passes over memory.
 
-In inference a batch normalisation multiplies and shifts each channel by constants. Keras 3 computes that as operations
-of its own, which TensorFlow does not fuse into a convolution with variable weights; scaled kernels and a bias do the
-same. EfficientNet-Lite0, MobileNetV2 and ResNet50 answer 1.4 to 1.5 times as fast (medians of 6, 2 shared cores).
+In inference a batch normalisation multiplies and shifts each channel by constants. Keras 3 computes this with separate
+operations, which TensorFlow does not fuse into a convolution with variable weights. A scaled kernel and a bias do the
+same. EfficientNet-Lite0, MobileNetV2 and ResNet50 become 1.4 to 1.5 times as fast (medians of 6, 2 shared cores).
 """
 
 import keras
@@ -15,27 +15,27 @@ FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D)
 
 
 class Nothing(layers.Layer):
-    """Stands where a normalisation stood, and is called as one."""
+    """A layer that does nothing; it takes the place of a folded normalisation and is called like one."""
 
     def call(self, inputs, training=None, mask=None):
         return inputs
 
 
 def fold(model) -> keras.Model:
-    """Return a copy of a model for inference.
+    """Return a copy of a model for inference, with its batch normalisations folded into convolutions.
 
-    One without anything to fold, or of a class of its own, comes back itself.
+    A model with nothing to fold, or with a class of its own, is returned as it is.
 
     Args:
         model: Keras model.
     Returns:
-        Model of the same layers by name, where a folded normalisation does nothing; outputs agree to rounding.
+        Model with the same layer names, in which folded normalisations do nothing; outputs are equal up to rounding.
     Example:
         >>> net = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.BatchNormalization()])
         >>> fold(net).count_params()  # 3 * 3 * 3 * 4 weights and 4 biases
         112
     """
-    cloned = type(model).__name__ in ("Functional", "Sequential")  # clone_model makes no other class anew
+    cloned = type(model).__name__ in ("Functional", "Sequential")  # clone_model can copy only these classes
     followers = _followers(model) if cloned else {}
     if not followers:
         return model
@@ -56,12 +56,12 @@ def fold(model) -> keras.Model:
         elif layer.weights and layer.name not in normalisations:
             folded.get_layer(layer.name).set_weights(layer.get_weights())
         if isinstance(layer, layers.Normalization):
-            folded.get_layer(layer.name).finalize_state()  # it computes with copies of its weights
+            folded.get_layer(layer.name).finalize_state()  # updates the copies of weights that it computes with
     return folded
 
 
 def _followers(model) -> dict:
-    """Return convolution's name -> the normalisation that alone takes its output."""
+    """Return a dict name of a convolution -> normalisation that is the only layer to use its output."""
     graph = keras_private.graph_of(model)
     found, operations = {}, {id(operation) for operation in graph.operations}
     results = {id(tensor) for tensor in graph.outputs}
@@ -75,11 +75,11 @@ def _followers(model) -> dict:
 
 
 def _folded(layer, norm) -> list[np.ndarray]:
-    """Return kernel and bias that do what convolution and normalisation do."""
+    """Return the kernel and bias with which the convolution does the work of convolution and normalisation."""
     mean, variance = norm.moving_mean.numpy(), norm.moving_variance.numpy()
     scale = (norm.gamma.numpy() if norm.scale else 1) / np.sqrt(variance + norm.epsilon)
     kernel, *bias = layer.get_weights()
     bias = (bias[0] if bias else 0) - mean
-    # a depthwise kernel is (height, width, channels, 1), with the outputs where others have their inputs
+    # a depthwise kernel is (height, width, channels, 1): its output channels are on the axis of input channels
     shape = scale.reshape(kernel.shape[2:]) if isinstance(layer, layers.DepthwiseConv2D) else scale
     return [kernel * shape, bias * scale + (norm.beta.numpy() if norm.center else 0)]

@@ -1,4 +1,4 @@
-"""Which parts of a classifier train, by name of the policy, and how many parameters that makes."""
+"""Freeze parts of a classifier by the name of a policy, and count the parameters that are trained."""
 
 import contextlib
 import math
@@ -11,32 +11,34 @@ from kfg.models import backbones
 
 POLICIES = ("none", "all", "head", "last-block+bn", "stages:N", "re:REGEX")
 BATCH_NORM = ("frozen", "stats", "train")
-# how the trunks name the layers of a residual, dense or plain block
+# beginnings of layer names that belong to a residual, dense or plain block in the trunks
 BLOCK = re.compile(r"(conv\d+_block\d+|block_?\d+[a-z]?|block\d+_\d+|expanded_conv_\d+|.*_stage_\d+_block_\d+)_")
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
 
 
 def apply(model, policy: str, *, batch_norm: str = "frozen") -> None:
-    """Freeze parts of a flat classifier; compile it afterwards. Earlier freezing is forgotten.
+    """Freeze parts of a flat classifier, which must be compiled afterwards. Earlier freezing is undone.
 
-    Dropout and stochastic depth of frozen parts still act while training, as in torch.
+    Dropout and stochastic depth in frozen parts stay active in training, as in torch.
 
     Args:
-        model: classifier of `kfg.models.backbones`: trunk, layer "features", head.
-        policy: "none" (all train), "all" (nothing trains), "head" (only the head trains), "last-block+bn" (the
-            trunk's last block, gamma and beta of every batch normalisation, the head: the cub200 study),
-            "stages:N" (the head and the trunk's last N stages), "re:REGEX" (the layers whose name it finds).
-        batch_norm: what frozen batch normalisation does while training. "frozen": as in inference; "stats": gamma
-            and beta stay, but it normalises by the batch and goes on averaging, as torch's frozen modules do in
-            train(); "train": gamma and beta train too. A saved model does not keep "stats".
+        model: classifier of `kfg.models.backbones`, which consists of trunk, layer "features" and head.
+        policy: "none" (nothing is frozen), "all" (all is frozen), "head" (only the head is trained), "last-block+bn"
+            (trained are the trunk's last block, gamma and beta of every batch normalisation, and the head, as in study
+            cub200), "stages:N" (trained are the head and the trunk's last N stages), "re:REGEX" (trained are the layers
+            with a match in their name).
+        batch_norm: what frozen batch normalisation does in training. "frozen": the same as in inference; "stats": gamma
+            and beta stay the same, but it normalises by the statistics of the batch and updates the moving averages,
+            as torch's frozen modules do in train(); "train": gamma and beta are trained, too. A saved model does not
+            keep "stats".
     Raises:
-        InputError: an unknown policy or mode, a bad N or expression, a trunk without such parts.
+        InputError: the policy or mode is unknown, N or the expression is invalid, or the trunk has no such parts.
     """
     if batch_norm not in BATCH_NORM:
-        raise InputError(f"batch_norm: {batch_norm!r} is none of {', '.join(BATCH_NORM)}")
+        raise InputError(f"batch_norm: {batch_norm!r} is not one of {', '.join(BATCH_NORM)}")
     trained = _trained(model, policy)
     for layer in model.layers:
-        # Twice, to undo "stats" too: on TensorFlow, setting the value that is there does not reach the variables.
+        # Set twice, to undo "stats", too: on TensorFlow, setting the same value again does not reach the variables.
         layer.trainable = False
         layer.trainable = True
         if id(layer) in trained:
@@ -44,13 +46,13 @@ def apply(model, policy: str, *, batch_norm: str = "frozen") -> None:
         if not isinstance(layer, layers.BatchNormalization) or batch_norm == "frozen":
             layer.trainable = False
         elif batch_norm == "stats":
-            # the layer's own flag decides about statistics, the variables' about gradients
+            # the flag of the layer decides about statistics, the flags of its variables about gradients
             for variable in layer.trainable_variables:
                 variable.trainable = False
 
 
 def _trained(model, policy) -> set[int]:
-    """Return the ids of the layers that train."""
+    """Return the Python ids of the layers that are trained."""
     kind, _, argument = policy.partition(":")
     if policy == "none":
         chosen = model.layers
@@ -71,14 +73,14 @@ def _by_place(model, policy, kind, argument):
         return [*_last_block(model, trunk), *(x for x in trunk if isinstance(x, layers.BatchNormalization)), *head]
     if kind == "stages" and argument:
         return [*_last_stages(model, trunk, argument), *head]
-    raise InputError(f"freeze: {policy!r} is none of {', '.join(POLICIES)}")
+    raise InputError(f"freeze: {policy!r} is not one of {', '.join(POLICIES)}")
 
 
 def _parts(model):
     names = [layer.name for layer in model.layers]
     if "features" not in names:
         raise InputError(f"freeze: {model.name} has no layer 'features' between trunk and head")
-    # ConvNeXt's "features" has weights of its own; they belong to the trunk
+    # in ConvNeXt the layer "features" has weights; it belongs to the trunk
     end = names.index("features") + 1
     return model.layers[:end], model.layers[end:]
 
@@ -102,7 +104,7 @@ def _last_stages(model, trunk, argument):
         raise InputError(f"freeze: stages:{argument} must be from stages:1 to stages:{len(ends)} for {model.name}")
     if int(argument) == len(ends):
         return trunk
-    # layers come by depth, and every path passes a stage's end: what follows it in the list is behind it
+    # Layers are listed by depth, and every path passes the end of a stage: layers after it in the list come after it.
     end = [layer.name for layer in trunk].index(ends[-1 - int(argument)])
     return trunk[end + 1 :]
 
@@ -111,7 +113,7 @@ def _matching(model, expression):
     try:
         pattern = re.compile(expression)
     except re.error as error:
-        raise InputError(f"freeze: re:{expression} is no regular expression ({error})") from error
+        raise InputError(f"freeze: re:{expression} is not a regular expression ({error})") from error
     chosen = [layer for layer in model.layers if pattern.search(layer.name)]
     if not any(layer.weights for layer in chosen):
         raise InputError(f"freeze: re:{expression} finds no layer of {model.name} that has weights")
@@ -119,10 +121,10 @@ def _matching(model, expression):
 
 
 def is_constant(model) -> bool:
-    """Return whether training leaves the features of a classifier as they are: nothing up to them learns or is random.
+    """Return whether a classifier's features stay constant in training: nothing before them is trained or random.
 
     Args:
-        model: classifier of `kfg.models.backbones`, frozen by `apply`; without a layer "features" the answer is no.
+        model: classifier of `kfg.models.backbones`, frozen by `apply`; without a layer "features" the answer is False.
     """
     if "features" not in [layer.name for layer in model.layers]:
         return False
@@ -147,24 +149,24 @@ def trainable_count(model) -> int:
 
 
 def check_budget(model, budget: str | int) -> None:
-    """Refuse a model with more parameters than allowed, frozen ones and moving statistics counted.
+    """Refuse a model with more parameters than allowed; frozen parameters and moving statistics count.
 
     Args:
         model: built Keras model.
-        budget: int, or like "10M", "500k", "4263748".
+        budget: int, or text such as "10M", "500k", "4263748".
     Raises:
-        InputError: over budget, or not such a number.
+        InputError: the model has more parameters, or the budget is not such a number.
     """
     allowed, count = parse_count(budget), model.count_params()
     if count > allowed:
-        raise InputError(f"max-params: {model.name} has {count:,} parameters, {allowed:,} are allowed")
+        raise InputError(f"max-params: {model.name} has {count:,} parameters, but only {allowed:,} are allowed")
 
 
 def parse_count(text: str | int) -> int:
-    """Read a positive count with an optional unit k, M or G.
+    """Return a positive count that is written with an optional unit k, M or G.
 
     Raises:
-        InputError: not such a number.
+        InputError: the text is not such a number.
     Example:
         >>> parse_count("1.5M")
         1500000
@@ -176,5 +178,5 @@ def parse_count(text: str | int) -> int:
     with contextlib.suppress(ValueError):
         count = float(digits) * unit
     if not (1 <= count < math.inf and count == int(count)):
-        raise InputError(f"max-params: {text!r} is no count of parameters like 10M, 500k or 4263748")
+        raise InputError(f"max-params: expected a number of parameters like 10M, 500k or 4263748, got {text!r}")
     return int(count)

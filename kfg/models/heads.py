@@ -1,6 +1,6 @@
-"""What stands on the pooled features: functions (features, num_classes) -> logits.
+"""Heads of classifiers: functions (features, num_classes) -> logits, which are applied to the pooled features.
 
-The logits' layer is called "head" in all of them; `backbones.classifier` puts the softmax behind.
+In all of them the layer of the logits is called "head"; `backbones.classifier` adds the softmax.
 """
 
 from keras import layers
@@ -16,7 +16,7 @@ ACTIVATIONS = {
 
 
 def linear(*, dropout: float = 0.0):
-    """Make a head of one dense layer, with dropout on the features before it.
+    """Return a head of one dense layer, with dropout on the features before it.
 
     Args:
         dropout: float in [0, 1).
@@ -31,7 +31,7 @@ def linear(*, dropout: float = 0.0):
 
 
 def hidden(*, units: int, dropout: float = 0.0):
-    """Make the fruit3 study's head: a dense layer with ReLU, dropout, then the logits; weights begin as torch's.
+    """Return the head of study fruit3: a dense layer with ReLU, dropout, then the logits; initialised as in torch.
 
     Args:
         units: int >= 1; the study has 256.
@@ -48,10 +48,10 @@ def hidden(*, units: int, dropout: float = 0.0):
 
 
 def activated(activation: str, *, dropout: float, features_dropout: float = 0.0):
-    """Make the cub200 study's head: activation and dropout stand on the logits themselves.
+    """Return the head of study cub200, in which activation and dropout are applied to the logits themselves.
 
-    That throws class scores away (half of them after a ReLU, `dropout` of the rest), which is why the study's rows
-    with it lose; it is here to repeat them.
+    This throws class scores away (half of them by a ReLU, and the share `dropout` of the rest), which is why the
+    study's rows with this head are worse; it is here to repeat them.
 
     Args:
         activation: "relu" or "leaky_relu" (slope 0.01).
@@ -60,10 +60,10 @@ def activated(activation: str, *, dropout: float, features_dropout: float = 0.0)
     Returns:
         Function (float32 (B, F), num_classes) -> float32 logits (B, num_classes).
     Raises:
-        InputError: an unknown activation.
+        InputError: the activation is unknown.
     """
     if activation not in ACTIVATIONS:
-        raise InputError(f"activation: {activation!r} is none of {', '.join(ACTIVATIONS)}")
+        raise InputError(f"activation: {activation!r} is not one of {', '.join(ACTIVATIONS)}")
 
     def head(features, num_classes):
         x = _dense(num_classes, "head")(_dropped(features, features_dropout, "features_dropout"))
@@ -73,7 +73,7 @@ def activated(activation: str, *, dropout: float, features_dropout: float = 0.0)
 
 
 def _dense(units, name, **options):
-    # float32 whatever the precision: a head costs nothing, and half precision loses the tail of 258 classes
+    # float32 in any precision: a head costs little, and half precision loses the small probabilities of 258 classes
     return layers.Dense(units, name=name, dtype="float32", **options)
 
 

@@ -1,16 +1,16 @@
-"""A classifier that answers each image and its mirror image, and gives the mean."""
+"""A classifier that averages its predictions for an image and for its mirror image."""
 
 import keras
 from keras import layers, ops
 
 from kfg.models import flattening
 
-DOUBLING, MEAN = "with_mirror_images", "mean_of_both"  # layers
+DOUBLING, MEAN = "with_mirror_images", "mean_of_both"  # names of layers
 
 
 @keras.saving.register_keras_serializable(package="kfg")
 class WithMirrorImages(layers.Layer):
-    """Images (B, H, W, 3) -> (2 B, H, W, 3): they, then each turned left to right."""
+    """Append the mirror images to images: (B, H, W, 3) -> (2 B, H, W, 3)."""
 
     def call(self, images):
         return ops.concatenate([images, ops.flip(images, axis=2)], axis=0)
@@ -21,7 +21,7 @@ class WithMirrorImages(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="kfg")
 class MeanOfBoth(layers.Layer):
-    """Answers (2 B, C) on images and their mirror images -> their mean (B, C)."""
+    """Average the predictions (2 B, C) for images and their mirror images: -> (B, C)."""
 
     def call(self, answers):
         return ops.mean(ops.reshape(answers, (2, -1, answers.shape[-1])), axis=0)
@@ -30,13 +30,30 @@ class MeanOfBoth(layers.Layer):
         return (None, *input_shape[1:])
 
 
+@keras.saving.register_keras_serializable(package="kfg")
+class PlainHalf(layers.Layer):
+    """Keep the rows of the images, without those of their mirror images: (2 B, F) -> (B, F)."""
+
+    def call(self, both):
+        return ops.reshape(both, (2, -1, both.shape[-1]))[0]
+
+    def compute_output_shape(self, input_shape):
+        return (None, *input_shape[1:])
+
+
+def is_averaged(model) -> bool:
+    """Return whether a model was made by `averaged`."""
+    return any(isinstance(layer, MeanOfBoth) for layer in getattr(model, "layers", ()))
+
+
 def averaged(model) -> keras.Model:
-    """Return a model that gives the mean of a classifier's answers on an image and on its mirror image.
+    """Return a model that averages a classifier's predictions for an image and for its mirror image.
 
     Args:
         model: Keras model, images (B, H, W, 3) -> probabilities (B, C).
     Returns:
-        Model of the same inputs, outputs and weights, which takes twice as long; what one learns the other does not.
+        Model with the same inputs and outputs and a copy of the weights, which takes twice as long. Training one of the
+        two models does not change the other.
     Example:
         >>> net = keras.Sequential([keras.Input((2, 4, 3)), layers.Flatten(), layers.Dense(3, activation="softmax")])
         >>> both = averaged(net)
@@ -50,8 +67,8 @@ def averaged(model) -> keras.Model:
 
 
 def plain(model) -> keras.Model:
-    """Return a copy of the classifier that `averaged` was given; another model comes back itself."""
-    if not any(isinstance(layer, MeanOfBoth) for layer in getattr(model, "layers", ())):
+    """Return a copy of the classifier that `averaged` was applied to; any other model is returned as it is."""
+    if not is_averaged(model):
         return model
     inside = keras.Model(model.get_layer(DOUBLING).output, model.get_layer(MEAN).input)
     images = keras.Input(model.input_shape[1:], name="images")

@@ -1,4 +1,4 @@
-"""MMAL-Net: one trunk sees the image, the object cut out of it, and while training the object's parts.
+"""MMAL-Net: one trunk is applied to the image, to the object cut out of it, and in training to parts of the object.
 
 Source: Zhang et al. 2020, "Multi-branch and Multi-scale Attention Learning for Fine-Grained Visual Categorization",
 arXiv:2003.09150, and its code.
@@ -14,9 +14,9 @@ from kfg.layers.part_boxes import PartBoxes
 from kfg.models import backbones
 from kfg.models.branched import ANSWER, Branch, BranchedClassifier
 
-STRIDE = 32  # pixels along a cell's side
-CELLS = 14  # of the map, along each side, that the window sets were made for: 448 pixels
-# groups of (window sizes in cells, parts to take)
+STRIDE = 32  # pixels, side of a cell of the map
+CELLS = 14  # side, in cells, of the map that the window sets were made for (448 pixels)
+# name -> groups of (window sizes in cells, number of parts to take)
 WINDOWS = {
     "cub": (
         (((4, 4), (3, 5), (5, 3)), 2),
@@ -29,9 +29,9 @@ WINDOWS = {
         (((10, 10), (9, 11), (11, 9), (8, 12), (12, 8)), 1),
     ),
 }
-# The trunks' last map, which is pooled, and the map of the block before. Of a Lite net's block before, the rectified
-# map: its last one is linear, and a sum over channels of either sign says nothing about activity
-# (looked at on six photographs of birds: its boxes cut into the heads, these hold them).
+# For each trunk, the layers with the last map, which is pooled, and with the map of the block before. In a Lite net the
+# rectified map of the block before is used: its last map is linear, and a sum over channels with different signs does
+# not measure activity (on six photographs of birds, boxes from the linear map cut into the heads, these hold them).
 TAPS = {
     **dict.fromkeys(("resnet50", "resnet101"), ("conv5_block3_out", "conv5_block2_out")),
     **dict.fromkeys((f"efficientnet-lite{i}" for i in range(3)), ("top_activation", "block7a_activation")),
@@ -44,14 +44,14 @@ def classifier(
     """Build MMAL-Net on a trunk of `kfg.models.backbones`.
 
     Args:
-        backbone, image_size, weights: as for `backbones.trunk`; sides multiples of 64.
+        backbone, image_size, weights: as for `backbones.trunk`; sides must be multiples of 64.
         num_classes: int >= 2.
-        taps: as for `extend`; default those of TAPS.
-        options: of `extend`.
+        taps: as for `extend`; default those in TAPS.
+        options: further arguments of `extend`.
     Returns:
         See `extend`.
     Raises:
-        InputError: as `backbones.trunk` and `extend`; a trunk that is not in TAPS without `taps`.
+        InputError: as `backbones.trunk` and `extend`; or the trunk is not in TAPS and `taps` is not given.
     Example:
         >>> options = {"image_size": (128, 128), "weights": "none", "taps": ("top_activation", "expanded_conv_10_add")}
         >>> net = classifier("mobilenet-v3-small", num_classes=3, **options)
@@ -63,13 +63,15 @@ def classifier(
 
 
 def known_taps(backbone: str) -> tuple[str, str]:
-    """Return the two layers of a trunk that MMAL-Net looks at.
+    """Return the names of the two layers of a trunk whose maps MMAL-Net uses.
 
     Raises:
-        InputError: a trunk that is not in TAPS.
+        InputError: the trunk is not in TAPS.
     """
     if backbone not in TAPS:
-        raise InputError(f"taps: known for {', '.join(TAPS)}; for {backbone} name two layers, the last map's first")
+        raise InputError(
+            f"taps: are known only for {', '.join(TAPS)}; for {backbone} name two layers, first the one of the last map"
+        )
     return TAPS[backbone]
 
 
@@ -84,34 +86,36 @@ def extend(
 ) -> BranchedClassifier:
     """Build MMAL-Net on any trunk with two maps of a 32nd of the image's size.
 
-    The trunk's layers and one classifier are called on the raw image, on the object (as large as the image) and, in
-    the training graph only, on the parts (half as large): no branch adds a parameter, and batch normalisation's
-    moving statistics get three updates per step, from the first epoch on. Predictions compute raw image and object.
+    The same trunk and the same head are applied to the raw image, to the object (resized to the image's size) and, only
+    in the training graph, to the parts (half that size). So no branch adds a parameter, and the moving statistics of
+    batch normalisation get three updates per step, from the first epoch on. A prediction uses the
+    raw image and the object only.
 
     Args:
         trunk: functional model without nesting, images (B, H, W, 3) -> maps, H and W multiples of 64; its layers
-            become the new model's.
-        taps: names of two layers with maps of H / 32 x W / 32: the last one, which is pooled, and an earlier one.
+            become layers of the new model.
+        taps: names of two layers with maps of H / 32 x W / 32: the last map, which is pooled, and an earlier one.
         num_classes: int >= 2.
-        windows: a key of WINDOWS: the sizes of parts, at 14 x 14 cells; scaled to other maps, see `scaled`.
+        windows: a key of WINDOWS, the sizes of parts for maps of 14 x 14 cells; scaled for other maps, see `scaled`.
         dropout: float in [0, 1), on the pooled features.
-        first_joint_epoch: int >= 0; before that epoch, counted from 0, the loss is the raw image's alone.
+        first_joint_epoch: int >= 0; before that epoch, counted from 0, the loss is that of the raw image alone.
     Returns:
-        Model, not compiled: RGB in [0, 255] (B, H, W, 3) -> float32 (B, num_classes), the object's probabilities.
-        Branches "raw", "object" and "parts" (rows image by image). Layer "object_map" is the object's last map.
+        Model, not compiled: RGB in [0, 255] (B, H, W, 3) -> float32 (B, num_classes), the probabilities for the object.
+        Its branches are "raw", "object" and "parts" (the rows of one image's parts follow each other). The layer
+        "object_map" is the object's last map.
     Raises:
-        InputError: a value out of range, a trunk without the taps, maps of another size.
+        InputError: a value is out of range, the trunk lacks a tap, or a map has another size.
     """
     if num_classes < 2:
-        raise InputError(f"classes: at least 2, got {num_classes}")
+        raise InputError(f"classes: must be at least 2, got {num_classes}")
     if windows not in WINDOWS:
-        raise InputError(f"windows: {windows!r} is none of {', '.join(WINDOWS)}")
+        raise InputError(f"windows: {windows!r} is not one of {', '.join(WINDOWS)}")
     image_size = trunk.input_shape[1:3]
     body = _body(trunk, taps, image_size)
     images, (raw_map, earlier) = trunk.input, body.output
     head = _head(num_classes, dropout)
 
-    # body.call, not body(...): every layer gets a node of its own in this graph, and no model stands inside another
+    # body.call, not body(...): this adds the layers to this graph one by one, so that no model is nested in another
     box = ObjectBoxes(stride=STRIDE, name="object_box")([raw_map, earlier])
     objects = CropAndResize(image_size, name="object")([images, box])
     object_map = layers.Activation("linear", name="object_map")(body.call(objects)[0])
@@ -134,7 +138,7 @@ def extend(
 def located(model: BranchedClassifier) -> keras.Model:
     """Return a model images -> {"object": boxes (B, 4) on the image, "parts": boxes (B, N, 4) on the object's image}.
 
-    Boxes are float32 y0, x0, y1, x1 in pixels, both ends included; the object's image has the size of the image.
+    Boxes are float32 y0, x0, y1, x1 in pixels, both ends included. The object's image has the same size as the image.
     """
     graph = model.training_graph()
     boxes = {"object": graph.get_layer("object_box").output, "parts": graph.get_layer("part_boxes").output}
@@ -144,13 +148,13 @@ def located(model: BranchedClassifier) -> keras.Model:
 def scaled(groups, *, cells: tuple[int, int]) -> tuple:
     """Return the groups of windows for a map of another size than 14 x 14 cells.
 
-    Sides are multiplied by cells / 14 and rounded, halves up, to at least one; sizes that become equal stay once.
+    Sides are multiplied by cells / 14 and rounded (halves up), to at least one. Of equal sizes, one is kept.
 
     Args:
         groups: a value of WINDOWS.
         cells: (height, width) of the map.
     Returns:
-        tuple of (sizes, parts).
+        A tuple of (sizes, number of parts).
     Example:
         >>> scaled(WINDOWS["cub"], cells=(7, 7))
         ((((2, 2), (2, 3), (3, 2)), 2), (((3, 3), (3, 4), (4, 3)), 3), (((4, 4), (3, 5), (5, 3), (4, 5), (5, 4)), 2))
@@ -168,25 +172,27 @@ def scaled(groups, *, cells: tuple[int, int]) -> tuple:
 
 
 def _body(trunk, taps, image_size):
-    """Return the trunk up to its taps, checked."""
+    """Return a model images -> maps at the two taps of the trunk, after checking taps and sizes."""
     names = [layer.name for layer in trunk.layers]
     missing = [tap for tap in taps if tap not in names]
     if len(taps) != 2 or missing:
-        raise InputError(f"taps: two layers of {trunk.name}, it has no {', '.join(missing or taps)}")
+        raise InputError(f"taps: expected two layers of {trunk.name}, which has no {', '.join(missing or taps)}")
     if any(side is None or side % (2 * STRIDE) for side in image_size):
         size = f"{image_size[0]} x {image_size[1]}"
-        raise InputError(f"image_size: sides must be multiples of {2 * STRIDE}, as parts have half of them, got {size}")
+        raise InputError(
+            f"image_size: both sides must be multiples of {2 * STRIDE}, because parts have half of them, got {size}"
+        )
     maps = [trunk.get_layer(tap).output for tap in taps]
     expected = tuple(side // STRIDE for side in image_size)
     for tap, x in zip(taps, maps, strict=True):
         if tuple(x.shape[1:3]) != expected:
             found = f"{tap} of {trunk.name} has {x.shape[1:3]}"
-            raise InputError(f"taps: maps of {expected} cells at {image_size} pixels, {found}")
+            raise InputError(f"taps: expected maps of {expected} cells at {image_size} pixels, but {found}")
     return keras.Model(trunk.input, maps)
 
 
 def _head(num_classes, dropout):
-    """Make the function map -> logits that all branches share."""
+    """Return the function map -> logits that all branches share."""
     stack = [
         layers.GlobalAveragePooling2D(name="features", dtype="float32"),
         *([layers.Dropout(dropout, name="features_dropout", dtype="float32")] if dropout else []),

@@ -1,4 +1,4 @@
-"""The ImageNet weights of keras.applications: which file, and how to have it in Keras's own cache folder."""
+"""Find or download the files of ImageNet weights of keras.applications, in Keras's own cache folder."""
 
 import dataclasses
 import hashlib
@@ -14,13 +14,13 @@ from kfg.files import whole
 logger = logging.getLogger(__name__)
 
 SITE = "https://storage.googleapis.com/"
-TIMEOUT = 30  # seconds without an answer
+TIMEOUT = 30  # seconds to wait for an answer
 CHUNK = 1 << 20  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """A weights file: folder of SITE, file name, md5 or sha256 ("" where Keras publishes none)."""
+    """A weights file: its folder on SITE, its name, and its md5 or sha256 ("" if Keras publishes none)."""
 
     folder: str
     file: str
@@ -30,7 +30,7 @@ class Published:
 _APPS = "tensorflow/keras-applications/"
 _TF = "_weights_tf_dim_ordering_tf_kernels"
 
-# As in keras.applications (a test compares them): the files without the 1000-class layer, vgg16-fc's with it.
+# The same as in keras.applications (a test compares them): the files without the layer of 1000 classes; vgg16-fc with.
 FILES = {
     "vgg16": Published(f"{_APPS}vgg16/", f"vgg16{_TF}_notop.h5", "6d6bbae143d832006294945121d1f1fc"),
     "vgg16-fc": Published(f"{_APPS}vgg16/", f"vgg16{_TF}.h5", "64373286793e3c8b2b4e3219cbf3544b"),
@@ -46,7 +46,7 @@ FILES = {
     "densenet121": Published(f"{_APPS}densenet/", f"densenet121{_TF}_notop.h5", "30ee3e1110167f948a6b9946edeeb738"),
     "densenet169": Published(f"{_APPS}densenet/", f"densenet169{_TF}_notop.h5", "b8c4d4c20dd625c148057b9ff1c1176b"),
     "densenet201": Published(f"{_APPS}densenet/", f"densenet201{_TF}_notop.h5", "c13680b51ded0fb44dff2d8f86ac8bb1"),
-    # trained at 224 pixels; Keras takes others for 96, 128, 160 and 192
+    # trained at 224 pixels; Keras has further files for 96, 128, 160 and 192
     "mobilenet-v2": Published(f"{_APPS}mobilenet_v2/", f"mobilenet_v2{_TF}_1.0_224_no_top.h5", ""),
     "mobilenet-v3-small": Published(
         f"{_APPS}mobilenet_v3/",
@@ -91,7 +91,7 @@ FILES = {
 
 
 def cache_folder() -> pathlib.Path:
-    """Return the folder where Keras keeps these files: $KERAS_HOME/models, else ~/.keras/models."""
+    """Return the folder in which Keras keeps these files: $KERAS_HOME/models, else ~/.keras/models."""
     return pathlib.Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
 
 
@@ -99,8 +99,8 @@ def fetch(name: str) -> pathlib.Path:
     """Return the ImageNet weights file of a trunk, downloaded into the cache folder unless it is there.
 
     Raises:
-        InputError: no connection, a download cut short or changed on its way, a file in the folder that is not
-            Keras's (it is left as it is).
+        InputError: there is no connection, the download is incomplete or has a wrong digest, or a file in the folder
+            is not the one that Keras publishes (it is not touched).
     """
     published = FILES[name]
     path = cache_folder() / published.file
@@ -109,12 +109,14 @@ def fetch(name: str) -> pathlib.Path:
     elif published.digest:
         with open(path, "rb") as file:
             if _digest(published, iter(lambda: file.read(CHUNK), b"")) != published.digest:
-                raise InputError(f"{path}: not the file Keras publishes; remove it, or give it by --weights PATH")
+                raise InputError(
+                    f"{path}: is not the file that Keras publishes; remove it, or give it with --weights PATH"
+                )
     return path
 
 
 def _download(published, path):
-    """Write the file whole or not at all: `keras.utils.get_file` would leave or delete what was there."""
+    """Download a file completely or not at all; `keras.utils.get_file` would leave or delete what was there."""
     url = f"{SITE}{published.folder}{published.file}"
     logger.info("downloading %s", url)
     try:
@@ -124,12 +126,12 @@ def _download(published, path):
             if missing:
                 raise ConnectionError(f"cut short, {missing:,} bytes are missing")
             if published.digest and digest != published.digest:
-                raise ConnectionError("another file came")
+                raise ConnectionError("the server sent another file")
     except (OSError, http.client.HTTPException, InputError) as error:
         reason = getattr(error, "reason", error)
         raise InputError(
             f"weights: {published.file} could not be downloaded ({reason}); "
-            f"place it in {path.parent}, or use --weights PATH|none"
+            f"put it into {path.parent}, or use --weights PATH|none"
         ) from error
 
 
@@ -140,7 +142,7 @@ def _copied(response, file):
 
 
 def _digest(published, chunks) -> str:
-    """Return the hash of the chunks, by the algorithm whose digests are as long as the published one."""
+    """Return the digest of the chunks, by sha256 or md5, whichever has the length of the published digest."""
     sha256 = len(published.digest) == 64
     digest = hashlib.sha256() if sha256 else hashlib.md5(usedforsecurity=False)
     for chunk in chunks:

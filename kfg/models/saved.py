@@ -1,4 +1,4 @@
-"""A saved Keras model, read back whole or refused in one line."""
+"""Load a saved Keras model; a damaged or unknown one is refused with a message of one line."""
 
 import zipfile
 
@@ -7,20 +7,20 @@ import keras
 from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.files import DAMAGED_ARCHIVE
-from kfg.models import fbsd, mirrored, mmal  # noqa: F401  Keras knows a layer of ours once it is imported
+from kfg.models import calibrated, fbsd, mirrored, mmal  # noqa: F401  importing them registers kfg's layers with Keras
 
-UNKNOWN = (OSError, ValueError, KeyError, TypeError)  # what Keras raises of a whole archive that is no model of kfg
+UNKNOWN = (OSError, ValueError, KeyError, TypeError)  # Keras raises these for an intact archive that is not kfg's model
 
 
 def load(path) -> keras.Model:
-    """Load a `.keras` file, not compiled.
+    """Load a model from a `.keras` file, not compiled.
 
-    The archive is read through first: Keras answers damage with one of many errors, says "File not found" of an
-    empty or truncated file, and does not notice some of it.
+    The whole archive is checked first, because for a damaged file Keras raises one of many errors, says "File not
+    found" if it is empty or truncated, and does not notice some damage.
 
     Raises:
-        InputError: missing, damaged, or no model that kfg knows all layers of; one line that names the file. Keras
-            settings that kfg does not work with.
+        InputError: the file is missing or damaged, or the model has layers that kfg does not know (the message is one
+            line that names the file); or Keras has settings that kfg does not work with.
     """
     keras_settings.check()
     try:
@@ -38,4 +38,4 @@ def load(path) -> keras.Model:
 
 def _refusal(path, error):
     said = str(error).splitlines() or [type(error).__name__]
-    return InputError(f"{path}: not a whole Keras model ({said[0]})")
+    return InputError(f"{path}: not a complete Keras model ({said[0]})")

@@ -1,10 +1,13 @@
-"""The values torch's convolutions and dense layers begin with; Keras's, by Glorot, are others."""
+"""Initialise convolutions and dense layers as torch does; Keras's initial values, by Glorot, are different."""
 
 import keras
 
 
 def kernel() -> keras.Initializer:
-    """Return U(+-1 / sqrt(inputs)), for kernels: inputs are a dense layer's, or a window's times its channels."""
+    """Return the initialiser of kernels, U(+-1 / sqrt(inputs)).
+
+    `inputs` is the number of inputs of a dense layer, or the size of a convolution's window times its channels.
+    """
     return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
 
 
@@ -12,7 +15,7 @@ def of(inputs: int) -> dict[str, keras.Initializer]:
     """Return the initialisers of kernel and bias as keyword arguments of a layer.
 
     Args:
-        inputs: int >= 1, values that one output is made of.
+        inputs: int >= 1, number of values from which one output is computed.
     Example:
         >>> sorted(of(25))
         ['bias_initializer', 'kernel_initializer']

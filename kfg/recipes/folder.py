@@ -21,8 +21,9 @@ import numpy as np
 from kfg.augment import mixing
 from kfg.data.folder import Index
 from kfg.data.part import Part
-from kfg.engine import planning, runner
+from kfg.engine import confidence, planning, runner
 from kfg.engine.clock import Clock
+from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train, train_head
 from kfg.engine.options import OF_TRAIN
 from kfg.engine.orders import Order
@@ -34,6 +35,7 @@ from kfg.names import printable, suggestion
 from kfg.progress import step
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import after_training
+from kfg.repairing.manner import Manner
 from kfg.runs import run_files
 from kfg.training import imbalance, optimizers
 from kfg.training.callbacks import write_history
@@ -42,55 +44,69 @@ from kfg.training.schedules import Cosine
 
 NAME = "folder"
 
+OWN_STEPS = True  # it announces its steps itself, as kfg train
 ROWS = {
     "transfer": Row(
         Config(),
-        note="A head on cached features; then the whole net, where there is time for it and a gain to be seen.",
+        note="A head is trained on cached features, then the whole network if there is time and a gain can be "
+        "expected.",
     ),
     "head": Row(Config(epochs=0), note="Control: only the head is trained."),
 }
 DEFAULT_ROWS = ("transfer",)
 QUICK = {"epochs": 2}
-CAVEAT = "No study: the recipe is ours. It was chosen with an eye on cub100's test figures, on no other data's."
+DEMO = Demonstration(
+    does="trains a head on a pretrained EfficientNet-Lite0, then the whole network if that promises a gain",
+    rows=DEFAULT_ROWS,
+    settings={"image_size": (96, 96), "time_budget": 100.0},
+)
+CAVEAT = "This recipe is our own, not a study's. It was chosen with the test figures of cub100 in view, and no others."
 ERRATA = ()
 SMOKE = {"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 1, "min_errors": 0, "views": 1}
 
 
 def run(config, job):
     """Train, test and export once; return the content of report.json."""
-    step(2, STEPS, "the photographs are divided into training, validation and test, decoded and resized")
+    step(
+        2,
+        STEPS,
+        "the photographs are divided into training, validation and test photographs, decoded and resized",
+        left=config.time_budget,
+    )
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     with Clock(job.workdir / run_files.CLOCK, go_on=job.resume) as clock:
         images = job.data.images(config.image_size)
-        kept, told = fit(config, job, index, images, clock)
+        kept, judged, crossed = fit(config, job, index, images, clock)
         planning.choose(job, "end", lambda: kept)
-        step(5, STEPS, "test, report and export")
+        step(5, STEPS, "the network is tested, reported on and exported")
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
     return job.finish(
         index,
         images,
         batch_size=config.batch_size,
         examine=lambda val, test: ({"seconds_to_trained": spent}, []),
-        sections=[("How it was trained", planning.rows(job)), *told],
+        sections=[("How it was trained", planning.rows(job))],
+        last=[after_training.section(judged, job.workdir)] if judged else [],
+        crossed=crossed,
     )
 
 
-def fit(config, job, index, images, clock) -> tuple[dict, list]:
-    """Train the head, then the whole net where that promises a gain; the better of the two is `job.model`'s.
+def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged | None, confidence.OutOfFold | None]:
+    """Train the head, then the whole net if that promises a gain; `job.model` gets the better of the two.
 
     Returns:
-        {"kept", "by"}, which it is and the figure that decided; and the report's section on the classes, if there is
-        anything to judge them by.
+        {"kept", "by"}: which of the two was kept, and the figure that decided; the diagnosis of the classes, if the run
+        ends with a report or the diagnosis decides on the whole net; and out-of-fold answers of heads, for calibration.
     """
     for name, _ in config.class_bias:
         if name not in index.classes:
-            raise InputError(f"class_bias: {printable(name)}: no class; {suggestion(name, index.classes)}")
+            raise InputError(f"class_bias: {printable(name)}: no such class; {suggestion(name, index.classes)}")
     index = without(index, config.left_out)
     training, validation = (Part.of(index, images, name) for name in ("train", "val"))
     counts = training.counts()
     classes = planning.choose(job, "classes", lambda: imbalance.chosen(config.imbalance, counts))
     if classes["treatment"] != "none":
-        print(f"Unequal classes are treated by the method '{classes['treatment']}' ({classes['why']}).")
+        print(f"Unequal class sizes are handled by the method '{classes['treatment']}' ({classes['why']}).")
     loss, sampling = imbalance.treated(classes["treatment"], counts, label_smoothing=config.label_smoothing)
     optimizer = functools.partial(
         optimizers.rates,
@@ -110,12 +126,17 @@ def fit(config, job, index, images, clock) -> tuple[dict, list]:
     step(3, STEPS, "the head is trained on features of the pretrained trunk", left=config.time_budget - clock.spent())
     learned = fit_head(config, job, training, validation, loss, sampling, clock)
     best = judged("the head", job.model)
-    firm, _ = imbalance.treated(classes["treatment"], counts, label_smoothing=0.0)
-    found = after_training.diagnosed(job, index, images, firm) if job.reports or config.min_errors else None
-    decide = functools.partial(plan_whole_net, config, job, index, found, aim, clock)
-    step(4, STEPS, "the whole network is trained, if that promises a gain", left=config.time_budget - clock.spent())
-    plan = planning.choose(job, "whole net", decide)
-    print(f"Epochs of the whole net: {plan['epochs']} ({plan['why']}).")
+    found = crossed = None
+    if job.reports:
+        crossed = confidence.heads_out_of_fold(job, index, images, equal=classes["treatment"] != "none")
+    if job.reports or config.min_errors:
+        limit = after_training.SHARE * config.time_budget
+        found = after_training.diagnosed(job, index, images, manner(config, index, classes["treatment"]), limit=limit)
+        print(*found.why, sep="\n", end="\n" if found.why else "")
+    decide = functools.partial(plan_whole_net, config, job, index, found and found.found, aim, clock)
+    step(4, STEPS, "the whole network is trained if that promises a gain", left=config.time_budget - clock.spent())
+    plan = planning.choose(job, "whole net", decide, by_clock=True)
+    print(f"Epochs of the whole network: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:
         write_history(learned, job.workdir / run_files.HISTORY)
     else:
@@ -131,27 +152,35 @@ def fit(config, job, index, images, clock) -> tuple[dict, list]:
             schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
         )
         best = max(best, judged("the whole net", job.model), key=planning.Judged.rank)
-        print(f"Kept: {best.name}, which has the better {aim} (then the lower loss) on the validation images.")
+        print(f"Kept: {best.name}, which has the better {aim} (or, if equal, the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
     raise_classes(job.model, index.classes, config.class_bias)
     if config.mirror_averaged:
         job.answer_by(mirrored.averaged)
         best = judged(f"{best.name} with mirror images", job.model)
     best.say_if_useless()
-    return {"kept": best.name, "by": aim}, [after_training.section(found, job.workdir)] if found else []
+    return {"kept": best.name, "by": aim}, found, crossed
+
+
+def manner(config, index: Index, treatment: str) -> Manner:
+    """Return how this training learns and answers, for the heads that judge its classes, unsmoothed to be firm."""
+    loss, sampling = imbalance.treated(treatment, index.take(index.where("train")).counts(), label_smoothing=0.0)
+    raised = dict(config.class_bias)
+    bias = np.array([raised.get(name, 0.0) for name in index.classes]) if raised else None
+    return Manner(loss, sampling, config.mirror_averaged, bias)
 
 
 def without(index: Index, left_out) -> Index:
-    """Return the index with some training photographs in no part: nothing is learned from them.
+    """Return the index with some training photographs moved out of all parts, so that nothing is learned from them.
 
     Raises:
-        InputError: one of them is not there, a class would have none.
+        InputError: one of them is not a training photograph; a class would have none left.
     """
     if not left_out:
         return index
     training = index.where("train")
     if unknown := sorted(set(left_out) - {index.paths[i] for i in training}):
-        raise InputError(f"left_out: {printable(unknown[0])}: no training photograph; the names are those of split.csv")
+        raise InputError(f"left_out: {printable(unknown[0])}: is not a training photograph; use the names in split.csv")
     gone = set(left_out)
     parts = ["" if path in gone else part for path, part in zip(index.paths, index.parts, strict=True)]
     kept = dataclasses.replace(index, parts=tuple(parts))
@@ -164,7 +193,7 @@ def without(index: Index, left_out) -> Index:
 
 
 def raise_classes(model, classes, class_bias) -> None:
-    """Add to the last layer's bias what raises some classes' answers."""
+    """Add to the bias of the last layer, so that the answers of some classes are raised."""
     head = model.get_layer("head")
     bias = head.bias.numpy()
     for name, raised in class_bias:
@@ -173,7 +202,7 @@ def raise_classes(model, classes, class_bias) -> None:
 
 
 def plan_whole_net(config, job, index, diagnosis, aim, clock) -> dict:
-    """Decide how many epochs the whole net is trained for: none where the head leaves too little to gain."""
+    """Decide for how many epochs the whole net is trained: none if the head leaves too little to gain."""
     if not config.epochs:
         return {"epochs": 0, "why": "only the head was asked for"}
     if clock.spent() >= config.time_budget:
@@ -182,7 +211,7 @@ def plan_whole_net(config, job, index, diagnosis, aim, clock) -> dict:
     if config.min_errors and diagnosis:
         found = planning.head_errors(diagnosis.crossed.answers, diagnosis.crossed.index.labels, aim=aim)
         if not planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
-            return {"epochs": 0, "why": "the head errs too rarely for a gain to show", **found}
+            return {"epochs": 0, "why": "the head makes too few errors for a gain to show", **found}
     plan = planning.whole_net_stage(
         job,
         epochs=config.epochs,
@@ -195,7 +224,7 @@ def plan_whole_net(config, job, index, diagnosis, aim, clock) -> dict:
 
 
 def fit_head(config, job, training, validation, loss, sampling, clock):
-    """Fit the head on cached features, on as many views as there is time for; return the rows of its history."""
+    """Train the head on cached features, on as many views as time allows; return the rows of its history."""
     views = Views(count=config.views, policy=config.policy) if config.views else None
     share = planning.HEAD_SHARE if config.epochs else 1
     optimizer = functools.partial(
@@ -214,6 +243,7 @@ def fit_head(config, job, training, validation, loss, sampling, clock):
             loss=loss,
             left=share * config.time_budget - clock.spent(),
         ),
+        by_clock=True,
     )
     print(f"Augmented views of each image: {plan['views']} ({plan['why']}); epochs of the head: {plan['epochs']}.")
     return train_head(
@@ -228,12 +258,11 @@ def fit_head(config, job, training, validation, loss, sampling, clock):
         epochs=plan["epochs"],
         schedule=Cosine(),
         sampling=sampling,
-        verbose=0,
     )
 
 
 def classifier(config, num_classes):
-    """Return the trunk with one dense layer; what trains is `config.freeze`'s to say."""
+    """Return the trunk with one dense layer; `config.freeze` decides which layers train."""
     model = backbones.classifier(
         config.backbone,
         num_classes=num_classes,
@@ -247,23 +276,28 @@ def classifier(config, num_classes):
 
 
 def command(order: Order, index: Index) -> int:
-    """Run what `kfg train` was asked for; return the exit code. Arguments as for `trained`."""
+    """Perform an order of `kfg train` and return the exit code. Arguments as for `trained`."""
     return runner.answered(sys.modules[__name__], order, index=index, options=OF_TRAIN)
 
 
 def run_folder(order: Order) -> pathlib.Path:
     """Return the folder of an order's first run."""
+    return run_folders(order)[0]
+
+
+def run_folders(order: Order) -> list[pathlib.Path]:
+    """Return the folders of an order's runs."""
     (row,) = DEFAULT_ROWS
-    return order.out / NAME / row / f"seed-{order.seeds[0]}"
+    return [order.out / NAME / row / f"seed-{seed}" for seed in order.seeds]
 
 
 def trained(order: Order, index: Index) -> list[pathlib.Path]:
-    """Run an order; return the run folders.
+    """Perform an order and return the run folders.
 
     Args:
-        order, index: of kfg.engine.own_photographs.prepared.
+        order, index: from kfg.engine.own_photographs.prepared.
     Raises:
-        InputError: an unknown setting, a value out of range, photographs that cannot be trained on.
+        InputError: an unknown setting; a value out of range; photographs that cannot be trained on.
     """
     return runner.perform(sys.modules[__name__], order, index=index, options=OF_TRAIN)
 

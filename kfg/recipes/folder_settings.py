@@ -1,4 +1,4 @@
-"""The settings of `kfg train`, their defaults and limits, without TensorFlow: a misspelt one is refused at once."""
+"""The settings of `kfg train`, with defaults and limits. No TensorFlow is imported, so wrong names fail at once."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ from kfg.augment.policies import Policy
 from kfg.data.splits import FRACTIONS
 from kfg.engine.options import NO_LIMIT, replaced, within
 
-NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch statistics of small batches do harm
+NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch norm stays frozen: statistics of small batches do harm
 AUGMENTED = Policy(
     rotation=15,
     width_shift=0.08,
@@ -31,53 +31,57 @@ LIMITS = (
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     backbone: str = "efficientnet-lite0"  # a key of kfg.models.backbones
-    second_backbone: str = ""  # another trunk, whose features stand beside the first's; "" for none
+    second_backbone: str = ""  # a second trunk, whose features are appended to the first's; "" for none
     weights: str = "imagenet"  # imagenet, none, or a file
-    freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, when the whole net is trained
+    freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, used when the whole net is trained
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width
     test_fraction: float = FRACTIONS["test"]  # of all images
-    val_fraction: float = FRACTIONS["val"]  # of all images, with an official split of train
+    val_fraction: float = FRACTIONS["val"]  # of all images; if a split is given, of its training part
     split_seed: int = 0
     policy: Policy = AUGMENTED
-    mixing: str = "none"  # none, mixup or cutmix, when the whole net is trained
-    mixing_alpha: float | None = None  # of the shares' beta distribution; None: 0.2 for mixup, 1 for cutmix
+    mixing: str = "none"  # none, mixup or cutmix, used when the whole net is trained
+    mixing_alpha: float | None = None  # of the beta distribution of shares; None: 0.2 for mixup, 1 for cutmix
     dropout: float = 0.2  # on the features
     label_smoothing: float | None = None  # None: 0.1, but 0 with the adjusted loss
     imbalance: str = "auto"  # or one of kfg.training.imbalance.TREATMENTS
-    views: int = 2  # augmented pictures per image that the head is trained on
+    views: int = 2  # augmented pictures of each image on which the head is trained
     head_epochs: int = 40
     head_batch_size: int = 64  # images
     head_learning_rate: float = 2e-3
     epochs: int = 8  # of the whole net, at most
     batch_size: int = 32  # images
     learning_rate: float = 2e-4
-    trunk_multiplier: float = 1.0  # the trunk's rate, as a part of the head's
+    trunk_multiplier: float = 1.0  # learning rate of the trunk, as a factor on that of the head
     weight_decay: float = 0.02  # of AdamW, for kernels
-    ema: float = 0.99  # of the weights, per step: the average is what is kept
-    min_errors: int = 3  # of the head, cross-validated; with fewer it is left as it is; 0 trains the whole net always
-    min_error_rate: float = 0.01  # of the head, by what it is judged by; below this it is left as it is, too
-    mirror_averaged: bool = False  # answers are the mean of those on an image and on its mirror image
-    class_bias: tuple[tuple[str, float], ...] = ()  # (class, log-odds) by which its answers are raised in the end
-    left_out: tuple[str, ...] = ()  # training photographs that nothing is learned from, as those of a wrong label
-    time_budget: float = 720.0  # seconds, up to the end of training; the head's views get what half of it leaves
+    ema: float = 0.99  # decay, per step, of the average of the weights; the average is kept
+    min_errors: int = 3  # if the cross-validated head makes fewer, the whole net is not trained; 0: it always is
+    min_error_rate: float = 0.01  # of the head, by the figure it is judged by; the whole net is not trained below it
+    mirror_averaged: bool = False  # whether the answers on an image and its mirror image are averaged
+    class_bias: tuple[tuple[str, float], ...] = ()  # (class, log-odds): by how much its answers are raised at the end
+    left_out: tuple[str, ...] = ()  # training photographs from which nothing is learned, such as mislabelled ones
+    time_budget: float = 720.0  # seconds until the end of training; the head may take half, with as many views as fit
 
     def __post_init__(self):
         within(self, LIMITS)
         mixing.named(self.mixing, alpha=self.mixing_alpha)
         if not all(isinstance(path, str) for path in self.left_out):
-            raise ValueError(f"left_out: paths of photographs, as in split.csv, got {self.left_out!r}")
+            raise ValueError(f"left_out: expected paths of photographs as in split.csv, got {self.left_out!r}")
         if not all(_is_bias(one) for one in self.class_bias):
-            raise ValueError(f"class_bias: pairs of class and number like (('gull', 0.5),), got {self.class_bias!r}")
+            raise ValueError(
+                f"class_bias: expected pairs of class and number like (('gull', 0.5),), got {self.class_bias!r}"
+            )
         if self.second_backbone and self.second_backbone == self.backbone:
-            raise ValueError(f"second_backbone: another trunk than backbone, got {self.second_backbone!r} for both")
+            raise ValueError(
+                f"second_backbone: must be another trunk than backbone, got {self.second_backbone!r} for both"
+            )
         if self.imbalance == Config.imbalance:
             return
         with quiet.tensorflow_notes():
-            from kfg.training import imbalance  # keras, seconds
+            from kfg.training import imbalance  # imports keras, which takes seconds
 
         known = (imbalance.AUTO, *imbalance.TREATMENTS)
         if self.imbalance not in known:
-            raise ValueError(f"imbalance: one of {', '.join(known)}, got {self.imbalance!r}")
+            raise ValueError(f"imbalance: expected one of {', '.join(known)}, got {self.imbalance!r}")
 
 
 def _is_bias(one) -> bool:
@@ -91,18 +95,18 @@ def names() -> list[str]:
 
 
 def checked(settings: dict, *, prefix: str = "--set ") -> dict:
-    """Return the settings, if a training can have them: asked before photographs are looked at, which takes longer.
+    """Return the settings after checking that a training can use them, before the slow look at the photographs.
 
     Args:
         settings: name -> value.
-        prefix: what stands before a setting's name where one is refused.
+        prefix: text before the name of a setting in an error message.
     Raises:
-        InputError: a value of the wrong kind or out of range, a trunk that there is not.
+        InputError: a value of the wrong type or out of range; an unknown trunk.
     """
     config = replaced(Config(), settings, prefix=prefix)
     if (config.backbone, config.second_backbone) != (Config.backbone, Config.second_backbone):
         with quiet.tensorflow_notes():
-            from kfg.engine import weights_at_hand  # TensorFlow, seconds
+            from kfg.engine import weights_at_hand  # imports TensorFlow, which takes seconds
 
         weights_at_hand.check_names([config], prefix=prefix)
     return settings

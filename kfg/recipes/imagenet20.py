@@ -1,7 +1,8 @@
 """imagenet20: 20 general classes, ConvNets 1-5, and extra images for the classes the net confuses.
 
 Run       python -m kfg.recipes.imagenet20 --data DIR|demo --out DIR [--rows convnet1,convnet5] [--seeds 0,1,2]
-Data      DIR/<class>/*.jpg, any classes; the study's were 20 ImageNet synsets, 10,839 + 2,704 images
+Data      DIR/<class>/*.jpg, any classes; the study's were 20 ImageNet synsets, 10,839 + 2,704 images, of which
+          `kfg data imagenet20 datasets` fetches those there are today
 Expected  the table in recipes/imagenet20/README.md; rows in recipes/imagenet20/results.jsonl
 Source    R. K. Poshala, "ImageNet Image Classification", and its notebook
 """
@@ -9,7 +10,7 @@ Source    R. K. Poshala, "ImageNet Image Classification", and its notebook
 if __name__ == "__main__":  # before the imports below, which take seconds
     from kfg import program
 
-    program.begin()
+    program.begin(convnets=True)
 
 import dataclasses
 
@@ -21,6 +22,7 @@ from kfg.augment.by_name import ByName, labelled
 from kfg.augment.policies import Policy
 from kfg.data.part import Part
 from kfg.engine import runner
+from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import fit_on
 from kfg.engine.options import within
 from kfg.engine.runner import Row
@@ -28,20 +30,10 @@ from kfg.evaluation import predict
 from kfg.models import convnets, mirrored
 from kfg.runs import arms as finished_arms
 from kfg.runs import run_files
-from kfg.training import imbalance
+from kfg.training import checkpoint, imbalance
 from kfg.training.schedules import Plateau
 
 NAME = "imagenet20"
-
-# The study's label order, with the synset each class came from.
-CLASSES = {
-    "acropolis": "n02676938", "aircraft": "n02686568", "anchor": "n02709367", "armchair": "n02738535",
-    "cobra": "n01747885", "computer keyboard": "n03085013", "cow": "n02403454", "cultivated land": "n09260907",
-    "delivery truck": "n03173929", "aigrette": "n02685082", "jellyfish": "n01910747", "Chinese lantern": "n03018712",
-    "motorcycling": "n00451635", "pay-phone": "n03902125", "pygmy chimpanzee": "n02482650",
-    "rhinoceros beetle": "n02174001", "snowdrift": "n09438940", "ski jumping": "n00441073",
-    "giant panda": "n02510455", "palm": "n12582231",
-}  # fmt: skip
 
 NONE = Policy()
 ROUND_1 = reaugment.Round(
@@ -72,28 +64,28 @@ LIMITS = (
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     image_size: tuple[int, int] = (68, 45)  # pixels, height and width: 450 x 300 times 0.15
-    width: float = 1.0  # times the study's filters and units
-    dense_width: float = 1.0  # times that, in the two dense layers
-    kernel: int = 5  # pixels, of the fourth and seventh convolution
+    width: float = 1.0  # factor on the study's filters and units
+    dense_width: float = 1.0  # further factor for the two dense layers
+    kernel: int = 5  # pixels, of the fourth and seventh convolutions
     dropout: float = 0.2
     l2_on: tuple[str, ...] = ()
-    l2: float = 0.01  # the notebook's string "l2" in Keras
+    l2: float = 0.01  # what the notebook's string "l2" means in Keras
     batch_size: int = 128  # images
     epochs: int = 32
     learning_rate: float = 1e-3  # Adam
     plateau_factor: float = 0.9
-    plateau_patience: int = 5  # epochs without a better val_loss
+    plateau_patience: int = 5  # epochs without a better val_loss until the rate is cut
     min_learning_rate: float = 1e-6
-    stop_patience: int | None = None  # epochs; None: all epochs, last weights, as in the study
+    stop_patience: int | None = None  # epochs without progress; None: all epochs, last weights, as in the study
     test_fraction: float = 0.2  # of all images
     val_fraction: float = 0.15  # of all images
-    val_is_test: bool = False  # the study's own shortcut: the schedule sees the test set
+    val_is_test: bool = False  # the study's shortcut: the rate schedule watches the test set
     split_seed: int = 0
-    policy: Policy | ByName = NONE  # on the fly; the study had none
-    start_from: str = ""  # row whose weights, optimiser and rate this one goes on from
-    weak_from: str = ""  # row whose validation confusion names the weak classes
-    weak_count: int = 3  # classes: anchor, armchair, cobra in the study
-    min_support: int = 8  # validation images a class needs to be judged
+    policy: Policy | ByName = NONE  # on-the-fly augmentation; the study had none
+    start_from: str = ""  # row whose weights, optimizer and learning rate this one continues from
+    weak_from: str = ""  # row whose validation confusion decides which classes are weak
+    weak_count: int = 3  # number of weak classes; in the study anchor, armchair, cobra
+    min_support: int = 8  # validation images that a class needs to be judged
     arm: str = "none"  # which classes get extra images: a key of ARM_ROWS
     rounds: tuple[reaugment.Round, ...] = ()
 
@@ -101,11 +93,14 @@ class Config:
         within(self, LIMITS)
         object.__setattr__(self, "rounds", tuple(reaugment.as_round(one, like=ROUND_1) for one in self.rounds))
         if self.arm not in reaugment.ARMS:
-            raise ValueError(f"arm: {self.arm!r} is none of {', '.join(reaugment.ARMS)}")
+            raise ValueError(f"arm: {self.arm!r} is not one of {', '.join(reaugment.ARMS)}")
         if reaugment.ARMS[self.arm].aimed and self.rounds and not self.weak_from:
             raise ValueError(f"arm: {self.arm} needs weak_from, the row that finds the weak classes")
         if self.val_is_test and self.weak_from:
-            raise ValueError("val_is_test: not together with weak_from, the validation images would be trained on")
+            raise ValueError(
+                "val_is_test: cannot be combined with weak_from, because the validation images would be used for "
+                "training"
+            )
 
 
 NET1 = Config()
@@ -117,15 +112,15 @@ ARM = Config(l2_on=convnets.L2_PLACES[1:], epochs=22, plateau_factor=0.75, plate
 
 ARM_NOTES = {
     "none": "control: no extra images",
-    "uniform": "control: as many extra images, drawn over all classes",
+    "uniform": "control: as many extra images, drawn from all classes",
     "targeted": "extra images of weak classes",
-    "targeted-policy": "no extra images; the weak classes are augmented on the fly as extra images would be, the "
-    "others are not",
-    "augmented": "control: no extra images; all images are augmented on the fly, which the study speaks of and never "
+    "targeted-policy": "no extra images; only the weak classes are augmented on the fly, in the same way as extra "
+    "images would be",
+    "augmented": "control: no extra images; all images are augmented on the fly, which the study mentions but never "
     "ran",
-    "prior-neutral": "extra images of weak classes; the answers are corrected for the larger share that these then "
-    "have",
-    "weaker": "all images are augmented on the fly but those of the classes that take the weak ones'",
+    "prior-neutral": "extra images of weak classes; the answers are corrected for the larger share that these classes "
+    "then have",
+    "weaker": "all images are augmented on the fly, except those of classes for which weak ones are mistaken",
     "mirrored": "answers are averaged with those on the mirror image",
     "adjusted": "the loss is adjusted to the classes' numbers of images",
 }
@@ -147,40 +142,49 @@ ROWS = {
         dataclasses.replace(NET5, rounds=(ROUND_1, ROUND_2)), {"loss": 2.0788, "top1": 0.51072}, after=("convnet4",)
     ),
     "convnet1-val-is-test": Row(
-        dataclasses.replace(NET1, val_is_test=True), note="as the study's code: the rate schedule watches the test set"
+        dataclasses.replace(NET1, val_is_test=True),
+        note="as in the study's code: the learning rate schedule watches the test set",
     ),
     "convnet2-as-printed": Row(
-        dataclasses.replace(NET2, plateau_patience=2), note="the report prints patience 2, its code has 3"
+        dataclasses.replace(NET2, plateau_patience=2), note="the report prints a patience of 2, but its code has 3"
     ),
     "convnet4-as-printed": Row(
         dataclasses.replace(NET2, epochs=84, plateau_factor=0.65),
-        note="the report prints 84 epochs, its code ran 48 + 20",
+        note="the report prints 84 epochs, but its code ran 48 + 20",
     ),
     "convnet5-as-printed": Row(
         dataclasses.replace(NET5, l2_on=()),
         after=("convnet4",),
-        note="the report says net 1's architecture, its code has net 2's",
+        note="the report names the architecture of net 1, but its code has that of net 2",
     ),
     **{f"arm-{arm}": _arm(arm, note) for arm, note in ARM_NOTES.items()},
 }
 ARM_ROWS = {arm: f"arm-{arm}" for arm in reaugment.ARMS}
 DEFAULT_ROWS = ("convnet1", "convnet5")
 QUICK = {"width": 0.25, "epochs": 18, "batch_size": 32, "min_support": 5}
+DEMO = Demonstration(
+    does="trains a small ConvNet, finds its weak classes, and trains two more with extra images: of these classes and, "
+    "as a control, of all classes",
+    rows=("arm-none", "arm-uniform", "arm-targeted"),
+    settings={"width": 0.125, "image_size": (50, 40), "batch_size": 16, "min_support": 5},
+    epochs=12,
+)
 SMOKE = {"width": 0.05, "epochs": 1, "batch_size": 32, "image_size": (40, 37), "min_support": 1}
 
-CAVEAT = "Loss: the paper's includes the L2 penalty of nets 2 to 5, ours is cross-entropy alone."
+CAVEAT = "The paper's loss includes the L2 penalty of nets 2 to 5; ours is only the cross-entropy."
 ERRATA = (
     ("net 2: patience 2", "patience 3"),
     ("net 4: 84 epochs, training accuracy 89.5 %", "48 + 20 epochs, 74 % (its loss was 0.8901)"),
     ("net 5: net 1's architecture", "net 2's architecture"),
-    ("a validation and a test set", "one set for both; the rate schedule watches it"),
+    ("a validation and a test set", "one set for both; the learning rate schedule watches it"),
     (
         "extra images turned and zoomed",
-        "about row 22, column 33.5, not the centre at 33.5, 22: Keras swaps the axes of images that are not square",
+        "turned about row 22, column 33.5 instead of the centre at 33.5, 22, because Keras swaps the axes of images "
+        "that are not square",
     ),
     (
         "+4.5 points by targeting three classes",
-        "35 of the 85 images gained are in those classes; one run each, no control",
+        "only 35 of the 85 images gained are in those classes; there was one run each and no control",
     ),
 )
 
@@ -220,7 +224,7 @@ def run(config, job):
         policy=shown_by(config, job, index, weak),
         schedule=Plateau(config.plateau_factor, config.plateau_patience, config.min_learning_rate),
         stop_patience=config.stop_patience,
-        start_from=job.precursor(config.start_from) / "checkpoint" / "last.npz" if config.start_from else None,
+        start_from=job.precursor(config.start_from) / checkpoint.LAST if config.start_from else None,
     )
     if arm.neutral:
         last = job.model.layers[-1]
@@ -236,10 +240,10 @@ def run(config, job):
 
 
 def shown_by(config, job, index, weak):
-    """Return the policy by which a row's images are changed on the fly.
+    """Return the policy that augments a row's images on the fly.
 
     Args:
-        weak: class ids.
+        weak: numbers of the weak classes.
     """
     augmented = reaugment.ARMS[config.arm].augmented
     if not augmented or not config.rounds:
@@ -252,7 +256,7 @@ def shown_by(config, job, index, weak):
 
 
 def check(jobs):
-    """Refuse, before anything is trained, runs that will find no class with enough validation images to be weak."""
+    """Refuse, before anything is trained, runs in which no class has enough validation images to be found weak."""
     for job in jobs:
         config = job.config
         if config.weak_from and not job.finished():
@@ -261,10 +265,10 @@ def check(jobs):
 
 
 def targets(config, job) -> dict | None:
-    """Find the classes that the earlier run of this seed and fold recalls worst on its validation images.
+    """Find the classes with the lowest recall on the validation images, in the earlier run of this seed and fold.
 
     Returns:
-        As `reaugment.write_weak`; None where no row is named to find them.
+        The result of `reaugment.write_weak`; None if the row names no earlier row.
     Raises:
         InputError: no class has `min_support` validation images.
     """
@@ -278,12 +282,12 @@ def targets(config, job) -> dict | None:
 
 
 def _found_by(config, job):
-    """Return the validation answers of the run that names the weak classes."""
+    """Return the validation answers of the run that decides which classes are weak."""
     return predict.read_csv(job.precursor(config.weak_from) / run_files.VAL_PREDICTIONS)
 
 
 def summarise(out, runs):
-    """Compare the arms over all seeds and folds found in `out` with the settings of the arms just run."""
+    """Compare the arms over all seeds and folds in `out` that have the settings of the arms just run."""
     arms = [run for run in runs if run.parent.name in ARM_ROWS.values()]
     comparison = finished_arms.compare(out / NAME, ARM_ROWS, like=arms[-1]) if arms else None
     if comparison:

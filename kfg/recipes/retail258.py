@@ -22,6 +22,7 @@ from kfg.augment.views import Changed
 from kfg.data import stats
 from kfg.data.part import Part
 from kfg.engine import runner
+from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train
 from kfg.engine.options import within
 from kfg.engine.runner import Row
@@ -46,7 +47,7 @@ OPTIMIZERS = {
     ),
     "adam": lambda config: keras.optimizers.Adam(learning_rate=config.learning_rate),
 }
-LOSSES = {  # name -> function (config, training images per class) -> loss; None is plain cross-entropy
+LOSSES = {  # name -> function (config, number of training images of each class) -> loss; None: plain cross-entropy
     "plain": lambda config, counts: None,
     "weighted": lambda config, counts: CrossEntropy(class_weights=class_balanced_weights(counts, beta=config.beta)),
     "adjusted": lambda config, counts: CrossEntropy(log_prior=log_prior(counts), tau=config.tau),
@@ -57,25 +58,25 @@ LOSSES = {  # name -> function (config, training images per class) -> loss; None
 class Config:
     net: str = "resnet50"  # cnn5 or a trunk of kfg.models.backbones
     image_size: tuple[int, int] = (128, 128)  # pixels
-    crop_from: tuple[int, int] = (160, 160)  # pixels; training crops are cut from images of this size
+    crop_from: tuple[int, int] = (160, 160)  # pixels of the images from which training crops are cut
     policy: ResizedCrop | None = ResizedCrop(horizontal_flip=True, vertical_flip=True)  # noqa: RUF009 - frozen
-    random_test: bool = False  # test on random crops as well, as the study does
-    head_classes: int = 0  # outputs; 0 for one per class, the study left torch's 1000
-    weights: str = "none"  # from scratch; imagenet or a file
+    random_test: bool = False  # whether to test on random crops too, as the study does
+    head_classes: int = 0  # number of outputs; 0: one for each class. The study left torch's 1000
+    weights: str = "none"  # none: from scratch; or imagenet or a file
     freeze: str = "none"  # a policy of kfg.models.freezing
     optimizer: str = "sgd"
     learning_rate: float = 0.1
     momentum: float = 0.9
-    weight_decay: float = 1e-4  # coupled, as torch's
+    weight_decay: float = 1e-4  # coupled, as in torch
     rate_step: int = 30  # epochs
-    rate_factor: float = 0.1  # the rate is multiplied by it every rate_step epochs
+    rate_factor: float = 0.1  # factor on the learning rate every rate_step epochs
     loss: str = "plain"
     beta: float = 0.999  # of the weighted loss
     tau: float = 1.0  # of the adjusted loss
     sampling: str | None = None  # None, balanced or square-root
     batch_size: int = 64  # images
-    epochs: int = 100  # all of them; the last weights stay, as in the study
-    rare_limit: int = 20  # images in all; a class of fewer is rare
+    epochs: int = 100  # all are trained; the last weights are kept, as in the study
+    rare_limit: int = 20  # images, all parts together; a class with fewer is rare
     test_fraction: float = 0.207  # of all images: 2,607 of 12,607
     val_fraction: float = 0.1  # of all images; the study has none
     split_seed: int = 0
@@ -84,7 +85,7 @@ class Config:
         within(self, LIMITS)
         for name, known in (("optimizer", OPTIMIZERS), ("loss", LOSSES)):
             if getattr(self, name) not in known:
-                raise ValueError(f"{name}: one of {', '.join(known)}, got {getattr(self, name)!r}")
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
 
 
 SCRATCH = Config()
@@ -109,13 +110,14 @@ def lite(**changes):
     return dataclasses.replace(LITE, **changes)
 
 
-NO_FIGURE = "named in the report's conclusion; its repository has no code for it and no figure"
-OURS = "ours: a head on frozen features of EfficientNet-Lite0, "
+TOO_HIGH = "; without batch norm a learning rate of 0.1 is too high"
+NO_FIGURE = "the report names it in its conclusion, but its repository has no code for it and no figure"
+OURS = "our row: a head on frozen features of EfficientNet-Lite0, "
 ROWS = {
     "cnn5": Row(
         scratch(net="cnn5", policy=None, learning_rate=1e-3, weight_decay=0.0),
         {"top1": 0.70},
-        note="the report's baseline; rate and momentum are those of the tutorial the net comes from",
+        note="the report's baseline; learning rate and momentum are those of the tutorial from which the network comes",
     ),
     "resnet50": Row(
         SCRATCH,
@@ -124,44 +126,56 @@ ROWS = {
             "loss": 0.3322, "logged_top1": (0.9022, 0.8934, 0.9110, 0.8964), "logged_top5": (0.979, 0.986),
         },
     ),
-    "resnet50-1000way": Row(scratch(head_classes=1000), note="as the study's code: 1000 outputs for 258 classes"),
+    "resnet50-1000way": Row(scratch(head_classes=1000), note="as in the study's code: 1000 outputs for 258 classes"),
     "resnet50-random-test": Row(
-        scratch(random_test=True), note="as the study: the test images are random crops too, some upside down"
+        scratch(random_test=True), note="as in the study: the test images are also random crops, some upside down"
     ),
     "resnet50-256": Row(
         scratch(image_size=(256, 256), crop_from=(288, 288)), {"loss": 0.6592},
-        note="known from the legend of the report's plots alone, lmz_size_256_e_100",
+        note="known only from the legend of the report's plots, lmz_size_256_e_100",
     ),
     "resnet50-adam": Row(
         scratch(optimizer="adam", learning_rate=1e-3), {"top1": 0.714, "best_top1": 0.728},
-        note="from the study's logs; its rate is not known",
+        note="from the study's logs; its learning rate is not known",
     ),
     "inception-v3": Row(
         scratch(net="inception-v3"), {"top1": 0.8853, "top5": 0.9804, "loss": 0.5148, "best_top1": 0.8922},
         note="top-1 and top-5 are from the study's logs, the loss from the report's plot",
     ),
     "inception-resnet-v2": Row(scratch(net="inception-resnet-v2"), note=NO_FIGURE),
-    "vgg16": Row(scratch(net="vgg16", learning_rate=0.01), note=NO_FIGURE + "; without batch norm 0.1 is too fast"),
-    "vgg19": Row(scratch(net="vgg19", learning_rate=0.01), note=NO_FIGURE + "; without batch norm 0.1 is too fast"),
+    "vgg16": Row(scratch(net="vgg16", learning_rate=0.01), note=NO_FIGURE + TOO_HIGH),
+    "vgg19": Row(scratch(net="vgg19", learning_rate=0.01), note=NO_FIGURE + TOO_HIGH),
     "lite0": Row(LITE, note=OURS + "plain cross-entropy"),
     "lite0-weighted": Row(lite(loss="weighted"), note=OURS + "class-balanced weights"),
     "lite0-balanced": Row(lite(sampling="balanced"), note=OURS + "every class shown equally often"),
-    "lite0-square-root": Row(lite(sampling="square-root"), note=OURS + "a class shown as the root of its size"),
+    "lite0-square-root": Row(lite(sampling="square-root"), note=OURS + "classes shown by the root of their size"),
     "lite0-adjusted": Row(lite(loss="adjusted"), note=OURS + "logit-adjusted loss"),
 }  # fmt: skip
 DEFAULT_ROWS = ("lite0", "lite0-adjusted")
 QUICK = {"epochs": 20, "rate_step": 8}
+DEMO = Demonstration(
+    does="trains a head on a pretrained EfficientNet-Lite0 with the plain loss and with the loss adjusted to classes "
+    "of unequal size",
+    rows=("lite0", "lite0-adjusted"),
+    settings={"image_size": (96, 96), "crop_from": (96, 96)},
+    epochs=20,
+)
 SMOKE = {"image_size": (75, 75), "crop_from": (80, 80), "weights": "none", "epochs": 1, "batch_size": 32}
 
-CAVEAT = "The study's test images are random crops, its figures of single runs; its top-5 is of a last batch."
+CAVEAT = (
+    "The study's test images are random crops and its figures are from single runs; its top-5 is from the last batch."
+)
 ERRATA = (
-    ("test top-5 95 %", "97.9 to 98.6 % in its logs; 95 is the last batch, 45 of 47 images"),
+    ("test top-5 95 %", "97.9 to 98.6 % in its logs; 95 is only the last batch, 45 of 47 images"),
     ("mean and std of the data set", "the mean of per-image standard deviations, of random crops"),
-    ("VGG16, VGG19, InceptionResNet V2, dropout", "no code; ResNet-50 and Inception v3 from scratch"),
-    ("258 classes", "1000 outputs, 742 of them never used"),
-    ("accuracy of classes of fewer than 20 images", "over training and test images, full batches only"),
-    ("area under the ROC curve", "no code"),
-    ("test accuracy", "of one random crop, perhaps upside down, of each test image: another one each time"),
+    (
+        "VGG16, VGG19, InceptionResNet V2, dropout",
+        "the study's code has none of these, only ResNet-50 and Inception v3 from scratch",
+    ),
+    ("258 classes", "1000 outputs, of which 742 are never used"),
+    ("accuracy of classes of fewer than 20 images", "measured on training and test images, only full batches"),
+    ("area under the ROC curve", "there is no code for it"),
+    ("test accuracy", "measured on one random crop of each test image, perhaps upside down and different each time"),
 )
 
 
@@ -205,7 +219,7 @@ def run(config, job):
 
 
 def build(config, num_classes, measured):
-    """Return the baseline, which takes the data set's own mean and deviation, or a trunk with one dense layer."""
+    """Return the baseline, with the data set's own mean and deviation, or a trunk with one dense layer."""
     size = {"num_classes": num_classes, "image_size": config.image_size}
     if config.net == "cnn5":
         return baselines.retail258_cnn(**size, mean=tuple(measured.mean / 255), std=tuple(measured.std / 255))
@@ -215,7 +229,7 @@ def build(config, num_classes, measured):
 
 
 def data_sections(measured, of_crops):
-    """Return the report's sections on the training images: mean, deviation and mean image."""
+    """Return sections for the report on the training images: mean, deviation and mean image."""
     rows = [("training images", "mean R, G, B in [0, 1]", "standard deviation", "mean of the images' own")]
     for name, found in (("as they are", measured), ("as random crops", of_crops)):
         if found is not None:
@@ -227,7 +241,7 @@ def data_sections(measured, of_crops):
 
 
 def examine(config, index, val, test):
-    """Return the figures and report sections of rare classes, and of what the study calls average."""
+    """Return the figures and report sections on rare classes, and on what the study calls average accuracy."""
     judged = rare.judge(test, index.counts(), limit=config.rare_limit)
     figures = {
         f"{name}_accuracy": {key: judged[name][key] for key in ("value", "low", "high")} for name in ("rare", "other")
@@ -235,11 +249,11 @@ def examine(config, index, val, test):
     average = rare.average_of_batches(test, batch_size=config.batch_size)
     figures["average_of_batches"] = {"value": average, "low": None, "high": None}
     text = (
-        f"The study prints an average and does not say of what. The mean of the batches of {config.batch_size}, as "
-        f"scripts print it, is {100 * average:.1f} %; the mean over the classes is macro recall, above."
+        f"The study prints an average and does not say what it averages. The mean over batches of {config.batch_size}, "
+        f"as scripts print it, is {100 * average:.1f} %; the mean over the classes is the macro recall above."
     )
-    sections = [("Rare classes, on the test set alone", rare.rare_rows(judged)), ("Average accuracy", text)]
-    if config.loss == "plain" and config.sampling is None:  # the others have been adjusted already
+    sections = [("Rare classes, on the test set only", rare.rare_rows(judged)), ("Average accuracy", text)]
+    if config.loss == "plain" and config.sampling is None:  # the other losses and samplings are adjusted already
         gain, rows = adjusted_afterwards(index.take(index.where("train")).counts(), val, test)
         figures["posthoc_gain"] = gain
         sections.append(("Logit adjustment after training", rows))
@@ -247,7 +261,7 @@ def examine(config, index, val, test):
 
 
 def adjusted_afterwards(counts, val, test):
-    """Return what post-hoc logit adjustment adds to macro recall, and the table of before and after."""
+    """Return the gain in macro recall from post-hoc logit adjustment, and a table of figures before and after."""
     prior = log_prior(counts)
     tau = posthoc.choose({tau: posthoc.adjusted(val, prior, tau=tau) for tau in posthoc.GRID})
     after = posthoc.adjusted(test, prior, tau=tau)

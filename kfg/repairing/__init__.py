@@ -1,1 +1,1 @@
-"""Why classes are weak: photographs answered by heads that have not seen them, suspicious labels, causes by class."""
+"""Why classes are weak and what helps: suspicious labels, causes by class, remedies tried on unseen photographs."""

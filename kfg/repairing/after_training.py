@@ -1,62 +1,111 @@
-"""What a training says at its end about its classes: which are weak, why, and what to do next."""
+"""The last section of a training's report: which classes are weak, why, and what to do next."""
+
+import dataclasses
+import time
 
 import numpy as np
 
 from kfg.data import stores
 from kfg.engine.fitting import trunk_of
 from kfg.names import printable, quoted
-from kfg.repairing import causes, findings, looks, weakness
+from kfg.progress import duration
+from kfg.repairing import causes, looks, weakness
 from kfg.repairing.crossed import crossed
 from kfg.repairing.findings import Diagnosis
+from kfg.repairing.looking import Mirrored
+from kfg.repairing.manner import Manner
 from kfg.repairing.next_steps import next_steps
 from kfg.reporting import markup
 from kfg.reporting.markup import Safe, tag
 from kfg.training import features
+from kfg.training.out_of_fold import TooLong
 
 TITLE = "What to do next"
+SHARE = 0.1  # of a training's time budget: the most that judging its classes may take
 
 
-def diagnosed(job, index, images, loss) -> Diagnosis | None:
-    """Judge the classes of a training on the features that its head has learned from; shortcuts are left to the audit.
-
-    None where that is not possible: all photographs are near-duplicates of each other.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judged:
+    """The findings about the classes at the end of a training.
 
     Args:
-        job: compiled, its head trained, its trunk's features of all `images` cached.
-        index: divided.
-        images: store of all images of `index`.
-        loss: of heads, without smoothing.
+        found: the diagnosis; None if there is none.
+        why: sentences on what was left out of the diagnosis, and why; without a diagnosis, on why there is none.
     """
+
+    found: Diagnosis | None
+    why: tuple[str, ...] = ()
+
+
+def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
+    """Judge the classes of a training on the features that its head was trained on. Shortcuts are left to the audit.
+
+    Args:
+        job: a compiled job; its head is trained, and its trunk's features of all `images` are cached.
+        index: the photographs, with their parts.
+        images: store of all images of `index`.
+        manner: loss, sampling, mirroring and class bias of the training.
+        limit: seconds that judging may take, SHARE of the time budget. The pace of the first steps decides what is left
+            out.
+    """
+    began = time.monotonic()
     asked = np.concatenate([index.where("train"), index.where("val")])
     if len(set(index.groups[asked].tolist())) < 2:
-        return None
-    of_trunk = features.cached(trunk_of(job.model), images, cache_dir=job.data.cache_dir)[asked]
-    found = crossed(index.take(asked), of_trunk, loss=loss)
-    evidence = causes.Evidence(found, None, looks.of_store(stores.chosen(images, asked)))
-    of_class = causes.of_all(evidence)
-    return Diagnosis(found, weakness.recalls(found), of_class, [], None, None, loss)
+        return Judged(
+            None, ("The classes were not judged, because all photographs are near-duplicates of each other.",)
+        )
+    trunk, cache_dir, judged, said = trunk_of(job.model), job.data.cache_dir, index.take(asked), []
+    own = features.cached(trunk, images, cache_dir=cache_dir)[asked]
+    mirrored = None
+    if manner.mirrored and features.ready(trunk, Mirrored(images), cache_dir=cache_dir):
+        mirrored = features.cached(trunk, Mirrored(images), cache_dir=cache_dir)[asked]
+    try:
+        found = crossed(judged, own, manner, mirrored=mirrored, left=limit)
+    except TooLong as error:
+        return Judged(
+            None,
+            (
+                "Weak classes and wrong labels were not looked for, for lack of time: with "
+                f"{len(asked):,} photographs and {len(index.classes):,} classes it takes about "
+                f"{duration(error.expected)}, but it may take only {duration(limit)} ({SHARE:.0%} of the time budget). "
+                f"kfg review {quoted(index.root)} shows labels that may be wrong.",
+            ),
+        )
+    said += [found.said] if found.said else []
+    seen = looks.of_store(stores.chosen(images, asked), left=limit - (time.monotonic() - began))
+    if seen is None:
+        said.append("For lack of time, photographs were not checked for being blurred, dark or washed out.")
+    recalls = weakness.recalls(found)
+    of_class = causes.of_all(causes.Evidence(found, None, seen))
+    return Judged(Diagnosis(found, recalls, of_class, [], None, None, manner, said=tuple(said)), tuple(said))
 
 
-def section(found: Diagnosis, run) -> tuple[str, Safe]:
-    """Return the title and the body of a report's section, with a command to paste.
+def section(judged: Judged, run) -> tuple[str, Safe]:
+    """Return the title and the body of the report's last section, with a command to paste.
 
     Args:
         run: the run folder.
     """
+    command, found = markup.code(f"kfg repair {quoted(run)}"), judged.found
+    told = [markup.paragraph(one, note=found is not None) for one in judged.why]
+    if found is None:
+        return TITLE, markup.joined(
+            [*told, markup.paragraph("This command judges them and tries what may help:"), command]
+        )
     index = found.crossed.index
     weak = [f"{printable(index.classes[label])} ({found.recalls[label].value:.0%})" for label in found.weak]
-    command = f"kfg repair {quoted(run)}"
-    parts = [
-        markup.paragraph(
-            f"Weak, of {len(index):,} training and validation photographs, each answered by a classifier that had not "
-            f"seen it: {', '.join(weak)}."
-            if weak
-            else "No class is weak: each is recognised as often as the mean, as far as its photographs can tell."
-        )
-    ]
     if weak:
-        parts += [markup.paragraph("This says why, tries what may help, and trains anew:"), markup.code(command)]
-    steps = next_steps(found, suspects=f"{findings.SUSPECTS}, which this command writes,")
-    if len(found.crossed.suspects()) and not weak:
-        parts += [markup.paragraph("This lists the photographs whose label is contradicted:"), markup.code(command)]
-    return TITLE, markup.joined([*parts, tag("ul", *(tag("li", step) for step in steps)) if steps else Safe("")])
+        parts = [
+            f"Weak classes: {', '.join(weak)}. This is the recall on {len(index):,} training and validation "
+            "photographs, each classified by a classifier that had not seen it.",
+            "This command says why, tries what may help, and trains again:",
+            command,
+        ]
+    else:
+        parts = ["No class is weak: as far as the photographs can tell, none has a recall below the mean."]
+        if len(found.crossed.suspects()):
+            parts += ["This command lists the photographs whose labels may be wrong:", command]
+    steps = next_steps(found)
+    listed = [tag("ul", *(tag("li", step) for step in steps))] if steps else []
+    shown = [part if isinstance(part, Safe) else markup.paragraph(part) for part in parts]
+    return TITLE, markup.joined([*shown, *listed, *told])

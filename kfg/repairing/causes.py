@@ -1,7 +1,7 @@
-"""Why a class may be weak: one function for each cause, which looks at one class and says what it found, or nothing.
+"""Why a class may be weak. There is one function for each cause; it looks at one class and returns a Cause or None.
 
-The photographs are those of `kfg.repairing.crossed`; nothing is read from the test part. A cause is claimed where it is
-large and rare among the other classes, never because a class ranks last.
+The photographs are those of `kfg.repairing.crossed`; the test part is not used. A cause is claimed if it is strong in
+this class and rare in the others, never because the class ranks last.
 """
 
 import collections
@@ -15,29 +15,34 @@ from kfg.data import shortcuts
 from kfg.data.fingerprints import Fingerprint
 from kfg.repairing.crossed import Crossed
 from kfg.repairing.looks import Looks
+from kfg.repairing.needs import Needs
 
-LEAST = 3  # photographs, below which nothing is claimed
-WRONG_SHARE = 0.05  # of a class's labels that are contradicted
-PAIR, SAME_CLASS = 10, 0.65  # photographs of both classes; area under the curve of one against the other, chance is 0.5
-DOUBTFUL = 2  # times as many photographs that could be either: then the class is hard, and its labels may be right
-TAKEN = 0.1  # of a class's photographs that another class takes
-FEW, FEW_OF_MEDIAN = 20, 0.5  # photographs; of the median class
-ALIKE = 0.5  # of a class's photographs that are near-duplicates of others of it
-POOR, COMMON = 0.6, 0.05  # share of a class's photographs beyond the worst 5 % of the others
+LEAST = 3  # photographs; with fewer than this, no claim is made
+WRONG_SHARE = 0.03  # of a class's labels: the least share that must be contradicted
+PAIR, SAME_CLASS = 10, 0.65  # photographs needed of each class; area under the ROC curve between the two, 0.5 is chance
+EXCESS = (
+    1.5  # times as many contradicted labels as calibrated answers expect: fewer may be a hard class, rightly labelled
+)
+TAKEN = 0.1  # of a class's photographs: the least share mistaken for one other class
+OUTNUMBERED = 2  # times as many photographs as a class has: a look-alike class with so many may win by its number alone
+FEW, FEW_OF_MEDIAN = 20, 0.5  # a class is small below 20 photographs, and below half of the median class
+RISING = 0.05  # of recall: the least gain from the last two fifths of the photographs
+ALIKE = 0.5  # of a class's photographs: the least share of near-duplicates
+POOR, COMMON = 0.6, 0.05  # share of a class that must be worse than all but the worst 5 % of the others
 TINY = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
 class Cause:
-    """Something that may make a class weak, or its recall untrue.
+    """Something that may make a class weak, or make its measured recall untrustworthy.
 
     Args:
         kind: a key of CAUSES.
-        label: the class.
-        said: a sentence on what was found.
+        label: number of the class.
+        said: half a sentence on what was found.
         advice: what a person can do about it.
-        photographs: positions of those that show it, the clearest first.
-        other: another class that it is about, or None.
+        photographs: positions of the photographs that show it, the clearest first.
+        other: number of a second class that is involved, or None.
     """
 
     kind: str
@@ -50,24 +55,28 @@ class Cause:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the causes look at.
+    """The measurements from which the causes are found.
 
     Args:
         crossed: N photographs of C classes and their answers.
-        prints: of the files; None where they were not read, and no shortcut is looked for.
-        looks: of the pictures.
+        prints: fingerprints of the files; None if they were not read, then shortcuts are not looked for.
+        looks: sharpness, brightness and contrast; None if time was short, then poor quality is not looked for.
+        needs: recall as a function of the share of photographs; None if it was not measured.
+        weak: the classes that are weak.
     """
 
     crossed: Crossed
     prints: Sequence[Fingerprint] | None
-    looks: Looks
+    looks: Looks | None
+    needs: Needs | None = None
+    weak: tuple[int, ...] = ()
 
     @functools.cached_property
     def shortcuts(self) -> list[shortcuts.Shortcut]:
         return shortcuts.find(self.prints, self.crossed.index.labels) if self.prints else []
 
     def of(self, label) -> np.ndarray:
-        """Return the positions of a class's photographs."""
+        """Return the positions of the photographs of a class."""
         return np.flatnonzero(self.crossed.index.labels == label)
 
     def name(self, label) -> str:
@@ -75,21 +84,23 @@ class Evidence:
 
 
 def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
-    """Photographs that heads, which have not seen them, firmly take for another class."""
+    """Find wrong labels: photographs that heads, which have not seen them, firmly take for another class."""
     own, crossed = evidence.of(label), evidence.crossed
     suspects = [at for at in crossed.suspects() if crossed.index.labels[at] == label]
-    if len(suspects) < max(LEAST, WRONG_SHARE * len(own)) or crossed.doubtful[own].sum() > DOUBTFUL * len(suspects):
+    groups = crossed.index.groups  # near-duplicates of one photograph with a wrong label count once
+    different, wrong = (len(set(groups[at].tolist())) for at in (own, suspects))
+    if wrong < max(LEAST, WRONG_SHARE * different) or len(suspects) < EXCESS * crossed.expected(label):
         return None
     taken_for = collections.Counter(crossed.likelier[suspects].tolist()).most_common(1)[0][0]
     said = (
-        f"{len(suspects)} of its {len(own)} photographs look wrongly labelled, most of them like "
+        f"{len(suspects)} of its {len(own)} photographs seem to be labelled wrongly; most of them look like "
         f"{evidence.name(taken_for)}"
     )
     return Cause("labels", label, said, "look through these photographs and relabel them", tuple(suspects), taken_for)
 
 
 def one_class(evidence: Evidence, label: int) -> Cause | None:
-    """A class that nothing tells from another one."""
+    """Find a second class that hardly anything tells apart from this one."""
     crossed = evidence.crossed
     shares = taken(crossed, label)
     other = int(shares.argmax())
@@ -100,35 +111,46 @@ def one_class(evidence: Evidence, label: int) -> Cause | None:
     if told >= SAME_CLASS:
         return None
     said = (
-        f"hardly anything tells it from {evidence.name(other)}: of two photographs, one of each, the right one is "
+        f"it can hardly be told apart from {evidence.name(other)}: given one photograph of each, the right one is "
         f"picked in {told:.0%} of the cases, and guessing picks it in 50%"
     )
     return Cause("one-class", label, said, "merge the two, or photograph what distinguishes them", (), other)
 
 
 def too_alike(evidence: Evidence, label: int) -> Cause | None:
-    """A class that is several copies of few photographs."""
+    """Find out whether a class consists of many copies of a few photographs."""
     own = evidence.of(label)
     different = len(set(evidence.crossed.index.groups[own].tolist()))
     if len(own) - different < max(LEAST, ALIKE * len(own)):
         return None
-    said = f"its {len(own)} photographs are {different} different ones, the others are near-duplicates"
+    said = f"only {different} of its {len(own)} photographs are different; the others are near-duplicates"
     return Cause("alike", label, said, "add photographs of other moments, places and objects", tuple(own.tolist()))
 
 
 def too_few(evidence: Evidence, label: int) -> Cause | None:
-    """A class of far fewer photographs than the others have."""
+    """Find out whether a class has far fewer photographs than the others."""
     counts = np.bincount(evidence.crossed.index.labels, minlength=len(evidence.crossed.index.classes))
     count, median = int(counts[label]), float(np.median(counts[counts > 0]))
     if not 0 < count < min(FEW, FEW_OF_MEDIAN * median):
         return None
-    said = f"it has {counted(count, 'photograph')}; half of the classes have {median:.0f} or more"
+    curve = f"; {evidence.needs.said(label)}" if evidence.needs else ""
+    said = f"it has {counted(count, 'photograph')}; half of the classes have {median:.0f} or more{curve}"
     return Cause("few", label, said, "add photographs of it")
 
 
+def still_rising(evidence: Evidence, label: int) -> Cause | None:
+    """Find out whether a weak class is recognised more and more often, the more photographs heads learn from."""
+    if evidence.needs is None or label not in evidence.weak or evidence.needs.rise(label) < RISING:
+        return None
+    said = f"its recall still rises with the number of photographs: {evidence.needs.said(label)}"
+    return Cause("rising", label, said, "add photographs of it")
+
+
 def poor_quality(evidence: Evidence, label: int) -> Cause | None:
-    """A class whose photographs are blurred, dark or washed out, beside the other classes."""
+    """Find out whether a class has more blurred, dark or washed-out photographs than the other classes."""
     own = evidence.crossed.index.labels == label
+    if evidence.looks is None:
+        return None
     for what, values in (
         ("blurred", evidence.looks.sharpness),
         ("dark", evidence.looks.brightness),
@@ -139,59 +161,90 @@ def poor_quality(evidence: Evidence, label: int) -> Cause | None:
         limit = np.quantile(values[~own], COMMON)
         poor = np.flatnonzero(own & (values < limit))
         if len(poor) >= max(LEAST, POOR * own.sum()):
-            said = f"{len(poor)} of its {own.sum()} photographs are {what}, against {COMMON:.0%} of the others"
+            said = f"{len(poor)} of its {own.sum()} photographs are {what}, but only {COMMON:.0%} of the others"
             order = poor[np.argsort(values[poor], kind="stable")]
             return Cause("quality", label, said, "replace them by better ones", tuple(order.tolist()))
     return None
 
 
 def shortcut(evidence: Evidence, label: int) -> Cause | None:
-    """Something besides the object that tells the class: its recall may be worth nothing on other photographs."""
+    """Find something besides the object that gives the class away: its recall may not hold for other photographs."""
     for one in evidence.shortcuts:
         if one.label == label:
             return Cause("shortcut", label, one.said, one.advice)
     return None
 
 
-def look_alike(evidence: Evidence, label: int) -> Cause | None:
-    """Another class that takes many of its photographs, though the two can be told apart."""
-    crossed = evidence.crossed
-    shares = taken(crossed, label)
-    other, own = int(shares.argmax()), evidence.of(label)
-    if shares[other] < TAKEN or shares[other] * len(own) < LEAST:
+def outnumbered(evidence: Evidence, label: int) -> Cause | None:
+    """Find a class with many more photographs that takes its photographs and loses few to it.
+
+    In case of doubt a network names the class that it has seen more often.
+    """
+    if (other := _taker(evidence, label)) is None:
         return None
-    lost = own[crossed.answers[own].argmax(axis=1) == other]
-    back = taken(crossed, other)[label]
+    own, others = len(evidence.of(label)), len(evidence.of(other))
+    lost, share = _lost(evidence, label, other), taken(evidence.crossed, label)[other]
+    if others < OUTNUMBERED * own or taken(evidence.crossed, other)[label] > share / OUTNUMBERED:
+        return None
     said = (
-        f"{shares[other]:.0%} of its photographs are taken for {evidence.name(other)}, and {back:.0%} of those of "
-        f"{evidence.name(other)} for it"
+        f"{share:.0%} of its {own} photographs are taken for {evidence.name(other)}, of which there are {others:,}: in "
+        "case of doubt a network names the class that it has seen more often"
     )
-    return Cause("look-alike", label, said, "add photographs that show where they differ", tuple(lost.tolist()), other)
+    return Cause("prior", label, said, "add photographs of it", lost, other)
 
 
-CAUSES: dict[str, Callable[[Evidence, int], Cause | None]] = {  # in the order in which they are believed
-    "one-class": one_class,  # before labels: where nothing tells two classes apart, every label looks wrong
-    "few": too_few,  # before labels, too: of eight photographs three are soon contradicted
+def look_alike(evidence: Evidence, label: int) -> Cause | None:
+    """Find another class that many of its photographs are mistaken for, although the two can be told apart."""
+    if (other := _taker(evidence, label)) is None:
+        return None
+    lost, share = _lost(evidence, label, other), taken(evidence.crossed, label)[other]
+    back = taken(evidence.crossed, other)[label]
+    said = (
+        f"{share:.0%} of its photographs are taken for {evidence.name(other)}, and {back:.0%} of the "
+        f"photographs of {evidence.name(other)} are taken for it"
+    )
+    return Cause("look-alike", label, said, "add photographs that show where they differ", lost, other)
+
+
+def _taker(evidence: Evidence, label: int) -> int | None:
+    """Return the class that takes most of a class's photographs; None if it takes too few to be a cause."""
+    shares = taken(evidence.crossed, label)
+    other = int(shares.argmax())
+    enough = shares[other] >= TAKEN and shares[other] * len(evidence.of(label)) >= LEAST
+    return other if enough else None
+
+
+def _lost(evidence: Evidence, label: int, other: int) -> tuple[int, ...]:
+    """Return the positions of a class's photographs that are taken for another class."""
+    own = evidence.of(label)
+    return tuple(own[evidence.crossed.answers[own].argmax(axis=1) == other].tolist())
+
+
+CAUSES: dict[str, Callable[[Evidence, int], Cause | None]] = {  # the most credible first
+    "one-class": one_class,  # before labels: if nothing tells two classes apart, every label looks wrong
+    "few": too_few,  # also before labels: in a class of eight photographs, three contradicted labels come easily
+    "alike": too_alike,  # also before labels: what heads say of copies of one photograph is said only once
     "labels": wrong_labels,
-    "alike": too_alike,
     "quality": poor_quality,
     "shortcut": shortcut,
+    "prior": outnumbered,  # before look-alike, of which it is a special case
     "look-alike": look_alike,
+    "rising": still_rising,  # last: it may be true of a class that has another cause
 }
 
 
 def of_all(evidence: Evidence) -> dict[int, list[Cause]]:
-    """Return the causes that are found for each class, see `of_class`."""
+    """Return, for each class, the causes that `of_class` finds."""
     return {label: of_class(evidence, label) for label in range(len(evidence.crossed.index.classes))}
 
 
 def of_class(evidence: Evidence, label: int) -> list[Cause]:
-    """Return the causes that are found for a class, the most believable first."""
+    """Return the causes that are found for a class, the most credible first."""
     return [cause for look in CAUSES.values() if (cause := look(evidence, label)) is not None]
 
 
 def taken(crossed: Crossed, label: int) -> np.ndarray:
-    """Return the share of a class's photographs that each other class takes, float (C,)."""
+    """Return how a class's photographs are mistaken: the share taken for each other class, float (C,)."""
     answers = crossed.answers[crossed.index.labels == label]
     shares = np.bincount(answers.argmax(axis=1), minlength=answers.shape[1]) / max(1, len(answers))
     shares[label] = 0
@@ -199,7 +252,7 @@ def taken(crossed: Crossed, label: int) -> np.ndarray:
 
 
 def takers(crossed: Crossed, weak) -> dict[int, int]:
-    """Return weak class -> the class that takes most of its photographs; a class that none takes is left out."""
+    """Return weak class -> the class it is most often mistaken for; a class without mistakes is left out."""
     shares = {label: taken(crossed, label) for label in weak}
     return {label: int(one.argmax()) for label, one in shares.items() if one.any()}
 
@@ -215,5 +268,5 @@ def counted(number: int, thing: str) -> str:
 
 
 def _area(higher, lower) -> float:
-    """Return how often a value of the first is larger than one of the second, ties half: the area under the curve."""
+    """Return the area under the ROC curve: how often a value of `higher` exceeds one of `lower`, ties counting half."""
     return float(np.mean(higher[:, None] > lower) + np.mean(higher[:, None] == lower) / 2)

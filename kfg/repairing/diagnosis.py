@@ -1,76 +1,124 @@
-"""From a finished run to the causes of its weak classes. The test photographs are not looked at."""
+"""The diagnosis: from a finished run to the causes of its weak classes. The test photographs are not used."""
 
+import dataclasses
+import math
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
-from kfg.data import decoded, folder
+from kfg.data import folder
 from kfg.data.folder import Index
-from kfg.data.stores import Budget
 from kfg.engine import photographs
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.models import backbones
 from kfg.names import printable
-from kfg.progress import Progress
+from kfg.progress import Progress, duration
 from kfg.recipes.folder_settings import AUGMENTED, Config
-from kfg.repairing import causes, looks, weakness
+from kfg.repairing import causes, looks, needs, weakness
 from kfg.repairing.crossed import crossed
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.manner import Manner
 from kfg.repairing.photographs import AsTheyWere, as_they_were
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 from kfg.training import imbalance
 from kfg.training.features import Views
+from kfg.training.out_of_fold import TooLong
 
-JUDGED = ("train", "val")  # parts
+JUDGED = ("train", "val")  # parts whose photographs are judged
+OWN = "folder"  # name of the recipe of kfg train
 VIEWS = Views(count=Config.views, policy=AUGMENTED)
 
 
-def diagnose(run, *, data=None, cache_dir=None, target: float | None = None, seed: int = 0) -> Diagnosis:
+def forever() -> float:
+    return math.inf
+
+
+def diagnose(
+    run,
+    *,
+    data=None,
+    cache_dir=None,
+    target: float | None = None,
+    seed: int = 0,
+    left: Callable[[], float] = forever,
+) -> Diagnosis:
     """Find out which classes of a run are weak, and why.
 
     Args:
         run: folder of a finished run, of any recipe.
-        data: the folder of its photographs; default the one that the run was trained on.
-        cache_dir: where features are kept; default the cache beside the runs, or in a run folder that stands alone.
-        target: recall in (0, 1] below which a class is weak; default the mean of all.
-        seed: int >= 0, of the division into folds.
+        data: folder of the run's photographs; default the one that the run was trained on.
+        cache_dir: where features are kept; default the cache beside the runs, or inside the run folder if it stands
+            alone.
+        target: recall in (0, 1] below which a class is weak; default the share of all photographs that is recognised.
+        seed: int >= 0, decides the division into folds.
+        left: function () -> seconds that are left. Steps that there is no time for are left out, and the result says
+            so.
     Raises:
-        InputError: no run, photographs that are not there, a target out of range.
+        InputError: no run; photographs that are not there; a target out of range; less time than it takes to look at
+            the photographs and to answer each one once.
     """
     run = pathlib.Path(run).resolve()
     check_target(target)
     settings = read_json(run / run_files.CONFIG, dict)
-    rows, there = _photographs(run, photographs_folder(run, data))
-    index = there.index
+    rows, there = _photographs(run, photographs_folder(run, data), settings)
     photographs.be_deterministic()
-    config = _trunk_settings(settings)
-    cache_dir = _cache_beside(run) if cache_dir is None else pathlib.Path(cache_dir)
-    images = decoded.load(
-        index,
-        image_size=config.image_size,
-        cache_dir=cache_dir,
-        memory_budget=Budget(decoded.MEMORY_BUDGET),
-        progress=Progress("photographs decoded"),
-    )
-    whole, at = _whole(rows, index)
-    trunk = Trunk(config.backbone, config.image_size, config.weights)
-    eyes, loss = Eyes(index, images, trunk, VIEWS, cache_dir, whole, at), _loss(settings, index)
-    found = crossed(index, eyes.plain(), loss=loss, seed=seed)
-    evidence = causes.Evidence(found, there.prints, looks.of_store(images))
-    of_class = causes.of_all(evidence)
-    return Diagnosis(found, weakness.recalls(found, target=target), of_class, there.left_out, target, eyes, loss)
+    eyes = _eyes(run, settings, rows, there.index, cache_dir)
+    eyes.check_time(left())
+    return _judged(eyes, there, manner_of(settings, there.index), target=target, seed=seed, left=left)
+
+
+def _judged(eyes, there, manner, *, target, seed, left) -> Diagnosis:
+    features = eyes.plain()
+    mirrored = eyes.mirrored() if manner.mirrored else None
+    try:
+        found = crossed(there.index, features, manner, mirrored=mirrored, seed=seed, left=left())
+    except TooLong as error:
+        raise InputError(
+            f"--time-budget: judging {len(there.index):,} photographs takes about {duration(error.expected)}, but only "
+            f"{duration(max(left(), 0))} are left; give more time"
+        ) from error
+    recalls, said = weakness.recalls(found, target=target), [found.said] if found.said else []
+    weak, curve = tuple(one.label for one in recalls if one.weak), None
+    if weak:
+        try:
+            curve = needs.measured(there.index, features, manner, cache_dir=eyes.cache_dir, left=left())
+        except TooLong as error:
+            said.append(
+                f"For lack of time, kfg did not measure what more photographs would bring; it would take about "
+                f"{duration(error.expected * needs.SEEDS)}."
+            )
+    seen = looks.of_store(eyes.images, left=left())
+    if seen is None:
+        said.append("For lack of time, photographs were not checked for being blurred, dark or washed out.")
+    of_class = causes.of_all(causes.Evidence(found, there.prints, seen, curve, weak))
+    prints = dict(zip(there.index.paths, there.prints, strict=True))
+    return Diagnosis(found, recalls, of_class, there.left_out, target, eyes, manner, curve, prints, tuple(said))
+
+
+def curves(found: Diagnosis) -> needs.Needs:
+    """Return recall as a function of the share of photographs. A diagnosis has it already if a class is weak."""
+    return needs.measured(found.crossed.index, found.eyes.plain(), found.manner, cache_dir=found.eyes.cache_dir)
+
+
+def _eyes(run, settings, rows, index, cache_dir) -> Eyes:
+    """Return the Eyes that compute the features of a run's photographs as the run's own net sees them."""
+    config, whole = _trunk_settings(settings), _whole(rows, index)
+    cache_dir = origins.cache_beside(run) if cache_dir is None else pathlib.Path(cache_dir)
+    trunk = Trunk(config.backbone, config.image_size, config.weights, config.second_backbone)
+    return Eyes(index, trunk, VIEWS, cache_dir, *whole)
 
 
 def check_target(target) -> None:
-    """Raise InputError unless a recall that is asked for can be one."""
+    """Raise InputError unless the target, a recall, is None or in (0, 1]."""
     if target is not None and not 0 < target <= 1:
-        raise InputError(f"--target: a recall above 0 and at most 1, got {target}")
+        raise InputError(f"--target: must be a recall above 0 and at most 1, got {target}")
 
 
 def _whole(rows, index) -> tuple[Index, np.ndarray]:
-    """Return all photographs of a run in its own order, and where those of an index are among them."""
+    """Return an Index of all photographs of a run, in the run's order, and the positions in it of `index`."""
     paths = [row["path"] for row in rows]
     where = {path: number for number, path in enumerate(paths)}
     digests = [row.get("sha256", "") for row in rows]
@@ -78,16 +126,18 @@ def _whole(rows, index) -> tuple[Index, np.ndarray]:
     return whole, np.array([where[path] for path in index.paths])
 
 
-def _photographs(run, root) -> tuple[list[dict], AsTheyWere]:
-    """Return all rows of the run's split, and its training and validation photographs."""
+def _photographs(run, root, settings) -> tuple[list[dict], AsTheyWere]:
+    """Return all rows of the run's split, and the training and validation photographs that the run learned from."""
     all_rows, _ = folder.split_rows(run / run_files.SPLIT)
-    rows = [row for row in all_rows if row["part"] in JUDGED]
+    unlearned = set(_own(settings).get("left_out") or ())
+    rows = [row for row in all_rows if row["part"] in JUDGED and row["path"] not in unlearned]
     found = as_they_were(run, root, rows, progress=Progress("photographs read"))
     if not found.prints:
-        raise InputError(f"{root}: holds none of the {len(rows):,} photographs of {run}; give their folder with --data")
+        raise InputError(f"{root}: has none of the {len(rows):,} photographs of {run}; give their folder with --data")
     if len(set(found.index.labels.tolist())) < 2:
-        raise InputError(f"{root}: holds photographs of one class of {run} only; give their folder with --data")
-    return all_rows, found
+        raise InputError(f"{root}: has photographs of only one class of {run}; give their folder with --data")
+    gone = [(row["path"], "this run did not use it") for row in all_rows if row["path"] in unlearned]
+    return all_rows, dataclasses.replace(found, left_out=found.left_out + gone)
 
 
 def photographs_folder(run, data) -> pathlib.Path:
@@ -99,29 +149,48 @@ def photographs_folder(run, data) -> pathlib.Path:
             raise InputError(f"{run}: does not say where its photographs are; give their folder with --data DIR")
     root = pathlib.Path(data)
     if not root.is_dir():
-        raise InputError(f"{printable(str(root))}: no such folder; give that of the run's photographs with --data DIR")
+        raise InputError(
+            f"{printable(str(root))}: no such folder; give the folder of the run's photographs with --data DIR"
+        )
     return root
 
 
-def _cache_beside(run) -> pathlib.Path:
-    """Return the cache of the folder of runs, where the run stands in one."""
-    out = run.parents[2] if len(run.parents) > 2 else run
-    return (out if (out / run_files.RESULTS).is_file() else run) / "cache"
+def _own(settings) -> dict:
+    """Return the settings of a run of `kfg train`, also of one made by a repair; {} for a run of another recipe."""
+    config = settings.get("config")
+    return config if settings.get("recipe") == OWN and isinstance(config, dict) else {}
 
 
 def _trunk_settings(settings) -> Config:
-    """Return settings with the run's own trunk, if it began with weights of ImageNet; else with that of `kfg train`."""
+    """Return a Config with the run's own trunk if it started from ImageNet's weights, else the default Config."""
     config = settings.get("config")
     if not isinstance(config, dict) or config.get("weights") != "imagenet":
         return Config()
     name, size = config.get("backbone", config.get("net")), config.get("image_size")
     fits = name in backbones.BACKBONES and isinstance(size, list) and len(size) == 2
-    return Config(backbone=name, image_size=tuple(size)) if fits else Config()
+    second = config.get("second_backbone")
+    return (
+        Config(
+            backbone=name,
+            image_size=tuple(size),
+            second_backbone=second if second in backbones.BACKBONES else "",
+        )
+        if fits
+        else Config()
+    )
 
 
-def _loss(settings, index):
-    """Return the loss of the run's treatment of rare classes, without smoothing: margins are to be firm."""
+def manner_of(settings, index: Index) -> Manner:
+    """Return how a run learns and answers: its treatment of rare classes, mirror images, and raised classes.
+
+    The loss has no label smoothing, so that the answers to be judged are firm.
+    """
     made = settings
     for key in ("choices", "classes", "treatment"):
         made = made.get(key) if isinstance(made, dict) else None
-    return imbalance.treated(made if isinstance(made, str) else "none", index.counts(), label_smoothing=0.0)[0]
+    treatment = made if isinstance(made, str) else "none"
+    loss, sampling = imbalance.treated(treatment, index.counts(), label_smoothing=0.0)
+    own = _own(settings)
+    raised = {name: value for name, value in own.get("class_bias") or () if name in index.classes}
+    bias = np.array([raised.get(name, 0.0) for name in index.classes]) if raised else None
+    return Manner(loss, sampling, bool(own.get("mirror_averaged")), bias)

@@ -1,4 +1,4 @@
-"""What is known of a run's classes: said in lines, and written into files."""
+"""The findings about a run's classes: the diagnosis itself, its lines for the screen, and its files."""
 
 import csv
 import dataclasses
@@ -7,30 +7,38 @@ import pathlib
 import numpy as np
 
 from kfg import files, overwrite
+from kfg.data.fingerprints import Fingerprint
 from kfg.names import printable, shortened
 from kfg.repairing import causes, weakness
 from kfg.repairing.crossed import Crossed
 from kfg.repairing.looking import Eyes
+from kfg.repairing.manner import Manner
+from kfg.repairing.needs import Needs
 
 SUSPECTS = "suspects.csv"
 FOUND = "repair.json"
 PAGE = "repair.html"
-COLUMNS = ("path", "class", "likelier", "margin")  # of suspects.csv
-KEYS = ("photographs", "right", "left_out", "classes")  # of repair.json
+COLUMNS = ("path", "class", "likelier", "score")  # header of suspects.csv; the most suspicious labels score near 1
+EARLIER = (*COLUMNS[:-1], "margin")  # header of earlier versions
+NAMED = 10  # most classes named in one sentence
+KEYS = ("photographs", "right", "left_out", "classes")  # top-level keys by which a repair.json is recognised
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """What is known of a run's classes.
+    """The findings about a run's classes.
 
     Args:
         crossed: the training and validation photographs, each answered by heads that have not seen it.
-        recalls: of each class.
-        causes: of each class, the most believable first.
-        left_out: (path, why) of photographs that have changed or gone.
-        target: recall that was asked for, or None for the mean of all.
-        eyes: what the features of the photographs are computed by; None at the end of a training.
-        loss: of the heads.
+        recalls: the recall of each class.
+        causes: class -> the causes of its weakness, the most credible first.
+        left_out: (path, why) of photographs that have changed or gone since the run.
+        target: the recall that was asked for; None for the share of all photographs that is recognised.
+        eyes: computes the features of the photographs; None at the end of a training.
+        manner: how the run learns and answers.
+        needs: recall as a function of the share of photographs; None if no class is weak or time was short.
+        prints: path -> fingerprint of the photographs that were read.
+        said: sentences on what was left out for want of time.
     """
 
     crossed: Crossed
@@ -39,27 +47,31 @@ class Diagnosis:
     left_out: list[tuple[str, str]]
     target: float | None
     eyes: Eyes | None
-    loss: object
+    manner: Manner
+    needs: Needs | None = None
+    prints: dict[str, Fingerprint] = dataclasses.field(default_factory=dict)
+    said: tuple[str, ...] = ()
 
     @property
     def weak(self) -> tuple[int, ...]:
-        """The classes that are weak, the weakest first."""
+        """The numbers of the weak classes, the weakest first."""
         return tuple(one.label for one in sorted(self.recalls, key=lambda one: one.value) if one.weak)
 
 
 def lines(found: Diagnosis) -> list[str]:
-    """Say which classes are weak, and why."""
+    """Return lines that say which classes are weak, and why."""
     index, weak = found.crossed.index, [one for one in found.recalls if one.weak]
     told = [
-        f"{len(index):,} training and validation photographs, each answered by a classifier that has not seen it, on "
-        f"features of {found.eyes.trunk.backbone}: {found.crossed.right.mean():.1%} right."
+        f"Each of the {len(index):,} training and validation photographs was classified by a classifier that had not "
+        f"seen it, on features of {found.eyes.trunk.told}: {found.crossed.right.mean():.1%} are right."
     ]
-    if found.left_out:
-        names = shortened([f"{path} ({why})" for path, why in found.left_out], count=3)
-        told.append(f"Left out: {causes.counted(len(found.left_out), 'photograph')}, {printable(names)}.")
+    told += found.said
+    told += left_out_lines(found)
     if not weak:
-        asked = "the mean of all" if found.target is None else f"the {found.target:.0%} asked for"
-        told.append(f"No class is weak: the interval of each one's recall reaches {asked}.")
+        asked = "the mean of all classes" if found.target is None else f"the {found.target:.0%} asked for"
+        told.append(f"No class is weak: the interval of each class's recall reaches {asked}.")
+        told += [lowest] if (lowest := weak_in_name_only(found)) else []
+    told += [small] if (small := too_small(found)) else []
     for one in sorted(weak, key=lambda one: one.value):
         name = printable(index.classes[one.label])
         told.append(
@@ -67,10 +79,52 @@ def lines(found: Diagnosis) -> list[str]:
             f"({one.value:.0%}; 95 % interval {one.low:.0%} to {one.high:.0%})."
         )
         told += [f"  Why: {_sentence(cause)}" for cause in found.causes[one.label]] or ["  Why: no cause was found."]
+        if found.needs is not None:
+            told.append(f"  More photographs: {found.needs.said(one.label)}.")
     beside = [one for one in found.recalls if not one.weak and found.causes[one.label]]
     for one in beside:
         told += [f"{printable(index.classes[one.label])}: {_sentence(cause)}" for cause in found.causes[one.label]]
     return told
+
+
+def left_out_lines(found: Diagnosis) -> list[str]:
+    """Return a line that says how many photographs were left out, and which; [] if none was."""
+    if not found.left_out:
+        return []
+    names = shortened([f"{path} ({why})" for path, why in found.left_out], count=3)
+    return [f"Left out: {causes.counted(len(found.left_out), 'photograph')}: {printable(names)}."]
+
+
+def weak_in_name_only(found: Diagnosis) -> str:
+    """Return a sentence on the judged class with the lowest recall; "" if all recalls are equal.
+
+    Use it if no class is weak. The sentence says that the low recall may be chance: a class is not weak because it
+    ranks last.
+    """
+    judged = sorted((one for one in found.recalls if one.judged), key=lambda one: one.value)
+    if not judged or judged[0].value == judged[-1].value:
+        return ""
+    last = judged[0]
+    name = printable(found.crossed.index.classes[last.label])
+    return (
+        f"{name} is recognised least often, {last.right} of {last.images} "
+        f"photographs ({last.value:.0%}; 95 % interval {last.low:.0%} to {last.high:.0%}); this may be chance."
+    )
+
+
+def too_small(found: Diagnosis) -> str:
+    """Return a sentence that names the classes too small to be judged; "" if there are none."""
+    names = [
+        f"{found.crossed.index.classes[one.label]} ({one.images})"
+        for one in found.recalls
+        if one.images and not one.judged
+    ]
+    if not names:
+        return ""
+    return (
+        f"Not judged, because they have fewer than {weakness.JUDGED} training and validation photographs: "
+        f"{printable(shortened(names, count=NAMED))}."
+    )
 
 
 def _sentence(cause) -> str:
@@ -78,38 +132,44 @@ def _sentence(cause) -> str:
 
 
 def check_out(out) -> None:
-    """Refuse to write over what is not a repair's, before any work is done.
+    """Check, before any work is done, that writing the findings would overwrite no files of another kind.
 
     Raises:
-        InputError: `out` cannot be written, or holds other files of these names.
+        InputError: `out` cannot be written, or holds files of these names that `kfg repair` did not write.
     """
     overwrite.check_writable("--out", out)
     overwrite.check_file(
-        pathlib.Path(out) / SUSPECTS, lambda path: overwrite.is_csv(path, COLUMNS), what="kfg repair's"
+        pathlib.Path(out) / SUSPECTS,
+        lambda path: overwrite.is_csv(path, COLUMNS) or overwrite.is_csv(path, EARLIER),
+        what="a file written by kfg repair",
     )
-    overwrite.check_file(pathlib.Path(out) / PAGE, _is_page, what="kfg repair's")
-    overwrite.check_file(pathlib.Path(out) / FOUND, lambda path: overwrite.is_json(path, KEYS), what="kfg repair's")
+    overwrite.check_file(pathlib.Path(out) / PAGE, _is_page, what="a file written by kfg repair")
+    overwrite.check_file(
+        pathlib.Path(out) / FOUND, lambda path: overwrite.is_json(path, KEYS), what="a file written by kfg repair"
+    )
 
 
 def _is_page(path) -> bool:
     return "<h1>Repair of " in path.read_text(encoding="utf-8", errors="replace")
 
 
-def write(found: Diagnosis, out, *, remedies=()) -> int:
+def write(found: Diagnosis, out, *, remedies=(), not_tried: dict[str, str] | None = None) -> int:
     """Write suspects.csv and repair.json; return the number of suspicious labels.
 
     Args:
-        remedies: verdicts of kfg.repairing.proof, where remedies were tried.
+        remedies: verdicts of kfg.repairing.proof, if remedies were tried.
+        not_tried: name of a remedy -> why it was not tried.
     """
+    not_tried = not_tried or {}
     out, crossed_, index = pathlib.Path(out), found.crossed, found.crossed.index
     out.mkdir(parents=True, exist_ok=True)
-    suspects, likelier, margins = crossed_.suspects(), crossed_.likelier, crossed_.margins
+    suspects, likelier, scores = crossed_.suspects(), crossed_.likelier, crossed_.suspicion
     with files.whole(out / SUSPECTS) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for at in suspects:
             names = index.classes[index.labels[at]], index.classes[likelier[at]]
-            writer.writerow([index.paths[at], *names, f"{margins[at]:.3f}"])
+            writer.writerow([index.paths[at], *names, f"{scores[at]:.4f}"])
     files.write_json(
         out / FOUND,
         {
@@ -117,10 +177,18 @@ def write(found: Diagnosis, out, *, remedies=()) -> int:
             "right": int(np.sum(crossed_.right)),
             "left_out": [list(one) for one in found.left_out],
             "classes": [
-                {**dataclasses.asdict(one), "name": index.classes[one.label], "causes": _as_json(found, one.label)}
+                {
+                    **dataclasses.asdict(one),
+                    "name": index.classes[one.label],
+                    "judged": one.judged,
+                    "causes": _as_json(found, one.label),
+                    "needs": None if found.needs is None else found.needs.as_json(one.label),
+                }
                 for one in found.recalls
             ],
             "remedies": [dataclasses.asdict(one) for one in remedies],
+            "not_tried": not_tried,
+            "left_out_for_time": list(found.said),
         },
     )
     return len(suspects)

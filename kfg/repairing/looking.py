@@ -1,9 +1,10 @@
-"""The features that remedies are tried on: computed once, in the order of what they promise, as far as time allows."""
+"""Compute the features that remedies need: each once, the most promising first, as far as time allows."""
 
 import dataclasses
 import functools
 import math
 import pathlib
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -12,21 +13,28 @@ from kfg.augment import draws, mixing
 from kfg.data import decoded, stores
 from kfg.data.folder import Index
 from kfg.engine.fitting import trunk_of
+from kfg.errors import InputError
 from kfg.models import backbones, efficientnet_lite
 from kfg.progress import Progress, duration
 from kfg.repairing.case import Mixed, Seen
 from kfg.training import features
 from kfg.training.features import Views
 
-SECOND = ("efficientnet-lite2", "efficientnet-lite1")  # trunks beside the first, the better one first
-LARGER = 1.25  # times the sides of the pictures
-MIXED_PER_PHOTOGRAPH = 2  # pictures cut together, of each photograph of a weak class
-_PARTNER, _BOX = 9, 10  # purposes of derived seeds
+SECOND = ("efficientnet-lite2", "efficientnet-lite1")  # candidates for a second trunk, the better one first
+LARGER = 1.25  # factor on the sides of the images
+TIMED = 64  # photographs on which the pace of computing features is measured
+MIXED_PER_PHOTOGRAPH = 2  # pictures to cut together for each photograph of a weak class
+ORDER = ("mirrored", "second", "views", "mixed", "second_mirrored", "larger")  # fields of Seen, most promising first
+_PARTNER, _BOX = 9, 10  # numbers that keep the derived seeds of different uses apart
+
+
+class NoTime(Exception):
+    """Computing some features would take longer than the time that is left."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Named:
-    """Images by name alone, whose features may be there: N of a shape, and the key of the store that held them."""
+    """Images known only by shape and store key: enough to find their features in the cache without decoding them."""
 
     shape: tuple[int, int, int, int]
     key: str
@@ -36,7 +44,7 @@ class Named:
 
 
 class Mirrored:
-    """The images of a store, turned left to right."""
+    """The images of a store, flipped left to right."""
 
     dtype = np.dtype(np.uint8)
 
@@ -51,12 +59,12 @@ class Mirrored:
 
 
 class CutTogether:
-    """Pictures of which a rectangle shows one photograph of a store and the rest another one.
+    """Pictures in which a rectangle shows one photograph of a store and the rest shows another.
 
     Args:
         store: uint8 (N, H, W, 3).
         first, second: int (P,), positions in the store.
-        boxes: int (P, 4), top, left, bottom and right of the rectangle, which shows the second.
+        boxes: int (P, 4), top, left, bottom and right of the rectangle that shows the second photograph.
     """
 
     dtype = np.dtype(np.uint8)
@@ -83,34 +91,46 @@ class Trunk:
         backbone: a key of kfg.models.backbones.BACKBONES.
         image_size: (height, width) in pixels.
         weights: imagenet, none or a file.
+        second: name of a second trunk, whose features are appended to the first's; "" for none.
     """
 
     backbone: str
     image_size: tuple[int, int]
     weights: str = "imagenet"
+    second: str = ""
 
     def built(self):
         """Return the model, images -> features, ready for inference."""
         return trunk_of(
-            backbones.classifier(self.backbone, num_classes=2, image_size=self.image_size, weights=self.weights)
+            backbones.classifier(
+                self.backbone,
+                num_classes=2,
+                image_size=self.image_size,
+                weights=self.weights,
+                second=self.second,
+            )
         )
+
+    @property
+    def told(self) -> str:
+        """The name of the trunk, or both names."""
+        return f"{self.backbone} and {self.second}" if self.second else self.backbone
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Eyes:
-    """What features are computed by.
+    """Computes features of photographs, or takes them from the cache.
 
     Args:
         index: N photographs.
-        images: store of them, uint8 (N, H, W, 3).
-        trunk: whose features they are.
-        views_of: each photograph's augmented pictures.
-        cache_dir: folder where features are kept.
-        whole, at: all photographs of the run, and where in it the N are, int (N,): their features may be kept already.
+        trunk: the trunk that computes the features.
+        views_of: number and policy of the augmented pictures of each photograph.
+        cache_dir: folder in which features are kept.
+        whole, at: all photographs of the run, and int (N,), the positions of the N among them. The training may have
+            left features of all in the cache.
     """
 
     index: Index
-    images: object
     trunk: Trunk
     views_of: Views
     cache_dir: pathlib.Path
@@ -126,106 +146,140 @@ class Eyes:
         return dataclasses.replace(self.trunk, backbone=second_trunk(self.trunk), weights="imagenet").built()
 
     @functools.cached_property
+    def images(self):
+        """Store of the photographs, uint8 (N, H, W, 3)."""
+        return self._decoded(self.trunk.image_size, stores.MEMORY_BUDGET)
+
+    @functools.cached_property
     def larger_images(self):
+        return self._decoded(larger_size(self.trunk), stores.MEMORY_BUDGET // 2)
+
+    def _decoded(self, image_size, memory_budget):
         return decoded.load(
             self.index,
-            image_size=larger_size(self.trunk),
+            image_size=image_size,
             cache_dir=self.cache_dir,
-            memory_budget=stores.Budget(stores.MEMORY_BUDGET // 2),
+            memory_budget=stores.Budget(memory_budget),
+            progress=Progress("photographs decoded"),
         )
 
-    def see(self, trunk, images, what: str, *, left: float = math.inf, **views) -> np.ndarray | None:
-        """Return the features of N images, float32 (N, F) or (V, N, F); None where there is no time left for them."""
+    def see(self, trunk, images, what: str, *, left: float = math.inf, **views) -> np.ndarray:
+        """Return the features of N images: float32 (N, F), or (V, N, F) of V views of each.
+
+        Raises:
+            NoTime: the features are not in the cache, and computing them takes longer than is left.
+        """
         labels = self.index.labels if views else None
         if not features.ready(trunk, images, labels, cache_dir=self.cache_dir, **views):
             count = len(images) * (self.views_of.count if views else 1)
-            expected = count / features.rate(trunk, images, labels, **views)
+            chosen = features.engine(trunk, images, cache_dir=self.cache_dir, count=count)
+            expected = count / features.rate(trunk, images, labels, answer=chosen.answer, **views)
             if expected > left:
-                print(f"Not tried, for want of time: {what}; they take about {duration(expected)}.")
-                return None
-        progress = Progress(f"{what} looked at")
+                raise NoTime(f"{what} would take about {duration(expected)}")
+        progress = Progress(f"{what} processed")
         found = np.array(features.cached(trunk, images, labels, cache_dir=self.cache_dir, progress=progress, **views))
         return found.reshape(*found.shape[: 2 if views else 1], -1)
 
     def plain(self) -> np.ndarray:
-        known = self._known()
-        if known is not None and features.ready(self.first_trunk, known, cache_dir=self.cache_dir):
+        if (known := self._known()) is not None:
             found = features.cached(self.first_trunk, known, cache_dir=self.cache_dir)
             return np.array(found[self.at]).reshape(len(self.at), -1)
         return self.see(self.first_trunk, self.images, "photographs")
 
-    def mirrored(self, left):
+    def check_time(self, left: float) -> None:
+        """Check that there is time to compute the features. A few photographs are timed, unless the cache has them all.
+
+        Raises:
+            InputError: it takes longer than is left.
+        """
+        if left == math.inf or len(self.index) <= TIMED or self._known() is not None:
+            return
+        began = time.monotonic()
+        some = decoded.load(self.index.take(np.arange(TIMED)), image_size=self.trunk.image_size)
+        each = (time.monotonic() - began) / TIMED + 1 / features.rate(self.first_trunk, some)
+        if each * len(self.index) > left:
+            raise InputError(
+                f"--time-budget: looking at {len(self.index):,} photographs takes about "
+                f"{duration(each * len(self.index))}, but only {duration(max(left, 0))} are left; give more time"
+            )
+
+    def mirrored(self, left=math.inf):
         return self.see(self.first_trunk, Mirrored(self.images), "mirror images", left=left)
 
     def views(self, left):
         return self.see(self.first_trunk, self.images, "augmented images", left=left, views=self.views_of)
 
     def _known(self) -> "Named | None":
-        """Return the name of the run's photographs, all of them, as its training has called them."""
+        """Return all the run's photographs as its training named them, if their features are cached; else None."""
         if self.whole is None or not all(self.whole.sha256):
             return None
         size = self.trunk.image_size
-        return Named((len(self.whole), *size, 3), decoded.key_of(self.whole, size))
+        named = Named((len(self.whole), *size, 3), decoded.key_of(self.whole, size))
+        return named if features.ready(self.first_trunk, named, cache_dir=self.cache_dir) else None
 
     def second(self, left):
-        return self.see(self.other_trunk, self.images, "photographs, by a second trunk", left=left)
+        return self.see(self.other_trunk, self.images, "photographs for a second trunk", left=left)
 
     def second_mirrored(self, left):
-        return self.see(self.other_trunk, Mirrored(self.images), "mirror images, by a second trunk", left=left)
+        return self.see(self.other_trunk, Mirrored(self.images), "mirror images for a second trunk", left=left)
 
     def larger(self, left):
-        if left <= 0:  # before the photographs are decoded at that size
-            print("Not tried, for want of time: larger images.")
-            return None
+        if left <= 0:  # checked here, before the photographs are decoded at the larger size
+            raise NoTime("no time is left for larger images")
         trunk = dataclasses.replace(self.trunk, image_size=larger_size(self.trunk)).built()
         return self.see(trunk, self.larger_images, "larger images", left=left)
 
-    def mixed(self, left, takers, *, seed: int = 0) -> Mixed | None:
-        """Look at pictures cut together from photographs of weak classes and of the classes that take theirs."""
+    def mixed(self, left, takers, *, seed: int = 0) -> Mixed:
+        """Return features of pictures cut together from a weak class and the class that it is mistaken for."""
         first, second = _pairs(self.index.labels, takers, seed)
         boxes, share = _boxes(len(first), self.images.shape[1:3], seed)
-        rows = self.see(
-            self.first_trunk, CutTogether(self.images, first, second, boxes), "images cut together", left=left
-        )
-        return None if rows is None else Mixed(rows, first, second, share)
+        pictures = CutTogether(self.images, first, second, boxes)
+        return Mixed(self.see(self.first_trunk, pictures, "images cut together", left=left), first, second, share)
 
 
 def second_trunk(first: Trunk) -> str | None:
-    """Return the name of another trunk whose weights are at hand, or None."""
-    for name in SECOND:
+    """Return the name of another trunk whose weights are installed; None without one, or if `first` is two already."""
+    for name in () if first.second else SECOND:
         if name != first.backbone and efficientnet_lite.at_hand(name):
             return name
     return None
 
 
 def larger_size(trunk: Trunk) -> tuple[int, int]:
-    """Return the size of larger pictures, a multiple of 32 pixels as trunks like it."""
+    """Return the size of the larger images, rounded up to a multiple of 32 pixels, which suits trunks."""
     return tuple(math.ceil(LARGER * side / 32) * 32 for side in trunk.image_size)
 
 
 def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Seen:
-    """Compute what remedies need, one after the other, while it fits into the time left; what does not is said.
+    """Compute the features that remedies need, one kind after the other, while there is time; print what is left out.
 
     Args:
-        eyes: on the photographs.
-        takers: weak class -> the class that takes most of its photographs.
-        left: function () -> seconds there are for it.
+        eyes: for the photographs.
+        takers: weak class -> the class that it is most often mistaken for.
+        left: function () -> seconds that are left for this.
     """
-    found = {"plain": eyes.plain(), "mirrored": eyes.mirrored(left())}
+    found, missing = {"plain": eyes.plain()}, {}
     if second_trunk(eyes.trunk) is None:
-        print('Not tried: a second trunk; the weights of none are installed (kfg\'s extra "lite" brings them).')
-    else:
-        found["second"] = eyes.second(left())
-    found["views"] = eyes.views(left())
-    if takers:
-        found["mixed"] = eyes.mixed(left(), takers)
-    if found.get("second") is not None:
-        found["second_mirrored"] = eyes.second_mirrored(left())
-    return Seen(**found, larger=eyes.larger(left()))
+        why = (
+            "the run already has two trunks"
+            if eyes.trunk.second
+            else "no second trunk is installed; kfg's extra lite installs one"
+        )
+        missing |= dict.fromkeys(("second", "second_mirrored"), why)
+    if not takers:
+        missing["mixed"] = "no photographs of weak classes are taken for another class"
+    for name in ORDER:
+        if name not in missing:
+            try:
+                found[name] = eyes.mixed(left(), takers) if name == "mixed" else getattr(eyes, name)(left())
+            except NoTime as error:
+                missing[name] = f"for lack of time: {error}"
+                print(f"Not tried, {missing[name]}.")
+    return Seen(**found, missing=missing)
 
 
 def _pairs(labels, takers, seed) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions of photographs of weak classes and of a partner for each, of the class that takes them."""
+    """Return positions of photographs of weak classes, and a random partner for each, of the class it is taken for."""
     first, second = [], []
     for label in sorted(takers):
         own = np.tile(np.flatnonzero(labels == label), MIXED_PER_PHOTOGRAPH)
@@ -238,6 +292,6 @@ def _pairs(labels, takers, seed) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _boxes(count, size, seed) -> tuple[np.ndarray, np.ndarray]:
-    """Return rectangles as CutMix's, int (P, 4), of any share alike, and the share of the picture beside each."""
+    """Return CutMix rectangles of uniformly random area, int (P, 4), and the share of the picture outside each."""
     drawn = draws.uniforms(draws.derived_seed(seed, _BOX), epoch=0, positions=np.arange(count), count=3)
     return mixing.rectangles(np.sqrt(drawn[:, 0]), drawn[:, 1:], size)

@@ -1,11 +1,13 @@
-"""How photographs look apart from what they show: sharp, bright, rich in contrast. Measured at one size."""
+"""How photographs look, whatever they show: sharpness, brightness and contrast, all measured at one size."""
 
 import dataclasses
+import math
+import time
 
 import numpy as np
 from PIL import Image
 
-SIDE = 128  # pixels; all photographs are compared at this size, so that many pixels do not count as blur
+SIDE = 128  # pixels; photographs are compared at this size, so that a high resolution does not count as blur
 GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -24,13 +26,17 @@ class Looks:
     contrast: np.ndarray
 
 
-def of_store(store, *, chunk: int = 64) -> Looks:
-    """Look at the photographs of a store of uint8 (N, H, W, 3)."""
-    rows = [
-        _looks(image)
-        for start in range(0, len(store), chunk)
-        for image in store.gather(np.arange(start, min(start + chunk, len(store))))
-    ]
+def of_store(store, *, chunk: int = 64, left: float = math.inf) -> Looks | None:
+    """Measure the photographs of a store of uint8 (N, H, W, 3).
+
+    Args:
+        left: seconds that are left; if the pace of the first chunk says that they are too few, None is returned.
+    """
+    rows, began = [], time.monotonic()
+    for start in range(0, len(store), chunk):
+        rows += [_looks(image) for image in store.gather(np.arange(start, min(start + chunk, len(store))))]
+        if start == 0 and (time.monotonic() - began) * len(store) / len(rows) > left:
+            return None
     return Looks(*np.array(rows, dtype=np.float32).reshape(-1, 3).T)
 
 

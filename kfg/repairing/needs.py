@@ -1,37 +1,43 @@
-"""What more photographs would bring: recall over the share of photographs learned from, and a range beyond it."""
+"""How much more photographs would help: recall as a function of the share learned from, and a range beyond it."""
 
 import dataclasses
+import hashlib
+import math
+import pathlib
 
 import numpy as np
 
+from kfg import files, tables
 from kfg.augment import draws
 from kfg.data import splits
+from kfg.data.folder import Index
 from kfg.evaluation import clusters
 from kfg.evaluation.intervals import wilson
 from kfg.names import printable
-from kfg.repairing.findings import Diagnosis
+from kfg.repairing.manner import Manner
 from kfg.training import out_of_fold
 from kfg.training.out_of_fold import Heads, Lesson
 
-SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)  # of each class's photographs
-SEEDS = 2  # choices of them
+VERSION = 1  # of the measurement, part of the cache key; raise it when the measurement changes
+SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)  # of each class's photographs that heads learn from
+SEEDS = 2  # random choices of these photographs, whose results are averaged
 RESAMPLES = 500
-MORE = 2.0  # times as many photographs
-FLATTEST, STEEPEST = 0.0, 1.0  # exponents of an error that falls with the number of photographs: 1 / n at the best
-_RANK = 11  # purpose of a derived seed
+MORE = 2.0  # extrapolate to this many times as many photographs
+FLATTEST, STEEPEST = 0.0, 1.0  # bounds of b in error ~ n ** -b: at best the error falls as 1 / n
+_RANK = 11  # number that keeps this use's derived seed apart from others
 TINY = 1e-6
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Needs:
-    """What a run's classes would gain by more photographs.
+    """The measured and the expected recall of a run's classes, with fewer and with more photographs.
 
     Args:
-        classes: C names.
-        images: int (C,), photographs of each.
-        recall: float (S, C), recall where heads learn from each of SHARES of the photographs of every class.
-        low, high: float (C,), bounds of the 95 % interval of the recall of all photographs.
-        exponent: (low, high), the range of b in error ~ n ** -b over all classes, 95 %.
+        classes: the C names.
+        images: int (C,), number of photographs of each class.
+        recall: float (S, C), recall of each class if heads learn from each of SHARES of every class's photographs.
+        low, high: float (C,), bounds of the 95 % interval of the recall with all photographs.
+        exponent: (low, high), 95 % range of b in error ~ n ** -b, fitted over all classes.
         expected: float (C, 2), bounds of the recall with MORE times as many photographs of every class.
     """
 
@@ -45,63 +51,116 @@ class Needs:
 
     @property
     def gain(self) -> np.ndarray:
-        """Float (C,), the points of recall that lie between now and the better bound."""
+        """Float (C,), how far the upper expected bound lies above today's recall."""
         return np.nan_to_num(self.expected[:, 1] - self.recall[-1])
 
+    def rise(self, label: int) -> float:
+        """Return how much a class's recall rose with the last two fifths of the photographs."""
+        return float(self.recall[-1, label] - self.recall[SHARES.index(0.6), label])
+
+    def said(self, label: int) -> str:
+        """Return a clause on how the recall of one class grows with the share of the photographs learned from."""
+        *first, last = (f"{100 * value:.0f}" for value in self.recall[:, label])
+        low, high = (f"{100 * bound:.0f}" for bound in self.expected[label])
+        return (
+            f"classifiers that learn from 20, 40, 60, 80 and 100 % of the photographs recognise {', '.join(first)} and "
+            f"{last} % of this class; with twice as many photographs of every class it would be {low} to {high} %"
+        )
+
+    def as_json(self, label: int) -> dict:
+        """Return the entry of one class for repair.json."""
+        recall = {
+            f"{share:.0%}": round(float(value), 4) for share, value in zip(SHARES, self.recall[:, label], strict=True)
+        }
+        return {"recall": recall, "with twice as many": [round(float(bound), 4) for bound in self.expected[label]]}
+
     def order(self) -> np.ndarray:
-        """Return the classes, those first that have most to gain."""
+        """Return the class numbers, those with the most to gain first."""
         return np.argsort(-self.gain, kind="stable")
 
 
-def needs(found: Diagnosis) -> Needs:
-    """Measure recall over the share of photographs, and say what twice as many would bring.
+def measured(index: Index, features, manner: Manner, *, cache_dir=None, left: float = math.inf) -> Needs:
+    """Measure recall as a function of the share of photographs, and extrapolate to twice as many.
 
-    All classes are cut alike, so a class's curve holds what its neighbours lack, too. The error of all is taken to fall
-    as a power of the number of photographs; a class's own curve is of too few photographs to be believed alone.
+    All classes lose the same share of photographs, so a class's curve also reflects that the other classes have fewer.
+    The error over all photographs is assumed to fall as a power of their number; that exponent is used for every class,
+    because one class has too few photographs for a curve of its own.
 
+    Args:
+        index: N photographs, groups filled in.
+        features: float32 (N, F).
+        manner: how the heads learn.
+        cache_dir: folder in which the measurement is kept, so that it is done only once; None: it is not kept.
+        left: seconds that are left.
+    Raises:
+        TooLong: the measurement is not in the cache, and takes longer than is left.
     Source: the power law of learning curves, Hestness et al. 2017, arXiv:1712.00409.
     """
-    index, features = found.crossed.index, found.eyes.plain()
-    right = np.mean([_right(index, features, found.loss, seed) for seed in range(SEEDS)], axis=0)  # (N, S)
+    right = _kept(index, features, manner, cache_dir, left)
     count = np.bincount(index.labels, minlength=len(index.classes))
     hits = np.stack([np.bincount(index.labels, weights=one, minlength=len(count)) for one in right.T])
     recall = clusters.share(hits, np.broadcast_to(count, hits.shape))
     low, high = wilson(hits[-1], count)
     flat, steep = _exponent(right, index.groups)
-    # the bounds of today's error, each with the exponent that takes it further out
+    # Each bound of today's error is taken with the exponent that moves it further out.
     worst, best = (1 - low) * MORE**-flat, (1 - high) * MORE**-steep
     now = 1 - recall[-1]
     expected = np.stack([1 - np.minimum(worst, now), 1 - np.minimum(best, now)], axis=1)
     return Needs(index.classes, count, recall, low, high, (flat, steep), expected)
 
 
-def _right(index, features, loss, seed) -> np.ndarray:
-    """Return float (N, S), whether each photograph is recognised by the head of its fold that learned from a share."""
+def _kept(index, features, manner, cache_dir, left) -> np.ndarray:
+    """Return float32 (N, S), how often each photograph is recognised; read from the cache if it was measured before."""
+    path = None if cache_dir is None else pathlib.Path(cache_dir) / f"shares-{_key(index, features, manner)}.float32"
+    if path is not None and path.is_file() and path.stat().st_size == 4 * len(index) * len(SHARES):
+        return np.fromfile(path, np.float32).reshape(len(index), len(SHARES))
+    right = [_right(index, features, manner, 0, left / SEEDS)]
+    right += [_right(index, features, manner, seed, math.inf) for seed in range(1, SEEDS)]
+    found = np.mean(right, axis=0, dtype=np.float32)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.whole(path, "wb") as file:
+            file.write(found.tobytes())
+    return found
+
+
+def _key(index, features, manner) -> str:
+    """Return a hash of everything that decides the result of the measurement."""
+    made = (VERSION, SHARES, SEEDS, manner.sampling, sorted(manner.loss.get_config().items()))
+    found = hashlib.sha256(repr(made).encode())
+    for array in (index.labels, index.groups, features):
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()[:32]
+
+
+def _right(index, features, manner, seed, limit) -> np.ndarray:
+    """Return bool (N, S), whether the head of a photograph's fold recognises it after learning from each share."""
     folds = min(out_of_fold.FOLDS, len(set(index.groups.tolist())))
     fold_of = np.asarray(splits.fold_of_each_image(index, k=folds, seed=seed))
     rank = ranks(index.labels, fold_of, seed)
     visible = fold_of[:, None] != np.arange(folds)
-    weights = np.concatenate([visible & (rank < share) for share in SHARES], axis=1).astype(np.float32)
+    weights = np.concatenate([visible & (rank < share) for share in SHARES], axis=1)
     lesson = Lesson(
         rows=features,
         labels=index.labels,
-        weights=weights,
+        weights=weights * manner.weights(index.labels)[:, None],
         shown=lambda epoch: draws.shuffled(seed, epoch=epoch, positions=np.arange(len(index))),
     )
     heads = Heads(features.shape[1], weights.shape[1], len(index.classes))
-    heads.learn(lesson, loss=loss, steps=out_of_fold.steps_for(len(index)))
+    heads.learn(lesson, loss=manner.loss, steps=out_of_fold.steps_for(len(index)), limit=limit)
     own = (heads.ask(features, fold_of + folds * number) for number in range(len(SHARES)))
     return np.stack([one.argmax(axis=1) == index.labels for one in own], axis=1)
 
 
 def ranks(labels, fold_of, seed) -> np.ndarray:
-    """Return float (N, K): where among the photographs of its class that a fold's head may see each one stands.
+    """Return float (N, K), for each fold the relative rank of a photograph among those of its class outside the fold.
 
-    0 is the first of them, and below `share` stand that share of them; the first is always taken.
+    Ranks are random and in [0, 1); the photographs with a rank below `share` make up that share of the class. The first
+    photograph has rank 0, so it is always taken. Photographs inside the fold have 1.
 
     Args:
         labels, fold_of: int (N,).
-        seed: int >= 0, of the order.
+        seed: int >= 0, decides the order.
     """
     folds = int(fold_of.max()) + 1
     order = draws.shuffled(draws.derived_seed(seed, _RANK), epoch=0, positions=np.arange(len(labels)))
@@ -114,10 +173,10 @@ def ranks(labels, fold_of, seed) -> np.ndarray:
 
 
 def _exponent(right, groups) -> tuple[float, float]:
-    """Return bounds of b in error ~ share ** -b over all photographs, by a bootstrap of groups."""
+    """Return bounds of b in error ~ share ** -b, fitted over all photographs, by a bootstrap of groups."""
     count, of_image = clusters.of_paths(range(len(right)), {str(i): g for i, g in enumerate(groups)})
     sums = [np.bincount(of_image, weights=one, minlength=count) for one in (*right.T, np.ones(len(right)))]
-    spread = clusters.bootstrap({"all": np.stack(sums)}, count, RESAMPLES, 0)["all"]  # (S, R)
+    spread = clusters.bootstrap({"all": np.stack(sums)}, count, RESAMPLES, 0)["all"]  # (SHARES, RESAMPLES)
     errors = np.log(np.maximum(1 - spread, TINY))
     slopes = -np.polyfit(np.log(SHARES), errors, 1)[0]
     low, high = np.clip(np.quantile(slopes, [0.025, 0.975]), FLATTEST, STEEPEST)
@@ -125,15 +184,14 @@ def _exponent(right, groups) -> tuple[float, float]:
 
 
 def table(found: Needs) -> str:
-    """Return a line for each class, those with most to gain first."""
-    width = max(5, *(len(printable(name)) for name in found.classes))
-    heads = "  ".join(f"{share:>4.0%}" for share in SHARES)
-    lines = [f"{'class':<{width}}  images  {heads}  with twice as many"]
+    """Return a table with a line for each class, those with the most to gain first."""
+    rows = []
     for at in found.order():
         if not found.images[at]:
             continue
-        curve = "  ".join(f"{100 * value:4.0f}" for value in found.recall[:, at])
+        curve = [f"{100 * value:.0f}" for value in found.recall[:, at]]
         low, high = found.expected[at]
         name = printable(found.classes[at])
-        lines.append(f"{name:<{width}}  {found.images[at]:>6}  {curve}  {100 * low:.0f} to {100 * high:.0f}")
-    return "\n".join(lines)
+        rows.append((name, str(found.images[at]), *curve, f"{100 * low:.0f} to {100 * high:.0f}"))
+    shares = [f">{share:.0%}" for share in SHARES]
+    return tables.text(("class", ">images", *shares, "with twice as many"), rows)

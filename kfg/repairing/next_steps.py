@@ -1,26 +1,27 @@
-"""What a person can do about weak classes, in sentences, the most useful first."""
+"""Sentences that tell a person what to do about weak classes, the most useful first."""
 
 import collections
 import math
 
-from kfg.names import printable, shortened
+from kfg.names import printable, quoted, shortened
 from kfg.repairing.causes import Cause, counted, taken
 from kfg.repairing.findings import Diagnosis
 
-ENOUGH = 40  # photographs of a class that is to be learned as others are, where others have as many
+ENOUGH = 40  # photographs; a small class is asked to have this many, or as many as the median class if that is less
 
 
-def next_steps(found: Diagnosis, *, suspects: str) -> list[str]:
+def next_steps(found: Diagnosis, *, suspects: str = "") -> list[str]:
     """Return a sentence for each thing to do by hand.
 
     Args:
-        suspects: path of suspects.csv, as a reader should type it.
+        suspects: path of suspects.csv, as a reader should type it; "" where it has not been written.
     """
     steps, count = [], len(found.crossed.suspects())
     if count:
         steps.append(
-            f"Look at {counted(count, 'photograph')} whose label is contradicted, listed in {suspects}, and move the "
-            "wrong ones to the folder of their class."
+            f"Look at {counted(count, 'photograph')} whose label is contradicted. The command kfg review "
+            f"{quoted(found.crossed.index.root)} shows them one by one, to keep, relabel or leave out"
+            + (f"; {suspects} lists them." if suspects else ".")
         )
     of_kind = collections.defaultdict(list)
     for causes in found.causes.values():
@@ -28,35 +29,43 @@ def next_steps(found: Diagnosis, *, suspects: str) -> list[str]:
             of_kind[cause.kind].append(cause)
     for one, other in _pairs(of_kind["one-class"]):
         steps.append(
-            f"Merge {_name(found, one)} and {_name(found, other)}, or photograph what distinguishes them: in these "
-            "photographs nothing tells them apart."
+            f"Merge {_name(found, one)} and {_name(found, other)}, or photograph what distinguishes them: these "
+            "photographs do not tell them apart."
         )
     for cause in of_kind["few"]:
-        steps.append(f"Photograph {_more(found, cause)} more of {_name(found, cause.label)}: {cause.said}.")
+        steps.append(f"Add {counted(_more(found, cause), 'photograph')} of {_name(found, cause.label)}: {cause.said}.")
+    for cause in of_kind["rising"]:
+        steps.append(f"Add photographs of {_name(found, cause.label)}: {cause.said}.")
     for cause in of_kind["alike"]:
         steps.append(f"Photograph {_name(found, cause.label)} at other moments and places: {cause.said}.")
     for cause in of_kind["quality"]:
         steps.append(f"Replace the poor photographs of {_name(found, cause.label)}: {cause.said}.")
     for cause in of_kind["shortcut"]:
-        steps.append(f"Photograph {_name(found, cause.label)} as the other classes are: {cause.said}.")
+        steps.append(f"Photograph {_name(found, cause.label)} in the same way as the other classes: {cause.said}.")
+    for cause in of_kind["prior"]:
+        steps.append(f"Add photographs of {_name(found, cause.label)}: {cause.said}.")
     steps += [_confused(found, *pair) for pair in _pairs(of_kind["look-alike"])]
+    if named := shortened([_name(found, label) for label in found.weak if not found.causes[label]]):
+        steps.append(
+            f"Add photographs of {named}: no cause was found why they are recognised less often than the others."
+        )
     if named := _unjudged(found):
-        steps.append(f"Photograph more of {named}: of so few photographs nothing can be said.")
+        steps.append(f"Add photographs of {named}: these classes have too few photographs to be judged.")
     return steps
 
 
 def _pairs(causes) -> list[tuple[int, int]]:
-    """Return the pairs of classes that causes are about, each once."""
+    """Return the pairs of classes that the causes are about, each pair once."""
     return sorted({tuple(sorted((cause.label, cause.other))) for cause in causes})
 
 
 def _confused(found, one, other) -> str:
-    """Say how often two classes are taken for each other, the more often taken one first."""
+    """Say how often each of two classes is mistaken for the other, the more frequent mistake first."""
     shares = {(a, b): taken(found.crossed, a)[b] for a, b in ((one, other), (other, one))}
     (one, other), share = max(shares.items(), key=lambda item: item[1])
     first, second = _name(found, one), _name(found, other)
     return (
-        f"Photograph what tells {first} from {second}: {share:.0%} of the photographs of {first} are taken for "
+        f"Photograph what distinguishes {first} from {second}: {share:.0%} of the photographs of {first} are taken for "
         f"{second}, and {shares[other, one]:.0%} the other way round."
     )
 
@@ -66,7 +75,7 @@ def _name(found, label) -> str:
 
 
 def _more(found, cause: Cause) -> int:
-    """Return how many photographs a class lacks to what the median class has, or to ENOUGH where that is less."""
+    """Return how many photographs a class lacks: up to the median class's number, or ENOUGH if that is less."""
     counts = sorted(one.images for one in found.recalls if one.images)
     median = counts[len(counts) // 2]
     wanted = min(ENOUGH, median)
@@ -74,7 +83,7 @@ def _more(found, cause: Cause) -> int:
 
 
 def _unjudged(found) -> str:
-    """Return the classes that are too small to be judged and for which no cause names that."""
+    """Return the names of the classes too small to be judged, unless a cause says already that they have too few."""
     small = [
         _name(found, one.label)
         for one in found.recalls

@@ -1,4 +1,4 @@
-"""The page of a repair: the weak classes and why, what was tried, what it brought, what to do next."""
+"""The page of a repair: the weak classes, their causes, the remedies that were tried and their effect, what to do."""
 
 import pathlib
 
@@ -8,16 +8,16 @@ from kfg import files
 from kfg.data.decode import decode
 from kfg.errors import InputError
 from kfg.names import printable
-from kfg.repairing import findings, proof
+from kfg.repairing import findings, needs, proof
 from kfg.repairing.causes import counted
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.trial import Trial, remedy
 from kfg.reporting import markup
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
 
-SIDE = 180  # pixels of a photograph
-SHOWN = 8  # photographs of a cause
-SUSPECTS = 48  # shown of the suspicious labels
+SIDE = 180  # pixels, longest side of a shown photograph
+SHOWN = 8  # most photographs shown for a cause
+SUSPECTS = 48  # most suspicious photographs shown
 
 
 def write(
@@ -28,11 +28,11 @@ def write(
     Args:
         out: folder.
         found: the diagnosis.
-        title: name of the photographs.
+        title: name of the data set.
         steps: sentences of kfg.repairing.next_steps.
-        trial: what was tried, or None.
-        after: of kfg.repairing.retraining.compared, or None: what the best remedy brought on the test images.
-        said: sentences on what came of it all, the first above everything.
+        trial: the remedies that were tried, or None.
+        after: the effect of the best remedy on the test images, from kfg.repairing.retraining.compared, or None.
+        said: sentences on the outcome; the first stands at the top of the page.
     """
     sections = [
         ("What to do next", "next", _steps(steps, said[1:])),
@@ -49,27 +49,43 @@ def write(
 
 
 def _steps(steps, said) -> Safe:
-    listed = tag("ol", *(tag("li", step) for step in steps)) if steps else markup.paragraph("Nothing by hand.")
+    listed = (
+        tag("ol", *(tag("li", step) for step in steps))
+        if steps
+        else markup.paragraph("There is nothing to do by hand.")
+    )
     return markup.joined([*(markup.paragraph(one) for one in said), listed])
 
 
 def _weak(found) -> Safe:
     recalls = sorted((one for one in found.recalls if one.weak), key=lambda one: one.value)
+    told = [*found.said, findings.too_small(found)]
     if not recalls:
-        return markup.paragraph("No class is weak.")
-    return markup.joined(_class(found, one) for one in recalls)
+        told = ["No class is weak.", findings.weak_in_name_only(found), *told]
+    notes = [markup.paragraph(one) for one in told if one]
+    return markup.joined([*(_class(found, one) for one in recalls), *notes])
 
 
 def _class(found, recall) -> Safe:
     name = printable(found.crossed.index.classes[recall.label])
     head = (
-        f"{recall.right} of {recall.images} photographs are recognised, {recall.value:.0%} "
+        f"{recall.right} of {recall.images} photographs are recognised: {recall.value:.0%} "
         f"(95 % interval {recall.low:.0%} to {recall.high:.0%})."
     )
     causes = found.causes[recall.label]
     parts = [tag("h3", name), markup.paragraph(head)]
     parts += [_cause(found, cause) for cause in causes] or [markup.paragraph("No cause was found.", note=True)]
+    if found.needs is not None:
+        parts.append(_curve(found.needs, recall.label))
     return markup.joined(parts)
+
+
+def _curve(curves, label) -> Safe:
+    """Return a table of a class's recall for each share of the photographs learned from, and with twice as many."""
+    heads = ["share of the photographs learned from", *(f"{share:.0%}" for share in needs.SHARES), "twice as many"]
+    low, high = (f"{100 * bound:.0f}" for bound in curves.expected[label])
+    recalls = [_share(float(value)) for value in curves.recall[:, label]]
+    return markup.table(heads, [["recognised, in percent", *recalls, f"{low} to {high}"]])
 
 
 def _cause(found, cause) -> Safe:
@@ -80,7 +96,7 @@ def _cause(found, cause) -> Safe:
 
 
 def _others(found) -> Safe:
-    """Return what was found about classes that are not weak."""
+    """Return a table of what was found about classes that are not weak."""
     rows = [
         [printable(found.crossed.index.classes[one.label]), f"{one.value:.0%}", printable(cause.said), cause.advice]
         for one in found.recalls
@@ -131,17 +147,20 @@ def _tried(trial) -> Safe:
             ]
         )
     headers = [
-        "remedy", "weak classes", "others", "all", "weak, against nothing",
-        "weak, against bias", "others, against bias", "all, against bias", "p", "",
+        "remedy", "weak classes", "other classes", "all classes", "weak classes, against doing nothing",
+        "weak classes, against bias", "other classes, against bias", "all classes, against bias", "p", "",
     ]  # fmt: skip
     first = trial.cases[0]
     told = (
-        f"Recall, the mean over classes, in percent; differences in points with 95 % intervals over "
-        f"{len(trial.cases)} divisions of {first.folds} folds (corrected for shared training images). p is corrected "
-        "for the number of remedies. Proven is what beats the bias beyond doubt and takes no more than half a point "
-        "from the other classes."
+        "Recall is the mean over classes, in percent. Differences are in points, with 95 % intervals over "
+        f"{len(trial.cases)} divisions into {first.folds} folds (corrected for shared training images). p is corrected "
+        "for the number of remedies. The bias is the control: it raises the answers of weak classes and costs nothing. "
+        "A remedy is proven if it is significantly better than the bias and takes no more than half a point from the "
+        "other classes."
     )
-    return markup.joined([markup.paragraph(told), markup.table(headers, rows)])
+    missing = [tag("li", f"{name}: {why}.") for name, why in trial.not_tried.items()]
+    listed = [markup.paragraph("Not tried:"), tag("ul", *missing)] if missing else []
+    return markup.joined([markup.paragraph(told), markup.table(headers, rows), *listed])
 
 
 def _share(value) -> Number:
@@ -170,8 +189,8 @@ def _after(after) -> Safe:
         recalls = [percent(arms[name]["recall"]["value"]) for name in ("before", "after")]
         rows.append([words, str(after["groups"][group]["images"]), *recalls, change])
     told = (
-        "Right answers on the test images, which nothing before has looked at; the difference in points, with its 95 % "
-        "interval over images."
+        "Share of right answers on the test images, which were not used before; the difference is in points, with its "
+        "95 % interval over images."
     )
     return markup.joined([markup.paragraph(told), markup.table(["", "images", "before", "after", "difference"], rows)])
 
@@ -187,16 +206,16 @@ def _suspects(found) -> Safe:
         for at in shown
     ]
     more = f", of which {len(shown)} are shown" if len(shown) < len(suspects) else ""
-    told = f"{counted(len(suspects), 'photograph')}{more}. suspects.csv has all, the most suspicious first."
+    told = f"{counted(len(suspects), 'photograph')}{more}. suspects.csv lists all of them, the most suspicious first."
     return markup.joined([markup.paragraph(told), _photographs(found, shown, captions=captions)])
 
 
 def _method(found, after) -> Safe:
-    asked = "the mean of all classes' photographs" if found.target is None else f"{found.target:.0%}, as asked for"
+    asked = "the mean over all photographs" if found.target is None else f"{found.target:.0%}, as asked for"
     told = (
-        f"Each of the {len(found.crossed.index):,} training and validation photographs was answered by classifiers "
-        f"that had seen neither it nor its near-duplicates, on features of {found.eyes.trunk.backbone}. A class is "
-        f"weak where the interval of its recall lies below {asked}. The test images were not looked at"
+        f"Each of the {len(found.crossed.index):,} training and validation photographs was classified by classifiers "
+        f"that had seen neither it nor its near-duplicates, on features of {found.eyes.trunk.told}. A class is "
+        f"weak if the interval of its recall is below {asked}. The test images were not used"
     )
-    told += "." if after is None else " until a net was trained with the proven remedy."
+    told += "." if after is None else " before a network was trained with the proven remedy."
     return markup.paragraph(told, note=True)

@@ -1,8 +1,8 @@
-"""The photographs of a run, as they were when it was trained: what has changed or gone since is left out."""
+"""The photographs of a run as they were when it was trained. Those that have changed or gone since are left out."""
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kfg.data import fingerprints, folder
 from kfg.data.fingerprints import Fingerprint
@@ -14,12 +14,13 @@ from kfg.runs import run_files
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AsTheyWere:
-    """N photographs of a run.
+    """The N photographs of a run that have not changed since.
 
     Args:
-        index: in the run's parts and classes, near-duplicates and the run's own groups together.
-        prints: of each.
-        left_out: (path, why) of those that have changed or cannot be read.
+        index: the photographs with the run's parts and classes; near-duplicates are in one group, and so are
+            photographs that share a group in the run.
+        prints: fingerprint of each photograph.
+        left_out: (path, why) of the photographs that have changed or cannot be read.
     """
 
     index: Index
@@ -27,23 +28,34 @@ class AsTheyWere:
     left_out: list[tuple[str, str]]
 
 
-def as_they_were(run: pathlib.Path, root: pathlib.Path, rows: Sequence[dict], *, progress=None) -> AsTheyWere:
-    """Read the photographs that some rows of a run's split.csv name.
+def as_they_were(
+    run: pathlib.Path,
+    root: pathlib.Path,
+    rows: Sequence[dict],
+    *,
+    known: Mapping[str, Fingerprint] | None = None,
+    progress=None,
+) -> AsTheyWere:
+    """Read the photographs that rows of a run's split.csv list.
 
     Args:
         run: the run folder.
         root: folder of the photographs.
-        rows: of kfg.data.folder.split_rows.
-        progress: function (photographs read, in all), called after each.
+        rows: from kfg.data.folder.split_rows.
+        known: path -> fingerprint of photographs that were read already; they are not read again.
+        progress: function (photographs read, photographs in all), called after each.
     Raises:
-        InputError: a class that the run does not have.
+        InputError: the rows have a class that the run does not have.
     """
-    prints = fingerprints.read(root, [row["path"] for row in rows], progress=progress)
+    known = known or {}
+    unread = [row["path"] for row in rows if row["path"] not in known]
+    read = dict(zip(unread, fingerprints.read(root, unread, progress=progress), strict=True))
+    prints = [known.get(row["path"]) or read[row["path"]] for row in rows]
     kept, left_out = [], []
     for row, one in zip(rows, prints, strict=True):
         changed = not one.problem and row.get("sha256") not in (None, "", one.sha256)
         if one.problem or changed:
-            left_out.append((row["path"], "it has changed since" if changed else one.reason))
+            left_out.append((row["path"], "it has been changed since" if changed else one.reason))
         else:
             kept.append((row, one))
     classes = read_json(run / run_files.CLASSES, list)

@@ -1,10 +1,11 @@
-"""What remedies brought: paired over seeds and folds, over photographs, and corrected for how many were tried.
+"""Decide which remedies are proven to help, from paired differences over seeds and folds and over photographs.
 
-A remedy is kept if it raises the weak classes' recall, or the mean recall of all classes, beyond doubt against a bias
-on the weak classes, which costs nothing, and takes no more than half a point from the others, beside the bias and
-beside nothing. Beyond doubt is: the interval over seeds and folds is clear of zero (it asks whether other training
-photographs would show the same), and so is the difference over photographs, after Holm's correction for the number of
-remedies and for both figures (it asks whether other photographs to answer would).
+A remedy is kept if all of this holds. It raises the weak classes' recall, or the mean recall of all classes, beyond
+doubt against a control that costs nothing, a bias on the weak classes. And it takes no more than half a point of recall
+from the other classes, compared with the bias and compared with no treatment. Beyond doubt means two things: the
+interval over seeds and folds lies above zero (would other training photographs show the same?), and so does the
+difference over photographs, after Holm's correction for the number of remedies and for the two figures (would other
+photographs to answer show the same?).
 """
 
 import dataclasses
@@ -17,23 +18,23 @@ from kfg.evaluation import clusters
 from kfg.evaluation.paired import paired
 
 CONTROL, UNTREATED, UNIFORM = "bias", "none", "uniform"  # names of remedies
-LEVEL = 0.05  # of a wrong claim among all remedies
-COST = 0.005  # of the others' recall that a remedy may take
-GROUPS = ("weak", "others", "all")  # of classes
-FIGURES = ("weak", "all")  # of which one must be up
+LEVEL = 0.05  # largest chance of one wrong claim among all remedies
+COST = 0.005  # of the other classes' recall: the most that a remedy may take
+GROUPS = ("weak", "others", "all")  # groups of classes
+FIGURES = ("weak", "all")  # groups of classes whose recall counts; one of them must rise
 RESAMPLES = 2000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Asked:
-    """The photographs of R runs of K folds each, and what was right.
+    """The photographs that heads were asked about in R runs of K folds each, and their true classes.
 
     Args:
-        labels: int (N,).
-        fold_of: int (R, N).
-        groups: int (N,), of near-duplicates.
-        classes: C.
-        weak: classes.
+        labels: int (N,), the true classes.
+        fold_of: int (R, N), the fold of each photograph in each run.
+        groups: int (N,), groups of near-duplicates.
+        classes: C, the number of classes.
+        weak: numbers of the weak classes.
     """
 
     labels: np.ndarray
@@ -43,24 +44,24 @@ class Asked:
     weak: tuple[int, ...]
 
     def masks(self) -> dict[str, np.ndarray]:
-        """Return bool (C,) of each of GROUPS."""
+        """Return, for each of GROUPS, bool (C,): which classes belong to it."""
         weak = np.isin(np.arange(self.classes), self.weak)
         return dict(zip(GROUPS, (weak, ~weak, np.ones_like(weak)), strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What a remedy brought.
+    """The measured effect of a remedy.
 
     Args:
-        name: of the remedy.
+        name: name of the remedy.
         recall: group -> mean recall of its classes, over seeds and folds; None for a group without classes.
-        against: control's name -> group -> `mean`, `sd`, `n`, `low`, `high` of the difference over seeds and folds,
-            see kfg.evaluation.paired.paired.
-        over_images: against the bias, `value`, `low`, `high` of the weak classes' recall and of all classes', by a
-            bootstrap of groups of near-duplicates, and `p`, one-sided.
-        p: figure -> its p, corrected for both figures of all remedies; empty for a control.
-        kept: whether it is proven.
+        against: name of a control -> group -> `mean`, `sd`, `n`, `low`, `high` of the difference from it over seeds and
+            folds, see kfg.evaluation.paired.paired.
+        over_images: figure -> `value`, `low`, `high` of the difference from the bias, by a bootstrap of groups of
+            near-duplicates, and `p`, one-sided.
+        p: figure -> p-value corrected for both figures of all remedies; empty for a control.
+        kept: whether the remedy is proven.
     """
 
     name: str
@@ -71,25 +72,25 @@ class Verdict:
     kept: bool
 
     def clear(self, figure: str) -> bool:
-        """Return whether a figure is up beyond doubt."""
+        """Return whether the remedy raises a figure beyond doubt."""
         over_runs = self.against[CONTROL][figure]["low"]
         up = over_runs is not None and over_runs > 0 and self.over_images[figure]["low"] > 0
         return up and self.p[figure] < LEVEL
 
     @property
     def costly(self) -> bool:
-        """Whether it takes more from the other classes than it may."""
+        """Whether the remedy takes more recall from the other classes than it may."""
         return any(_costly(self.against[control]["others"]) for control in (CONTROL, UNTREATED))
 
 
 def verdicts(asked: Asked, predicted: Mapping[str, np.ndarray], *, controls: Sequence[str]) -> list[Verdict]:
-    """Judge remedies.
+    """Judge remedies by their answers.
 
     Args:
-        asked: what they were asked.
-        predicted: remedy's name -> int (R, N), the likeliest class of each photograph; CONTROL and UNTREATED among
-            them.
-        controls: names that are never kept.
+        asked: the photographs and their true classes.
+        predicted: name of a remedy -> int (R, N), the likeliest class of each photograph. CONTROL and UNTREATED must be
+            among the names.
+        controls: names of the controls, which are never kept.
     """
     right = {name: answers == asked.labels for name, answers in predicted.items()}
     by_run = {name: _recalls(asked, one) for name, one in right.items()}
@@ -110,7 +111,7 @@ def verdicts(asked: Asked, predicted: Mapping[str, np.ndarray], *, controls: Seq
 
 
 def holm(p_values) -> list[float]:
-    """Return p-values corrected for their number, each with Holm's step-down method.
+    """Return p-values corrected for their number by Holm's step-down method.
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
     Example:
@@ -125,13 +126,13 @@ def holm(p_values) -> list[float]:
 
 
 def best(found: Sequence[Verdict]) -> Verdict | None:
-    """Return the kept remedy that raises the weak classes' recall most, or None."""
+    """Return the kept remedy that raises the weak classes' recall most, or None if none was kept."""
     kept = [one for one in found if one.kept]
     return max(kept, key=lambda one: one.against[CONTROL]["weak"]["mean"], default=None)
 
 
 def _recalls(asked, right) -> dict[str, np.ndarray]:
-    """Return group -> mean recall of its classes in each run and fold, float (R x K,), NaN where none was asked."""
+    """Return group -> mean recall of its classes in each run and fold, float (R x K,); NaN if it has no photograph."""
     rows = []
     for fold_of, hits in zip(asked.fold_of, right, strict=True):
         for fold in range(int(asked.fold_of.max()) + 1):
@@ -149,7 +150,7 @@ def _mean_or_none(values) -> float | None:
 
 
 def _mean(recalls) -> np.ndarray:
-    """Return the mean of each row without its NaN, NaN where there is nothing else."""
+    """Return the mean of each row, ignoring NaN; NaN for a row of nothing else."""
     there = ~np.isnan(recalls)
     return clusters.share(np.where(there, recalls, 0).sum(axis=1), there.sum(axis=1))
 
@@ -172,7 +173,7 @@ def _costly(difference) -> bool:
 
 
 def _over_images(asked, right, control) -> dict[str, dict]:
-    """Return the difference of mean recall over the weak classes and over all, by a bootstrap of groups."""
+    """Return, for each figure, the difference in mean recall with its interval, by a bootstrap of groups, and p."""
     count, of_image = clusters.of_paths(range(len(asked.labels)), {str(i): g for i, g in enumerate(asked.groups)})
     of_class = np.bincount(asked.labels, minlength=asked.classes)
     masks, found = asked.masks(), {}

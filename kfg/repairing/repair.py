@@ -1,15 +1,16 @@
-"""The whole of a repair: diagnose, try remedies, train with the proven one, tell."""
+"""A whole repair: diagnose the classes, try remedies, train a net with a proven one, and write the page."""
 
 import dataclasses
 import pathlib
 import time
+from collections.abc import Callable
 
 from kfg.engine import places
 from kfg.engine.options import replaced
 from kfg.engine.orders import RUNS
 from kfg.files import read_json
 from kfg.names import printable, quoted
-from kfg.progress import duration, step
+from kfg.progress import duration, inside, step
 from kfg.repairing import diagnosis, findings, page, proof, retraining, trial
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.next_steps import next_steps
@@ -18,22 +19,23 @@ from kfg.runs import run_files
 from kfg.runs.run import Run
 
 STEPS = 4
-LOOKING = 0.5  # of the time budget, for features of what remedies show
-LEAST = 60.0  # seconds that a training gets, whatever the rest has taken
-BUDGET = 1200.0  # seconds
-ANSWERS = "answers"  # folder of what remedies answered
+LOOKING, TRYING = 0.5, 0.75  # of the time budget: when computing features, and when trying remedies, must have ended
+ENDING = 0.15  # of the time left for a training: kept for its test, report and export
+LEAST = 20.0  # seconds; with less time left, no training is begun
+BUDGET = 1200.0  # seconds, the default time budget
+ANSWERS = "answers"  # folder in which the remedies' answers are kept
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Repaired:
-    """What a repair found and did.
+    """The findings of a repair and what it did.
 
     Args:
-        out: folder of its findings.
+        out: folder of the findings.
         found: the diagnosis.
-        trial: what was tried; None where no class is weak.
+        trial: the remedies that were tried; None if no class is weak or time was short.
         run: the run that was trained with a proven remedy, or None.
-        said: sentences on what came of it.
+        said: sentences on the outcome.
         steps: sentences on what to do by hand.
     """
 
@@ -59,20 +61,22 @@ def repair(
     max_params: int | str | None = None,
     resume: bool = False,
 ) -> Repaired:
-    """Find out why classes of a run are weak, try what may help, and train a net with what is proven to.
+    """Find out why classes of a run are weak, try remedies, and train a net with a proven one.
 
     Args:
         run: folder of a finished run, of any recipe.
-        data: folder of its photographs; default the one it was trained on.
-        target: recall in (0, 1] below which a class is weak; default the mean of all.
-        time_budget: seconds, >= 1. Half of it is for the features of what remedies show, and what is left at the end
-            for the training, a minute at least; the classifiers in between take what they take.
-        out: folder of the findings; default `repair` in the run's folder.
-        max_params: parameters that the new net may have; None for any number.
-        resume: go on with an interrupted training. What was answered on the same features is not asked again in any
-            case.
+        data: folder of the run's photographs; default the one that it was trained on.
+        target: recall in (0, 1] below which a class is weak; default the share of all photographs that is recognised.
+        time_budget: seconds for the whole repair, >= 1. After half of it no further features are computed, after three
+            quarters no further remedy is tried, and the rest is for the training. Screen and page say what was left out
+            for want of time.
+        out: folder for the findings; default `repair` in the run's folder.
+        max_params: the most parameters that the new net may have; None for any number.
+        resume: continue an interrupted training. Remedies' answers that are kept from an earlier repair on the same
+            features are used in any case.
     Raises:
-        InputError: no finished run, photographs that are not there, an argument out of range.
+        InputError: no finished run; photographs that are not there; an argument out of range; less time than it takes
+            to look at the photographs once.
     """
     run, started = pathlib.Path(run).resolve(), time.monotonic()
     out = run / "repair" if out is None else pathlib.Path(out)
@@ -84,63 +88,113 @@ def repair(
     diagnosis.check_target(target)
     places.check_beside(root, out)
     findings.check_out(out)
-    step(1, STEPS, "every photograph is answered by classifiers that have not seen it", left=left(), rest="the repair")
-    found = diagnosis.diagnose(run, data=root, target=target)
+    step(
+        1, STEPS, "every photograph is classified by classifiers that have not seen it", left=left(), rest="the repair"
+    )
+    found = diagnosis.diagnose(run, data=root, target=target, left=left)
     print(*findings.lines(found), sep="\n")
     findings.write(found, out)
-    made = after = tried = None
-    name = read_json(run / run_files.CONFIG, dict)["data"]["name"]
-    steps = next_steps(found, suspects=quoted(out / findings.SUSPECTS))
+    work = _Work(run, out, found, next_steps(found, suspects=quoted(out / findings.SUSPECTS)), time_budget, left)
+    tried, made, late, after = None, None, "", None
     if found.weak:
-        index, config = retraining.photographs_of(run, root), retraining.base(run, found.eyes.trunk)
-        step(2, STEPS, "remedies are tried on the features of the photographs", left=left(), rest="the repair")
-        tried = trial.tried(found, folder=out / ANSWERS, left=lambda: left() - (1 - LOOKING) * time_budget)
-        print(*lines(tried), sep="\n")
-        findings.write(found, out, remedies=tried.verdicts)
-        if tried.best:  # what was found must not be lost with a training that is interrupted
-            said = [f"{_count(found)} weak. Proven to help: {tried.best.name}. The training with it is not finished."]
-            page.write(out, found, title=name, steps=steps, trial=tried, after=None, said=said)
-            what = f"a net is trained with the proven remedy, {tried.best.name}"
-            step(3, STEPS, what, left=left(), rest="the repair")
-            made = _trained(run, found, tried, index, config, left=left(), max_params=max_params, resume=resume)
+        index = retraining.photographs_of(run, root, known=found.prints)
+        tried = work.tried()
+        if tried and tried.best:
+            made, late = work.trained(tried, index, max_params=max_params, resume=resume)
             after = made and retraining.compared(run, made, found.weak)
-    said = outcome(run, found, tried, made, after)
+    said = outcome(run, found, tried, made, after, late=late)
     step(4, STEPS, "the page is written")
-    page.write(out, found, title=name, steps=steps, trial=tried, after=after, said=said)
-    return Repaired(out, found, tried, Run(made) if made else None, said, steps)
+    work.write_page(tried, after, said)
+    return Repaired(out, found, tried, Run(made) if made else None, said, work.steps)
 
 
-def _trained(run, found, tried, index, config, *, left, **options) -> pathlib.Path | None:
-    """Train with the best remedy; return the new run's folder, or None where the run has the remedy already."""
-    settings = trial.settings(found, tried, tried.best.name)
-    repaired = replaced(config, settings)
-    if repaired == config:
-        return None
-    repaired = dataclasses.replace(repaired, time_budget=max(LEAST, left))
-    return retraining.retrained(run, index, repaired, changed=settings, out=_folder_of_runs(run), **options)
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Work:
+    """A repair in progress.
+
+    Args:
+        run, out, found, steps: as in `Repaired`, except that `run` is the folder of the run to repair.
+        time_budget: seconds for the whole repair.
+        left: function () -> seconds of it that are left.
+    """
+
+    run: pathlib.Path
+    out: pathlib.Path
+    found: Diagnosis
+    steps: list[str]
+    time_budget: float
+    left: Callable[[], float]
+
+    def tried(self) -> Trial | None:
+        """Try remedies; return None if there is no time even for the controls."""
+        step(2, STEPS, "remedies are tried on the features of the photographs", left=self.left(), rest="the repair")
+        tried = trial.tried(
+            self.found,
+            folder=self.out / ANSWERS,
+            to_look=lambda: self.left() - (1 - LOOKING) * self.time_budget,
+            left=lambda: self.left() - (1 - TRYING) * self.time_budget,
+        )
+        if tried is not None:
+            print(*lines(tried), sep="\n")
+            findings.write(self.found, self.out, remedies=tried.verdicts, not_tried=tried.not_tried)
+        return tried
+
+    def trained(self, tried, index, **options) -> tuple[pathlib.Path | None, str]:
+        """Train with the best remedy.
+
+        Returns:
+            The new run's folder, and "". The folder is None if the run has the remedy already, or if no time is left;
+            in the second case a sentence says so.
+        """
+        settings = trial.settings(self.found, tried, tried.best.name)
+        config = retraining.base(self.run, self.found.eyes.trunk)
+        if "left_out" in settings:
+            settings["left_out"] = tuple(dict.fromkeys([*config.left_out, *settings["left_out"]]))
+        repaired = replaced(config, settings)
+        if repaired == config:
+            return None, ""
+        what = f"a network is trained with the proven remedy, {tried.best.name}"
+        step(3, STEPS, what, left=self.left(), rest="the repair")
+        if self.left() < LEAST:
+            late = "For lack of time, no network was trained with it; give a longer --time-budget. The trials are kept."
+            print(late)
+            return None, late
+        # the findings are written now: they must not be lost if the training is interrupted
+        begun = (
+            f"{_count(self.found)} weak. Proven to help: {tried.best.name}. The training with it is not finished yet."
+        )
+        self.write_page(tried, None, [begun])
+        repaired = dataclasses.replace(repaired, time_budget=(1 - ENDING) * self.left())
+        out = _folder_of_runs(self.run)
+        with inside(3, STEPS, skipped=1):  # the photographs were looked at already
+            return retraining.retrained(self.run, index, repaired, changed=settings, out=out, **options), ""
+
+    def write_page(self, tried, after, said) -> None:
+        name = read_json(self.run / run_files.CONFIG, dict)["data"]["name"]
+        page.write(self.out, self.found, title=name, steps=self.steps, trial=tried, after=after, said=said)
 
 
 def told(made: Repaired) -> list[str]:
-    """Return what came of a repair as lines for the screen."""
-    steps = [f"  {number}. {step}" for number, step in enumerate(made.steps, start=1)] or ["  nothing by hand"]
+    """Return the outcome of a repair as lines for the screen."""
+    steps = [f"  {number}. {step}" for number, step in enumerate(made.steps, start=1)] or ["  nothing to do by hand"]
     suspects = made.out / findings.SUSPECTS
-    return [*made.said, "What to do next:", *steps, f"labels worth a look: {suspects}", f"page: {made.page}"]
+    return [*made.said, "What to do next:", *steps, f"labels worth checking: {suspects}", f"page: {made.page}"]
 
 
 def _folder_of_runs(run) -> pathlib.Path:
-    """Return the folder that a run's recipe folder lies in, or one beside a run that was moved."""
+    """Return the folder above a run's recipe folder; for a run that was moved, a folder beside it."""
     settings = read_json(run / run_files.CONFIG, dict)
     names = (run.parent.name, run.parent.parent.name)
     return run.parents[2] if names == (settings.get("row"), settings.get("recipe")) else run.parent / RUNS
 
 
 def lines(tried: Trial) -> list[str]:
-    """Say what was tried and what it brought, the best first."""
+    """Return lines on the remedies that were tried and their effect, the best first."""
     first = tried.cases[0]
     told = [
         f"{len(tried.verdicts)} remedies and controls were tried in "
-        f"{duration(tried.seconds)}, {len(tried.cases)} x {first.folds} folds. Recall in percent; against a bias on "
-        "the weak classes, which costs nothing:"
+        f"{duration(tried.seconds)}, with {len(tried.cases)} x {first.folds} folds. Recall in percent; in brackets the "
+        "difference to a bias on the weak classes, which costs nothing:"
     ]
     width = max(len(one.name) for one in tried.verdicts)
     ranked = sorted(tried.verdicts, key=lambda one: -one.recall["weak"])
@@ -160,43 +214,49 @@ def _signed(difference) -> str:
     return "" if difference["mean"] is None else f"({100 * difference['mean']:+.1f})"
 
 
-def outcome(run, found, tried, made, after) -> list[str]:
-    """Say in sentences what came of it; the first stands above the page."""
-    if tried is None:
+def outcome(run, found, tried, made, after, *, late: str = "") -> list[str]:
+    """Return sentences on the outcome; the first stands at the top of the page.
+
+    Args:
+        late: a sentence that there was no time for the training, or "".
+    """
+    if not found.weak:
         asked = "the mean" if found.target is None else f"the {found.target:.0%} asked for"
-        return [f"No class is weak: the recall of each reaches {asked} as far as its photographs can tell."]
+        return [f"No class is weak: as far as the photographs can tell, the recall of each reaches {asked}."]
+    if tried is None:
+        return [f"{_count(found)} weak. For lack of time, no remedy was tried; give a longer --time-budget."]
+    if late:
+        return [f"{_count(found)} weak. Proven to help: {tried.best.name}. {late}"]
     if tried.best is None:
-        return [f"{_count(found)} weak. {_unproven(tried)} What helps is listed below."]
+        return [f"{_count(found)} weak. {_unproven(tried)} What you can do is listed below."]
     if made is None:
-        return [f"{_count(found)} weak. Proven to help is {tried.best.name}, which this run has already."]
+        return [f"{_count(found)} weak. Proven to help: {tried.best.name}, which this run already uses."]
     arms = after["groups"]["all"]["arms"]
     weak = after["groups"]["targeted"]["arms"]["after"]["difference"]
     change = arms["after"]["difference"]
     done = trial.remedy(tried.best.name).said
     told = (
-        f"{_count(found)} weak. Proven to help: {tried.best.name} ({done}). A net trained so "
-        f"names {_percent(arms['after']['recall']['value'])} of the test images right, before "
-        f"{_percent(arms['before']['recall']['value'])} ({_points(change)})"
+        f"{_count(found)} weak. Proven to help: {tried.best.name} ({done}). A network trained in this way "
+        f"classifies {_percent(arms['after']['recall']['value'])} of the test images correctly, compared with "
+        f"{_percent(arms['before']['recall']['value'])} before ({_points(change)})"
     )
-    told += f"; of the weak classes' {_points(weak)}." if weak["value"] is not None else "."
-    new = f"The new run is {printable(str(made))}: `kfg predict {quoted(made)} new-photographs`."
+    told += f"; on the weak classes the change is {_points(weak)}." if weak["value"] is not None else "."
+    new = f"The new run is {printable(str(made))}; use it with `kfg predict {quoted(made)} new-photographs`."
     return [told, *other_net(run, found), new]
 
 
 def other_net(run, found) -> list[str]:
-    """Say so where the new net differs from the run's by more than the remedy, whose the gain is not alone then."""
+    """Return a warning if the new net differs from the run's in more than the remedy: then the gain is due to both."""
     before, trunk = read_json(pathlib.Path(run) / run_files.CONFIG, dict), found.eyes.trunk
     config = before.get("config", {})
-    same = before.get("recipe") == "folder" and (config.get("backbone"), config.get("weights")) == (
-        trunk.backbone,
-        trunk.weights,
-    )
+    trained = (config.get("backbone"), config.get("weights"), config.get("second_backbone", ""))
+    same = before.get("recipe") == "folder" and trained == (trunk.backbone, trunk.weights, trunk.second)
     if same and tuple(config.get("image_size", ())) == tuple(trunk.image_size):
         return []
     size = f"{trunk.image_size[0]} x {trunk.image_size[1]}"
     return [
-        f"The net before was another one; the new one is trained as kfg train does, on {trunk.backbone} at {size} "
-        "pixels. The difference is of both, the net and the remedy."
+        f"The earlier network was of another kind; the new one is trained as by kfg train, on {trunk.told} at {size} "
+        "pixels. So the difference comes from both the network and the remedy."
     ]
 
 
@@ -205,15 +265,17 @@ def _count(found) -> str:
 
 
 def _unproven(tried) -> str:
-    """Say why no net is trained: what is proven cannot be trained by, or nothing is proven, and what came nearest."""
+    """Return a sentence on why no net is trained: the proven remedy works only on features, or none is proven."""
     if tried.proven:
-        return f"Proven to help is {tried.proven.name}, but only on features; kfg train cannot do it to a net yet."
+        return (
+            f"Proven to help: {tried.proven.name}, but only on features; kfg train cannot train a network with it yet."
+        )
     ranked = [one for one in tried.verdicts if not trial.remedy(one.name).control]
     best = max(ranked, key=lambda one: one.recall["weak"], default=None)
     if best is None:
         return "Nothing was tried."
-    why = "takes too much from the other classes" if best.costly else "is not beyond doubt"
-    return f"Nothing that was tried is proven to help; {best.name}, which did most for them, {why}."
+    why = "takes too much from the other classes" if best.costly else "may help only by chance"
+    return f"Nothing that was tried is proven to help: {best.name}, which helped them most, {why}."
 
 
 def _percent(share) -> str:

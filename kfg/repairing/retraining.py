@@ -1,8 +1,9 @@
-"""A net trained anew with a remedy, on the same training images, and compared with the one before on the same test."""
+"""Train a net anew with a remedy on a run's training images, and compare both nets on the same test images."""
 
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import types
 
@@ -16,7 +17,7 @@ from kfg.engine.orders import Order
 from kfg.engine.runner import Row
 from kfg.errors import InputError
 from kfg.evaluation import paired, predict
-from kfg.files import read_json
+from kfg.files import read_json, write_json
 from kfg.names import printable
 from kfg.recipes import folder as own_photographs
 from kfg.recipes import folder_settings
@@ -30,10 +31,10 @@ BEFORE, AFTER = "before", "after"
 
 
 def base(run, trunk: Trunk) -> Config:
-    """Return the settings that a run is trained with anew before a remedy changes them.
+    """Return the settings for training a run anew, before a remedy changes them.
 
-    They are the run's own where it is one of `kfg train`, else the defaults; the trunk is the one that remedies were
-    tried on, in both cases.
+    They are the run's own settings if it is a run of `kfg train`, else the defaults. In both cases the trunk is the one
+    on which remedies were tried.
     """
     before = read_json(pathlib.Path(run) / run_files.CONFIG, dict)
     config = Config()
@@ -41,21 +42,25 @@ def base(run, trunk: Trunk) -> Config:
         known = {name: tuples(value) for name, value in before["config"].items() if name in folder_settings.names()}
         config = replaced(config, known)
     return dataclasses.replace(
-        config, backbone=trunk.backbone, image_size=tuple(trunk.image_size), weights=trunk.weights
+        config,
+        backbone=trunk.backbone,
+        image_size=tuple(trunk.image_size),
+        weights=trunk.weights,
+        second_backbone=trunk.second,
     )
 
 
 def retrained(run, index: Index, config: Config, *, changed, out, max_params, resume: bool) -> pathlib.Path:
-    """Train as `kfg train` does, on a run's parts; return the new run's folder.
+    """Train as `kfg train` does, on the parts of an earlier run; return the new run's folder.
 
     Args:
-        run: the folder of the run before.
-        index: its photographs, of `photographs_of`.
-        config: of kfg.recipes.folder, the remedy's settings in it.
-        changed: names of these settings, for the report.
+        run: folder of the earlier run.
+        index: the run's photographs, from `photographs_of`.
+        config: settings of kfg.recipes.folder, with those of the remedy.
+        changed: names of the settings that the remedy changed, for the report.
         out: folder of the runs.
         max_params: as for kfg.engine.orders.Order.
-        resume: go on with an interrupted training.
+        resume: continue an interrupted training.
     Raises:
         InputError: as for kfg.recipes.folder.trained.
     """
@@ -64,7 +69,7 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
     gone = set(config.left_out) - {index.paths[at] for at in index.where("train")}
     config = dataclasses.replace(config, left_out=tuple(path for path in config.left_out if path not in gone))
     row, config = _row(pathlib.Path(out), seed, index, config)
-    note = f"kfg repair made it of {run.name} of {run.parent.name}: {', '.join(changed) or 'nothing'} changed."
+    note = f"kfg repair made this run from {run.name} of {run.parent.name}; changed: {', '.join(changed) or 'nothing'}."
     recipe = types.SimpleNamespace(
         NAME=own_photographs.NAME,
         ROWS={row: Row(config, note=note)},
@@ -72,14 +77,16 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
         QUICK={},
         SMOKE={},
         run=own_photographs.run,
+        OWN_STEPS=True,
     )
     order = Order(data=index.root, out=pathlib.Path(out), seeds=(seed,), max_params=max_params, resume=resume)
     (made,) = runner.perform(recipe, order, index=index, options=OF_TRAIN)
+    write_json(made / run_files.REPAIR_OF, {"run": os.path.relpath(run, made), "changed": sorted(changed)})
     return made
 
 
 def _row(out, seed, index, config) -> tuple[str, Config]:
-    """Return the row of the same training, begun or done, with the time it was given; else the first name not taken."""
+    """Return the row of the same training, begun or done, with its time budget; else the first name that is free."""
     wanted = _without_time(dataclasses.asdict(config))
     for number in itertools.count(1):
         row = ROW if number == 1 else f"{ROW}-{number}"
@@ -96,21 +103,29 @@ def _without_time(settings) -> dict:
     return {name: value for name, value in json.loads(json.dumps(settings)).items() if name != "time_budget"}
 
 
-def photographs_of(run, root) -> Index:
-    """Return the photographs of a run in its parts and groups, those that are as they were and can be read.
+def photographs_of(run, root, *, known=None) -> Index:
+    """Return the photographs of a run that are unchanged and readable, in its parts and groups.
 
+    Args:
+        known: path -> fingerprint of photographs that were read already.
     Raises:
-        InputError: the run's validation images are its test images, so that nothing could be proven; a class whose
-            training photographs are all gone.
+        InputError: the run's validation images are also its test images, so that nothing could be proven; no training
+            photograph of a class is left.
     """
     run, root = pathlib.Path(run), pathlib.Path(root)
     rows, _ = folder.split_rows(run / run_files.SPLIT)
     if both := [row["path"] for row in rows if "+" in row["part"]]:
-        raise InputError(f"{run}: its validation images are its test images, such as {both[0]}; nothing can be proven")
-    index = as_they_were(run, root, rows).index
+        raise InputError(
+            f"{run}: its validation images are also its test images, such as {both[0]}, so nothing can be proven; give "
+            "a run with separate parts"
+        )
+    index = as_they_were(run, root, rows, known=known).index
     trained = index.take(index.where("train")).counts()
     if gone := [index.classes[label] for label in np.flatnonzero((index.counts() > 0) & (trained == 0))]:
-        raise InputError(f"{printable(str(root))}: no training photograph of {printable(gone[0])} is left as it was")
+        raise InputError(
+            f"{printable(str(root))}: no training photograph of {printable(gone[0])} is left unchanged; restore the "
+            "photographs"
+        )
     return index
 
 
@@ -119,15 +134,15 @@ def compared(before, after, weak) -> dict:
 
     Args:
         before, after: run folders.
-        weak: class numbers.
+        weak: numbers of the weak classes.
     Returns:
-        As kfg.evaluation.paired.paired_recall, with arms "before" and "after".
+        The result of kfg.evaluation.paired.paired_recall, with arms "before" and "after".
     """
     answers = {BEFORE: before, AFTER: after}
     answers = {name: predict.read_csv(pathlib.Path(run) / run_files.PREDICTIONS) for name, run in answers.items()}
     shared = set(answers[BEFORE].paths) & set(answers[AFTER].paths)
     if not shared:
-        raise InputError(f"{after}: shares no test image with {before}")
+        raise InputError(f"{after}: has no test image in common with {before}")
     answers = {name: [_only(one, shared)] for name, one in answers.items()}
     return paired.paired_recall(answers, [list(weak)], control=BEFORE, alike=arms.alike(after))
 

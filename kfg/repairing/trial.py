@@ -1,4 +1,4 @@
-"""Remedies tried on a run's photographs, and what came of it."""
+"""Try remedies on the photographs of a run and judge them."""
 
 import dataclasses
 import pathlib
@@ -15,41 +15,43 @@ from kfg.repairing.findings import Diagnosis
 from kfg.repairing.proof import Verdict
 from kfg.repairing.remedies import REMEDIES
 
-FIRST_SEED = 10  # of the divisions into folds: others than those that found the weak classes
+FIRST_SEED = 10  # for dividing into folds; other seeds found the weak classes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trial:
-    """What was tried.
+    """The remedies that were tried, and their verdicts.
 
     Args:
-        cases: one for each division into folds.
-        verdicts: a remedy each, in the order they were tried.
-        seconds: that it took, features not counted.
+        cases: the cases, one for each division into folds.
+        verdicts: one verdict for each remedy that was tried, in the order of REMEDIES.
+        seconds: time that the trial took, without computing features.
+        not_tried: name of a remedy -> why it was not tried.
     """
 
     cases: list[Case]
     verdicts: list[Verdict]
     seconds: float
+    not_tried: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def proven(self) -> Verdict | None:
-        """The proven remedy that raises weak classes' recall most, or None."""
+        """The verdict of the proven remedy that raises the weak classes' recall most, or None."""
         return proof.best(self.verdicts)
 
     @property
     def best(self) -> Verdict | None:
-        """The same among remedies that a net can be trained by."""
+        """The same, but only among remedies that a net can be trained with."""
         return proof.best([one for one in self.verdicts if remedy(one.name).settings])
 
 
 def remedy(name: str):
-    """Return the remedy of a name."""
+    """Return the remedy with this name."""
     return next(one for one in REMEDIES if one.name == name)
 
 
 def cases_of(found: Diagnosis, seen, *, seeds: int = screening.SEEDS) -> list[Case]:
-    """Return the photographs in several divisions into folds, with what is known of their classes."""
+    """Return cases: the photographs in several divisions into folds, with the weak classes and their takers."""
     index, weak = found.crossed.index, found.weak
     folds = min(screening.FOLDS, len(set(index.groups.tolist())))
     return [
@@ -60,30 +62,48 @@ def cases_of(found: Diagnosis, seen, *, seeds: int = screening.SEEDS) -> list[Ca
             fold_of=np.asarray(splits.fold_of_each_image(index, k=folds, seed=seed)),
             weak=weak,
             takers=causes.takers(found.crossed, weak),
-            loss=found.loss,
+            manner=found.manner,
             seed=seed,
         )
         for seed in range(FIRST_SEED, FIRST_SEED + seeds)
     ]
 
 
-def tried(found: Diagnosis, *, folder: pathlib.Path | None, left: Callable[[], float]) -> Trial:
-    """Try every remedy for which there is time on the photographs of a diagnosis that has weak classes.
+def tried(
+    found: Diagnosis,
+    *,
+    folder: pathlib.Path | None,
+    to_look: Callable[[], float],
+    left: Callable[[], float],
+) -> Trial | None:
+    """Try every remedy for which there is time; the diagnosis must have weak classes.
 
     Args:
-        folder: where answers are kept as they come; None for nowhere.
-        left: function () -> seconds that features may take.
+        found: the diagnosis.
+        folder: where answers are kept as soon as they are known; None for nowhere.
+        to_look: function () -> seconds that computing features may still take.
+        left: function () -> seconds that are left in all.
+    Returns:
+        The trial; None if there was no time even for the controls.
     """
     weak = found.weak
-    seen = looking.look(found.eyes, takers=causes.takers(found.crossed, weak), left=left)
+    seen = looking.look(found.eyes, takers=causes.takers(found.crossed, weak), left=to_look)
     started, cases = time.monotonic(), cases_of(found, seen)
-    remedies = screening.fitting(REMEDIES, cases[0])
-    predicted = screening.screen(cases, remedies, folder=folder, progress=Progress("remedies tried"))
-    return Trial(cases, judged(cases, found.crossed.index.groups, predicted), time.monotonic() - started)
+    not_tried = {one.name: why for one in REMEDIES if (why := screening.unfit(one, cases[0]))}
+    remedies = [one for one in REMEDIES if one.name not in not_tried]
+    predicted = screening.screen(cases, remedies, folder=folder, progress=Progress("remedies tried"), left=left)
+    late = [one.name for one in remedies if one.name not in predicted]
+    not_tried |= dict.fromkeys(late, "for lack of time")
+    if not {proof.CONTROL, proof.UNTREATED} <= set(predicted):
+        return None
+    if late:
+        print(f"Not tried, for lack of time: {'; '.join(late)}.")
+    verdicts = judged(cases, found.crossed.index.groups, predicted)
+    return Trial(cases, verdicts, time.monotonic() - started, not_tried)
 
 
 def judged(cases, groups, predicted) -> list[Verdict]:
-    """Return the verdicts on what remedies' heads call each photograph, see kfg.repairing.screening.screen."""
+    """Return verdicts from the answers of all remedies, which kfg.repairing.screening.screen returns."""
     first = cases[0]
     asked = proof.Asked(
         first.labels, np.stack([case.fold_of for case in cases]), np.asarray(groups), first.classes, first.weak
@@ -93,5 +113,5 @@ def judged(cases, groups, predicted) -> list[Verdict]:
 
 
 def settings(found: Diagnosis, trial: Trial, name: str) -> dict:
-    """Return the settings of kfg.recipes.folder by which a net is trained with a remedy."""
+    """Return the settings of kfg.recipes.folder for training a net with a remedy."""
     return remedy(name).settings(trial.cases[0], found.crossed.index, found.eyes.trunk)

@@ -1,4 +1,4 @@
-"""Which classes are weak, judged on all their photographs and never by rank alone."""
+"""Which classes are weak: judged on all training and validation photographs, and never by rank alone."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import numpy as np
 from kfg.evaluation.intervals import wilson
 from kfg.repairing.crossed import Crossed
 
-JUDGED = 10  # photographs that a class needs; of fewer, each is worth more than ten points of recall
+JUDGED = 10  # photographs that a class needs; with fewer, each counts more than ten points of recall
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,11 +15,11 @@ class Recall:
     """How many photographs of a class are recognised by heads that have not seen them.
 
     Args:
-        label: the class.
-        images: photographs of it.
-        right: of these, how many are recognised.
-        low, high: bounds of the 95 % interval of the share.
-        weak: whether `high` lies below what is asked for; never of a class that is not judged.
+        label: number of the class.
+        images: number of its photographs.
+        right: how many of them are recognised.
+        low, high: bounds of the 95 % interval of the recall.
+        weak: whether `high` lies below the target; always False for a class that is not judged.
     """
 
     label: int
@@ -31,7 +31,7 @@ class Recall:
 
     @property
     def judged(self) -> bool:
-        """Whether there are enough photographs to say anything."""
+        """Whether the class has enough photographs to be judged."""
         return self.images >= JUDGED
 
     @property
@@ -40,13 +40,13 @@ class Recall:
 
 
 def recalls(crossed: Crossed, *, target: float | None = None) -> list[Recall]:
-    """Return the recall of each class. Weak is one whose interval lies below the mean of all, or below a target.
+    """Return the recall of each class. A class is weak if the interval of its recall lies below the target.
 
-    A class of few photographs has a wide interval and is then not called weak, however low it ranks; one of fewer
-    than JUDGED is not judged.
+    A class of few photographs has a wide interval, so it is not called weak however low it ranks. A class of fewer than
+    JUDGED photographs is not judged.
 
     Args:
-        crossed: the answers.
+        crossed: the answers of heads that have not seen the photographs.
         target: recall in (0, 1] that is asked for; default the share of all photographs that is recognised.
     """
     labels, right = crossed.index.labels, crossed.right

@@ -1,4 +1,4 @@
-"""The comparison of arms: lines for the screen, arms.json, arms.png and one self-contained arms.html."""
+"""Report a comparison of arms: lines for the screen, arms.json, arms.png and one self-contained arms.html."""
 
 import pathlib
 
@@ -8,11 +8,11 @@ from kfg.reporting.markup import Number, Safe, Section, percent, tag
 
 
 def write_arms(out_dir, comparison: dict) -> None:
-    """Write what `kfg.evaluation.paired.paired_recall` found into a folder; arms.json last.
+    """Write the result of `kfg.evaluation.paired.paired_recall` into a folder; arms.json is written last.
 
     Args:
         out_dir: an existing folder.
-        comparison: of `paired_recall`.
+        comparison: the result of `paired_recall`.
     """
     from kfg.figures import arms_figure, drawing
 
@@ -34,7 +34,7 @@ def arms_table(comparison: dict) -> str:
     for group, content in comparison["groups"].items():
         if not content["answers"]:  # every class is targeted
             continue
-        lines.append(f"{group} classes, {content['answers']} answers")
+        lines.append(f"{group} classes, {content['answers']} answers per arm")
         width = max(map(len, content["arms"]))
         lines += [
             f"  {name:<{width}} recall {_figure(arm['recall'], 'value')}" for name, arm in content["arms"].items()
@@ -43,8 +43,8 @@ def arms_table(comparison: dict) -> str:
             over_images = _figure(compared["difference"], "value", "+")
             lines.append(f"  {name} against {other} {over_images}; {_over_runs(compared['over_runs'])}")
     lines.append(
-        "The weak classes are those the arm none did badly on, so it is low there by selection and gains by any new "
-        "training; targeted against uniform is free of that."
+        "The weak classes are those on which the arm none did badly, so this arm is low there by selection, and any "
+        "new training gains over it. The comparison of targeted with uniform does not have this bias."
     )
     return "\n".join(lines)
 
@@ -55,7 +55,7 @@ def _runs(comparison) -> str:
 
 def _over_runs(runs) -> str:
     if runs["low"] is None:
-        return "one run: no interval over runs"
+        return "only one run, so there is no interval over runs"
     return f"over {runs['n']} runs: {_figure(runs, 'mean', '+')}"
 
 
@@ -94,14 +94,14 @@ def _findings(comparison) -> Safe:
     for group in ("targeted", "other"):
         for name, other, compared in _comparisons(comparison["groups"][group]["arms"], comparison["control"]):
             if "beaten" in comparison and not (learned and learned & {name, other}):
-                continue  # neither has learned anything
+                continue  # neither net has learned anything
             if compared["difference"]["value"] is not None:
                 lines.append(tag("li", *finding(name, other, group, compared)))
     return tag("ul", *lines) if lines else Safe("")
 
 
 def _comparisons(arms, control):
-    """Yield (arm, compared with, {"difference", "over_runs"}): with the control first, then arm with arm."""
+    """Yield (arm, other arm, {"difference", "over_runs"}): first each arm against the control, then arm against arm."""
     for name, arm in arms.items():
         if arm["difference"]:
             yield name, control, arm
@@ -111,22 +111,22 @@ def _comparisons(arms, control):
 
 
 def finding(name: str, other: str, group: str, compared: dict) -> list:
-    """Say in words what one arm did to one group, and whether its intervals are clear of zero."""
+    """Say what an arm changed in a group of classes, and whether its intervals exclude zero."""
     difference, runs = compared["difference"], compared["over_runs"]
     more = "more" if difference["value"] >= 0 else "fewer"
     text = (
         f" recalls {abs(100 * difference['value']):.1f} points {more} than {other} on the {group} classes "
-        f"({points(difference['low'])} to {points(difference['high'])} over images"
+        f"(interval over images: {points(difference['low'])} to {points(difference['high'])}"
     )
     if runs["low"] is None:
-        return [tag("b", name), text + "; one run, so nothing about training again)."]
-    text += f", {points(runs['low'])} to {points(runs['high'])} over {runs['n']} runs): "
+        return [tag("b", name), text + "; with only one run, nothing is known about training again)."]
+    text += f"; interval over {runs['n']} runs: {points(runs['low'])} to {points(runs['high'])}): "
     clear = [clear_of_zero(difference), clear_of_zero(runs)]
     verdict = {
-        (True, True): "clear of zero in both.",
-        (True, False): "clear of zero over images, not over runs.",
-        (False, True): "clear of zero over runs, not over images.",
-        (False, False): "not clear of zero.",
+        (True, True): "neither interval includes zero.",
+        (True, False): "the interval over images excludes zero, the one over runs does not.",
+        (False, True): "the interval over runs excludes zero, the one over images does not.",
+        (False, False): "both intervals include zero.",
     }
     return [tag("b", name), text + verdict[tuple(clear)]]
 
@@ -136,7 +136,7 @@ def clear_of_zero(interval: dict) -> bool:
 
 
 def points(share: float) -> str:
-    """Return a share as signed points with a true minus.
+    """Return a share as signed percentage points, with a true minus sign.
 
     Example:
         >>> points(0.081), points(0.0)
@@ -153,7 +153,7 @@ def _groups(comparison) -> Safe:
 def _group(name, group, control) -> Safe:
     heading = tag("h3", f"{name} classes: {group['images']:,} images, {group['answers']:,} answers per arm")
     if not group["answers"]:
-        return markup.joined([heading, markup.paragraph("No test image of these classes.")])
+        return markup.joined([heading, markup.paragraph("There are no test images of these classes.")])
     recalls = [
         [arm_name, Number(percent(arm["recall"]["value"]), arm["recall"]["value"]), _bounds(arm["recall"], percent)]
         for arm_name, arm in group["arms"].items()
@@ -183,7 +183,7 @@ def _not_judged(comparison) -> Safe:
         return Safe("")
     named = ", ".join(f"{one['name']} ({one['runs']})" for one in classes)
     return markup.paragraph(
-        f"Not judged, so never targeted, for too few validation images (in so many of the runs): {named}."
+        f"Not judged and so never targeted, because of too few validation images (number of runs in brackets): {named}."
     )
 
 

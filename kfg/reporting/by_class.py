@@ -1,20 +1,22 @@
-"""The parts of a run's report page that go class by class and image by image."""
+"""The sections of a run's report page that show single classes and single images."""
 
 from collections import Counter
 
 import numpy as np
 
-from kfg.reporting import markup
+from kfg.names import printable
+from kfg.reporting import markup, matrix
 from kfg.reporting.markup import Number, Safe, percent, tag
 
-WIDE = 40  # classes from which the confusion matrix is wider than a screen
+WIDE = 40  # with this many classes, the table is longer than a screen
 
 
-def confusion(result, pictures) -> Safe:
-    """The matrix, and the pairs most often mixed up."""
+def confusion(result, classes) -> Safe:
+    """Return the confusion matrix and the pairs of classes that are most often confused."""
+    number = {name: c for c, name in enumerate(classes)}
     rows = [
         [
-            pair["true"],
+            markup.shows(pair["true"], f"pair:{number[pair['true']]},{number[pair['predicted']]}"),
             pair["predicted"],
             Number(f"{pair['count']:,}", pair["count"]),
             Number(percent(pair["rate"]), pair["rate"]),
@@ -22,11 +24,11 @@ def confusion(result, pictures) -> Safe:
         ]
         for pair in result["most_confused"]
     ]
-    headers = ["true class", "taken for", "images", "of the class", "the other way round"]
-    pairs = markup.table(headers, rows, sortable=True) if rows else markup.paragraph("No mistakes.")
+    headers = ["true class", "taken for", "images", "share of the class", "the other way round"]
+    pairs = markup.table(headers, rows, sortable=True) if rows else markup.paragraph("There are no mistakes.")
     return markup.joined(
         [
-            markup.picture(pictures["confusion"], "Confusion matrix", zoom=result["classes"] > WIDE),
+            matrix.draw(result["confusion"], classes),
             tag("h3", "Most confused pairs"),
             pairs,
         ]
@@ -34,16 +36,17 @@ def confusion(result, pictures) -> Safe:
 
 
 def class_table(result, run, pictures) -> Safe:
-    """Recall as a picture, and every class's figures in a table that sorts, worst recall first."""
+    """Return a picture of the recalls, and a sortable table of every class's figures, lowest recall first."""
     trained = Counter(row["class"] for row in run.split or () if row["part"] == "train") or None
-    matrix = np.array(result["confusion"])
-    np.fill_diagonal(matrix, 0)
+    mistakes = np.array(result["confusion"])
+    np.fill_diagonal(mistakes, 0)
     rows = []
-    for c in sorted(range(len(matrix)), key=lambda c: _recall_key(result["per_class"][c])):
+    for c in sorted(range(len(mistakes)), key=lambda c: _recall_key(result["per_class"][c])):
         row = result["per_class"][c]
-        taken = int(matrix[c].argmax())
-        mistake = f"{result['per_class'][taken]['name']} ({matrix[c, taken]})" if matrix[c].any() else ""
-        cells = [row["name"], Number(f"{row['support']:,}", row["support"])]
+        taken = int(mistakes[c].argmax())
+        mistake = f"{result['per_class'][taken]['name']} ({mistakes[c, taken]})" if mistakes[c].any() else ""
+        mistake = markup.shows(mistake, f"cell:{c},{taken}") if mistake else ""
+        cells = [markup.shows(row["name"], f"class:{c}"), Number(f"{row['support']:,}", row["support"])]
         cells += [] if trained is None else [Number(f"{trained[row['name']]:,}", trained[row["name"]])]
         cells += [*_estimate(row["recall"]), *_estimate(row["precision"]), _plain(row["f1"]), _plain(row["auc"])]
         rows.append([*cells, mistake])
@@ -54,7 +57,7 @@ def class_table(result, run, pictures) -> Safe:
 
 
 def _recall_key(row) -> float:
-    """Worst first; a class without test images last."""
+    """Return the key for sorting classes by recall, the lowest first and classes without test images last."""
     return 2.0 if row["recall"]["value"] is None else row["recall"]["value"]
 
 
@@ -69,22 +72,26 @@ def _plain(value):
 
 
 def worst_images(worst) -> Safe:
-    """Thumbnails of the images with the highest loss; None says that no images were given."""
+    """Return thumbnails of the images with the highest loss; None means that the report was given no images."""
     if worst is None:
-        return markup.paragraph("The images were not given to the report, so none are shown.", note=True)
+        return markup.paragraph("No images are shown, because they were not given to the report.", note=True)
     cells = []
     for one in worst:
         right = one.true == one.predicted
-        said = f"said so, {one.confidence:.0%}" if right else f"said {one.predicted}, {one.confidence:.0%}"
+        said = f"predicted: {one.predicted}, {one.confidence:.0%}"
         caption = tag(
             "figcaption",
-            tag("b", markup.breakable(f"is {one.true}")),
+            tag("b", markup.breakable(f"true class: {one.true}")),
             Safe("<br>"),
             tag("span", markup.breakable(said), class_="right" if right else "wrong"),
             Safe("<br>"),
-            f"gave the truth {one.true_probability:.1%}",
+            f"probability of the true class: {one.true_probability:.1%}",
+            Safe("<br>"),
+            tag("small", printable(one.path)),
         )
         picture = markup.thumbnail(one.thumbnail, f"{one.true} taken for {one.predicted}")
-        cells.append(tag("figure", picture, caption, title=one.path))
-    intro = "Highest loss first. Here stand wrong labels, odd photographs, and what the model does not know."
+        if one.thumbnail is not None:
+            picture = markup.shows(picture, f"image:{one.at}")
+        cells.append(tag("figure", picture, caption))
+    intro = "Highest loss first. Look here for wrong labels, unusual photographs and what the model has not learned."
     return markup.joined([markup.paragraph(intro), tag("div", *cells, class_="sheet")])

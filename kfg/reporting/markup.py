@@ -1,20 +1,23 @@
-"""HTML pieces of a report. Everything that comes from outside is escaped here, and nowhere else.
+"""HTML pieces of a report. All text from outside is escaped in this module, and nowhere else.
 
-A page is one file: style, pictures and the table-sorting script are inside, and its content policy forbids the
-browser to fetch anything.
+A page is one file that contains its style, pictures, scripts and data. Its content security policy forbids the browser
+to fetch anything, and to run any script except the page's own, whose digest it names.
 """
 
 import base64
+import hashlib
 import html
 import io
+import json
 import string
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from kfg.reporting.style import SCRIPT, STYLE
+from kfg.reporting import assets
 
+LARGE = 300_000  # bytes; a larger PNG is put into the page as a WebP
 PAGE = string.Template(
     """<!doctype html>
 <html lang="en">
@@ -23,7 +26,7 @@ PAGE = string.Template(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
-script-src 'unsafe-inline'">
+script-src 'sha256-$digest'">
 <title>$title</title>
 <style>
 $style
@@ -39,9 +42,8 @@ $warnings
 <main>
 $sections
 </main>
-<script>
-$script
-</script>
+$end
+<script>$script</script>
 </body>
 </html>
 """
@@ -49,20 +51,23 @@ $script
 
 
 class Safe(str):
-    """Text that already is HTML."""
+    """Text that is HTML already and must not be escaped."""
 
     __slots__ = ()
 
 
+EMPTY = Safe("")
+
+
 class Number(NamedTuple):
-    """A table cell that shows `text` and sorts by `value` (None sorts last)."""
+    """A table cell that shows `text` and sorts by `value`; None sorts last."""
 
     text: str
     value: float | None
 
 
 class Section(NamedTuple):
-    """A heading, its anchor, and what stands under it."""
+    """A section of a page: heading, anchor and content."""
 
     title: str
     anchor: str
@@ -70,7 +75,7 @@ class Section(NamedTuple):
 
 
 def escape(text) -> Safe:
-    """Return text as HTML; what is Safe already stays as it is.
+    """Return text as HTML; Safe text is returned unchanged.
 
     Example:
         >>> escape("<b> & 'c'")
@@ -80,7 +85,7 @@ def escape(text) -> Safe:
 
 
 def breakable(text) -> Safe:
-    """Return text as HTML that may break behind an underscore, as long class names must on a narrow screen.
+    """Return text as HTML that may break after an underscore, as long class names must on a narrow screen.
 
     Example:
         >>> breakable("Barn_Swallow")
@@ -90,12 +95,12 @@ def breakable(text) -> Safe:
 
 
 def joined(parts: Iterable, between: str = "\n") -> Safe:
-    """Return the parts, escaped where they are not Safe, in one."""
+    """Return the parts as one text; those that are not Safe are escaped."""
     return Safe(between.join(escape(part) for part in parts))
 
 
 def tag(name: str, *content, **attributes) -> Safe:
-    """Return an element; a trailing underscore of an attribute is dropped (`class_`), others become hyphens.
+    """Return an HTML element. In attribute names a trailing underscore is dropped (`class_`), others become hyphens.
 
     Example:
         >>> tag("p", "1 < 2", class_="note")
@@ -110,12 +115,30 @@ def tag(name: str, *content, **attributes) -> Safe:
 
 
 def percent(share: float) -> str:
-    """Return 0.4856 as "48.6 %", its space unbreakable."""
+    """Return a share as text, 0.4856 as "48.6 %", with a space that does not break."""
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
 
 
-def page(title: str, lead, sections: Sequence[Section], *, warnings: Sequence[str] = ()) -> str:
-    """Return the whole document; `warnings` stand above everything but the title."""
+def page(
+    title: str,
+    lead,
+    sections: Sequence[Section],
+    *,
+    warnings: Sequence[str] = (),
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+    end: Safe = EMPTY,
+) -> str:
+    """Return the whole document.
+
+    Args:
+        title, lead: the heading and the text below it.
+        sections: the sections of the page.
+        warnings: texts above everything except the title.
+        styles, scripts: files in kfg.reporting.assets, besides those that every page has.
+        end: HTML after the sections, for the scripts.
+    """
+    script = assets.text("tables.js", *scripts)
     links = joined((tag("a", section.title, href=f"#{section.anchor}") for section in sections), " ")
     bodies = joined(tag("section", tag("h2", s.title), s.body, id=s.anchor) for s in sections)
     return PAGE.substitute(
@@ -124,9 +147,32 @@ def page(title: str, lead, sections: Sequence[Section], *, warnings: Sequence[st
         lead=escape(lead),
         links=links,
         sections=bodies,
-        style=STYLE,
-        script=SCRIPT,
+        end=end,
+        style=assets.text("page.css", *styles),
+        script=script,
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def data_block(name: str, values) -> Safe:
+    r"""Return values as JSON that the page's script can read; no text in them can end the block early.
+
+    Example:
+        >>> data_block("birds", ["</script>"])
+        '<script type="application/json" id="birds">["\\u003c/script>"]</script>'
+    """
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return Safe(f'<script type="application/json" id="{name}">{text}</script>')
+
+
+def shows(content, what: str) -> Safe:
+    """Return content that the page's script turns into a button that shows photographs.
+
+    Args:
+        content: text, or Safe.
+        what: "class:3", "cell:3,5" (of class 3, taken for 5), "pair:3,5" (both directions) or "image:17".
+    """
+    return tag("span", breakable(content), data_show=what)
 
 
 def paragraph(*parts, note: bool = False) -> Safe:
@@ -134,23 +180,23 @@ def paragraph(*parts, note: bool = False) -> Safe:
 
 
 def warning(text: str) -> Safe:
-    """Return what a reader must not miss."""
+    """Return a text that a reader must not miss, as an alert."""
     return tag("p", text, class_="warning", role="alert")
 
 
 def code(*lines: str) -> Safe:
-    """Return commands, a line each."""
+    """Return commands as a code block, one on each line."""
     return tag("pre", tag("code", "\n".join(lines)))
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence], *, sortable: bool = False, tall: bool = False) -> Safe:
-    """Return a table that scrolls sideways where the screen is narrow.
+    """Return a table that scrolls sideways if the screen is narrow.
 
     Args:
         headers: column names.
-        rows: cells; a Number stands right-aligned.
-        sortable: a click on a column name sorts by it.
-        tall: scroll inside a window of the page's height.
+        rows: cells; a Number is right-aligned.
+        sortable: whether a click on a column name sorts by it.
+        tall: whether it scrolls inside a window of the page's height.
     """
     rows = list(rows)
     numeric = [any(isinstance(row[at], Number) for row in rows) for at in range(len(headers))]
@@ -170,13 +216,13 @@ def _cell(cell) -> Safe:
 
 
 def pairs(items: Iterable[tuple]) -> Safe:
-    """Return names and values, a line each."""
+    """Return names and values as a table, one pair in each row."""
     rows = joined(tag("tr", tag("th", name, scope="row"), tag("td", value)) for name, value in items)
     return tag("div", tag("table", tag("tbody", rows), class_="pairs"), class_="scroll")
 
 
 def tile(label: str, value: str, detail: str, bar: tuple[float, float, float] | None = None) -> Safe:
-    """Return a headline figure; `bar` is (value, low, high) in [0, 1], drawn on a scale from 0 to 1."""
+    """Return a tile with a headline figure; `bar` is (value, low, high) in [0, 1], drawn on a scale from 0 to 1."""
     drawn = ""
     if bar:
         at, low, high = (100 * max(0.0, min(1.0, edge)) for edge in bar)
@@ -190,21 +236,40 @@ def tiles(items: Iterable[Safe]) -> Safe:
 
 
 def picture(png: bytes, alt: str, *, zoom: bool = False) -> Safe:
-    """Return an embedded PNG; `zoom` adds a switch to its full size, for pictures wider than a screen."""
-    image = Safe(f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">')
+    """Return an embedded PNG; `zoom` adds a switch to full size, for pictures wider than a screen."""
+    kind, data = _compact(png)
+    image = Safe(f'<img alt="{html.escape(alt)}" src="data:image/{kind};base64,{base64.b64encode(data).decode()}">')
     if not zoom:
         return tag("figure", image, class_="wide")  # on a phone it keeps its size and scrolls
-    switch = tag("label", Safe('<input type="checkbox"> '), "full size, scroll inside", class_="zoom")
+    switch = tag("label", Safe('<input type="checkbox"> '), "full size, with scroll bars", class_="zoom")
     return tag("figure", switch, tag("div", image, class_="pan"))
 
 
+def _compact(png: bytes) -> tuple[str, bytes]:
+    """Return a large picture as a WebP, which for photographs is a fifth of the size; return a small one unchanged."""
+    if len(png) < LARGE:
+        return "png", png
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").save(buffer, format="WEBP", quality=85, method=4)
+    return min(("webp", buffer.getvalue()), ("png", png), key=lambda one: len(one[1]))
+
+
 def thumbnail(pixels: np.ndarray | None, alt: str) -> Safe:
-    """Return an embedded JPEG of uint8 (H, W, 3), or a grey square that says the image was not readable."""
+    """Return an embedded WebP of uint8 (H, W, 3), or a grey square that says the image could not be read."""
     from PIL import Image
 
     if pixels is None:
-        return tag("div", "not readable", class_="gone")
+        return encoded_thumbnail(None, alt)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=85)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return Safe(f'<img alt="{html.escape(alt)}" loading="lazy" src="data:image/jpeg;base64,{data}">')
+    Image.fromarray(pixels).save(buffer, format="WEBP", quality=80)
+    return encoded_thumbnail(base64.b64encode(buffer.getvalue()).decode(), alt)
+
+
+def encoded_thumbnail(webp: str | None, alt: str) -> Safe:
+    """Return an embedded picture from a WebP in base64; None gives a grey square."""
+    if webp is None:
+        return tag("div", "cannot be read", class_="gone")
+    return Safe(f'<img alt="{html.escape(alt)}" loading="lazy" src="data:image/webp;base64,{webp}">')

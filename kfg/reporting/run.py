@@ -5,7 +5,8 @@ import dataclasses
 import logging
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from kfg.data.folder import PARTS
 from kfg.errors import InputError
 from kfg.evaluation import metrics, predict
 from kfg.evaluation.predict import Predictions
+from kfg.reporting import photographs, thumbnails
+from kfg.reporting.markup import Safe
 from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)
@@ -21,16 +24,16 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """What stands in a run folder beside the predictions; None where the file is absent.
+    """The contents of a run folder besides the predictions; None for a file that does not exist.
 
     Args:
-        name: the folder's name.
-        config, env: dicts of config.json and env.json.
+        name: name of the folder.
+        config, env: contents of config.json and env.json.
         split: rows of split.csv.
         history: column -> values of history.csv.
         exported: whether there is an export.
-        export_told: a sentence on how it compares with the model; None where it was not compared yet.
-        export_failed: whether it answers otherwise than the model.
+        export_told: a sentence on how the export compares with the model; None if they have not been compared yet.
+        export_failed: whether the export answers differently from the model.
     """
 
     name: str
@@ -45,16 +48,18 @@ class Run:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Draft:
-    """A report whose figures are computed and whose pictures are drawn; `write` puts it into the run's folder.
+    """A report with figures computed and pictures drawn; its `write` writes it into the run's folder.
 
     Args:
-        run_dir: the folder.
-        run: what it holds.
-        result: what report.json will say.
+        run_dir: the run folder.
+        run: the contents of the folder.
+        result: the content of report.json.
         predictions: answers on the test images.
-        pictures: PNG bytes by name.
-        worst: what `kfg.figures.worst.find` gave, or None.
-        extra: further sections.
+        pictures: name -> PNG bytes.
+        worst: the result of `kfg.figures.worst.find`, or None.
+        extra: additional sections.
+        last: sections at the end of the report.
+        end: HTML after the sections with every photograph's answer and thumbnail, for the page's script.
     """
 
     run_dir: pathlib.Path
@@ -64,29 +69,33 @@ class Draft:
     pictures: dict[str, bytes]
     worst: object
     extra: Sequence[tuple[str, object]]
+    end: Safe
+    last: Sequence[tuple[str, object]] = ()
 
     def write(self, *, export_told: str | None = None, export_failed: bool = False) -> dict:
-        """Write report.html, then report.json; return its content.
+        """Write report.html, then report.json; return the content of report.json.
 
         Args:
-            export_told, export_failed: of the export, where it has been compared with the model; see Run.
+            export_told, export_failed: the result of comparing the export with the model, if that was done; see Run.
         """
         from kfg.reporting import sections
 
         exported = (self.run_dir / "export").is_dir()
         run = dataclasses.replace(self.run, exported=exported, export_told=export_told, export_failed=export_failed)
-        page = sections.page(run, self.result, self.predictions, self.pictures, self.worst, self.extra)
+        page = sections.page(
+            run, self.result, self.predictions, self.pictures, self.worst, self.extra, self.last, end=self.end
+        )
         files.write_text(self.run_dir / run_files.PAGE, page)
         files.write_json(self.run_dir / run_files.REPORT, self.result)
         return self.result
 
 
 def write(run_dir, predictions: Predictions, **settings) -> dict:
-    """Write everything about a run's test predictions into its folder; arguments, files and errors as for `prepare`.
+    """Write everything about a run's test predictions into its folder. Arguments, files and errors as for `prepare`.
 
     Returns:
-        The content of report.json: that of `metrics.evaluate`, `parts`, images per part of the split, `figures`, and
-        `evaluated` where given.
+        The content of report.json: the result of `metrics.evaluate`; `parts`, images in each part of the split;
+        `figures`; and `evaluated` if given.
     """
     return prepare(run_dir, predictions, **settings).write()
 
@@ -97,29 +106,38 @@ def prepare(
     *,
     image_root=None,
     decode: Callable[[pathlib.Path], np.ndarray] | None = None,
+    store=None,
+    maps: Mapping[int, Sequence] = MappingProxyType({}),
     extra_figures: dict | None = None,
     extra_sections: Sequence[tuple[str, object]] = (),
+    last_sections: Sequence[tuple[str, object]] = (),
     evaluated: dict | None = None,
 ) -> Draft:
-    """Compute the metrics of a run's test predictions and draw its pictures: all of the report that takes time.
+    """Compute the metrics of a run's test predictions and draw the pictures: the parts of the report that take time.
 
-    Writes predictions.csv, confusion.csv, confusion.png, recall.png, learning_curves.png (with a history.csv) and
-    worst.png (with images); `Draft.write` then report.html, and report.json last. Each appears whole.
+    This writes predictions.csv, confusion.csv, confusion.png, recall.png, learning_curves.png (if there is a
+    history.csv) and worst.png (if there are images). `Draft.write` then writes report.html, and report.json last. Each
+    file appears complete or not at all.
 
     Args:
-        run_dir: the run folder; config.json, env.json, classes.json, split.csv and history.csv are used
-            where they are there, and the report says which are not.
+        run_dir: the run folder. Its config.json, env.json, classes.json, split.csv and history.csv are used if they
+            exist, and the report says which do not.
         predictions: answers on the test images.
-        image_root: folder that `predictions.paths` are relative to; None leaves the worst images out.
-        decode: full path -> uint8 (H, W, 3); default Pillow, turned as EXIF says.
-        extra_figures: name -> {"value", "low", "high"} of figures that `metrics.evaluate` does not know.
+        image_root: folder that `predictions.paths` are relative to; None leaves out the worst images and all
+            thumbnails.
+        decode: function full path -> uint8 (H, W, 3); default Pillow, with the EXIF rotation applied.
+        store: the images of the predictions, as in `Part.store`. Thumbnails are then made from these, and only the
+            worst images are decoded again.
+        maps: position among the predictions -> [(title, uint8 (H, W, 3))], pictures that show where the model looks.
+        extra_figures: name -> {"value", "low", "high"}, figures that `metrics.evaluate` does not compute.
         extra_sections: (title, body); body is a text, a list of a table's rows with the column names first, a PNG's
-            bytes, or a tuple of such.
-        evaluated: of a report that is not of a run, "model", "photographs" and more, for report.json; what only the
-            folder of a run has is left out: training, settings, a model to use.
+            bytes, or a tuple of these.
+        last_sections: the same, for sections at the end of the report.
+        evaluated: for a report that is not about a run: "model", "photographs" and more, for report.json. Sections that
+            only a run can have are then left out: training, settings, how to use the model.
     Raises:
-        InputError: predictions that cannot be evaluated, classes in another order than
-            classes.json, a damaged file in the folder, a full disk.
+        InputError: predictions that cannot be evaluated; classes in another order than classes.json; a damaged file in
+            the folder; a full disk.
     """
     run_dir = pathlib.Path(run_dir)
     result = metrics.evaluate(predictions)
@@ -132,18 +150,21 @@ def prepare(
     _write_confusion(result["confusion"], predictions.classes, run_dir / "confusion.csv")
     worst = _worst(predictions, image_root, decode)
     pictures = _pictures(run_dir, run, result, predictions.classes, worst)
-    return Draft(run_dir, run, result, predictions, pictures, worst, extra_sections)
+    end = _photographs(predictions, image_root, decode, store, worst, maps)
+    return Draft(run_dir, run, result, predictions, pictures, worst, extra_sections, end, last_sections)
 
 
 def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
-    """Read what a run folder holds.
+    """Read the contents of a run folder.
 
     Raises:
-        InputError: a file that cannot be read, or classes.json unlike `classes`.
+        InputError: a file cannot be read, or classes.json differs from `classes`.
     """
     saved = _json(run_dir / run_files.CLASSES, list)
     if saved is not None and saved != list(classes):
-        raise InputError(f"{run_dir / 'classes.json'}: other classes, or another order, than the predictions have")
+        raise InputError(
+            f"{run_dir / 'classes.json'}: has other classes than the predictions, or another order; {files.RESTORE}"
+        )
     history = None
     if (run_dir / run_files.HISTORY).is_file():
         from kfg.figures import curves
@@ -159,7 +180,7 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
 
 
 def part_counts(split: list[dict] | None) -> dict[str, int] | None:
-    """Return images per part: train, val, test, then any other."""
+    """Return part -> number of images, in the order train, val, test, then others; None without a split."""
     if split is None:
         return None
     counts = Counter(row["part"] for row in split)
@@ -182,7 +203,7 @@ def _split(path) -> list[dict] | None:
         raise InputError(f"{path}: {error}") from error
     absent = {"path", "class", "part"} - set(reader.fieldnames or ())
     if absent:
-        raise InputError(f"{path}: no column {sorted(absent)[0]!r}")
+        raise InputError(f"{path}: has no column {sorted(absent)[0]!r}; {files.RESTORE}")
     for line, row in enumerate(rows, start=2):
         if None in (row["path"], row["class"], row["part"]):
             raise InputError(f"{path}:{line}: damaged, this line ends early; {files.RESTORE}")
@@ -190,7 +211,7 @@ def _split(path) -> list[dict] | None:
 
 
 def _write_confusion(confusion, classes, path) -> None:
-    """Write the matrix: first column the true class, then a column per class the model named."""
+    """Write the confusion matrix as CSV: the true class in the first column, then a column for each predicted class."""
     with files.whole(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["true", *classes])
@@ -206,8 +227,21 @@ def _worst(predictions, image_root, decode):
     return worst.find(predictions, lambda path: read_image(root / path))
 
 
+def _photographs(predictions, image_root, decode, store, worst, maps) -> Safe:
+    if image_root is None:
+        return photographs.end(predictions, None)
+    read = thumbnails.reader(predictions.paths, image_root, decode or decode_with_pillow, store)
+    small = thumbnails.make(predictions, read, standing={one.at for one in worst if one.thumbnail is not None})
+    root = pathlib.Path(image_root)
+    drawn = {
+        at: [(title, thumbnails.as_taken(pixels, root / predictions.paths[at])) for title, pixels in shown]
+        for at, shown in maps.items()
+    }
+    return photographs.end(predictions, small, maps=drawn)
+
+
 def decode_with_pillow(path) -> np.ndarray:
-    """Return an image file as uint8 (H, W, 3), turned as its EXIF says; OSError where it cannot be read."""
+    """Return an image file as uint8 (H, W, 3), with the EXIF rotation applied; OSError if it cannot be read."""
     from PIL import Image, ImageOps
 
     with Image.open(path) as image:
@@ -215,7 +249,7 @@ def decode_with_pillow(path) -> np.ndarray:
 
 
 def _pictures(run_dir, run, result, classes, worst) -> dict[str, bytes]:
-    """Draw and write the PNGs; return their bytes by name, for the page."""
+    """Draw and write the PNG files; return name -> PNG bytes, for the page."""
     from kfg.figures import confusion_figure, curves, drawing
     from kfg.figures import worst as worst_module
 

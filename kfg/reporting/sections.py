@@ -8,34 +8,41 @@ import numpy as np
 from kfg.data.listing import shortened
 from kfg.evaluation import baseline, metrics
 from kfg.evaluation.predict import Predictions
-from kfg.reporting import by_class, markup, training
+from kfg.reporting import by_class, markup, photographs, training
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
 from kfg.runs import run_files
 
-RUN_ONLY = ("training", "use", "settings")  # sections about how a model was made, and where it is
+RUN_ONLY = ("training", "use", "settings")  # sections on how a model was made and where it is
+LAST = "last-"  # prefix of the anchors of the last sections
+NO_EXPORT = "This folder has no export/. If its training is still running, kfg is making it now."
 
 
-def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes], worst, extra) -> str:
+def page(
+    run, result: dict, predictions: Predictions, pictures: dict[str, bytes], worst, extra, last=(), *, end: Safe
+) -> str:
     """Return the report as one HTML document.
 
     Args:
         run: kfg.reporting.run.Run.
-        result: of metrics.evaluate, with `parts`, and `evaluated` where it is not the report of a run.
-        pictures: PNG bytes by name.
-        worst: list of Worst, or None where no images were given.
-        extra: (title, body) of further sections.
+        result: the result of metrics.evaluate, with `parts`, and with `evaluated` if the report is not about a run.
+        pictures: name -> PNG bytes.
+        worst: list of Worst; None if no images were given.
+        extra: (title, body) of additional sections.
+        last: the same, for sections at the end of the report.
+        end: HTML after the sections, from kfg.reporting.photographs.
     """
     parts = [
         ("Result", "result", _result(result, predictions, run)),
         ("Data", "data", _data(run, result)),
         ("Training", "training", training.section(run, result, pictures)),
-        ("Confusion", "confusion", by_class.confusion(result, pictures)),
+        ("Confusion", "confusion", by_class.confusion(result, predictions.classes)),
         ("Classes", "classes", by_class.class_table(result, run, pictures)),
         ("Worst images", "worst", by_class.worst_images(worst)),
         *((title, f"extra-{i}", _extra(title, body)) for i, (title, body) in enumerate(extra, start=1)),
         ("Use the model", "use", _use(run)),
         ("Settings", "settings", _settings(run)),
         ("How the figures are made", "method", _method(result)),
+        *((title, f"{LAST}{i}", _extra(title, body)) for i, (title, body) in enumerate(last, start=1)),
     ]
     evaluated = result.get("evaluated")
     left_out = () if evaluated is None else (*RUN_ONLY, *([] if run.split else ["data"]))
@@ -43,19 +50,32 @@ def page(run, result: dict, predictions: Predictions, pictures: dict[str, bytes]
     heading = title(run, result) if evaluated is None else f"{evaluated['model']} on {evaluated['photographs']}"
     warning = baseline.warning(result["baseline"])
     which = [] if evaluated is not None else [tag("small", f"Run: {which_run(run)}.")]
-    lead = markup.joined([_lead(result), *which], " ")
-    return markup.page(heading, lead, shown, warnings=[warning] if warning else [])
+    ends = [
+        tag("a", f"{one.title} is at the end of the page.", href=f"#{one.anchor}")
+        for one in shown
+        if one.anchor.startswith(LAST)
+    ]
+    lead = markup.joined([_lead(result), *ends, *which], " ")
+    return markup.page(
+        heading,
+        lead,
+        shown,
+        warnings=[warning] if warning else [],
+        styles=photographs.STYLES,
+        scripts=photographs.SCRIPTS,
+        end=end,
+    )
 
 
 def title(run, result) -> str:
-    """Return the photographs' name, how many classes there are, and the share that is right."""
+    """Return a title: the name of the photographs, the number of classes, and the share that is right."""
     data = ((run.config or {}).get("data") or {}).get("name")
     right = f"{result['classes']} classes, {percent(result['top1']['value'])} right"
     return f"{data}: {right}" if data else f"{which_run(run)}: {right}"
 
 
 def which_run(run) -> str:
-    """Return recipe, row, seed and fold, or the folder's name where no config says them."""
+    """Return recipe, row, seed and fold of a run; the folder's name if there is no config.json with them."""
     config = run.config or {}
     words = [str(config[key]) for key in ("recipe", "row") if config.get(key)]
     words += [f"seed {config['seed']}"] if words and config.get("seed") is not None else []
@@ -68,10 +88,10 @@ def _lead(result) -> Safe:
     right = sum(row["correct"] for row in result["per_class"])
     return markup.joined(
         [
-            f"{right:,} of {result['images']:,} test images named right: ",
+            f"{right:,} of {result['images']:,} test images are classified correctly: ",
             tag("b", percent(top1["value"])),
             f" (95 % interval {100 * top1['low']:.1f} to {percent(top1['high'])}), {metrics.classes_tested(result)}. ",
-            f"Always naming the commonest class would give {percent(result['majority_share'])}.",
+            f"Always naming the most common class would give {percent(result['majority_share'])}.",
         ],
         "",
     )
@@ -83,7 +103,7 @@ def _result(result, predictions, run) -> Safe:
     for key, label in names:
         figure = result[key]
         if key == "top5" and result["classes"] <= 5:
-            continue  # 1 by definition: no finding
+            continue  # always 1, so no finding
         detail = f"{100 * figure['low']:.1f} to {percent(figure['high'])}"
         bar = (figure["value"], figure["low"], figure["high"])
         tiles.append(markup.tile(label, percent(figure["value"]), detail, bar))
@@ -96,27 +116,28 @@ def _result(result, predictions, run) -> Safe:
     tiles.append(markup.tile("Loss", f"{loss['value']:.3f}", f"{loss['low']:.3f} to {loss['high']:.3f}"))
     notes = [markup.tiles(tiles), markup.paragraph(_seen(predictions, run), note=True)]
     if absent := [row["name"] for row in result["per_class"] if not row["support"]]:
-        said = f"No test image of {shortened(absent)}: left out of the means over classes."
+        said = f"There is no test image of {shortened(absent)}; the means over classes leave these out."
         notes.append(markup.paragraph(said, note=True))
     return markup.joined(notes)
 
 
 def _seen(predictions, run) -> str:
-    """Say how many images were seen, and whether they are the whole of a part of the split."""
+    """Say how many images were tested, and whether they are a whole part of the split."""
     count = len(predictions)
-    text = f"Seen: {count:,} images, each once; bounds are 95 % intervals."
+    ranges = "Ranges are 95 % intervals."
     if run.split is None:
-        return text
+        return f"The figures come from {count:,} images, each counted once. {ranges}"
     part_of = {row["path"]: row["part"] for row in run.split}
     sizes, seen = Counter(part_of.values()), Counter(part_of.get(path, "") for path in predictions.paths)
     told = [_covered(number, part, sizes.get(part, 0)) for part, number in seen.items()]
-    return f"{text} They are {' and '.join(told)}."
+    return f"The figures come from {' and '.join(told)}, each counted once. {ranges}"
 
 
 def _covered(number, part, size) -> str:
     if not part:
-        return f"{number:,} that split.csv does not list"
-    return f"all {number:,} of part {part}" if number == size else f"{number:,} of the {size:,} of part {part}"
+        return f"{number:,} image{'s' * (number != 1)} that split.csv does not list"
+    all_of = f"all {number:,}" if number == size else f"{number:,} of the {size:,}"
+    return f"{all_of} images of part {part}"
 
 
 def _data(run, result) -> Safe:
@@ -124,14 +145,14 @@ def _data(run, result) -> Safe:
     name = described.get("name") if isinstance(described, dict) else described
     told = [markup.paragraph(f"Data set: {name}.")] if name else []
     if run.split is None:
-        told.append(markup.paragraph("split.csv is not in this folder, so the parts are not known here.", note=True))
+        told.append(markup.paragraph("The parts are not known, because split.csv is not in this folder.", note=True))
         return markup.joined(told)
     rows = []
     for part, total in result["parts"].items():
         counts = np.array(list(Counter(row["class"] for row in run.split if row["part"] == part).values()))
         numbers = (total, len(counts), counts.min(), float(np.median(counts)), counts.max())
         rows.append([part or "(none)", *(Number(f"{number:,g}", float(number)) for number in numbers)])
-    headers = ["part", "images", "classes", "fewest in a class", "median", "most"]
+    headers = ["part", "images", "classes", "fewest in a class", "median of the classes", "most in a class"]
     return markup.joined([*told, markup.table(headers, rows)])
 
 
@@ -151,15 +172,15 @@ def _extra(title, body) -> Safe:
 def _use(run) -> Safe:
     told = [markup.paragraph(f"{run.export_told[0].upper()}{run.export_told[1:]}.")] if run.export_told else []
     if run.export_failed:
-        code, about = ["kfg predict . photo.jpg"], "predictions.csv has what the model said of every test image."
+        code, about = ["kfg predict . photo.jpg"], "predictions.csv holds the model's answers for all test images."
     else:
-        told += [] if run.exported else [markup.paragraph("There is no export/ in this folder.", note=True)]
+        told += [] if run.exported else [markup.paragraph(NO_EXPORT, note=True)]
         code = ["kfg predict . photo.jpg", "kfg predict export photo.jpg folder/ --top 5 --json"]
         about = (
             "The SavedModel in export/ takes photographs of any size as uint8 pixels or as encoded bytes, and "
-            "carries its class names; predictions.csv has what it said of every test image."
+            "holds its class names; predictions.csv holds its answers for all test images."
         )
-    use = [markup.paragraph("From inside this run folder:"), markup.code(*code), markup.paragraph(about, note=True)]
+    use = [markup.paragraph("Run this inside the run folder:"), markup.code(*code), markup.paragraph(about, note=True)]
     return markup.joined([*told, *use])
 
 
@@ -168,10 +189,10 @@ def _settings(run) -> Safe:
     seed = (run.config or {}).get("seed")
     blocks.append(
         markup.paragraph(
-            f"Seed {seed}: initial weights, image order, augmentation and dropout follow from it. On a CPU, the same "
-            "machine and versions give the same weights to the last bit, also after an interruption."
+            f"The seed is {seed}. It decides the initial weights, the order of the images, augmentation and dropout. "
+            "On a CPU, the same machine and versions give the same weights to the last bit, even after an interruption."
             if seed is not None
-            else "config.json names no seed."
+            else "config.json does not give a seed."
         )
     )
     for heading, values, file in (
@@ -187,7 +208,7 @@ def _settings(run) -> Safe:
 
 
 def flattened(values: dict, prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested settings as names with dots and texts.
+    """Return nested settings as (name with dots, text).
 
     Example:
         >>> flattened({"seed": 0, "config": {"epochs": 3, "sizes": [1, 2]}})
@@ -206,21 +227,21 @@ def _method(result) -> Safe:
     made = result["intervals"]
     lines = [
         "Top-1, top-5, precision and recall of a class: Wilson score intervals.",
-        "Macro recall and macro F1: Wilson's interval with the effective number of images, as many as would give one "
-        "share the variance that the mean over classes has. AUC: likewise, from DeLong's variance of the mean over "
-        "classes. Where every answer is right, these intervals still say how many wrong ones so few images may have "
-        "missed.",
-        f"Loss: percentile bootstrap over images, {made['resamples']:,} resamples, seed {made['seed']}; its upper end "
-        "is at least what the loss would be if as many more answers were wrong as top-1's interval allows, each by a "
-        "little.",
-        "Macro figures are means over the classes that have test images, each class counting the same.",
+        "Macro recall and macro F1: Wilson's interval with the effective number of images, which is the number that "
+        "would give a single share the same variance as the mean over classes. AUC: the same, with DeLong's variance "
+        "of the mean over classes. Even where every answer is right, these intervals allow for the errors that so few "
+        "images may have missed.",
+        f"Loss: percentile bootstrap over images, {made['resamples']:,} resamples, seed {made['seed']}. Its upper end "
+        "is at least the loss that would result if as many more answers were slightly wrong as the interval of top-1 "
+        "allows.",
+        "Macro figures are means over the classes that have test images; each class counts the same.",
         "Loss is the mean of -ln of the true class's probability, clipped to [1e-7, 1 - 1e-7].",
-        "The intervals are of this one trained model: how another test set of this size could differ. How training "
-        "again would differ only several seeds can show.",
+        "The intervals describe this one trained model and say how much another test set of this size could differ. "
+        "Only several seeds can show how much another training could differ.",
     ]
     return tag("ul", *(tag("li", line) for line in lines), class_="note")
 
 
 def _without_paths(env: dict | None) -> dict | None:
-    """Leave out where the photographs were: the page is passed on, and two of equal runs are to be equal."""
+    """Leave out the path of the photographs: the page may be passed on, and equal runs must have equal pages."""
     return None if env is None else {key: value for key, value in env.items() if key != "photographs"}

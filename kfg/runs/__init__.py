@@ -1,1 +1,1 @@
-"""The run folder: what its files are called, and a finished run opened again."""
+"""The run folder: the names of its files, and a finished run opened again."""

@@ -1,10 +1,11 @@
-"""A contest's answer file: for each test image, by its file name, the id of the predicted class.
+"""A contest's answer file: JSON with the id of the predicted class for the file name of each test image.
 
-The id is the text before "_" of a class folder `ID_name`, leading zeros intact. Where not all of a model's classes
-have one, the answers are their names, whole.
+The id is the text before "_" in the name of a class folder `ID_name`, with leading zeros kept. If some of a model's
+classes have no id, the whole names of the classes are used.
 
-An image that cannot be read has no answer: a guess would pass for the model's. It is named, and missing from the file.
-A contest that scores its own list counts it as wrong; where one wants every name, the image has to be mended first.
+An image that cannot be read has no answer, since a guess would look like the model's; it is reported and missing from
+the file. A contest that scores its own list counts it as wrong; if the contest needs every name, the image must be
+repaired first.
 """
 
 import collections
@@ -22,18 +23,18 @@ from kfg.errors import InputError
 from kfg.files import listed, whole, write_json
 from kfg.names import is_utf8, printable
 
-MISSED = ("unsupported", "linked", "dead-link")  # may be images that a contest asks for: named, never just left out
-COLUMNS = ("file", "id", "probability")  # of the table
-KEYS = ("images", "groupname")  # of the answer file
+MISSED = ("unsupported", "linked", "dead-link")  # kinds of files that a contest may ask for: never silently dropped
+COLUMNS = ("file", "id", "probability")  # header of the table
+KEYS = ("images", "groupname")  # top-level keys of the answer file
 
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """What a model answers.
+    """A model's answers for a contest.
 
     Args:
         images: file name -> (class id, probability in [0, 1]), in the order of the files.
-        unread: a line about each image that could not be read.
+        unread: a line on each image that could not be read.
     """
 
     images: dict[str, tuple[str, float]]
@@ -41,14 +42,14 @@ class Answers:
 
 
 def images(paths: Iterable) -> list[pathlib.Path]:
-    """Return the image files to answer: files as given, those below a folder, those in test of a contest's folder.
+    """Return the image files to answer: the files given, those below a folder, those in "test" of a contest's folder.
 
-    Files below a folder in a format kfg does not read are among them: they are missed, not forgotten. A folder that
-    holds both train and test is taken for a contest's.
+    Files below a folder in a format that kfg cannot read are included, so that they are reported as unread. A folder
+    that contains both train and test is taken for a contest's folder.
 
     Raises:
-        InputError: a folder without images or that may not be read, images in a folder of a contest's test, two
-            files of one name, a name that is not UTF-8 (JSON could not carry it).
+        InputError: a folder without images or that may not be read; images in subfolders of a contest's test folder;
+            two files of the same name; a name that is not UTF-8, which JSON cannot hold.
     """
     found = []
     for path in listed(paths):
@@ -62,12 +63,14 @@ def images(paths: Iterable) -> list[pathlib.Path]:
             raise InputError(f"{printable(str(path))}: this name is not UTF-8; rename it")
         same = owners.setdefault(path.name, path)
         if same.resolve() != path.resolve():
-            raise InputError(f"{path}: has the name of {same}, and answers go by name; answer one folder at a time")
+            raise InputError(
+                f"{path}: has the same name as {same}, and answers are listed by name; give one folder at a time"
+            )
     return list(owners.values())
 
 
 def remarks(paths: Iterable) -> list[str]:
-    """Return a line about each folder in which something else than what `images` gives is passed over."""
+    """Return a line on each folder with files that `images` leaves out."""
     lines = []
     for path in filter(pathlib.Path.is_dir, map(pathlib.Path, paths)):
         path = path / "test" if _is_whole(path) else path
@@ -78,13 +81,13 @@ def remarks(paths: Iterable) -> list[str]:
 
 
 def same_ids(files: Iterable) -> list[str]:
-    """Return a line on image files whose names differ in their suffix only; none where there are none.
+    """Return a line on image files whose names differ only in the suffix; [] if there are none.
 
-    Each is answered under its whole name. A contest whose ids are names without suffixes takes them for one image.
+    Each is answered under its full name. A contest whose ids are names without suffixes would take them for one image.
 
     Example:
         >>> same_ids(["test/0001.jpg", "test/0002.jpg", "test/0001.png"])
-        ['2 files differ from another in the suffix only (0001.jpg, 0001.png): each is answered under its whole name']
+        ['2 files have names that differ only in the suffix (0001.jpg, 0001.png): each is answered under its full name']
     """
     by_stem = collections.defaultdict(list)
     for path in map(pathlib.Path, files):
@@ -93,7 +96,9 @@ def same_ids(files: Iterable) -> list[str]:
     if not alike:
         return []
     count, first = sum(map(len, alike)), printable(", ".join(alike[0]))
-    return [f"{count:,} files differ from another in the suffix only ({first}): each is answered under its whole name"]
+    return [
+        f"{count:,} files have names that differ only in the suffix ({first}): each is answered under its full name"
+    ]
 
 
 def _is_whole(path) -> bool:
@@ -101,13 +106,13 @@ def _is_whole(path) -> bool:
 
 
 def answer(classifier, paths: Sequence) -> Answers:
-    """Classify the images.
+    """Classify the images of a contest.
 
     Args:
-        classifier: a kfg.exporting.classifiers.Classifier, or another with its `classes` and `predict`.
-        paths: N files of different names, as `images` gives them.
+        classifier: a kfg.exporting.classifiers.Classifier, or another object with its `classes` and `predict`.
+        paths: N files with different names, as `images` returns them.
     Raises:
-        InputError: classes whose ids are alike, or not one image that can be read.
+        InputError: classes whose ids are not unique; not a single image that can be read.
     """
     id_of = dict(zip(classifier.classes, contest.ids(classifier.classes), strict=True))
     answered, unread, paths = {}, [], listed(paths)
@@ -118,20 +123,22 @@ def answer(classifier, paths: Sequence) -> Answers:
         ((name, probability),) = given.top(1)
         answered[pathlib.Path(path).name] = id_of[name], probability
     if not answered:
-        raise InputError(f"none of {len(unread)} images can be read; the first: {unread[0]}")
+        raise InputError(f"none of the {len(unread)} images can be read; the first: {unread[0]}")
     return Answers(answered, tuple(unread))
 
 
 def check_targets(out, table=None, *, group: str = "") -> None:
-    """Look whether `write` can do its work, before the model does its own.
+    """Check, before the model answers, that `write` will be able to write its files.
 
     Raises:
-        InputError: a target that is a folder, that is there and holds something else, or that lies where nothing can
-            be written; one target twice; a group that is not UTF-8.
+        InputError: a target is a folder, exists and holds something else, or lies where nothing can be written; both
+            targets are the same; the group is not UTF-8.
     """
-    overwrite.check_file(out, lambda path: overwrite.is_json(path, KEYS), what="an answer file of kfg's")
+    overwrite.check_file(out, lambda path: overwrite.is_json(path, KEYS), what="an answer file written by kfg")
     if table is not None:
-        overwrite.check_file(table, lambda path: overwrite.is_csv(path, COLUMNS), what="a table of answers of kfg's")
+        overwrite.check_file(
+            table, lambda path: overwrite.is_csv(path, COLUMNS), what="a table of answers written by kfg"
+        )
     targets = [pathlib.Path(path) for path in (out, table) if path is not None]
     for path in targets:
         try:
@@ -141,15 +148,15 @@ def check_targets(out, table=None, *, group: str = "") -> None:
         if not os.access(path.parent, os.W_OK):
             raise InputError(f"{path.parent}: this folder cannot be written")
     if len({path.resolve() for path in targets}) < len(targets):
-        raise InputError(f"--csv {table}: is the file of --out too")
+        raise InputError(f"--csv {table}: is also the file of --out; give another name")
     if not is_utf8(group):
         raise InputError(f"--group: not UTF-8, got {printable(group)!r}")
 
 
 def write(answers: Answers, out, *, group: str = "", table=None) -> None:
-    """Write `out`, JSON {"images": {file name: id}, "groupname": group}, and `table`, CSV file, id, probability.
+    """Write `out`, JSON {"images": {file name: id}, "groupname": group}, and `table`, CSV with file, id, probability.
 
-    Each file appears whole or not at all, `out` last.
+    Each file appears complete or not at all; `out` is written last.
 
     Raises:
         InputError: a file that cannot be written.

@@ -1,4 +1,4 @@
-"""The arms of a re-augmentation that finished, compared."""
+"""Compare the finished arms of a re-augmentation."""
 
 import collections
 import logging
@@ -17,15 +17,16 @@ logger = logging.getLogger(__name__)
 def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     """Compare the arms over every seed and fold that all of them have finished with the settings of one run.
 
-    How many runs of other settings are left out, as a single split beside folds, is logged.
+    A warning is logged on how many runs of other settings are left out, such as a single split beside folds.
 
     Args:
-        folder: holds `row/seed-N.../` run folders.
-        rows: arm -> row name, for each of kfg.reaugment.COMPARED and perhaps others of its ARMS.
-        like: the run folder, of a finished run of one of the arms.
+        folder: folder of `row/seed-N.../` run folders.
+        rows: arm -> row name, for each of kfg.reaugment.COMPARED and perhaps other arms of its ARMS.
+        like: folder of a finished run of one of the arms, whose settings count.
     Returns:
-        What `paired.paired_recall` says against the control `none`, `not_judged`, [{"name", "runs"}]: classes with too
-        few validation images to be found weak, and the common `settings`. None where no run is complete in all arms.
+        The result of `paired.paired_recall` against the control `none`, with `not_judged`, [{"name", "runs"}], the
+        classes with too few validation images to be found weak, and the common `settings`. None if no run is complete
+        in all arms.
     """
     folder, kind = pathlib.Path(folder), _kind(like)
     runs = sorted(path.parent.name for path in (folder / rows["targeted"]).glob("*/report.json"))
@@ -34,7 +35,7 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
     runs = [run for run in runs if run not in other]
     if other:
         why = _difference(next(iter(other.values())), kind)
-        logger.warning("arms: runs of other settings are not compared with these, %d left out; %s", len(other), why)
+        logger.warning("arms: runs with other settings are left out of the comparison (%d); %s", len(other), why)
     if not runs:
         return None
     beside = [arm for arm in reaugment.ARMS if arm not in reaugment.COMPARED and arm in rows]
@@ -54,7 +55,7 @@ def compare(folder, rows: dict[str, str], *, like) -> dict | None:
 
 
 def alike(run) -> dict[str, int] | None:
-    """Return path -> group of near-duplicates of all images of a run; None where its split.csv does not hold them."""
+    """Return path -> group of near-duplicates for all images of a run; None if its split.csv has no groups."""
     path = pathlib.Path(run) / run_files.SPLIT
     if not path.is_file():
         return None
@@ -67,16 +68,16 @@ def _finished(run) -> bool:
 
 
 def _complete(row, runs, kind) -> bool:
-    """Return whether a row has all these runs, in these settings; that it has only some of them is logged."""
+    """Return whether a row has all these runs with these settings; log a warning if it has only some of them."""
     there = [run for run in runs if _finished(row / run)]
     alike = [run for run in there if _kind(row / run) == kind]
     if there and alike != runs:
-        logger.warning("arms: %s is left out, %d of %d runs are there in these settings", row, len(alike), len(runs))
+        logger.warning("arms: %s is left out, as only %d of %d runs have these settings", row, len(alike), len(runs))
     return alike == runs
 
 
 def _kind(run) -> dict:
-    """Return the settings of a finished run without arm, seed and fold: a difference has another cause otherwise."""
+    """Return the settings of a finished run except arm, seed and fold; runs are comparable only if these are equal."""
     settings, made = (read_json(pathlib.Path(run) / name, dict) for name in (run_files.CONFIG, run_files.ENVIRONMENT))
     config = {key: value for key, value in settings["config"].items() if key not in ("arm", "weak_from")}
     trained_in = precision.label(made["precision"], made["jit_compile"])
@@ -86,4 +87,4 @@ def _kind(run) -> dict:
 def _difference(run, kind) -> str:
     found = _kind(run)
     key = next(key for key in {**kind, **found} if found.get(key) != kind.get(key))
-    return f"{run.parent.name}/{run.name}: {key} is {found.get(key)}, here {kind.get(key)}"
+    return f"{run.parent.name}/{run.name}: {key} is {found.get(key)} instead of {kind.get(key)}"

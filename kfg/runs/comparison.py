@@ -1,4 +1,4 @@
-"""A study's reported figures beside the runs found in a results file, and what its report got wrong."""
+"""A study's reported figures beside the runs in a results file, and the errors found in its report."""
 
 import json
 import statistics
@@ -6,17 +6,17 @@ import statistics
 from kfg.runs import results_file
 
 NONE_YET = "not measured yet"
-SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings named beside a figure
+SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings shown beside a figure
 WHOLE_NET_EPOCHS = "epochs of the whole net"
 
 
 def study_table(recipe, results=None) -> str:
-    """Return paper and ours, a line per row of the study and data set, with errata below.
+    """Return a table of the paper's figures and ours, with a line for each row of the study and data set, and errata.
 
     Args:
-        recipe: a study's module.
-        results: results.jsonl, or the folder of runs that holds it; one without results leaves "not measured yet", and
-            so does None.
+        recipe: the study's module.
+        results: results.jsonl, or the folder of runs that holds it; None, or one without results, gives "not measured
+            yet".
     """
     found = [] if results is None else results_file.read_all(results)
     ours = [row for row in found if row["recipe"] == recipe.NAME and "metrics" in row]
@@ -29,19 +29,20 @@ def study_table(recipe, results=None) -> str:
         measured = [_cell(group, words) for group, words in zip(groups, differences(groups), strict=True)]
         lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else NONE_YET}")
         lines += [f"{'':<{width + 23}}   {more}" for more in measured[1:]]
-    lines += ["", "Ours are on the data named: beside the study's figures, which are on its own."]
+    lines += ["", "Our figures are on the data named in each line, the study's figures on its own data."]
     lines += [recipe.CAVEAT]
     if recipe.ERRATA:
-        lines += ["", "The report says / its code does:"]
+        lines += ["", "What the study's report says / what its code does:"]
         lines += [f"- {said} / {did}" for said, did in recipe.ERRATA]
     return "\n".join(lines)
 
 
 def by_settings(results) -> list[list[dict]]:
-    """Return the results in lists of equal data, settings and choices, seeds and folds apart; only those are averaged.
+    """Group results that differ only in seed and fold; only the results in a group may be averaged.
 
-    A choice is what a run decided for itself (`choices`). Rows of earlier versions do not hold them; there a run with a
-    time budget, whose number of epochs the clock decides, is told by the epochs it took.
+    Results with other data, settings or choices are in other groups. A choice is something that a run decided for
+    itself (`choices`). Rows of earlier versions do not hold choices; among them, runs with a time budget, where the
+    clock decides the number of epochs, are distinguished by the epochs they took.
     """
     groups = {}
     for result in results:
@@ -59,10 +60,10 @@ def by_settings(results) -> list[list[dict]]:
 
 
 def differences(groups) -> list[str]:
-    """Say for each of these groups what its runs chose, as far as that differs from group to group; "" for nothing.
+    """Return, for each group, what its runs decided for themselves, if the groups differ in it; "" for no difference.
 
     Args:
-        groups: of `by_settings`, of one row.
+        groups: groups from `by_settings`, all of one row.
     """
     made = [results_file.choices(group[0]) for group in groups]
     names = [name for name in dict.fromkeys(name for one in made for name in one) if len(_values(made, name)) > 1]
@@ -77,7 +78,7 @@ def _values(made, name) -> set:
 
 
 def _by(group, name) -> str:
-    """Say that the clock decided, where each run of a group says so."""
+    """Return " (decided by the clock)" if each run of a group says so, else ""."""
 
     def reasons(result):
         made = result.get("choices", {})
@@ -88,7 +89,7 @@ def _by(group, name) -> str:
 
 
 def spread(results) -> str:
-    """Return mean and standard deviation of the test top-1 of results of equal settings, in percent."""
+    """Return mean and standard deviation of the test top-1, in percent, over results of equal settings."""
     top1 = [100 * result["metrics"]["top1"]["value"] for result in results]
     deviation = f" ± {statistics.stdev(top1):.2f}" if len(top1) > 1 else ""
     return f"{statistics.fmean(top1):.2f}{deviation} (n = {len(top1)})"
@@ -99,7 +100,7 @@ def _cell(results, chosen: str) -> str:
     config, data = results[0]["config"], results[0]["data"]["name"]
     known = results_file.choices(results[0])
     shown = {key: config[key] for key in SHOWN if key in config}
-    if WHOLE_NET_EPOCHS in known:  # the setting is the most there might have been
+    if WHOLE_NET_EPOCHS in known:  # the setting is only the most there might have been
         of_net = {WHOLE_NET_EPOCHS: known[WHOLE_NET_EPOCHS]} if WHOLE_NET_EPOCHS not in chosen else {}
         shown = of_net | {key: value for key, value in shown.items() if key != "epochs"}
     settings = [f"{key} {value:g}" for key, value in shown.items()] + ([chosen] if chosen else [])

@@ -1,4 +1,4 @@
-"""A finished run, corrected after training for lopsided class counts: before and after on its test images."""
+"""Correct a finished run, after its training, for unequal class counts: before and after on its test images."""
 
 import pathlib
 
@@ -10,19 +10,19 @@ from kfg.data.listing import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import posthoc, predict
 from kfg.files import read_json, write_json
-from kfg.models import saved
+from kfg.models import calibrated, saved
 from kfg.runs import run_files
 from kfg.runs.found import file_of
 from kfg.training import losses
 
 PREDICTIONS = {"val": run_files.VAL_PREDICTIONS, "test": run_files.PREDICTIONS}
-TRAINED = {  # what a run's settings imbalance, loss or sampling may say -> what was done
+TRAINED = {  # value of a run's setting imbalance, loss or sampling -> what was done
     "adjusted": "with the loss adjusted to the class counts",
     "weighted": "with classes weighted in the loss",
     "balanced": "with every class shown equally often",
-    "square-root": "with classes shown as the root of their size",
+    "square-root": "with classes shown in proportion to the square root of their size",
 }
-SAME = 1e-3  # largest difference of a probability between the run's predictions and the same model asked again
+SAME = 1e-3  # largest difference of a probability between the run's predictions and its model asked again
 CHUNK = 256  # images in memory at a time
 COLUMNS = {
     "top1": "top-1",
@@ -34,28 +34,28 @@ COLUMNS = {
 
 
 def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict:
-    """Correct the run's answers by logit adjustment and, given the images, by tau-normalisation; write posthoc.json.
+    """Correct a run's answers by logit adjustment and, if images are given, tau-normalisation; write posthoc.json.
 
-    tau is chosen on the validation images, the figures are of the test images. The prior is that of split.csv's
-    training images, extra ones not counted.
+    tau is chosen on the validation images; the figures are for the test images. The prior is the class distribution of
+    the training images in split.csv, without extra images.
 
     Args:
         run: folder of a finished run.
-        data_dir: the folder of images the run was trained on; None leaves tau-normalisation out.
-        tau: float >= 0 to use instead of choosing.
+        data_dir: folder of the images that the run was trained on; None leaves out tau-normalisation.
+        tau: float >= 0 to use; None to choose it.
     Returns:
-        What is in posthoc.json: `train_counts`, `val_images`, `val_rare_images`, `test_images`, `remarks`, lines
-        on what this run makes the corrections mean, `before` and `corrections`, each with `method`, `tau`,
+        The content of posthoc.json: `train_counts`, `val_images`, `val_rare_images`, `test_images`; `remarks`, lines on
+        what the corrections mean for this run; `before`; and `corrections`, each with `method`, `tau`,
         `val_macro_recall` (by tau), `after`, `gain`.
     Raises:
-        InputError: a missing file, tau below 0, images or a model that are not the run's, a head that is not dense.
+        InputError: a missing file; tau below 0; images or a model that are not the run's; a head that is not dense.
     """
     if tau is not None and not tau >= 0:
-        raise InputError(f"--tau: at least 0, got {tau}")
+        raise InputError(f"--tau: must be at least 0, got {tau}")
     answers = {part: predict.read_csv(file_of(run, name)) for part, name in PREDICTIONS.items()}
     val, test = answers["val"], answers["test"]
     if val.classes != test.classes:
-        raise InputError(f"{run}: {PREDICTIONS['val']} and {PREDICTIONS['test']} have other classes")
+        raise InputError(f"{run}: {PREDICTIONS['val']} and {PREDICTIONS['test']} have different classes")
     counts = _train_counts(file_of(run, run_files.SPLIT), val.classes)
     prior = losses.log_prior(counts)
     methods = {"logit adjustment": lambda part, tau: posthoc.adjusted(answers[part], prior, tau=tau)}
@@ -76,7 +76,7 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
 
 
 def corrections_table(result: dict) -> str:
-    """Return the before/after table of `posthoc_corrections`'s result."""
+    """Return the result of `posthoc_corrections` as a table of figures before and after."""
 
     def line(name, tau, figures):
         cells = ["-" if figures[key] is None else f"{figures[key]:.4f}" for key in COLUMNS]
@@ -99,7 +99,7 @@ def corrections_table(result: dict) -> str:
 
 
 def _remarks(run, data_dir) -> list[str]:
-    """Say what was done for rare classes already, what cannot be tried, and where tau is chosen on the test images."""
+    """Say what was already done for rare classes, what cannot be tried, and if tau is chosen on the test images."""
     remarks, path = [], pathlib.Path(run) / run_files.CONFIG
     settings = read_json(path, dict) if path.is_file() else {}
     config = settings.get("config", {})
@@ -108,13 +108,15 @@ def _remarks(run, data_dir) -> list[str]:
     for name in ("imbalance", "loss", "sampling"):
         if config.get(name) in TRAINED:
             remarks.append(
-                f"note: trained {TRAINED[config[name]]} ({name}={config[name]}), so adjusted already: a correction "
-                "comes on top, for counts that the answers follow no longer; tau near 0 is to be expected"
+                f"note: the model was trained {TRAINED[config[name]]} ({name}={config[name]}), so its answers are "
+                "already adjusted and no longer follow the class counts; expect a tau near 0"
             )
     if data_dir is None:
-        remarks.append("note: tau-normalisation is left out, it needs the run's photographs: add --data DIR")
+        remarks.append("note: tau-normalisation is left out, because it needs the run's photographs: add --data DIR")
     if any(row["part"] == BOTH for row in folder.split_rows(file_of(run, run_files.SPLIT))[0]):
-        remarks.append("note: the validation images are the test images, tau is chosen on what it is judged by")
+        remarks.append(
+            "note: the validation images are also the test images, so the figures of the best tau are too good"
+        )
     return remarks
 
 
@@ -143,7 +145,7 @@ def _train_counts(path, classes) -> np.ndarray:
 
 
 def _head_method(run, data_dir, answers):
-    """Return the function (part, tau) -> tau-normalised predictions, its features computed once."""
+    """Return a function (part, tau) -> tau-normalised predictions; the features are computed only once."""
     model = saved.load(file_of(run, run_files.MODEL))
     trunk, kernel, bias = dense_head(model)
     index = folder.read_split(file_of(run, run_files.SPLIT), data_dir, classes=answers["val"].classes)
@@ -155,12 +157,13 @@ def _head_method(run, data_dir, answers):
     for part, predictions in answers.items():
         images = index.take(index.where(part))
         if images.paths != predictions.paths:
-            raise InputError(f"{run}: {run_files.SPLIT} and {PREDICTIONS[part]} list other images")
+            raise InputError(f"{run}: {run_files.SPLIT} and {PREDICTIONS[part]} list different images")
         features[part] = _features(trunk, images, model.input_shape[1:3])
         off = np.abs(method(part, 0).probabilities - predictions.probabilities).max()
         if off > SAME:
             raise InputError(
-                f"--data {data_dir}: not the run's images, its model answers otherwise (by up to {off:.2g})"
+                f"--data {data_dir}: these are not the run's images, as its model gives other answers (by up to "
+                f"{off:.2g})"
             )
     return method
 
@@ -174,14 +177,17 @@ def _features(trunk, index, image_size) -> np.ndarray:
 
 
 def dense_head(model):
-    """Split a model whose last step is softmax(features @ kernel + bias).
+    """Split a model that ends in softmax(features @ kernel + bias) into trunk and head.
+
+    If a temperature follows, kernel and bias are divided by it.
 
     Returns:
         Keras model images -> features (B, F), kernel (F, C), bias (C,).
     Raises:
-        InputError: it ends otherwise, as where activation or dropout stand on the logits.
+        InputError: the model ends in another way, for instance with an activation or dropout on the logits.
     """
-    *_, before, last = model.layers
+    divisor = calibrated.temperature_of(model) or 1.0
+    *_, before, last = calibrated.without_temperature(model).layers
     if isinstance(last, keras.layers.Dense):
         head, fits = last, last.activation is keras.activations.softmax
     else:
@@ -189,6 +195,9 @@ def dense_head(model):
         softmax = isinstance(last, keras.layers.Softmax) or getattr(last, "activation", 0) is keras.activations.softmax
         fits = softmax and isinstance(head, keras.layers.Dense) and head.activation is keras.activations.linear
     if not fits:
-        raise InputError(f"{model.name}: tau-normalisation needs a model that ends in one dense layer and a softmax")
+        raise InputError(
+            f"{model.name}: tau-normalisation needs a model that ends in a single dense layer and a softmax"
+        )
     kernel, *bias = head.get_weights()
-    return keras.Model(inputs=model.inputs, outputs=head.input), kernel, bias[0] if bias else np.zeros(head.units)
+    bias = bias[0] if bias else np.zeros(head.units)
+    return keras.Model(inputs=model.inputs, outputs=head.input), kernel / divisor, bias / divisor

@@ -1,32 +1,34 @@
-"""Which runs there are below a folder: found, chosen, listed."""
+"""Find runs below a folder, choose one, list them."""
 
 import dataclasses
 import datetime
 import os
 import pathlib
 
+from kfg import tables
 from kfg.errors import InputError
 from kfg.evaluation import baseline, metrics
 from kfg.files import RESTORE, read_json
 from kfg.names import printable, shortened
+from kfg.program import say
 from kfg.runs import run_files
 
-MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, "saved_model.pb")  # what a run or an export has
+MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, "saved_model.pb")  # files of a run's or an export's folder
 FIGURES = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
-DEEPEST = 6  # folders between the one that is given and a run
+DEEPEST = 6  # most folder levels between the given folder and a run
 
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """A finished run, as its files tell.
+    """A finished run, as described by its files.
 
     Args:
         path: the run folder.
         finished: when its report was written, local time.
         data: name of the photographs.
-        classes: how many.
-        images: test images.
-        top1: share of them that is right, with the bounds of the 95 % interval.
+        classes: number of classes.
+        images: number of test images.
+        top1: share of them that is right, with the bounds of its 95 % interval.
     """
 
     path: pathlib.Path
@@ -50,23 +52,53 @@ def below(folder) -> list[pathlib.Path]:
 
 
 def only(path) -> pathlib.Path:
-    """Return the one finished run below a folder, or `path` itself where it is no folder of runs.
+    """Return the one finished run below a folder; `path` itself if it is not a folder of runs.
+
+    If there are several runs and one is a repair of the others, it is returned, and a line says so.
 
     Raises:
-        InputError: there are several; they are named.
+        InputError: the path does not exist; there are several runs, which the message names.
     """
     path = pathlib.Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such run; `kfg runs` lists the finished ones, and `kfg train` makes one")
     if not path.is_dir() or any((path / name).exists() for name in MADE_BY_ONE):
         return path
     runs = below(path)
+    if len(runs) > 1 and (last := last_repair(runs)) is not None:
+        say(f"{printable(str(path))}: using {printable(str(last))}, which is the repair of {_others(runs, last)}")
+        return last
     if len(runs) > 1:
         names = shortened([str(one) for one in runs])
-        raise InputError(f"{path}: holds {len(runs)} finished runs; give one of {printable(names)}")
+        raise InputError(f"{path}: holds {len(runs)} finished runs; choose one of {printable(names)}")
     return runs[0] if runs else path
 
 
+def last_repair(runs: list[pathlib.Path]) -> pathlib.Path | None:
+    """Return the run at the end of a chain of repairs that contains all these runs; None if there is no such chain."""
+    known = {one.resolve(): one for one in runs}
+    of = {one: _repaired(one) for one in known}
+    ends = [one for one in known if one not in of.values()]
+    chain, at = [], ends[0] if len(ends) == 1 else None
+    while at in known and at not in chain:
+        chain.append(at)
+        at = of[at]
+    return known[ends[0]] if len(chain) == len(known) else None
+
+
+def _repaired(run: pathlib.Path) -> pathlib.Path | None:
+    """Return the run that a run is a repair of, or None."""
+    path = run / run_files.REPAIR_OF
+    told = read_json(path, dict).get("run") if path.is_file() else None
+    return (run / told).resolve() if isinstance(told, str) else None
+
+
+def _others(runs, last) -> str:
+    return printable(shortened([str(one) for one in runs if one != last]))
+
+
 def read(run) -> Found:
-    """Read what the list of runs says of one.
+    """Read what the list of runs shows about a run.
 
     Raises:
         InputError: a damaged file.
@@ -85,34 +117,32 @@ def read(run) -> Found:
 
 
 def runs_table(runs: list[Found]) -> str:
-    """Return a line for each run, the newest first.
+    """Return a table with a line for each run, the newest first.
 
     Example:
         >>> when = datetime.datetime(2026, 1, 2, 3, 4)
         >>> print(runs_table([Found(pathlib.Path("runs/gulls/a/b/seed-0"), when, "gulls", 3, 60, (0.97, 0.9, 0.99))]))
-        finished          data   classes  right            run
-        2026-01-02 03:04  gulls        3  97.0 % of 60     runs/gulls/a/b/seed-0
+        finished          data   classes  right         run
+        2026-01-02 03:04  gulls        3  97.0 % of 60  runs/gulls/a/b/seed-0
     """
     newest = sorted(runs, key=lambda one: one.finished, reverse=True)
-    width = max([5, *(len(printable(one.data)) for one in newest)])
-    lines = [f"{'finished':<16}  {'data':<{width}}  classes  {'right':<15}  run"]
-    for one in newest:
-        right = f"{100 * one.top1[0]:.1f} % of {one.images:,}"
-        when = one.finished.strftime("%Y-%m-%d %H:%M")
-        name = printable(one.data)
-        lines.append(f"{when}  {name:<{width}}  {one.classes:>7}  {right:<15}  {printable(str(one.path))}")
-    return "\n".join(lines)
+    rows = [
+        (one.finished.strftime("%Y-%m-%d %H:%M"), printable(one.data), str(one.classes),
+         f"{100 * one.top1[0]:.1f} % of {one.images:,}", printable(str(one.path)))
+        for one in newest
+    ]  # fmt: skip
+    return tables.text(("finished", "data", ">classes", "right", "run"), rows)
 
 
 def file_of(run, name) -> pathlib.Path:
     """Return the path of a finished run's file.
 
     Raises:
-        InputError: it is not there.
+        InputError: the file does not exist.
     """
     path = pathlib.Path(run) / name
     if not path.is_file():
-        raise InputError(f"{run}: holds no {name}; the folder of a finished run is needed")
+        raise InputError(f"{run}: has no {name}; give the folder of a finished run")
     return path
 
 
@@ -120,17 +150,17 @@ def summary(run) -> str:
     """Return a finished run's test figures as lines.
 
     Raises:
-        InputError: no run folder, or one of an unfinished run.
+        InputError: not a run folder, or that of an unfinished run.
     """
     report = read_json(file_of(run, run_files.REPORT), dict)
     try:
         lines = [f"{run}: {report['images']} test images of {metrics.classes_tested(report)}"]
         for name in FIGURES:
-            figure = report[name]  # the AUC may be none
+            figure = report[name]  # the AUC may be None
             if figure is not None:
                 lines.append(f"{name:<13} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]")
         if "baseline" in report and (warning := baseline.warning(report["baseline"])):  # newer than some reports
             lines.append(f"WARNING: {warning}")
-    except (KeyError, TypeError, ValueError) as error:  # a value that is no number
+    except (KeyError, TypeError, ValueError) as error:  # or a value that is not a number
         raise InputError(f"{file_of(run, run_files.REPORT)}: damaged ({error}); {RESTORE}") from error
     return "\n".join(lines)

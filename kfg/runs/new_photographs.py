@@ -1,4 +1,4 @@
-"""A trained model on newly labelled photographs: the figures and the report that a run's own test images have."""
+"""Test a trained model on newly labelled photographs, with the figures and report of a run's own test images."""
 
 import dataclasses
 import hashlib
@@ -9,8 +9,9 @@ import sys
 import numpy as np
 
 from kfg import reporting
-from kfg.data import decode, folder, splits
+from kfg.data import corrected, decode, folder, splits
 from kfg.data.folder import Index
+from kfg.data.labels import Labels
 from kfg.data.listing import remark
 from kfg.errors import InputError
 from kfg.evaluation.predict import Predictions
@@ -20,34 +21,41 @@ from kfg.names import is_utf8, printable
 from kfg.progress import Progress
 from kfg.runs import run_files
 
-EDITED = "copies that were edited or saved anew are not recognised"
+SHOWN = 220  # pixels, at least, at which the report shows a photograph
+EDITED = "copies that were edited or saved again are not recognised"
 
 
-def score(model, root, *, out) -> int:
-    """Classify the labelled images of a folder that are new to a model, and write a report on that into another.
+def score(model, root, *, out, corrections=True, labels: Labels | None = None) -> int:
+    """Classify the labelled images of a folder that are new to a model, and write a report into another folder.
 
-    New is a file whose bytes are not those of an image in the run's split.csv, nor in that of a run it began from.
-    What is left out is counted. Parts that the folder is divided into mean nothing here.
+    Images in the split.csv of the run, or of a run whose weights it started from, are not new. They are recognised by
+    their content hash, left out and counted. The parts that the folder is divided into are ignored.
 
     Args:
         model: folder of a run, its export or its model.keras.
-        root: folder of photographs as training takes one. Its classes are the model's, some of them or all.
-        out: folder for the report; made, or empty.
+        root: folder of photographs in a layout that training takes. Its classes must be classes of the model.
+        out: folder for the report; it is made, or must be empty.
+        corrections, labels: as for kfg.data.folder.scan.
     Returns:
-        How many images could not be read; each is a line on stderr.
+        The number of images that could not be read; each is reported in a line on stderr.
     Raises:
-        InputError: no model; a class it does not have; one image in two classes; no new image that can be read; `out`
-            holds something, or lies in `root`.
+        InputError: no model; a class that the model does not have; one image in two classes; no new image that can be
+            read; `out` is not empty, or lies in `root`.
     """
     model, root, out = pathlib.Path(model), pathlib.Path(root), pathlib.Path(out)
     classifier = classifiers.load(model)
-    index = folder.scan(root, classes=classifier.classes)
+    index = folder.scan(root, classes=classifier.classes, corrections=corrections, labels=labels)
     folder.check_names(index)
     _check_out(out, root)
     passed_over = remark(folder.passed_over(index))
     new, told = _new(_with_digests(index), _known(model, classifier.classes))
-    told = [f"{root}: {passed_over}", *told] if passed_over else told
+    said = filter(None, (folder.parts_read(index) if labels else "", passed_over))
+    told = [*(f"{root}: {one}" for one in said), *told]
+    if said := corrected.said(index.corrected):
+        told = [said, *told]
     print(*told, sep="\n")
+    classifiers.hasten(classifier, model, new.full_paths())
+    print(classifier.engine)
     _make(out)
     read, predictions = _classified(classifier, new)
     splits.write_csv(read, out / run_files.SPLIT)
@@ -60,20 +68,25 @@ def score(model, root, *, out) -> int:
         "unread": failed,
     }
     unread = [f"{failed} could not be read and are not in the figures."] if failed else []
-    sections = [("What was classified", "\n\n".join([f"Model: {model.resolve()}.", *told, *unread]))]
-    reporting.write(
-        out, predictions, image_root=root, decode=decode.decode, extra_sections=sections, evaluated=evaluated
-    )
+    sections = [("What was classified", "\n\n".join([f"Model: {model.resolve()}.", classifier.engine, *told, *unread]))]
+    reporting.write(out, predictions, image_root=root, decode=_small, extra_sections=sections, evaluated=evaluated)
     return failed
+
+
+def _small(path):
+    return decode.decode_small(path, SHOWN)
 
 
 def _check_out(out, root):
     if not is_utf8(str(out)):
         raise InputError(f"--out {printable(str(out))}: this name is not UTF-8; give another")
     if root.resolve() in (out.resolve(), *out.resolve().parents):
-        raise InputError(f"--out {out}: lies inside the folder of photographs, its pictures would be taken for some")
+        raise InputError(
+            f"--out {out}: is inside the folder of photographs, so its pictures would be taken for photographs; give "
+            "another folder"
+        )
     if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out}: holds something already; give another folder with --out")
+        raise InputError(f"{out}: is not empty; give another folder with --out")
 
 
 def _make(out):
@@ -84,20 +97,20 @@ def _make(out):
 
 
 def _with_digests(index: Index) -> Index:
-    """Fill the digests, "" for a file that cannot be read, and make all one part."""
+    """Fill in the digests, "" for a file that cannot be read, and put all images into one part."""
 
     def digest(path):
         try:
             return hashlib.sha256(decode.read_bytes(path)).hexdigest()
         except decode.BadImage:
-            return ""  # said where it is classified
+            return ""  # reported when it is classified
 
     digests = tuple(map(digest, index.full_paths()))
     return dataclasses.replace(index, parts=("test",) * len(index), groups=np.arange(len(index)), sha256=digests)
 
 
 def _known(model, classes) -> set[str] | None:
-    """Return the digests of all images of the run and of those it began from; None where they are not all known."""
+    """Return the digests of all images of the run and of the runs it started from; None if some are unknown."""
     known, lender = set(), model.resolve()
     while lender:
         lender = pathlib.Path(lender)
@@ -114,24 +127,28 @@ def _known(model, classes) -> set[str] | None:
 
 
 def _new(index: Index, known: set[str] | None) -> tuple[Index, list[str]]:
-    """Return the images that are not known, each once, and lines on the others."""
+    """Return the images that are not known, each once, and lines on those left out."""
     first, keep = {}, []
     for at, digest in enumerate(index.sha256):
         earlier = first.setdefault(digest, at) if digest else at
         if index.labels[earlier] != index.labels[at]:
             raise InputError(
-                f"{index.root / index.paths[at]}: the same image as {index.paths[earlier]}, in another class; keep one"
+                f"{index.root / index.paths[at]}: is the same image as {index.paths[earlier]} in another class; keep "
+                "one of them"
             )
         if earlier == at and digest not in (known or ()):
             keep.append(at)
     copies = sum(digest != "" for digest in index.sha256) - len(first)
-    lines = [f"{copies:,} copies of other images here, left out."] if copies else []
+    lines = [f"{copies:,} images are copies of others in this folder and were left out."] if copies else []
     if known is None:
-        return index.take(keep), [*lines, "What the model was trained on is not known: no whole run folder around it."]
+        return index.take(keep), [
+            *lines,
+            "It is not known which images the model was trained on, because its run folder is not complete.",
+        ]
     left = len(first.keys() & known)
     if not keep:
-        raise InputError(f"{index.root}: none of its {len(index):,} images is new, all are the run's own")
-    return index.take(keep), [*lines, f"{left:,} images are the run's own, left out; {EDITED}."]
+        raise InputError(f"{index.root}: none of its {len(index):,} images is new; all belong to the run")
+    return index.take(keep), [*lines, f"{left:,} images belong to the run itself and were left out; {EDITED}."]
 
 
 def _classified(classifier, index: Index) -> tuple[Index, Predictions]:

@@ -17,7 +17,7 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
     """Write the page into the folder of runs; return its path.
 
     Raises:
-        InputError: there is another page of this name, which is not kfg's.
+        InputError: there is another page of this name that kfg did not write.
     """
     folder = pathlib.Path(folder)
     overwrite.check_file(folder / PAGE_FILE, _is_own, what="a list of runs")
@@ -37,7 +37,7 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
     headers = ["Finished", "Photographs", "Classes", "Right on test images", "Report"]
     sections = [Section("Finished runs", "runs", markup.table(headers, rows, sortable=True))]
     runs_there = "1 finished run" if len(rows) == 1 else f"{len(rows):,} finished runs"
-    lead = f"{runs_there} in {folder.resolve()}. In brackets: the 95 % interval."
+    lead = f"{runs_there} in {folder.resolve()}. 95 % intervals are in brackets."
     files.write_text(folder / PAGE_FILE, markup.page(TITLE, lead, sections))
     return folder / PAGE_FILE
 

@@ -1,4 +1,4 @@
-"""results.jsonl: a row for every finished run, appended under a lock, read without what a kill cut off."""
+"""results.jsonl: one row for each finished run, appended under a lock; rows that a kill cut short are skipped."""
 
 import json
 import logging
@@ -11,23 +11,23 @@ from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)
 
-NEEDED = {"recipe", "row", "data", "config"}  # what every row has
-SETTINGS = (  # what makes two rows the same run, as a run's config.json has it
+NEEDED = {"recipe", "row", "data", "config"}  # keys that every row has
+SETTINGS = (  # settings that two rows of the same run share, as in config.json
     "recipe", "row", "seed", "fold", "folds", "precision", "data", "weights_sha256", "init_from_sha256", "config",
 )  # fmt: skip
-# what a run may choose for itself that makes it another procedure; of epochs and views only what the clock chose: what
-# its validation images chose belongs to the procedure, and runs set apart by it would be averaged by their luck
+# Choices of a run that count as part of its settings. Epochs and views count only if the clock chose them: a choice by
+# the validation images belongs to the procedure, and grouping runs by it would group them by their luck.
 CHOSEN = {"treatment": "treatment of unequal classes", "views": "views", "epochs": "epochs"}
-CLOCK = "time budget"  # in the reason of a choice that the clock made
+CLOCK = "time budget"  # text in the reason of a choice that the clock made
 
 
 def read(path) -> list[dict]:
-    """Read a results.jsonl, or that of a folder of runs; of rows of equal settings only the newest counts.
+    """Read a results.jsonl, or that of a folder of runs; of rows with equal settings, only the newest is returned.
 
-    A line that is no row, as a kill or a full disk can cut one off, is named in a warning and passed over.
+    A line that is not a row, as when a kill or a full disk cut it short, is skipped with a warning.
 
     Raises:
-        InputError: no such file or folder, one that cannot be read.
+        InputError: no such file or folder; it cannot be read.
     """
     path = pathlib.Path(path)
     if not path.exists():
@@ -45,14 +45,14 @@ def read(path) -> list[dict]:
             continue
         row = _row(line)
         if row is None:
-            logger.warning("%s:%d: not a whole row (%d bytes), passed over", path, number, len(line))
+            logger.warning("%s:%d: this row is not complete (%d bytes) and is skipped", path, number, len(line))
         else:
             rows.append(row)
     return newest(rows)
 
 
 def read_all(path) -> list[dict]:
-    """Read what `read` reads, and those of the folders in a folder: `kfg train` has one for each data set."""
+    """Read like `read`, and also the files in subfolders: `kfg train` makes one subfolder for each data set."""
     path = pathlib.Path(path)
     rows = read(path)
     for inner in sorted(path.glob(f"*/{run_files.RESULTS}")) if path.is_dir() else ():
@@ -70,7 +70,7 @@ def _row(line: bytes) -> dict | None:
 
 
 def newest(rows) -> list[dict]:
-    """Return the rows without those that a later one of the same settings replaces; rows without a seed all stay."""
+    """Return the rows that no later row of the same settings replaces; rows without a seed are all kept."""
     last = {}
     for number, row in enumerate(rows):
         run = run_of(row) if "seed" in row else number
@@ -80,21 +80,21 @@ def newest(rows) -> list[dict]:
 
 
 def run_of(row: dict) -> str:
-    """Return what makes two rows the same run: everything but when, where and how it came out.
+    """Return a key that two rows of the same run share: everything except when, where and with which result it ran.
 
-    What the clock chose belongs to it: another number of epochs is another run.
+    Choices by the clock are included: another number of epochs is another run.
     """
     return json.dumps([*(row.get(name) for name in SETTINGS), choices(row)], sort_keys=True)
 
 
 def append(path, row: dict) -> None:
-    """Put a row at the end of a results.jsonl, unless its newest row of these settings says the same.
+    """Append a row to a results.jsonl, unless the newest row of its settings is equal.
 
-    Other processes wait for that, and nothing that stands there is touched: a kill can at most cut this row short,
-    which the reader names and the next row begins anew after.
+    Other processes wait meanwhile, and existing rows are not touched: a kill can at most cut this row short. The reader
+    then skips it with a warning, and the next row starts on a new line.
 
     Raises:
-        InputError: the file cannot be written, the disk is full.
+        InputError: the file cannot be written; the disk is full.
     """
     path = pathlib.Path(path)
     with exclusive(path.with_name(f".{path.name}.lock")):
@@ -112,7 +112,7 @@ def append(path, row: dict) -> None:
 
 
 def choices(result) -> dict:
-    """Return what a run chose for itself that changes what was trained or kept, by name; {} where nothing is known.
+    """Return a run's choices, by name, that changed what was trained or kept; {} if none are known.
 
     Example:
         >>> made = {"whole net": {"epochs": 3, "why": "as many as the time budget holds", "seconds per epoch": 80}}

@@ -1,4 +1,4 @@
-"""A finished run, opened again: its figures, its model, its answers on the test images, and new photographs."""
+"""A finished run, opened again: its figures, model and answers on the test images; it also classifies photographs."""
 
 import functools
 import html
@@ -10,11 +10,11 @@ from kfg.errors import InputError
 from kfg.files import local, read_json
 from kfg.runs import found, run_files
 
-INLINE_HEIGHT = 800  # pixels of a report in a notebook
+INLINE_HEIGHT = 800  # pixels of a report that is shown in a notebook
 
 
 class Run:
-    """A finished run. `kfg.train` returns one, `kfg.open` makes one of a run folder.
+    """A finished run. `kfg.train` returns one; `kfg.open` opens one from its folder.
 
     Args:
         path: the run folder.
@@ -25,19 +25,20 @@ class Run:
         classes: tuple of C names.
         model: the Keras model, images in [0, 255] -> probabilities (B, C).
         predictions: kfg.evaluation.predict.Predictions, the answers on the test images.
-        config: dict, the settings.
+        config: dict, the settings of the run.
     Raises:
-        InputError: no run, an unfinished one, or one of another version that cannot be read.
+        InputError: there is no run; it is unfinished; its version cannot be read.
     """
 
     def __init__(self, path):
         self.path = found.only(local(path))
         if not self.path.is_dir():
-            raise InputError(f"{self.path}: no such run folder")
+            raise InputError(f"{self.path}: is not the folder of a run")
         if not (self.path / run_files.REPORT).is_file():
             unfinished = (self.path / run_files.CONFIG).is_file()
-            what = "this run is not finished; go on with the same command and --resume" if unfinished else "no run here"
-            raise InputError(f"{self.path}: {what} (it has no report.json)")
+            what = "this run is not finished" if unfinished else "there is no run here"
+            way = "; to continue it, give the same command with --resume" if unfinished else ""
+            raise InputError(f"{self.path}: {what}, as it has no report.json{way}")
 
     def __repr__(self) -> str:
         top1 = self.metrics["top1"]
@@ -85,29 +86,43 @@ class Run:
 
         return classifiers.load(self.path)
 
+    def write_card(self):
+        """Write model_card.md into the run folder, for runs of earlier versions that have none; return its path.
+
+        Raises:
+            InputError: a file of the run is damaged.
+        """
+        from kfg.reporting import card
+
+        return card.write(self.path)
+
     def predict(self, paths, *, batch_size: int = 32) -> list:
         """Classify photographs.
 
         Args:
-            paths: an image file or a folder, or several.
-            batch_size: images at once.
+            paths: an image file or a folder, or several of them.
+            batch_size: images in a batch.
         Returns:
-            kfg.exporting.classifiers.Answer of each: `path`, `class_name`, `probability`, and `error`, a line where the
-            photograph could not be read, else "".
+            A list with a kfg.exporting.classifiers.Answer for each: `path`; `class_name`; `probability`; `verdict`,
+            which is "unsure", "none of these" or ""; and `error`, a line if the photograph could not be read, else "".
         Raises:
             InputError: a folder without images.
         """
         from kfg.data import image_files
+        from kfg.exporting import classifiers
 
-        return list(self._classifier.predict(image_files.files(paths, classes=self.classes), batch_size=batch_size))
+        files = image_files.files(paths, classes=self.classes)
+        classifiers.hasten(self._classifier, self.path, files)
+        return list(self._classifier.predict(files, batch_size=batch_size))
 
 
 def open_run(path) -> Run:
     """Open a finished run.
 
     Args:
-        path: the run folder, such as "runs/photos/folder/transfer/seed-0", or one above it that holds no other run.
+        path: the run folder, such as "runs/photos/folder/transfer/seed-0", or a folder above it that contains no other
+            run.
     Raises:
-        InputError: no run there, or an unfinished one.
+        InputError: there is no run, or it is unfinished.
     """
     return Run(path)

@@ -1,5 +1,5 @@
-"""Searches over a recipe's settings that survive, share work and spread over machines: python -m kfg.search.
+"""Search over a recipe's settings: python -m kfg.search. A search survives kills and can use several machines.
 
-KerasTuner's oracles choose the settings; each trial is a process of its own that runs the recipe on training and
+KerasTuner's oracles choose the settings. Each trial is a process of its own, which runs the recipe on training and
 validation images. The test images are read once, for the winner (`--finish`).
 """

@@ -1,7 +1,7 @@
-"""What the server of trials imports before anything else; see kfg.search.process. Nothing else imports it.
+"""The first import of the server of trial processes, see kfg.search.process. Nothing else imports this module.
 
-The standard library's server only imports the modules it is given. This one imports Keras, and TensorFlow with it, as
-a program of kfg does. The environment and the error stream are afterwards what they were.
+The standard library's server only imports the modules that it is given. This one imports Keras, and with it TensorFlow,
+in the way a program of kfg does. Afterwards, the environment and the error stream are as they were before.
 """
 
 from kfg import keras_settings, quiet

@@ -4,47 +4,64 @@ import argparse
 import logging
 import os
 import pathlib
+import shlex
 import sys
 
-from kfg import program, quiet
+from kfg import program, progress, quiet
 from kfg.engine.runner import MACHINE_ERRORS
 from kfg.errors import InputError
 
-LOCAL = "local"  # the name of the one worker of a search on one machine
+DEMO = (
+    "folder", "--space", "head", "--data", "demo", "--out", "runs/demo/search", "--max-trials", "4", "--set",
+    "image_size=(96, 96)", "--set", "backbone=efficientnet-lite0", "--set", "views=0", "--set", "head_epochs=10",
+)  # fmt: skip
+LOCAL = "local"  # name of the only worker of a search on one machine
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m kfg.search",
         description="Search over a recipe's settings with KerasTuner.",
-        epilog="The same command goes on with a search that was cut off. best.json is for --set @best.json.",
+        epilog="The same command continues a search that was interrupted. Use its best.json with --set @best.json.",
     )
-    p.add_argument("recipe", help="a recipe that has spaces: imagenet20, folder")
+    p.add_argument("recipe", help="a recipe with search spaces: imagenet20 or folder")
     p.add_argument("--data", help="folder of class folders, or 'demo' for drawn images")
     p.add_argument("--out", type=pathlib.Path, help="folder of this search")
-    p.add_argument("--space", help="which settings may change (default: the recipe's first)")
+    p.add_argument("--space", help="search space, which says what settings may change (default: the recipe's first)")
     p.add_argument("--algorithm", default="random", help="random, bayesian or hyperband (default: random)")
-    p.add_argument("--max-trials", type=int, default=20, metavar="N", help="trials in all (default: 20)")
-    p.add_argument("--objective", default="val_macro_recall", help="val_macro_recall, val_accuracy or val_loss")
-    p.add_argument("--seed", type=int, default=0, help="of the search and of the trainings (default: 0)")
-    p.add_argument("--executions", type=int, default=1, metavar="N", help="trainings per trial, their mean counts")
+    p.add_argument("--max-trials", type=int, default=20, metavar="N", help="number of trials (default: 20)")
     p.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of all trials, not searched over"
+        "--objective",
+        default="val_macro_recall",
+        help="what to optimise: val_macro_recall (default), val_accuracy or val_loss",
     )
-    p.add_argument("--max-params", metavar="N", help="a trial of more parameters fails; 10M is ten million")
-    p.add_argument("--trial-time", type=float, metavar="SECONDS", help="a trial that trains longer fails")
-    p.add_argument("--precision", default="float32", help="of the trainings: float32 (default), bfloat16, float16")
-    p.add_argument("--cache", type=pathlib.Path, help="folder for decoded images and features (default: OUT/cache)")
-    p.add_argument("--chief", metavar="HOST:PORT", help="lead a search here for workers on other machines")
+    p.add_argument("--seed", type=int, default=0, help="random seed of the search and of the trainings (default: 0)")
     p.add_argument(
-        "--worker", metavar="ID", help="run trials for the chief at --chief HOST:PORT; an ID for each worker"
+        "--executions",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of trainings per trial, of which the mean is taken (default: 1)",
+    )
+    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a fixed setting of all trials")
+    p.add_argument(
+        "--max-params", metavar="N", help="let trials with more parameters than this fail (10M means ten million)"
+    )
+    p.add_argument("--trial-time", type=float, metavar="SECONDS", help="let trials that train longer than this fail")
+    p.add_argument(
+        "--precision", default="float32", help="precision of the trainings: float32 (default), bfloat16 or float16"
+    )
+    p.add_argument("--cache", type=pathlib.Path, help="folder for decoded images and features (default: OUT/cache)")
+    p.add_argument("--chief", metavar="HOST:PORT", help="lead a search at this address for workers on other machines")
+    p.add_argument(
+        "--worker", metavar="ID", help="run trials for the chief at --chief HOST:PORT; give each worker its own ID"
     )
     p.add_argument(
         "--patience",
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="how long chief and worker wait for a word of the other (default: 60)",
+        help="how long the chief and a worker wait for an answer from each other (default: 60)",
     )
     p.add_argument(
         "--finish",
@@ -53,26 +70,34 @@ def parser() -> argparse.ArgumentParser:
         const=1,
         default=0,
         metavar="N",
-        help="then train the best settings in full, N times (default: once), and test them on the test images",
+        help="then do a full training with the best settings, N times (default: once), and test it on the test images",
     )
-    p.add_argument("--show", type=pathlib.Path, metavar="DIR", help="print the search in DIR, running or not, and end")
+    p.add_argument(
+        "--show",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="print the search in DIR, whether it is running or not, and exit",
+    )
     return p
 
 
 def main(argv=None, *, spaces=None) -> int:
-    """Search from the command line; return the exit code.
+    """Search from the command line and return the exit code.
 
-    0 all trials ended and one completed, 2 wrong input or no trial completed (one line on stderr), 130 Ctrl-C.
+    It is 0 if all trials ended and one completed; 2 for wrong input, or if no trial completed (one line on stderr); 130
+    after Ctrl-C.
 
     Args:
-        argv: words; default the program's own.
-        spaces: recipe -> space's name -> Space; default kfg.search.spaces.SPACES.
+        argv: words of the command line; default those of this process.
+        spaces: recipe -> name of a space -> Space; default kfg.search.spaces.SPACES.
     """
     return program.run(lambda: _answered(sys.argv[1:] if argv is None else argv, spaces))
 
 
 def _answered(words, spaces) -> int:
     program.refuse_addresses(words, but=("--chief",))
+    if not words:
+        words = _demonstrated()
     args = parser().parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
@@ -82,12 +107,30 @@ def _answered(words, spaces) -> int:
     except OSError as error:
         if error.errno not in MACHINE_ERRORS or program.stdout_failed():
             raise
-        program.say(f"error: {error.filename or args.out}: {error.strerror}; the same command goes on")
+        program.say(f"error: {error.filename or args.out}: {error.strerror}; the same command continues the search")
         return 2
     except KeyboardInterrupt:
-        program.say("")  # ends a line of progress
-        program.say("interrupted; the same command goes on")
+        progress.end()
+        program.say("interrupted; the same command continues the search")
         return 130
+
+
+def _demonstrated() -> list[str]:
+    """List all spaces; return the words of a small search on drawn images, for a program called without words."""
+    from kfg.search.spaces import SPACES
+
+    print("These searches exist, each with the settings of a recipe that it changes:")
+    for recipe, spaces in SPACES.items():
+        for name, space in spaces.items():
+            print(f"  {recipe} --space {name}: {space.suggest.__doc__.splitlines()[0].rstrip('.')}")
+    print("With your own photographs, one folder for each class:")
+    print("  python -m kfg.search folder --space head --data DIR --out search --max-trials 40 --finish")
+    print(
+        "Now a small search runs on the built-in demo images (20 classes of drawings); it takes less than five minutes:"
+    )
+    print(f"  python -m kfg.search {shlex.join(DEMO)}")
+    print("Its figures only show how a search works; they are not results.\n", flush=True)
+    return list(DEMO)
 
 
 def show(folder) -> int:
@@ -101,16 +144,18 @@ def show(folder) -> int:
     print(table.summary(found, settings))
     for warning in table.warnings(found, settings["objective"][1]):
         print(f"WARNING: {warning}")
-    from kfg.search import page  # after the table: pictures take seconds
+    from kfg.search import page  # imported after the table is printed: pictures take seconds
 
     print(f"page: {page.write(folder)}")
     return 0
 
 
 def search(args, spaces) -> int:
-    """Run a search on this machine, or lead one, or work for one."""
-    # a lost connection is told in one line of ours; read when the first channel is opened
+    """Run a search on this machine, lead one as chief, or work for one."""
+    # kfg reports a lost connection in one line; gRPC reads this when the first channel is opened
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    if args.worker is None:
+        progress.step(1, 2 + bool(args.finish), "the images are read, and the settings are checked")
     with quiet.tensorflow_notes():
         import keras  # noqa: F401
     from kfg.search import algorithms, definition, display, distributed, options, table
@@ -138,6 +183,10 @@ def search(args, spaces) -> int:
             epochs=plan.epochs,
         )
         oracle.attach(args.out / table.STATE_FILE, lease=0.0 if args.chief is None else args.patience)
+        trials = f"up to {args.max_trials:,} trials" if args.max_trials else "trials"
+        progress.step(
+            2, 2 + bool(args.finish), f"{trials} are run; after the first you see how long the others may take"
+        )
         shown = display.Live(args.out, oracle, plan, settings)
         if args.chief is not None:
             distributed.serve(oracle, args.chief, ended=shown.ended)
@@ -147,15 +196,16 @@ def search(args, spaces) -> int:
         if args.finish:
             from kfg.search import finish
 
+            progress.step(3, 3, "a full training with the best settings is run and tested")
             finish.finish(plan, args.out, args.cache or args.out / "cache", runs=args.finish)
     return 0
 
 
 class Told:
-    """Prints the trials that a worker has run, and ends a worker that fails them all.
+    """Prints the trials that a worker has run, and ends a worker whose trials all fail.
 
     Raises:
-        InputError: PATIENCE trials failed, one after another: another machine may be better off.
+        InputError: PATIENCE trials failed one after another; another machine may do better.
     """
 
     PATIENCE = 10
@@ -168,7 +218,7 @@ class Told:
         self.failed = self.failed + 1 if record["reason"] else 0
         if self.failed == self.PATIENCE:
             raise InputError(
-                f"--worker {self.worker}: {self.failed} trials failed in a row, the last: {record['reason']}"
+                f"--worker {self.worker}: {self.failed} trials failed in a row; the last one: {record['reason']}"
             )
 
 

@@ -1,4 +1,4 @@
-"""What decides the result of a search, and the folder that holds one search and no other."""
+"""The definition of a search (all that decides its result), and the folder that holds this search and no other."""
 
 import contextlib
 import dataclasses
@@ -18,28 +18,28 @@ from kfg.search import table
 from kfg.search.spaces import Space
 
 HYPERBAND_FROM = "tuner/trial_id"
-DIGEST = "kfg/search"  # a fixed value of every space: workers compare it with their own
-BEING_SHOWN = 2.0  # seconds in which `--show`, which takes no lock, writes a file of the page
+DIGEST = "kfg/search"  # a fixed value in every space, which workers compare with their own
+BEING_SHOWN = 2.0  # seconds that `--show`, which takes no lock, may need to write a file of the page
 OBJECTIVES = {"val_macro_recall": "max", "val_accuracy": "max", "val_loss": "min"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Definition:
-    """A search.
+    """A search: everything that decides its result.
 
     Args:
         recipe, space_name: names.
         space: kfg.search.spaces.Space.
-        config: the row's Config with what was given by hand.
+        config: the row's Config with the settings given by hand.
         given: settings given by hand; they are not searched over.
         algorithm: a key of kfg.search.algorithms.ALGORITHMS.
-        objective: a key of OBJECTIVES, on validation images.
-        seed: int >= 0, of the oracle and of the first training of each trial.
-        executions: trainings per trial, with seeds one apart; their mean is the score.
-        max_params: parameters a model may have; None for any number.
+        objective: a key of OBJECTIVES, measured on validation images.
+        seed: int >= 0, for the oracle and for the first training of each trial.
+        executions: trainings in a trial, with consecutive seeds; the mean of their figures is the score.
+        max_params: the most parameters that a model may have; None for any number.
         trial_time: seconds that the trainings of a trial may take together; None for any time.
         precision: of the trainings, one of kfg.training.precision.CHOICES.
-        index, data_name: the images.
+        index, data_name: the images and their name.
     """
 
     recipe: str
@@ -58,7 +58,7 @@ class Definition:
     data_name: str
 
     def settings(self) -> dict:
-        """Return everything that decides the result but the number of trials, as JSON has it."""
+        """Return everything that decides the result, except the number of trials, as JSON values."""
         index = self.index
         settings = {
             "recipe": self.recipe,
@@ -76,20 +76,20 @@ class Definition:
             },
             "config": dataclasses.asdict(self.config),
             "hyperparameters": self.hyperparameters().get_config()["space"],
-            "defaults": self.changes({}),  # what a space fixes among them
+            "defaults": self.changes({}),  # includes what a space fixes
         }  # fmt: skip
         return json.loads(json.dumps(settings))
 
     def hyperparameters(self) -> keras_tuner.HyperParameters:
-        """Return the space as KerasTuner has it."""
+        """Return the space as KerasTuner's HyperParameters."""
         hp = keras_tuner.HyperParameters()
         self.space.suggest(_Free(hp, self.given, self.space.makes))
         if not hp.space:
-            raise InputError(f"--set: leaves nothing of the space {self.space_name} to search over")
+            raise InputError(f"--set: leaves nothing to search over in the space {self.space_name}")
         return hp
 
     def changes(self, values: dict) -> dict:
-        """Return the settings of a trial, as JSON has them, from KerasTuner's values."""
+        """Return a trial's settings, as JSON values, from the values that KerasTuner chose."""
         hp = keras_tuner.HyperParameters()
         hp.values = {name: value for name, value in values.items() if not name.startswith(table.PREFIXES)}
         suggested = self.space.suggest(_Free(hp, self.given, self.space.makes))
@@ -99,13 +99,13 @@ class Definition:
         return changes
 
     def full(self, changes: dict) -> dict:
-        """Return a trial's settings as a full run takes them: with what was given by hand, and with all epochs."""
+        """Return a trial's settings for a full run: with those given by hand, and with all epochs."""
         if self.algorithm == "hyperband":
             changes = {name: value for name, value in changes.items() if name != self.space.epochs}
         return {**changes, **self.given}
 
     def begun_in(self, values: dict) -> str | None:
-        """Return the id of the shorter trial that Hyperband goes on from; None where a trial begins anew."""
+        """Return the id of the shorter trial that a trial of Hyperband continues; None if it begins anew."""
         return values.get(HYPERBAND_FROM) if self.space.continues else None
 
     @property
@@ -122,9 +122,10 @@ class Definition:
 
 
 class _Free:
-    """HyperParameters without those that were given by hand, or that only count for one given otherwise.
+    """KerasTuner's HyperParameters for a space, without those that are not searched.
 
-    They keep their default and are not in the space.
+    Not searched are hyperparameters given by hand, and those that have no effect because of another one given by hand.
+    They keep their default and do not become part of the space.
     """
 
     def __init__(self, hp, given, makes):
@@ -149,7 +150,7 @@ class _Free:
             with self.hp.conditional_scope(name, values):
                 yield
             return
-        self.idle = not self.given[name]  # given as nothing: no L2 anywhere, so its factor does not count
+        self.idle = not self.given[name]  # e.g. l2_on given as nothing: then the factor l2 has no effect
         yield
         self.idle = False
 
@@ -159,10 +160,10 @@ def digest(settings: dict) -> str:
 
 
 def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
-    """Make the folder this search's, or check that it is.
+    """Mark the folder as this search's, or check that it is.
 
     Raises:
-        InputError: it holds another search, or cannot be written.
+        InputError: the folder holds another search, or cannot be written.
     """
     path = folder / table.SETTINGS_FILE
     if path.is_file():
@@ -170,22 +171,25 @@ def claim(folder: pathlib.Path, settings: dict, data_name: str) -> None:
         for key, wanted in settings.items():
             if found.get(key) != wanted:
                 what = _difference(key, found.get(key), wanted)
-                raise InputError(f"{folder}: holds a search with other {what}; give another --out or remove it")
+                raise InputError(
+                    f"{folder}: holds a search with another value of {what}; give another --out or remove it"
+                )
         return
     foreign = [name for name in table.WRITTEN if os.path.lexists(folder / name)]
     if foreign:
         raise InputError(
-            f"--out {folder}: holds {foreign[0]} but no {table.SETTINGS_FILE}, so it is no search's; give another"
+            f"--out {folder}: holds {foreign[0]} but no {table.SETTINGS_FILE}, so it is not the folder of a search; "
+            "give another"
         )
     write_json(path, {"settings": settings, "data": data_name})
 
 
 def _difference(key, before, now) -> str:
-    """Say what differs, in few words."""
+    """Say in a few words which setting differs."""
     if key == "hyperparameters":  # a list of {"class_name", "config"}
         before, now = ({one["config"]["name"]: one for one in found or []} for found in (before, now))
     if key == "data" and (before or {}).get("fingerprint") != now["fingerprint"]:
-        return "data: the photographs, their classes or their parts have changed since it began"
+        return "data: the photographs, their classes or their parts have changed since it started"
     if isinstance(now, dict):
         before = before or {}
         names = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
@@ -194,10 +198,10 @@ def _difference(key, before, now) -> str:
 
 
 @contextlib.contextmanager
-def held(folder: pathlib.Path, *, refusal="another search is running there; --show prints it"):
-    """Keep other processes that ask for the folder out of it until this one ends, however it ends.
+def held(folder: pathlib.Path, *, refusal="another search is running there; print it with --show DIR"):
+    """Lock the folder for a `with` block against other processes; the lock ends with this process, however it ends.
 
-    What a killed one had half written there is removed.
+    Files that a killed process left half written in it are removed.
     """
     with locks.exclusive(folder / ".lock", refusal=f"--out {folder}: {refusal}"):
         sweep(folder, idle=BEING_SHOWN)

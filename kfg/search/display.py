@@ -1,4 +1,4 @@
-"""What a search shows while it runs and leaves when it ends."""
+"""The output of a search, while it runs and at its end."""
 
 import pathlib
 import shlex
@@ -8,39 +8,39 @@ from kfg.errors import InputError
 from kfg.progress import duration
 from kfg.search import page, table
 
-PAGE_EVERY = 300.0  # seconds between two pages of a running search; its pictures take seconds
-ENOUGH = 10  # trials that failed before one completed: the search ends
+PAGE_EVERY = 300.0  # seconds between two pages of a running search, as its pictures take seconds
+ENOUGH = 10  # if so many trials failed before one completed, the search ends
 
 
 class Live:
-    """Prints a line per trial and keeps trials.csv and best.json up to date, the page now and then.
+    """Prints a line for each trial, keeps trials.csv and best.json up to date, and rewrites the page now and then.
 
     Args:
-        folder: of the search.
+        folder: folder of the search.
         oracle: attached oracle of kfg.search.algorithms.
         plan: Definition.
-        settings: what it says decides the search.
+        settings: the result of the plan's `settings`.
     """
 
     def __init__(self, folder: pathlib.Path, oracle, plan, settings: dict):
         self.folder, self.oracle, self.plan, self.settings = folder, oracle, plan, settings
         self.printed = set()
-        self.earlier = None  # trials that had ended before
+        self.earlier = None  # number of trials that had ended before this command
         self.began = time.monotonic()
         self.page_due = time.monotonic() + PAGE_EVERY
         print(table.HEADER)
-        self._update()  # a kill may have come between a trial's end and its row
+        self._update()  # a kill may have come between the end of a trial and its row
 
     def ended(self) -> None:
         """Show the trials that have ended since the last call, if any.
 
         Raises:
-            InputError: the first ENOUGH trials failed, all of them, and no other one runs.
+            InputError: all of the first ENOUGH trials failed, and no other one is running.
         """
         if len(self.oracle.end_order) != len(self.printed):
             self._update()
         hopeless = self.winner is None and len(self.printed) >= ENOUGH
-        if hopeless and not self.oracle.ongoing_trials:  # one of a healthier machine's may still complete
+        if hopeless and not self.oracle.ongoing_trials:  # one on a healthier machine may complete
             page.write(self.folder)
             raise InputError(self._all_failed())
         if time.monotonic() > self.page_due:
@@ -51,7 +51,7 @@ class Live:
         """Write the page and print the best trial.
 
         Raises:
-            InputError: there is none.
+            InputError: no trial completed.
         """
         found = self._update()
         shown = page.write(self.folder)
@@ -61,7 +61,7 @@ class Live:
         for warning in table.warnings(found, self.settings["objective"][1]):
             print(f"WARNING: {warning}")
         if not self.oracle.done():
-            print("fewer than asked for: no other settings were found")
+            print("there are fewer trials than asked for, because no other settings were found")
         print(f"page: {shown}")
         print(f"settings of the best: --set {shlex.quote(f'@{self.folder / table.BEST_FILE}')}")
 
@@ -90,7 +90,7 @@ class Live:
             self.earlier = len(self.printed)
 
     def _left(self) -> str:
-        """Say how many of the trials have ended, and how long the others take at the pace of this command."""
+        """Return how many trials have ended, and how long the rest will take at the pace of this command."""
         wanted, ended = self.oracle.max_trials, len(self.printed)
         if self.earlier is None or not wanted or ended >= wanted:
             return ""
@@ -100,5 +100,5 @@ class Live:
     def _all_failed(self) -> str:
         failed = [row for row in self._found() if row["status"] == "FAILED"]
         if not failed:
-            return f"{self.folder}: the space has no trial to offer"
-        return f"all {len(failed)} trials failed, the first: {failed[0]['reason']} ({self.folder} keeps them)"
+            return f"{self.folder}: the search space gave no trial"
+        return f"all {len(failed)} trials failed; the first: {failed[0]['reason']} ({self.folder} holds all reasons)"

@@ -1,7 +1,7 @@
-"""One search on several machines: KerasTuner's oracle server on the chief, its client on every worker.
+"""One search on several machines, with KerasTuner's oracle server on the chief and its client on every worker.
 
-KerasTuner's own start_server is not used: it never ends once a worker was killed, and shares a busy port with
-whoever has it. The service, its messages and the client are KerasTuner's.
+KerasTuner's own start_server is not used: it never ends after a worker was killed, and it shares a port that is in use
+with the process that uses it. The service, its messages and the client are KerasTuner's.
 """
 
 import contextlib
@@ -19,17 +19,17 @@ from kfg import overwrite
 from kfg.errors import InputError
 from kfg.search.definition import DIGEST
 
-ENVIRONMENT = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")  # read by its client
-GOODBYE = 10.0  # seconds at most that a finished chief waits for its workers to ask once more
-TICK = 0.2  # seconds between two looks at the trials
-RETRY = 1.0  # seconds between two tries to reach the chief
+ENVIRONMENT = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")  # read by KerasTuner's client
+GOODBYE = 10.0  # seconds, at most, that a finished chief waits for its workers to ask once more
+TICK = 0.2  # seconds between two checks of the trials
+RETRY = 1.0  # seconds between two attempts to reach the chief
 
 
 def address(text: str) -> tuple[str, int]:
-    """Return host and port of "HOST:PORT".
+    """Return host and port from text like "HOST:PORT".
 
     Raises:
-        InputError: no such thing.
+        InputError: the text is not like that.
     Example:
         >>> address("10.0.0.5:8000")
         ('10.0.0.5', 8000)
@@ -42,19 +42,20 @@ def address(text: str) -> tuple[str, int]:
 
 @contextlib.contextmanager
 def without_printed_conditions():
-    """Keep KerasTuner 1.4.8 from printing each condition that it sends."""
-    conditions.print = lambda *_: None  # the module's own name, found before the built-in one
+    """Keep KerasTuner 1.4.8 from printing each condition that it sends, in a `with` block."""
+    conditions.print = lambda *_: None  # the module's own `print`, found before the built-in
     try:
         yield
     finally:
-        vars(conditions).pop("print", None)  # another thread may have been quicker
+        vars(conditions).pop("print", None)  # another thread may have removed it already
 
 
 def worker_name(text: str) -> str:
-    """Return a worker's name, which is a folder's too; raise InputError if it cannot be one on every system."""
+    """Return a worker's name; InputError if it cannot be the name of a folder on every system."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", text) or overwrite.is_reserved(text):
         raise InputError(
-            f"--worker: up to 64 letters, digits, '.', '-' and '_', no name of a Windows device, got {text!r}"
+            "--worker: expected up to 64 letters, digits, '.', '-' and '_', and not the name of a Windows device, got "
+            f"{text!r}"
         )
     return text
 
@@ -65,12 +66,12 @@ def serve(oracle, where: str, *, ended) -> None:
     Args:
         oracle: attached oracle of kfg.search.algorithms.
         where: "HOST:PORT" to listen at.
-        ended: called from time to time, to show the trials that have ended.
+        ended: function (), called now and then to show the trials that have ended.
     Raises:
         InputError: the address is taken, or not this machine's.
     """
     host, port = address(where)
-    # one thread, as KerasTuner's own: its lock goes by the thread's name
+    # one thread, as in KerasTuner's own server: its lock depends on the thread's name
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), options=[("grpc.so_reuseport", 0)])
     service = oracle_chief.OracleServicer(oracle)
     protos.get_service_grpc().add_OracleServicer_to_server(service, server)
@@ -79,11 +80,13 @@ def serve(oracle, where: str, *, ended) -> None:
     except RuntimeError:
         bound = 0
     if not bound:
-        raise InputError(f"--chief {where}: the port is taken, or the address is not this machine's")
+        raise InputError(
+            f"--chief {where}: the port is in use, or this is not an address of this machine; give another"
+        )
     server.start()
-    # a chief that was killed after the last trial and begun again: its workers still wait to hear of the end
+    # If a chief was killed after the last trial and is started again, its workers still wait to hear of the end.
     listen_until = time.monotonic() + (2 * RETRY if oracle.done() else 0.0)
-    print(f"chief at {where}; start workers with --worker ID --chief {where}", flush=True)
+    print(f"the chief runs at {where}; start workers with --worker ID --chief {where}", flush=True)
     try:
         with without_printed_conditions():
             _wait(service, oracle, ended, listen_until)
@@ -101,14 +104,14 @@ def _wait(service, oracle, ended, listen_until):
 
 
 class Client:
-    """The chief's oracle, as a worker sees it.
+    """The chief's oracle, as seen from a worker.
 
     Args:
         where: "HOST:PORT" of the chief.
         worker: this worker's name.
         patience: seconds to wait for a chief that does not answer.
     Raises:
-        InputError: of every method, when the chief is gone for longer.
+        InputError: from every method, if the chief does not answer for that long.
     """
 
     def __init__(self, where: str, worker: str, *, patience: float):
@@ -116,9 +119,9 @@ class Client:
         words = dict(zip(ENVIRONMENT, (host, str(port), worker), strict=True))
         os.environ |= words
         self.where, self.patience, self.client = where, patience, oracle_client.OracleClient(None)
-        for name in words:  # they would turn every tuner of this process into a worker
+        for name in words:  # left there, they would turn every tuner of this process into a worker
             del os.environ[name]
-        oracle_client.TIMEOUT = patience  # KerasTuner waits an hour
+        oracle_client.TIMEOUT = patience  # KerasTuner would wait an hour
 
     def create_trial(self, worker):
         return self._asked(self.client.create_trial, worker)
@@ -130,10 +133,10 @@ class Client:
         return self._asked(self.client.get_trial, trial_id)
 
     def check(self, digest: str) -> None:
-        """Raise InputError unless the chief's search is this one."""
+        """Raise InputError unless the chief's search has the same definition as this worker's."""
         space = self._asked(self.client.get_space)
         if space.values.get(DIGEST) != digest:
-            raise InputError(f"--chief {self.where}: leads another search; recipe, data and options must be the same")
+            raise InputError(f"--chief {self.where}: leads another search; give the same recipe, data and options")
 
     def _asked(self, question, *words):
         end = time.monotonic() + self.patience
@@ -142,7 +145,7 @@ class Client:
                 with without_printed_conditions():
                     return question(*words)
             except grpc.RpcError as error:
-                # asking twice does no harm: the chief knows who has which trial, and which have ended
+                # asking twice does no harm: the chief knows which worker has which trial, and which trials have ended
                 if error.code() == grpc.StatusCode.UNAVAILABLE and time.monotonic() < end:
                     time.sleep(RETRY)
                     continue
@@ -150,7 +153,6 @@ class Client:
 
     def _lost(self, error) -> str:
         if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-            return (
-                f"--chief {self.where}: no answer for {self.patience:g} s; this worker ends, the chief keeps the trials"
-            )
+            away = f"--chief {self.where}: no answer for {self.patience:g} s"
+            return f"{away}, so this worker stops; the chief keeps the trials"
         return f"--chief {self.where}: {(error.details() or error.code().name).splitlines()[0]}"

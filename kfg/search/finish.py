@@ -1,4 +1,4 @@
-"""Train the winner in full: the only part of a search that looks at test images."""
+"""Train the best trial in full. This is the only part of a search that uses test images."""
 
 import importlib
 import pathlib
@@ -11,19 +11,20 @@ from kfg.search import table
 
 
 def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) -> None:
-    """Run the recipe with the best trial's settings, with seeds from the plan's on; what is finished is not repeated.
+    """Run the recipe with the best trial's settings, once for each seed from the plan's seed on.
 
-    The run folders are `folder`/RECIPE/SPACE-searched/seed-N, with report and export; their rows are in results.jsonl.
+    Runs that are finished are not repeated. The run folders are `folder`/RECIPE/SPACE-searched/seed-N, with report and
+    export; their rows are in results.jsonl.
 
     Args:
         plan: Definition.
-        folder: of the search, ended.
-        cache_dir: of decoded images and features.
-        runs: int >= 1.
+        folder: folder of the search, which has ended.
+        cache_dir: folder of decoded images and features.
+        runs: int >= 1, number of seeds.
     """
     recipe = importlib.import_module(plan.space.module)
     best = read_json(folder / table.BEST_FILE, dict)
-    note = f"settings of trial {best['trial']} of a search, {best['objective'][0]} {best['score']:.4f} there"
+    note = f"settings of trial {best['trial']} of a search, in which {best['objective'][0]} was {best['score']:.4f}"
     photographs.be_deterministic()
     data = photographs.Data(index=plan.index, name=plan.data_name, cache_dir=cache_dir)
     config = replaced(plan.config, tuples(best["settings"]))

@@ -1,23 +1,23 @@
-"""The settings of a search as numbers: one axis each, for pictures and for what mattered."""
+"""Place the settings of trials on axes, for pictures, and measure which settings mattered."""
 
 import dataclasses
 import math
 
 import numpy as np
 
-FEWEST = 10  # completed trials, below which nothing is said about what mattered
+FEWEST = 10  # completed trials; with fewer, nothing is said about what mattered
 TREES, REPEATS = 300, 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """One setting.
+    """An axis for one setting.
 
     Args:
-        name: of the setting.
-        choices: the values in order, where there are only some; else empty.
+        name: name of the setting.
+        choices: the possible values in order; empty for a range.
         low, high: ends of a range.
-        log: the range is drawn, and was searched, by its logarithm.
+        log: whether the range is drawn, and was searched, on a logarithmic scale.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Axis:
     log: bool = False
 
     def at(self, value) -> float:
-        """Return where a value lies, 0 to 1; NaN for None: this trial has no such setting."""
+        """Return the position of a value, 0 to 1; NaN for None, if a trial does not have the setting."""
         if value is None:
             return math.nan
         if self.choices:
@@ -37,11 +37,11 @@ class Axis:
 
 
 def axes(state: dict, found: list[dict]) -> list[Axis]:
-    """Return the axes along which the trials differ.
+    """Return the axes of the settings in which the trials differ.
 
     Args:
-        state: of `table.read`.
-        found: of `table.rows`.
+        state: state of a search, from `table.read`.
+        found: trials, from `table.rows`.
     """
     result = []
     for one in state["hyperparameters"]["space"]:
@@ -52,20 +52,21 @@ def axes(state: dict, found: list[dict]) -> list[Axis]:
             log = config["sampling"] == "log"
             result.append(Axis(config["name"], low=config["min_value"], high=config["max_value"], log=log))
     epochs = sorted({row["values"]["epochs"] for row in found if "epochs" in row["values"]})
-    if epochs:  # Hyperband's
+    if epochs:  # from Hyperband
         result.append(Axis("epochs", choices=tuple(epochs)))
     return [axis for axis in result if len({row["values"].get(axis.name) for row in found}) > 1]
 
 
 def importance(found: list[dict], along: list[Axis]) -> tuple[list[tuple[str, float, float]], float] | None:
-    """Say which settings the scores depend on, as a forest of regression trees sees it.
+    """Measure how much the scores depend on each setting, according to a forest of regression trees.
 
-    Permutation importance: by how much the forest's R^2 falls when one setting is shuffled among the trials. A forest
-    fits few trials closely whatever they are, so its R^2 on trials left out says how far to believe it.
+    The measure is permutation importance: by how much the forest's R^2 falls when one setting is shuffled among the
+    trials. A forest fits a few trials closely in any case, so its R^2 on trials left out says how far the result can be
+    trusted.
 
     Args:
-        found: of `table.rows`.
-        along: of `axes`.
+        found: trials, from `table.rows`.
+        along: axes, from `axes`.
     Returns:
         ([(name, mean fall, standard deviation)] by falling mean, R^2 out of bag); None with fewer than FEWEST completed
         trials or fewer than two axes.

@@ -1,4 +1,4 @@
-"""From the words of a command line to the Definition of a search."""
+"""Turn the words of a command line into the Definition of a search."""
 
 import importlib
 import pathlib
@@ -16,13 +16,13 @@ from kfg.training.precision import CHOICES
 
 
 def from_words(args, spaces=None) -> Definition:
-    """Check the words and scan the images.
+    """Check the words, scan the images and return the Definition.
 
     Args:
-        args: what `kfg.search.command.parser` returned.
-        spaces: recipe -> name -> Space; default kfg.search.spaces.SPACES.
+        args: the result of parsing with `kfg.search.command.parser`.
+        spaces: recipe -> name of a space -> Space; default kfg.search.spaces.SPACES.
     Raises:
-        InputError: an unknown name, a number out of range, no images, settings that do not fit.
+        InputError: an unknown name; a number out of range; no images; settings that do not fit each other.
     """
     spaces = SPACES if spaces is None else spaces
     _known("RECIPE", args.recipe, spaces)
@@ -40,20 +40,20 @@ def from_words(args, spaces=None) -> Definition:
         ("seed", 0, 2**30),
     ):
         if not low <= getattr(args, option) <= high:
-            raise InputError(f"--{option.replace('_', '-')}: from {low} to {high}, got {getattr(args, option)}")
+            raise InputError(f"--{option.replace('_', '-')}: must be from {low} to {high}, got {getattr(args, option)}")
     if args.trial_time is not None and not 0 < args.trial_time < 1e9:
-        raise InputError(f"--trial-time: seconds above 0, got {args.trial_time}")
+        raise InputError(f"--trial-time: must be above 0 seconds, got {args.trial_time}")
     if args.worker is not None and args.chief is None:
-        raise InputError(f"--worker {args.worker}: needs --chief HOST:PORT")
+        raise InputError(f"--worker {args.worker}: also needs --chief HOST:PORT")
     if args.chief is not None:
         distributed.address(args.chief)
     if args.worker is not None:
         distributed.worker_name(args.worker)
     if not 0 < args.patience < 1e6:
-        raise InputError(f"--patience: seconds above 0, got {args.patience}")
+        raise InputError(f"--patience: must be above 0 seconds, got {args.patience}")
     for option in ("data", "out"):
         if getattr(args, option) is None:
-            raise InputError(f"--{option}: is needed for a search; --show DIR prints one")
+            raise InputError(f"--{option}: is needed for a search; to print a search, give --show DIR")
     row = importlib.import_module(space.module).ROWS[space.row].config
     given = assigned(args.set, vars(row))
     max_params = None if args.max_params is None else parse_count(args.max_params)
@@ -88,4 +88,4 @@ def from_words(args, spaces=None) -> Definition:
 
 def _known(what, name, known):
     if name not in known:
-        raise InputError(f"{what}: {name!r} is none of {', '.join(known)}")
+        raise InputError(f"{what}: {name!r} is not one of {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""Write what a search found: pictures and one self-contained search.html."""
+"""Write the results of a search: pictures, and one self-contained search.html."""
 
 import pathlib
 
@@ -12,17 +12,17 @@ from kfg.search.table import short
 
 PAGE = "search.html"
 TIE = (
-    "{} trials are equal, {}: these validation images cannot tell them apart. Below are the settings of trial {}, "
-    "the first."
+    "{} trials are equally good ({}): these validation images cannot tell them apart. Below are the settings of trial "
+    "{}, the first of them."
 )
 PARALLEL, IMPORTANCE, PROGRESS = "parallel.png", "importance.png", "progress.png"
 
 
 def write(folder: pathlib.Path) -> pathlib.Path:
-    """Write pictures and page of a search, running or not, into its folder; return the page's path.
+    """Write the pictures and the page of a search, running or ended, into its folder; return the path of the page.
 
     Raises:
-        InputError: no search there, or a folder that cannot be written.
+        InputError: there is no search; the folder cannot be written.
     """
     head, state = table.read(folder)
     found, (objective, direction) = table.rows(state), head["settings"]["objective"]
@@ -45,17 +45,17 @@ def page(head: dict, found: list[dict], judged, drawn: dict[str, bytes]) -> str:
     """Return the search as one HTML document.
 
     Args:
-        head: of `table.read`.
-        found: of `table.rows`.
-        judged: of `axes.importance`.
-        drawn: name -> bytes of the pictures there are.
+        head: definition of the search, from `table.read`.
+        found: trials, from `table.rows`.
+        judged: the result of `importance.importance`.
+        drawn: name -> bytes, the pictures that were drawn.
     """
     settings = head["settings"]
     sections = [("Result", "result", _result(settings, found))]
     if PARALLEL in drawn:
         text = (
-            "A line is a trial, from its settings to its score; the best is thick, and so are all that equal it; those "
-            "that failed are dotted."
+            "Each line is a trial, from its settings to its score. The best trial and all that equal it are thick; "
+            "failed trials are dotted."
         )
         body = [markup.paragraph(text), markup.picture(drawn[PARALLEL], "Trials as lines", zoom=True)]
         sections.append(("Trials as lines", "lines", markup.joined(body)))
@@ -88,39 +88,39 @@ def _result(settings, found) -> Safe:
             which = f"{len(leaders)} trials are equal"
         parts += [
             markup.tiles([markup.tile(objective, f"{winner['score']:.4f}", which)]),
-            markup.paragraph("On validation images; ", others, ".", _precision(objective, winner), note=True),
+            markup.paragraph("Score on validation images; ", others, ".", _precision(objective, winner), note=True),
             markup.pairs((name, short(value)) for name, value in winner["values"].items()),
             markup.code(command),
         ]
         text = (
-            "The best of many scores on the same images is flattered by the choice: what it is worth, a full run with "
-            "--finish says, on test images no trial has seen."
+            "The best of many scores on the same images is too optimistic, because it was chosen for being the best. A "
+            "full run with --finish measures it on test images that no trial has seen."
         )
         parts.append(markup.paragraph(text, note=True))
     return markup.joined(parts)
 
 
 def _precision(objective, winner) -> str:
-    """Say how far a share of so few images can be trusted."""
+    """Return a sentence on how precise a score from so few validation images is; "" if that is unknown."""
     count, share = winner["metrics"].get("val_images"), winner["score"]
     if not count or objective == "val_loss":
         return ""
     low, high = wilson(share * count, count)
     return (
-        f" A share of {count:,.0f} images that comes out as {share:.3f} may as well be anything from {low:.3f} to "
-        f"{high:.3f} (95 % interval): smaller differences between trials say little."
+        f" A share of {share:.3f} measured on {count:,.0f} images has a 95 % interval from {low:.3f} to {high:.3f}, so "
+        "smaller differences between trials say little."
     )
 
 
 def _mattered(judged, drawn) -> Safe:
     if judged is None:
         return markup.paragraph(
-            f"Not judged: that takes {importance.FEWEST} completed trials and two settings that differ."
+            f"Not judged, because this needs {importance.FEWEST} completed trials and two settings that differ."
         )
     text = (
-        f"Permutation importance in a random forest ({importance.TREES} trees) of the completed trials. On trials left "
-        f"out the forest explains R² = {judged[1]:.2f} of the scores' variance: "
-        + ("about nothing, so do not read the bars." if judged[1] < 0.1 else "the nearer to 1, the more to believe.")
+        f"Permutation importance in a random forest ({importance.TREES} trees) fitted to the completed trials. On "
+        f"held-out trials the forest explains R² = {judged[1]:.2f} of the variance of the scores. "
+        + ("This is almost nothing, so ignore the bars." if judged[1] < 0.1 else "The closer to 1, the more reliable.")
     )
     return markup.joined([markup.paragraph(text), markup.picture(drawn[IMPORTANCE], "Importance of settings")])
 
@@ -170,8 +170,8 @@ def _method(head) -> Safe:
     pairs = [("data", f"{head['data']}, {settings['data']['images']:,} images, {settings['data']['classes']} classes")]
     pairs += [(name.replace("_", " "), "none" if settings[name] is None else settings[name]) for name in told]
     text = (
-        "KerasTuner chooses the settings; the first trial has the recipe's own, but for what the space fixes. "
-        "Each training is a process of its own on training images, scored on validation images; "
-        "test images are not looked at."
+        "KerasTuner chooses the settings of each trial; the first trial uses the recipe's own settings, except for "
+        "those that the space fixes. Each training runs in its own process on training images and is scored on "
+        "validation images. Test images are not used."
     )
     return markup.joined([markup.paragraph(text), markup.pairs(pairs)])

@@ -1,4 +1,4 @@
-"""Pictures of a search: its trials as lines through their settings, what mattered, how the best score grew."""
+"""Pictures of a search: its trials as lines through their settings, what mattered, and the best score over time."""
 
 import math
 
@@ -10,18 +10,18 @@ from kfg.figures.drawing import BLUE, FAINT, INK, ORANGE, short, styled
 from kfg.search.table import best, equals
 from kfg.search.table import short as brief
 
-COLUMN = 1.25  # inches per axis
-ABSENT = -0.12  # where a line passes an axis that its trial has no setting of
+COLUMN = 1.25  # inches for each axis
+ABSENT = -0.12  # height at which a line crosses an axis if its trial lacks the setting
 
 
 @styled
 def parallel(found: list[dict], along: list, objective: str, direction: str) -> Figure:
-    """One line per trial through its settings to its score; the best thick, failed ones grey and without an end.
+    """Draw each trial as a line through its settings to its score: the best thick, failed ones grey and without end.
 
     Args:
-        found: of `table.rows`.
-        along: of `axes.axes`.
-        objective, direction: of the search.
+        found: trials, from `table.rows`.
+        along: axes, from `importance.axes`.
+        objective, direction: name and direction of the search's objective.
     """
     scores = [row["score"] for row in found if row["status"] == "COMPLETED"]
     low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
@@ -73,10 +73,10 @@ def _scale(axes, at, name, ticks):
 
 @styled
 def mattered(rows: list[tuple[str, float, float]]) -> Figure:
-    """Bars of permutation importance with their standard deviations.
+    """Draw permutation importances as bars, with their standard deviations.
 
     Args:
-        rows: (name, mean, standard deviation) of `axes.importance`.
+        rows: (name, mean, standard deviation), from `importance.importance`.
     """
     figure = Figure(figsize=(6.4, 0.9 + 0.32 * len(rows)), layout="constrained")
     axes = figure.subplots()
@@ -84,14 +84,14 @@ def mattered(rows: list[tuple[str, float, float]]) -> Figure:
     axes.barh(
         names, [mean for _, mean, _ in reversed(rows)], xerr=[sd for *_, sd in reversed(rows)], color=BLUE, ecolor=FAINT
     )
-    axes.set_xlabel("fall of the forest's R² when the setting is shuffled")
+    axes.set_xlabel("decrease of the forest's R² when the setting is shuffled")
     axes.axvline(0, color=INK, lw=0.8)
     return figure
 
 
 @styled
 def progress(found: list[dict], objective: str, direction: str) -> Figure:
-    """Scores in the order the trials were begun, and the best so far."""
+    """Draw the scores in the order in which trials were begun, and the best score so far."""
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
     axes = figure.subplots()
     completed = [(at, row["score"]) for at, row in enumerate(found) if row["status"] == "COMPLETED"]

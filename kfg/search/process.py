@@ -1,7 +1,7 @@
-"""Start a trial's process, follow it, and say how it ended.
+"""Run a trial's training in a process of its own, watch it, and say how it ended.
 
-The processes are forked from a server that has imported TensorFlow but computed nothing (Python's `forkserver`): a
-trial starts in milliseconds instead of four seconds, and its memory goes when it ends.
+The processes are forked from a server that has imported TensorFlow but computed nothing (Python's `forkserver`). So a
+trial starts in milliseconds instead of four seconds, and its memory is freed when it ends.
 """
 
 import dataclasses
@@ -14,18 +14,18 @@ from multiprocessing import connection
 
 from kfg.search import trial
 
-TAIL = 4000  # characters of a log that are kept as the traceback
+TAIL = 4000  # characters at the end of a log that are kept as the traceback
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How one training ended: with figures, or with a reason.
+    """How one training ended: with figures, or with the reason for its failure.
 
     Args:
-        figures: what the recipe's run returned; None if it failed.
+        figures: the result of the recipe's run; None if it failed.
         reason: one line; "" if it did not fail.
-        traceback: what its log says of the failure.
-        seconds: from the begin of training, what --trial-time counts.
+        traceback: its traceback, or else the end of its log, if it failed.
+        seconds: time since the training began, which --trial-time limits.
     """
 
     figures: dict | None
@@ -35,16 +35,16 @@ class Outcome:
 
 
 def context(module: str):
-    """Return the multiprocessing context whose server has imported what trials need.
+    """Return the multiprocessing context whose server has imported all that trials need.
 
     Args:
-        module: of the recipe.
+        module: the recipe's module.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():  # on Windows each trial imports them by itself
+    if "forkserver" not in multiprocessing.get_all_start_methods():  # on Windows, each trial imports all by itself
         return multiprocessing.get_context("spawn")
     made = multiprocessing.get_context("forkserver")
     made.set_forkserver_preload(["kfg.search._server", trial.__name__, module])
-    first = made.Process(target=int)  # starts when the imports are done: no trial has to wait for them
+    first = made.Process(target=int)  # starts when the imports are done, so no trial has to wait for them
     first.start()
     first.join()
     return made
@@ -55,9 +55,9 @@ def run(request, made, *, limit: float | None, beat: Callable[[], None], every: 
 
     Args:
         request: trial.Request.
-        made: what `context` returned.
+        made: the result of `context`.
         limit: seconds from the begin of training; None for any time.
-        beat, every: function called every so many seconds while waiting.
+        beat, every: function () that is called every so many seconds while waiting.
     """
     receiver, sender = made.Pipe(duplex=False)
     process = made.Process(target=trial.main, args=(request, sender))
@@ -78,7 +78,7 @@ def _followed(process, receiver, log, limit, beat, every):
         now = time.monotonic()
         spent = now - started if started else 0.0
         if limit is not None and spent > limit:
-            return Outcome(None, f"--trial-time: over {limit:g} s of training", seconds=spent)
+            return Outcome(None, f"--trial-time: trained longer than {limit:g} s", seconds=spent)
         if now >= next_beat:
             beat()
             next_beat = time.monotonic() + every
@@ -87,7 +87,7 @@ def _followed(process, receiver, log, limit, beat, every):
             continue
         try:
             kind, content = receiver.recv()
-        except EOFError:  # it ended without a word
+        except EOFError:  # the process ended without an answer
             process.join()
             reason, text = died(process.exitcode, log)
             return Outcome(None, reason, text, spent)
@@ -100,11 +100,11 @@ def _followed(process, receiver, log, limit, beat, every):
 
 
 def died(code: int, log: pathlib.Path) -> tuple[str, str]:
-    """Return the reason and the traceback of a process that ended without an answer."""
+    """Return the reason and the traceback for a process that ended without an answer."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     if code < 0:
         name = signal.Signals(-code).name
-        hint = ", as the system does when memory is out" if name == "SIGKILL" else ""
+        hint = ", which the system does when memory runs out" if name == "SIGKILL" else ""
         return f"killed by {name}{hint}", text[-TAIL:]
     begin = text.rfind("Traceback (most recent call last)")
     text = text[begin:] if begin >= 0 else text[-TAIL:]

@@ -1,8 +1,9 @@
-"""What a search may change about a recipe: python -m kfg.search RECIPE --space NAME.
+"""The spaces: what a search may change about a recipe. python -m kfg.search RECIPE --space NAME.
 
-A space is a function of KerasTuner's HyperParameters that returns settings of the recipe's Config, as `--set` takes
-them; its defaults are the row's own settings, which are the first trial of every search, but for what a space fixes:
-`time_budget`, which would make a trial depend on the clock, and in `finetune` `views` and `min_errors`.
+A space is a function of KerasTuner's HyperParameters that returns settings of the recipe's Config, in the form that
+`--set` takes. Its defaults are the row's own settings, and every search tries them first, except for settings that a
+space fixes: `time_budget`, which would make a trial depend on the clock, and in `finetune` also `views` and
+`min_errors`.
 """
 
 import dataclasses
@@ -17,15 +18,17 @@ from kfg.training.imbalance import AUTO, TREATMENTS
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Space:
-    """A row of a recipe and what may change about it.
+    """A row of a recipe, and the settings that a search may change in it.
 
     Args:
         module: the recipe's module, with ROWS and run.
-        row: the row that trials are variations of.
-        suggest: function (HyperParameters) -> {setting: JSON value}; None for a value that does not count.
-        epochs: the setting that says how long a trial is trained; Hyperband begins with a part of it.
-        continues: the rate schedule does not depend on `epochs`, so a longer trial goes on from a shorter one.
-        makes: setting -> hyperparameters of other names that it is made of; given by hand, it takes them out too.
+        row: the row that the trials vary.
+        suggest: function (HyperParameters) -> {setting: JSON value}; a value of None has no effect.
+        epochs: the setting for how long a trial is trained; Hyperband begins with a fraction of it.
+        continues: whether a longer trial may continue a shorter one; this needs a learning rate schedule that does not
+            depend on `epochs`.
+        makes: setting -> the hyperparameters it is computed from, which have other names. If the setting is given by
+            hand, these are not searched either.
     """
 
     module: str
@@ -49,11 +52,11 @@ FREEZE = {
     "last block and batch norm": "last-block+bn",
 }
 
-SMOOTHINGS = {AUTO: None, "0": 0.0, "0.05": 0.05, "0.1": 0.1, "0.2": 0.2, "0.3": 0.3}  # auto leaves it to the recipe
+SMOOTHINGS = {AUTO: None, "0": 0.0, "0.05": 0.05, "0.1": 0.1, "0.2": 0.2, "0.3": 0.3}  # auto: the recipe decides
 
 
 def augmented(strength: float) -> dict:
-    """Return the changes to a policy: from nothing at 0 to as much as natural photographs bear at 1."""
+    """Return settings of a policy whose changes grow from none at 0 to the most that natural photographs bear at 1."""
     return {
         "rotation": 30 * strength,
         "width_shift": 0.16 * strength,
@@ -86,7 +89,7 @@ def convnet(hp) -> dict:
 
 
 def head(hp) -> dict:
-    """Trunk, and how the head on its cached features is trained; the trunk stays frozen."""
+    """The trunk, and how the head on its cached features is trained; the trunk stays frozen."""
     return {
         "backbone": hp.Choice("backbone", at_hand(), default="efficientnet-lite0"),
         "dropout": hp.Float("dropout", 0.0, 0.6, default=0.2),
@@ -95,12 +98,12 @@ def head(hp) -> dict:
         "head_learning_rate": hp.Float("head_learning_rate", 2e-4, 2e-2, sampling="log", default=2e-3),
         "head_batch_size": hp.Choice("head_batch_size", [32, 64, 128], default=64),
         "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),
-        "time_budget": NO_LIMIT,  # as many views and epochs for every trial, whatever the clock says
+        "time_budget": NO_LIMIT,  # all trials get as many views and epochs, whatever the time
     }
 
 
 def finetune(hp) -> dict:
-    """What of the trunk trains after the head, at which rates, on which pictures."""
+    """Which layers of the trunk train after the head, at which rates, on which pictures."""
     strength = hp.Float("augmentation", 0.0, 1.0, default=0.5)
     return {
         "freeze": FREEZE[hp.Choice("freeze", list(FREEZE), default="all but batch norm")],
@@ -111,15 +114,15 @@ def finetune(hp) -> dict:
         "label_smoothing": SMOOTHINGS[hp.Choice("label_smoothing", list(SMOOTHINGS), default=AUTO)],
         "imbalance": hp.Choice("imbalance", [AUTO, *TREATMENTS], default=AUTO),
         "policy": augmented(strength),
-        "views": 0,  # their features would have to be computed for every policy
-        # as many epochs for every trial, whatever the clock says and however good its head is
+        "views": 0,  # their features would have to be computed anew for every policy
+        # all trials get as many epochs, whatever the time and however good the head is
         "time_budget": NO_LIMIT,
         "min_errors": 0,
     }
 
 
 def at_hand() -> list[str]:
-    """Return the trunks whose ImageNet weights are on this machine: in a package, or in Keras's cache folder."""
+    """Return the trunks whose ImageNet weights are on this machine, in a package or in Keras's cache folder."""
     return [name for name in backbones.BACKBONES if _has_weights(name)]
 
 

@@ -1,4 +1,4 @@
-"""A search as rows: read from its folder, printed, written as trials.csv and best.json."""
+"""The trials of a search as rows: read from its folder, printed, and written as trials.csv and best.json."""
 
 import csv
 import pathlib
@@ -8,33 +8,33 @@ from kfg.files import RESTORE, read_json, whole, write_json
 
 SETTINGS_FILE, STATE_FILE = "search.json", "oracle.json"
 CSV_FILE, BEST_FILE = "trials.csv", "best.json"
-WRITTEN = (STATE_FILE, CSV_FILE, BEST_FILE, "trials", "search.html")  # what a search puts into its folder
+WRITTEN = (STATE_FILE, CSV_FILE, BEST_FILE, "trials", "search.html")  # files and folders of a search
 COLUMNS = ("trial", "status", "score", "sd", "seconds", "worker", "reason")
 HYPERBAND_EPOCHS = "tuner/epochs"
 LEARNED = "learned"  # metric of a trial: the share of its trainings that beat naming one class for every image
-NAMED = 8  # trials of a tie that are named
-PREFIXES = ("kfg/", "tuner/")  # values that are no settings
+NAMED = 8  # most trials of a tie that are named
+PREFIXES = ("kfg/", "tuner/")  # values that are not settings
 
 
 def head(folder: pathlib.Path) -> dict:
-    """Return what decides a search, {"settings", "data"}.
+    """Return the definition of a search, {"settings", "data"}.
 
     Raises:
-        InputError: no search there.
+        InputError: there is no search in the folder.
     """
     if not (folder / SETTINGS_FILE).is_file():
-        raise InputError(f"{folder}: holds no search, {SETTINGS_FILE} is missing")
+        raise InputError(f"{folder}: does not hold a search, as {SETTINGS_FILE} is missing")
     found = read_json(folder / SETTINGS_FILE, dict)
     if not isinstance(found.get("settings"), dict):
-        raise InputError(f"{folder / SETTINGS_FILE}: not of a search, it has no settings")
+        raise InputError(f"{folder / SETTINGS_FILE}: is not from a search, as it has no settings")
     return found
 
 
 def read(folder: pathlib.Path) -> tuple[dict, dict]:
-    """Return the head of a search, and its state; from a running one, the state after its last change.
+    """Return the definition of a search and its state; for a running search, the state after its last change.
 
     Raises:
-        InputError: no search there.
+        InputError: there is no search in the folder.
     """
     decides, state = head(folder), folder / STATE_FILE
     empty = {"trials": [], "records": {}, "start_order": [], "hyperparameters": {"space": []}}
@@ -42,7 +42,7 @@ def read(folder: pathlib.Path) -> tuple[dict, dict]:
 
 
 def read_state(path) -> dict:
-    """Return what a search's oracle.json holds; InputError where it is damaged."""
+    """Return the content of a search's oracle.json; InputError if it is damaged."""
     state = read_json(path, dict)
     try:
         rows(state)
@@ -52,11 +52,12 @@ def read_state(path) -> dict:
 
 
 def rows(state: dict) -> list[dict]:
-    """Return a dict per trial, in the order they were begun.
+    """Return one dict for each trial, in the order in which they were begun.
 
     Returns:
-        `trial`, `status` ("RUNNING", "COMPLETED", "FAILED"), `score`, `values` (of the space), and of the worker's
-        record `settings`, `metrics`, `scores`, `seconds`, `worker`, `reason`, `traceback`, None where not known yet.
+        Dicts of `trial`, `status` ("RUNNING", "COMPLETED", "FAILED"), `score` and `values` (of the space); and from the
+        worker's record `settings`, `metrics`, `scores`, `seconds`, `worker`, `reason` and `traceback`, None if not
+        known yet.
     """
     by_id = {one["trial_id"]: one for one in state["trials"]}
     result = []
@@ -76,20 +77,20 @@ def rows(state: dict) -> list[dict]:
 
 
 def best(found: list[dict], direction: str) -> dict | None:
-    """Return the completed trial with the best score, of equals the first; None where none completed."""
+    """Return the completed trial with the best score, the first of equals; None if none has completed."""
     completed = [row for row in found if row["status"] == "COMPLETED"]
     sign = 1 if direction == "max" else -1
     return max(completed, key=lambda row: sign * row["score"], default=None)
 
 
 def equals(found: list[dict], direction: str) -> list[dict]:
-    """Return all completed trials whose score is the best one's, in order: more than one is a tie."""
+    """Return all completed trials with the best score, in order; if there is more than one, it is a tie."""
     winner = best(found, direction)
     return [row for row in found if row["status"] == "COMPLETED" and row["score"] == winner["score"]] if winner else []
 
 
 def write_csv(path, found: list[dict]) -> None:
-    """Write a row per trial: what became of it, its figures, its settings."""
+    """Write a row for each trial: how it ended, its figures and its settings."""
     figures = list(dict.fromkeys(name for row in found for name in row["metrics"] or {}))
     names = list(dict.fromkeys(name for row in found for name in row["values"]))
     with whole(path) as file:
@@ -105,7 +106,7 @@ def write_csv(path, found: list[dict]) -> None:
 
 
 def deviation(scores) -> float | None:
-    """Return the standard deviation (n - 1) of a trial's trainings; None of fewer than two."""
+    """Return the standard deviation (n - 1) over a trial's trainings; None if there are fewer than two."""
     if not scores or len(scores) < 2:
         return None
     mean = sum(scores) / len(scores)
@@ -113,11 +114,12 @@ def deviation(scores) -> float | None:
 
 
 def write_best(path, row: dict, settings: dict, full: dict) -> None:
-    """Write the settings of the best trial, as `--set @best.json` takes them.
+    """Write the settings of the best trial, in the form that `--set @best.json` takes.
 
     Args:
-        row: of `rows`.
-        settings: what decides the search.
+        path: path of the file.
+        row: the trial, from `rows`.
+        settings: definition of the search.
         full: the trial's settings for a full run.
     """
     write_json(
@@ -135,7 +137,7 @@ HEADER = f"{'trial':>6} {'score':>8} {'best':>8} {'seconds':>8}  settings"
 
 
 def line(row: dict, best_so_far: float | None) -> str:
-    """Return a row of the table that a search prints."""
+    """Return a trial as a line of the table that a search prints."""
     score = "failed" if row["status"] == "FAILED" else _number(row["score"]) if row["score"] is not None else "runs"
     seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
     values = " ".join(f"{name}={short(value)}" for name, value in row["values"].items())
@@ -144,7 +146,7 @@ def line(row: dict, best_so_far: float | None) -> str:
 
 
 def text(found: list[dict], direction: str) -> str:
-    """Return the whole table with the best so far in every row."""
+    """Return the whole table; each line has the best score so far."""
     lines = [HEADER]
     for at, row in enumerate(found):
         so_far = best(found[: at + 1], direction)
@@ -153,7 +155,7 @@ def text(found: list[dict], direction: str) -> str:
 
 
 def summary(found: list[dict], settings: dict) -> str:
-    """Return how many trials there are, how many failed and why, and the best."""
+    """Return how many trials there are, how many completed and failed, and the best."""
     count = {status: sum(row["status"] == status for row in found) for status in ("COMPLETED", "FAILED", "RUNNING")}
     parts = [f"{len(found)} trials", f"{count['COMPLETED']} completed", f"{count['FAILED']} failed"]
     parts += [f"{count['RUNNING']} running"] if count["RUNNING"] else []
@@ -164,11 +166,11 @@ def summary(found: list[dict], settings: dict) -> str:
     score = f"{name} {_number(leaders[0]['score'])}"
     if len(leaders) == 1:
         return f"{', '.join(parts)}; best: trial {leaders[0]['trial']}, {score}"
-    return f"{', '.join(parts)}; {len(leaders)} trials are equal, {tied(leaders)}: {score}; the first is taken"
+    return f"{', '.join(parts)}; {len(leaders)} trials are equally good ({tied(leaders)}): {score}; the first is used"
 
 
 def tied(leaders: list[dict]) -> str:
-    """Name the trials of a tie.
+    """Return the names of the trials of a tie.
 
     Example:
         >>> tied([{"trial": "0"}, {"trial": "2"}])
@@ -180,7 +182,7 @@ def tied(leaders: list[dict]) -> str:
 
 
 def warnings(found: list[dict], direction: str) -> list[str]:
-    """Say that the best trial, or every trial, tells no classes apart; [] where that is not so, or not known."""
+    """Warn if the best trial, or every trial, has learned nothing; [] if they have, or if it is not known."""
     completed = [row for row in found if row["status"] == "COMPLETED" and LEARNED in (row["metrics"] or {})]
     leaders = [row for row in equals(found, direction) if row in completed]
     if not leaders or leaders[0]["metrics"][LEARNED]:
@@ -189,17 +191,17 @@ def warnings(found: list[dict], direction: str) -> list[str]:
     if learned:
         return [
             f"The best trial, {leaders[0]['trial']}, is no better on the validation images than naming one class for "
-            f"every image, though {learned} of {len(completed)} trials are. Do not use its settings."
+            f"every image, although {learned} of {len(completed)} trials are. Do not use its settings."
         ]
     return [
         f"None of the {len(completed)} completed trials is better on the validation images than naming one class for "
-        "every image. Their order means nothing, and neither do the best settings: train for longer, at another "
-        "learning rate or on more images."
+        "every image. So their order and the best settings mean nothing: train for longer, with another learning rate "
+        "or on more images."
     ]
 
 
 def short(value) -> str:
-    """Return a setting in few characters.
+    """Return a setting in a few characters.
 
     Example:
         >>> short(0.000123456), short("balanced"), short(64), short(4318752.0)

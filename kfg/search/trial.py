@@ -1,4 +1,4 @@
-"""One training of one trial, in the process made for it: the recipe's own run() on training and validation images."""
+"""One training of a trial, in a process of its own: the recipe's run() on training and validation images only."""
 
 import dataclasses
 import faulthandler
@@ -31,18 +31,18 @@ STARTED, DONE, REFUSED = "started", "done", "refused"  # kinds of messages to th
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a trial's process is told.
+    """The request for one training, sent to a trial's process.
 
     Args:
-        module, recipe, row: the recipe's module, its name, and the row that is varied.
+        module, recipe, row: the recipe's module, its name, and the row that the search varies.
         config: the recipe's Config with the trial's settings.
-        seed: of the training.
-        index, data_name: the images.
-        cache_dir: folder of decoded images and features that trials share.
-        workdir: the trial's own folder.
-        max_params: parameters a model may have; None for any number.
+        seed: seed of the training.
+        index, data_name: the images and their name.
+        cache_dir: folder of decoded images and features, shared by all trials.
+        workdir: folder of this training.
+        max_params: the most parameters that a model may have; None for any number.
         precision: one of kfg.training.precision.CHOICES.
-        resume: go on from the checkpoint in `workdir`.
+        resume: continue from the checkpoint in `workdir`.
     """
 
     module: str
@@ -61,10 +61,10 @@ class Request:
 
 @dataclasses.dataclass(kw_only=True)
 class TrialJob(Job):
-    """A job that ends with the figures on validation images: it never looks at a test image, exports or reports."""
+    """A job that ends with figures on the validation images. It neither uses test images nor exports nor reports."""
 
     folder: pathlib.Path
-    tell: object  # function (kind, content), a message to the search
+    tell: object  # function (kind, content) that sends a message to the search
     reports: typing.ClassVar[bool] = False
 
     @property
@@ -74,10 +74,10 @@ class TrialJob(Job):
     def training_begins(self) -> None:
         self.tell(STARTED, None)
 
-    def finish(self, index, images, *, batch_size: int, sections=(), examine=None) -> dict:
-        """Return {"val_macro_recall", "val_accuracy", "val_loss"}, their images, and the size of the work."""
+    def finish(self, index, images, *, batch_size: int, sections=(), last=(), examine=None, crossed=None) -> dict:
+        """Return {"val_macro_recall", "val_accuracy", "val_loss"}, the number of images, and the size of the work."""
         val = Part.of(index, images, "val")
-        model = self.model if self.precision == "float32" else self.float32_model()  # as a finished run answers
+        model = self.model if self.precision == "float32" else self.float32_model()  # a finished run answers in float32
         answers = predict.predict(model, val.batches(batch_size, shuffle=False), index=val)
         predict.check_answers(answers)
         matrix = confusion.confusion_matrix(answers.labels, answers.predicted, len(index.classes))
@@ -98,15 +98,15 @@ class TrialJob(Job):
 def main(request: Request, sender) -> None:
     """Run the request; send STARTED, then DONE with figures or REFUSED with (reason, traceback) through `sender`.
 
-    Anything else that is raised ends the process with exit code 1 and its traceback in the log, as the death of the
-    process itself does with another code: the search reads both.
+    Any other exception ends the process with exit code 1 and leaves its traceback in the log; a process that dies in
+    another way has another exit code. The search reads exit code and log.
     """
     threading.Thread(target=_end_with_the_search, daemon=True).start()
     request.workdir.mkdir(parents=True, exist_ok=True)
     log = os.open(request.workdir / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    for stream in (sys.stdout, sys.stderr):  # the log is UTF-8, whatever the terminal of the search is
+    for stream in (sys.stdout, sys.stderr):  # the log is UTF-8, whatever the search's terminal is
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     faulthandler.enable()
     quiet.drop_advice()
@@ -126,7 +126,7 @@ def main(request: Request, sender) -> None:
 def _run(request, tell) -> dict:
     photographs.be_deterministic()
     data = photographs.Data(
-        # in one file, not in memory: the file is decoded once for all trials
+        # kept in one file instead of memory, so that all trials decode the images only once
         index=request.index,
         name=request.data_name,
         cache_dir=request.cache_dir,
@@ -149,6 +149,6 @@ def _run(request, tell) -> dict:
 
 
 def _end_with_the_search():
-    """End this process when the one that started it is gone, however it went."""
+    """End this process when the process that started it is gone, for whatever reason."""
     connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)

@@ -1,4 +1,4 @@
-"""What a worker does: ask for a trial, run it, tell how it ended, until there are no more."""
+"""The loop of a worker: ask for a trial, run it, report how it ended, until there are no more."""
 
 import functools
 import json
@@ -14,7 +14,7 @@ from kfg.runs import run_files
 from kfg.search import process, trial
 from kfg.search.algorithms import COMPLETED, FAILED, IDLE, RECORD, STOPPED
 
-PAUSE = 1.0  # seconds between two questions when there is nothing to do yet
+PAUSE = 1.0  # seconds between two requests while there is nothing to do
 
 
 def work(
@@ -23,14 +23,14 @@ def work(
     """Run trials until the oracle has no more.
 
     Args:
-        oracle: of kfg.search.algorithms, or a client of the chief's.
+        oracle: oracle of kfg.search.algorithms, or a client of the chief's oracle.
         plan: Definition.
-        worker: this worker's name.
-        folder: of the trials' own folders.
-        cache_dir: of decoded images and features.
-        made: what `process.context` returned.
+        worker: name of this worker.
+        folder: folder of the trials' own folders.
+        cache_dir: folder of decoded images and features.
+        made: the result of `process.context`.
         every: seconds between two signs of life while a trial runs.
-        ended: function (trial's id, what is recorded of it), called after each trial.
+        ended: function (id of a trial, its record), called after each trial.
     """
     while True:
         given = oracle.create_trial(worker)
@@ -49,23 +49,23 @@ def work(
 
 
 class _Trial:
-    """One trial: its trainings, one after another, within its time."""
+    """One trial: its trainings, one after another, within the time for a trial."""
 
     def __init__(self, plan, values, folder, cache_dir):
         self.plan, self.values, self.folder, self.cache_dir = plan, values, folder, cache_dir
 
     def run(self, made, alive) -> dict:
-        """Return what the table and best.json need to know."""
+        """Run the trial and return its record for the table and best.json."""
         begun, left, figures = time.monotonic(), self.plan.trial_time, []
         changes = self.plan.changes(self.values)
         record = {"settings": changes, "metrics": None, "scores": None, "reason": "", "traceback": ""}
         self._clear()
         try:
             config = self.plan.configured(changes)
-        except InputError as error:  # settings that do not fit each other are a failed trial, not the search's end
+        except InputError as error:  # settings that do not fit each other make the trial fail, not the search
             return {**record, "reason": str(error), "seconds": 0.0}
         for number in range(self.plan.executions):
-            alive["beat"]()  # trainings shorter than the time between two beats would give none
+            alive["beat"]()  # trainings may be shorter than the time between two beats
             request = self._request(config, self.plan.seed + number)
             outcome = process.run(request, made, limit=left, **alive)
             if outcome.figures is None:
@@ -73,9 +73,9 @@ class _Trial:
                 break
             figures.append(outcome.figures)
             left = None if left is None else left - outcome.seconds
-            (request.workdir / run_files.SPLIT).unlink(missing_ok=True)  # alike in all trials, and large
+            (request.workdir / run_files.SPLIT).unlink(missing_ok=True)  # the same in all trials, and large
             if not self.plan.keeps_checkpoints:
-                for found in list(request.workdir.rglob("checkpoint")):
+                for found in list(request.workdir.rglob(run_files.CHECKPOINT)):
                     shutil.rmtree(found)
         else:
             record["metrics"] = {name: statistics.fmean(one[name] for one in figures) for name in figures[0]}
@@ -83,12 +83,12 @@ class _Trial:
         return {**record, "seconds": round(time.monotonic() - begun, 2)}
 
     def _clear(self) -> None:
-        """Remove what a try that was cut off left; nothing else is removed."""
+        """Remove what an interrupted attempt left; refuse a folder with other files."""
         names = [path.name for path in self.folder.glob("*")]
         foreign = [name for name in names if not re.fullmatch(r"seed-\d+", name) and name not in overwrite.LITTER]
         if foreign:
             raise InputError(
-                f"{self.folder}: holds {foreign[0]}, which no trial wrote; give another --out or remove it"
+                f"{self.folder}: holds {foreign[0]}, which was not written by a trial; give another --out or remove it"
             )
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -96,7 +96,7 @@ class _Trial:
         plan, workdir = self.plan, self.folder / f"seed-{seed}"
         earlier = self._earlier(seed)
         if earlier:
-            shutil.copytree(earlier, workdir / "checkpoint")
+            shutil.copytree(earlier, workdir / run_files.CHECKPOINT)
         return trial.Request(
             module=plan.space.module,
             recipe=plan.recipe,
@@ -113,7 +113,7 @@ class _Trial:
         )
 
     def _earlier(self, seed) -> pathlib.Path | None:
-        """Return the checkpoint to go on from, if a worker that shares this folder has left one."""
+        """Return the checkpoint to continue from, if a worker that shares this folder has left one."""
         trial = self.plan.begun_in(self.values)
         found = sorted(self.folder.parents[1].glob(f"*/{trial}/seed-{seed}/checkpoint")) if trial else []
         return found[0] if found else None

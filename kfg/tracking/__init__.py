@@ -1,1 +1,1 @@
-"""Runs in TensorBoard and in Weights & Biases."""
+"""Log runs to TensorBoard and to Weights & Biases."""

@@ -1,8 +1,9 @@
-"""What a run tells TensorBoard or Weights & Biases: each epoch as it ends, then its test figures and pictures.
+"""Log a run to TensorBoard or Weights & Biases: each epoch as it ends, then the test figures and pictures.
 
-A log mirrors files of the run folder: history.csv (and that of a stage in a folder of its own, as head/history.csv),
-config.json, confusion.png, learning_curves.png. Each log leaves out what it has, so writing is safe to repeat: after a
-resume no epoch is missing or there twice, and a finished run can be logged afterwards. Nothing here decides a result.
+A log mirrors files of the run folder: history.csv (also that of a stage in a subfolder, such as head/history.csv),
+config.json, confusion.png and learning_curves.png. Each log skips what it has already, so writing can be repeated:
+after a resume, no epoch is missing or doubled, and a finished run can be logged afterwards. Logging never affects a
+result.
 """
 
 import contextlib
@@ -20,17 +21,17 @@ from kfg.runs import run_files
 from kfg.tracking.tensorboard import TensorBoardLog
 from kfg.tracking.wandb import WandbLog
 
-LOGS = {"tensorboard": TensorBoardLog, "wandb": WandbLog}  # each named after the package it needs and its folder
+LOGS = {"tensorboard": TensorBoardLog, "wandb": WandbLog}  # each has the name of its package and of its folder
 PICTURES = ("learning_curves", "confusion")
 
 
 def names(texts) -> tuple[str, ...]:
-    """Return the logs that the values of --track name, each once; their packages are installed.
+    """Return the names of the logs that the values of --track ask for, each once; check that they are installed.
 
     Args:
-        texts: strings, each one name or several with commas between them.
+        texts: strings with one name, or with several separated by commas.
     Raises:
-        InputError: an unknown name, or a package that is not installed.
+        InputError: an unknown name; a package that is not installed.
     Example:
         >>> names([])
         ()
@@ -38,10 +39,10 @@ def names(texts) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",")))
     for name in found:
         if name not in LOGS:
-            raise InputError(f"--track: {name!r} is none of {', '.join(LOGS)}")
+            raise InputError(f"--track: {name!r} is not one of {', '.join(LOGS)}")
         spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:  # no origin: just a folder of that name, as wandb makes them
-            raise InputError(f"--track {name}: the package {name} is not installed; pip install {name}")
+        if spec is None or spec.origin is None:  # no origin: only a folder of that name, such as wandb makes
+            raise InputError(f"--track {name}: the package {name} is not installed; install it with pip install {name}")
     return found
 
 
@@ -51,12 +52,12 @@ def opened(wanted, run_dir, *, name: str):
 
     Args:
         wanted: keys of LOGS.
-        run_dir: the run folder, with config.json; each log is in its folder of that name.
-        name: of the run, as people shall see it.
+        run_dir: the run folder, with config.json; each log has a subfolder of its name.
+        name: name of the run for the reader.
     Returns:
-        Logs.
+        The open Logs.
     Raises:
-        InputError: a log that cannot be begun, as with a wrong key for Weights & Biases.
+        InputError: a log that cannot be opened, for instance with a wrong key for Weights & Biases.
     """
     run_dir = pathlib.Path(run_dir)
     logs, failed = [], True
@@ -72,7 +73,7 @@ def opened(wanted, run_dir, *, name: str):
 
 
 def discard(run_dir) -> None:
-    """Remove the logs in a run folder in which nothing was trained: they are of settings that may be others now."""
+    """Remove the logs of a run folder in which nothing was trained: its settings may have changed since."""
     for kind in LOGS:
         shutil.rmtree(pathlib.Path(run_dir) / kind, ignore_errors=True)
 
@@ -81,7 +82,7 @@ class Logs:
     """The open logs of one run.
 
     Args:
-        logs: objects with `epochs(rows, prefix=)` and `results(figures, pictures, step=)`.
+        logs: objects with methods `epochs(rows, prefix=)` and `results(figures, pictures, step=)`.
         run_dir: the run folder.
     """
 
@@ -89,11 +90,11 @@ class Logs:
         self.logs, self.run_dir = list(logs), pathlib.Path(run_dir)
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
-        """Return what logs each epoch of a fit that writes its history into the run folder or one in it."""
+        """Return callbacks that log each epoch of a fit whose history is written into the run folder or a subfolder."""
         return [AfterEpoch(self)] if self.logs else []
 
     def epochs(self) -> int:
-        """Log the epochs that are in the run folder and not in the logs; return how many the run has."""
+        """Log the epochs that the run folder has and the logs lack; return the run's number of epochs."""
         rows = []
         for prefix, rows in stages(self.run_dir):
             for log in self.logs:
@@ -101,7 +102,7 @@ class Logs:
         return len(rows)
 
     def results(self, report: dict) -> None:
-        """Log what is known when a run has ended: its test figures and pictures.
+        """Log the test figures and pictures of a finished run.
 
         Args:
             report: content of report.json.
@@ -122,9 +123,9 @@ class Logs:
 
 
 class AfterEpoch(keras.callbacks.Callback):
-    """Bring the logs up to date after each epoch.
+    """Updates the logs after each epoch.
 
-    Goes after the Checkpoint: an epoch that was logged is one that a resumed run will not repeat.
+    It must come after the Checkpoint callback, so that a resumed run does not repeat an epoch that is logged.
     """
 
     def __init__(self, logs: Logs):
@@ -136,9 +137,9 @@ class AfterEpoch(keras.callbacks.Callback):
 
 
 def stages(run_dir):
-    """Yield (prefix, rows) of each history.csv, those of stages before the run's own.
+    """Yield (prefix, rows) for each history.csv, first those of stages in subfolders, then the run's own.
 
-    The prefix is "" or the stage's folder and a slash; a row is column -> float, what is unknown left out.
+    The prefix is "", or the name of the stage's folder and a slash. A row is column -> float, without unknown values.
     """
     run_dir = pathlib.Path(run_dir)
     for path in [*sorted(run_dir.glob("*/history.csv")), run_dir / run_files.HISTORY]:

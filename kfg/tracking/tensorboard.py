@@ -1,4 +1,4 @@
-"""A run's log for TensorBoard: event files in the run folder."""
+"""A run's log for TensorBoard: event files in a folder of the run."""
 
 import functools
 import json
@@ -8,13 +8,13 @@ import tensorflow as tf
 
 
 class TensorBoardLog:
-    """Epochs as scalars by their number, settings as hyper-parameters and as text, figures and pictures of the test.
+    """Logs epochs as scalars by their number, settings as hyper-parameters and as text, and test figures and pictures.
 
-    What the event files have is read from them, so what a kill cut off is written again and nothing twice.
+    The existing event files are read first, so that values a kill cut off are written again, and none is written twice.
 
     Args:
-        folder: of the event files.
-        name: not used: TensorBoard names runs by their folders.
+        folder: folder of the event files.
+        name: not used, because TensorBoard names runs by their folders.
         settings: content of config.json.
     """
 
@@ -31,17 +31,17 @@ class TensorBoardLog:
 
     @functools.cached_property
     def writer(self):
-        """The event file of this session; a finished run opened again gets none."""
+        """The event file of this session, made when it is first needed: a finished run opened again needs none."""
         return tf.summary.create_file_writer(str(self.folder))
 
     def epochs(self, rows, *, prefix: str) -> None:
-        """Write the rows that are not there yet, each column as `prefix` + its name."""
+        """Write the rows that are not logged yet; the tag of a column is `prefix` and its name."""
         for row in rows:
             step = int(row["epoch"])
             self._scalars({f"{prefix}{name}": value for name, value in row.items() if name != "epoch"}, step)
 
     def results(self, values: dict[str, float], pictures: dict[str, pathlib.Path], *, step: int) -> None:
-        """Write figures and PNG files, by tag, at a step."""
+        """Write figures and PNG files, each under its tag, at a step."""
         self._scalars(values, step)
         for tag, path in pictures.items():
             if self._new(tag, step):
@@ -51,7 +51,7 @@ class TensorBoardLog:
                 self.writer.flush()
 
     def close(self, *, failed: bool) -> None:
-        if "writer" in self.__dict__:  # a cached property that was asked for
+        if "writer" in self.__dict__:  # the cached property was used
             self.writer.close()
 
     def _scalars(self, values, step):
@@ -63,7 +63,7 @@ class TensorBoardLog:
             self.writer.flush()
 
     def _new(self, tag, step) -> bool:
-        """Return whether the files have nothing at this step or later, and note that they will."""
+        """Return whether a tag has no value at this step or later, and note that it will have one."""
         if self.steps.get(tag, -1) >= step:
             return False
         self.steps[tag] = step
@@ -71,7 +71,7 @@ class TensorBoardLog:
 
 
 def last_steps(folder) -> dict[str, int]:
-    """Return tag -> its last step, from all event files of a folder; a record that a kill cut off is not counted."""
+    """Return tag -> its last step, from all event files in a folder; a record that a kill cut off does not count."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     steps = {}
@@ -83,7 +83,7 @@ def last_steps(folder) -> dict[str, int]:
 
 
 def flat(settings: dict, prefix: str = "") -> dict[str, object]:
-    """Return settings as the hyper-parameters TensorBoard takes: one level, numbers, booleans and text.
+    """Return settings as TensorBoard's hyper-parameters: on one level, with numbers, booleans and text.
 
     Example:
         >>> flat({"seed": 0, "config": {"image_size": [68, 45], "stop_patience": None}})

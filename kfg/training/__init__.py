@@ -1,1 +1,1 @@
-"""Fitting, callbacks and checkpoints."""
+"""Train models: fitting, callbacks, checkpoints, losses, schedules."""

@@ -1,4 +1,4 @@
-"""The callbacks Keras lacks: a history that survives a resume, and a stop on NaN that says where."""
+"""Callbacks that Keras lacks: a history that survives a resume, and a stop on NaN that says where it happened."""
 
 import csv
 import math
@@ -15,11 +15,11 @@ COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_ra
 
 
 class History(keras.callbacks.Callback):
-    """Write history.csv, a row per epoch, rewritten whole after each.
+    """Write history.csv with a row per epoch; the whole file is rewritten after each epoch.
 
     Args:
-        path: the CSV file; epochs are counted from 1, `learning_rate` is the one the epoch was trained with. What a
-            net logs besides COLUMNS follows them.
+        path: the CSV file. Epochs are counted from 1, and `learning_rate` is the rate with which the epoch was trained.
+            Further values that a net logs are columns after COLUMNS.
     """
 
     def __init__(self, path):
@@ -28,7 +28,7 @@ class History(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
-        self.learning_rate = float(self.model.optimizer.learning_rate)
+        self.learning_rate = float(self.model.optimizer.learning_rate.numpy())
 
     def on_epoch_end(self, epoch, logs=None):
         row = {name: float(value) for name, value in (logs or {}).items()}
@@ -47,7 +47,7 @@ def write_history(rows, path) -> None:
 
 
 def seconds(path) -> float:
-    """Return how long the epochs in a history.csv took together, interruptions not counted."""
+    """Return how many seconds the epochs in a history.csv took together, interruptions not counted."""
     return sum(_column(path, "seconds"))
 
 
@@ -57,43 +57,46 @@ def epochs(path) -> int:
 
 
 def _column(path, name) -> list[float]:
-    """Return a column of a history.csv; InputError where the file is missing or damaged."""
+    """Return a column of a history.csv; InputError if the file is missing or damaged."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             if name not in (reader.fieldnames or ()):
-                raise ValueError("it is not there")
+                raise ValueError("it is missing")
             return [float(row[name]) for row in reader]
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise InputError(f"{path}: damaged, its column {name!r} cannot be read ({error}); {RESTORE}") from error
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """End training soon after a loss, or at the end of an epoch whose weights, are not finite.
+    """End training soon after the loss is not finite, or at the end of an epoch after which weights are not finite.
 
-    Reading a number from the device waits for every step that was sent there, so the loss is read once in `EVERY`
-    steps and at the end of an epoch. It is the mean of the epoch's steps so far, which stays NaN or infinite once one
-    of them was. There is no `on_train_batch_end` here: with one, Keras would read the loss after every step.
+    Reading a number from the device waits until all steps sent there are done, so the loss is read only once in `EVERY`
+    steps and at the end of an epoch. Keras's loss is the mean of the epoch's steps so far, which stays NaN or infinite
+    once the loss of one step was. There is no method `on_train_batch_end`: with it, Keras would read the loss after
+    every step.
 
-    Goes first in the list, so that the checkpoint of the last good epoch stays.
+    This callback must come first in the list, so that no checkpoint of the bad epoch is written and the checkpoint of
+    the last good epoch stays.
 
     Raises:
-        InputError: naming the epoch, the steps among which it happened, and the learning rate.
+        InputError: the loss or a weight is not finite; the message names the epoch, the range of steps in which it
+            happened, and the learning rate.
     """
 
-    EVERY = 50  # steps between two looks at the loss
+    EVERY = 50  # steps between two checks of the loss
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.steps, self.finite_until = epoch, 0, 0
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.steps = batch  # this epoch's steps before this one
+        self.steps = batch  # number of steps done in this epoch
         if batch and batch % self.EVERY == 0:
             self._check(self._loss())
 
     def on_test_begin(self, logs=None):
         self.steps += 1
-        self._check(self._loss())  # before the validation images are looked at for nothing
+        self._check(self._loss())  # before time is spent on validation in vain
 
     def _loss(self) -> float:
         return float(next(metric for metric in self.model.metrics if metric.name == "loss").result())
@@ -102,7 +105,7 @@ class StopOnNaN(keras.callbacks.Callback):
         if math.isfinite(loss):
             self.finite_until = self.steps
             return
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(self.model.optimizer.learning_rate.numpy())
         raise InputError(
             f"learning_rate: the loss became {loss} in epoch {self.epoch + 1}, step {self.finite_until + 1} to "
             f"{self.steps}, with learning_rate={rate:g}; remove the run folder and try a smaller one"
@@ -110,7 +113,7 @@ class StopOnNaN(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._check(logs["loss"])
-        # a loss clipped to a finite number can hide weights that are not
+        # a loss that is clipped to a finite number can hide weights that are not finite
         for variable in (*self.model.variables, *self.model.optimizer.variables):
             values = variable.numpy()
             if values.dtype.kind == "f" and not np.isfinite(values).all():

@@ -1,16 +1,21 @@
-"""Features of a frozen trunk, computed once and shared by runs, searches and processes.
+"""Cache the features of a frozen trunk: they are computed once and shared by runs, searches and processes.
 
-A frozen trunk gives the same answer in every epoch. Its answers are written to one file per (pixels, weights,
-augmentation), named after the hash of all of them, and read back through a memory map. While one process fills a
-file it holds a lock that ends with the process; others wait, then read. A killed fill goes on where it stopped.
+A frozen trunk gives the same output in every epoch. Its outputs are written to one file per (pixels, weights,
+augmentation), named after a hash of all of them, and read through a memory map. The process that fills a file holds a
+lock, which ends with the process; others wait and then read the file. If a process is killed while it fills a file,
+the next one goes on from there.
+
+The trunk is computed by the fastest available engine, see `kfg.inference.fastest`. The engine is part of the hash,
+because the outputs of different engines are equal only up to rounding.
 """
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import math
 import pathlib
-import re
 import time
 
 import keras
@@ -20,23 +25,26 @@ import tensorflow as tf
 from kfg.augment import draws
 from kfg.errors import InputError
 from kfg.files import flush, read_json, rename, write_json
+from kfg.inference import fastest
+from kfg.inference.engines import TENSORFLOW, at_hand
 from kfg.locks import exclusive
+from kfg.models.identity import weights_hash
 
-VERSION = 3  # of the files' meaning; another one makes other files
+VERSION = 3  # version of the file contents; a new version makes new files
 BATCH = 64  # images per forward pass
-RATE_BATCHES = 3  # timed
+RATE_BATCHES = 3  # number of batches that are timed
 FLUSH_EVERY = 2.0  # seconds of work that a kill or a power cut may cost; a flush takes some milliseconds
-VIEW = 0x76696577  # purpose of the draws that pick a view
+VIEW = 0x76696577  # purpose number for the derived seed that picks a view
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Views:
-    """Augmented pictures of each image, that go through the trunk instead of it.
+    """Settings of the augmented pictures (views) of each image that go through the trunk in place of the image.
 
     Args:
-        count: int >= 1, per image.
+        count: int >= 1, number of views per image.
         policy: dataclass with `apply(images, labels, seed=, epoch=, positions=)`.
-        seed: int >= 0, of the augmentation.
+        seed: int >= 0, seed of the augmentation.
     """
 
     count: int
@@ -45,10 +53,10 @@ class Views:
 
 
 class AnyView:
-    """A policy for stores of features: each time one of the image's views, its own features among them.
+    """A policy for stores of features that picks, each time, the features of the image or of one of its views.
 
     Args:
-        views: float (V, N, F), the features of V augmented pictures of each image.
+        views: float (V, N, F), the features of V augmented pictures of each of N images.
     """
 
     image_size = None
@@ -57,7 +65,7 @@ class AnyView:
         self.views = views
 
     def made_from(self) -> dict:
-        """Return what decides which features are shown, for a checkpoint; theirs differ a little between machines."""
+        """Return this policy's settings for a checkpoint, but not its features: they vary a little between machines."""
         return {"kind": "AnyView", "shape": list(self.views.shape)}
 
     def apply(self, batch, labels, *, seed: int, epoch: int, positions) -> np.ndarray:
@@ -68,78 +76,145 @@ class AnyView:
         return np.where((view == 0)[:, None], batch, changed).astype(np.float32)
 
 
-def cached(trunk, images, labels=None, *, cache_dir, views: Views | None = None, progress=None) -> np.ndarray:
-    """Return the trunk's output for every image, or for augmented views of it, computing only what no call has yet.
+def cached(
+    trunk,
+    images,
+    labels=None,
+    *,
+    cache_dir,
+    views: Views | None = None,
+    progress=None,
+    batch_size: int = BATCH,
+    turn=contextlib.nullcontext,
+) -> np.ndarray:
+    """Return the trunk's output for every image, or for augmented views of it; outputs in the cache are not recomputed.
 
     Args:
         trunk: Keras model, images in [0, 255] (B, H, W, 3) -> float32 (B, ...); called in inference mode.
-        images: `gather(positions) -> uint8 (B, H, W, 3)`, N images; what they hold names the file, see
-            `pixels_hash`.
-        labels: int (N,), for policies that differ by class.
-        cache_dir: folder of the files.
-        views: default the images themselves.
+        images: a store of N images with `gather(positions) -> uint8 (B, H, W, 3)`; their contents are part of the
+            file's name, see `pixels_hash`.
+        labels: int (N,), needed for policies that differ by class.
+        cache_dir: folder of the cache files.
+        views: settings of augmented views; default: the images themselves.
         progress: function (pictures done, pictures in all), called after each batch.
+        batch_size: pictures in one forward pass.
+        turn: function () -> context manager that is entered for each forward pass. A caller that shares the processor
+            with other work may wait in it, or raise an exception.
     Returns:
-        memory-mapped, read-only float32 array (N, ...), with views (count, N, ...).
+        A memory-mapped, read-only float32 array (N, ...), with views (count, N, ...).
     Raises:
-        InputError: a full disk, a folder that cannot be written, a file of another length.
+        InputError: the disk is full, the folder cannot be written, or a file has a wrong length.
     """
     passes = views.count if views else 1
     shape = (passes, len(images), *trunk.output_shape[1:])
-    path = _path(trunk, images, labels, cache_dir, views)
-    if not path.is_file():
+    named = functools.partial(cache_key, trunk, images, views, labels, pixels=pixels_hash(images))
+    path = _found(trunk, cache_dir, named)
+    if path is None:
+        chosen = engine(trunk, images, cache_dir=cache_dir, count=math.prod(shape[:2]))
+        path = _path(cache_dir, named(engine=chosen.name))
         with exclusive(path.with_suffix(".lock")):
             if not path.is_file():  # another process may have filled it while this one waited
-                _fill(trunk, images, labels, path, shape, views, progress)
+                _fill(chosen.answer, images, labels, path, shape, views, progress, batch_size, turn)
     expected = math.prod(shape) * 4
     if path.stat().st_size != expected:
-        raise InputError(f"{path}: {path.stat().st_size:,} bytes, {expected:,} expected; remove it and run again")
+        raise InputError(f"{path}: has {path.stat().st_size:,} bytes instead of {expected:,}; remove it and run again")
     array = np.memmap(path, dtype=np.float32, mode="r", shape=shape)
     return array if views else array[0]
 
 
+def of(trunk, images) -> np.ndarray:
+    """Return the trunk's output for every image of a store, float32 (N, ...), without using the cache."""
+    forward = _forward(trunk)
+    starts = range(0, len(images), BATCH)
+    return np.concatenate([forward(images.gather(np.arange(one, min(one + BATCH, len(images))))) for one in starts])
+
+
 def ready(trunk, images, labels=None, *, cache_dir, views: Views | None = None) -> bool:
-    """Return whether `cached`, called alike, would find everything computed."""
-    return _path(trunk, images, labels, cache_dir, views).is_file()
+    """Return whether `cached`, called with the same arguments, would find everything in the cache."""
+    named = functools.partial(cache_key, trunk, images, views, labels, pixels=pixels_hash(images))
+    return _found(trunk, cache_dir, named) is not None
 
 
-def rate(trunk, images, labels=None, *, views: Views | None = None) -> float:
-    """Return how many pictures/s go through the trunk, augmentation included, measured on the first ones."""
-    forward, positions = _forward(trunk), np.arange(min(BATCH, len(images)))
+def engine(trunk, images, *, cache_dir, count: int) -> fastest.Chosen:
+    """Return the engine that computes the trunk fastest; TensorFlow if `count` is too small to be worth a measurement.
+
+    Args:
+        trunk, images, cache_dir: as for `cached`.
+        count: number of pictures that will go through the trunk.
+    """
+    return fastest.choose(
+        _net(trunk), cache_dir, count=count, samples=lambda number: images.gather(np.arange(min(number, len(images))))
+    )
+
+
+def rate(trunk, images, labels=None, *, views: Views | None = None, answer=None) -> float:
+    """Return how many pictures/s go through the trunk, augmentation included, measured on the first images.
+
+    Args:
+        trunk, images, labels, views: as for `cached`.
+        answer: function that computes the trunk's output, from the result of `engine`; default TensorFlow.
+    """
+    forward, positions = answer or _forward(trunk), np.arange(min(BATCH, len(images)))
 
     def step():
         forward(_picture(images, labels, positions, 0, views))
 
-    step()  # traces and allocates
+    step()  # the first step traces the graph and allocates memory
     started = time.perf_counter()
     for _ in range(RATE_BATCHES):
         step()
     return RATE_BATCHES * len(positions) / (time.perf_counter() - started)
 
 
-def _path(trunk, images, labels, cache_dir, views):
-    return pathlib.Path(cache_dir) / f"features-{cache_key(trunk, images, views, labels)}.float32"
+def _net(trunk) -> fastest.Net:
+    return fastest.Net(weights_hash(trunk), build=lambda: trunk, answer=lambda: _forward(trunk))
 
 
-def cache_key(trunk, images, views: Views | None, labels=None) -> str:
-    """Return the name of the file for these pixels, this trunk and these views, which may depend on the labels."""
+def _found(trunk, cache_dir, named) -> pathlib.Path | None:
+    """Return the cache file of the engine chosen for the trunk, else that of TensorFlow; None if neither exists.
+
+    Args:
+        trunk, cache_dir: as for `cached`.
+        named: function engine -> key of the file.
+    """
+    names = dict.fromkeys([fastest.known(_net(trunk), cache_dir), TENSORFLOW])
+    return next((path for name in names if (path := _path(cache_dir, named(engine=name))).is_file()), None)
+
+
+def _path(cache_dir, key: str) -> pathlib.Path:
+    return pathlib.Path(cache_dir) / f"features-{key}.float32"
+
+
+def cache_key(
+    trunk, images, views: Views | None, labels=None, *, engine: str = TENSORFLOW, pixels: bytes | None = None
+) -> str:
+    """Return the key in the name of the cache file for these images, this trunk and these views.
+
+    Args:
+        trunk, images, views, labels: as for `cached`; labels count because a policy may depend on them.
+        pixels: `pixels_hash` of the images, if it is known already.
+        engine: name of the engine. TensorFlow's name is left out of the key, so that files from before there were other
+            engines stay valid.
+    """
     plain = {
         "version": VERSION,
         "weights": weights_hash(trunk),
         "shape": list(images.shape),
         "views": views and [views.count, views.seed, type(views.policy).__name__, dataclasses.asdict(views.policy)],
     }
+    if engine != TENSORFLOW:
+        plain["engine"] = [engine, at_hand().get(engine)]
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     if views is not None and labels is not None:
         digest.update(np.asarray(labels, np.int32).tobytes())
-    digest.update(pixels_hash(images))
+    digest.update(pixels or pixels_hash(images))
     return digest.hexdigest()[:32]
 
 
 def pixels_hash(images) -> bytes:
-    """Return a hash of what a store holds: of its key, where it has one, else of all its values, read anew each time.
+    """Return a hash of the contents of a store: of its key if it has one, else of all its values.
 
-    Values in memory can be changed in place, so a hash of them is not kept.
+    Values in memory can be changed in place, so they are read for each call and their hash is not remembered.
     """
     if (key := getattr(images, "key", None)) is not None:
         return hashlib.sha256(key.encode()).digest()
@@ -150,44 +225,25 @@ def pixels_hash(images) -> bytes:
     return digest.digest()
 
 
-def weights_hash(model) -> str:
-    """Return a hash of a model's layers, settings, wiring and weights; the names of its own making do not count."""
-    digest = hashlib.sha256(_wiring(model).encode())
-    for layer in model.layers:
-        settings = {name: value for name, value in layer.get_config().items() if name not in ("name", "trainable")}
-        digest.update(f"{type(layer).__name__} {json.dumps(settings, sort_keys=True, default=str)}".encode())
-        for variable in layer.weights:
-            value = np.ascontiguousarray(variable.numpy())
-            digest.update(f"{value.dtype} {value.shape}".encode())
-            digest.update(value.data)
-    return digest.hexdigest()
-
-
-def _wiring(model) -> str:
-    """Return which layer takes whose output, layers called by their number."""
-    config = model.get_config()
-    numbers = {layer["config"]["name"]: str(number) for number, layer in enumerate(config["layers"])}
-    wires = [[layer.get("inbound_nodes") for layer in config["layers"]], config.get("output_layers")]
-    names = re.compile(r'"([^"]*)"')
-    return names.sub(lambda name: numbers.get(name[1], name[0]), json.dumps(wires, default=str))
-
-
-def _fill(trunk, images, labels, path, shape, views, progress):
+def _fill(forward, images, labels, path, shape, views, progress, batch_size, turn):
     partial, state = path.with_suffix(".partial"), path.with_suffix(".done.json")
     count, size = shape[1], math.prod(shape[2:]) * 4
     total = shape[0] * count
     done = _done(partial, state, size, total)
-    forward, due = _forward(trunk), 0.0
+    due = 0.0
     try:
         with open(partial, "r+b" if done else "wb") as file:
             file.seek(done * size)
             while done < total:
                 one_pass, start = divmod(done, count)
-                positions = np.arange(start, min(start + BATCH, count))
-                file.write(np.ascontiguousarray(forward(_picture(images, labels, positions, one_pass, views))).data)
+                positions = np.arange(start, min(start + batch_size, count))
+                pictures = _picture(images, labels, positions, one_pass, views)
+                with turn():
+                    rows = forward(pictures)
+                file.write(np.ascontiguousarray(rows).data)
                 done += len(positions)
                 if time.monotonic() >= due or done == total:
-                    flush(file)  # before the count: what it counts must be there after a power cut
+                    flush(file)  # before the count is written: the counted features must survive a power cut
                     write_json(state, {"done": done})
                     due = time.monotonic() + FLUSH_EVERY
                 if progress is not None:
@@ -199,12 +255,12 @@ def _fill(trunk, images, labels, path, shape, views, progress):
 
 
 def _done(partial, state, size, total) -> int:
-    """Return how many pictures' features of `size` bytes an interrupted fill has left; 0 where that is not certain."""
+    """Return how many features, of `size` bytes each, an interrupted fill has written; 0 if that is not certain."""
     if not (state.is_file() and partial.is_file()):
         return 0
     try:
         done = read_json(state)["done"]
-    except (InputError, KeyError, TypeError):  # damaged: what it counted is computed again
+    except (InputError, KeyError, TypeError):  # the count is damaged, so the features are computed again
         return 0
     return done if isinstance(done, int) and 0 <= done <= total and partial.stat().st_size >= done * size else 0
 

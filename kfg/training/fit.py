@@ -1,8 +1,7 @@
-"""Compile and fit with a rate schedule, early stopping, history, checkpoints and a bit-exact resume."""
+"""Compile and fit a model, with a rate schedule, early stopping, history, checkpoints and a bit-exact resume."""
 
 import logging
 import pathlib
-import sys
 
 import keras
 import numpy as np
@@ -14,10 +13,12 @@ from kfg.training import checkpoint
 from kfg.training.callbacks import History, StopOnNaN, write_history
 from kfg.training.losses import Accuracy
 from kfg.training.made_from import MadeFrom, of_batches, of_model
+from kfg.training.replicas import Replicas
+from kfg.training.shown import Shown
 
 logger = logging.getLogger(__name__)
 
-MONITORS = {"val_loss": "min", "val_accuracy": "max"}  # column of the history -> which way is better
+MONITORS = {"val_loss": "min", "val_accuracy": "max"}  # column of the history -> whether lower or higher is better
 
 
 def compile_classifier(model, *, optimizer, loss=None, jit_compile: bool = False) -> None:
@@ -25,11 +26,11 @@ def compile_classifier(model, *, optimizer, loss=None, jit_compile: bool = False
 
     Args:
         model: Keras model, images -> probabilities (B, C).
-        optimizer: Keras optimizer object, of this model only.
+        optimizer: Keras optimizer object, not used for another model.
         loss: Keras loss; default cross-entropy on int labels.
-        jit_compile: XLA; 5 times slower than oneDNN on a CPU, but for nets without convolutions.
+        jit_compile: whether to use XLA. On a CPU it is 5 times slower than oneDNN, but for nets without convolutions.
     Raises:
-        InputError: Keras settings that kfg does not work with.
+        InputError: Keras has settings that kfg does not work with.
     """
     keras_settings.check()
     model.compile(
@@ -38,8 +39,8 @@ def compile_classifier(model, *, optimizer, loss=None, jit_compile: bool = False
         metrics=[Accuracy(name="accuracy")],
         jit_compile=False,
     )
-    # not by compile(): with deterministic operations Keras leaves XLA out, whatever the net, as some operations have
-    # no such form; TensorFlow refuses those by name, and `precision.choose` only takes what has run
+    # Set here, because compile() never uses XLA with deterministic operations, as some operations have no deterministic
+    # form in XLA. TensorFlow refuses these operations by name, and `precision.choose` only takes settings that ran.
     keras_private.set_jit_compile(model, jit_compile)
 
 
@@ -58,37 +59,40 @@ def train(
     resume: bool = False,
     start_from=None,
     callbacks=(),
-    verbose: int | str | None = None,
+    devices: tuple[str, ...] = (),
+    verbose: bool = True,
 ):
-    """Fit a compiled model; the weights that count are in it when this returns.
+    """Fit a compiled model; afterwards it holds the final weights (see `stop_patience` and `keep_best`).
 
     Args:
         model: compiled Keras model.
-        batches: function first_epoch -> dataset of the training batches of that and all later epochs. What
-            `pipeline.training_batches` returns says what it is made from, of others the first labels are compared: a
-            resumed run must go on with the same.
-        val_batches: dataset that plateau, early stopping and `keep_best` look at; never the test set.
+        batches: function first_epoch -> dataset of the training batches of that and all later epochs. A resumed run
+            must get the same batches: data sets from `pipeline.training_batches` are compared by what they are made
+            from, other data sets by their first labels.
+        val_batches: validation dataset for plateau, early stopping and `keep_best`; never the test set.
         workdir: folder for history.csv and checkpoint/last.npz.
-        epochs: int >= 1, at most.
+        epochs: int >= 1, largest number of epochs.
         steps_per_epoch: batches per epoch.
-        schedule: an object of kfg.training.schedules, which moves the rate the model was compiled with;
-            None leaves the rate alone.
-        monitor: a key of MONITORS, what plateau, early stopping and `keep_best` judge an epoch by.
-        stop_patience: epochs without a better monitored value before stopping, then the best epoch's weights
-            are restored; None trains all epochs.
-        keep_best: end with the best epoch's weights also where all epochs are trained; else the last ones stay.
+        schedule: an object of kfg.training.schedules, which changes the rate that the model was compiled with;
+            None: the rate stays constant.
+        monitor: a key of MONITORS, the value by which plateau, early stopping and `keep_best` judge an epoch.
+        stop_patience: number of epochs without a better monitored value after which training stops and the best
+            epoch's weights are restored; None: all epochs are trained.
+        keep_best: whether to end with the best epoch's weights even if all epochs are trained; else with the last ones.
         resume: go on from the checkpoint in `workdir`, if there is one.
-        start_from: checkpoint file of another run whose weights, optimiser and rate this run begins with.
-        callbacks: Keras callbacks, called when the epoch's history and checkpoint are on disk.
-        verbose: as in Keras; default a bar on a terminal, a line per epoch elsewhere.
+        start_from: checkpoint file of another run; this run begins with its weights, optimiser and rate.
+        callbacks: further Keras callbacks, called after the history and checkpoint of the epoch are on disk.
+        devices: names of the devices that share each batch, see kfg.training.replicas; one or none: the model is
+            trained where it is. They do not affect the result, so a training may go on with others than it began with.
+        verbose: show the progress, see kfg.training.shown.
     Returns:
         The rows of history.csv, a dict per epoch.
     Raises:
-        InputError: the loss became NaN; a damaged or foreign checkpoint, one of a training that was made from something
-            else, none at `start_from`; a full disk; an unknown monitor.
+        InputError: the loss became NaN; a checkpoint is damaged, is of another model or of a training with other
+            settings, or is missing at `start_from`; the disk is full; the monitor is unknown.
     """
     if monitor not in MONITORS:
-        raise InputError(f"monitor: {monitor!r} is none of {', '.join(MONITORS)}")
+        raise InputError(f"monitor: {monitor!r} is not one of {', '.join(MONITORS)}")
     workdir = pathlib.Path(workdir)
     last = workdir / checkpoint.LAST
     history = History(workdir / run_files.HISTORY)
@@ -106,18 +110,18 @@ def train(
     companions = [*rate, *_best(monitor, patience), history, made_from]
     if first_epoch >= epochs or _had_stopped(state):
         return _finished(model, state, history.path)
-    if verbose is None:
-        verbose = 1 if sys.stdout.isatty() else 2
+    shown = [Shown(epochs=epochs, steps=steps_per_epoch)] if verbose else []
     _make_variables(model)
-    model.fit(
+    trained = Replicas(model, devices, compiled=compile_classifier) if len(devices) > 1 else model
+    trained.fit(
         batches(first_epoch),
         validation_data=val_batches,
         initial_epoch=first_epoch,
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
-        shuffle=False,  # the batches come shuffled
-        callbacks=[StopOnNaN(), *companions, checkpoint.Checkpoint(last, companions, state=state), *callbacks],
-        verbose=verbose,
+        shuffle=False,  # the batches are already shuffled
+        callbacks=[StopOnNaN(), *companions, checkpoint.Checkpoint(last, companions, state=state), *callbacks, *shown],
+        verbose=0,
     )
     return history.rows
 
@@ -125,7 +129,7 @@ def train(
 def _schedule(model, schedule, *, monitor, epochs, steps_per_epoch):
     if schedule is None:
         return []
-    rate = float(model.optimizer.learning_rate)  # before a checkpoint brings the one it had come to
+    rate = float(model.optimizer.learning_rate)  # read before a checkpoint changes it
     return [
         schedule.callback(
             monitor=monitor,
@@ -138,7 +142,10 @@ def _schedule(model, schedule, *, monitor, epochs, steps_per_epoch):
 
 
 def _best(monitor, patience):
-    """Return what restores the best epoch's weights; with a patience of all epochs it never stops early."""
+    """Return, as a list, the callback that restores the best epoch's weights; if patience is None, an empty list.
+
+    With a patience of all epochs it never stops early.
+    """
     if patience is None:
         return []
     return [
@@ -149,7 +156,7 @@ def _best(monitor, patience):
 
 
 def _begin(model, state, start_from) -> int:
-    """Put the model where training begins; return the epochs already finished."""
+    """Load the checkpoint that training begins with, if any, into the model; return the number of finished epochs."""
     if state is not None:
         first_epoch = checkpoint.restore(model, state)
         logger.info("resumed after epoch %d", first_epoch)
@@ -157,16 +164,16 @@ def _begin(model, state, start_from) -> int:
     if start_from is not None:
         earlier = checkpoint.read(start_from)
         if earlier is None:
-            raise InputError(f"start_from: no checkpoint {start_from}; the run to go on from must have kept its own")
+            raise InputError(f"start_from: there is no checkpoint {start_from}; the earlier run must have kept its own")
         checkpoint.restore(model, earlier)
         best = checkpoint.best_weights(earlier)
-        if best is not None:  # it kept its best epoch, and its finished model is the best epoch's
+        if best is not None:  # the other run ended with the weights of its best epoch
             model.set_weights(best)
     return 0
 
 
 def _make_variables(model) -> None:
-    """Make the variables of optimiser and metrics: a training step that makes them itself is traced a second time."""
+    """Create the variables of optimiser and metrics now; a training step that creates them is traced a second time."""
     model.optimizer.build(model.trainable_variables)
     labels, probabilities = np.zeros(1, np.int32), np.ones((1, model.output_shape[-1]), np.float32)
     model.compute_metrics(None, labels, probabilities)
@@ -179,12 +186,15 @@ def _had_stopped(state):
 
 
 def _finished(model, state, path):
-    """Bring back what a run that had ended left; its checkpoint may have come here without its history.csv."""
+    """Restore the final weights and the history of a finished run from its checkpoint; return the history's rows.
+
+    history.csv is written as well, because the checkpoint may have been copied here without it.
+    """
     best = checkpoint.best_weights(state)
     if best is not None:
         model.set_weights(best)
     else:
-        model.optimizer.finalize_variable_values(model.trainable_variables)  # the average, where one is kept
+        model.optimizer.finalize_variable_values(model.trainable_variables)  # averaged weights, if kept
     rows = state["callbacks"]["History"]["rows"]
     write_history(rows, path)
     return rows

@@ -1,4 +1,4 @@
-"""What is done for rare classes, by name: a loss or a way of showing images, never both."""
+"""Treatments for rare classes, by name: each is either a loss or a way of sampling images."""
 
 import numpy as np
 
@@ -7,8 +7,8 @@ from kfg.data.sampling import SHARES
 from kfg.errors import InputError
 from kfg.training.losses import CrossEntropy, class_balanced_weights, log_prior
 
-SMOOTHING = 0.1  # of the labels, where nothing else is asked for
-BETA = 0.999  # of the class-balanced weights, as in the paper for sets of this size
+SMOOTHING = 0.1  # default label smoothing
+BETA = 0.999  # beta of the class-balanced weights, as in the paper for data sets of this size
 
 LOSSES = {
     "none": lambda counts: {},
@@ -16,17 +16,17 @@ LOSSES = {
     "adjusted": lambda counts: {"log_prior": log_prior(counts)},
 }
 TREATMENTS = (*LOSSES, *SHARES)
-AUTO = "auto"  # "adjusted", which does most for rare classes in recipes/retail258, where classes are lopsided
+AUTO = "auto"  # "adjusted" if classes are imbalanced: it helps rare classes most in recipes/retail258; else "none"
 
 
 def chosen(name: str, counts) -> dict:
-    """Decide AUTO by the class counts.
+    """Return the treatment to use; AUTO is decided by the class counts.
 
     Args:
-        name: one of TREATMENTS, which stays, or AUTO.
-        counts: int (C,), training images of each class.
+        name: one of TREATMENTS, which is returned as it is, or AUTO.
+        counts: int (C,), number of training images of each class.
     Returns:
-        {"treatment": one of TREATMENTS, "why"}.
+        {"treatment": one of TREATMENTS, "why": the reason in words}.
     Example:
         >>> chosen("auto", [60, 4])["treatment"], chosen("auto", [60, 30])["treatment"], chosen("none", [60, 4])
         ('adjusted', 'none', {'treatment': 'none', 'why': 'as set'})
@@ -34,12 +34,15 @@ def chosen(name: str, counts) -> dict:
     if name != AUTO:
         return {"treatment": name, "why": "as set"}
     ratio = np.max(counts) / max(1, np.min(counts))
-    why = f"the largest class has {ratio:.1f} times the smallest's training images, {IMBALANCE} or more is lopsided"
+    why = (
+        f"the largest class has {ratio:.1f} times as many training images as the smallest; {IMBALANCE} or more counts "
+        "as unequal"
+    )
     return {"treatment": "adjusted" if ratio >= IMBALANCE else "none", "why": why}
 
 
 def aim(treatment: str) -> str:
-    """Return the figure that a treatment is to raise, by which its models are then chosen: a key of _planning.AIMS.
+    """Return the metric that a treatment is meant to raise, a key of _planning.AIMS; models are chosen by this metric.
 
     Example:
         >>> aim("none"), aim("adjusted")
@@ -53,20 +56,20 @@ def treated(name: str, counts, *, label_smoothing: float | None = None):
 
     Args:
         name: one of TREATMENTS.
-        counts: int (C,), training images of each class.
-        label_smoothing: float in [0, 1); None is SMOOTHING, but 0 for the adjusted loss: there it gives answers that
-            are far less sure than they should be, for a recall that is hardly higher (recipes/folder/README.md).
+        counts: int (C,), number of training images of each class.
+        label_smoothing: float in [0, 1). None: SMOOTHING, or 0 for the adjusted loss, with which smoothing would make
+            probabilities far too low for a recall that is hardly higher (recipes/folder/README.md).
     Returns:
         (CrossEntropy, a key of kfg.data.sampling.SHARES or None).
     Raises:
-        InputError: an unknown name.
+        InputError: the name is unknown.
     Example:
         >>> loss, sampling = treated("balanced", [3, 1])
         >>> loss.class_weights is None, sampling
         (True, 'balanced')
     """
     if name not in TREATMENTS:
-        raise InputError(f"imbalance: {name!r} is none of {', '.join(TREATMENTS)}")
+        raise InputError(f"imbalance: {name!r} is not one of {', '.join(TREATMENTS)}")
     if label_smoothing is None:
         label_smoothing = 0.0 if name == "adjusted" else SMOOTHING
     loss = CrossEntropy(label_smoothing=label_smoothing, **LOSSES.get(name, LOSSES["none"])(counts))

@@ -1,4 +1,4 @@
-"""Cross-entropy on probabilities for int or soft labels, smoothed, weighted, or adjusted to rare classes."""
+"""Cross-entropy on probabilities for int or soft labels, with label smoothing, class weights or logit adjustment."""
 
 import keras
 import numpy as np
@@ -6,13 +6,13 @@ from keras import ops
 
 from kfg.errors import InputError
 
-# Above 0 so that the logarithm is finite; far below Keras's 1e-7, under which a clipped probability passes no
-# gradient: an image the model is that sure to be another class's would not be learned from.
+# Above 0, so that the logarithm is finite; far below Keras's 1e-7, because a clipped probability passes no gradient,
+# and the model could not learn from an image for which it is that sure of a wrong class.
 SMALLEST = 1e-30
 
 
 def one_hot(labels, num_classes: int):
-    """Return labels as a float tensor (B, C): int (B,) encoded, soft (B, C) as they are."""
+    """Return labels as a float tensor (B, C): int labels (B,) are one-hot encoded, soft ones (B, C) stay the same."""
     if len(labels.shape) == 2:
         return labels
     return ops.one_hot(ops.cast(labels, "int32"), num_classes)
@@ -20,28 +20,30 @@ def one_hot(labels, num_classes: int):
 
 @keras.saving.register_keras_serializable(package="kfg")
 class CrossEntropy(keras.losses.Loss):
-    """-w sum_c t_c log q_c, the mean over the batch.
+    """Cross-entropy: the mean over the batch of -w sum_c t_c log q_c.
 
-    q is the model's output p or, with `log_prior`, proportional to p * prior ** tau: then p learns to be right under
-    equal class frequencies, and is used as it is. Softmax does not see a shift, so log p serves for the logits.
+    q is the model's output p or, with `log_prior`, proportional to p * prior ** tau. In that case p learns to be right
+    for equal class frequencies, and p is what the trained model outputs. Adding a constant to all logits does not
+    change the softmax, so log p can take the place of the logits.
 
-    t are the labels; a share of them, `label_smoothing`, is spread over all classes: evenly or, with `log_prior`, as
-    prior ** tau. Spread evenly there, a model that fits perfectly would answer t / prior ** tau, which is largest for
-    the rarest class whatever the picture shows, as soon as the classes differ enough (19 to 1 for two classes and a
-    share of 0.1). Spread as the prior, it answers (1 - share) y / prior ** tau + share: the right class is largest.
+    t are the labels. A share of them, `label_smoothing`, is spread over all classes: evenly or, with `log_prior`, in
+    proportion to prior ** tau. If it were spread evenly there, a model that fits perfectly would output t / prior **
+    tau, which is largest for the rarest class whatever the picture shows, as soon as the class sizes differ enough
+    (19 to 1 for two classes and a share of 0.1). Spread like the prior, it outputs (1 - share) y / prior ** tau +
+    share, which is largest for the right class.
 
-    w is the weight of the image's own class, of `class_weights`. The spread share of an image weighs as much as the
-    image: weighed class by class, it would favour the rare classes in the same way.
+    w is the weight of the image's own class from `class_weights`. The spread share of an image has the same weight as
+    the image; if it were weighted by the classes that it is spread over, it would also favour the rare classes.
 
-    Called with labels int (B,) or float (B, C) and probabilities (B, C). In validation it is the same function.
+    The loss is called with labels int (B,) or float (B, C) and probabilities (B, C). Validation uses the same loss.
 
     Args:
         label_smoothing: float in [0, 1).
-        class_weights: C floats, as of `class_balanced_weights`; None for equal ones.
-        log_prior: C floats, as of `log_prior`; None for no adjustment.
+        class_weights: C floats, for example from `class_balanced_weights`; None: equal weights.
+        log_prior: C floats, for example from `log_prior`; None: no adjustment.
         tau: float > 0, strength of the adjustment; 1 is balanced softmax.
     Raises:
-        InputError: a value out of range.
+        InputError: a value is out of range.
     Source: Menon et al. 2021, arXiv:2007.07314; Ren et al. 2020, arXiv:2007.10740; Cui et al. 2019, arXiv:1901.05555.
     Example:
         >>> loss = CrossEntropy(label_smoothing=0.1)
@@ -54,11 +56,11 @@ class CrossEntropy(keras.losses.Loss):
     ):
         super().__init__(name=name, **arguments)
         if not 0 <= label_smoothing < 1:
-            raise InputError(f"label_smoothing: from 0 to below 1, got {label_smoothing}")
+            raise InputError(f"label_smoothing: must be from 0 to below 1, got {label_smoothing}")
         if tau <= 0:
-            raise InputError(f"tau: above 0, got {tau}")
+            raise InputError(f"tau: must be above 0, got {tau}")
         self.label_smoothing, self.tau = label_smoothing, tau
-        # lists, so that the configuration is JSON
+        # lists, so that the configuration can be written as JSON
         self.class_weights = None if class_weights is None else np.asarray(class_weights, dtype=float).tolist()
         self.log_prior = None if log_prior is None else np.asarray(log_prior, dtype=float).tolist()
 
@@ -103,24 +105,24 @@ def _hits(y_true, y_pred):
 
 
 def class_balanced_weights(counts, *, beta: float) -> np.ndarray:
-    """Return (1 - beta) / (1 - beta ** n) of each class, scaled to mean 1 over the classes that have images.
+    """Return the weight (1 - beta) / (1 - beta ** n) of each class, scaled to mean 1 over the classes that have images.
 
-    beta = 0 weighs all alike, beta -> 1 by 1 / n.
+    With beta = 0 all weights are equal; for beta -> 1 they are proportional to 1 / n.
 
     Args:
-        counts: int (C,), training images of each class, before extra ones; a class with none gets weight 0.
+        counts: int (C,), n, training images of each class, without extra ones; a class without images gets weight 0.
         beta: float in [0, 1).
     Returns:
         float64 (C,).
     Raises:
-        InputError: beta out of range, no images.
+        InputError: beta is out of range, or there are no images.
     Source: Cui et al. 2019, arXiv:1901.05555.
     Example:
         >>> class_balanced_weights([1, 2], beta=0.5).round(3).tolist()
         [1.2, 0.8]
     """
     if not 0 <= beta < 1:
-        raise InputError(f"beta: from 0 to below 1, got {beta}")
+        raise InputError(f"beta: must be from 0 to below 1, got {beta}")
     counts = _checked(counts)
     present = counts > 0
     weights = np.where(present, (1 - beta) / (1 - beta ** np.maximum(counts, 1)), 0.0)
@@ -128,14 +130,14 @@ def class_balanced_weights(counts, *, beta: float) -> np.ndarray:
 
 
 def log_prior(counts) -> np.ndarray:
-    """Return the log of each class's share of the training images, float64 (C,).
+    """Return the logarithm of each class's share of the training images, float64 (C,).
 
-    A class without an image counts as one with one: nothing says it is rarer than that.
+    A class without an image counts as a class with one image, as there is no evidence that it is rarer.
 
     Args:
-        counts: int (C,), training images of each class, before extra ones.
+        counts: int (C,), training images of each class, without extra ones.
     Raises:
-        InputError: no images.
+        InputError: there are no images.
     Example:
         >>> np.exp(log_prior([3, 1])).tolist()
         [0.75, 0.25]
@@ -147,5 +149,5 @@ def log_prior(counts) -> np.ndarray:
 def _checked(counts):
     counts = np.asarray(counts, dtype=float)
     if counts.ndim != 1 or not counts.sum() > 0 or counts.min() < 0:
-        raise InputError(f"counts: images of each class, at least one, got {counts.tolist()}")
+        raise InputError(f"counts: expected at least one image of each class, got {counts.tolist()}")
     return counts

@@ -1,6 +1,6 @@
-"""What a training is made from, kept in its checkpoint: a resumed run must go on with the same.
+"""Keep the settings and data that a training is made from in its checkpoint: a resumed run must have the same.
 
-Only what decides the result is listed, and nothing that differs from one machine to the next.
+Only settings that decide the result are listed, and nothing that differs between machines.
 """
 
 import hashlib
@@ -12,14 +12,14 @@ import tensorflow as tf
 
 from kfg.errors import InputError
 
-SECRET = re.compile(r"[0-9a-f]{64}")  # a digest: that it differs says all there is to say
+SECRET = re.compile(r"[0-9a-f]{64}")  # a digest; messages do not show it, because its digits tell the user nothing
 
 
 class MadeFrom(keras.callbacks.Callback):
-    """Carries the settings into the checkpoint, and compares them with those that a checkpoint brings.
+    """Holds the settings of a training for its checkpoint, and compares them with those in an earlier checkpoint.
 
     Args:
-        settings: name -> value, nested as one likes; of anything that is not JSON the type's name counts.
+        settings: name -> value, possibly nested; a value that cannot be JSON is replaced by the name of its type.
     """
 
     def __init__(self, settings: dict):
@@ -27,14 +27,14 @@ class MadeFrom(keras.callbacks.Callback):
         self.settings = json.loads(json.dumps(settings, default=lambda value: type(value).__name__))
 
     def check(self, state: dict) -> None:
-        """Refuse to go on from a checkpoint that was made from something else.
+        """Refuse to go on from the checkpoint of a training with other settings.
 
-        Settings that only one of the two lists are passed over: versions of Keras list more or fewer.
+        Settings that only one of the two has are ignored, because versions of Keras list more or fewer settings.
 
         Args:
-            state: what `checkpoint.read` returned; one of an earlier version of kfg lists nothing.
+            state: the result of `checkpoint.read`; a checkpoint of an early version of kfg lists no settings.
         Raises:
-            InputError: one line that names the first setting that differs.
+            InputError: a setting differs; the message is one line that names the first such setting.
         """
         before = state["callbacks"].get("MadeFrom", {}).get("settings", {})
         found = first_difference(before, self.settings)
@@ -42,13 +42,13 @@ class MadeFrom(keras.callbacks.Callback):
             name, old, new = found
             values = "" if any(SECRET.fullmatch(str(value)) for value in (old, new)) else f" ({old}, now {new})"
             raise InputError(
-                f"{state['path']}: this training was begun with another setting of {name}{values}; go on with what it "
-                "was begun with, or begin anew in another folder"
+                f"{state['path']}: this training was started with another setting of {name}{values}; continue with the "
+                "setting it was started with, or start again in another folder"
             )
 
 
 def first_difference(before, now, name: str = ""):
-    """Return (name, value before, value now) of the first setting that differs, None if all are equal.
+    """Return (name, value before, value now) of the first setting that differs, None if all common ones are equal.
 
     Example:
         >>> first_difference({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3, "d": 4}})
@@ -63,10 +63,10 @@ def first_difference(before, now, name: str = ""):
 
 
 def of_batches(batches) -> dict:
-    """Return what training batches are made from: what their data set says, else its first labels.
+    """Return what training batches are made from: the result of their data set's `made_from`, else its first labels.
 
     Args:
-        batches: function first_epoch -> data set, the same at each call.
+        batches: function first_epoch -> data set; it must return the same data set at each call.
     """
     data = batches(0)
     if hasattr(data, "made_from"):
@@ -74,14 +74,14 @@ def of_batches(batches) -> dict:
     if not isinstance(data, tf.data.Dataset):
         return {}
     found = hashlib.sha256()
-    for _, labels, *_ in data.take(1):  # the labels alone: images may differ by a rounding between machines
+    for _, labels, *_ in data.take(1):  # only the labels, because images may differ by rounding between machines
         for array in keras.tree.flatten(labels):
             found.update(f"{array.dtype} {array.shape}".encode() + array.numpy().tobytes())
     return {"first labels": found.hexdigest()}
 
 
 def of_model(model) -> dict:
-    """Return loss and optimiser of a compiled model, without the names and numbers that Keras gives them."""
+    """Return the settings of a compiled model's loss and optimiser, without the names that Keras gives them."""
     loss = model.loss
     of_loss = loss.get_config() if hasattr(loss, "get_config") else {"function": getattr(loss, "__name__", str(loss))}
     return {
@@ -93,6 +93,6 @@ def of_model(model) -> dict:
 def _nameless(config):
     if isinstance(config, dict):
         return {key: _nameless(value) for key, value in config.items() if key != "name"}
-    if isinstance(config, float):  # Keras keeps rates in float32, whose digits beyond these nobody chose
+    if isinstance(config, float):  # Keras keeps rates in float32, so further digits have no meaning
         return float(f"{config:.6g}")
     return config

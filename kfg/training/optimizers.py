@@ -1,29 +1,29 @@
 """SGD, Adam and AdamW with two learning rates, one for the trunk and one for the head.
 
-One optimiser object with one `learning_rate`, the head's; the trunk's is a fixed multiple of it. So schedules,
-ReduceLROnPlateau, the history and the checkpoint treat it as any other. (`keras.optimizers.MultiOptimizer` has no
-`learning_rate`, which all of them read.)
+There is one optimiser object with one `learning_rate`, that of the head; the trunk's rate is a fixed multiple of it. So
+schedules, ReduceLROnPlateau, the history and the checkpoint can treat it like any other optimiser.
+(`keras.optimizers.MultiOptimizer` has no `learning_rate`, which all of them read.)
 """
 
 import keras
 
 from kfg.errors import InputError
 
-HEAD = ("head", "hidden")  # how the layers of kfg.models.heads are called
+HEAD = ("head", "hidden")  # beginnings of the layer names in kfg.models.heads
 
 
 class _TwoRates:
-    """Mixed in before a Keras optimizer: scales the rate of each variable, and decays the weights itself.
+    """A mixin for Keras optimisers that scales the rate of each variable, and applies the weight decay itself.
 
-    Keras's own decay knows neither rates per variable nor a variable's path, so its `weight_decay` stays None.
+    Keras's own decay does not support a rate per variable or a choice by path, so its `weight_decay` stays None.
     """
 
     def __init__(self, *, trunk_multiplier=1.0, head=HEAD, weight_decay=None, decay_vectors=False, **arguments):
         super().__init__(**arguments)
         if trunk_multiplier < 0:
-            raise InputError(f"trunk_multiplier: at least 0, got {trunk_multiplier}")
+            raise InputError(f"trunk_multiplier: must be at least 0, got {trunk_multiplier}")
         if (weight_decay or 0) < 0:
-            raise InputError(f"weight_decay: at least 0, got {weight_decay}")
+            raise InputError(f"weight_decay: must be at least 0, got {weight_decay}")
         self.trunk_multiplier, self.head = trunk_multiplier, tuple(head)
         self.decoupled_decay, self.decay_vectors = weight_decay or 0.0, decay_vectors
 
@@ -34,7 +34,7 @@ class _TwoRates:
         in_head = [is_head(variable.path, head=self.head) for variable in variables]
         if self.trunk_multiplier != 1 and not any(in_head):
             raise InputError(
-                f"head: no layer with trainable weights has a name that starts with {' or '.join(self.head)}"
+                f"head: there is no layer with trainable weights whose name starts with {' or '.join(self.head)}"
             )
         self.multipliers = tuple(1.0 if own else self.trunk_multiplier for own in in_head)
 
@@ -80,15 +80,16 @@ def rates(
     """Make an optimiser with one rate for the head and a multiple of it for the trunk.
 
     Args:
-        name: a key of OPTIMIZERS; "adam" and "adamw" differ in that "adamw" needs a weight decay.
-        learning_rate: float > 0, the head's; what schedules move and histories show.
-        trunk_multiplier: float >= 0, the trunk's rate over the head's.
-        head: a variable is the head's if a layer on its path has a name that starts with one of these.
-        weight_decay: float >= 0, decoupled: every step w -= rate * weight_decay * w, with w's own rate.
-        decay_vectors: whether biases and the gamma and beta of batch norm, which have one axis, decay too.
-        arguments: of the Keras class, as `momentum`, `nesterov`, `epsilon`, `clipnorm`.
+        name: a key of OPTIMIZERS; "adamw" is "adam" with a weight decay, which must be given.
+        learning_rate: float > 0, the rate of the head, which schedules change and histories show.
+        trunk_multiplier: float >= 0, ratio of the trunk's rate to the head's.
+        head: a variable belongs to the head if a layer on its path has a name that starts with one of these words.
+        weight_decay: float >= 0, decoupled: in every step w -= rate * weight_decay * w, with the rate of w.
+        decay_vectors: whether variables with one axis (biases, and gamma and beta of batch norm) decay, too.
+        arguments: further arguments of the Keras class, such as `momentum`, `nesterov`, `epsilon`, `clipnorm`.
     Raises:
-        InputError: an unknown name, a value out of range; when training starts, no variable of the head.
+        InputError: the name is unknown or a value is out of range; or, when training starts, no variable belongs to the
+            head.
     Source: Loshchilov & Hutter 2019, arXiv:1711.05101 (decoupled decay).
     Example:
         >>> optimizer = rates("adamw", learning_rate=0.5, trunk_multiplier=0.1, weight_decay=0.05)
@@ -96,9 +97,9 @@ def rates(
         (0.5, 0.1)
     """
     if name not in OPTIMIZERS:
-        raise InputError(f"optimizer: {name!r} is none of {', '.join(OPTIMIZERS)}")
+        raise InputError(f"optimizer: {name!r} is not one of {', '.join(OPTIMIZERS)}")
     if name == "adamw" and not weight_decay:
-        raise InputError(f"weight_decay: adamw needs one above 0, got {weight_decay}")
+        raise InputError(f"weight_decay: must be above 0 for adamw, got {weight_decay}")
     return OPTIMIZERS[name](
         learning_rate=learning_rate,
         trunk_multiplier=trunk_multiplier,
@@ -110,7 +111,7 @@ def rates(
 
 
 def is_head(path: str, *, head: tuple[str, ...] = HEAD) -> bool:
-    """Return whether the variable at `path`, as Keras writes it, belongs to the head.
+    """Return whether the variable with the Keras path `path` belongs to the head.
 
     Example:
         >>> is_head("head_dense/kernel"), is_head("conv_head/kernel"), is_head("net/head/bias")

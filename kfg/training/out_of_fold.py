@@ -1,6 +1,8 @@
-"""What a head on frozen features answers on images it was not trained on: every image is answered once."""
+"""Out-of-fold predictions of linear heads on frozen features: each image is predicted by a head not trained on it."""
 
 import dataclasses
+import math
+import time
 from collections.abc import Callable
 
 import keras
@@ -11,21 +13,34 @@ from kfg.augment import draws
 
 FOLDS = 5
 EPOCHS, LEAST_STEPS = 20, 100
-BATCH = 256  # rows of a step: against 64 and 2e-3 twice as fast, and 90.9 instead of 90.4 % right (caltech101_lt)
-LEARNING_RATE = 8e-3  # of Adam, at the start; it falls to 0 by a cosine
-DECAY = 0.02  # of the weights, times the rate, in every step
-ASKED = 1024  # images answered at once
+BATCH = 256  # rows per step; compared with 64 and rate 2e-3 twice as fast, and 90.9 not 90.4 % right (caltech101_lt)
+LEARNING_RATE = 8e-3  # rate of Adam at the start; it falls to 0 along a cosine
+DECAY = 0.02  # weight decay per step, multiplied by the rate
+ASKED = 1024  # images predicted at once
+TIMED = 3  # number of steps after the first that are timed if there is a time limit
+
+
+class TooLong(Exception):
+    """Raised if training the heads would take longer than the time limit.
+
+    Args:
+        expected: seconds that the training would take, estimated from the first steps.
+    """
+
+    def __init__(self, expected: float):
+        super().__init__(expected)
+        self.expected = expected
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Lesson:
-    """What H heads, trained side by side, are shown.
+    """The training data of H heads that are trained side by side.
 
     Args:
         rows: float32 (M, F), features of pictures.
-        labels: int (M,), or (M, H) where heads are told different things of a picture.
-        weights: float32 (M, H), how much each head learns from a row: 0 for what it must not see.
-        shown: function epoch -> int (E,), the rows that an epoch shows, in their order.
+        labels: int (M,), or (M, H) if the heads get different labels for a picture.
+        weights: float32 (M, H), weight of each row in the loss of each head; 0: the head must not learn from the row.
+        shown: function epoch -> int (E,), the positions of the rows that an epoch shows, in order.
     """
 
     rows: np.ndarray
@@ -37,26 +52,31 @@ class Lesson:
 class Heads:
     """H linear heads, trained together as one matrix (F, H x C).
 
-    For some thousand images this takes seconds, and a good part of them would otherwise go into H times the overhead.
+    For some thousand images the training takes seconds. Trained one by one, H heads would have H times the overhead,
+    which is a good part of that.
 
     Args:
-        width: F.
-        heads: H.
+        width: F, number of features.
+        heads: H, number of heads.
         num_classes: C.
     """
 
     def __init__(self, width: int, heads: int, num_classes: int):
         self.shape = (-1, heads, num_classes)
-        self.weights = tf.Variable(tf.zeros((width, heads * num_classes)))  # a convex problem: zeros are a fair start
+        self.weights = tf.Variable(tf.zeros((width, heads * num_classes)))  # convex problem: zeros are a good start
         self.bias = tf.Variable(tf.zeros(heads * num_classes))
 
-    def learn(self, lesson: Lesson, *, loss, steps: int) -> "Heads":
-        """Train for a number of steps, however many rows an epoch of the lesson has; return the heads themselves.
+    def learn(self, lesson: Lesson, *, loss, steps: int, limit: float = math.inf) -> "Heads":
+        """Train the heads for a number of steps, however many rows an epoch of the lesson has; return self.
 
         Args:
-            loss: Keras loss on int labels and probabilities, as `kfg.training.losses.CrossEntropy`; its `call` gives a
-                value for each image.
-            steps: int >= 1, of BATCH rows or what is left of an epoch.
+            lesson: the training data.
+            loss: Keras loss on int labels and probabilities, such as `kfg.training.losses.CrossEntropy`; its `call`
+                returns a value for each image.
+            steps: int >= 1; each step takes BATCH rows, or what is left of an epoch.
+            limit: time limit in seconds.
+        Raises:
+            TooLong: judged by the first steps, the training would take longer than `limit`.
         """
         optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps))
         optimizer.build([self.weights, self.bias])
@@ -73,8 +93,9 @@ class Heads:
             self.weights.assign(self.weights * (1 - DECAY * optimizer.learning_rate))
             optimizer.apply(tape.gradient(value, variables), variables)
 
-        epoch, order, start = 0, lesson.shown(0), 0
+        epoch, order, start, pace = 0, lesson.shown(0), 0, Pace(steps, limit)
         for _ in range(steps):
+            pace.check()
             if start >= len(order):
                 epoch, start = epoch + 1, 0
                 order = lesson.shown(epoch)
@@ -84,10 +105,11 @@ class Heads:
         return self
 
     def ask(self, features, own=None) -> np.ndarray:
-        """Return what each head answers, or each image's own: features float32 (N, F) -> probabilities.
+        """Return the probabilities that each head predicts, or only those of each image's own head.
 
         Args:
-            own: int (N,), the head of each image; None for all heads. H times less memory.
+            features: float32 (N, F).
+            own: int (N,), number of the head for each image, which takes H times less memory; None: all heads.
         Returns:
             float32 (N, H, C), with `own` (N, C).
         """
@@ -101,23 +123,57 @@ class Heads:
         return tf.nn.softmax(tf.reshape(features @ self.weights + self.bias, self.shape))
 
 
+class Pace:
+    """Measures how fast the steps of a training are, and whether all of them fit into a time limit.
+
+    Args:
+        steps: number of steps in the training.
+        limit: time limit in seconds.
+    """
+
+    def __init__(self, steps: int, limit: float):
+        self.steps, self.limit, self.begun, self.started = steps, limit, 0, 0.0
+
+    def check(self) -> None:
+        """Measure the time; to be called before each step. Raises TooLong if the training would exceed the limit.
+
+        The first step is not timed, because it is traced then.
+        """
+        if self.begun == 1:
+            self.started = time.monotonic()
+        elif self.begun == 1 + TIMED:
+            expected = (time.monotonic() - self.started) / TIMED * self.steps
+            if expected > self.limit:
+                raise TooLong(expected)
+        self.begun += 1
+
+
 def steps_for(count: int) -> int:
-    """Return how many steps heads learn from a number of images, whatever else they are shown beside them."""
+    """Return the number of training steps for `count` images; further views of these images do not count."""
     return max(LEAST_STEPS, EPOCHS * -(-count // BATCH))
 
 
-def answers(features, labels, fold_of, *, num_classes: int, loss, seed: int = 0, shown=None) -> np.ndarray:
-    """Train a linear head for each fold on the images of the other folds, and answer the images of the fold.
+def answers(
+    features, labels, fold_of, *, num_classes: int, loss, seed: int = 0, shown=None, asked=None, limit: float = math.inf
+) -> np.ndarray:
+    """Train a linear head for each fold on the images of the other folds, and predict the images of the fold.
 
     Args:
-        features: float32 (N, F), of a frozen trunk.
+        features: float32 (N, F), features from a frozen trunk.
         labels: int (N,), in [0, num_classes).
-        fold_of: int (N,), the fold of each image; images that must not be separated share one.
+        fold_of: int (N,), the fold of each image; images that must not be separated are in the same fold.
+        num_classes: number of classes.
         loss: as for `Heads.learn`.
-        seed: int >= 0, of the order in which images are shown.
-        shown: function epoch -> int (M,), the images that an epoch shows, in their order; default each once.
+        seed: int >= 0, seed of the order in which images are shown.
+        shown: function epoch -> int (M,), positions of the images that an epoch shows, in order; default: each image
+            once.
+        asked: list of several features (N, F), for example of the images and of their mirror images, whose predictions
+            are averaged; default `features` alone.
+        limit: time limit in seconds.
     Returns:
-        float32 (N, num_classes), probabilities; each row is by a head that has not seen its image.
+        float32 (N, num_classes), probabilities; each row comes from a head that was not trained on its image.
+    Raises:
+        TooLong: as for `Heads.learn`.
     Source: the cross-validated predictions of Stone 1974, JRSS B 36:111.
     Example:
         >>> from kfg.training.losses import CrossEntropy
@@ -132,8 +188,9 @@ def answers(features, labels, fold_of, *, num_classes: int, loss, seed: int = 0,
     lesson = Lesson(
         rows=features,
         labels=labels,
-        weights=(which[:, None] != np.arange(len(folds))).astype(np.float32),  # its own fold's head must not see it
+        weights=(which[:, None] != np.arange(len(folds))).astype(np.float32),  # 0 for the head of the image's own fold
         shown=shown or (lambda epoch: draws.shuffled(seed, epoch=epoch, positions=np.arange(len(labels)))),
     )
-    heads = Heads(features.shape[1], len(folds), num_classes).learn(lesson, loss=loss, steps=steps_for(len(labels)))
-    return heads.ask(features, which)
+    heads = Heads(features.shape[1], len(folds), num_classes)
+    heads.learn(lesson, loss=loss, steps=steps_for(len(labels)), limit=limit)
+    return np.mean([heads.ask(one, which) for one in asked or [features]], axis=0)

@@ -1,7 +1,9 @@
-"""Number format and compiler for training: chosen by name, or by timing both on this machine."""
+"""Choose number format and compiler for training, by name or by timing the candidates on this machine."""
 
 import contextlib
 import logging
+import math
+import statistics
 import time
 
 import keras
@@ -9,35 +11,37 @@ import numpy as np
 import tensorflow as tf
 
 from kfg.errors import InputError
+from kfg.training import processor
 
 logger = logging.getLogger(__name__)
 
 # name -> Keras dtype policy. Weights stay float32 in all of them.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 CHOICES = (*POLICIES, "auto")
-# in XLA's refusals: it has no tf.image.crop_and_resize, and nothing deterministic for some gradients
+# words in XLA's errors: it lacks tf.image.crop_and_resize, and a deterministic form of some gradients
 NOT_IN_XLA = (
     "Detected unsupported operations",
     "deterministic XLA implementation",
     "have a deterministic implementation",
 )
 PROBE_STEPS = 3
-PROBE_IMAGES = 32  # a step this small already shows which number format is faster; larger ones cost seconds
+PROBE_IMAGES = 8  # so small a step already shows which number format is faster; larger steps cost seconds
+PROBE_SECONDS = 0.4  # after this time no further step of a candidate is timed, so that the choice takes under 3 s
 
 
 @contextlib.contextmanager
 def scope(precision: str):
-    """Build layers inside with `precision`; the previous policy comes back afterwards.
+    """Build the layers in a `with` block with `precision`; afterwards the previous dtype policy is restored.
 
     Raises:
-        InputError: an unknown name.
+        InputError: the name is unknown.
     Example:
         >>> with scope("bfloat16"):
         ...     keras.layers.Dense(2).compute_dtype
         'bfloat16'
     """
     if precision not in POLICIES:
-        raise InputError(f"precision: {precision!r} is none of {', '.join(CHOICES)}")
+        raise InputError(f"precision: {precision!r} is not one of {', '.join(CHOICES)}")
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[precision])
     try:
@@ -47,7 +51,7 @@ def scope(precision: str):
 
 
 def device() -> str:
-    """Return the name of the device training runs on."""
+    """Return the name of the device that training runs on."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
@@ -55,25 +59,33 @@ def device() -> str:
 
 
 def uses_tf32() -> bool:
-    """Return whether float32 products are rounded to TensorFloat-32 here: NVIDIA GPUs from compute capability 8."""
+    """Return whether this machine rounds float32 products to TensorFloat-32: NVIDIA GPUs from compute capability 8."""
     details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
     capable = any(one.get("compute_capability", (8, 0)) >= (8, 0) for one in details)
     return capable and tf.config.experimental.tensor_float_32_execution_enabled()
 
 
 def prepare_devices() -> None:
-    """Let TensorFlow take GPU memory as it needs it, not all at once. Call before the first operation."""
+    """Let TensorFlow take GPU memory as it needs it, not all at once; to be called before the first operation."""
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def candidates(model) -> list[tuple[str, bool]]:
-    """Return the (precision, jit_compile) worth timing on this device for a net."""
+    """Return the pairs (precision, jit_compile) that may be the fastest for a net on this device, to be timed.
+
+    On a CPU, bfloat16 is left out if the processor has no instructions for it. It is also left out for nets with
+    depthwise convolutions, which are slower in bfloat16 even with such instructions: EfficientNet-Lite0 then trained
+    38 images/s in float32 and 25 in bfloat16.
+    """
     if tf.config.list_physical_devices("GPU"):
         return [("float32", False), ("float32", True), ("float16", False), ("float16", True)]
-    formats = [("float32", False), ("bfloat16", False)]
-    # XLA makes the optimiser's update one pass over the weights, which is half of fruit3's MLP, but its convolutions
-    # are slow on a CPU: 6 images/s against 33, and 15 s to compile
+    formats = [("float32", False)]
+    depthwise = any(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in model.layers)
+    if processor.may_gain_by_bfloat16() and not depthwise:
+        formats.append(("bfloat16", False))
+    # With XLA the optimiser's update is one pass over the weights, and this update is half of the time of fruit3's MLP.
+    # But XLA's convolutions are slow on a CPU: 6 images/s against 33, and 15 s to compile.
     convolutions = any(len(weight.shape) == 4 for weight in model.weights)
     return formats if convolutions else [*formats, ("float32", True)]
 
@@ -81,29 +93,31 @@ def candidates(model) -> list[tuple[str, bool]]:
 def choose(build, options, *, batch_size: int) -> tuple[str, bool, dict[str, float]]:
     """Time training steps of each candidate on random images and return the fastest.
 
-    Depthwise convolutions lose by half precision on a CPU and dense ones gain, so only a measurement tells. A
-    candidate with an operation that XLA cannot compile is left out, which is logged: MMAL-Net's crops, and
-    max-pooling's gradient, of which XLA has no deterministic form.
+    A single candidate is taken without a measurement. A candidate with an operation that XLA cannot compile is left
+    out, which is logged. Such operations are the crops of MMAL-Net, and the gradient of max-pooling, which has no
+    deterministic form in XLA.
 
     Args:
         build: function jit_compile -> compiled model; called inside each option's scope.
-        options: (precision, jit_compile) to time, as `candidates` names them.
-        batch_size: images of a training step.
+        options: pairs (precision, jit_compile) to time, as `candidates` returns them.
+        batch_size: number of images of a training step.
     Returns:
-        (precision, jit_compile, images/s of each candidate that runs).
+        (precision, jit_compile, images/s of each candidate that ran).
     """
+    if len(options) == 1:
+        return *options[0], {}
     rates = {}
-    # XLA's gain is one of steps, not of images: only the real batch shows it
+    # XLA saves time per step, not per image, so only a batch of the real size shows whether it is faster
     images = batch_size if any(xla for _, xla in options) else min(batch_size, PROBE_IMAGES)
     for option in options:
         precision, jit_compile = option
         try:
             with scope(precision):
-                rates[option] = training_rate(build(jit_compile), images)
+                rates[option] = training_rate(build(jit_compile), images, seconds=PROBE_SECONDS)
         except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
             if not (jit_compile and any(words in error.message for words in NOT_IN_XLA)):
                 raise
-            logger.warning("precision %s left out: XLA cannot compile this net", label(*option))
+            logger.warning("precision %s is left out, because XLA cannot compile this network", label(*option))
     precision, jit_compile = max(rates, key=rates.get)
     rates = {label(*option): rate for option, rate in rates.items()}
     logger.info("precision %s of %s", label(precision, jit_compile), rates)
@@ -111,19 +125,25 @@ def choose(build, options, *, batch_size: int) -> tuple[str, bool, dict[str, flo
 
 
 def label(precision: str, jit_compile: bool) -> str:
-    """Return the name of a way to train, as "float32" or "float32+xla"."""
+    """Return a name for a candidate, such as "float32" or "float32+xla"."""
     return f"{precision}{'+xla' if jit_compile else ''}"
 
 
-def training_rate(model, batch_size: int) -> float:
-    """Return the images/s of a compiled model's training steps on random images; this changes its weights."""
+def training_rate(model, batch_size: int, *, seconds: float = math.inf) -> float:
+    """Return the images/s of a compiled model's training steps on random images; this changes its weights.
+
+    Args:
+        model: the compiled model.
+        batch_size: number of images of a step.
+        seconds: after this time no further step is begun; at least one step is timed.
+    """
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch_size, *model.input_shape[1:]), dtype=np.uint8)
     labels = rng.integers(0, model.output_shape[-1], batch_size).astype(np.int32)
-    model.train_on_batch(images, labels)  # traces and allocates
-    seconds = []
-    for _ in range(PROBE_STEPS):
+    model.train_on_batch(images, labels)  # the first step traces the graph and allocates memory
+    took = []
+    while not took or (len(took) < PROBE_STEPS and sum(took) < seconds):
         started = time.perf_counter()
         model.train_on_batch(images, labels)
-        seconds.append(time.perf_counter() - started)
-    return batch_size / sorted(seconds)[PROBE_STEPS // 2]
+        took.append(time.perf_counter() - started)
+    return batch_size / statistics.median(took)

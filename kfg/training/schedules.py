@@ -1,8 +1,9 @@
-"""Learning-rate schedules: what `fit.train` takes as `schedule=`.
+"""Learning-rate schedules, for the argument `schedule` of `fit.train`.
 
-`StepLR`, `MultiStep` and `Cosine` multiply the rate the model was compiled with by a pure function of (epoch,
-step), so a resumed run needs nothing saved; `Plateau` looks back, and its counters travel in the checkpoint.
-Epochs and steps are counted from 0. Two rates in one optimiser (kfg.training.optimizers) move together.
+`StepLR`, `MultiStep`, `Cosine` and `CyclicCosine` multiply the rate that the model was compiled with by a pure function
+of (epoch, step), so a resumed run needs no saved state. `Plateau` depends on earlier epochs, and its counters are saved
+in the checkpoint. Epochs and steps are counted from 0. The two rates of an optimiser of kfg.training.optimizers change
+together.
 """
 
 import dataclasses
@@ -17,12 +18,12 @@ from kfg.errors import InputError
 class Plateau:
     """Multiply the rate by `factor` after `patience` epochs without a better monitored value.
 
-    Keras counts `wait >= patience` where torch counts `bad epochs > patience`: torch's patience p is p + 1 here.
+    Keras tests `wait >= patience`, torch tests `bad epochs > patience`: so a patience p in torch is p + 1 here.
 
     Args:
         factor: float in (0, 1).
         patience: int >= 1, epochs.
-        min_learning_rate: float >= 0, the rate goes no lower.
+        min_learning_rate: float >= 0, lowest value of the rate.
     """
 
     factor: float
@@ -35,11 +36,11 @@ class Plateau:
         _within("min_learning_rate", self.min_learning_rate, 0, math.inf)
 
     def made_from(self, epochs: int) -> dict:
-        """Return what decides the rates of a run of so many epochs, for its checkpoint."""
+        """Return, for the checkpoint, the settings that decide the rates of a run of `epochs` epochs."""
         return _described(self)
 
     def callback(self, *, monitor: str, mode: str, **_):
-        """Return Keras's ReduceLROnPlateau."""
+        """Return the Keras callback ReduceLROnPlateau with these settings."""
         return keras.callbacks.ReduceLROnPlateau(
             monitor=monitor, mode=mode, factor=self.factor, patience=self.patience, min_lr=self.min_learning_rate
         )
@@ -49,19 +50,19 @@ class Pure:
     """A schedule whose rate is a function of (epoch, step) alone; subclasses define `scale`."""
 
     def made_from(self, epochs: int) -> dict:
-        """Return what decides the rates of a run of so many epochs, for its checkpoint."""
+        """Return, for the checkpoint, the settings that decide the rates of a run of `epochs` epochs."""
         return _described(self)
 
     def scale(self, epoch: int, step: int, *, epochs: int, steps_per_epoch: int) -> float:
-        """Return what the compiled rate is multiplied by at one step."""
+        """Return the factor by which the compiled rate is multiplied at one step."""
         raise NotImplementedError
 
     def callback(self, *, learning_rate: float, epochs: int, steps_per_epoch: int, **_):
         """Return the callback that sets the rate before every step.
 
         Args:
-            learning_rate: the rate the model was compiled with.
-            epochs, steps_per_epoch: of the whole run, also when only its end is trained.
+            learning_rate: the rate that the model was compiled with.
+            epochs, steps_per_epoch: numbers for the whole run, also if only its end is trained.
         """
         return _Rate(
             lambda epoch, step: learning_rate * self.scale(epoch, step, epochs=epochs, steps_per_epoch=steps_per_epoch)
@@ -108,7 +109,7 @@ class MultiStep(Pure):
 
     def __post_init__(self):
         if list(self.milestones) != sorted(set(self.milestones)) or min(self.milestones, default=1) < 1:
-            raise InputError(f"milestones: rising epochs from 1 up, got {self.milestones}")
+            raise InputError(f"milestones: expected rising epochs from 1 up, got {self.milestones}")
         _check_gamma(self.gamma)
 
     def scale(self, epoch, step, *, epochs, steps_per_epoch):
@@ -117,15 +118,15 @@ class MultiStep(Pure):
 
 @dataclasses.dataclass(frozen=True)
 class Cosine(Pure):
-    """Rise linearly for `warmup_epochs`, then fall along half a cosine to `final_fraction`; step by step.
+    """Raise the rate linearly for `warmup_epochs`, then lower it along half a cosine; it changes in every step.
 
-    With w warm-up steps of n in all, step i has scale (i + 1) / (w + 1) for i < w, then
-    f + (1 - f) (1 + cos(pi (i - w) / (n - w))) / 2: 1 at i = w; f would be reached at i = n.
+    With w warm-up steps of n steps in all, the scale of step i is (i + 1) / (w + 1) for i < w, and then
+    f + (1 - f) (1 + cos(pi (i - w) / (n - w))) / 2: it is 1 at i = w, and would be f at i = n.
 
     Args:
-        warmup_epochs: float >= 0, fewer than the epochs of the run.
+        warmup_epochs: float >= 0, less than the number of epochs of the run.
         final_fraction: float in [0, 1], f.
-    Source: Loshchilov & Hutter 2017, arXiv:1608.03983; warm-up of Goyal et al. 2017, arXiv:1706.02677.
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983; the warm-up is that of Goyal et al. 2017, arXiv:1706.02677.
     Example:
         >>> [Cosine(warmup_epochs=1).scale(0, step, epochs=3, steps_per_epoch=3) for step in range(3)]
         [0.25, 0.5, 0.75]
@@ -141,11 +142,11 @@ class Cosine(Pure):
         _within("final_fraction", self.final_fraction, 0, 1)
 
     def made_from(self, epochs):
-        return {**_described(self), "epochs": epochs}  # it falls over the whole run, however long that is
+        return {**_described(self), "epochs": epochs}  # the shape depends on the length of the run
 
     def scale(self, epoch, step, *, epochs, steps_per_epoch):
         if self.warmup_epochs >= epochs:
-            raise InputError(f"warmup_epochs: fewer than the {epochs} epochs trained, got {self.warmup_epochs}")
+            raise InputError(f"warmup_epochs: must be fewer than the {epochs} epochs trained, got {self.warmup_epochs}")
         done, total = epoch * steps_per_epoch + step, epochs * steps_per_epoch
         warmup = round(self.warmup_epochs * steps_per_epoch)
         if done < warmup:
@@ -156,10 +157,10 @@ class Cosine(Pure):
 
 @dataclasses.dataclass(frozen=True)
 class CyclicCosine(Pure):
-    """Fall and rise along a cosine, over and over: a cosine schedule of `half` epochs that is stepped in every batch.
+    """Lower and raise the rate along a cosine, over and over, as a cosine schedule does that counts batches as epochs.
 
-    Step i, counted from 0 over the whole run, has scale (1 + cos(pi (i + 1) / half)) / 2. FBSD's released code does
-    this with half = 200, the number of its epochs; its paper means `Cosine`.
+    The scale of step i, counted from 0 over the whole run, is (1 + cos(pi (i + 1) / half)) / 2. The released code of
+    FBSD does this with half = 200, its number of epochs; its paper describes `Cosine`.
 
     Args:
         half: int >= 1, steps from the highest rate to 0.
@@ -186,7 +187,7 @@ class _Rate(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
-        self._set(0)  # already here, so that the history shows the rate of the epoch's first step
+        self._set(0)  # set here as well, so that the history shows the rate of the epoch's first step
 
     def on_train_batch_begin(self, batch, logs=None):
         self._set(batch)
@@ -201,7 +202,7 @@ def _described(schedule) -> dict:
 
 def _check_gamma(gamma):
     if not 0 < gamma <= 1:
-        raise InputError(f"gamma: above 0, at most 1, got {gamma}")
+        raise InputError(f"gamma: must be above 0 and at most 1, got {gamma}")
 
 
 def _within(name, value, low, high, *, open_ends=False):

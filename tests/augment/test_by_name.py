@@ -33,7 +33,7 @@ def test_it_comes_back_from_json():
 
 
 def test_a_class_that_is_not_there_is_named():
-    with pytest.raises(InputError, match=r"policy: no class 'moth'; there are anchor, cobra, palm$"):
+    with pytest.raises(InputError, match=r"policy: no class 'moth'; choose from anchor, cobra, palm$"):
         labelled(ByName(by_class={"moth": TURN}), CLASSES)
 
 

@@ -58,7 +58,7 @@ def test_names_and_values_carry_over():
     "arguments, said",
     [
         ({"rotation": 20}, "rotation: ImageDataGenerator has no such argument; did you mean rotation_range"),
-        ({"rescale": 1 / 255}, r"rescale: .* put keras\.layers\.Rescaling\(0\.0039.*\) in front of the model"),
+        ({"rescale": 1 / 255}, r"rescale: .* put keras\.layers\.Rescaling\(0\.0039.*\) before the model"),
         ({"validation_split": 0.2}, "validation_split: .* kfg.load"),
         ({"samplewise_center": True}, r"samplewise_center: .*\.Normalization"),
         ({"width_shift_range": [-3, 3]}, "width_shift_range: .* lists are not supported"),

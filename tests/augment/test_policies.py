@@ -226,5 +226,5 @@ def test_batches_of_the_wrong_kind_are_named():
     for label in ("two", "-2", "", "2.0", -2, 2.0):
         with pytest.raises(ValueError, match=f"by_class: a label must be an int >= 0, got {label!r}"):
             ClassTargeted(default=ALL, by_class={label: ALL})
-    with pytest.raises(ValueError, match="by_class: label 2 is there twice"):
+    with pytest.raises(ValueError, match="by_class: label 2 is given twice"):
         ClassTargeted(default=ALL, by_class={"2": ALL, 2: STUDY})

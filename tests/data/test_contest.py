@@ -20,7 +20,7 @@ def put(root, *paths):
 @pytest.fixture
 def root(tmp_path):
     put(tmp_path, f"train/{FOX}/1.jpg", f"train/{CAT}/1.jpg", f"train/{CAT}/2.JPG", f"train/{BOEING}/1.jpg")
-    put(tmp_path, "test/b.jpg", "test/a.jpg", "test/.hidden.jpg", "test/notes.txt", "test/c.heic")
+    put(tmp_path, "test/b.jpg", "test/a.jpg", "test/.hidden.jpg", "test/notes.txt", "test/c.jxl")
     return tmp_path
 
 
@@ -53,9 +53,9 @@ def test_train_is_read_without_parts_and_test_is_to_be_answered(root):
     passed = folder.passed_over(index)
     assert sorted(path for path, why in passed if why == "to-answer") == ["test/a.jpg", "test/b.jpg"]
     assert remark(passed) == (
-        "passed over: 1 .heic file, which kfg does not read (test/c.heic); to be answered: 2 (test/a.jpg)"
+        "not used: 1 .jxl file, which kfg does not read (test/c.jxl); left for kfg answer: 2 (test/a.jpg)"
     )
-    assert [path.name for path in contest.images_to_answer(root)] == ["a.jpg", "b.jpg", "c.heic"]
+    assert [path.name for path in contest.images_to_answer(root)] == ["a.jpg", "b.jpg", "c.jxl"]
 
 
 def test_an_order_asked_for_is_kept_and_a_label_out_of_range_names_the_folder(root):
@@ -77,10 +77,13 @@ def test_index_and_id_of_each_class(root):
 @pytest.mark.parametrize(
     "classes, said",
     [
-        (["12_cat", "12_dog", "9_x"], "class folders '12_cat' and '12_dog': the same id; "),
-        (["12_cat", "9_x", "0012_dog"], "class folders '0012_dog' and '12_cat': the same id but for leading zeros; "),
-        (["0_a", "000_b"], "class folders '000_b' and '0_a': the same id but for leading zeros; "),
-        (["12_cat", "dog"], "class folder 'dog': no id, expected digits and '_' as in '12_cat'"),
+        (["12_cat", "12_dog", "9_x"], "class folders '12_cat' and '12_dog': have the same id; "),
+        (
+            ["12_cat", "9_x", "0012_dog"],
+            "class folders '0012_dog' and '12_cat': have the same id, apart from leading zeros; ",
+        ),
+        (["0_a", "000_b"], "class folders '000_b' and '0_a': have the same id, apart from leading zeros; "),
+        (["12_cat", "dog"], "class folder 'dog': its name has no id; start it with digits and '_' as in '12_cat'"),
     ],
 )
 def test_ids_that_do_not_tell_classes_apart_are_refused(root, classes, said):
@@ -133,7 +136,7 @@ def test_an_official_validation_set_is_kept(tmp_path):
     index = folder.scan(tmp_path)
     assert index.parts == ("", "", "val") and index.labels.tolist() == [0, 1, 0]
     put(tmp_path, "val/c/2.jpg")
-    with pytest.raises(InputError, match="class folder 'c': no id"):
+    with pytest.raises(InputError, match="class folder 'c': its name has no id"):
         folder.scan(tmp_path)
 
 
@@ -143,7 +146,7 @@ def test_images_in_a_folder_of_test_are_refused_and_an_empty_one_is_nothing(root
     assert "empty" not in audit.audit(root).classes
     put(root, "test/more/x.jpg")
     for read in (folder.scan, contest.images_to_answer):
-        with pytest.raises(InputError, match=r"test/more/x\.jpg: in a folder of test"):
+        with pytest.raises(InputError, match=r"test/more/x\.jpg: in a folder inside test"):
             read(root)
 
 
@@ -173,4 +176,4 @@ def test_the_audit_and_the_split_take_a_contest(tmp_path):
     splits.write_csv(index, tmp_path / "split.csv")
     again = folder.scan(tmp_path)
     assert again.parts == index.parts and again.classes == index.classes
-    assert remark(folder.passed_over(again)) == "to be answered: 1 (test/a.jpg)"
+    assert remark(folder.passed_over(again)) == "left for kfg answer: 1 (test/a.jpg)"

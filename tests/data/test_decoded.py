@@ -21,24 +21,6 @@ def write_images(root, count=10, size=(12, 10)):
     return folder.scan(root)
 
 
-def test_resize_leaves_an_image_of_the_right_size_alone():
-    image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(decoded.resize(image, (7, 5)), image)
-
-
-def test_resize_averages_what_it_shrinks():
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[:, ::2] = 200  # without antialiasing the result is 0 or 200, whatever the phase
-    inner = decoded.resize(stripes, (8, 8)).numpy()[:, 1:-1]
-    assert np.abs(inner.astype(int) - 100).max() <= 2
-
-
-@pytest.mark.parametrize("size", [(8, 8), (64, 50), (97, 31)])
-def test_an_image_alone_is_resized_as_in_a_batch(size):
-    image = np.random.default_rng(0).integers(0, 256, (64, 50, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(decoded.resize(image, size), decoded.resize(image[None], size)[0])
-
-
 def test_images_come_decoded_in_order(tmp_path):
     index = write_images(tmp_path)
     images = decoded.load(index, image_size=(6, 4))

@@ -85,7 +85,7 @@ def test_a_finished_demo_is_kept_and_anything_else_is_refused(drawn, tmp_path):
     with pytest.raises(InputError, match="holds a demo drawn with"):
         demo.write(root, images_per_class=13)
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(InputError, match="not empty, and not kfg's demo"):
+    with pytest.raises(InputError, match="is not empty and does not hold kfg's demo"):
         demo.write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
@@ -93,13 +93,13 @@ def test_a_finished_demo_is_kept_and_anything_else_is_refused(drawn, tmp_path):
 @pytest.mark.parametrize(
     "damage, said",
     [
-        (lambda root: (root / "mug" / "mug_0001.jpg").unlink(), r"mug/mug_0001\.jpg is missing from it \(of 1 such"),
-        (lambda root: shutil.rmtree(root / "elm"), r"elm/elm_0000\.jpg is missing from it"),
+        (lambda root: (root / "mug" / "mug_0001.jpg").unlink(), r"mug/mug_0001\.jpg is missing \(one of 1 such"),
+        (lambda root: shutil.rmtree(root / "elm"), r"elm/elm_0000\.jpg is missing"),
         (
             lambda root: shutil.copy(root / "mug" / "mug_0001.jpg", root / "mug" / "mine.jpg"),
-            r"mug/mine\.jpg is not of it",
+            r"mug/mine\.jpg does not belong to it",
         ),
-        (lambda root: shutil.copytree(root / "elm", root / "yew"), r"yew/elm_0000\.jpg is not of it"),
+        (lambda root: shutil.copytree(root / "elm", root / "yew"), r"yew/elm_0000\.jpg does not belong to it"),
     ],
 )
 def test_a_demo_with_files_lost_or_added_is_not_taken_for_whole(drawn, tmp_path, damage, said):
@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ({"images_per_class": 7}, "images_per_class: at least 8, got 7"),
+        ({"images_per_class": 7}, "images_per_class: must be at least 8, got 7"),
         ({"size": (96, 31)}, "at least 32x32 pixels, got 96x31"),
     ],
 )

@@ -126,7 +126,7 @@ def test_a_server_that_cannot_skip_starts_anew(server, small_set, tmp_path, how)
 
 def test_a_part_of_other_bytes_is_found_out_put_aside_and_named(server, small_set, tmp_path):
     (tmp_path / "set.tgz.part").write_bytes(b"x" * 1000)
-    with pytest.raises(InputError, match=r"set\.tgz\.wrong: put aside, it is not the published set\.tgz"):
+    with pytest.raises(InputError, match=r"set\.tgz\.wrong: put aside, because it is not the published set\.tgz"):
         download.get("small", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["set.tgz.wrong"]
     assert download.get("small", tmp_path).is_dir()
@@ -146,9 +146,9 @@ def test_an_archive_placed_by_hand_is_used_and_checked(server, small_set, tmp_pa
 @pytest.mark.parametrize(
     "how, said",
     [
-        ("gone", "the server answers 404 Not Found; or load set.tgz by other means and place it in"),
+        ("gone", "the server answered 404 Not Found; or download set.tgz in another way and put it into"),
         ("page", "offers 26 bytes of text/html"),
-        ("page of no length", "offers unsaid bytes of text/html"),
+        ("page of no length", "offers an unknown number of bytes of text/html"),
     ],
 )
 def test_another_answer_than_the_file_leaves_the_part_alone(server, small_set, tmp_path, how, said):
@@ -163,7 +163,7 @@ def test_a_length_that_is_not_said_is_counted(server, small_set, tmp_path):
     server.behaviour = ("no length",)
     assert download.get("small", tmp_path).is_dir()
     server.body += b"and more than was published"
-    with pytest.raises(InputError, match="sends more than"):
+    with pytest.raises(InputError, match="sent more than"):
         download.get("small", tmp_path / "again")
 
 
@@ -171,14 +171,14 @@ def test_no_network_names_the_address_and_where_to_place_the_file(small_set, ser
     url = "http://127.0.0.1:9/set.tgz"  # the discard port: nobody listens
     assert main(["data", "small", str(tmp_path), "--url", url]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and url in error and f"place it in {tmp_path}" in error
+    assert error.count("\n") == 1 and url in error and f"put it into {tmp_path}" in error
     assert "refused" in error
 
 
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["data", "imagenet", "."], "'imagenet': no published set of this name; known are cub-200-2011"),
+        (["data", "imagenet", "."], "'imagenet': no published data set has this name; choose from cub-200-2011"),
         (["data", "small", ".", "--url", "set.tgz"], "--url set.tgz: not an http or https address"),
         (["data", "oxford-iiit-pet", ".", "--url", "http://x/a"], "has 2 archives (images.tar.gz, annotations.tar.gz)"),
     ],
@@ -192,7 +192,7 @@ def test_wrong_use_is_one_line(arguments, said, small_set, tmp_path, monkeypatch
 
 def test_a_folder_that_is_something_else_is_left_alone(small_set, tmp_path):
     (tmp_path / "small").mkdir()
-    with pytest.raises(InputError, match="is there, but is not what kfg unpacks"):
+    with pytest.raises(InputError, match="exists, but is not what kfg unpacks"):
         download.get("small", tmp_path)
 
 

@@ -89,8 +89,8 @@ def test_wrong_folders_are_one_line_that_names_them(tmp_path):
 
 
 def test_a_folder_full_of_pictures_that_are_not_read_says_so(tmp_path):
-    put(tmp_path, *(f"{name}/{i}.heic" for name in ("cat", "dog") for i in range(3)))
-    with pytest.raises(InputError, match=r"no images found .*passed over: 6 \.heic files, which kfg does not read"):
+    put(tmp_path, *(f"{name}/{i}.jxl" for name in ("cat", "dog") for i in range(3)))
+    with pytest.raises(InputError, match=r"no images found .*not used: 6 \.jxl files, which kfg does not read"):
         folder.scan(tmp_path)
 
 
@@ -125,12 +125,12 @@ def test_split_csv_decides_class_and_part(tmp_path):
         ("", "no column 'path'; found nothing"),
         ("path,class\n", "no column 'split'"),
         ("path,class,part\n", "lists no images"),
-        ("path,class,part\na/1.jpg,a,later\n", ":2: part 'later' is none of train, val, test"),
+        ("path,class,part\na/1.jpg,a,later\n", ":2: part 'later' is not one of train, val, test"),
         ("path,class,part\na/1.jpg,a\n", ":2: the line ends before the part; write train, val or test"),
-        ("path,class,part\na/1.jpg,,train\n", ":2: no path or no class"),
+        ("path,class,part\na/1.jpg,,train\n", ":2: the path or the class is missing"),
         ("path,class,part\na/1.jpg,a,train\na/1.jpg,a,test\n", ":3: a/1.jpg is listed twice"),
         ("path,class,part,group\na/1.jpg,a,train,x\n", ":2: group 'x' is not a whole number"),
-        ("path,class,part\na/1.jpg,a,train\nb/9.jpg,b,test\n", "9.jpg is not there"),
+        ("path,class,part\na/1.jpg,a,train\nb/9.jpg,b,test\n", "9.jpg does not exist"),
     ],
 )
 def test_a_wrong_split_csv_is_named_with_its_line(tmp_path, text, said):
@@ -179,13 +179,13 @@ def test_part_folders_under_other_names_are_not_taken_for_classes(tmp_path, part
 
 
 def test_photographs_passed_over_are_counted_with_an_example_of_each_kind(tmp_path):
-    put(tmp_path, "a/1.jpg", "a/2.HEIC", "a/3.heic", "b/1.jpg", "b/notes.txt", "stray.png", "b/.hidden.jpg")
+    put(tmp_path, "a/1.jpg", "a/2.JXL", "a/3.jxl", "b/1.jpg", "b/notes.txt", "stray.png", "b/.hidden.jpg")
     put(tmp_path, ".elsewhere/9.jpg")
     (tmp_path / "b" / "more").symlink_to(tmp_path / ".elsewhere", target_is_directory=True)
     index = folder.scan(tmp_path)
     assert index.paths == ("a/1.jpg", "b/1.jpg")
     assert remark(folder.passed_over(index)) == (
-        "passed over: 2 .heic and 1 .txt files, which kfg does not read (a/2.HEIC), 1 as linked folders (b/more), "
+        "not used: 2 .jxl and 1 .txt files, which kfg does not read (a/2.JXL), 1 as linked folders (b/more), "
         "1 outside of the class folders (stray.png)"
     )
     assert ("linked", "b/more") in {(one.kind, one.path) for one in audit.audit(tmp_path).findings}

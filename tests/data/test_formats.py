@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kfg.data import audit, foreign, formats, remarks
 from kfg.data import decode as decoding
-from kfg.data import foreign, formats
 from kfg.data.decode import BadImage, decode
 
 
@@ -109,8 +109,6 @@ def ftyp(brand, *more):
 @pytest.mark.parametrize(
     "data, suffix, said",
     [
-        (ftyp(b"heic", b"mif1"), ".jpg", "an HEIC photograph named .jpg, which kfg does not read; convert it to JPEG"),
-        (ftyp(b"mif1", b"heic"), ".heic", "an HEIC photograph, which kfg does not read; convert it to JPEG"),
         (
             b"\0\0\0\x0cJXL \r\n\x87\n",
             ".jpg",
@@ -130,7 +128,7 @@ def ftyp(brand, *more):
         (b"\x93NUMPY\1\0", ".npy", "a NumPy array, which kfg does not read; convert it to JPEG"),
         (ftyp(b"isom", b"mp42"), ".jpg", "a video named .jpg, which kfg does not read; save its frames as JPEG"),
         (b'{"error": 429}', ".png", "not an image but a JSON file named .png"),
-        (b"\n" + b"\xff\xd8\xff\xe0" + bytes(30), ".jpg", "not an image: a JPEG seems to begin 1 bytes late"),
+        (b"\n" + b"\xff\xd8\xff\xe0" + bytes(30), ".jpg", "not an image, although a JPEG seems to start at byte 1"),
         (b"From: somebody", ".jpg", "not an image"),
     ],
 )
@@ -147,15 +145,85 @@ def test_what_is_not_read_is_called_what_it_is(tmp_path, data, suffix, said):
 def test_every_unread_suffix_has_a_name_that_reads_well():
     for suffix, name in foreign.UNREAD.items():
         said = foreign.refusal(b"?", suffix)
-        assert said.startswith(("a ", "an ")) and name in said and "convert" in said
+        assert said.startswith(("a ", "an ")) and name in said and "convert" in said.lower()
         assert suffix not in {one for suffixes in formats.FORMATS.values() for one in suffixes}
 
 
-def test_without_avif_in_pillow_an_avif_is_named(monkeypatch):
-    monkeypatch.setattr(formats, "READS_AVIF", False)
-    data = ftyp(b"mif1", b"avif")
-    assert formats.sniff(data) == ""
-    assert foreign.refusal(data, ".jpg") == "an AVIF photograph named .jpg, which kfg does not read; convert it to JPEG"
+EXTRA = "kfg reads HEIC and AVIF photographs with its extra heic (pip install pillow-heif 'pillow>=11.3')"
+
+
+@pytest.mark.parametrize("kind, brands", [("HEIC", (b"mif1", b"heic")), ("HEIC", (b"heix",)), ("AVIF", (b"avif",))])
+def test_without_the_extra_a_heic_or_avif_is_answered_with_its_name(monkeypatch, kind, brands):
+    monkeypatch.setattr(formats, f"READS_{kind}", False)
+    data = ftyp(*brands)
+    with pytest.raises(BadImage) as error:
+        decode(data)
+    assert str(error.value) == f"image bytes: an {kind} photograph; {EXTRA}, or convert it to JPEG"
+    assert foreign.refusal(data, ".jpg").startswith(f"an {kind} photograph named .jpg; kfg reads")
+
+
+def test_heic_files_that_are_passed_over_are_said_with_the_extra(monkeypatch):
+    monkeypatch.setitem(foreign.UNREAD, ".heic", foreign.HEIC)
+    said = remarks.remark([("a/1.HEIC", "unsupported"), ("a/2.heic", "unsupported")])
+    assert said == f"not used: 2 .heic files, which kfg does not read (a/1.HEIC; {EXTRA})"
+    assert "extra" not in remarks.remark([("a/1.jxl", "unsupported")])
+
+
+needs_heif = pytest.mark.skipif(not formats.READS_HEIC, reason="the extra heic (pillow-heif) is not installed")
+
+
+def heic(image=None, **options) -> bytes:
+    import pillow_heif
+
+    file = io.BytesIO()
+    pillow_heif.from_pillow(image or picture(256, 192)).save(file, quality=95, **options)
+    return file.getvalue()
+
+
+@needs_heif
+def test_heic_of_a_phone_is_read_whatever_its_name_and_turned_upright(tmp_path):
+    data = heic()
+    assert formats.sniff(data[: formats.SNIFF_BYTES]) == "HEIF"
+    for name in ("IMG_1.HEIC", "photo.heif", "wrong.jpg", "none"):
+        (tmp_path / name).write_bytes(data)
+        assert np.abs(decode(tmp_path / name).astype(int) - np.asarray(picture(256, 192))).mean() < 4
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Apple"  # held upright: the sensor's picture is turned by 90 degrees
+    turned = heic(exif=exif.tobytes())
+    assert np.abs(decode(turned).astype(int) - np.rot90(np.asarray(picture(256, 192)), -1)).mean() < 4
+    image = decoding.load(turned, "IMG_1.HEIC")
+    assert decoding.orientation(image) == 1 and decoding.taken(image)[0] == "Apple"  # turned once, not twice
+
+
+@needs_heif
+def test_a_heic_that_is_cut_or_damaged_is_said_so():
+    data = heic()
+    for cut in (30, 200, len(data) // 2, len(data) - 20):
+        with pytest.raises(BadImage, match=f"image bytes: truncated: ends after {cut:,} bytes"):
+            decode(data[:cut])
+    with pytest.raises(BadImage, match="image bytes: cannot be decoded as HEIF"):
+        decode(data[:60] + bytes(100) + data[160:])
+
+
+@needs_heif
+def test_a_folder_of_heic_photographs_is_audited_and_listed(tmp_path):
+    rng = np.random.default_rng(0)
+    for path in ("cat/1.HEIC", "cat/2.heif", "dog/1.HEIC", "dog/2.HEIC"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 9, 3), dtype=np.uint8))
+        (tmp_path / path).write_bytes(heic(coarse.resize((96, 64))))
+    found = audit.audit(tmp_path)
+    assert found.images == 4 and found.classes == {"cat": 2, "dog": 2}
+    assert {one.kind for one in found.findings} <= {"too-few-images", "few-images"}
+
+
+def test_the_first_picture_of_a_cameras_mpo_is_read(tmp_path):
+    first, second = picture(), picture().transpose(Image.Transpose.ROTATE_180)
+    data = encoded(first, "MPO", save_all=True, append_images=[second], quality=95)
+    assert decoding.load(data, "x").format == "MPO"
+    for name in ("DSC1.MPO", "DSC1.JPG"):
+        (tmp_path / name).write_bytes(data)
+        assert np.abs(decode(tmp_path / name).astype(int) - np.asarray(first)).mean() < 4
 
 
 def test_raw_photographs_are_not_read_as_the_small_preview_they_begin_with(tmp_path):

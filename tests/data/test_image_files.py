@@ -49,7 +49,7 @@ def photos(root, *names):
 
 def test_photographs_that_cannot_be_read_are_errors_and_what_else_is_passed_over_is_said(run, tmp_path, capsys):
     root = photos(tmp_path / "photos", "1.png", "deeper/2.png")
-    (root / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (root / "phone.JXL").write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n")
     (root / "notes.txt").write_text("no image, and none that is meant")
     (root / "more").symlink_to(photos(tmp_path / "elsewhere", "3.png"), target_is_directory=True)
     linked = "1 as linked folders (more)"
@@ -57,13 +57,13 @@ def test_photographs_that_cannot_be_read_are_errors_and_what_else_is_passed_over
     printed = capsys.readouterr()
     assert [row["path"] for row in json.loads(printed.out)] == [f"{root}/1.png", f"{root}/deeper/2.png"]
     text = "1 .txt file, which kfg does not read (notes.txt)"
-    passed, heic = printed.err.splitlines()
-    assert passed == f"{root}: passed over: {text}, {linked}"
-    assert heic.startswith(f"error: {root}/phone.HEIC: ") and "kfg does not read" in heic
-    assert image_files.files(str(root / "phone.HEIC")) == image_files.files([root / "phone.HEIC"])
+    passed, engine, unread = printed.err.splitlines()
+    assert engine.endswith("computes the answers.")
+    assert passed == f"{root}: not used: {text}, {linked}"
+    assert unread.startswith(f"error: {root}/phone.JXL: ") and "kfg does not read" in unread
+    assert image_files.files(str(root / "phone.JXL")) == image_files.files([root / "phone.JXL"])
     assert (
-        image_files.files([root / "phone.HEIC"]) == [root / "phone.HEIC"]
-        and image_files.remarks([root / "1.png"]) == []
+        image_files.files([root / "phone.JXL"]) == [root / "phone.JXL"] and image_files.remarks([root / "1.png"]) == []
     )
 
 
@@ -71,13 +71,11 @@ def test_explain_says_it_too(tmp_path, capsys, attentive_net):
     attentive_net("plain").save(tmp_path / "model.keras")
     (tmp_path / "classes.json").write_text('["red", "green", "blue"]')
     root = photos(tmp_path / "photos", "1.png")
-    (root / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (root / "phone.jxl").write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n")
     (root / "more").symlink_to(tmp_path, target_is_directory=True)
     assert main(["explain", str(tmp_path), str(root), "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
-    assert (
-        f"error: {root}/phone.heic: " in said and "kfg does not read" in said and "1 as linked folders (more)" in said
-    )
+    assert f"error: {root}/phone.jxl: " in said and "kfg does not read" in said and "1 as linked folders (more)" in said
 
 
 def test_class_folders_that_are_not_the_models_are_refused(run, tmp_path, capsys):
@@ -86,8 +84,8 @@ def test_class_folders_that_are_not_the_models_are_refused(run, tmp_path, capsys
     assert main(["predict", str(run), str(mixed)]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err == (
-        f"error: {mixed}/pink: the model has no such class, though it has red beside it (its classes: red, green, "
-        "blue); give the sub-folders or the files to have them classified\n"
+        f"error: {mixed}/pink: the model has no such class, although it has the class red beside it (its classes: red, "
+        "green, blue); give the sub-folders or the files to have them classified\n"
     )
     same = photos(tmp_path / "same", "red/1.png", "green/deeper/2.png", "3.png")
     other = photos(tmp_path / "other", "monday/1.png", "tuesday/2.png")
@@ -105,7 +103,7 @@ def test_a_table_has_one_line_an_image_whatever_the_names(run, tmp_path, capsys)
     assert main(["predict", str(run), str(root)]) == 1
     printed = capsys.readouterr()
     header, *lines = printed.out.split("\n")[:-1]
-    assert header == "path\tclass\tprobability"
+    assert header == "path\tclass\tprobability\tverdict"
     assert [line.split("\t")[:2] for line in lines] == [
         [f"{root}/a\\nb.png", "tab\\tname"],
         [f"{root}/plain.png", "tab\\tname"],

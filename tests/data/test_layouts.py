@@ -113,7 +113,7 @@ def test_aircraft_families_on_request(tmp_path):
     aircraft(tmp_path)
     index = folder.from_layout(layouts.fgvc_aircraft(tmp_path, level="family"), tmp_path)
     assert index.classes == ("Boeing 737", "F-16", "Falcon 2000") and index.counts().tolist() == [2, 3, 2]
-    with pytest.raises(InputError, match="level: 'model' is none of variant, family, manufacturer"):
+    with pytest.raises(InputError, match="level: 'model' is not one of variant, family, manufacturer"):
         layouts.fgvc_aircraft(tmp_path, level="model")
 
 
@@ -145,7 +145,7 @@ def test_pets_have_their_class_in_the_file_name_and_its_order_in_the_id(tmp_path
 @pytest.mark.parametrize(
     "file, lines, said",
     [
-        ("images/010.Red_winged_Blackbird/Bird_0003_34.jpg", None, "Bird_0003_34.jpg is not there"),
+        ("images/010.Red_winged_Blackbird/Bird_0003_34.jpg", None, "Bird_0003_34.jpg does not exist"),
         ("train_test_split.txt", None, "train_test_split.txt: No such file"),
         ("train_test_split.txt", ["1 1"], "train_test_split.txt: image 10 is not in both this list and images.txt"),
         ("image_class_labels.txt", [f"{i} 9" for i in range(1, 25)], r"image \d+ has class '9', which classes\.txt"),
@@ -168,10 +168,10 @@ def test_lists_that_do_not_agree_are_one_line_that_names_them(tmp_path, file, li
 def test_aircraft_lists_are_checked_too(tmp_path):
     aircraft(tmp_path)
     write(tmp_path / "images_variant_val.txt", ["0034309 F-16A/B"])
-    with pytest.raises(InputError, match=r"images_variant_val\.txt: image 0034309 is in train as well"):
+    with pytest.raises(InputError, match=r"images_variant_val\.txt: image 0034309 is also in train"):
         folder.scan(tmp_path)
     write(tmp_path / "variants.txt", ["737-300"])
-    with pytest.raises(InputError, match=r"image 0034309 has class 'F-16A/B', which variants\.txt lacks"):
+    with pytest.raises(InputError, match=r"image 0034309 has class 'F-16A/B', which variants\.txt does not list"):
         folder.scan(tmp_path)
 
 
@@ -209,8 +209,10 @@ def test_dogs_are_in_the_part_whose_list_names_them(tmp_path):
 def test_an_image_in_both_lists_of_the_pets_is_named(tmp_path):
     pets(tmp_path)
     write(tmp_path / "annotations" / "test.txt", ["Abyssinian_2 1 1 1"])
-    with pytest.raises(InputError, match=r"test\.txt: image Abyssinian_2 is in trainval\.txt as well"):
+    with pytest.raises(InputError, match=r"test\.txt: image Abyssinian_2 is also in trainval\.txt"):
         folder.scan(tmp_path)
     write(tmp_path / "annotations" / "test.txt", ["Abyssinian_3 7 1 1"])
-    with pytest.raises(InputError, match=r"test\.txt: image Abyssinian_3 has class id 7, others of its name 1"):
+    with pytest.raises(
+        InputError, match=r"test\.txt: image Abyssinian_3 has class id 7, but other images of this class have 1"
+    ):
         folder.scan(tmp_path)

@@ -35,7 +35,7 @@ def test_litter_of_systems_is_no_class_and_doubles_none(tmp_path, name):
     assert set(why.values()) == ({"hidden"} if name.startswith(".") else {"litter"})
     said = remark(folder.passed_over(index))
     assert said == (
-        "" if name.startswith(".") else f"passed over: 3 as folders of a system or a storage device ({name})"
+        "" if name.startswith(".") else f"not used: 3 as folders that an operating system or a device made ({name})"
     )
 
 
@@ -63,12 +63,12 @@ def test_classes_of_nearly_such_names_are_classes(tmp_path):
 def test_every_file_in_a_class_folder_that_is_not_read_is_counted_by_kind(tmp_path):
     put(tmp_path, "cat/1.jpg", "dog/1.jpg", "dog/deep/2.jpg", "labels.csv", "readme.txt")
     put(tmp_path, *(f"cat/v{i}.svg" for i in range(3)), *(f"dog/s{i}.DCM" for i in range(2)), "dog/deep/a.npy")
-    put(tmp_path, "dog/clip.mp4", "dog/notes.txt", "dog/noname", "dog/raw.rwl", "dog/many.heics")
+    put(tmp_path, "dog/clip.mp4", "dog/notes.txt", "dog/noname", "dog/raw.rwl", "dog/many.jxr")
     said = remark(folder.passed_over(folder.scan(tmp_path)))
-    counted = "3 .svg, 2 .dcm, 1 .heics, 1 .mp4, 1 .npy, 1 .rwl and 1 .txt files and 1 without a suffix"
-    assert said.startswith(f"passed over: {counted}, which kfg does not read (")
+    counted = "3 .svg, 2 .dcm, 1 .jxr, 1 .mp4, 1 .npy, 1 .rwl and 1 .txt files and 1 without a suffix"
+    assert said.startswith(f"not used: {counted}, which kfg does not read (")
     kinds = {one.path: one.kind for one in audit.audit(tmp_path).findings}
-    for path in ("cat/v0.svg", "dog/s0.DCM", "dog/deep/a.npy", "dog/raw.rwl", "dog/many.heics"):
+    for path in ("cat/v0.svg", "dog/s0.DCM", "dog/deep/a.npy", "dog/raw.rwl", "dog/many.jxr"):
         assert kinds[path] == "unsupported"
     assert kinds["dog/clip.mp4"] == kinds["dog/notes.txt"] == "not-an-image"
 

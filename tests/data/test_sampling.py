@@ -55,5 +55,5 @@ def test_equal_classes_are_shown_once_each():
 
 
 def test_an_unknown_sampling_is_named():
-    with pytest.raises(InputError, match="sampling: 'rare' is none of balanced, square-root"):
+    with pytest.raises(InputError, match="sampling: 'rare' is not one of balanced, square-root"):
         sampling.epoch_keys(LABELS, "rare", seed=0, epoch=0)

@@ -27,12 +27,12 @@ def framed(level):
 @pytest.mark.parametrize(
     "shared, said",
     [
-        ({"grey": True}, "10 of its 10 photographs are grey, against 0% of the others"),
-        ({"camera": "Canon EOS 5"}, "photographs are by the camera Canon EOS 5, against"),
-        ({"day": "2026-05-01"}, "photographs were taken on 2026-05-01, against"),
-        ({"thumb": framed(255)}, "photographs have a border of one colour, against"),
-        ({"size": (640, 480)}, "photographs have 640 x 480 pixels, against"),
-        ({"format": "PNG"}, "photographs are files of the kind PNG, against"),
+        ({"grey": True}, "10 of its 10 photographs are grey, but only 0% of the others"),
+        ({"camera": "Canon EOS 5"}, "photographs are from the camera Canon EOS 5, but only"),
+        ({"day": "2026-05-01"}, "photographs were taken on 2026-05-01, but"),
+        ({"thumb": framed(255)}, "photographs have a border of one colour, but"),
+        ({"size": (640, 480)}, "photographs have 640 x 480 pixels, but"),
+        ({"format": "PNG"}, "photographs are PNG files, but only"),
     ],
 )
 def test_what_a_class_alone_has_in_common_is_named_with_its_numbers(shared, said):
@@ -76,4 +76,4 @@ def test_the_audit_warns_of_them(tmp_path):
             picture.convert("L" if name == "ant" else "RGB").save(tmp_path / name / f"{number}.png")
     found = [one for one in audit.audit(tmp_path).findings if one.kind == "shortcut"]
     assert [(one.path, one.severity) for one in found] == [("ant", "warning")]
-    assert found[0].detail.startswith("6 of its 6 photographs are grey, against 0% of the others; add photographs")
+    assert found[0].detail.startswith("6 of its 6 photographs are grey, but only 0% of the others; add colour")

@@ -102,7 +102,7 @@ def test_paths_that_lead_out_of_the_folder_are_refused(root, path):
     write(root, table([*ROWS, (path, "cat", "train")]))
     with pytest.raises(InputError) as error:
         folder.scan(root)
-    assert str(error.value).startswith(f"{root / 'split.csv'}:8: {path} lies ") and str(root) in str(error.value)
+    assert str(error.value).startswith(f"{root / 'split.csv'}:8: {path} is ") and str(root) in str(error.value)
     assert [one.kind for one in audit.audit(root).findings][:1] == ["bad-split"]
 
 
@@ -119,7 +119,7 @@ def test_one_file_under_two_spellings_is_told_with_both(root, row):
     write(root, table([*ROWS, row]))
     with pytest.raises(InputError) as error:
         folder.scan(root)
-    assert str(error.value).endswith(f":8: {row[0]} is listed twice, in line 2 as 'cat/0.jpg'")
+    assert str(error.value).endswith(f":8: {row[0]} is listed twice, in line 2 as 'cat/0.jpg'; remove one of the lines")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,10 @@ def test_one_file_under_two_spellings_is_told_with_both(root, row):
         (table([("https://x.org/1.jpg", "cat", "train")]).encode(), "is a web address; download"),
         (table([("cat/0.JPG", "cat", "train"), *ROWS[1:]]).encode(), "there is '0.jpg', which differs in case only"),
         (table([("cat", "cat", "train"), *ROWS[1:]]).encode(), "cat is a folder"),
-        (table([(*ROWS[0][:2], "left"), *ROWS[1:]]).encode(), "part 'left' is none of train, val, test; write train"),
+        (
+            table([(*ROWS[0][:2], "left"), *ROWS[1:]]).encode(),
+            "part 'left' is not one of train, val, test; write train",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_line_without_a_false_one_class(root, text, said):
@@ -164,7 +167,7 @@ def test_an_empty_part_leaves_it_to_kfg_and_only_that(root):
     write(root, table([(path, name, "" if part == "val" else part) for path, name, part in ROWS]))
     index = folder.scan(root)
     assert sorted(index.parts) == ["", "", "test", "test", "train", "train"]
-    assert folder.parts_read(index) == "2 images have no part in split.csv, kfg chooses one for them"
+    assert folder.parts_read(index) == "2 images have no part in split.csv; kfg chooses one for them"
     decided = splits.split(index, val=0.5)
     assert [part for part, given in zip(decided.parts, index.parts, strict=True) if given] == [
         p for p in index.parts if p
@@ -188,9 +191,7 @@ def test_what_kfg_writes_comes_back_to_the_letter(tmp_path):
 
 def test_a_class_that_is_not_utf8_names_the_table_as_a_cause(root):
     write(root, table([(path, f"{name}é", part) for path, name, part in ROWS]), "latin-1")
-    with pytest.raises(
-        InputError, match=r"cat\\xe9: this name is not UTF-8; rename it \(if it stands like this in split"
-    ):
+    with pytest.raises(InputError, match=r"cat\\xe9: this name is not UTF-8; rename it \(if only split"):
         folder.check_names(folder.scan(root))
     found = [(one.kind, one.severity) for one in audit.audit(root).findings]
     assert found.count(("bad-name", "error")) == 2

@@ -145,9 +145,9 @@ def test_folds_test_the_given_test_images_too():
     "arguments, said",
     [
         ({"val": -0.1}, "val"),
-        ({"test": 1}, "test: a fraction"),
+        ({"test": 1}, "test: must be a fraction"),
         ({"val": 0.5, "test": 0.5}, "val and test"),
-        ({"min_per_class": 0}, "min_per_class: at least 1, got 0"),
+        ({"min_per_class": 0}, "min_per_class: must be at least 1, got 0"),
     ],
 )
 def test_wrong_fractions_name_the_argument(arguments, said):
@@ -156,9 +156,9 @@ def test_wrong_fractions_name_the_argument(arguments, said):
 
 
 def test_wrong_folds_name_the_argument():
-    with pytest.raises(InputError, match="k: at least 2 folds, got 1"):
+    with pytest.raises(InputError, match="k: must be at least 2 folds, got 1"):
         splits.folds(index_of([10, 10]), k=1)
-    with pytest.raises(InputError, match="3 folds need 3 groups of images, there are 2"):
+    with pytest.raises(InputError, match="3 folds need 3 groups of images, but there are only 2"):
         splits.folds(index_of([10, 10], groups=[0] * 10 + [1] * 10), k=3)
 
 
@@ -166,7 +166,7 @@ def test_a_class_that_the_given_parts_leave_untrained_is_refused():
     parts = ["train"] * 6 + ["test"] * 3 + ["val"] * 2
     labels = [0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 1]
     index = folder.make_index("here", [f"{i}.jpg" for i in range(11)], labels, "abcd", parts=parts)
-    with pytest.raises(InputError, match=r"^here: class 'c' has 3 in test, none to train on; name it alike in every"):
+    with pytest.raises(InputError, match=r"^here: class 'c' has 3 in test, none in train; use the same name in every"):
         splits.split(index)
     splits.split(dataclasses.replace(index, parts=("",) * 11))
     splits.split(index.take(np.flatnonzero(index.labels != 2)))  # c and d have no image at all: known, not shown
@@ -185,7 +185,7 @@ def test_a_class_that_chance_leaves_untrained_is_said_once(caplog):
         groups=[0, 1, 2, 3, 4, 3],
     )
     assert splits.split(index, val=0).parts[5] == "test"  # with its copy
-    assert caplog.messages == ["here: no image of class 'c' is in train"]
+    assert caplog.messages == ["here: train has no image of class 'c'"]
 
 
 def test_check_names_the_two_that_meet():
@@ -195,7 +195,7 @@ def test_check_names_the_two_that_meet():
         splits.check_apart(index_of([2, 1], **{**good, "sha256": ["a", "b", "a"]}))
     with pytest.raises(InputError, match=r"0/1.jpg \(val\) and 1/2.jpg \(test\) have the same group"):
         splits.check_apart(index_of([2, 1], **good, groups=[0, 7, 7]))
-    with pytest.raises(InputError, match=r"0/1.jpg: in no part \(of 1 such images\)"):
+    with pytest.raises(InputError, match=r"0/1.jpg: is in no part \(one of 1 such images\)"):
         splits.check_apart(index_of([2, 1], parts=["train", "", "val"]))
     twice = folder.make_index("root", ["x.jpg", "x.jpg"], [0, 1], ["a", "b"], parts=["train", "test"])
     with pytest.raises(InputError, match="same path"):
@@ -257,7 +257,7 @@ def test_a_full_disk_leaves_the_old_split_and_nothing_half_written(tmp_path, mon
         splits.write_csv(splits.split(index_of([10, 10]), seed=1), tmp_path / "split.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["split.csv"]
     assert (tmp_path / "split.csv").read_bytes() == before
-    with pytest.raises(InputError, match=r"0/0\.jpg is in no part \(of 20 such"):
+    with pytest.raises(InputError, match=r"0/0\.jpg is in no part \(one of 20 such"):
         splits.write_csv(index_of([10, 10]), tmp_path / "other.csv")
 
 

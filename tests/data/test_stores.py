@@ -111,7 +111,7 @@ def test_a_store_that_nobody_holds_needs_no_room(index, tmp_path):
     for _ in range(3):
         decoded.load(index, image_size=(10, 10), cache_dir=tmp_path / "cache", memory_budget=budget)
     assert not list((tmp_path / "cache").glob("*.uint8"))
-    with pytest.raises(InputError, match="cache_dir: needed"):
+    with pytest.raises(InputError, match="cache_dir: is needed"):
         decoded.load(index, image_size=(10, 10), memory_budget=budget)
 
 

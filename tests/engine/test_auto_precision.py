@@ -37,7 +37,7 @@ def timed(monkeypatch):
 
 
 def test_a_later_command_takes_what_an_earlier_one_chose(tmp_path, timed):
-    made, data = [], types.SimpleNamespace(index=types.SimpleNamespace(root=tmp_path / "photos"))
+    made, data = [], types.SimpleNamespace(index=types.SimpleNamespace(root=tmp_path / "photos", corrected=None))
     for seed in (0, 1):
         job = Job(recipe="r", row="a", config=None, seed=seed, data=data, out=tmp_path, precision="auto")
         job.compile(net, optimizer=lambda: keras.optimizers.SGD(learning_rate=0.1), batch_size=32)
@@ -57,6 +57,17 @@ def test_another_net_batch_folder_or_machine_is_timed_anew(tmp_path, timed, monk
     timed_precision.chosen(tmp_path, net, None, batch_size=32)
     assert timed == [32, 8, 32, 32, 32, 32]
     assert len(json.loads((tmp_path / timed_precision.FILE).read_text())) == 5  # none of them was overwritten
+
+
+def test_xla_is_no_choice_where_devices_share_the_training(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(precision, "candidates", lambda model: [("float32", False), ("float32", True)])
+    monkeypatch.setattr(
+        precision, "choose", lambda build, options, *, batch_size: asked.append(options) or (*options[-1], {})
+    )
+    for shared, xla in ((False, True), (True, False), (True, False), (False, True)):
+        assert timed_precision.chosen(tmp_path, net, None, batch_size=32, shared=shared)[:2] == ("float32", xla)
+    assert asked == [[("float32", False), ("float32", True)], [("float32", False)]]  # each is kept for its own kind
 
 
 def test_a_damaged_file_is_named(tmp_path, timed):

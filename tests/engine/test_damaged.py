@@ -15,6 +15,7 @@ from kfg.exporting import classifiers
 from kfg.models import weights
 from kfg.training import checkpoint
 
+pytestmark = pytest.mark.usefixtures("untraced")
 RUN = "tiny/net/seed-0"
 
 

@@ -53,21 +53,21 @@ def begun(monkeypatch):
 @pytest.mark.parametrize(
     "rows, row, changes, said",
     [
-        (competition100.DEFAULT_ROWS, "fbsd-lite0", {}, "row mmal-lite0 has net 'mmal', that run 'fbsd'"),
-        (["mmal-lite0"], "plain-lite0", {}, "row mmal-lite0 has net 'mmal', that run 'plain'"),
+        (competition100.DEFAULT_ROWS, "fbsd-lite0", {}, "row mmal-lite0 has net 'mmal', but that run has 'fbsd'"),
+        (["mmal-lite0"], "plain-lite0", {}, "row mmal-lite0 has net 'mmal', but that run has 'plain'"),
         (
             ["plain-lite0"],
             "plain-lite0",
             {"backbone": "resnet50"},
-            "row plain-lite0 has backbone 'efficientnet-lite0', that run 'resnet50'",
+            "row plain-lite0 has backbone 'efficientnet-lite0', but that run has 'resnet50'",
         ),
         (
             ["plain-lite0"],
             "plain-lite0",
             {"normalisation": "half"},
-            "row plain-lite0 has normalisation 'backbone', that run 'half'",
+            "row plain-lite0 has normalisation 'backbone', but that run has 'half'",
         ),
-        (["fbsd-lite0"], "fbsd-lite0", {"head_width": 16}, "row fbsd-lite0 has head_width 8, that run 16"),
+        (["fbsd-lite0"], "fbsd-lite0", {"head_width": 16}, "row fbsd-lite0 has head_width 8, but that run has 16"),
     ],
 )
 def test_another_net_is_refused_before_any_row_is_trained(photos, tmp_path, capsys, begun, rows, row, changes, said):
@@ -98,7 +98,7 @@ def test_an_unfinished_run_lends_nothing(photos, tmp_path, capsys, begun, file):
     (run / run_files.REPORT).unlink()
     assert recipe(photos, tmp_path / "out", run / file, "--rows", "plain-lite0") == 2
     assert capsys.readouterr().err.startswith(
-        f"error: --init-from {run / file}: an unfinished run, it has no report.json"
+        f"error: --init-from {run / file}: this run is not finished, it has no report.json"
     )
     assert begun == []
     (run / "config.json").unlink()  # a model by itself is nobody's run
@@ -127,7 +127,7 @@ def test_a_run_that_trained_on_what_is_held_out_here_lends_nothing(photos, tmp_p
     renamed = dataclasses.replace(index, paths=tuple(f"other/{path}" for path in index.paths))
     if not count:
         return lenders.check_unseen(run, renamed)
-    said = rf"trained on {count} images that are val or test here, {renamed.paths[-3]} among them"
+    said = rf"trained on {count} images that are val or test here, such as {renamed.paths[-3]}"
     with pytest.raises(InputError, match=said):
         lenders.check_unseen(run, renamed)
 
@@ -143,7 +143,7 @@ def test_a_run_of_another_split_is_refused_before_images_are_read(photos, tmp_pa
 @pytest.mark.parametrize("run", ["", " "])
 def test_a_variable_that_was_never_set_is_no_run(photos, tmp_path, capsys, begun, run):
     assert recipe(photos, tmp_path, run, "--rows", "plain-lite0") == 2
-    assert capsys.readouterr().err == f"error: --init-from {run!r}: names no run\n"
+    assert capsys.readouterr().err == f"error: --init-from {run!r}: is not the name of a run\n"
     assert begun == []
 
 
@@ -169,7 +169,7 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
         write_json(job.workdir / name, {})
     noted = job.settings()
     source.write_bytes(b"another")
-    with pytest.raises(InputError, match=f"holds a run whose config.json has another {setting}_sha256"):
+    with pytest.raises(InputError, match=f"holds a run whose config.json has another value of {setting}_sha256"):
         job.open()
     shutil.rmtree(run)
     (job,) = runner.jobs(competition100, given)
@@ -218,6 +218,7 @@ def trained(photos, out, *options, cut_after=None):
             competition100.run(job.config, job)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_cut_run_resumed_ends_as_the_whole_one_with_anothers_weights_in_both(photos, tmp_path, monkeypatch):
     config = config_of("plain-lite0")
     run = lender(tmp_path / "earlier", config)

@@ -54,7 +54,7 @@ def test_a_contest_keeps_its_ids_as_text_beside_the_classes(tmp_path):
     given = {"0012_cat": "cat", "007_fox": "007_fox"}
     rows = [f"train/{name}/{i}.png,{given[name]},train" for name in given for i in range(5)]
     (root / "split.csv").write_text("\n".join(["path,class,part", *rows]))
-    with pytest.raises(InputError, match="class folder 'cat': no id"):
+    with pytest.raises(InputError, match="class folder 'cat': its name has no id"):
         job(root, tmp_path / "other").split(val=0.2, test=0.2, seed=0)
 
 
@@ -76,9 +76,9 @@ def test_ids_are_kept_where_there_is_nothing_to_answer_yet(tmp_path, names):
 @pytest.mark.parametrize(
     "names, said",
     [
-        (("12_cat", "012_fox"), "class folders '012_fox' and '12_cat': the same id but for leading zeros"),
-        (("12_cat", "12_fox"), "class folders '12_cat' and '12_fox': the same id; "),
-        (("12_cat", "fox"), "class folder 'fox': no id, expected digits and '_' as in '12_cat'"),
+        (("12_cat", "012_fox"), "class folders '012_fox' and '12_cat': have the same id, apart from leading zeros"),
+        (("12_cat", "12_fox"), "class folders '12_cat' and '12_fox': have the same id; "),
+        (("12_cat", "fox"), "class folder 'fox': its name has no id; start it with digits and '_' as in '12_cat'"),
     ],
 )
 def test_ids_that_a_contest_cannot_have_are_refused_before_training(tmp_path, names, said):

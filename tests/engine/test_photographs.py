@@ -21,22 +21,22 @@ def photos(root, per_class=3):
 
 def test_photographs_that_are_passed_over_are_said_in_one_line(tmp_path, capsys):
     root = photos(tmp_path / "photos")
-    (root / "cat" / "IMG_1.HEIC").touch()
+    (root / "cat" / "IMG_1.JXL").touch()
     (root / "cat" / "notes.txt").touch()
     (tmp_path / "more").mkdir()
     (root / "dog" / "more").symlink_to(tmp_path / "more", target_is_directory=True)
     data = photographs.open_data(root, out=tmp_path / "out")
     assert len(data.index) == 6
-    said = [line for line in capsys.readouterr().out.splitlines() if "passed over" in line]
+    said = [line for line in capsys.readouterr().out.splitlines() if "not used" in line]
     assert said == [
-        f"{root}: passed over: 1 .heic and 1 .txt files, which kfg does not read (cat/IMG_1.HEIC), "
+        f"{root}: not used: 1 .jxl and 1 .txt files, which kfg does not read (cat/IMG_1.JXL), "
         "1 as linked folders (dog/more)"
     ]
 
 
 def test_a_folder_read_whole_says_nothing_of_the_kind(tmp_path, capsys):
     photographs.open_data(photos(tmp_path / "photos"), out=tmp_path / "out")
-    assert "passed over" not in capsys.readouterr().out
+    assert "not used" not in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
@@ -51,5 +51,5 @@ def test_a_demo_folder_that_lost_images_is_not_trained_on(tmp_path, monkeypatch)
     monkeypatch.setattr(demo.write, "__kwdefaults__", {**demo.write.__kwdefaults__, "images_per_class": 8})
     assert len(photographs.open_data(None, out=tmp_path).index.classes) == 20
     (tmp_path / "demo-data" / "mug" / "mug_0000.jpg").unlink()
-    with pytest.raises(InputError, match=r"mug/mug_0000\.jpg is missing from it"):
+    with pytest.raises(InputError, match=r"mug/mug_0000\.jpg is missing"):
         photographs.open_data(None, out=tmp_path)

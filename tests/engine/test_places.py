@@ -69,9 +69,10 @@ def test_the_one_run_below_a_folder_is_meant(tmp_path):
     run_on(index, one)
     assert found.only(runs) == found.only(runs / "gulls") == found.only(one) == one
     run_on(index, one.with_name("seed-1"))
-    with pytest.raises(InputError, match=r"runs: holds 2 finished runs; give one of .*seed-0, .*seed-1"):
+    with pytest.raises(InputError, match=r"runs: holds 2 finished runs; choose one of .*seed-0, .*seed-1"):
         found.only(runs)
-    assert found.only(tmp_path / "nowhere") == tmp_path / "nowhere"
+    with pytest.raises(InputError, match="nowhere: no such run; `kfg runs` lists"):
+        found.only(tmp_path / "nowhere")
 
 
 def test_runs_are_listed_and_linked(tmp_path, capsys):

@@ -53,7 +53,7 @@ def files(folder):
 def test_a_folder_named_like_a_pattern_holds_a_whole_run(finished, photos, capsys):
     run, photo = run_of(finished), str(photos / "red" / "000.jpg")
     before = files(run)
-    assert train(photos, finished, "--resume") == 0 and "finished before" in capsys.readouterr().out
+    assert train(photos, finished, "--resume") == 0 and "already finished" in capsys.readouterr().out
     assert files(run) == before and len((finished / "results.jsonl").read_text().splitlines()) == 1
     for model in (run, run / "export", run / "model.keras"):
         assert kfg(["predict", str(model), photo]) == 0
@@ -62,7 +62,7 @@ def test_a_folder_named_like_a_pattern_holds_a_whole_run(finished, photos, capsy
     assert (finished / "explained [1]" / "000.jpg.explained.png").is_file()
     check = json.loads((run / "export_check.json").read_text())
     assert check["passed"] and check["allowed_difference"] == 1e-4
-    assert "Export: largest difference to the model" in (run / "report.html").read_text()
+    assert "Export: its probabilities differ from the model" in (run / "report.html").read_text()
 
 
 def test_the_second_command_says_who_holds_the_run_and_changes_nothing(photos, tmp_path, capsys):
@@ -78,7 +78,7 @@ def test_the_second_command_says_who_holds_the_run_and_changes_nothing(photos, t
             assert train(photos, tmp_path, *words) == 2
             error = capsys.readouterr().err
             assert (
-                f"{run}: another command is at work on this run (process {other.pid} on " in error
+                f"{run}: another command is working on this run (process {other.pid} on " in error
                 and "since 20" in error
             )
         assert files(run) == before
@@ -96,7 +96,7 @@ def test_two_identical_commands_at_once_leave_one_run(photos, tmp_path):
     codes = sorted(code for *_, code in ended)
     assert codes in ([0, 2], [0, 0]), ended
     for _, error, code in ended:
-        assert code == 0 or "another command is at work on this run (process" in error
+        assert code == 0 or "another command is working on this run (process" in error
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1
 
 
@@ -122,9 +122,9 @@ def test_an_export_that_answers_otherwise_costs_nothing_but_the_export(photos, t
     check = json.loads((run / "export_check.json").read_text())
     assert check["passed"] is False and check["serve"]["largest_difference"] > 0.01
     assert not (run / "export").exists() and (run / "export-failed" / "saved_model.pb").is_file()
-    assert train(photos, tmp_path, "--resume") == 0 and "finished before" in capsys.readouterr().out
+    assert train(photos, tmp_path, "--resume") == 0 and "already finished" in capsys.readouterr().out
     assert kfg(["predict", str(run), photo]) == 0
-    assert "export-failed: this export failed its check and is not used; model.keras answers" in caplog.text
+    assert "export-failed: this export failed its check; model.keras is used instead" in caplog.text
     capsys.readouterr()
     assert kfg(["predict", str(run / "export-failed"), photo]) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -151,7 +151,7 @@ def test_a_folder_of_something_else_is_no_run(photos, tmp_path, capsys):
     run.mkdir(parents=True)
     (run / "predictions.csv").write_text("mine")
     assert train(photos, tmp_path) == 2
-    assert f"{run}: holds predictions.csv but no config.json, so it is no run" in capsys.readouterr().err
+    assert f"{run}: holds predictions.csv but no config.json, so it is not a run" in capsys.readouterr().err
     assert (run / "predictions.csv").read_text() == "mine"
 
 

@@ -62,7 +62,7 @@ def test_a_tracked_run_logs_both_stages_once_also_when_it_ended_before(photos, t
 
     files = sorted(run.rglob("*"))
     train(photos, tmp_path, "--track", "tensorboard,wandb")
-    assert "finished before, not repeated" in capsys.readouterr().out
+    assert "already finished, so it is not repeated" in capsys.readouterr().out
     assert sorted(run.rglob("*")) == files
     shutil.rmtree(run / "tensorboard")
     train(photos, tmp_path, "--track", "tensorboard")  # logged afterwards

@@ -15,7 +15,7 @@ from kfg.models import saved
 from kfg.recipes import folder
 from kfg.training import checkpoint
 
-pytestmark = pytest.mark.usefixtures("tiny_trunk")
+pytestmark = pytest.mark.usefixtures("tiny_trunk", "without_export")
 
 TINY = ("image_size=(32, 32)", "weights=none", "head_epochs=3", "views=0", "batch_size=16", "backbone=tiny")
 RUN = "folder/transfer/seed-0"
@@ -51,14 +51,13 @@ def heads_weights(run):
     return next(a for a in state["arrays"].values() if a.shape == kernel.shape), kernel, model, state
 
 
-@pytest.mark.usefixtures("without_export")
 def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         interrupted(patch, "head")
         assert runner.main(folder, words(photos, tmp_path, settings=("epochs=0",))) == 130
     error = capsys.readouterr().err
     assert f"interrupted; {tmp_path / RUN} holds the last finished epoch of the head\n" in error
-    assert "go on with the same command and --resume" in error
+    assert "to continue, give the same command with --resume" in error
     kept, here, _, state = heads_weights(tmp_path / RUN)
     assert state["epoch"] == 1
     np.testing.assert_array_equal(kept, here)
@@ -121,9 +120,9 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     (tmp_path / RUN / "config.json").write_text(json.dumps({**whole, "config": before}))
     monkeypatch.setattr(Job, "settings", lambda self: {**whole, "config": {**before, **now}})
     assert main(["train", str(photos), "--out", str(tmp_path), *words(photos, tmp_path)[4:]]) == 2
-    assert f"go on with {typed[0]}, or remove it" in capsys.readouterr().err
+    assert f"continue with {typed[0]}, or remove it" in capsys.readouterr().err
     assert runner.main(folder, words(photos, tmp_path)) == 2
-    assert f"go on with {typed[1]}, or remove it" in capsys.readouterr().err
+    assert f"continue with {typed[1]}, or remove it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ def refused(root, kind):
 def test_a_class_of_one_photograph_is_an_error_with_what_helps(tmp_path):
     root = photos(tmp_path / "my photos", "cat", "dog")
     photos(root, "ox", count=1, start=9)
-    assert "class 'ox' has one photograph, which could be trained on or tested, not both; add some" in refused(
-        root, "one-image-class"
+    assert (
+        "class 'ox' has only one photograph, which can be used for training or for the test, not for both; add"
+        in refused(root, "one-image-class")
     )
 
 
@@ -76,7 +77,7 @@ def test_names_that_are_not_utf8_are_errors_of_the_audit_too(tmp_path, rename):
 
 def test_ids_that_are_mixed_with_names_in_train_are_found(tmp_path):
     root = photos(tmp_path / "contest", "train/01_cat", "train/dog")
-    assert "'dog': no id" in refused(root, "misnamed-parts")
+    assert "'dog': its name has no id" in refused(root, "misnamed-parts")
 
 
 def test_a_dead_link_among_the_class_folders_is_an_error(tmp_path):
@@ -89,17 +90,17 @@ def test_a_split_csv_of_a_run_that_chose_on_its_test_images_is_found(tmp_path):
     root = photos(tmp_path / "photos", "cat", "dog")
     rows = [f"{name}/{i}.png,{name},{'train' if i < 3 else 'val+test'}" for name in ("cat", "dog") for i in range(5)]
     (root / "split.csv").write_text("\n".join(["path,class,part", *rows]))
-    assert "part 'val+test' says what a run did" in refused(root, "bad-split")
+    assert "part 'val+test' only describes what a run did" in refused(root, "bad-split")
 
 
 def test_the_layout_comes_before_broken_files_and_the_command_is_quoted(tmp_path, capsys):
     root = photos(tmp_path / "my photos", "PetImages/cat", "PetImages/dog")
     (root / "PetImages" / "cat" / "0.png").write_bytes(b"no image")
     said = refused(root, "layout")
-    assert "the class folders lie deeper" in said and f"give '{root}/PetImages', and 1 more errors" in said
+    assert "the class folders are further down" in said and f"give '{root}/PetImages', and 1 more error " in said
     assert (
         said.endswith(f"(kfg audit '{root}' lists all)")
-        and f"(`kfg audit '{root}'` says which)" in capsys.readouterr().out
+        and f"(`kfg audit '{root}'` lists them)" in capsys.readouterr().out
     )
 
 
@@ -107,13 +108,13 @@ def test_split_refuses_an_empty_part_and_names_classes_that_a_part_lacks(tmp_pat
     root, out = photos(tmp_path / "photos", "cat", "dog", "ox", count=1), tmp_path / "split.csv"
     assert main(["split", str(root), "--out", str(out)]) == 2 and not out.exists()
     said = capsys.readouterr().err
-    assert said.startswith(f"error: {root}: no image is left for val: a class is divided only if") and "--val 0" in said
+    assert said.startswith(f"error: {root}: no image is left for val; a class is divided only if") and "--val 0" in said
     assert main(["split", str(root), "--out", str(out), "--val", "0", "--test", "0"]) == 0
     photos(root, "cow", count=6, start=7)
     capsys.readouterr()
     assert main(["split", str(root), "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "no image in test of 3 of 4 classes: cat, dog, ox" in printed and "no image in train" not in printed
+    assert "test has no image of 3 of the 4 classes: cat, dog, ox" in printed and "train has no image" not in printed
 
 
 def test_a_full_disk_under_split_is_told_without_resume(tmp_path, monkeypatch, capsys):
@@ -125,7 +126,7 @@ def test_a_full_disk_under_split_is_told_without_resume(tmp_path, monkeypatch, c
     monkeypatch.setattr(os, "replace", full)
     assert main(["split", str(root), "--out", str(tmp_path / "split.csv")]) == 2
     said = capsys.readouterr().err
-    assert "No space left on device; make room and run the same command again" in said and "--resume" not in said
+    assert "No space left on device; free some space and run the same command again" in said and "--resume" not in said
 
 
 def test_what_is_not_read_is_counted_where_training_begins(tmp_path, capsys):
@@ -136,7 +137,10 @@ def test_what_is_not_read_is_counted_where_training_begins(tmp_path, capsys):
     (root / "@eaDir" / "cat").mkdir(parents=True)
     photographs.open_index(root, out=tmp_path / "out")
     said = capsys.readouterr().out
-    assert "passed over: 3 .dcm and 3 .svg files, which kfg does not read (cat/0.svg), 1 as folders of a system" in said
+    assert (
+        "not used: 3 .dcm and 3 .svg files, which kfg does not read (cat/0.svg), 1 as folders that an operating system"
+        in said
+    )
     assert "classes whose names look the same: 'cat' and 'cat ' differ only by U+0020 SPACE at the end" in said
 
 
@@ -149,10 +153,7 @@ def test_the_word_demo_beside_a_folder_demo_is_told(tmp_path, monkeypatch, capsy
     index, name = photographs.open_index(None, out=tmp_path / "out")
     said = capsys.readouterr().out
     assert index.classes == ("mug", "pen") and name == "demo"
-    assert (
-        f"--data demo: these are drawn images, in {tmp_path}/out/demo-data; your folder of this name is --data ./demo"
-        in said
-    )
+    assert f"--data demo: uses drawn images, in {tmp_path}/out/demo-data; for your own folder" in said
     index, _ = photographs.open_index(pathlib.Path("demo"), out=tmp_path / "out")
     assert index.classes == ("ape", "bee", "cow")
 
@@ -166,7 +167,7 @@ def test_changed_photographs_are_named_not_a_fingerprint(tmp_path):
     (root / "dog" / "1.png").rename(root / "cat" / "9.png")
     said = changes.since(tmp_path, audit.duplicate_groups(folder.scan(root)))
     assert said == (
-        "the photographs are not those it was begun on: 1 changed (cat/3.png), 2 gone (dog/0.png, dog/1.png), "
+        "the photographs are not those it was started on: 1 changed (cat/3.png), 2 gone (dog/0.png, dog/1.png), "
         "1 new (cat/9.png)"
     )
     assert "other parts or classes" in changes.since(tmp_path, index)

@@ -24,8 +24,8 @@ def offline(monkeypatch, tmp_path):
 def test_weights_that_cannot_be_had_end_a_command_before_its_first_row(photos, tmp_path, capsys):
     error = refused(fruit3, photos, tmp_path, capsys, "--rows", "cnn,resnet50,vgg16,mlp", "--seeds", "0,1")
     assert error.startswith("error: row resnet50: weights: resnet50_weights")
-    assert error.endswith("; --rows cnn,mlp could begin")
-    assert "could begin" not in refused(cub200, photos, tmp_path, capsys, "--rows", "b0")
+    assert error.endswith("; --rows cnn,mlp can be run")
+    assert "can be run" not in refused(cub200, photos, tmp_path, capsys, "--rows", "b0")
     assert "row b2: weights: none.h5: no such file" in refused(
         cub200, photos, tmp_path, capsys, "--rows", "b2", "--weights", "none.h5"
     )

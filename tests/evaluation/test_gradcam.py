@@ -168,17 +168,17 @@ def test_the_heat_of_mmal_lies_where_the_object_was_cut_out(attentive_net, noise
 
 
 def test_a_layer_that_is_not_there_is_named():
-    with pytest.raises(InputError, match="no maps at 'head'"):
+    with pytest.raises(InputError, match="no feature maps at 'head'"):
         gradcam.heatmaps(colour_net(split_softmax=True), red_left_blue_right(), [0], layer="head")
     flat = keras.Sequential([keras.Input((4, 4, 3)), layers.Flatten(), layers.Dense(2, activation="softmax")])
-    with pytest.raises(InputError, match="has no layer with maps"):
+    with pytest.raises(InputError, match="has no layer with feature maps"):
         gradcam.heatmaps(flat, np.zeros((1, 4, 4, 3), np.uint8), [0])
 
 
 def test_an_mlp_has_no_maps_though_its_preprocessing_has_an_images_shape():
     model = baselines.fruit3_mlp(num_classes=3, image_size=(8, 8), units=4)
     assert not gradcam.has_maps(model)
-    with pytest.raises(InputError, match="fruit3-mlp has no layer with maps"):
+    with pytest.raises(InputError, match="fruit3-mlp has no layer with feature maps"):
         gradcam.heatmaps(model, np.zeros((1, 8, 8, 3), np.uint8), [0])
 
 

@@ -120,7 +120,7 @@ def test_a_group_without_images_says_so():
     "arms, weak, message",
     [
         ({"more": 1}, [{0}], "control"),
-        ({"none": 1, "more": 2}, [{0}], "arm more: 2 runs"),
+        ({"none": 1, "more": 2}, [{0}], "arm more: has 2 runs"),
         ({"none": 0, "more": 0}, [], "no runs"),
     ],
 )
@@ -136,7 +136,7 @@ def test_arms_tested_on_other_images_are_refused(paths, labels):
         "none": [answered([0, 1], [1, 1], ["a", "b"])],
         "more": [answered(labels, np.ones(len(labels)), paths)],
     }
-    with pytest.raises(InputError, match="arm more, run 0: tested on other images"):
+    with pytest.raises(InputError, match="arm more, run 0: was tested on other images"):
         paired_recall(arms, [{0}])
 
 

@@ -73,7 +73,7 @@ def test_figures_by_hand():
 
 
 def test_counts_of_other_classes_are_refused():
-    with pytest.raises(InputError, match="counts: 3 classes"):
+    with pytest.raises(InputError, match="counts: expected one for each of 3 classes"):
         posthoc.figures(answers(np.eye(3), [0, 1, 2]), [1, 2])
 
 

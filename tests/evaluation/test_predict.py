@@ -44,7 +44,7 @@ def test_every_image_counts_once_the_last_batch_included():
 
 @pytest.mark.parametrize("count", [4, 6])
 def test_too_few_or_too_many_images_is_an_error(count):
-    with pytest.raises(InputError, match=f"hold {count} images, the index 5"):
+    with pytest.raises(InputError, match=f"hold {count} images, but the index has 5"):
         predict(Echo(), batches_of([0] * count, 2), index=listed([0] * 5))
 
 
@@ -58,13 +58,13 @@ def test_labels_in_another_order_are_noticed():
 def test_a_model_of_another_class_count_is_an_error():
     index = listed([0, 1])
     index.classes = ("a", "b")
-    with pytest.raises(InputError, match=r"shape \(3,\), not 2 classes"):
+    with pytest.raises(InputError, match=r"shape \(3,\), but there are 2 classes"):
         predict(Echo(), batches_of([0, 1], 2), index=index)
 
 
 def test_images_that_were_scaled_beforehand_are_refused():
     scaled = [np.linspace(0, 1, 2 * 4 * 4 * 3, dtype=np.float32).reshape(2, 4, 4, 3)]
-    with pytest.raises(InputError, match="images: values from 0 to 1 look scaled already"):
+    with pytest.raises(InputError, match="images: values from 0 to 1 seem to be scaled already"):
         predict(Echo(), scaled, index=listed([0, 1]))
 
 

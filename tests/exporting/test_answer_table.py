@@ -1,6 +1,6 @@
-"""Tables of answers and copies in class folders."""
+"""Rows of answers as text and as values, and copies in class folders."""
 
-import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -16,24 +16,18 @@ def answer(path, probabilities=(0.25, 0.75), error=""):
     return Answer(str(path), NAMES, np.array(() if error else probabilities, np.float32), error)
 
 
-def test_a_table_has_every_image_and_what_could_not_be_read(tmp_path):
-    rows = [answer_table.cells(answer("a, b.jpg"), 2), answer_table.cells(answer("bad.jpg", error="bad.jpg: no"), 2)]
-    answer_table.write_table(rows, tmp_path / "t.csv", 2)
-    with open(tmp_path / "t.csv", newline="") as file:
-        read = list(csv.DictReader(file))
-    assert read[0] == {
-        "path": "a, b.jpg",
-        "class": "dog",
-        "probability": "0.7500",
-        "class 2": "cat",
-        "probability 2": "0.2500",
-        "error": "",
-    }
-    assert read[1]["error"] == "bad.jpg: no" and read[1]["class"] == ""
-    answer_table.check_table(tmp_path / "t.csv", 2)  # its own may be overwritten
-    (tmp_path / "mine.csv").write_text("a,b\n")
-    with pytest.raises(InputError, match=r"mine.csv: this file is there and is not a table of kfg predict's"):
-        answer_table.check_table(tmp_path / "mine.csv", 2)
+def test_a_row_says_what_was_answered_or_what_could_not_be_read():
+    row = answer_table.values(answer("a, b.jpg"), 3)
+    assert list(row) == answer_table.columns(3) and row["class 3"] is None
+    assert answer_table.cells(row) == ["a, b.jpg", "dog", "0.7500", "cat", "0.2500", "", "", "", ""]
+    assert answer_table.top_of(row) == [
+        {"class": "dog", "probability": 0.75},
+        {"class": "cat", "probability": 0.25},
+    ]
+    told = dataclasses.replace(answer("a.jpg"), verdict="unsure", chosen=(1, 0))
+    assert answer_table.cells(answer_table.values(told, 1, sets=True))[-3:] == ["unsure", "dog | cat", ""]
+    bad = answer_table.values(answer("caf\udce9.jpg", error="bad.jpg: no"), 1)
+    assert answer_table.cells(bad) == ["caf\\xe9.jpg", "", "", "", "bad.jpg: no"] and answer_table.top_of(bad) == []
 
 
 def test_photographs_are_copied_into_class_folders_and_none_is_lost(tmp_path):
@@ -42,14 +36,19 @@ def test_photographs_are_copied_into_class_folders_and_none_is_lost(tmp_path):
         (tmp_path / folder / "1.jpg").write_text(folder)
     out = tmp_path / "sorted"
     answer_table.check_folder(out, NAMES)
-    answers = [answer(tmp_path / "one" / "1.jpg"), answer(tmp_path / "two" / "1.jpg"), answer("x", error="no")]
-    assert answer_table.sort_into(answers, out) == 2
+    for folder in ("one", "two"):
+        answer_table.copy_into(answer_table.values(answer(tmp_path / folder / "1.jpg"), 1), out)
     assert {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*.jpg")} == {
         "dog/1.jpg": "one",
         "dog/1-2.jpg": "two",
     }
     assert (tmp_path / "one" / "1.jpg").is_file()
-    with pytest.raises(InputError, match="sorted: holds something already"):
+    foreign = dataclasses.replace(answer(tmp_path / "one" / "1.jpg"), verdict="none of these")
+    answer_table.copy_into(answer_table.values(foreign, 1), out)
+    unsure = dataclasses.replace(foreign, verdict="unsure")
+    answer_table.copy_into(answer_table.values(unsure, 1), out)
+    assert (out / "none of these" / "1.jpg").is_file() and (out / "dog" / "1-3.jpg").is_file()
+    with pytest.raises(InputError, match="sorted: is not empty; give a new folder"):
         answer_table.check_folder(out, NAMES)
 
 

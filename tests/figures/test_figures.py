@@ -42,7 +42,9 @@ def test_classes_without_an_image_that_were_never_named_are_left_out_of_a_large_
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["class_1  4", "class_7  2", "class_990  0"]
     said = " ".join(text.get_text() for text in figure.axes[0].texts)
-    assert "997 classes without an image, never named, are left out" in said and "4 of 6 images right" in said
+    assert (
+        "997 classes without an image that were never predicted are left out" in said and "4 of 6 images right" in said
+    )
 
 
 def test_thousands_of_classes_make_no_larger_picture_and_lose_their_names(monkeypatch):
@@ -176,7 +178,7 @@ def test_the_worst_images_come_first_and_an_unreadable_one_is_kept(tmp_path):
     assert found[0].confidence == pytest.approx(0.8) and found[0].true_probability == pytest.approx(0.2)
     assert found[0].thumbnail.shape == (220, 110, 3) and found[1].thumbnail is None
     figure = worst.sheet(found)
-    assert "not readable" in texts(figure.axes[1]) and "is cat" in texts(figure.axes[0])
+    assert "cannot be read" in texts(figure.axes[1]) and "true: cat" in texts(figure.axes[0])
     assert picture(figure, tmp_path).std() > 5
 
 

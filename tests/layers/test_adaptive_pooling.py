@@ -34,5 +34,5 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
 
 
 def test_no_cells_are_refused():
-    with pytest.raises(InputError, match="size: at least 1, got 0"):
+    with pytest.raises(InputError, match="size: must be at least 1, got 0"):
         AdaptiveAveragePooling(0)

@@ -70,5 +70,5 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
 
 
 def test_a_size_of_one_pixel_is_refused():
-    with pytest.raises(InputError, match="size: at least 2 x 2, got 1 x 5"):
+    with pytest.raises(InputError, match="size: must be at least 2 x 2, got 1 x 5"):
         CropAndResize((1, 5))

@@ -114,7 +114,7 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
 
 
 def test_wrong_values_and_maps_are_refused():
-    with pytest.raises(InputError, match="gamma and fdm_scale: at least 0, got -1"):
+    with pytest.raises(InputError, match="gamma and fdm_scale: must be at least 0, got -1"):
         Diversification(gamma=-1)
-    with pytest.raises(InputError, match="maps: at least two of as many channels"):
+    with pytest.raises(InputError, match="maps: expected at least two with the same number of channels"):
         Diversification()(maps(((2, 2, 2, 3), (2, 2, 2, 4))))

@@ -116,7 +116,7 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
 
 
 def test_wrong_values_and_maps_are_refused():
-    with pytest.raises(InputError, match="stride: at least 1, got 0"):
+    with pytest.raises(InputError, match="stride: must be at least 1, got 0"):
         ObjectBoxes(stride=0)
-    with pytest.raises(InputError, match=r"taps: two maps of one size, got \(4, 4\) and \(2, 2\) cells"):
+    with pytest.raises(InputError, match=r"taps: expected two maps of the same size, got \(4, 4\) and \(2, 2\) cells"):
         ObjectBoxes(stride=32)([np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 1))])

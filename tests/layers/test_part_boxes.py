@@ -99,9 +99,9 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"groups": []}, "groups: at least one"),
-        ({"groups": [([(2, 2)], 0)]}, "groups: at least one"),
-        ({"stride": 0}, "stride: at least 1"),
+        ({"groups": []}, "groups: expected at least one"),
+        ({"groups": [([(2, 2)], 0)]}, "groups: expected at least one"),
+        ({"stride": 0}, "stride: must be at least 1"),
         ({"overlap": 2}, "overlap: from 0 to 1"),
     ],
 )

@@ -157,11 +157,11 @@ def test_saved_and_loaded_it_answers_the_same(axis, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"strips": 0}, "strips: at least 1, got 0"),
-        ({"axis": "depth"}, "strip_axis: 'depth' is none of height, width"),
-        ({"alpha": -1}, "alpha: at least 0"),
-        ({"beta": 1.5}, "beta: from 0 to 1, got 1.5"),
-        ({"momentum": 1}, "momentum: from 0 to below 1"),
+        ({"strips": 0}, "strips: must be at least 1, got 0"),
+        ({"axis": "depth"}, "strip_axis: 'depth' is not one of height, width"),
+        ({"alpha": -1}, "alpha: must be at least 0"),
+        ({"beta": 1.5}, "beta: must be from 0 to 1, got 1.5"),
+        ({"momentum": 1}, "momentum: must be from 0 to below 1"),
     ],
 )
 def test_values_out_of_range_are_refused(arguments, message):
@@ -170,6 +170,6 @@ def test_values_out_of_range_are_refused(arguments, message):
 
 
 def test_a_side_that_does_not_split_is_refused():
-    with pytest.raises(InputError, match="image_size: a map 7 cells in height does not split into 2 strips"):
+    with pytest.raises(InputError, match="image_size: a map with 7 cells in height cannot be split into 2 strips"):
         StripAttention(2)(maps((1, 7, 8, 3)))
     StripAttention(2, axis="width")(maps((1, 7, 8, 3)))

@@ -38,7 +38,7 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
 
 
 def test_no_values_and_small_maps_are_refused():
-    with pytest.raises(InputError, match="k: at least 1, got 0"):
+    with pytest.raises(InputError, match="k: must be at least 1, got 0"):
         TopKPooling2D(0)
     with pytest.raises(InputError, match="image_size: a map of 4 x 5 cells has no 21 largest values"):
         TopKPooling2D(21)(maps())

@@ -134,11 +134,11 @@ def test_vgg16_fc_takes_other_sizes_than_its_own_and_the_studys_head():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "resnet18"}, "backbone: 'resnet18' is none of vgg16"),
-        ({"image_size": (64, 31)}, "image_size: resnet50 takes at least 32 pixels a side, got 64 x 31"),
+        ({"name": "resnet18"}, "backbone: 'resnet18' is not one of vgg16"),
+        ({"image_size": (64, 31)}, "image_size: resnet50 needs at least 32 pixels on each side, got 64 x 31"),
         ({"name": "inception-v3"}, "at least 75 pixels"),
-        ({"num_classes": 1}, "classes: at least 2, got 1"),
-        ({"weights": "imagnet"}, "weights: imagnet: no such file; imagenet, none or a file"),
+        ({"num_classes": 1}, "classes: must be at least 2, got 1"),
+        ({"weights": "imagnet"}, "weights: imagnet: no such file; give imagenet, none or a file"),
     ],
 )
 def test_what_cannot_be_built_is_refused(arguments, message):
@@ -152,5 +152,5 @@ def test_an_efficientnet_with_another_normalisation_is_refused():
     builders.check_normalization(net, "fine.h5")
     normalization = next(layer for layer in net.layers if isinstance(layer, keras.layers.Normalization))
     normalization.set_weights([np.zeros(3), np.ones(3), np.int32(0)])
-    with pytest.raises(InputError, match=r"other\.h5: its first layer subtracts 0, 0, 0, not the ImageNet mean"):
+    with pytest.raises(InputError, match=r"other\.h5: its first layer subtracts 0, 0, 0 instead of the ImageNet mean"):
         builders.check_normalization(net, "other.h5")

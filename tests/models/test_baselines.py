@@ -62,5 +62,5 @@ def test_the_mean_becomes_zero_and_a_deviation_one():
 
 @pytest.mark.parametrize("build", [baselines.fruit3_cnn, baselines.retail258_cnn])
 def test_an_image_too_small_is_refused(build):
-    with pytest.raises(InputError, match="takes at least 16 pixels a side, got 16 x 15"):
+    with pytest.raises(InputError, match="needs at least 16 pixels on each side, got 16 x 15"):
         build(num_classes=3, image_size=(16, 15))

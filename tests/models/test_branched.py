@@ -109,6 +109,7 @@ def test_losses_of_layers_are_added():
     assert float(with_penalty - net.compute_loss(y=LABELS, y_pred=outputs)) == pytest.approx(penalty, rel=1e-4)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_branch_counts_from_its_first_epoch_on(tmp_path):
     """Before that epoch the run is the run without the branch's loss, and its moving statistics still see it."""
     late, absent = model(), model(halves=Branch(0.0, repeats=2))
@@ -131,6 +132,7 @@ def test_a_resumed_run_is_the_same_run_to_the_last_bit(tmp_path):
     assert [row["loss"] for row in again] == [row["loss"] for row in rows]
 
 
+@pytest.mark.usefixtures("untraced")
 def test_each_branchs_own_loss_is_in_the_history_of_training_alone():
     net = model()
     fit.compile_classifier(net, optimizer=keras.optimizers.SGD(learning_rate=0.0))
@@ -144,6 +146,7 @@ def test_each_branchs_own_loss_is_in_the_history_of_training_alone():
         np.testing.assert_allclose(found["loss"][epoch], 2 * parts[0] + joint * parts[1], rtol=1e-5)
 
 
+@pytest.mark.usefixtures("untraced")
 def test_training_learns_and_validation_reads_the_answer(tmp_path):
     net, rows = train(tmp_path, 9)
     answers = net.predict(IMAGES, verbose=0)
@@ -152,6 +155,7 @@ def test_training_learns_and_validation_reads_the_answer(tmp_path):
     assert rows[-1]["loss"] > 2 * rows[-1]["val_loss"]  # 2.5 losses and dropout
 
 
+@pytest.mark.usefixtures("untraced")
 def test_saved_and_loaded_it_answers_and_trains_the_same(tmp_path):
     net, _ = train(tmp_path / "run", 2)
     net.save(tmp_path / "model.keras")
@@ -178,16 +182,16 @@ def test_each_branch_can_answer_alone():
     one = net.branch("whole")
     np.testing.assert_allclose(one(IMAGES), net(IMAGES), rtol=1e-6)
     assert net.branch("halves")(IMAGES).shape == (2 * COUNT, CLASSES)
-    with pytest.raises(InputError, match="branch: 'thirds' is none of whole, halves"):
+    with pytest.raises(InputError, match="branch: 'thirds' is not one of whole, halves"):
         net.branch("thirds")
 
 
 def test_wrong_branches_are_refused():
-    with pytest.raises(InputError, match="branches: weight and epoch at least 0"):
+    with pytest.raises(InputError, match="branches: weight and epoch must be at least 0"):
         model(whole=Branch(-1.0))
-    with pytest.raises(InputError, match="branches: one for each of the logits"):
+    with pytest.raises(InputError, match="branches: expected one for each of the logits"):
         model(more=Branch())
     images = keras.Input((4,))
     answer = keras.layers.Softmax()(keras.layers.Dense(2)(images))
-    with pytest.raises(InputError, match="branches: one has variables that the answer's graph does not have"):
+    with pytest.raises(InputError, match="branches: one of them has variables that are not in the graph of the answer"):
         BranchedClassifier(images, answer, logits={"a": keras.layers.Dense(2)(images)}, branches={"a": Branch()})

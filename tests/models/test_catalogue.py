@@ -1,8 +1,9 @@
 import keras
+import model_sizes
 import pytest
 
 from kfg.errors import InputError
-from kfg.models import backbones, catalogue
+from kfg.models import backbones, catalogue, sizes
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from kfg.models import backbones, catalogue
     ],
 )
 def test_counts_and_costs_are_those_of_studies_and_papers(name, parameters, gmacs):
-    row = catalogue.describe(name, num_classes=20 if name == "convnet3" else 3)
+    row = sizes.describe(name, num_classes=20 if name == "convnet3" else 3)
     assert (row["parameters"], row["gmacs"]) == (parameters, gmacs)
     assert row["trainable"] <= parameters
 
@@ -46,16 +47,35 @@ def test_macs_of_a_layer_count_each_call_in_this_graph_only():
 
 @pytest.mark.parametrize(("name", "trunks"), [("mmal-resnet50", 2), ("fbsd-resnet50", 1)])
 def test_attention_nets_cost_their_trunks_at_448_pixels_and_their_blocks(name, trunks):
-    row = catalogue.describe(name, num_classes=200)
+    row = sizes.describe(name, num_classes=200)
     trunk = 4 * 3.855925  # of 224 pixels
     blocks = 20.858 if name.startswith("fbsd") else 0
     assert row["gmacs"] == pytest.approx(trunks * trunk + blocks, abs=0.01)
 
 
+def test_the_table_lists_every_model_and_nothing_else():
+    assert list(sizes.table()) == list(catalogue.MODELS)
+
+
+@pytest.mark.parametrize("name", ["convnet3", "retail258-cnn", "mobilenet-v3-small", "fbsd-efficientnet-lite0"])
+def test_the_table_has_the_figures_of_the_built_nets(name):
+    """Some of them; `python tools/model_sizes.py --check` builds all."""
+    built, told = model_sizes.counted(name, 258), sizes.describe(name, num_classes=258)
+    assert (built["parameters"], built["trainable"]) == (told["parameters"], told["trainable"])
+    assert round(built["macs"] / 1e9, 3) == told["gmacs"]
+
+
+def test_a_figure_that_is_off_is_found(monkeypatch):
+    assert model_sizes.wrong(["convnet3"]) == []
+    off = {**sizes.table()["convnet3"], "macs": [0, 0]}
+    monkeypatch.setitem(sizes.table(), "convnet3", off)
+    assert model_sizes.wrong(["convnet3"]) == ["convnet3"]
+
+
 def test_unknown_names_and_too_few_classes_are_refused():
-    with pytest.raises(InputError, match="model: 'convnet9' is none of convnet1"):
+    with pytest.raises(InputError, match="model: 'convnet9' is not one of convnet1"):
         catalogue.build("convnet9", num_classes=20)
-    with pytest.raises(InputError, match="classes: at least 2, got 1"):
+    with pytest.raises(InputError, match="classes: must be at least 2, got 1"):
         catalogue.build("convnet1", num_classes=1)
 
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from kfg.errors import InputError
-from kfg.models import catalogue
 from kfg.models.convnets import convnet
 
 # The study's printed table: name, output (H, W, C), parameters.
@@ -73,16 +72,3 @@ def test_dense_layers_have_a_width_of_their_own():
 def test_what_cannot_be_built_is_refused(arguments):
     with pytest.raises(InputError, match=r"image_size|conv9"):
         convnet(num_classes=3, **arguments)
-
-
-def test_the_catalogue_counts_what_the_study_counts():
-    row = catalogue.describe("convnet3", num_classes=20)
-    assert row == {
-        "name": "convnet3",
-        "input": [68, 45, 3],
-        "parameters": 2_153_940,
-        "trainable": 2_153_940,
-        "gmacs": 1.903,
-    }
-    with pytest.raises(InputError, match="convnet9"):
-        catalogue.build("convnet9", num_classes=20)

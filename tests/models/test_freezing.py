@@ -121,12 +121,12 @@ def test_applying_a_policy_forgets_the_one_before():
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        ("some", "freeze: 'some' is none of none, all, head"),
-        ("stages:", "freeze: 'stages:' is none of"),
+        ("some", "freeze: 'some' is not one of none, all, head"),
+        ("stages:", "freeze: 'stages:' is not one of"),
         ("stages:0", "freeze: stages:0 must be from stages:1 to stages:3 for inception-v3"),
         ("stages:two", "from stages:1 to stages:3"),
-        ("last-block", "freeze: 'last-block' is none of"),
-        ("re:(", r"freeze: re:\( is no regular expression"),
+        ("last-block", "freeze: 'last-block' is not one of"),
+        ("re:(", r"freeze: re:\( is not a regular expression"),
         ("re:^block9", "finds no layer of inception-v3 that has weights"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_policy_that_says_nothing_is_refused(nets, policy, message):
 
 
 def test_modes_and_models_without_parts_are_refused():
-    with pytest.raises(InputError, match="batch_norm: 'eval' is none of frozen, stats, train"):
+    with pytest.raises(InputError, match="batch_norm: 'eval' is not one of frozen, stats, train"):
         freezing.apply(tiny(), "head", batch_norm="eval")
     with pytest.raises(InputError, match=r"stages:1 needs a model of kfg\.models\.backbones, not tiny"):
         freezing.apply(tiny(), "stages:1")
@@ -152,7 +152,9 @@ def test_the_budget_counts_frozen_parameters_too(nets):
     freezing.apply(model, "head")
     freezing.check_budget(model, "10M")
     freezing.check_budget(model, 8_050_369)  # as Keras counts, moving statistics and all
-    with pytest.raises(InputError, match="max-params: efficientnet-b2 has 8,050,369 parameters, 8,000,000 are allowed"):
+    with pytest.raises(
+        InputError, match="max-params: efficientnet-b2 has 8,050,369 parameters, but only 8,000,000 are allowed"
+    ):
         freezing.check_budget(model, "8M")
 
 
@@ -163,7 +165,7 @@ def test_counts_are_read(text, count):
 
 @pytest.mark.parametrize("text", ["", "M", "-1M", "0", "10 MB", "nan", "infM", "1.5", "ten"])
 def test_other_counts_are_refused(text):
-    with pytest.raises(InputError, match="is no count of parameters like 10M"):
+    with pytest.raises(InputError, match="expected a number of parameters like 10M"):
         freezing.parse_count(text)
 
 

@@ -47,5 +47,5 @@ def test_the_cub200_studys_activation_acts_on_the_logits_with_torchs_slope(activ
 
 
 def test_an_unknown_activation_is_refused():
-    with pytest.raises(InputError, match="activation: 'gelu' is none of relu, leaky_relu"):
+    with pytest.raises(InputError, match="activation: 'gelu' is not one of relu, leaky_relu"):
         heads.activated("gelu", dropout=0.2)

@@ -39,7 +39,7 @@ DAMAGE = {
 def test_a_damaged_file_is_named_in_one_line(whole, damage, tmp_path):
     path = tmp_path / "model.keras"
     path.write_bytes(DAMAGE[damage](whole.read_bytes()))
-    with pytest.raises(InputError, match=r"model\.keras: not a whole Keras model \(.+\)") as caught:
+    with pytest.raises(InputError, match=r"model\.keras: not a complete Keras model \(.+\)") as caught:
         saved.load(path)
     assert "\n" not in str(caught.value) and "not found" not in str(caught.value)
 
@@ -54,5 +54,5 @@ def test_a_whole_file_is_loaded(whole):
 def test_all_that_reads_a_model_refuses_a_damaged_one_so(whole, reader, tmp_path):
     path = tmp_path / "model.keras"
     path.write_bytes(DAMAGE["in the weights"](whole.read_bytes()))
-    with pytest.raises(InputError, match=r"model\.keras: not a whole Keras model \("):
+    with pytest.raises(InputError, match=r"model\.keras: not a complete Keras model \("):
         reader(path)

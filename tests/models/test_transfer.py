@@ -18,7 +18,7 @@ def test_a_net_of_the_same_layers_and_another_name_lends_nothing(tmp_path):
     """MMAL-Net adds no layer with weights to its trunk, so a plain trunk's weights would fit it."""
     net("trunk", 1.0).save(tmp_path / "model.keras")
     model = net("mmal-trunk", 0.0)
-    with pytest.raises(InputError, match=r"model\.keras: another net than mmal-trunk: it is trunk"):
+    with pytest.raises(InputError, match=r"model\.keras: is another network than mmal-trunk: it is trunk"):
         begin_from(model, tmp_path / "model.keras", replaced=lambda name: name == "head")
     assert not np.any(model.get_layer("trunk").bias)
     model = net("trunk", 0.0)

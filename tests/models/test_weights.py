@@ -96,7 +96,7 @@ def test_imagenet_comes_from_the_cache_folder(of_keras, images, tmp_path, monkey
     cached.write_bytes(path.read_bytes())
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(urllib.request, "urlopen", refused)
-    with pytest.raises(InputError, match=r"no_top_v2\.h5: not the file Keras publishes; remove it"):
+    with pytest.raises(InputError, match=r"no_top_v2\.h5: is not the file that Keras publishes; remove it"):
         trunk("imagenet")
     assert cached.is_file()
     publish(monkeypatch, path)
@@ -130,7 +130,7 @@ def test_without_a_connection_one_line_says_where_the_file_goes(tmp_path, monkey
         trunk("imagenet")
     assert str(caught.value) == (
         "weights: weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5 could not be downloaded (no route to host); "
-        f"place it in {tmp_path / 'models'}, or use --weights PATH|none"
+        f"put it into {tmp_path / 'models'}, or use --weights PATH|none"
     )
 
 
@@ -140,7 +140,7 @@ def test_a_download_of_something_else_leaves_nothing(of_keras, tmp_path, monkeyp
     monkeypatch.setattr(pretrained, "SITE", "file://")
     other = pretrained.Published(f"{path.parent}/", path.name, "0" * 32)
     monkeypatch.setitem(pretrained.FILES, NAME, other)
-    with pytest.raises(InputError, match="another file came"):
+    with pytest.raises(InputError, match="another file"):
         pretrained.fetch(NAME)
     assert list((tmp_path / "models").iterdir()) == []
 

@@ -52,7 +52,7 @@ def test_every_net_runs_to_report_and_export(finished, photos):
     assert metrics["object_top1"]["value"] == metrics["top1"]["value"]
     assert all(row["export_difference"] <= 1e-4 for row in rows.values())
     page = (finished / "competition100" / "fbsd-lite0" / "seed-0" / "report.html").read_text()
-    assert "What each branch says alone" in page
+    assert "What each branch answers by itself" in page
     answers = classifiers.load(finished / "competition100" / "mmal-lite0" / "seed-0").predict(
         [photos / "red" / "000.jpg"]
     )
@@ -84,12 +84,12 @@ def test_a_run_begins_with_anothers_weights_and_its_own_last_layers(finished, ph
 @pytest.mark.parametrize(
     "options, named",
     [
-        (("--init-from", "no-such-run"), "no-such-run: no model.keras there"),
-        (("--set", "net=bird"), "net: one of fbsd, mmal, plain, got 'bird'"),
+        (("--init-from", "no-such-run"), "no-such-run: there is no model.keras"),
+        (("--set", "net=bird"), "net: expected one of fbsd, mmal, plain, got 'bird'"),
         (("--rows", "mmal-lite0", "--set", "crop_from=(160, 160)"), "crop_from: mmal cuts from the whole image"),
-        (("--set", "crop_from=(32, 32)"), "crop_from: at least image_size (128, 128), got (32, 32)"),
-        (("--rows", "fbsd-lite0", "--set", "image_size=(96, 96)"), "not split into 8"),
-        (("--rows", "mmal-lite0", "--set", "backbone=mobilenet-v3-small"), "taps: known for resnet50"),
+        (("--set", "crop_from=(32, 32)"), "crop_from: must be at least image_size (128, 128), got (32, 32)"),
+        (("--rows", "fbsd-lite0", "--set", "image_size=(96, 96)"), "cannot be split into 8"),
+        (("--rows", "mmal-lite0", "--set", "backbone=mobilenet-v3-small"), "taps: are known only for resnet50"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options, named):
@@ -102,11 +102,11 @@ def test_another_kind_of_net_lends_no_weights(finished):
     run = finished / "competition100" / "mmal-lite0" / "seed-0"
     model = nets.build(SMALL, 3)
     before = model.get_weights()
-    with pytest.raises(InputError, match=r"model\.keras: another net than fbsd-tiny: it has .* head"):
+    with pytest.raises(InputError, match=r"model\.keras: is another network than fbsd-tiny: it has .* head"):
         begin_from(model, run / run_files.MODEL, replaced=nets.names_classes)
     wider = nets.build(dataclasses.replace(SMALL, head_width=16), 3)
     run = finished / "competition100" / "fbsd-lite0" / "seed-0"
-    with pytest.raises(InputError, match=r"head_.* has .* are needed"):
+    with pytest.raises(InputError, match=r"head_.* has .* instead of"):
         begin_from(wider, run / run_files.MODEL, replaced=nets.names_classes)
     assert all(np.array_equal(one, other) for one, other in zip(before, model.get_weights(), strict=True))
 

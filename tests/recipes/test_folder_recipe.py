@@ -12,6 +12,7 @@ from kfg.data import fingerprints
 from kfg.engine import own_photographs, planning
 from kfg.errors import InputError
 from kfg.exporting.classifiers import load
+from kfg.recipes import folder as recipe
 from kfg.training import checkpoint, features, imbalance
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
@@ -32,10 +33,10 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     said = capsys.readouterr().out
     run = tmp_path / "folder" / "transfer" / "seed-0"
     assert "audit: " in said
-    assert "Epochs of the whole net: 1 (as many as are set)." in said
+    assert "Epochs of the whole network: 1 (as set)." in said
     settings = json.loads((run / "config.json").read_text())
     choices = settings["choices"]
-    assert (choices["whole net"]["epochs"], choices["whole net"]["why"]) == (1, "as many as are set")
+    assert (choices["whole net"]["epochs"], choices["whole net"]["why"]) == (1, "as set")
     assert (choices["head"]["views"], choices["head"]["epochs"], choices["head"]["why"]) == (1, 3, "as set")
     assert choices["end"]["kept"] in ("the head", "the whole net")
     assert settings["config"]["time_budget"] == 720
@@ -46,7 +47,12 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     name, probability = load(run).top1(image)
     assert name in json.loads((run / "classes.json").read_text())
     assert 0 < probability <= 1
-    assert "How it was trained" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "How it was trained" in page
+    assert page.rindex("<h2>") == page.index("<h2>What to do next</h2>")  # a report ends so, below the Grad-CAM
+    assert [line[:11] for line in said.splitlines() if line.startswith("Step ")] == [
+        f"Step {number} of 5" for number in range(1, 6)
+    ]
     assert sorted(path.suffix for path in (tmp_path / "cache").glob("features-*")) == [
         ".float32",
         ".float32",
@@ -55,7 +61,7 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     ]
     # a second run takes its features from the first
     assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0", own)) == 2  # seed 0 has other settings
-    assert "another epochs (1, now 0); give another --out, go on with --epochs 1" in capsys.readouterr().err
+    assert "another value of epochs (1, now 0); give another --out, continue with --epochs 1" in capsys.readouterr().err
 
 
 def some_of(photos, data, **counts):
@@ -75,7 +81,7 @@ def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photo
     monkeypatch.setattr(imbalance, "IMBALANCE", 5)
     assert train(data, tmp_path / "out", "--weights", "none", "--max-params", "1M", settings=("epochs=0",)) == 0
     assert sorted(read) == sorted(set(read)) and len(read) == 26
-    said = "Unequal classes are treated by the method 'adjusted' (the largest class has 9.0 times the smallest's"
+    said = "Unequal class sizes are handled by the method 'adjusted' (the largest class has 9.0 times as many"
     assert said in capsys.readouterr().out
     row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
     assert row["treatment"] == "adjusted"
@@ -88,7 +94,7 @@ def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photo
 def test_a_class_of_one_photograph_is_named_and_nothing_is_made(photos, tmp_path, capsys):
     data = some_of(photos, tmp_path / "data", blue=12, green=1, red=1)
     assert train(data, tmp_path / "out") == 2
-    assert "class 'green' (and 1 more such classes) has one photograph" in capsys.readouterr().err
+    assert "class 'green' (and 1 more such classes) has only one photograph" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -143,7 +149,9 @@ def choices_of(out):
 @pytest.mark.usefixtures("without_export")
 def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
     assert train(photos, tmp_path, settings=("min_errors=1000",)) == 0
-    assert "Epochs of the whole net: 0 (the head errs too rarely for a gain to show)." in capsys.readouterr().out
+    assert (
+        "Epochs of the whole network: 0 (the head makes too few errors for a gain to show)." in capsys.readouterr().out
+    )
     plan = choices_of(tmp_path)["whole net"]
     split = (tmp_path / "folder/transfer/seed-0/split.csv").read_text().splitlines()[1:]
     judged = [line for line in split if line.split(",")[2] != "test"]
@@ -154,20 +162,21 @@ def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
 @pytest.mark.usefixtures("without_export")
 def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(features, "rate", lambda *_, **__: 1.0)  # images/s: a very slow machine
-    assert train(photos, tmp_path, "--time-budget", "1s", settings=("min_errors=0", "head_epochs=7")) == 0
+    assert train(photos, tmp_path, settings=("min_errors=0", "head_epochs=7", "time_budget=1")) == 0
     said = capsys.readouterr().out
-    assert "It is trained in full all the same" in said
+    assert "It is trained completely anyway" in said
+    assert "For lack of time" in said or "wrong labels were not looked for" in said  # within 0.1 s
     assert "Augmented views of each image: 0 (1 do not fit into the time budget); epochs of the head: 7." in said
-    assert "Epochs of the whole net: 0 (" in said
+    assert "Epochs of the whole network: 0 (" in said
     assert (tmp_path / "folder/transfer/seed-0/head/history.csv").read_text().count("\n") == 1 + 7
 
 
-@pytest.mark.usefixtures("without_export")
-def test_a_budget_without_a_unit_is_minutes_and_said(photos, tmp_path, capsys):
+def test_a_budget_without_a_unit_is_minutes_and_said(photos, tmp_path, capsys, monkeypatch):
+    orders = []
+    monkeypatch.setattr(recipe, "command", lambda order, index: orders.append(order) or 0)
     assert train(photos, tmp_path, "--time-budget", "3", settings=("epochs=0",)) == 0
-    assert "A number without a unit is minutes: the time budget is 3.0 min." in capsys.readouterr().out
-    settings = json.loads((tmp_path / "folder/transfer/seed-0/config.json").read_text())
-    assert settings["config"]["time_budget"] == 180
+    assert "A number without a unit means minutes: the time budget is 3.0 min." in capsys.readouterr().out
+    assert orders[0].settings["time_budget"] == 180
 
 
 @pytest.mark.usefixtures("without_export")
@@ -224,6 +233,15 @@ def test_a_broken_photograph_is_named_before_anything_is_trained(photos, tmp_pat
     assert main(["train", str(broken), "--out", str(tmp_path / "out")]) == 2
     assert victim.name in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_budget_too_short_for_anything_is_one_line_that_says_what_is_possible(photos, tmp_path, capsys):
+    assert main(["train", str(photos), "--out", str(tmp_path / "out"), "--time-budget", "10s"]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: --time-budget: 10s is too short; give at least 30s")
+    assert said.err.count("\n") == 1 and said.out == ""
+    assert not (tmp_path / "out").exists()
+    assert own_photographs.seconds_of("30s") == 30
 
 
 @pytest.mark.parametrize("text", ["", "0m", "0", "-1m", "10 minutes", "nan", "0.5s", "1e3h", "\u0663m"])

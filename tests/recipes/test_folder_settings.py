@@ -14,10 +14,10 @@ PATHS = ["ant/0.jpg", "ant/1.jpg", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]
 @pytest.mark.parametrize(
     "settings, said",
     [
-        ({"class_bias": ("ant", 1)}, "class_bias: pairs of class and number"),
-        ({"class_bias": (("ant", float("nan")),)}, "class_bias: pairs of class and number"),
-        ({"left_out": (1,)}, "left_out: paths of photographs"),
-        ({"second_backbone": "efficientnet-lite0"}, "second_backbone: another trunk than backbone"),
+        ({"class_bias": ("ant", 1)}, "class_bias: expected pairs of class and number"),
+        ({"class_bias": (("ant", float("nan")),)}, "class_bias: expected pairs of class and number"),
+        ({"left_out": (1,)}, "left_out: expected paths of photographs"),
+        ({"second_backbone": "efficientnet-lite0"}, "second_backbone: must be another trunk than backbone"),
         ({"second_backbone": "efficientnet-lite9"}, "second_backbone=efficientnet-lite9: expected one of"),
     ],
 )
@@ -37,7 +37,7 @@ def test_photographs_left_out_are_in_no_part_and_a_class_is_never_emptied(capsys
     assert kept.parts == ("train", "val", "train", "", "test")
     assert "Left out of training: 1 of 3 photographs." in capsys.readouterr().out
     assert folder.without(index(), ()).parts == index().parts
-    with pytest.raises(InputError, match=r"left_out: bee/2.jpg: no training photograph"):
+    with pytest.raises(InputError, match=r"left_out: bee/2.jpg: is not a training photograph"):
         folder.without(index(), ("bee/2.jpg",))
     with pytest.raises(InputError, match="left_out: ant would have no training photograph"):
         folder.without(index(), ("ant/0.jpg",))

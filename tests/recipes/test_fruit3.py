@@ -24,7 +24,7 @@ def test_odd_sizes_are_left_out_counted_and_copies_are_made_of_training_images_a
         (data / path.parent.name / path.name).write_bytes(path.read_bytes())
     Image.new("RGB", (41, 50), (200, 60, 40)).save(data / "red" / "odd.jpg")
     assert recipe(data, tmp_path / "out", "--rows", "cnn") == 0
-    said = "36 of 37 images are used; the commonest size is 40 x 50, left out for another are 1 (red 1)"
+    said = "36 of 37 images are used; the most common size is 40 x 50, and 1 of other sizes are left out (red 1)"
     assert said in capsys.readouterr().out
     run = tmp_path / "out" / "fruit3" / "cnn" / "seed-0"
     page = (run / "report.html").read_text()
@@ -37,6 +37,7 @@ def test_odd_sizes_are_left_out_counted_and_copies_are_made_of_training_images_a
     assert capsys.readouterr().out.splitlines()[1].split("\t")[1] in ("blue", "green", "red")
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_frozen_trunk_trains_its_head_and_the_test_set_may_stop_the_training(photos, tmp_path):
     options = ("--rows", "lite0-frozen", "--set", "net=mobilenet-v3-small", "--weights", "none")
     assert recipe(photos, tmp_path, *options, "--set", "val_is_test=True", "--set", "eightfold=none") == 0

@@ -16,17 +16,24 @@ import time
 import keras
 import numpy as np
 import pytest
+from bare import bare_runs
+from tensorflow.python.framework import test_util
 
-from kfg import __main__, reaugment
+from kfg import __main__, program, reaugment
 from kfg.augment.policies import ClassTargeted, Policy
 from kfg.data import folder
+from kfg.data import imagenet20 as photographs_of_the_study
 from kfg.engine import fitting, orders, runner
+from kfg.errors import InputError
 from kfg.exporting import classifiers
+from kfg.models import calibrated
 from kfg.recipes import imagenet20
 from kfg.runs import results_file
 from kfg.training import checkpoint
 
 ARMS = "arm-none,arm-uniform,arm-targeted"
+ARM_SETTINGS = ("--set", "weak_count=1", "--set", "rounds=({'count': 12},)")
+EPOCHS = "16"  # of the runs that are cut off: enough that they have not ended by then
 
 
 def recipe(photos, out, *options):
@@ -55,6 +62,7 @@ def test_the_whole_chain_leaves_report_export_and_predictions(finished, photos, 
         "predictions.csv",
         "report.json",
         "report.html",
+        "model_card.md",
         "export/saved_model.pb",
         "checkpoint/last.npz",
         "weak_classes.json",
@@ -66,8 +74,8 @@ def test_the_whole_chain_leaves_report_export_and_predictions(finished, photos, 
     assert set(report["top1"]) == {"value", "low", "high"}
     assert __main__.main(["predict", str(run), str(photos / "red"), "--top", "2"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
-    assert header.split("\t") == ["path", "class", "probability", "class 2", "probability 2"]
-    assert len(lines) == 12 and all(len(line.split("\t")) == 5 for line in lines)
+    assert header.split("\t") == ["path", "class", "probability", "class 2", "probability 2", "verdict"]
+    assert len(lines) == 12 and all(len(line.split("\t")) == 6 for line in lines)
 
 
 def test_the_report_names_the_weak_classes(finished):
@@ -104,7 +112,7 @@ def test_convnet4_goes_on_from_convnet2(finished):
 
 def test_a_finished_run_is_not_repeated(finished, photos, capsys):
     assert recipe(photos, finished, "--smoke", "--set", "weak_count=1", "--rows", "convnet5") == 0
-    assert capsys.readouterr().out.count("finished before, not repeated") == 3
+    assert capsys.readouterr().out.count("already finished, so it is not repeated") == 3
     assert len((finished / "results.jsonl").read_text().splitlines()) == 3
 
 
@@ -132,7 +140,7 @@ def test_other_data_under_the_same_folder_is_refused(finished, photos, tmp_path,
     shutil.copytree(photos, other)
     next((other / "red").iterdir()).unlink()
     assert recipe(other, finished, "--smoke", "--set", "weak_count=1", "--rows", "convnet2") == 2
-    assert "the photographs are not those it was begun on: 1 gone (red/" in capsys.readouterr().err
+    assert "the photographs are not those it was started on: 1 gone (red/" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("without_export")
@@ -142,54 +150,51 @@ def test_three_arms_over_two_folds_test_every_image_once_and_are_compared(photos
     assert comparison["runs"] == 2 and comparison["images"] == 36
     assert comparison["groups"]["targeted"]["answers"] + comparison["groups"]["other"]["answers"] == 36
     said = capsys.readouterr().out
-    assert "targeted against uniform" in said
+    assert "targeted with uniform" in said
     top1 = [row["metrics"]["top1"]["value"] for row in results_file.read(tmp_path) if row["row"] == "arm-none"]
     mean, spread = 100 * statistics.fmean(top1), 100 * statistics.stdev(top1)
     assert f"arm-none, float32: test top-1 in percent, mean ± sd of all runs: {mean:.2f} ± {spread:.2f} (n = 2)" in said
     assert (tmp_path / "imagenet20" / "arms.html").is_file()
 
 
-@pytest.mark.usefixtures("without_export")
-def test_the_policy_arm_augments_its_weak_classes_and_no_others(photos, tmp_path, monkeypatch):
-    policies = []
-
-    def fit_on(*args, policy, **settings):
-        policies.append(policy)
-        return fitting.fit_on(*args, policy=policy, **settings)
-
-    monkeypatch.setattr(imagenet20, "fit_on", fit_on)
-    words = ["--smoke", "--set", "weak_count=1", "--rows", "arm-targeted-policy"]
-    assert recipe(photos, tmp_path, *words) == 0
-    run = tmp_path / "imagenet20" / "arm-targeted-policy" / "seed-0"
-    (weak,) = json.loads((run / "weak_classes.json").read_text())["weak"]
-    targeted = ClassTargeted(default=Policy(), by_class={weak["id"]: imagenet20.ROUND_ARMS.policy})
-    assert policies == [Policy(), targeted]
-    assert "Extra training images" not in (run / "report.html").read_text()
-
-
-@pytest.mark.usefixtures("without_export")
-def test_arms_that_correct_spare_or_mirror_do_that_and_nothing_else(photos, tmp_path, monkeypatch):
-    policies = {}
+@pytest.fixture(scope="module")
+def arms(photos, tmp_path_factory):
+    """Return the folder of runs of every arm but the uniform one, and row -> the policy its images were shown by."""
+    out, policies = tmp_path_factory.mktemp("arms"), {}
 
     def fit_on(job, *args, policy, **settings):
         policies[job.row] = policy
         return fitting.fit_on(job, *args, policy=policy, **settings)
 
-    monkeypatch.setattr(imagenet20, "fit_on", fit_on)
-    rows = "arm-targeted,arm-prior-neutral,arm-weaker,arm-mirrored"
-    words = ["--set", "weak_count=1", "--set", "rounds=({'count': 12},)", "--rows", rows]
-    assert recipe(photos, tmp_path, "--smoke", *words) == 0
-    nets = {row: load_model(tmp_path, row) for row in ("none", "targeted", "prior-neutral", "mirrored")}
+    rows = "arm-targeted,arm-targeted-policy,arm-prior-neutral,arm-weaker,arm-mirrored"
+    with pytest.MonkeyPatch.context() as patch, bare_runs():
+        patch.setattr(imagenet20, "fit_on", fit_on)
+        assert recipe(photos, out, "--smoke", *ARM_SETTINGS, "--rows", rows) == 0
+    return out, policies
+
+
+def test_the_policy_arm_augments_its_weak_classes_and_no_others(arms):
+    out, policies = arms
+    run = run_of(out, "targeted-policy")
+    (weak,) = json.loads((run / "weak_classes.json").read_text())["weak"]
+    targeted = ClassTargeted(default=Policy(), by_class={weak["id"]: imagenet20.ROUND_ARMS.policy})
+    assert (policies["arm-none"], policies["arm-targeted-policy"]) == (Policy(), targeted)
+    assert "Extra training images" not in (run / "report.html").read_text()
+
+
+def test_arms_that_correct_spare_or_mirror_do_that_and_nothing_else(arms):
+    out, policies = arms
+    nets = {row: load_model(out, row) for row in ("none", "targeted", "prior-neutral", "mirrored")}
     shift = nets["prior-neutral"].layers[-1].bias.numpy() - nets["targeted"].layers[-1].bias.numpy()
-    (weak,) = json.loads((run_of(tmp_path, "targeted") / "weak_classes.json").read_text())["weak"]
-    with open(run_of(tmp_path, "none") / "split.csv", newline="", encoding="utf-8") as file:
+    (weak,) = json.loads((run_of(out, "targeted") / "weak_classes.json").read_text())["weak"]
+    with open(run_of(out, "none") / "split.csv", newline="", encoding="utf-8") as file:
         own = sum(row["class"] == weak["name"] and row["part"] == "train" for row in csv.DictReader(file))
     expected = np.zeros(3)
     expected[weak["id"]] = -np.log((own + 12) / own)
     np.testing.assert_allclose(shift, expected, atol=1e-5)
     images = np.random.default_rng(0).integers(0, 256, (4, 40, 37, 3)).astype(np.uint8)
-    both = (nets["none"].predict(images, verbose=0) + nets["none"].predict(images[:, :, ::-1], verbose=0)) / 2
-    np.testing.assert_allclose(nets["mirrored"].predict(images, verbose=0), both, atol=1e-5)
+    plain = nets["none"](images), nets["none"](images[:, :, ::-1])
+    np.testing.assert_allclose(nets["mirrored"](images), (plain[0] + plain[1]) / 2, atol=1e-5)
     assert policies["arm-mirrored"] == policies["arm-targeted"] == Policy()
     spared = policies["arm-weaker"]
     assert spared == imagenet20.ROUND_1.policy or set(spared.by_class.values()) == {Policy()}
@@ -201,24 +206,29 @@ def run_of(out, arm):
 
 
 def load_model(out, arm):
-    return keras.models.load_model(run_of(out, arm) / "model.keras")
+    """Return an arm's net as it was trained: each is calibrated by a temperature of its own."""
+    return calibrated.without_temperature(keras.models.load_model(run_of(out, arm) / "model.keras"))
 
 
-@pytest.mark.usefixtures("without_export")
-def test_a_policy_of_a_class_that_is_not_there_is_refused_before_training(photos, tmp_path, capsys):
+def test_a_policy_of_a_class_that_is_not_there_is_refused_before_training(photos, tmp_path, capsys, monkeypatch):
+    def stop(*_, **__):
+        raise InputError("far enough")
+
+    monkeypatch.setattr(imagenet20, "fit_on", stop)
     words = ["--smoke", "--rows", "convnet1", "--set"]
     assert recipe(photos, tmp_path, *words, "policy={'by_class': {'rad': {'rotation': 45}}}") == 2
     error = capsys.readouterr().err.strip()
-    assert error == "error: policy: no class 'rad'; there are blue, green, red"
-    assert recipe(photos, tmp_path, *words, "policy={'by_class': {'red': {'rotation': 45}}}") == 0
+    assert error == "error: policy: no class 'rad'; choose from blue, green, red"
+    assert recipe(photos, tmp_path, *words, "policy={'by_class': {'red': {'rotation': 45}}}") == 2
+    assert capsys.readouterr().err == "error: far enough\n"
 
 
 @pytest.mark.usefixtures("without_export")
-def test_arms_of_other_settings_are_not_compared(photos, tmp_path, caplog):
-    assert recipe(photos, tmp_path, "--smoke", "--set", "weak_count=1", "--rows", "arm-none,arm-targeted") == 0
-    assert recipe(photos, tmp_path, "--smoke", "--set", "dropout=0.7", "--rows", "arm-uniform") == 0
-    assert "1 left out" in caplog.text and "dropout is 0.2, here 0.7" in caplog.text
-    assert not (tmp_path / "imagenet20" / "arms.json").exists()
+def test_arms_of_other_settings_are_not_compared(photos, arms, tmp_path, caplog):
+    shutil.copytree(arms[0], tmp_path / "out")
+    assert recipe(photos, tmp_path / "out", "--smoke", "--set", "dropout=0.7", "--rows", "arm-uniform") == 0
+    assert "left out of the comparison (1)" in caplog.text and "dropout is 0.2 instead of 0.7" in caplog.text
+    assert not (tmp_path / "out" / "imagenet20" / "arms.json").exists()
 
 
 def start(photos, out, *options):
@@ -234,10 +244,12 @@ def start(photos, out, *options):
         "--rows",
         "convnet1",
         "--epochs",
-        "40",
+        EPOCHS,
         *options,
     ]
-    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    kernels = {program.ONEDNN: str(int(test_util.IsMklEnabled()))}  # as in this process, which resumes the run
+    command, pipe = [str(part) for part in command], subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **kernels})
 
 
 def stop_after_an_epoch(process, run, sign):
@@ -249,21 +261,22 @@ def stop_after_an_epoch(process, run, sign):
     return process.communicate()
 
 
+@pytest.mark.usefixtures("without_export")
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def test_killed_or_interrupted_and_resumed_is_the_same_run(photos, tmp_path, capsys):
     run = tmp_path / "cut" / "imagenet20" / "convnet1" / "seed-0"
     killed = start(photos, tmp_path / "cut")
     stop_after_an_epoch(killed, run, signal.SIGKILL)
-    assert recipe(photos, tmp_path / "cut", "--smoke", "--rows", "convnet1", "--epochs", "40") == 2
+    assert recipe(photos, tmp_path / "cut", "--smoke", "--rows", "convnet1", "--epochs", EPOCHS) == 2
     assert "--resume" in capsys.readouterr().err
     (run / "checkpoint" / "last.npz").rename(run / "checkpoint" / "first.npz")
     os.link(run / "checkpoint" / "first.npz", run / "checkpoint" / "last.npz")
-    assert recipe(photos, tmp_path / "cut", "--smoke", "--rows", "convnet1", "--epochs", "40", "--resume") == 0
-    assert checkpoint.read(run / "checkpoint" / "first.npz")["epoch"] < 40
-    assert recipe(photos, tmp_path / "whole", "--smoke", "--rows", "convnet1", "--epochs", "40") == 0
+    assert recipe(photos, tmp_path / "cut", "--smoke", "--rows", "convnet1", "--epochs", EPOCHS, "--resume") == 0
+    assert checkpoint.read(run / "checkpoint" / "first.npz")["epoch"] < int(EPOCHS)
+    assert recipe(photos, tmp_path / "whole", "--smoke", "--rows", "convnet1", "--epochs", EPOCHS) == 0
     whole = tmp_path / "whole" / "imagenet20" / "convnet1" / "seed-0"
     states = [checkpoint.read(folder / "checkpoint" / "last.npz") for folder in (run, whole)]
-    assert states[0]["epoch"] == states[1]["epoch"] == 40
+    assert states[0]["epoch"] == states[1]["epoch"] == int(EPOCHS)
     for name, array in states[1]["arrays"].items():
         np.testing.assert_array_equal(states[0]["arrays"][name], array, err_msg=name)
 
@@ -287,7 +300,7 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
         (("--seeds", "1,1"), "--seeds"),
         (("--seeds", "-1"), "--seeds"),
         (("--seeds", "99999999999"), "0 to 2147483647, got '99999999999'"),
-        (("--memory-budget", "nan"), "--memory-budget: gigabytes from 0 up, got nan"),
+        (("--memory-budget", "nan"), "--memory-budget: must be gigabytes from 0 up, got nan"),
         (("--memory-budget", "inf"), "--memory-budget"),
         (("--memory-budget", "-1"), "--memory-budget"),
         (("--set", "colour=3"), "colour"),
@@ -308,7 +321,7 @@ def test_ctrl_c_ends_with_a_line_and_a_usable_run_folder(photos, tmp_path):
         (("--set", "rounds=({'policy': {'rotation': -1}},)"), "rotation"),
         (("--set", "rounds=({'policy': 45},)"), "rounds: policy"),
         (("--set", "arm=targeted", "--rows", "arm-none"), "--set arm: targeted needs weak_from"),
-        (("--set", "arm=some"), "'some' is none of none, uniform, targeted"),
+        (("--set", "arm=some"), "'some' is not one of none, uniform, targeted"),
         (("--precision", "double"), "double"),
         (("--weights", "none"), "--weights: imagenet20 has no pretrained trunk"),
     ],
@@ -340,7 +353,7 @@ def test_a_row_to_go_on_from_without_its_checkpoint_is_one_line(finished, photos
     shutil.rmtree(runs / "convnet4")
     assert recipe(photos, tmp_path / "out", "--smoke", "--set", "weak_count=1", "--rows", "convnet4") == 2
     error = capsys.readouterr().err.strip()
-    assert "\n" not in error and "start_from: no checkpoint" in error and "convnet2" in error
+    assert "\n" not in error and "start_from: there is no checkpoint" in error and "convnet2" in error
 
 
 def test_epochs_in_percent_scale_each_rows_own():
@@ -369,7 +382,7 @@ def test_a_row_that_repeats_a_mistake_says_so_in_its_report(photos, tmp_path):
     run = tmp_path / "imagenet20" / "convnet1-val-is-test" / "seed-0"
     note = imagenet20.ROWS["convnet1-val-is-test"].note
     page = (run / "report.html").read_text()
-    assert html.escape(note) in page and "The validation images are the test images" in page
+    assert html.escape(note) in page and "validation images are also the test images" in page
     parts = [row["part"] for row in folder.split_rows(run / "split.csv")[0]]
     assert set(parts) == {"train", "val+test"}
     answers = [(run / name).read_text() for name in ("val_predictions.csv", "predictions.csv")]
@@ -406,7 +419,7 @@ def test_every_row_of_the_study_has_its_printed_figures():
         "convnet5": 0.51701,
         "convnet5-1150": 0.51072,
     }
-    assert len(imagenet20.CLASSES) == 20
+    assert len(photographs_of_the_study.CLASSES) == 20
     for row in imagenet20.ROWS.values():
         needed = {row.config.start_from, row.config.weak_from} - {""}
         assert needed == set(row.after)

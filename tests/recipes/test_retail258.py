@@ -38,6 +38,7 @@ def test_the_baseline_reports_rare_classes_and_the_data_sets_figures(lopsided, t
     assert figures["rare_accuracy"]["value"] in (0.0, 1.0) and figures["other_accuracy"]["high"] <= 1
 
 
+@pytest.mark.usefixtures("without_export")
 def test_crops_a_thousand_outputs_and_random_tests_run_through(lopsided, tmp_path):
     options = ("--set", "head_classes=7", "--set", "random_test=True")
     assert recipe(lopsided, tmp_path, "--rows", "resnet50-1000way", *SMALL, *options) == 0
@@ -56,7 +57,7 @@ def test_rows_for_rare_classes_run_through(lopsided, tmp_path, row):
 @pytest.mark.parametrize(
     "options, named",
     [
-        (("--set", "loss=focal"), "loss: one of plain, weighted, adjusted, got 'focal'"),
+        (("--set", "loss=focal"), "loss: expected one of plain, weighted, adjusted, got 'focal'"),
         (("--set", "optimizer=lion"), "optimizer"),
         (("--rows", "lite0-balanced", *SMALL, "--set", "sampling=even"), "sampling"),
         (("--rows", "resnet50", "--set", "policy={'scale': (0, 2)}"), "scale"),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kfg.repairing import looking, screening
-from kfg.repairing.case import Case, Mixed, Seen, shifted
+from kfg.repairing.case import Case, Mixed, Seen
+from kfg.repairing.manner import Manner, shifted
 from kfg.repairing.remedies import REMEDIES, controls
 from kfg.training.losses import CrossEntropy
 
@@ -29,7 +30,7 @@ def case_of(*, labels=None, weak=(0,), seed=0, spread=0.6):
         larger=looked(), mixed=mixed,
     )  # fmt: skip
     fold_of = np.arange(len(true)) % FOLDS
-    return Case(seen, true if labels is None else labels, CLASSES, fold_of, weak, {0: 1}, CrossEntropy(), seed)
+    return Case(seen, true if labels is None else labels, CLASSES, fold_of, weak, {0: 1}, Manner(CrossEntropy()), seed)
 
 
 @pytest.mark.parametrize("remedy", REMEDIES, ids=lambda remedy: remedy.name)

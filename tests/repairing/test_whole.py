@@ -1,5 +1,6 @@
 """kfg repair from a finished run to a new one: what is proven is trained with, on the same parts, and told."""
 
+import dataclasses
 import itertools
 import json
 import pathlib
@@ -9,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from bare import bare_runs
 from PIL import Image
 
 import kfg
@@ -39,7 +41,8 @@ def finished(alike, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
     settings = ["image_size=(32,32)", "head_epochs=1", "epochs=0", "views=0", "test_fraction=0.3"]
     words = ["--out", str(out), "--weights", "none", *(f"--set={one}" for one in settings)]
-    assert main(["train", str(alike), *words]) == 0
+    with bare_runs():
+        assert main(["train", str(alike), *words]) == 0
     return out / "folder" / "transfer" / "seed-0"
 
 
@@ -65,12 +68,13 @@ def small_config():
     return Config(image_size=(32, 32), weights="none")
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_remedies, tmp_path, capsys):
     words = ["repair", str(finished), "--out", str(tmp_path / "found"), "--target", "1", "--time-budget", "2m"]
     assert main(words) == 0
     said = capsys.readouterr().out
     new = finished.parents[1] / "repaired" / "seed-0"
-    assert (new / "report.json").is_file() and f"The new run is {new}: `kfg predict" in said
+    assert (new / "report.json").is_file() and f"The new run is {new}; use it with `kfg predict" in said
     assert "Proven to help: flip-averaged" in said and "What to do next:" in said
     assert (new / "split.csv").read_text() == (finished / "split.csv").read_text()
     config = json.loads((new / "config.json").read_text())["config"]
@@ -85,27 +89,27 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     code = f"import kfg; print(kfg.open({str(new)!r}).model.name)"  # in a process that has trained nothing
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert main([*words]) == 0  # again: the same remedy, nothing is trained twice
-    assert "finished before, not repeated" in capsys.readouterr().out
+    assert "already finished, so it is not repeated" in capsys.readouterr().out
     assert not (finished.parents[1] / "repaired-2").exists()
 
 
 def resized(image):
-    from kfg.data import decoded
+    from kfg.data import resizing
 
-    return decoded.resize(image, (32, 32)).numpy()
+    return resizing.resize(image, (32, 32))
 
 
 def test_where_nothing_is_proven_that_is_said_and_no_net_is_trained(finished, few_remedies, tmp_path, monkeypatch):
     monkeypatch.setattr(proof, "best", lambda found: None)
     made = kfg.repair(finished, target=1.0, out=tmp_path / "found", time_budget="2m")
-    assert made.run is None and "is proven to help; flip-averaged, which did" in made.said[0]
+    assert made.run is None and "is proven to help: flip-averaged, which helped them most" in made.said[0]
     assert "After a full training" not in made.page.read_text()
 
 
 def test_where_no_class_is_weak_no_remedy_is_tried(finished, few_remedies, tmp_path):
     made = kfg.repair(finished, target=0.01, out=tmp_path / "found", time_budget="2m")
     assert made.trial is None and made.said == [
-        "No class is weak: the recall of each reaches the 1% asked for as far as its photographs can tell."
+        "No class is weak: as far as the photographs can tell, the recall of each reaches the 1% asked for."
     ]
     with pytest.raises(InputError, match="time_budget: expected a time with its unit"):
         kfg.repair(finished, time_budget=20)
@@ -117,7 +121,7 @@ def test_a_shared_test_part_is_refused_before_anything_is_tried(finished, alike,
     for name in ("config.json", "split.csv", "classes.json"):
         (run / name).write_text((finished / name).read_text())
     (run / "split.csv").write_text((run / "split.csv").read_text().replace(",val,", ",val+test,"))
-    with pytest.raises(InputError, match="its validation images are its test images"):
+    with pytest.raises(InputError, match="its validation images are also its test images"):
         retraining.photographs_of(run, alike)
 
 
@@ -177,15 +181,20 @@ def test_the_steps_say_what_to_do_for_each_cause():
     why[1] = [causes.Cause("one-class", 1, "nothing tells it", "merge", (), 0)]
     why[2] = [causes.Cause("shortcut", 2, "all are grey", "add colour")]
     why[3] = [causes.Cause("look-alike", 3, "a third is taken", "look", (), 0)]
-    eyes = looking.Eyes(crossed.index, None, Trunk("efficientnet-lite0", (32, 32)), None, pathlib.Path())
+    eyes = looking.Eyes(crossed.index, Trunk("efficientnet-lite0", (32, 32)), None, pathlib.Path())
     found = findings.Diagnosis(crossed, weakness.recalls(crossed), why, [], None, eyes, None)
     steps = next_steps(found, suspects="suspects.csv")
-    assert steps[0].startswith("Look at ") and "suspects.csv" in steps[0]
+    assert steps[0].startswith("Look at ") and "kfg review" in steps[0] and "suspects.csv" in steps[0]
     assert steps[1].startswith("Merge ant and bee, or photograph what distinguishes them")
-    assert steps[2] == "Photograph cat as the other classes are: all are grey."
+    assert steps[2] == "Photograph cat in the same way as the other classes: all are grey."
     assert steps[3] == (
-        "Photograph what tells dog from ant: 33% of the photographs of dog are taken for ant, and 0% the other way "
-        "round."
+        "Photograph what distinguishes dog from ant: 33% of the photographs of dog are taken for ant, and 0% the other "
+        "way round."
     )
-    assert steps[4] == "Photograph more of dog: of so few photographs nothing can be said."
+    assert steps[4] == "Add photographs of dog: these classes have too few photographs to be judged."
     assert len(steps) == 5
+    bare = dataclasses.replace(found, causes={**why, 0: []})
+    assert (
+        "Add photographs of ant: no cause was found why they are recognised less often than the others."
+        in next_steps(bare, suspects="suspects.csv")
+    )

@@ -14,6 +14,7 @@ from kfg.errors import InputError
 from kfg.exporting.classifiers import Answer
 from kfg.runs import answers
 
+pytestmark = pytest.mark.usefixtures("untraced")
 CLASSES = ("0004615_red", "12_green", "300_blue")
 COLOURS = {"r.png": (200, 0, 0), "g.png": (0, 200, 0), "é b.png": (0, 0, 200)}
 
@@ -77,7 +78,7 @@ def test_a_contest_is_answered_from_its_folder(run, contest_root, tmp_path, caps
 def test_what_cannot_be_read_is_named_and_missing_and_the_rest_answered(run, contest_root, tmp_path, capsys):
     test = contest_root / "test"
     (test / "broken.jpg").write_text("no image")
-    (test / "phone.heic").write_text("not read by kfg")
+    (test / "phone.jxl").write_text("not read by kfg")
     (test / "notes.txt").write_text("no image either, and none that is meant")
     (test / ".hidden.png").write_text("skipped")
     out = tmp_path / "answer.json"
@@ -85,8 +86,9 @@ def test_what_cannot_be_read_is_named_and_missing_and_the_rest_answered(run, con
     assert set(json.loads(out.read_text(encoding="utf-8"))["images"]) == set(COLOURS)
     printed = capsys.readouterr()
     lines = printed.err.splitlines()
-    assert lines[0] == f"{test}: passed over: 1 .txt file, which kfg does not read (notes.txt)"
-    assert len(lines) == 3 and f"error: {test}/broken.jpg" in lines[1] and f"error: {test}/phone.heic" in lines[2]
+    assert lines[0] == f"{test}: not used: 1 .txt file, which kfg does not read (notes.txt)"
+    assert lines[1].endswith("computes the answers.")
+    assert len(lines) == 4 and f"error: {test}/broken.jpg" in lines[2] and f"error: {test}/phone.jxl" in lines[3]
     assert printed.out == f"{out}: 3 of 5 images answered\n"
 
 
@@ -97,20 +99,20 @@ def test_ids_or_names_whole(tmp_path):
     assert answered(CLASSES) == {"a": "12", "bb": "300", "ccc": "0004615"}
     assert answered(["cat", "dog_1", "12"]) == {"a": "dog_1", "bb": "12", "ccc": "cat"}
     assert answered(["12_cat", "dog", "ox"]) == {"a": "dog", "bb": "ox", "ccc": "12_cat"}
-    with pytest.raises(InputError, match="'12_cat' and '12_dog': the same id"):
+    with pytest.raises(InputError, match="'12_cat' and '12_dog': have the same id"):
         answered(["12_cat", "12_dog", "9_x"])
 
 
 def test_no_answer_at_all_is_no_file():
     assert answers.answer(Fixed(), ["a", "bad"]) == answers.Answers({"a": ("12", 0.75)}, ("bad: cannot be decoded",))
-    with pytest.raises(InputError, match="none of 2 images can be read; the first: bad1: cannot be decoded"):
+    with pytest.raises(InputError, match="none of the 2 images can be read; the first: bad1: cannot be decoded"):
         answers.answer(Fixed(), ["bad1", "bad2"])
 
 
 def test_two_files_of_one_id_are_told_and_answered_both(run, contest_root, tmp_path, capsys):
     Image.new("RGB", (8, 8), (200, 0, 0)).save(contest_root / "test" / "r.jpg")
     assert main(["answer", str(run), str(contest_root), "--out", str(tmp_path / "answer.json")]) == 0
-    assert "2 files differ from another in the suffix only (r.jpg, r.png)" in capsys.readouterr().err
+    assert "2 files have names that differ only in the suffix (r.jpg, r.png)" in capsys.readouterr().err
     assert {"r.jpg", "r.png"} <= set(json.loads((tmp_path / "answer.json").read_text(encoding="utf-8"))["images"])
 
 
@@ -121,7 +123,7 @@ def test_one_name_is_one_image(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert [str(path) for path in answers.images(["a", "a/1.jpg", tmp_path / "a"])] == ["a/1.jpg", "a/2.jpg"]
     for twice in (["a", "b"], ["."]):
-        with pytest.raises(InputError, match=r"b/1\.jpg: has the name of a/1\.jpg"):
+        with pytest.raises(InputError, match=r"b/1\.jpg: has the same name as a/1\.jpg"):
             answers.images(twice)
 
 
@@ -132,7 +134,7 @@ def test_a_folder_with_train_and_test_is_never_answered_whole(tmp_path):
     assert answers.images([tmp_path]) == [tmp_path / "test" / "3.jpg"]  # class names without ids
     (tmp_path / "test" / "cat").mkdir()
     (tmp_path / "test" / "cat" / "4.jpg").touch()
-    with pytest.raises(InputError, match=r"test/cat/4\.jpg: in a folder of test"):
+    with pytest.raises(InputError, match=r"test/cat/4\.jpg: in a folder inside test"):
         answers.images([tmp_path])
 
 
@@ -150,7 +152,7 @@ def test_a_name_that_json_cannot_carry_is_said_first(tmp_path):
         (["--out", "here"], "here: is a folder"),
         (["--out", "file/answer.json"], "file/answer.json: "),
         (["--csv", "here"], "here: is a folder"),
-        (["--out", "one", "--csv", "here/../one"], "--csv here/../one: is the file of --out too"),
+        (["--out", "one", "--csv", "here/../one"], "--csv here/../one: is also the file of --out; give another name"),
         (["--group", "caf\udce9"], r"--group: not UTF-8, got 'caf\\xe9'"),
     ],
 )
@@ -182,7 +184,10 @@ def test_only_a_file_of_the_same_kind_is_replaced(option, own, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "1.jpg").touch()
     target = tmp_path / "mine.json"
-    for text, said in (("my notes", "mine.json: this file is there and is not a"), (own, "no-model: no export here")):
+    for text, said in (
+        ("my notes", "mine.json: this file exists and is not a"),
+        (own, "no-model: no such run"),
+    ):
         target.write_text(text)
         assert main(["answer", "no-model", "1.jpg", option, "mine.json"]) == 2
         assert capsys.readouterr().err.startswith(f"error: {said}") and target.read_text() == text

@@ -76,7 +76,7 @@ def test_a_row_that_a_kill_cut_is_named_and_costs_no_other(end, tmp_path, caplog
         results_file.append(path, run(seed))
     path.write_bytes(path.read_bytes()[:end])
     assert [row["seed"] for row in results_file.read(tmp_path)] == [0]
-    assert [message.partition(":")[2].split(" (")[0] for message in caplog.messages] == ["2: not a whole row"]
+    assert [message.partition(":")[2].split(" (")[0] for message in caplog.messages] == ["2: this row is not complete"]
     for seed in (1, 2):
         results_file.append(path, run(seed))
     assert [row["seed"] for row in results_file.read(tmp_path)] == [0, 1, 2]
@@ -98,7 +98,7 @@ def test_lines_that_are_no_rows_are_named_and_passed_over(line, tmp_path, caplog
     path = tmp_path / "results.jsonl"
     path.write_bytes(b"\n".join([json.dumps(run(0)).encode(), line, json.dumps(run(1)).encode(), b""]))
     assert [row["seed"] for row in results_file.read(path)] == [0, 1]
-    assert len(caplog.messages) == 1 and "results.jsonl:2: not a whole row" in caplog.messages[0]
+    assert len(caplog.messages) == 1 and "results.jsonl:2: this row is not complete" in caplog.messages[0]
 
 
 def test_a_last_row_without_an_end_of_line_is_whole(tmp_path):

@@ -125,13 +125,13 @@ def test_a_run_that_was_adjusted_in_training_says_what_a_correction_then_means(r
     assert main(["evaluate", str(run), "--posthoc"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum("add --data DIR" in line for line in lines) == 1
-    notes = [line for line in lines if line.startswith("note: trained")]
+    notes = [line for line in lines if line.startswith("note: the model was trained")]
     assert len(notes) == bool(said) and said in "".join(notes)
 
 
 def test_a_tau_chosen_on_the_test_images_is_said(run, made):
     splits.write_csv(splits.with_test_as_val(made[2]), run / "split.csv")
-    assert "validation images are the test images" in corrections.corrections_table(
+    assert "validation images are also the test images" in corrections.corrections_table(
         corrections.posthoc_corrections(run)
     )
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_missing_is_named(made, run, missing, capsys):
     (run / missing).unlink()
     assert main(["evaluate", str(run), "--posthoc", "--data", str(made[0])]) == 2
     error = capsys.readouterr().err
-    assert error.count("\n") == 1 and f"holds no {missing}" in error
+    assert error.count("\n") == 1 and f"has no {missing}" in error
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_other_images_under_the_same_names_are_refused(made, run, tmp_path):
 def test_a_damaged_model_is_a_line(made, run):
     whole = (run / "model.keras").read_bytes()
     (run / "model.keras").write_bytes(whole[:2000] + bytes(2000) + whole[4000:])
-    with pytest.raises(InputError, match=r"model\.keras: not a whole Keras model"):
+    with pytest.raises(InputError, match=r"model\.keras: not a complete Keras model"):
         corrections.posthoc_corrections(run, data_dir=made[0])
 
 
@@ -196,7 +196,7 @@ def test_a_damaged_model_is_a_line(made, run):
 def test_a_dense_head_is_split_off_and_another_is_refused(head, fits):
     model = model_of(head)
     if not fits:
-        with pytest.raises(InputError, match="one dense layer and a softmax"):
+        with pytest.raises(InputError, match="a single dense layer and a softmax"):
             corrections.dense_head(model)
         return
     trunk, kernel, bias = corrections.dense_head(model)

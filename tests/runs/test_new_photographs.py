@@ -15,6 +15,7 @@ from kfg.data import audit, folder, splits
 from kfg.exporting import saved_model
 from kfg.files import write_json
 
+pytestmark = pytest.mark.usefixtures("untraced")
 COLOURS = {"blue": (30, 30, 220), "green": (30, 220, 30), "red": (220, 30, 30)}
 
 
@@ -78,11 +79,11 @@ def test_the_runs_own_images_are_left_out_and_the_rest_is_reported(run, photogra
     out = tmp_path / "out"
     shutil.copy(photographs / "red" / "3.png", photographs / "red" / "another-name.png")
     shutil.copy(photographs / "red" / "8.png", photographs / "red" / "8-again.png")
-    (photographs / "red" / "raw.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (photographs / "red" / "raw.jxl").write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n")
     assert evaluate(run, photographs, out) == 0
     said = capsys.readouterr().out
-    assert "passed over: 1 .heic file, which kfg does not read (red/raw.heic)" in said
-    assert "2 copies of other images here, left out" in said and "21 images are the run's own" in said
+    assert "not used: 1 .jxl file, which kfg does not read (red/raw.jxl)" in said
+    assert "2 images are copies of others in this folder" in said and "21 images belong to the run itself" in said
     assert f"{out}: 9 test images of 3 classes" in said and f"report: {out / 'report.html'}" in said
     found = json.loads((out / "report.json").read_text())
     assert found["top1"]["value"] == pytest.approx(8 / 9)
@@ -104,9 +105,9 @@ def test_the_runs_own_images_are_left_out_and_the_rest_is_reported(run, photogra
 def test_the_page_is_of_the_photographs_and_not_of_a_run(run, photographs, tmp_path):
     assert evaluate(run, photographs, tmp_path / "out") == 0
     page = (tmp_path / "out" / "report.html").read_text()
-    assert f"{run} on {photographs}" in page and "21 images are the run&#x27;s own" in page
-    assert "all 9 of part test" in page and (tmp_path / "out" / "worst.png").is_file()
-    for of_a_run in ("history.csv", "Use the model", "names no seed", ">trained<"):
+    assert f"{run} on {photographs}" in page and "21 images belong to the run itself" in page
+    assert "all 9 images of part test" in page and (tmp_path / "out" / "worst.png").is_file()
+    for of_a_run in ("history.csv", "Use the model", "does not give a seed", ">trained<"):
         assert of_a_run not in page
 
 
@@ -114,14 +115,14 @@ def test_the_page_is_of_the_photographs_and_not_of_a_run(run, photographs, tmp_p
 def test_an_image_of_any_part_of_the_run_is_not_new(run, photographs, tmp_path, capsys, part):
     write_split(run, photographs, {number: part if number else "train" for number in range(9)})
     assert evaluate(run, photographs, tmp_path / "out") == 0
-    assert "27 images are the run's own" in capsys.readouterr().out
+    assert "27 images belong to the run itself" in capsys.readouterr().out
 
 
 def test_the_run_is_found_from_its_export_and_from_inside_it(run, photographs, tmp_path, capsys, monkeypatch):
     assert evaluate(run / "export", photographs, tmp_path / "one") == 0
     monkeypatch.chdir(run / "export")
     assert evaluate(".", photographs, tmp_path / "two") == 0
-    assert capsys.readouterr().out.count("21 images are the run's own") == 2
+    assert capsys.readouterr().out.count("21 images belong to the run itself") == 2
 
 
 def test_a_run_that_began_from_another_knows_that_ones_images(exported, run, photographs, tmp_path, capsys):
@@ -129,7 +130,7 @@ def test_a_run_that_began_from_another_knows_that_ones_images(exported, run, pho
     write_split(later, photographs, {7: "train"})
     write_json(later / "config.json", {"config": {"init_from": str(run)}})
     assert evaluate(later, photographs, tmp_path / "out") == 0
-    assert "24 images are the run's own" in capsys.readouterr().out
+    assert "24 images belong to the run itself" in capsys.readouterr().out
     shutil.rmtree(run)
     assert evaluate(later, photographs, tmp_path / "unknown") == 0
     assert "is not known" in capsys.readouterr().out
@@ -157,7 +158,7 @@ def test_what_was_trained_on_is_never_guessed(run, photographs, tmp_path, capsys
     spoil(run)
     assert evaluate(run, photographs, tmp_path / "out") == 0
     said = capsys.readouterr().out
-    assert "is not known" in said and "own, left out" not in said and "30 test images" in said
+    assert "is not known" in said and "belong to the run" not in said and "30 test images" in said
 
 
 def test_new_images_in_a_divided_folder_are_used_wherever_they_are(run, photographs, tmp_path, capsys):
@@ -176,7 +177,7 @@ def test_one_class_will_do(run, tmp_path, capsys):
     found = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (found["macro_recall"]["value"], found["auc"]) == (1, None)
     page = (tmp_path / "out" / "report.html").read_text()
-    assert "No test image of blue, green: left out" in page
+    assert "There is no test image of blue, green; the means" in page
 
 
 def test_an_image_that_cannot_be_read_is_a_line_and_the_others_are_scored(run, photographs, tmp_path, capsys):
@@ -195,7 +196,7 @@ def test_the_folder_of_the_report_is_named_evaluated_and_never_filled_twice(run,
     assert main(words) == 0
     before = (run.parent / "evaluated" / "report.html").read_bytes()
     assert main(words) == 2
-    assert capsys.readouterr().err == "error: evaluated: holds something already; give another folder with --out\n"
+    assert capsys.readouterr().err == "error: evaluated: is not empty; give another folder with --out\n"
     assert (run.parent / "evaluated" / "report.html").read_bytes() == before
 
 
@@ -210,22 +211,22 @@ def test_wrong_use_is_a_line_and_leaves_everything_as_it_was(run, photographs, t
     before = sorted(tmp_path.rglob("*"))
     out = tmp_path / "out"
     cases = [
-        (["--on", photographs, "--out", run], "holds something already"),
-        (["--on", photographs, "--out", run / "split.csv"], "holds something already"),
+        (["--on", photographs, "--out", run], "is not empty"),
+        (["--on", photographs, "--out", run / "split.csv"], "is not empty"),
         (["--on", photographs, "--out", run / "split.csv" / "x"], "split.csv"),
         (["--on", photographs, "--out", tmp_path / "link"], "link"),
         (["--on", photographs, "--out", tmp_path / ("x" * 300)], "name too long"),
         (["--on", photographs, "--out", tmp_path / "caf\udce9"], "not UTF-8"),
-        (["--on", photographs, "--out", photographs / "out"], "lies inside the folder of photographs"),
+        (["--on", photographs, "--out", photographs / "out"], "is inside the folder of photographs"),
         (
             ["--on", tmp_path / "foreign", "--out", out],
             "'yellow' is not among the 3 classes expected (blue",
         ),
         (["--on", tmp_path / "nowhere", "--out", out], "no such folder"),
         (["--on", own, "--out", out], "none of its 7 images is new"),
-        (["--on", twice, "--out", out], "red/1.png: the same image as green/1.png, in another class"),
+        (["--on", twice, "--out", out], "red/1.png: is the same image as green/1.png in another class"),
         (["--on", photographs, "--posthoc"], "--posthoc"),
-        (["--out", out], "--out: is for --on"),
+        (["--out", out], "--out: only works with --on; add --on"),
     ]
     for words, named in cases:
         assert main(["evaluate", str(run), *map(str, words)]) == 2, words

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kfg.figures import drawing
 from kfg.search.command import main
 
 HERE = pathlib.Path(__file__).parent
@@ -32,6 +33,12 @@ def where():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Draw nothing for the pages of searches, which takes most of their time; test_page.py does without this."""
+    monkeypatch.setattr(drawing, "save", lambda figure, path: path.write_bytes(b""))
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def test_a_machine_that_fails_all_its_trials_does_not_end_a_search_another_one_w
         end(oracle, "broken", oracle.create_trial("broken"))
         shown.ended()
     end(oracle, "healthy", healthy)
-    with pytest.raises(display.InputError, match="all 12 trials failed, the first: no room"):
+    with pytest.raises(display.InputError, match="all 12 trials failed; the first: no room"):
         shown.ended()
 
 

@@ -30,7 +30,7 @@ def test_two_workers_share_a_search_and_one_is_killed_half_way(start, search, wh
     said, complaint = chief.communicate(timeout=60)
     assert chief.returncode == 0
     broken = begun("two")[-1]
-    assert f"trial {broken}: no sign of worker two, another one runs it" in complaint
+    assert f"trial {broken}: worker two does not answer; another worker runs this trial" in complaint
     rows = trials(out)
     assert len(rows) == 12
     assert {row["worker"] for row in rows} == {"one", "two"}
@@ -64,7 +64,7 @@ def test_a_chief_can_be_killed_and_started_again_and_a_worker_that_loses_it_ends
     assert "leads another search" in capsys.readouterr().err
     threading.Timer(1.5, again.kill).start()
     assert search(*words, "--patience", 1, "--worker", "hasty", out=tmp_path / "hasty") == 2
-    complaint = f"error: --chief {where}: no answer for 1 s; this worker ends, the chief keeps the trials\n"
+    complaint = f"error: --chief {where}: no answer for 1 s, so this worker stops; the chief keeps the trials\n"
     assert capsys.readouterr().err == complaint
     assert " hasty " in calls.read_text()
     assert worker.poll() is None  # it has more patience
@@ -92,7 +92,7 @@ def test_a_busy_port_and_an_unreachable_chief_are_one_line(search, where, tmp_pa
         taken.bind((host, int(port)))
         taken.listen()
         assert search("--chief", where) == 2
-        assert capsys.readouterr().err.startswith(f"error: --chief {where}: the port is taken")
+        assert capsys.readouterr().err.startswith(f"error: --chief {where}: the port is in use")
     begun = time.monotonic()
     assert search("--chief", where, "--worker", "one", "--patience", 0.5, out=tmp_path / "w") == 2
     assert time.monotonic() - begun < 10
@@ -115,4 +115,4 @@ def test_names_that_are_none(text):
 
 def test_a_worker_needs_a_chief(search, capsys):
     assert search("--worker", "one") == 2
-    assert "--worker one: needs --chief" in capsys.readouterr().err
+    assert "--worker one: also needs --chief" in capsys.readouterr().err

@@ -77,7 +77,7 @@ def scored(trial, score, learned=1.0):
 def test_a_tie_is_called_a_tie_and_has_no_best(tmp_path):
     found = [scored("0", 1.0), scored("1", 0.9), scored("2", 1.0), scored("3", 1.0)]
     said = table.summary(found, SETTINGS)
-    assert "3 trials are equal, trials 0, 2 and 3: val_macro_recall 1.0000; the first is taken" in said
+    assert "3 trials are equally good (trials 0, 2 and 3): val_macro_recall 1.0000; the first is used" in said
     text = page._result(SETTINGS, found)
     assert "3 trials are equal" in text and "these validation images cannot tell them apart" in text
     assert "best: trial 1" in table.summary(found[1:2], SETTINGS)
@@ -86,7 +86,7 @@ def test_a_tie_is_called_a_tie_and_has_no_best(tmp_path):
 def test_a_share_of_one_has_an_interval_and_no_error_of_nothing():
     text = page._result(SETTINGS, [scored("0", 1.0)])
     assert "standard error" not in text and "0.000" not in text
-    assert "anything from 0.806 to 1.000" in text  # Wilson of 16 of 16
+    assert "interval from 0.806 to 1.000" in text  # Wilson of 16 of 16
 
 
 def test_a_search_whose_nets_all_name_one_class_is_called_that():

@@ -56,7 +56,7 @@ def test_convnet_from_photographs_to_a_finished_run(pictures, tmp_path, capsys):
     assert not list((tmp_path / "trials").rglob("predictions.csv"))
     capsys.readouterr()
     assert main(words) == 0
-    assert "finished before, not repeated" in capsys.readouterr().out
+    assert "already finished, so it is not repeated" in capsys.readouterr().out
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert [row["row"] for row in rows] == ["convnet-searched"]
 

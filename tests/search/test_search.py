@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import time
 
 import fake_recipe
@@ -12,7 +13,11 @@ from reading import state, trials
 
 from kfg import files
 from kfg.errors import InputError
+from kfg.search import command
 from kfg.search.command import Told
+from kfg.search.spaces import SPACES
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def test_the_rows_own_settings_come_first_and_the_best_is_written(search, tmp_path, capsys):
@@ -57,7 +62,7 @@ def test_failures_are_trials_with_a_reason_and_never_the_best(search, tmp_path):
         "raises": "RuntimeError: a defect",
         "refused": "the loss is not a number",
         "memory": "out of memory: no room",
-        "killed": "killed by SIGKILL, as the system does when memory is out",
+        "killed": "killed by SIGKILL, which the system does when memory runs out",
         "good": "",
     }
     assert reasons == expected
@@ -76,21 +81,21 @@ def test_settings_that_the_recipe_refuses_are_a_failed_trial(search, monkeypatch
     monkeypatch.setitem(fake_recipe.SPACES["fake"], "line", wide)
     assert search("--max-trials", 2) == 0
     refused, good = trials(tmp_path / "out")
-    assert (refused["status"], refused["reason"]) == ("FAILED", "--set x: from 0 to 1, got 3.0")
+    assert (refused["status"], refused["reason"]) == ("FAILED", "--set x: must be from 0 to 1, got 3.0")
     assert (good["status"], good["score"]) == ("COMPLETED", "0.5")
 
 
 def test_a_trial_over_its_time_is_ended(search, tmp_path):
     assert search("--max-trials", 1, "--set", "kind=slow", "--trial-time", 0.3) == 2
     (row,) = trials(tmp_path / "out")
-    assert row["reason"] == "--trial-time: over 0.3 s of training"
+    assert row["reason"] == "--trial-time: trained longer than 0.3 s"
     assert float(row["seconds"]) < 10
 
 
 def test_where_all_fail_the_end_is_one_line(search, tmp_path, capsys):
     assert search("--space", "hopeless", "--max-trials", 50) == 2
     error = capsys.readouterr().err.strip()
-    assert error.startswith("error: all 10 trials failed, the first: the loss is not a number")
+    assert error.startswith("error: all 10 trials failed; the first: the loss is not a number")
     assert "\n" not in error
     assert len(trials(tmp_path / "out")) == 10
     assert not (tmp_path / "out" / "best.json").exists()
@@ -99,7 +104,7 @@ def test_where_all_fail_the_end_is_one_line(search, tmp_path, capsys):
 @pytest.mark.parametrize("algorithm", ["random", "hyperband"])
 def test_a_space_of_three_has_three_trials(search, tmp_path, capsys, algorithm):
     assert search("--space", "small", "--max-trials", 30, "--algorithm", algorithm, "--set", "epochs=1") == 0
-    assert "fewer than asked for: no other settings were found" in capsys.readouterr().out
+    assert "fewer trials than asked for, because no other settings were found" in capsys.readouterr().out
     assert sorted(float(row["x"]) for row in trials(tmp_path / "out")) == [0.25, 0.5, 0.75]
 
 
@@ -153,7 +158,7 @@ def test_another_search_in_the_same_folder_is_refused(search, tmp_path, capsys, 
     before = state(tmp_path / "out")
     capsys.readouterr()
     assert search("--max-trials", 2, *words) == 2
-    assert f"holds a search with other {what}; give another --out" in capsys.readouterr().err
+    assert f"holds a search with another value of {what}; give another --out" in capsys.readouterr().err
     assert state(tmp_path / "out") == before
 
 
@@ -164,11 +169,11 @@ def test_a_space_that_fixes_something_else_is_another_search(search, monkeypatch
     )
     monkeypatch.setitem(fake_recipe.SPACES["fake"], "line", changed)
     assert search("--max-trials", 1) == 2
-    assert "other defaults: y;" in capsys.readouterr().err
+    assert "another value of defaults: y;" in capsys.readouterr().err
     wider = dataclasses.replace(changed, suggest=lambda hp: {"x": hp.Float("x", 0.0, 0.9, default=0.5)})
     monkeypatch.setitem(fake_recipe.SPACES["fake"], "line", wider)
     assert search("--max-trials", 1) == 2
-    assert "other hyperparameters: x;" in capsys.readouterr().err
+    assert "another value of hyperparameters: x;" in capsys.readouterr().err
 
 
 def test_what_a_kill_left_unwritten_is_made_up_for(search, tmp_path):
@@ -202,26 +207,26 @@ def test_other_data_in_the_same_folder_are_refused(search, photos, tmp_path, cap
     assert search("--max-trials", 1, data=tmp_path / "other") == 0  # the same pictures elsewhere
     target.unlink()
     assert search("--max-trials", 1, data=tmp_path / "other") == 2
-    assert "holds a search with other data" in capsys.readouterr().err
+    assert "holds a search with another value of data" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--algorithm", "grid"), "--algorithm: 'grid' is none of random, bayesian, hyperband"),
-        (("--space", "circle"), "--space: 'circle' is none of line, continuing, failing, small, hopeless"),
-        (("--objective", "test_accuracy"), "--objective: 'test_accuracy' is none of val_macro_recall"),
-        (("--max-trials", "0"), "--max-trials: from 1 to"),
-        (("--seed", "-1"), "--seed: from 0 to"),
-        (("--trial-time", "0"), "--trial-time: seconds above 0"),
-        (("--trial-time", "inf"), "--trial-time: seconds above 0"),
+        (("--algorithm", "grid"), "--algorithm: 'grid' is not one of random, bayesian, hyperband"),
+        (("--space", "circle"), "--space: 'circle' is not one of line, continuing, failing, small, hopeless"),
+        (("--objective", "test_accuracy"), "--objective: 'test_accuracy' is not one of val_macro_recall"),
+        (("--max-trials", "0"), "--max-trials: must be from 1 to"),
+        (("--seed", "-1"), "--seed: must be from 0 to"),
+        (("--trial-time", "0"), "--trial-time: must be above 0 seconds"),
+        (("--trial-time", "inf"), "--trial-time: must be above 0 seconds"),
         (("--set", "val_is_test=True"), "a search must not choose by test images"),
         (("--set", "z=1"), "--set z=1"),
-        (("--set", "x=3"), "x: from 0 to 1"),
-        (("--set", "x=0.5"), "leaves nothing of the space line"),
+        (("--set", "x=3"), "x: must be from 0 to 1"),
+        (("--set", "x=0.5"), "leaves nothing to search over in the space line"),
         (("--max-params", "many"), "many"),
         (("--data", "/nowhere"), "/nowhere"),
-        (("--show", "/nowhere"), "/nowhere: holds no search"),
+        (("--show", "/nowhere"), "/nowhere: does not hold a search"),
     ],
 )
 def test_wrong_words_are_one_line(search, capsys, words, complaint):
@@ -236,7 +241,7 @@ def test_an_unknown_recipe_lists_the_known(capsys):
     from kfg.search.command import main
 
     assert main(["cub300", "--data", "x", "--out", "y"]) == 2
-    assert "RECIPE: 'cub300' is none of imagenet20, folder" in capsys.readouterr().err
+    assert "RECIPE: 'cub300' is not one of imagenet20, folder" in capsys.readouterr().err
 
 
 def test_folders_that_cannot_be_written_are_said_before_anything_is_tried(search, tmp_path, capsys):
@@ -252,7 +257,7 @@ def test_a_worker_that_fails_every_trial_ends():
         for number in range(Told.PATIENCE - 1):
             told(str(number), {"reason": "no room", "scores": None, "seconds": 1.0})
         told("x", {"reason": "", "scores": [0.5], "seconds": 1.0})
-    with pytest.raises(InputError, match="10 trials failed in a row, the last: no room"):
+    with pytest.raises(InputError, match="10 trials failed in a row; the last one: no room"):
         for number in range(Told.PATIENCE):
             told(str(number), {"reason": "no room", "scores": None, "seconds": 1.0})
 
@@ -264,3 +269,17 @@ def test_a_finished_search_is_shown(search, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "RuntimeError: a defect" in said
     assert "8 trials, " in said
+
+
+def test_without_arguments_it_lists_the_searches_and_runs_a_small_one_on_drawn_images(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(command, "search", lambda args, spaces: asked.append(args) or 0)
+    assert command.main([]) == 0
+    (args,) = asked
+    assert (args.recipe, args.space, args.data, args.max_trials) == ("folder", "head", "demo", 4)
+    said = capsys.readouterr().out
+    for recipe, spaces in SPACES.items():
+        assert all(f"  {recipe} --space {name}: " in said for name in spaces)
+    assert "python -m kfg.search folder --space head --data DIR --out search" in said
+    assert "less than five minutes" in said and "built-in demo images" in said
+    assert command.parser().parse_args(shlex.split(said.split("python -m kfg.search ")[2].splitlines()[0])) == args

@@ -21,7 +21,7 @@ def test_names_may_be_repeated_and_have_commas_between_them():
 
 @pytest.mark.parametrize("text", ["mlflow", "", "tensorboard,", "Wandb"])
 def test_names_that_are_none_are_refused_with_those_that_are(text):
-    with pytest.raises(InputError, match=r"--track: .* is none of tensorboard, wandb"):
+    with pytest.raises(InputError, match=r"--track: .* is not one of tensorboard, wandb"):
         logs.names([text])
 
 
@@ -38,7 +38,10 @@ def test_an_absent_package_is_one_line_before_anything_is_done(command, name, sp
         code = runner.main(fruit3, ["--data", str(tmp_path / "photos"), *options])
     printed = capsys.readouterr()
     assert code == 2 and printed.out == ""
-    assert printed.err == f"error: --track {name}: the package {name} is not installed; pip install {name}\n"
+    assert (
+        printed.err
+        == f"error: --track {name}: the package {name} is not installed; install it with pip install {name}\n"
+    )
     assert not list(tmp_path.iterdir())
 
 

@@ -20,6 +20,7 @@ from kfg.training import checkpoint, fit
 from kfg.training.callbacks import COLUMNS
 from kfg.training.schedules import Cosine
 
+pytestmark = pytest.mark.usefixtures("untraced")
 COUNT, BATCH, EPOCHS = 12, 4, 3
 LABELS = np.repeat([0, 1], 6).astype(np.int32)
 IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 5, 3), dtype=np.uint8)
@@ -260,7 +261,7 @@ def test_a_disabled_wandb_is_not_begun_and_can_be_later(run_dir, monkeypatch):
         ("online", True, "online"),
         ("disabled", True, "disabled"),
         ("online", False, "needs a key"),
-        ("sometimes", True, "'sometimes' is none of"),
+        ("sometimes", True, "'sometimes' is not one of"),
     ],
 )
 def test_the_mode_is_that_of_the_environment_and_nobody_is_asked(mode, known, chosen, monkeypatch):

@@ -31,5 +31,5 @@ def test_it_comes_back_from_its_configuration():
     back = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert isinstance(back, CoupledSGD)
     np.testing.assert_array_equal(steps(back), steps(optimizer))
-    with pytest.raises(InputError, match="decay: at least 0, got -1"):
+    with pytest.raises(InputError, match="decay: must be at least 0, got -1"):
         CoupledSGD(decay=-1)

@@ -12,6 +12,7 @@ import pytest
 from kfg.augment.policies import Policy
 from kfg.data import pipeline, stores
 from kfg.errors import InputError
+from kfg.inference import engines, fastest
 from kfg.locks import exclusive
 from kfg.training import features
 from kfg.training.features import AnyView, Views
@@ -165,7 +166,7 @@ def test_a_second_process_waits_for_the_first_and_for_no_dead_one(tmp_path, capl
         other_ends.start()
         with exclusive(tmp_path / "x.lock"):
             assert time.monotonic() - begun > 0.2
-    assert "another process has it; waiting for it (process" in caplog.text
+    assert "in use by another process; waiting for it (process" in caplog.text
     other.join()
     other_ends.join()
     with exclusive(tmp_path / "x.lock"):
@@ -176,7 +177,7 @@ def test_damage_and_folders_that_cannot_be_are_named(tmp_path):
     features.cached(make_trunk(), store(), cache_dir=tmp_path)
     (path,) = tmp_path.glob("*.float32")
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(InputError, match=r"features-\w+\.float32: 2,396 bytes, 2,400 expected; remove it"):
+    with pytest.raises(InputError, match=r"features-\w+\.float32: has 2,396 bytes instead of 2,400; remove it"):
         features.cached(make_trunk(), store(), cache_dir=tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file"):
@@ -213,3 +214,34 @@ def test_a_damaged_count_of_an_interrupted_fill_costs_the_work_and_no_pixel(stat
     (cut / path.with_suffix(".done.json").name).write_text(state)
     (cut / path.with_suffix(".partial").name).write_bytes(bytes(100))
     np.testing.assert_array_equal(features.cached(trunk, store(), cache_dir=cut), whole)
+
+
+class Shifted:
+    """An engine whose answers are TensorFlow's but for rounding, and that is faster than anything."""
+
+    title, modules, package = "Shifted", (), "numpy"
+
+    def write(self, model, folder):
+        model.save(folder / "net.keras")
+
+    def opened(self, folder):
+        net = keras.saving.load_model(folder / "net.keras")
+        return lambda images: np.asarray(net(images.astype(np.float32))) + np.float32(1e-5)
+
+
+def test_the_fastest_engine_computes_and_the_file_is_called_after_it(tmp_path, monkeypatch):
+    trunk = make_trunk()
+    plain = np.array(features.cached(trunk, store(), cache_dir=tmp_path / "plain"))
+    monkeypatch.setattr(fastest, "ENGINES", {"shifted": Shifted()})
+    monkeypatch.setattr(engines, "ENGINES", {"shifted": Shifted()})
+    monkeypatch.setattr(fastest, "FEWEST", 150)
+    monkeypatch.setattr(fastest, "_rates", lambda answers, samples: {"tensorflow": 1.0, "shifted": 2.0})
+    np.testing.assert_array_equal(features.cached(trunk, store(), cache_dir=tmp_path / "plain"), plain)  # is there
+    assert not features.ready(trunk, store(), cache_dir=tmp_path)
+    found = features.cached(trunk, store(), cache_dir=tmp_path)
+    np.testing.assert_allclose(found, plain + 1e-5, atol=1e-7)
+    assert features.ready(trunk, store(), cache_dir=tmp_path)
+    few = features.cached(trunk, store(10), cache_dir=tmp_path)  # what was found for many holds for few
+    np.testing.assert_allclose(few, trunk(store(10).array.astype(np.float32)) + 1e-5, atol=1e-7)
+    assert len(list(tmp_path.glob("*.float32"))) == 2
+    assert not list(tmp_path.glob(f"features-{features.cache_key(trunk, store(), None)}*"))

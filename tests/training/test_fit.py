@@ -189,7 +189,7 @@ def test_a_checkpoint_appears_whole(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(InputError, match=r"last\.npz: No space left.*make room and run the same command again"):
+    with pytest.raises(InputError, match=r"last\.npz: No space left.*free some space and run the same command again"):
         checkpoint.save(path, model, epoch=2)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["last.npz"]
@@ -250,5 +250,5 @@ def test_without_a_schedule_the_rate_stays(tmp_path):
 
 
 def test_an_unknown_monitor_is_named(tmp_path):
-    with pytest.raises(InputError, match="monitor: 'loss' is none of val_loss, val_accuracy"):
+    with pytest.raises(InputError, match="monitor: 'loss' is not one of val_loss, val_accuracy"):
         train(tmp_path, monitor="loss")

@@ -111,7 +111,7 @@ def test_another_setting_is_refused_by_name_and_the_checkpoint_stays(name, begun
         changes["model"] = compiled(rate=changes["model"])
     path = begun / "checkpoint" / "last.npz"
     before = path.read_bytes()
-    with pytest.raises(InputError, match=rf"last\.npz: this training was begun with another .*{re.escape(name)}"):
+    with pytest.raises(InputError, match=rf"last\.npz: this training was started with another .*{re.escape(name)}"):
         train(begun, epochs=2, **changes)
     assert path.read_bytes() == before
 
@@ -126,7 +126,7 @@ def test_other_labels_in_a_data_set_of_ones_own_are_refused(tmp_path):
 
     run(LABELS, 1)
     assert len(run(LABELS, 2)) == 2
-    with pytest.raises(InputError, match=r"last\.npz: this training was begun with another .*batches first labels;"):
+    with pytest.raises(InputError, match=r"last\.npz: this training was started with another .*batches first labels;"):
         run(LABELS[::-1], 3)
 
 
@@ -144,11 +144,11 @@ def test_more_epochs_are_the_same_training_but_for_a_rate_that_falls_over_all_of
 
 
 def test_variables_are_matched_by_name_and_the_first_that_does_not_fit_is_named(begun):
-    with pytest.raises(InputError, match=r"another model, whose sequential/dense/kernel.*\(48, 5\).*\(48, 3\)"):
+    with pytest.raises(InputError, match=r"another model, which has sequential/dense/kernel.*\(48, 5\).*\(48, 3\)"):
         train(begun, epochs=2, model=compiled(units=(3, 3)))
-    with pytest.raises(InputError, match=r"whose sequential/dense/kernel.*sequential/batch_normalization/gamma"):
+    with pytest.raises(InputError, match=r"which has sequential/dense/kernel.*sequential/batch_normalization/gamma"):
         train(begun, epochs=2, model=compiled(batch_norm=True))
-    with pytest.raises(InputError, match=r"only this one has sequential/dense \(2\)/kernel|another model, whose"):
+    with pytest.raises(InputError, match=r"only this one has sequential/dense \(2\)/kernel|another model, which has"):
         train(begun, epochs=2, model=compiled(units=(5, 5, 3)))
 
 

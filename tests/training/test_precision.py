@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from kfg.errors import InputError
 from kfg.layers.crop_and_resize import CropAndResize
-from kfg.training import fit, precision
+from kfg.training import fit, precision, processor
 
 
 def test_scope_sets_the_policy_and_puts_the_old_one_back():
@@ -26,7 +26,7 @@ def test_scope_puts_the_old_policy_back_after_an_error():
 
 
 def test_unknown_names_are_listed():
-    with pytest.raises(InputError, match=r"'double' is none of float32, bfloat16"), precision.scope("double"):
+    with pytest.raises(InputError, match=r"'double' is not one of float32, bfloat16"), precision.scope("double"):
         pass
 
 
@@ -72,6 +72,12 @@ def cropping(jit_compile):
     return model
 
 
+@pytest.fixture
+def with_bfloat16(monkeypatch):
+    monkeypatch.setattr(processor, "instructions", lambda: frozenset({"avx2", "avx512f", "avx512_bf16"}))
+
+
+@pytest.mark.usefixtures("with_bfloat16")
 def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
     options = precision.candidates(dense(False))
     chosen, jit_compile, rates = precision.choose(dense, options, batch_size=4)
@@ -79,7 +85,7 @@ def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
     assert rates[f"{chosen}{'+xla' if jit_compile else ''}"] == max(rates.values())
     for fastest in rates:
 
-        def rate(model, batch_size, fastest=fastest):
+        def rate(model, batch_size, *, seconds, fastest=fastest):
             name = keras.config.dtype_policy().compute_dtype + ("+xla" if model.name == "xla" else "")
             return 2.0 if name == fastest else 1.0
 
@@ -91,14 +97,45 @@ def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
 @pytest.mark.parametrize("xla, images", [(False, precision.PROBE_IMAGES), (True, 100)])
 def test_xla_is_timed_on_whole_batches_number_formats_on_a_few_images(monkeypatch, xla, images):
     timed = []
-    monkeypatch.setattr(precision, "training_rate", lambda model, batch_size: timed.append(batch_size) or 1.0)
+    monkeypatch.setattr(precision, "training_rate", lambda model, batch_size, seconds: timed.append(batch_size) or 1.0)
     precision.choose(dense, [("float32", False), ("float32", xla)], batch_size=100)
     assert timed == [images, images]
 
 
+@pytest.mark.usefixtures("with_bfloat16")
 def test_on_a_cpu_xla_is_tried_on_nets_without_convolutions_only():
     assert ("float32", True) in precision.candidates(dense(False))
     assert precision.candidates(pooling(False)) == [("float32", False), ("bfloat16", False)]
+
+
+@pytest.mark.parametrize("flags", [{"avx2"}, {"avx2", "avx512f"}, {"asimd", "fphp"}])
+def test_a_format_that_the_processor_does_not_compute_is_not_tried(monkeypatch, flags):
+    monkeypatch.setattr(processor, "instructions", lambda: frozenset(flags))
+    assert precision.candidates(pooling(False)) == [("float32", False)]
+    assert precision.candidates(dense(False)) == [("float32", False), ("float32", True)]
+
+
+@pytest.mark.usefixtures("with_bfloat16")
+def test_depthwise_convolutions_are_not_tried_in_half_precision():
+    net = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.DepthwiseConv2D(3), keras.layers.Flatten()])
+    assert precision.candidates(net) == [("float32", False)]
+
+
+def test_one_candidate_is_taken_without_a_measurement():
+    assert precision.choose(None, [("float32", False)], batch_size=8) == ("float32", False, {})
+
+
+def test_the_measurement_ends_when_its_time_is_up():
+    steps = []
+
+    class Slow:
+        input_shape, output_shape = (None, 2, 2, 3), (None, 2)
+
+        def train_on_batch(self, images, labels):
+            steps.append(len(images))
+
+    assert precision.training_rate(Slow(), 4, seconds=0) > 0
+    assert steps == [4, 4]  # the first traces
 
 
 @pytest.mark.parametrize("build", [cropping, pooling])
@@ -107,13 +144,13 @@ def test_a_candidate_that_xla_cannot_compile_is_left_out_in_a_line(deterministic
     with caplog.at_level(logging.WARNING):
         chosen, jit_compile, rates = precision.choose(build, options, batch_size=2)
     assert (chosen, jit_compile, list(rates)) == ("float32", False, ["float32"])
-    assert caplog.messages == ["precision float32+xla left out: XLA cannot compile this net"]
+    assert caplog.messages == ["precision float32+xla is left out, because XLA cannot compile this network"]
 
 
 @pytest.mark.parametrize("jit_compile, message", [(True, "Incompatible shapes"), (False, precision.NOT_IN_XLA[0])])
 @pytest.mark.parametrize("kind", [tf.errors.InvalidArgumentError, tf.errors.UnimplementedError])
 def test_another_refusal_is_raised(monkeypatch, jit_compile, message, kind):
-    def fails(model, batch_size):
+    def fails(model, batch_size, seconds):
         raise kind(None, None, message)
 
     monkeypatch.setattr(precision, "training_rate", fails)
@@ -132,6 +169,7 @@ def test_xla_trains_to_the_same_weights_each_time(deterministic):
         model.fit(images, labels, batch_size=4, epochs=2, verbose=0)
         return model.get_weights()
 
-    np.testing.assert_equal(weights(True), weights(True))
-    for ours, plain in zip(weights(True), weights(False), strict=True):
+    compiled = weights(True)
+    np.testing.assert_equal(weights(True), compiled)
+    for ours, plain in zip(compiled, weights(False), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=1e-4)

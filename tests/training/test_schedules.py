@@ -82,7 +82,7 @@ def test_the_plateau_cuts_where_the_monitored_value_stands_still_and_not_below_t
         (lambda: Plateau(0.5, 1, -1), "min_learning_rate"),
         (lambda: StepLR(step=0, gamma=0.5), "step"),
         (lambda: StepLR(step=1, gamma=1.5), "gamma"),
-        (lambda: MultiStep(milestones=(1,), gamma=0), "gamma: above 0, at most 1, got 0"),
+        (lambda: MultiStep(milestones=(1,), gamma=0), "gamma: must be above 0 and at most 1, got 0"),
         (lambda: MultiStep(milestones=(3, 1), gamma=0.5), "milestones"),
         (lambda: MultiStep(milestones=(0,), gamma=0.5), "milestones"),
         (lambda: Cosine(warmup_epochs=-1), "warmup_epochs"),

@@ -1,1 +1,1 @@
-"""The campaign that shows nothing is lost: what it is and how it is run stands in recipes/reliability/README.md."""
+"""Campaigns that try to make kfg lose results; recipes/reliability/README.md describes them and how to run them."""

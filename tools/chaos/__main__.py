@@ -1,9 +1,10 @@
 """Try to make kfg lose something: kills, pairs of commands, full disks, damaged files, odd folders.
 
-Run       python tools/chaos kills|pairs|disk|permissions|clock|images|files [--count N] [--minutes M] [--seed S]
+Run       python tools/chaos CAMPAIGN [--count N] [--minutes M] [--seed S]; CAMPAIGN is kills, repairs, pairs, disk,
+          permissions, clock, review, images or files
           python tools/chaos cases DIR
 Prints    a table: checks done, results lost, rows doubled, tracebacks, other failures
-Exit      0 where all but the first are 0, else 1. What failed is kept in a folder that is named.
+Exit      0 if all numbers but the checks done are 0, else 1. What failed is kept in a folder, which is printed.
 """
 
 import argparse
@@ -15,12 +16,14 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CAMPAIGNS = {  # name -> what it does
+CAMPAIGNS = {  # name -> help text
     "kills": "kill -9 at random moments of a training, a recipe and a search, then go on",
+    "repairs": "kill -9 at random moments of a repair, then go on",
     "pairs": "two commands at once on one --out",
     "disk": "a disk that is full, at many sizes, then made larger",
     "permissions": "folders that cannot be written or read",
     "clock": "a clock that is set back between kill and resume",
+    "review": "kill -9 while decisions of a review are written, then go on",
     "images": "mutated images through the decoder and the exported graph, side by side",
     "files": "mutated files of a run folder through the commands that read them",
     "cases": "folders as users have them, built by the makers in DIR",
@@ -49,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv=None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
-    if words[:1] == ["kfg"]:  # `kfg` with the tiny trunk known: what the campaigns start
+    if words[:1] == ["kfg"]:  # the campaigns start kfg in this way, so that it knows the tiny trunk
         from chaos import served
 
         return served.command(words)
@@ -76,7 +79,7 @@ def main(argv=None) -> int:
 
 
 if __name__ == "__main__":
-    sys.path[0] = str(ROOT / "tools")  # of the folder itself, its modules would stand beside kfg's names
+    sys.path[0] = str(ROOT / "tools")  # in place of this folder, whose module names would shadow others
     sys.path.insert(1, str(ROOT))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     raise SystemExit(main())

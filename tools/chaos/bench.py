@@ -1,4 +1,4 @@
-"""What the checks of cases share: the commands on a folder, a model to predict with, and the printed table."""
+"""Shared parts of the checks of cases: running commands on a folder, a model to predict with, the printed table."""
 
 import collections
 import csv
@@ -9,16 +9,16 @@ from chaos import running, workload
 from chaos.tally import Failure
 
 QUICK = ("epochs=0", "head_epochs=2", "backbone=tiny", "image_size=(32, 32)", "views=0")
-SHOWN = 110  # characters of a line
+SHOWN = 110  # most characters shown of a line
 
 
 class Bench:
-    """Runs commands for checks and notes what they found.
+    """Runs commands for checks and records the results of the checks.
 
     Args:
-        tally: counts.
-        runner: starts commands.
-        scratch: folder for what they write.
+        tally: the Tally that counts the results.
+        runner: the Runner that starts commands.
+        scratch: folder for the files that commands write.
     """
 
     def __init__(self, tally, runner, scratch):
@@ -26,7 +26,14 @@ class Bench:
         self._model, self._known = None, {}
 
     def note(self, check: str, failures, line: str = "", *, keep=()) -> None:
-        """Count one check of the case in work, and print its line of the table."""
+        """Count one check of the current case, and print its line of the table.
+
+        Args:
+            check: name of the check.
+            failures: the failures that it found; empty if it passed.
+            line: what was seen, shown if the check passed.
+            keep: files and folders to keep if it failed.
+        """
         self.tally.note(self.case, failures, what=check, keep=keep)
         line = " ".join((failures[0].said if failures else line).split())
         print(
@@ -35,21 +42,21 @@ class Bench:
         )
 
     def expect(self, check: str, good: bool, line: str = "", *, wrong: str = "") -> None:
-        """Note a check that is a truth value; `line` says what was seen, `wrong` what is wrong where it is False."""
+        """Record a check that passes if `good`; `line` says what was seen, `wrong` what is wrong if it fails."""
         self.note(check, [] if good else [Failure("other", wrong or line or "nothing said")], line)
 
     def ends(self, check: str, ended: running.Ended, *, codes=(0, 1, 2), names=()) -> running.Ended:
-        """Note a check of how a command ended."""
+        """Record a check of how a command ended, see `running.judged`; return `ended`."""
         self.note(check, running.judged(ended, codes=codes, names=names), f"exit {ended.code}: {ended.told}")
         return ended
 
     def out(self, name: str) -> pathlib.Path:
-        """Return a path that nothing has yet."""
+        """Return a new path in the scratch folder."""
         self.count += 1
         return self.scratch / f"{self.count:04d}-{name}"
 
     def once(self, what, folder, run):
-        """Return what `run()` returned the first time that a check asked for this command on a folder."""
+        """Return the result of `run()`, which is called only once for each command `what` and folder."""
         if (what, folder) not in self._known:
             self._known[what, folder] = run()
         return self._known[what, folder]
@@ -58,7 +65,7 @@ class Bench:
         return self.once("audit", folder, lambda: self.runner.run("kfg", "audit", folder))
 
     def found(self, folder, name: str) -> bool:
-        """Return whether the audit finds something about a file, other than that it is alike to another one."""
+        """Return whether the audit reports a finding about a file, other than that it is a duplicate."""
         path = self.out("audit.json")
         words = ("kfg", "audit", folder, "--json", path)
         _, written = self.once("audit --json", folder, lambda: (self.runner.run(*words), path))
@@ -67,10 +74,11 @@ class Bench:
         return any(name in text for text in about)
 
     def split(self, folder, *, again: bool = False):
-        """Run `kfg split`; return how it ended, and (path, class, part) of the rows it wrote.
+        """Run `kfg split`; return how it ended, and (path, class, part) of the rows that it wrote.
 
         Args:
-            again: the folder has changed since it was asked for.
+            folder: the data folder.
+            again: whether to run it again, because the folder has changed since the first time.
         """
         path = self.out("split.csv")
         what = "split again" if again else "split"
@@ -92,7 +100,7 @@ class Bench:
         return self.once(f"predict {run}", folder, lambda: self.runner.run("kfg", "predict", run, folder))
 
     def model(self) -> pathlib.Path:
-        """Return the folder of a short run on drawn photographs, which is made once."""
+        """Return the folder of a short run on drawn photographs; the run is made only once."""
         if self._model is None:
             data = workload.write_photos(self.scratch / "plain-photos")
             ended, self._model = self.train(data)
@@ -100,7 +108,7 @@ class Bench:
         return self._model
 
     def any_folder(self, folder, *, train: bool = True) -> None:
-        """Check what holds for any folder."""
+        """Run the checks that hold for any folder: how audit, split, train and predict end on it."""
         name = folder.name
         self.ends(f"{name}: audit", self.audit(folder), names=[folder.parent])
         self.ends(f"{name}: split", self.split(folder)[0], names=[folder.parent])
@@ -110,7 +118,7 @@ class Bench:
 
 
 def rows(path) -> list[tuple[str, str, str]]:
-    """Return (path, class, part) of a split.csv; none where there is no such file."""
+    """Return (path, class, part) of the rows of a split.csv; an empty list if there is no such file."""
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
@@ -118,17 +126,17 @@ def rows(path) -> list[tuple[str, str, str]]:
 
 
 def classes(found) -> dict[str, int]:
-    """Return images by class of the rows of a split.csv."""
+    """Return a dict class -> number of images, from the rows of a split.csv."""
     return dict(collections.Counter(name for _, name, _ in found))
 
 
 def said(*ends) -> str:
-    """Return everything that commands printed."""
+    """Return everything that some commands printed, as one text."""
     return "\n".join(ended.out + ended.err for ended in ends)
 
 
 def told(folder, *ends) -> str:
-    """Return what commands printed without the path of the folder meant, whose words would count as theirs."""
+    """Return everything that commands printed, without the path of the folder, so that its words do not count."""
     text = said(*ends)
     for path in (str(folder), str(folder.parent), folder.parent.name, *([folder.name] if "_" in folder.name else [])):
         text = text.replace(path, "")

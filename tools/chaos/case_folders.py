@@ -1,4 +1,4 @@
-"""Checks of the cases that are about folders and tables."""
+"""Checks of the cases with unusual folders and tables."""
 
 import json
 
@@ -31,7 +31,7 @@ def part_folders(bench, case):
 
 
 def read_or_refused(bench, folder, wanted):
-    """The folder's classes are those wanted, or it is refused; train and split agree."""
+    """Check that a folder's classes are those wanted, or that it is refused; and that train and split agree."""
     ended, found = bench.split(folder)
     names = set(classes(found))
     refused = ended.code == 2 and len(ended.errors) == 1
@@ -91,7 +91,7 @@ def class_names(bench, case):
         "report.html escapes <b>", "<b>bold" not in page and "&lt;b&gt;bold" in page, wrong="raw markup in the page"
     )
     images = sum(1 for path in folder.rglob("*.jpg"))
-    _, *lines = bench.predict(folder, run=run).out.splitlines()  # the first has the names of the columns
+    _, *lines = bench.predict(folder, run=run).out.splitlines()  # the first line has the names of the columns
     bench.expect("predict: one line per image", len(lines) == images, f"{len(lines)} lines, {images} images")
     bench.expect(
         "predict: three columns", {line.count("\t") for line in lines} == {2}, str({line.count("\t") for line in lines})
@@ -137,7 +137,7 @@ READ = (
     "class_differs_from_folder", "absolute",
 )  # fmt: skip
 DOUBLED = ("twice", "same", "doubled", "two rows")
-TOLD = {  # folder -> words one of which tells what is wrong
+TOLD = {  # folder -> words of which the message must contain one
     "duplicate_dot_slash": DOUBLED, "duplicate_dot_slash_other_class": DOUBLED,
     "duplicate_dot_slash_other_part": DOUBLED, "duplicate_rows": DOUBLED,
     "missing_file": ("none.jpg",), "url_paths": ("http",), "binary": ("split.csv",), "xlsx_named_csv": ("split.csv",),

@@ -1,4 +1,4 @@
-"""Checks of the cases that are about image files."""
+"""Checks of the cases with unusual image files."""
 
 import shutil
 
@@ -8,25 +8,25 @@ from chaos import images, workload
 from chaos.bench import classes, told
 from chaos.tally import Failure
 
-# files that any browser shows as the four quarters red | green over blue | white
+# files that any browser shows as four quarters: red and green above blue and white
 QUARTERS = (
     "mpo_named_jpg.jpg", "mpo_turned.jpg", "cmyk_adobe_inverted.jpg", "rgb_16.png", "bmp32_v5_alpha_zero.bmp",
     "bmp32_v3.bmp", "png_badcrc_text.png", "png_bigtext.png", "png_bad_icc.png", "png_interlaced.png", "apng.png",
     "webp_anim.webp", "jpeg_no_eoi.jpg", "jpeg_progressive.jpg", "jpeg_rgb.jpg", "exif_long_be.jpg", "exif_long_le.jpg",
     "exif_after_64k.jpg", "exif_normal_6.jpg", "exif_text_in_comment.jpg",
 )  # fmt: skip
-# no browser shows them: the quarters, or a refusal
+# files that no browser shows: kfg must show the four quarters, or refuse them
 PERHAPS = (
     "tiff_lzw.tif", "tiff_jpeg.tif", "tiff_cmyk.tif", "tiff_rgb16.tif", "tiff_rgbnir.tif",
     "tiff_pages.tif", "ppm_named.ppm", "tga.tga", "jp2.jp2",
 )  # fmt: skip
 COLOURS = ((220, 30, 30), (30, 200, 40), (30, 50, 220), (250, 250, 250))
-NEAR = 45  # levels that JPEG, CMYK and a premultiplied half may be off by
-KINDS = {  # beginning of a file's name -> words one of which says what it is
+NEAR = 45  # most levels by which JPEG, CMYK and premultiplied alpha may change a colour
+KINDS = {  # beginning of a file's name -> words of which the message must contain one
     "heic": ("heic",), "avif": ("avif",), "jxl": ("jpeg xl", "jxl"), "svg": ("svg",), "html": ("html", "web page"),
     "pdf": ("pdf",), "psd": ("photoshop", "psd"),
 }  # fmt: skip
-UNREAD = ("dcm", "npy", "svg", "psd", "mp4", "heics", "rwl")  # suffixes of what no decoder of kfg reads
+UNREAD = ("dcm", "npy", "svg", "psd", "mp4", "rwl")  # suffixes of files that no decoder of kfg reads
 NOTHING_TO_SEE = ("alpha_all_zero.png", "alpha_all_zero.webp", "white_logo_on_transparent.png")
 HALF = ("jpeg_half_then_eoi.jpg", "jpeg_half_zeroed.jpg", "jpeg_half_zeroed_eoi.jpg")
 TWELVE_BITS = ("grey_12bit_in_16.png", "grey_12bit_in_16.tif")
@@ -70,7 +70,7 @@ def odd_files(bench, case):
 
 
 def both_decoders(bench, pair, folder):
-    """Compare decode and the export's graph on every file, and look at the words of refusals."""
+    """Compare decode and the export's graph on every file, and check the messages of refusals."""
     failures, words, count = [], [], 0
     for path in sorted(folder.iterdir()):
         count += 1

@@ -1,4 +1,4 @@
-"""Checks of the cases that are about runs: environments, changed images, contests, shares without locks."""
+"""Checks of the cases about runs: environments, changed images, contests, network shares without locks."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from chaos.bench import QUICK, said
 
 
 def environment(bench, case):
-    """Keras's own settings change no answer, or one line says what to change."""
+    """Check that Keras's own settings change no prediction, or that one line says what to change."""
     fresh = running.Runner(bench.out("fresh"), fork=False)
     model, folder = bench.model(), case / "emoji"
     homes = {path.name: {"HOME": str(path), "KERAS_HOME": str(path / ".keras")} for path in sorted(case.glob("home_*"))}
@@ -31,7 +31,7 @@ def environment(bench, case):
 
 
 def demo_name(bench, case):
-    """A folder called demo of one's own is read, or the screen says that drawn images were."""
+    """Check that a user's own folder called demo is read, or that the screen says that drawn images were used."""
     out = bench.out("runs")
     words = ("-m", "kfg.recipes.imagenet20", "--data", "demo", "--out", out, "--rows", "convnet1", "--smoke")
     ended = bench.ends("recipe", bench.runner.run(*words, cwd=case), codes=(0, 2))
@@ -44,7 +44,7 @@ CHANGES = ("add", "remove", "alter", "rename", "trunc", "gone")
 
 
 def resume_changed(bench, case):
-    """A run that is resumed on other images, or from a damaged checkpoint, says so in one line."""
+    """Check that a run resumed on other images, or from a damaged checkpoint, says so in one line."""
     for name in CHANGES:
         data, out = bench.out(name), bench.out("runs")
         shutil.copytree(case / name, data)
@@ -60,7 +60,7 @@ def resume_changed(bench, case):
 
 
 def change(name, data, out) -> tuple[int, ...]:
-    """Change the images or the checkpoint as a case says; return the exit codes that are right then."""
+    """Change the images or the checkpoint as a case requires; return the exit codes that are right after that."""
     first = sorted((data / "cat").iterdir())[0]
     pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
     if name == "add":
@@ -77,12 +77,12 @@ def change(name, data, out) -> tuple[int, ...]:
     elif name == "gone":
         for path in out.rglob("last.npz"):
             path.unlink()
-        return (0, 2)  # begun anew, or said
+        return (0, 2)  # the training begins anew, or a message says what is missing
     return (2,)
 
 
 def lopsided(bench, case):
-    """Two classes that anybody tells apart, 300 against 12: nearly all right, of both."""
+    """Check that for two easy classes with 300 and 12 images nearly all predictions are right, in both classes."""
     for check, settings in (("head", ("epochs=0", "views=0")), ("default", ())):
         out = bench.out("runs")
         words = ["kfg", "train", case / "data", "--out", out]
@@ -98,7 +98,7 @@ def lopsided(bench, case):
 
 
 def contest(bench, case):
-    """Every test image is answered once, or named."""
+    """Check that every test image is answered once, or named in a message."""
     for folder in sorted(case.iterdir()):
         bench.any_folder(folder)
     ended, run = bench.train(case / "data")
@@ -115,7 +115,7 @@ def contest(bench, case):
 
 
 def share(bench, case):
-    """A file system without locks, or without rename: it goes on, or one line names the folder."""
+    """Check file systems without locks or without rename: training works, or one line names the folder."""
     fresh = running.Runner(bench.out("fresh"), fork=False)
     data = bench.scratch / "plain-photos"
     bench.model()

@@ -1,6 +1,6 @@
-"""Folders as users have them: build each case with its maker, and check what its expect.txt says.
+"""Folders like those that users have: build each case with its maker, and check what its expect.txt says.
 
-A case that has no function of its own gets the checks that hold for any folder: audit, split, train and predict end
+A case without a function of its own gets the checks that hold for any folder: audit, split, train and predict end
 without a traceback, and a refusal is one line that names a path.
 """
 
@@ -14,11 +14,11 @@ from chaos import case_folders, case_images, case_runs, running
 from chaos.bench import Bench
 from chaos.tally import Tally
 
-CHECKS = {**case_folders.CHECKS, **case_images.CHECKS, **case_runs.CHECKS}  # name without its number -> function
+CHECKS = {**case_folders.CHECKS, **case_images.CHECKS, **case_runs.CHECKS}  # case name without its number -> function
 
 
 def campaign(tally: Tally, scratch, *, folder: pathlib.Path, only: str = "") -> None:
-    """Build the cases in `folder` below `scratch` and check them; `only` names the beginnings of those wanted."""
+    """Build the cases of `folder` below `scratch` and check them; `only` lists beginnings of the wanted names."""
     scratch = pathlib.Path(scratch)
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     names = sorted(path.parent.name for path in folder.glob("*/make.py"))
@@ -26,7 +26,7 @@ def campaign(tally: Tally, scratch, *, folder: pathlib.Path, only: str = "") -> 
     built.mkdir()
     bench = Bench(tally, running.Runner(scratch / "commands", fork=True), scratch)
     print(f"{'case':<24} {'check':<40} {'':<6} what was printed")
-    failed = {name: said for name in names if (said := build(folder, name, built))}  # all: some copy from others
+    failed = {name: said for name in names if (said := build(folder, name, built))}  # some copy from others
     for name in names:
         if wanted and not name.startswith(tuple(wanted)):
             continue
@@ -39,7 +39,7 @@ def campaign(tally: Tally, scratch, *, folder: pathlib.Path, only: str = "") -> 
 
 
 def build(folder, name, built) -> str:
-    """Run a case's maker, which writes `built`/`name`; return what it said if it failed."""
+    """Run a case's maker, which writes `built`/`name`; return its error message, "" if it succeeded."""
     env = {**os.environ, "CASES": str(built), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, str(folder / name / "make.py")], env=env, capture_output=True, text=True, check=False
@@ -48,6 +48,6 @@ def build(folder, name, built) -> str:
 
 
 def any_folders(bench: Bench, case: pathlib.Path) -> None:
-    """Check what holds for any folder, on each one in a case."""
+    """Run the checks that hold for any folder on each folder of a case."""
     for folder in sorted(path for path in case.iterdir() if path.is_dir()):
         bench.any_folder(folder)

@@ -1,8 +1,7 @@
-"""A clock that is set back between a kill and the resume: times in the future on every file decide nothing.
+"""Set the clock between a kill and the resume: file times in the future must not change the result.
 
-The machine's own clock is left alone. Where the program `faketime` is installed, the resumed command runs under it;
-else a `sitecustomize` on its path shifts `time.time` and `datetime.now`. In both cases the files get times in the
-future.
+The machine's own clock is not changed. If the program `faketime` is installed, the resumed command runs under it; else
+a `sitecustomize` on its path shifts `time.time` and `datetime.now`. In both cases the files get times in the future.
 """
 
 import os
@@ -16,8 +15,8 @@ from chaos import kills, running, state, workload
 from chaos.tally import Tally
 
 DAY = 86_400  # seconds
-SHIFTS = (-3650 * DAY, -DAY, -3600, -60, 3600, 3650 * DAY)  # seconds, of the clock of the resumed command
-STEADY = {"DONT_FAKE_MONOTONIC": "1"}  # a clock that is set moves the time of day alone
+SHIFTS = (-3650 * DAY, -DAY, -3600, -60, 3600, 3650 * DAY)  # seconds by which the resumed command's clock is off
+STEADY = {"DONT_FAKE_MONOTONIC": "1"}  # setting a real clock changes only the time of day, not the monotonic clock
 SITE = """
 import datetime, os, time
 _real, _shift = time.time, float(os.environ["CHAOS_SHIFT"])
@@ -32,7 +31,7 @@ datetime.datetime = _Shifted
 
 
 def campaign(tally: Tally, scratch, *, count: int = 12, minutes: float | None = None) -> None:
-    """Kill and resume `count` times, each time under another clock."""
+    """Kill and resume `count` times, each time with another clock."""
     scratch, rng = pathlib.Path(scratch), np.random.default_rng(tally.seed)
     data = workload.write_photos(scratch / "photos")
     runner = running.Runner(scratch / "commands", fork=False)
@@ -54,7 +53,7 @@ def campaign(tally: Tally, scratch, *, count: int = 12, minutes: float | None = 
 
 
 def cut_and_go_on(runner, work, data, out, known, site, shift, rng) -> list:
-    """Kill at a file or a moment, move the clock, go on; return what is wrong with the end."""
+    """Kill when a file appears or after some time, shift the clock, resume; return the failures of the result."""
     process = runner.start(*work.command(data, out))
     moment = {"after": 0.0, "at": "last.npz"} if rng.random() < 0.7 else {"after": known.seconds / 2, "at": ""}
     kills.kill_at(process, out, **moment)
@@ -67,7 +66,7 @@ def cut_and_go_on(runner, work, data, out, known, site, shift, rng) -> list:
 
 
 def resumed(runner, words, site, shift):
-    """Run a command under a clock that is `shift` seconds off."""
+    """Run a command with a clock that is `shift` seconds off."""
     if program := shutil.which("faketime"):
         library = pathlib.Path(program).resolve().parent.parent / "lib"
         found = next(library.rglob("libfaketime.so.1"), None)

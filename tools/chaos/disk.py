@@ -1,4 +1,4 @@
-"""A disk that is full, at many sizes: one line and exit 2, and once there is room the same command goes on."""
+"""Full disks of many sizes: a command must end with one line and exit code 2, and go on once there is room."""
 
 import contextlib
 import pathlib
@@ -11,14 +11,14 @@ import numpy as np
 from chaos import running, state, workload
 from chaos.tally import Failure, Tally
 
-ROOMY = 256 << 20  # bytes: where everything fits
-SMALLEST = 64 << 10  # bytes
-FILLER = 64 << 10  # bytes that fill a disk but for the next
-FREE = (0, 4096, 8192, 65536)  # bytes; a page is what a tmpfs gives at a time
+ROOMY = 256 << 20  # bytes, size of a disk on which everything fits
+SMALLEST = 64 << 10  # bytes, smallest size that is tried
+FILLER = 64 << 10  # bytes of a file that fills a disk, except for the free bytes below
+FREE = (0, 4096, 8192, 65536)  # bytes; a tmpfs allocates whole pages
 
 
 def mountable() -> str:
-    """Return why no file system can be mounted here; "" where one can."""
+    """Return why no file system can be mounted here; "" if it can."""
     if not shutil.which("mount") or not pathlib.Path("/proc/filesystems").is_file():
         return "this system has no tmpfs to mount"
     done = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True, check=False)
@@ -27,7 +27,7 @@ def mountable() -> str:
 
 @contextlib.contextmanager
 def tmpfs(folder: pathlib.Path, size: int):
-    """Mount a file system of `size` bytes on a folder; yield the function that gives it another size."""
+    """Mount a file system of `size` bytes on a folder; yield a function that changes its size."""
     folder.mkdir(parents=True)
     _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     try:
@@ -41,7 +41,7 @@ def _run(*words):
 
 
 def campaign(tally: Tally, scratch, *, count: int = 20, minutes: float | None = None) -> None:
-    """Try `count` sizes of the disk, evenly spread by their logarithm from the smallest to what a run takes."""
+    """Try `count` sizes of the disk, evenly spaced on a log scale from the smallest to twice the size of a run."""
     if why := mountable():
         print(f"disk: skipped, {why}")
         tally.figures["skipped"] = why
@@ -68,7 +68,7 @@ def campaign(tally: Tally, scratch, *, count: int = 20, minutes: float | None = 
 
 
 def train_on(tally, runner, work, data, disk, size, known) -> None:
-    """Train on a disk of `size` bytes, then with room; the end is that of a run that always had room."""
+    """Train on a disk of `size` bytes, then again with room; the result must equal that of a run with room."""
     with tmpfs(disk, size) as resize:
         out = disk / "runs"
         ended = runner.run(*work.command(data, out))
@@ -81,7 +81,7 @@ def train_on(tally, runner, work, data, disk, size, known) -> None:
 
 
 def write_on(tally, runner, data, run, disk, free) -> None:
-    """Let the commands that write one file write it where `free` bytes are left, and then where there is room."""
+    """Run the commands that write a single file on a disk with `free` bytes left, and then on one with room."""
     size = FILLER + free
     with tmpfs(disk, size) as resize:
         (disk / "filler").write_bytes(bytes(FILLER))

@@ -1,4 +1,4 @@
-"""Mutated files of run folders through the commands that read them: exit 0, 1 or 2, one line that names the file."""
+"""Damage files of run folders and run the commands that read them: they must exit with 0, 1 or 2 and name the file."""
 
 import concurrent.futures
 import contextlib
@@ -17,7 +17,7 @@ from chaos.tally import Failure, Tally
 MINUTES = 10.0
 VALUES = (None, 0, -1, 1e308, "", "x", [], {}, True, [[1]], "../../x", "NaN")
 IMAGE = "photos/blue/000.jpg"
-READ_BY = {  # name of a file -> commands that read it; "finished" is the training's own command once more
+READ_BY = {  # name of a file -> commands that read it; "finished" is the training's own command, run again
     "results.jsonl": ("compare", "finished"),
     "classes.json": ("predict", "finished", "evaluate"),
     "split.csv": ("finished", "posthoc"),
@@ -31,11 +31,11 @@ READ_BY = {  # name of a file -> commands that read it; "finished" is the traini
     "model.keras": ("keras",),
 }
 UNFINISHED = ("last.npz", "split.csv", "classes.json", "config.json", "env.json", "history.csv")
-ONCE_IN = 6  # files; going on with a training costs seconds, the other commands cost less
+ONCE_IN = 6  # one file in six is of an unfinished run, because resuming a training costs seconds
 
 
 def campaign(tally: Tally, scratch, *, minutes: float = MINUTES, count: int | None = None) -> None:
-    """Damage one file at a time, of a finished and of an unfinished run, and run a command that reads it."""
+    """Damage one file at a time, of a finished or of an unfinished run, and run a command that reads it."""
     scratch = pathlib.Path(scratch)
     workload.write_photos(scratch / "photos")
     runner = running.Runner(scratch / "commands", fork=True)
@@ -55,7 +55,7 @@ def campaign(tally: Tally, scratch, *, minutes: float = MINUTES, count: int | No
 
 
 def runs(runner, scratch, tally):
-    """Train once to the end and once to a kill behind the first checkpoint of the whole net; return both folders."""
+    """Train once to the end, and once until a kill after the first checkpoint of the whole net; return both folders."""
     work, data = workload.train(), scratch / "photos"
     finished, cut = scratch / "finished", scratch / "unfinished"
     failures = running.judged(runner.run(*work.command(data, finished)))
@@ -69,17 +69,17 @@ def runs(runner, scratch, tally):
 
 
 class One:
-    """One damaged file and what came of it."""
+    """One damaged file and the result of the command that read it."""
 
     def __init__(self, row, what, failures, keep):
         self.row, self.what, self.failures, self.keep = row, what, failures, keep
 
 
 class Reader:
-    """Runs kfg's commands in this process, for speed.
+    """Damages files and runs kfg's commands on them in this process, for speed.
 
     Args:
-        scratch: folder of the photographs; the damaged copy of a run is made in it.
+        scratch: folder that holds the photographs; the damaged copy of a run is made there, too.
     """
 
     def __init__(self, scratch):
@@ -93,7 +93,7 @@ class Reader:
         return self.try_one(source, rng, READ_BY, export=True)
 
     def try_unfinished(self, source, rng) -> One:
-        """Damage a file of a run that was killed, and go on with it."""
+        """Damage a file of a run that was killed, and resume the run."""
         return self.try_one(source, rng, dict.fromkeys(UNFINISHED, ("resume",)))
 
     def try_one(self, source, rng, read_by, *, export=False) -> One:
@@ -129,7 +129,7 @@ class Reader:
         }[command]
 
     def run(self, *words) -> running.Ended:
-        """Run one command; what it prints and how it ends is returned, never raised."""
+        """Run one command; return what it printed and how it ended. An exception counts as a traceback."""
         from kfg.__main__ import main
 
         out, err = io.StringIO(), io.StringIO()
@@ -147,18 +147,21 @@ class Reader:
 
 
 def accepted(path, out) -> list[str]:
-    """Return what an error line may call a file: its name, or the export or run folder that it is a part of."""
+    """Return the names by which an error line may call a file: its own, or "export" for a file of an export.
+
+    For config.json the checkpoint is accepted as well.
+    """
     inside = path.relative_to(out).parts
     names = [path.name]
     if "export" in inside:
         names.append("export")
     if path.name == "config.json":
-        names.append("last.npz")  # was begun with other settings: which of the two is wrong, none knows
+        names.append("last.npz")  # their settings differ, and either file may be the wrong one
     return names
 
 
 def damage(path, rng, files) -> str:
-    """Damage a file; return in a few words how."""
+    """Damage a file; return a few words that say how."""
     data = path.read_bytes()
     choice = rng.random()
     if choice < 0.05:
@@ -186,7 +189,7 @@ def damage(path, rng, files) -> str:
 
 
 def other_values(value, rng) -> tuple[object, str]:
-    """Replace or remove one value somewhere in a JSON document."""
+    """Return a JSON document with one value replaced or removed, and words that say which."""
     if isinstance(value, (dict, list)) and value and rng.random() < 0.85:
         keys = list(value) if isinstance(value, dict) else list(range(len(value)))
         key = keys[int(rng.integers(len(keys)))]
@@ -201,7 +204,7 @@ def other_values(value, rng) -> tuple[object, str]:
 
 
 def other_cells(text, rng) -> tuple[str, str]:
-    """Change one cell, row or column of a table."""
+    """Return a table with one change, such as in a cell or a row, and words that say which."""
     lines = text.split("\n")
     row = int(rng.integers(len(lines)))
     cells = lines[row].split(",")

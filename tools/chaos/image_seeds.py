@@ -1,4 +1,4 @@
-"""Small images in every format and mode that Pillow writes and kfg reads: what the mutations begin with."""
+"""Small images in every format and mode that Pillow writes and kfg reads, from which the mutations are made."""
 
 import functools
 import io
@@ -16,7 +16,7 @@ JPEG_OPTIONS = (
     {"restart_marker_blocks": 1},
 )
 ANY_TIFF = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits")
-TIFF_COMPRESSION = {  # mode -> what libtiff writes it with
+TIFF_COMPRESSION = {  # mode -> compressions with which libtiff writes it
     **dict.fromkeys(("LA", "P", "RGBA", "I;16", "I", "F", "LAB"), ANY_TIFF),
     **dict.fromkeys(("L", "RGB", "CMYK", "YCbCr"), (*ANY_TIFF, "jpeg")),
     "1": (*ANY_TIFF, "group3", "group4"),
@@ -24,7 +24,7 @@ TIFF_COMPRESSION = {  # mode -> what libtiff writes it with
 
 
 def picture(mode: str, seed: int = 0) -> Image.Image:
-    """Return a picture with smooth and noisy parts in a mode of Pillow's."""
+    """Return a picture with smooth and noisy parts, in the Pillow mode `mode`."""
     rng = np.random.default_rng(seed)
     small = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)).resize(SIZE, Image.Resampling.BICUBIC)
     pixels = np.asarray(small).copy()
@@ -44,14 +44,14 @@ def picture(mode: str, seed: int = 0) -> Image.Image:
 
 @functools.cache
 def seeds() -> dict[str, bytes]:
-    """Return name -> bytes of undamaged images."""
+    """Return a dict name -> bytes of undamaged images."""
     found = {}
 
     def add(name, image, format, **options):
         file = io.BytesIO()
         try:
             image.save(file, format, **options)
-        except OSError:  # versions of Pillow differ in the modes they write; the test counts what is left
+        except OSError:  # not all versions of Pillow write all modes; a test counts the images that are left
             return
         found[name] = file.getvalue()
 
@@ -95,7 +95,7 @@ def _key(mode, value):
 
 
 def png16(channels: int) -> bytes:
-    """Return a PNG of 16 bits a channel, which Pillow writes for one channel only."""
+    """Return a PNG with 16 bits per channel; Pillow can write this only for one channel."""
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     rng = np.random.default_rng(channels)
     values = rng.integers(0, 65536, (SIZE[1], SIZE[0] * channels)).astype(">u2")

@@ -1,4 +1,4 @@
-"""Mutated images through kfg's decoder and the exported graph's: the same pixels, or a refusal, never a traceback."""
+"""Give mutated images to kfg's decoder and to the exported graph: same pixels, or a refusal, but never a traceback."""
 
 import concurrent.futures
 import multiprocessing
@@ -14,17 +14,17 @@ from chaos.tally import Failure, Tally
 from kfg.data import jpeg
 
 MINUTES = 30.0
-MEMORY = 1 << 30  # bytes that a process may grow by
-STUCK = 60.0  # seconds that one image may take
+MEMORY = 1 << 30  # most bytes by which a process may grow
+STUCK = 60.0  # most seconds that one image may take
 FATES = (
     "shown by both", "refused by both", "known difference", "shown by the graph alone", "other pixels",
     "refused by decode alone", "refused by the graph alone", "traceback",
 )  # fmt: skip
-BATCH = 20_000  # images of one process: what one leaks or breaks does not spoil the next
+BATCH = 20_000  # images per process, so that a leak or damage in one process does not affect the next
 
 
 def campaign(tally: Tally, _scratch, *, minutes: float = MINUTES, count: int | None = None) -> None:
-    """Try images for so many minutes, or `count` of them."""
+    """Try images for `minutes` minutes, or `count` images."""
     end, number = time.monotonic() + 60 * minutes, 0
     total = dict.fromkeys(("images", *FATES), 0)
     seconds = 0.0
@@ -38,7 +38,7 @@ def campaign(tally: Tally, _scratch, *, minutes: float = MINUTES, count: int | N
 
 
 def _batch(tally, total, first, last, end) -> int:
-    """Try images `first` to `last` in a process of their own; return the number to go on with."""
+    """Try images `first` to `last` - 1 in a process of their own; return the number of the next image to try."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(tally.seed, first, last, sender))
@@ -47,7 +47,7 @@ def _batch(tally, total, first, last, end) -> int:
     number = first
     try:
         while number < last and time.monotonic() < end:
-            if not receiver.poll(STUCK + (60 if number == first else 0)):  # the first waits for TensorFlow
+            if not receiver.poll(STUCK + (60 if number == first else 0)):  # for the first image TensorFlow is loaded
                 _note(tally, number, Failure("other", f"took longer than {STUCK:.0f} s"))
                 return number + 1
             number, name, kind, failures = receiver.recv()
@@ -67,7 +67,7 @@ def _batch(tally, total, first, last, end) -> int:
 
 
 def _format(name) -> str:
-    """Return the row of the table that an input belongs to."""
+    """Return the image format in an input's name, which is its row in the table."""
     return name.split()[0].split("-")[0]
 
 
@@ -77,9 +77,9 @@ def _note(tally, number, failure):
 
 
 def work(seed, first, last, sender) -> None:
-    """Try images and send (number, name, kind, failures) for each."""
+    """Try images and send (number, name, kind, failures) for each; this runs in a process of its own."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)  # libtiff and TensorFlow write a line or two for each image
+    os.dup2(nowhere, 2)  # drops the lines that libtiff and TensorFlow write for each image
     known, pair = seeds(), Pair()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(first, last):
@@ -93,7 +93,7 @@ def work(seed, first, last, sender) -> None:
 
 
 class Pair:
-    """Both decoders of kfg, the one that trains and the one in an export."""
+    """Both decoders of kfg: the one used in training, and the one in an exported graph."""
 
     def __init__(self):
         import tensorflow as tf
@@ -103,16 +103,16 @@ class Pair:
         self.tf, self.graph, self.BadImage = tf, decode_in_graph, decode.BadImage
         self.decode = decode.decode
         self.exported = tf.function(decode_in_graph.decode, input_signature=[tf.TensorSpec((), tf.string)])
-        self.exported(tf.constant(seeds()["png-RGB"]))  # traced, before memory is counted
+        self.exported(tf.constant(seeds()["png-RGB"]))  # traced now, before memory is measured
         self.pool = concurrent.futures.ThreadPoolExecutor(1)
 
     def compare(self, data: bytes) -> tuple[str, list[Failure]]:
-        """Return what became of an image, and what is wrong with that."""
+        """Decode an image with both decoders; return the kind of result, one of FATES, and the failures."""
         ours, error = self.asked(self.decode, data)
         if error is not None and not isinstance(error, self.BadImage):
             return "traceback", [Failure("tracebacks", f"decode: {_line(error)}")]
         theirs, refusal = self.asked(lambda one: self.exported(self.tf.constant(one)).numpy(), data)
-        # TensorFlow repeats bytes of the file in its message, and where these are not UTF-8 that is what is raised
+        # TensorFlow repeats bytes of the file in its message; if they are not UTF-8, a UnicodeDecodeError is raised
         if refusal is not None and not isinstance(refusal, (self.tf.errors.OpError, UnicodeDecodeError)):
             return "traceback", [Failure("tracebacks", f"graph: {_line(refusal)}")]
         if error is not None and refusal is not None:
@@ -132,18 +132,18 @@ class Pair:
         ]
 
     def asked(self, function, data):
-        """Return (result, None) or (None, the exception), whatever it is: that is what is looked for."""
+        """Call a function on an image; return (result, None), or (None, the exception) for an exception of any kind."""
         future = self.pool.submit(function, data)
         error = future.exception()
         return (None if error else future.result()), error
 
 
 def graph_shows_more(data: bytes) -> bool:
-    """Return whether a file that is damaged where TensorFlow does not look may be shown by an export alone.
+    """Return whether an export alone may show a file, because its damage is such that TensorFlow does not notice it.
 
-    A BMP's number of colours, how a GIF's pixels end, the frames of an animated PNG, and a JPEG whose segments are in
-    disorder: `kfg.data.decode_in_graph.decode` says so, and an export cannot do better, since it has TensorFlow's
-    decoder and nothing else.
+    This is so for the number of colours in a BMP, the end of the pixels in a GIF, the frames of an animated PNG, and
+    for a JPEG with segments in the wrong order. `kfg.data.decode_in_graph.decode` says so, and an export cannot do
+    better, since it has only TensorFlow's decoder.
     """
     if data[:2] == b"\xff\xd8":
         return bool(jpeg.damage(data))

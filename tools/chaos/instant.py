@@ -1,7 +1,7 @@
-"""A recipe that is over in a second: what it trains is one dense layer, what it writes is what every recipe writes.
+"""A recipe that ends within a second: it trains a single dense layer, and writes all files that a recipe writes.
 
-Two commands that run at the same time meet in what kfg does around a training, not in the training itself; so pairs
-of them can be tried by the hundred.
+Commands that run at the same time can disturb each other in what kfg does before and after a training, not in the
+training itself. With this recipe, hundreds of pairs of commands can be tried.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ class Config:
     batch_size: int = 16  # images
     epochs: int = 2
     learning_rate: float = 1e-2
-    seconds: float = 0.0  # to sleep before training, so that another command meets this one
+    seconds: float = 0.0  # time to sleep before training, so that another command can run meanwhile
 
 
 ROWS = {"one": Row(Config()), "two": Row(Config(epochs=3)), "three": Row(Config(learning_rate=1e-3))}
@@ -35,7 +35,7 @@ CAVEAT, ERRATA = "No study: made to be disturbed.", ()
 
 
 def run(config, job):
-    """Train, test and export once; return the content of report.json."""
+    """Train, test and export once; return the contents of report.json."""
     index = job.split(val=0.2, test=0.2, seed=0)
     images = job.data.images(config.image_size)
     training, validation = (Part.of(index, images, name) for name in ("train", "val"))

@@ -1,4 +1,4 @@
-"""Damage bytes: what cables, cards, half downloads and wrong programs do to files."""
+"""Damage the bytes of files as bad cables, memory cards, broken downloads and faulty programs do."""
 
 import struct
 import zlib
@@ -10,7 +10,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def cut(data, rng, _other):
-    """Keep a beginning: a download or a copy that broke off."""
+    """Keep only the beginning, as in a download or copy that broke off."""
     return data[: int(rng.integers(0, len(data) + 1))]
 
 
@@ -29,7 +29,7 @@ def flip_in_header(data, rng, _other):
 
 
 def length(data, rng, _other):
-    """Put a telling number somewhere in the first part, where sizes, offsets and lengths stand."""
+    """Write a critical number somewhere in the first bytes, where sizes, offsets and lengths are stored."""
     if len(data) < 8:
         return data
     number, at = LENGTHS[int(rng.integers(len(LENGTHS)))], int(rng.integers(0, min(len(data) - 4, 300)))
@@ -39,7 +39,7 @@ def length(data, rng, _other):
 
 
 def zero(data, rng, _other):
-    """Blank a stretch: a block of a card that could not be read."""
+    """Set a range of bytes to zero, as for a block of a memory card that could not be read."""
     at = int(rng.integers(0, len(data) + 1))
     size = int(rng.integers(1, 1 + max(1, len(data) // 4)))
     return data[:at] + bytes(len(data[at : at + size])) + data[at + size :]
@@ -61,7 +61,7 @@ def repeat(data, rng, _other):
 
 
 def mend(data, rng, _other):
-    """Flip bits of a PNG and put its checksums right, so that what lies behind them is reached."""
+    """Flip bits of a PNG and correct its checksums, so that the code after the checks is reached, too."""
     if not data.startswith(PNG):
         return flip_bits(data, rng, _other)
     at, changed = len(PNG), [PNG]
@@ -81,9 +81,9 @@ MUTATIONS = (cut, flip_bits, flip_in_header, length, zero, garbage, splice, repe
 
 
 def mutated(seeds: dict[str, bytes], *, seed: int, number: int) -> tuple[str, bytes]:
-    """Return input `number` of a campaign, a pure function of (seed, number): its name and its bytes.
+    """Return the name and the bytes of input `number` of a campaign, a pure function of (seed, number).
 
-    The first inputs are the seeds as they are.
+    The first inputs are the undamaged seeds.
     """
     names = sorted(seeds)
     if number < len(names):

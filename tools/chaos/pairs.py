@@ -1,4 +1,4 @@
-"""Two commands at once on one --out: each ends well or says in one line why not, and no row is lost or doubled."""
+"""Run two commands at once with the same --out: each must succeed or say why not, and no row is lost or doubled."""
 
 import dataclasses
 import json
@@ -13,20 +13,20 @@ from chaos.tally import Failure, Tally
 from kfg.runs import run_files
 
 INSTANT = "chaos.instant"
-REAL_SHARE = 0.2  # of the pairs, which train with kfg's own recipes; the others use the recipe `instant`
-STORED = 50  # finished runs that two commands record at the same time
+REAL_SHARE = 0.2  # share of pairs with kfg's own commands; the others use the recipe `instant`
+STORED = 50  # number of finished runs whose rows two commands write at the same time
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Two commands.
+    """Two commands that run at the same time.
 
     Args:
         name: row of the table.
-        first, second: their words, with DATA and OUT in place of the folders.
-        runs: run folders of the first and of the second; those of a command that ended with 0 must have their row.
-        codes: exit codes that are right for the second.
-        begun: file below OUT that must be there before the second one starts; "" for at once.
+        first, second: words of the two commands, with DATA and OUT in place of the folders.
+        runs: run folders of the first and of the second command; if a command ends with 0, its runs must have a row.
+        codes: exit codes that are right for the second command.
+        begun: file below OUT that must exist before the second command starts; "": it starts at once.
     """
 
     name: str
@@ -47,7 +47,7 @@ def made(rows="one", seeds="0") -> tuple[str, ...]:
 
 
 def cheap_pairs() -> list[Pair]:
-    """Return the pairs that train nothing to speak of."""
+    """Return the pairs with the recipe `instant`, in which training takes almost no time."""
     same, many = made(), made(seeds="0,1,2")
     return [
         Pair("the same row twice", instant(), instant(), (same, same)),
@@ -61,7 +61,7 @@ def cheap_pairs() -> list[Pair]:
 
 
 def real_pairs() -> list[Pair]:
-    """Return the pairs of kfg's own commands; what reads runs is started once there is one."""
+    """Return the pairs of kfg's own commands; a command that reads a run starts once the run exists."""
     train, recipe, search = workload.train(), workload.recipe(), workload.search()
     run = f"OUT/{train.runs[0]}"
     predict = ("kfg", "predict", run, "DATA/blue")
@@ -77,7 +77,7 @@ def real_pairs() -> list[Pair]:
 
 
 def campaign(tally: Tally, scratch, *, count: int = 100, minutes: float | None = None) -> None:
-    """Try `count` pairs: a fifth real ones, a tenth storms of records, the rest with the instant recipe."""
+    """Try `count` pairs: a fifth with kfg's own commands, a tenth storms (see `storm`), the rest with `instant`."""
     scratch, rng = pathlib.Path(scratch), np.random.default_rng(tally.seed)
     data = workload.write_photos(scratch / "photos")
     runner = running.Runner(scratch / "commands", fork=True)
@@ -103,7 +103,7 @@ def campaign(tally: Tally, scratch, *, count: int = 100, minutes: float | None =
 
 
 def meet(runner, pair: Pair, data, out, *, delay: float) -> tuple[list[Failure], list[pathlib.Path]]:
-    """Start both, wait for their ends, and look at what is left; return the failures and the folders that tell."""
+    """Start both commands, wait for their ends and check the files; return the failures and the commands' folders."""
     first = runner.start(*filled(pair.first, data, out))
     waited = time.monotonic() + delay
     while time.monotonic() < waited or (pair.begun and first.running() and not (out / pair.begun).exists()):
@@ -125,7 +125,7 @@ def filled(words, data, out) -> list[str]:
 
 
 def finished_runs(runner, data, out, tally) -> pathlib.Path:
-    """Run the instant recipe once and give its folder to other seeds, so that all of them are finished."""
+    """Run the instant recipe once and copy its run folder for other seeds, so that the runs of all are finished."""
     ended = runner.run(*filled(instant(), data, out))
     tally.note("a run alone", running.judged(ended) or state.check_rows(out, made()))
     folder = out / "instant" / "one"
@@ -137,7 +137,7 @@ def finished_runs(runner, data, out, tally) -> pathlib.Path:
 
 
 def storm(runner, data, stored, out, tally) -> None:
-    """Let two commands record finished runs, whose rows are missing, at the same time."""
+    """Let two commands at the same time write the missing rows of many finished runs."""
     shutil.copytree(stored, out)
     (out / run_files.RESULTS).unlink(missing_ok=True)
     half = STORED // 2

@@ -1,7 +1,7 @@
-"""Folders that cannot be written or read: one line that names them, exit 2, and nothing changed.
+"""Folders that cannot be written or read: one line must name them, with exit code 2, and nothing may be changed.
 
-Root is stopped by no mode. So for root a folder is made immutable (chattr +i) or mounted again as read-only; and with
-the modes 555 and 000 the command runs under setpriv, without the capabilities by which root passes them.
+File modes do not stop root. So for root a folder is made immutable (chattr +i) or mounted read-only; and with the modes
+555 and 000 the command runs under setpriv, without the capabilities by which root ignores modes.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ from chaos import running, state, workload
 from chaos.tally import Failure, Tally
 from kfg.runs import run_files
 
-POWERS = "-dac_override,-dac_read_search"  # the capabilities of root that a mode does not stop
+POWERS = "-dac_override,-dac_read_search"  # the capabilities by which root ignores file modes
 WITHOUT_POWERS = ("setpriv", f"--bounding-set={POWERS}", f"--inh-caps={POWERS}")
 
 
 def campaign(tally: Tally, scratch, *, count: int | None = None, minutes: float | None = None) -> None:
-    """Try every way of refusing on every folder; `count` limits them."""
-    del minutes  # a few minutes in all
+    """Try every way to refuse access on every folder; `count` limits the number of cases."""
+    del minutes  # not used, as all cases take only a few minutes
     scratch = pathlib.Path(scratch)
     data = workload.write_photos(scratch / "photos")
     runner = running.Runner(scratch / "commands", fork=True)
@@ -49,7 +49,7 @@ def campaign(tally: Tally, scratch, *, count: int | None = None, minutes: float 
         failures = running.judged(ended, codes=codes, names=[target.name, one])
         failures += [Failure("lost", f"{path} changed") for path in _changed(before, one / "runs")]
         failures += state.check_whole(one / "runs", ended=True)
-        if place in TRAINED_AGAIN:  # allowed again, the same command makes up for all that could not be written
+        if place in TRAINED_AGAIN:  # with access again, the same command must write all that was missing
             failures += running.judged(runner.run(*words))
             failures += state.check_rows(one / "runs", workload.train(seeds=2).runs)
         tally.note(f"{place}, {way}", failures, keep=[one / "runs"], what=" ".join(map(str, words)))
@@ -57,7 +57,7 @@ def campaign(tally: Tally, scratch, *, count: int | None = None, minutes: float 
 
 
 def _run_folder(one, work):
-    """Train again with another seed, whose run folder is there and cannot be written."""
+    """Return the run folder of another seed, which exists and will be locked, and the command that trains it."""
     run = one / "runs" / "folder" / "transfer" / "seed-1"
     run.mkdir()
     return run, [*work.command(one / "photos", one / "runs", resume=True), "--seeds", "2"]
@@ -95,7 +95,7 @@ def _predict(one, work):
     return one / "runs", ["kfg", "predict", one / "runs" / work.runs[0], one / "photos" / "blue"]
 
 
-PLACES = {  # what is refused -> function (folder, workload) -> (path, command)
+PLACES = {  # place to which access is refused -> function (folder, workload) -> (path, command)
     "--out": _new_out,
     "run folder": _run_folder,
     "results.jsonl": _results,
@@ -105,11 +105,11 @@ PLACES = {  # what is refused -> function (folder, workload) -> (path, command)
     "run read by predict": _predict,
 }
 TRAINED_AGAIN = ("run folder", "results.jsonl")
-READS = ("data folder", "run read by predict", "--cache")  # may end well where only writing is refused
+READS = ("data folder", "run read by predict", "--cache")  # the command may succeed if only writing is refused
 
 
 def possible(scratch) -> dict:
-    """Return the ways of refusing that this system and user have: name -> (context, what starts the command)."""
+    """Return the ways to refuse access that work here: name -> (context manager, words before the command)."""
     modes = {"mode 555": _mode(0o555), "mode 000": _mode(0)}
     if os.geteuid() != 0:
         return {name: (way, ()) for name, way in modes.items()}
@@ -126,7 +126,7 @@ def possible(scratch) -> dict:
 
 @contextlib.contextmanager
 def immutable(path):
-    """Set the attribute that stops root, too, on a folder and all in it."""
+    """Make a folder and everything in it immutable, which also stops root."""
     subprocess.run(["chattr", "-R", "+i", str(path)], check=True, capture_output=True)
     try:
         yield
@@ -136,7 +136,7 @@ def immutable(path):
 
 @contextlib.contextmanager
 def read_only(path):
-    """Mount a path on itself, read-only."""
+    """Mount a path on itself as read-only."""
     subprocess.run(["mount", "--bind", str(path), str(path)], check=True, capture_output=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", str(path)], check=True, capture_output=True)
@@ -163,7 +163,7 @@ def _snapshot(folder) -> dict:
 
 
 def _changed(before, folder) -> list[str]:
-    """Return the files of finished runs and the rows that are gone; new files are none of them."""
+    """Return the files that have changed or are gone since `before`; new files and new rows do not count."""
     changed = []
     for path, data in before.items():
         now = path.read_bytes() if path.is_file() else b""

@@ -13,20 +13,20 @@ import time
 
 from chaos.tally import Failure
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]  # the checkout: what is tested is the code beside this tool
+ROOT = pathlib.Path(__file__).resolve().parents[2]  # the checkout whose code is tested
 TRACEBACK = "Traceback (most recent call last)"
-LIMIT = 900  # seconds after which a command is taken for hung
+LIMIT = 900  # seconds after which a command counts as hung
 
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How a command ended.
+    """The end of a command.
 
     Args:
         words: its command line.
-        code: exit code, negative where a signal ended it; None where it hung and was killed.
-        out, err: what it printed.
-        seconds: it ran.
+        code: exit code, negative if a signal ended it; None: it hung and was killed.
+        out, err: text that it printed on standard output and standard error.
+        seconds: how long it ran.
     """
 
     words: tuple[str, ...]
@@ -37,18 +37,18 @@ class Ended:
 
     @property
     def errors(self) -> list[str]:
-        """Return the lines that say what is wrong."""
+        """The lines on standard error that begin with "error: "."""
         return [line for line in self.err.splitlines() if line.startswith("error: ")]
 
     @property
     def told(self) -> str:
-        """Return the line that matters most, for tables."""
+        """The most important line that was printed, for tables."""
         lines = self.errors or [line for line in (self.err + self.out).splitlines() if line.strip()][-1:]
         return lines[0] if lines else ""
 
 
 class Process:
-    """A running command, in a session of its own so that a kill reaches all that it has started."""
+    """A running command, in a session of its own, so that a kill also reaches the processes that it has started."""
 
     def __init__(self, words, folder: pathlib.Path):
         self.words, self.folder, self.begun = tuple(map(str, words)), folder, time.monotonic()
@@ -95,13 +95,13 @@ class Fresh(Process):
 
 
 class Forked(Process):
-    """The same command in a process forked from a server that has imported TensorFlow: it starts at once."""
+    """A command in a process forked from a server that has already imported TensorFlow, so that it starts at once."""
 
     def __init__(self, words, folder, *, cwd, env=None):
         super().__init__(words, folder)
         from chaos import served
 
-        os.environ["PYTHONPATH"] = search_path()  # the server takes it from there
+        os.environ["PYTHONPATH"] = search_path()  # the fork server inherits it
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["chaos.served"])
         self.process = context.Process(target=served.serve, args=(self.words, str(folder), str(cwd), env or {}))
@@ -117,21 +117,21 @@ class Forked(Process):
 
 
 class Runner:
-    """Starts commands, each with a folder for what it prints.
+    """Starts commands, each with a folder for its output.
 
     Args:
-        folder: scratch.
-        fork: fork from a server that has imported TensorFlow, instead of a new interpreter each.
-        prefix: program and words that start the interpreter, as setpriv does; not with `fork`.
+        folder: scratch folder.
+        fork: whether to fork commands from a server that has imported TensorFlow, instead of starting new interpreters.
+        prefix: program and words before the interpreter, for example setpriv; not used with `fork`.
     """
 
     def __init__(self, folder, *, fork: bool, prefix=()):
         self.folder, self.fork, self.prefix, self.count = pathlib.Path(folder), fork, tuple(prefix), 0
         self.started: list[Process] = []
-        atexit.register(self.stop)  # Ctrl-C does not reach what runs in a session of its own
+        atexit.register(self.stop)  # Ctrl-C does not reach processes in their own sessions
 
     def stop(self) -> None:
-        """Kill what still runs."""
+        """Kill all commands that still run."""
         for process in self.started:
             if process.running():
                 process.kill()
@@ -149,7 +149,7 @@ class Runner:
         if self.fork:
             return Forked(words, folder, cwd=cwd, env=env)
         if words[0] == "kfg":
-            tiny = "backbone=tiny" in words  # is known to this tool only
+            tiny = "backbone=tiny" in words or words[1] == "repair"  # a trunk that only this tool knows
             words = (*((str(ROOT / "tools" / "chaos"), "kfg") if tiny else ("-m", "kfg")), *words[1:])
         return Fresh(words, folder, cwd=cwd, env=env, prefix=self.prefix)
 
@@ -159,18 +159,20 @@ class Runner:
 
 
 def search_path(first: str = "") -> str:
-    """Return PYTHONPATH for a process that is started: `first`, this checkout, and what it was before."""
+    """Return the PYTHONPATH for a new process: `first`, this checkout, and the present PYTHONPATH."""
     wanted = [*first.split(os.pathsep), str(ROOT / "tools"), str(ROOT)]
     wanted += os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return os.pathsep.join(dict.fromkeys(filter(None, wanted)))
 
 
 def judged(ended: Ended, *, codes=(0,), names=()) -> list[Failure]:
-    """Return what is wrong with the way a command ended.
+    """Return the failures in the way a command ended.
 
     Args:
-        codes: exit codes that are right; beyond 0 and 1 the end must have exactly one line that begins "error: ".
-        names: the error line must hold one of these; none for any.
+        ended: the end of the command.
+        codes: exit codes that are right. With a code other than 0 and 1, there must be exactly one line that begins
+            with "error: ".
+        names: texts of which the error line must contain one; empty: it may say anything.
     """
     command = " ".join(ended.words)
     if ended.code is None:

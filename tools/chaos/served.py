@@ -1,6 +1,7 @@
-"""What a forked process of `running.Forked` does: run one command of kfg in it.
+"""Run one command of kfg in a forked process; `running.Forked` uses it.
 
-The server imports this module once. Nothing here may compute with TensorFlow: a process forked after that hangs.
+The fork server imports this module once. Nothing may be computed with TensorFlow at import, or forked processes would
+hang.
 """
 
 import os
@@ -20,11 +21,12 @@ with quiet.tensorflow_notes():
     from kfg.recipes import folder as _folder  # noqa: F401  imported once, for all commands
     from kfg.recipes import imagenet20 as _imagenet20  # noqa: F401
 
-TINY = "tiny"  # a trunk that is traced in a second, where EfficientNet-Lite0 takes half a minute
+REPAIR = ("kfg", "repair")
+TINY = "tiny"  # a trunk that is traced in a second; EfficientNet-Lite0 takes half a minute
 
 
 def tiny_trunk(image_size) -> keras.Model:
-    """Return a trunk of six convolutions: what runs through it takes no time."""
+    """Return a trunk of six convolutions, which takes almost no time to compute."""
     x = images = keras.Input((*image_size, 3), name="images")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(x)
     for i, stride in enumerate((2, 2, 2, 2, 2, 1), start=1):
@@ -35,7 +37,7 @@ def tiny_trunk(image_size) -> keras.Model:
 
 
 def know_tiny_trunk() -> None:
-    """Let `backbone=tiny` be one of kfg's trunks in this process."""
+    """Register the tiny trunk with kfg in this process, for `backbone=tiny`."""
     ends = tuple(f"block{i}_relu" for i in (1, 2, 3, 4, 6))
     backbones.BACKBONES[TINY] = backbones.Backbone(tiny_trunk, 64, 32, "x / 127.5 - 1", ends)
     mmal.TAPS[TINY] = ("block6_relu", "block5_relu")
@@ -44,6 +46,10 @@ def know_tiny_trunk() -> None:
 def command(words) -> int:
     """Run `kfg ...` or `-m MODULE ...` as the program of this process; return the exit code."""
     know_tiny_trunk()
+    if tuple(words[:2]) == REPAIR:
+        from chaos import proven
+
+        proven.prove()
     module, *rest = ["kfg", *words[1:]] if words[0] == "kfg" else words[1:]
     sys.argv = [module, *rest]
     warnings.filterwarnings("ignore", message=".*found in sys.modules after import of package", category=RuntimeWarning)
@@ -58,7 +64,7 @@ def command(words) -> int:
 
 
 def serve(words, folder: str, cwd: str, env: dict) -> None:
-    """Run a command with its output in files, as the leader of a session of its own."""
+    """Run a command in a session of its own, with its output in files."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name, number in (("out.txt", 1), ("err.txt", 2)):

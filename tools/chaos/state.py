@@ -1,4 +1,4 @@
-"""What lies on the disk after a command: rows of results.jsonl, weights, files that are whole."""
+"""Check the files on the disk after a command: rows of results.jsonl, weights, and that no file is half written."""
 
 import collections
 import io
@@ -14,7 +14,16 @@ from kfg.errors import InputError
 from kfg.runs import results_file, run_files
 
 RESULTS = "results.jsonl"
-JSON_FILES = ("config.json", "env.json", "classes.json", "report.json", "best.json", "export_check.json")
+JSON_FILES = (
+    "config.json",
+    "env.json",
+    "classes.json",
+    "report.json",
+    "best.json",
+    "export_check.json",
+    "repair.json",
+    "repair_of.json",
+)
 IDENTITY = ("recipe", "row", "seed", "fold", "folds")
 
 
@@ -34,16 +43,18 @@ def key(row: dict) -> tuple:
 
 
 def run_key(run: str) -> tuple:
-    """Return the key of the row that the run folder RECIPE/ROW/seed-N writes."""
+    """Return the key of the results row that belongs to the run folder RECIPE/ROW/seed-N."""
     recipe, row, seed = run.split("/")
     return (recipe, row, int(seed.removeprefix("seed-")), None, 1)
 
 
 def check_rows(out, runs, *, may_be_cut: bool = False) -> list[Failure]:
-    """Compare results.jsonl with the runs that have ended: each has its row, once.
+    """Check that results.jsonl has exactly one row for each run that has ended.
 
     Args:
-        may_be_cut: a kill or a full disk may have cut a line off; then kfg must read the others nevertheless.
+        out: the folder of runs.
+        runs: the runs that have ended.
+        may_be_cut: whether a kill or a full disk may have cut off a line; then kfg must still read the other lines.
     """
     good, bad = rows(out)
     if bad and may_be_cut:
@@ -59,7 +70,7 @@ def check_rows(out, runs, *, may_be_cut: bool = False) -> list[Failure]:
 
 
 def check_rows_read(out, runs) -> list[Failure]:
-    """Compare what kfg reads from a results.jsonl with cut lines with the runs that have ended."""
+    """Check that kfg reads exactly one row for each run that has ended from a results.jsonl with cut lines."""
     try:
         found = collections.Counter(map(key, results_file.read(out)))
     except InputError as error:
@@ -70,7 +81,7 @@ def check_rows_read(out, runs) -> list[Failure]:
 
 
 def check_whole(out, *, ended: bool) -> list[Failure]:
-    """Look for files that are not whole; once every command has `ended`, for half-written ones left behind, too."""
+    """Return failures for damaged JSON files and, once every command has `ended`, for partial files left behind."""
     failures = []
     for path in sorted(pathlib.Path(out).rglob("*")):
         if path.name in JSON_FILES and path.is_file():
@@ -78,14 +89,14 @@ def check_whole(out, *, ended: bool) -> list[Failure]:
                 json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
                 failures.append(Failure("lost", f"{path}: not whole ({error})"))
-        # what a killed process left in the cache is removed when it is some hours old: others may be at work there
+        # in the cache, partial files are removed only after some hours, because other processes may be writing there
         if ended and path.name.endswith(".partial") and "cache" not in path.parts:
             failures.append(Failure("other", f"{path}: half-written, and left behind"))
     return failures
 
 
 def weights(path) -> dict[str, np.ndarray]:
-    """Return every array of a model.keras by its name in the file."""
+    """Return the arrays of weights in a model.keras, by their names in the file."""
     with zipfile.ZipFile(path) as file:
         data = file.read("model.weights.h5")
     arrays = {}
@@ -99,7 +110,7 @@ def all_weights(out, runs) -> dict[str, dict[str, np.ndarray]]:
 
 
 def check_weights(out, wanted) -> list[Failure]:
-    """Compare the models in `out` with those of an uninterrupted run, bit for bit."""
+    """Compare the weights of the models in `out` with those of an uninterrupted run, bit for bit."""
     failures = []
     for run, arrays in wanted.items():
         path = pathlib.Path(out) / run / "model.keras"
@@ -110,7 +121,7 @@ def check_weights(out, wanted) -> list[Failure]:
         if found.keys() != arrays.keys():
             failures.append(Failure("other", f"{path}: other arrays than in the uninterrupted run"))
             continue
-        # bytes, so that NaN equals NaN and -0 does not equal 0
+        # compared as bytes, so that NaN equals NaN and -0 does not equal 0
         other = [name for name in arrays if found[name].tobytes() != arrays[name].tobytes()]
         if other:
             off = max(float(np.abs(found[name].astype(np.float64) - arrays[name]).max()) for name in other)
@@ -119,9 +130,22 @@ def check_weights(out, wanted) -> list[Failure]:
     return failures
 
 
-def check_end(out, runs, weights) -> list[Failure]:
-    """Compare what a command that has ended left with an uninterrupted run: rows, whole files, weights."""
-    return [*check_rows(out, runs, may_be_cut=True), *check_whole(out, ended=True), *check_weights(out, weights)]
+def check_files(out, wanted) -> list[Failure]:
+    """Compare files with those of an uninterrupted run, byte for byte."""
+    failures = []
+    for name, content in wanted.items():
+        path = pathlib.Path(out) / name
+        if not path.is_file():
+            failures.append(Failure("lost", f"{path}: is not there"))
+        elif path.read_bytes() != content:
+            failures.append(Failure("other", f"{path}: is not that of the uninterrupted run"))
+    return failures
+
+
+def check_end(out, runs, weights, files=None) -> list[Failure]:
+    """Compare the files of a command that has ended with an uninterrupted run: rows, whole files, weights, others."""
+    failures = [*check_rows(out, runs, may_be_cut=True), *check_whole(out, ended=True), *check_weights(out, weights)]
+    return [*failures, *check_files(out, files or {})]
 
 
 def finished(out, run) -> bool:

@@ -1,4 +1,4 @@
-"""Count what a campaign's checks found, keep what failed, print the table and append the line of figures."""
+"""Count the results of a campaign's checks, keep inputs that failed, print the table and append a line of results."""
 
 import dataclasses
 import datetime
@@ -11,17 +11,17 @@ import subprocess
 import time
 
 KINDS = ("done", "lost", "doubled", "tracebacks", "other")
-BAD = KINDS[1:]  # done counts the checks; the campaign ends well where all the others are 0
-SHOWN = 40  # failures printed; all of them are in failures.txt
+BAD = KINDS[1:]  # "done" counts the checks; a campaign is passed if all other counts are 0
+SHOWN = 40  # most failures printed; failures.txt has all of them
 
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """What a check found wrong.
+    """A failure that a check found.
 
     Args:
         kind: one of BAD.
-        said: one line that says what was found, and where.
+        said: one line that says what is wrong, and where.
     """
 
     kind: str
@@ -29,28 +29,29 @@ class Failure:
 
 
 class Tally:
-    """Counts by row of the table.
+    """Counts the results of checks, by row of the table.
 
     Args:
-        name: of the campaign.
-        kept: folder for the inputs that failed; made when the first one comes.
-        seed: the campaign's, which repeats it.
+        name: name of the campaign.
+        kept: folder for the inputs that failed; it is made at the first failure.
+        seed: seed of the campaign, with which it can be repeated.
     """
 
     def __init__(self, name: str, *, kept, seed: int):
         self.name, self.kept, self.seed = name, pathlib.Path(kept), seed
         self.rows: dict[str, dict[str, int]] = {}
         self.failures: list[str] = []
-        self.figures: dict = {}  # a campaign's own figures, for the results line
+        self.figures: dict = {}  # further figures of the campaign, for its line of results
         self.begun = time.monotonic()
 
     def note(self, row: str, failures=(), *, keep=(), what: str = "") -> None:
-        """Count one finished check of `row` and what it found.
+        """Count one finished check and its failures in a row of the table.
 
         Args:
-            failures: the Failures found, none where all is well.
-            keep: files and folders copied beside the failures, or (name, bytes) pairs.
-            what: says which case this was, so that it can be repeated.
+            row: name of the row.
+            failures: the Failures that the check found; empty if it passed.
+            keep: files and folders to copy beside the failures, or (name, bytes) pairs.
+            what: text that identifies the case, so that it can be repeated.
         """
         counts = self.rows.setdefault(row, dict.fromkeys(KINDS, 0))
         counts["done"] += 1
@@ -71,7 +72,7 @@ class Tally:
         return {kind: sum(row[kind] for row in self.rows.values()) for kind in KINDS}
 
     def failed(self) -> bool:
-        """Return whether anything is wrong; a campaign that checked nothing without saying why is wrong, too."""
+        """Return whether there is a failure; a campaign that checked nothing without saying why has failed, too."""
         total = self.total()
         return not (total["done"] or self.figures.get("skipped")) or any(total[kind] for kind in BAD)
 
@@ -86,7 +87,7 @@ class Tally:
         return "\n".join(lines)
 
     def line(self) -> dict:
-        """Return the figures of this campaign as a line of results.jsonl."""
+        """Return the figures of this campaign as a dict, which becomes a line of results.jsonl."""
         return {
             "campaign": self.name,
             "commit": commit(),
@@ -125,7 +126,7 @@ def append(path, line: dict) -> None:
 
 
 def commit() -> str:
-    """Return the commit of this checkout, with "+" where files were changed since; "" outside of one."""
+    """Return the commit of this checkout, with "+" if files were changed since; "" outside of a checkout."""
     here = pathlib.Path(__file__).parent
 
     def git(*words):
@@ -137,7 +138,7 @@ def commit() -> str:
 
 
 def machine() -> dict:
-    """Return what a reader needs to judge the seconds: system, cores, processor and its vector instructions."""
+    """Return facts that a reader needs to judge the seconds: system, cores, processor and its vector instructions."""
     told = {}
     if os.path.exists("/proc/cpuinfo"):
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():

@@ -1,4 +1,4 @@
-"""Remedies for weak classes: what may be done to the photographs, the training or the answers."""
+"""Remedies for weak classes: changes to the photographs, to the training or to the answers."""
 
 from kfg.repairing.remedies import augmenting, controls, labels, losses, seeing
 

@@ -1,12 +1,13 @@
-"""Remedies that augment: all images, those of some classes, or some classes less."""
+"""Remedies that augment: all images, only those of some classes, or some classes less than others."""
 
 import numpy as np
 
 from kfg.augment import draws
-from kfg.repairing.case import Case, shifted
+from kfg.repairing.case import Case
+from kfg.repairing.manner import shifted
 from kfg.repairing.remedies.protocol import Remedy
 
-_EXTRA = 8  # purpose of a derived seed
+_EXTRA = 8  # number that keeps this use's derived seed apart from others
 
 
 def everywhere(case: Case) -> np.ndarray:
@@ -15,7 +16,7 @@ def everywhere(case: Case) -> np.ndarray:
 
 
 def with_extra(case: Case, rows, **settings) -> np.ndarray:
-    """Show rows of views beside the photographs in each epoch."""
+    """Return the answers of heads that are shown rows of views beside the photographs in each epoch."""
     shown = np.concatenate([np.arange(len(case)), rows])
     return case.answers(case.on_views(lambda epoch: case.shuffled(epoch, shown)), **settings)
 
@@ -27,8 +28,8 @@ def extra_of_weak(case: Case) -> np.ndarray:
 
 
 def extra_of_all(case: Case) -> np.ndarray:
-    """Return as many rows of views, drawn over all photographs."""
-    views = np.arange(len(case), len(case.stacked))
+    """Return as many rows of views as `extra_of_weak`, drawn from the views of all photographs."""
+    views = np.arange(len(case), len(case.seen.stacked))
     return draws.shuffled(draws.derived_seed(case.seed, _EXTRA), epoch=0, positions=views)[: len(extra_of_weak(case))]
 
 
@@ -41,33 +42,34 @@ def targeted(case: Case) -> np.ndarray:
 
 
 def neutral(case: Case) -> np.ndarray:
-    """As targeted; then the answers are corrected for what the extra images did to the classes' shares."""
+    """Return the answers of `targeted`, corrected for the larger share that extra images give the weak classes."""
     factor = np.where(np.isin(np.arange(case.classes), case.weak), -np.log(len(case.seen.views) + 1), 0)
     return shifted(targeted(case), factor)
 
 
 def replaced(case: Case) -> np.ndarray:
-    """Show views of the weak classes' photographs in their stead, so that no class's share changes."""
+    """Show views of the weak classes' photographs in place of the photographs, so that no class's share changes."""
     chances = np.where(np.isin(case.labels, case.weak), case.usual_chance, 0)
     return case.answers(case.on_views(lambda epoch: case.any_view(epoch, chances)))
 
 
 def weaker(case: Case) -> np.ndarray:
-    """Augment all classes but those that take the weak ones' photographs."""
+    """Augment all classes except those that the weak ones are mistaken for."""
     chances = np.where(np.isin(case.labels, list(case.takers.values())), 0, case.usual_chance)
     return case.answers(case.on_views(lambda epoch: case.any_view(epoch, chances)))
 
 
 def by_class(case: Case) -> np.ndarray:
-    """Augment a class the more, the more of its photographs are recognised; judged for each fold without the fold.
+    """Augment a class the more, the better it is recognised; for each fold this is measured on the other folds.
 
-    The heads are shown both, a photograph and a view of it, and each weighs them as its chances are.
+    The heads are shown each photograph and a view of it. The two weights follow from the chance of a view in that
+    class.
     """
     count = len(case)
     learned = np.stack([_learned(case, fold) for fold in range(case.folds)], axis=1)
     of_view = (learned * case.usual_chance)[case.labels]
     views = len(case.seen.views)
-    weights = np.concatenate([case.visible * (1 - of_view), np.tile(case.visible * of_view, (views, 1))])
+    weights = np.concatenate([case.weights * (1 - of_view), np.tile(case.weights * of_view, (views, 1))])
     always = np.ones(count)
 
     def shown(epoch):
@@ -77,7 +79,7 @@ def by_class(case: Case) -> np.ndarray:
 
 
 def _learned(case, fold) -> np.ndarray:
-    """Return the share of each class that heads without a fold recognise, float (C,)."""
+    """Return the recall of each class, float (C,), of heads that were trained without a fold."""
     other = np.flatnonzero(case.fold_of != fold)
     labels = case.labels[other]
     right = case.inner[fold, other].argmax(axis=1) == labels
@@ -86,15 +88,17 @@ def _learned(case, fold) -> np.ndarray:
 
 
 def mixed(case: Case) -> np.ndarray:
-    """Show pictures cut together from photographs of a weak class and of the class that takes them."""
+    """Show pictures cut together from photographs of a weak class and of the class that it is mistaken for."""
     pictures, count = case.seen.mixed, len(case)
-    both = case.visible[pictures.first] * case.visible[pictures.second]  # a head must not see half a photograph either
+    both = case.visible[pictures.first] * case.visible[pictures.second]  # a head must see neither half
+    counted = case.manner.weights(case.labels)[:, None]
+    first, second = both * counted[pictures.first], both * counted[pictures.second]
     share = pictures.share[:, None].astype(np.float32)
     rows = np.arange(count, count + 2 * len(pictures.rows))
     lesson = case.lesson(
         np.concatenate([case.seen.plain, pictures.rows, pictures.rows]),
         labels=np.concatenate([case.labels, case.labels[pictures.first], case.labels[pictures.second]]),
-        weights=np.concatenate([case.visible, both * share, both * (1 - share)]),
+        weights=np.concatenate([case.weights, first * share, second * (1 - share)]),
         shown=lambda epoch: case.shuffled(epoch, np.concatenate([np.arange(count), rows])),
     )
     return case.answers(lesson)
@@ -103,28 +107,28 @@ def mixed(case: Case) -> np.ndarray:
 REMEDIES = (
     Remedy(name="augmented", said="all photographs are augmented on the fly", answers=everywhere, needs=("views",)),
     Remedy(
-        name="uniform", said="extra images are made of photographs of all classes", answers=uniform, needs=("views",),
+        name="uniform", said="extra images are augmented copies of all classes", answers=uniform, needs=("views",),
         control=True,
     ),
-    Remedy(name="targeted", said="extra images are made of the weak classes", answers=targeted, needs=("views",)),
+    Remedy(name="targeted", said="extra images are copies of the weak classes", answers=targeted, needs=("views",)),
     Remedy(
         name="targeted, prior-neutral", needs=("views",), answers=neutral,
-        said="extra images are made of the weak classes, and the answers are corrected for their larger share",
+        said="extra images are copies of the weak classes, and the answers are corrected for their larger share",
     ),
     Remedy(
         name="targeted, replaced", needs=("views",), answers=replaced,
-        said="augmented images of the weak classes stand in for their photographs",
+        said="augmented images of the weak classes replace their photographs",
     ),
     Remedy(
         name="weaker for the taker", needs=("views",), answers=weaker,
-        said="all photographs are augmented but those of the classes that take the weak ones'",
+        said="all photographs are augmented except those of classes for which weak ones are mistaken",
     ),
     Remedy(
         name="strength by class", needs=("views",), answers=by_class,
-        said="a class is augmented the more, the better it is recognised",
+        said="classes that are recognised better are augmented more",
     ),
     Remedy(
         name="CutMix of pairs", needs=("mixed",), answers=mixed,
-        said="pictures are cut together from a weak class and the class that takes its photographs",
+        said="images are cut together from a weak class and the class for which it is mistaken",
     ),
 )  # fmt: skip

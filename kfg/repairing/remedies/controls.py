@@ -1,13 +1,14 @@
-"""What remedies are compared with: nothing, and a bias, which costs nothing and needs no photograph."""
+"""The controls that remedies are compared with: no treatment, and a bias, which costs nothing and needs no images."""
 
 import numpy as np
 
 from kfg.data.folder import Index
-from kfg.repairing.case import Case, shifted
+from kfg.repairing.case import Case
+from kfg.repairing.manner import shifted
 from kfg.repairing.remedies.protocol import Remedy
 
-STEPS = np.arange(0, 3.01, 0.25)  # of a class's bias, in log-odds
-ROUNDS = 2  # over the weak classes
+STEPS = np.arange(0, 3.01, 0.25)  # biases that are tried for a class, in log-odds
+ROUNDS = 2  # passes over the weak classes
 
 
 def biased(case: Case) -> np.ndarray:
@@ -15,11 +16,11 @@ def biased(case: Case) -> np.ndarray:
 
 
 def raised(case: Case, answers, inner) -> np.ndarray:
-    """Raise the answers of each weak class by what raises macro recall most, for each fold on the other folds.
+    """Raise each weak class's answers by the bias that is best for macro recall; for each fold, the other folds decide.
 
     Args:
-        answers: float32 (N, C), each photograph's.
-        inner: float32 (K, N, C), as of `Case.inner_of`.
+        answers: float32 (N, C), the answer on each photograph.
+        inner: float32 (K, N, C), from `Case.inner_of`.
     """
     found = answers.copy()
     for fold in range(case.folds):
@@ -31,12 +32,12 @@ def raised(case: Case, answers, inner) -> np.ndarray:
 
 
 def tuned(answers, labels, weak) -> np.ndarray:
-    """Return the bias of each class, float (C,): 0, or for a weak one the step with the best macro recall.
+    """Return the bias of each class, float (C,): for a weak class the step with the best macro recall, else 0.
 
     Args:
-        answers: float (N, C), on photographs that their heads have not seen.
+        answers: float (N, C), on photographs that the heads have not seen.
         labels: int (N,).
-        weak: classes.
+        weak: numbers of the weak classes.
     """
     bias = np.zeros(answers.shape[1])
     counts = np.bincount(labels, minlength=len(bias))
@@ -48,14 +49,14 @@ def tuned(answers, labels, weak) -> np.ndarray:
                 tried = bias.copy()
                 tried[label] = step
                 recalls.append(float(each[shifted(answers, tried).argmax(axis=1) == labels].sum()))
-            bias[label] = STEPS[int(np.argmax(recalls))]  # of equals the smallest
+            bias[label] = STEPS[int(np.argmax(recalls))]  # the smallest of equals
     return bias
 
 
 def spent(case: Case, answers, inner) -> np.ndarray:
-    """Raise the weak classes' answers together, as far as the other classes keep the recall that they have untreated.
+    """Raise all weak classes' answers by one step, as far as the other classes keep their untreated recall.
 
-    What another remedy has gained is spent on the weak classes. Decided for each fold on the other folds.
+    So the gain of another remedy is spent on the weak classes. For each fold, the other folds decide.
 
     Args:
         answers, inner: as for `raised`.
@@ -71,14 +72,14 @@ def spent(case: Case, answers, inner) -> np.ndarray:
 
 
 def affordable(answers, labels, weak, *, kept: float) -> float:
-    """Return the largest of STEPS by which the weak classes can be raised while the others' recall is `kept`."""
+    """Return the largest of STEPS by which the weak classes can be raised with the others' recall at least `kept`."""
     raised_classes = np.isin(np.arange(answers.shape[1]), weak)
     fitting = [step for step in STEPS if others_recall(shifted(answers, step * raised_classes), labels, weak) >= kept]
     return float(max(fitting, default=0.0))
 
 
 def others_recall(answers, labels, weak) -> float:
-    """Return the mean recall of the classes that are not weak and have photographs."""
+    """Return the mean recall of the classes that have photographs and are not weak."""
     count = np.bincount(labels, minlength=answers.shape[1])
     right = np.bincount(labels[answers.argmax(axis=1) == labels], minlength=answers.shape[1])
     others = ~np.isin(np.arange(answers.shape[1]), weak) & (count > 0)
@@ -86,23 +87,29 @@ def others_recall(answers, labels, weak) -> float:
 
 
 def bias_settings(answers, case: Case, index: Index) -> dict:
-    """Return the setting that raises the weak classes' answers, tuned on answers (N, C) of heads that had not seen."""
-    bias = tuned(answers, case.labels, case.weak)
-    return {"class_bias": tuple((index.classes[at], float(bias[at])) for at in np.flatnonzero(bias))}
+    """Return the setting that raises the weak classes' answers, tuned on answers (N, C) on unseen photographs."""
+    return _class_bias(tuned(answers, case.labels, case.weak), case, index)
 
 
 def spent_settings(answers, case: Case, index: Index) -> dict:
-    """Return the setting that raises the weak classes' answers together, see `spent`."""
+    """Return the setting that raises all weak classes' answers by one step, see `spent`."""
     kept = others_recall(case.untreated, case.labels, case.weak)
     step = affordable(answers, case.labels, case.weak, kept=kept)
-    return {"class_bias": tuple((index.classes[label], step) for label in case.weak) if step else ()}
+    return _class_bias(step * np.isin(np.arange(case.classes), case.weak), case, index)
 
 
-NONE = Remedy(name="none", said="nothing is done", answers=lambda case: case.untreated, control=True)
+def _class_bias(bias, case: Case, index: Index) -> dict:
+    """Return the setting for a bias (C,), added to the one that the run has already."""
+    bias = bias + (0 if case.manner.bias is None else case.manner.bias)
+    return {"class_bias": tuple((index.classes[at], float(bias[at])) for at in np.flatnonzero(bias))}
+
+
+NONE = Remedy(name="none", said="nothing is done", answers=lambda case: case.untreated, control=True, turn=0)
 BIAS = Remedy(
     name="bias",
-    said="the answers of weak classes are raised, by what serves all classes best on photographs held back",
+    said="the answers of weak classes are raised by the amount that is best for all classes on photographs held back",
     answers=biased,
     control=True,
+    turn=0,
     settings=lambda case, index, trunk: bias_settings(case.untreated, case, index),
 )

@@ -3,13 +3,14 @@
 import numpy as np
 
 from kfg.data.folder import Index
+from kfg.evaluation.calibration import calibrated
 from kfg.repairing.case import Case
-from kfg.repairing.crossed import CONTRADICTED, calibrated, margins
+from kfg.repairing.crossed import CONTRADICTED, label_probability
 from kfg.repairing.remedies.protocol import Remedy
 
 
 def contradicted(case: Case) -> np.ndarray:
-    """Return bool (N, K): for each fold, the other folds' photographs whose label heads without the fold contradict."""
+    """Return bool (N, K): for each fold, the photographs outside it whose label heads without the fold contradict."""
     found = np.zeros((len(case), case.folds), bool)
     for fold in range(case.folds):
         other = np.flatnonzero(case.fold_of != fold)
@@ -18,13 +19,13 @@ def contradicted(case: Case) -> np.ndarray:
 
 
 def against(answers, labels) -> np.ndarray:
-    """Return bool (N,), the photographs whose label is contradicted; the least contradicted of a class never is.
+    """Return bool (N,), the photographs whose label is contradicted; each class keeps its least contradicted one.
 
     Args:
-        answers: float (N, C), of heads that have not seen them.
+        answers: float (N, C), of heads that have not seen the photographs.
         labels: int (N,).
     """
-    found = margins(calibrated(answers, labels), labels)
+    found = label_probability(calibrated(answers, labels), labels)
     contradicts = found < CONTRADICTED
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
@@ -33,7 +34,7 @@ def against(answers, labels) -> np.ndarray:
 
 
 def left_out(case: Case) -> np.ndarray:
-    return case.answers(case.lesson(weights=case.visible * ~contradicted(case)))
+    return case.answers(case.lesson(weights=case.weights * ~contradicted(case)))
 
 
 def relabelled(case: Case) -> np.ndarray:
@@ -42,7 +43,7 @@ def relabelled(case: Case) -> np.ndarray:
 
 
 def left_out_settings(case: Case, index: Index, trunk) -> dict:
-    """Return the setting that leaves out the training photographs whose label is contradicted."""
+    """Return the setting that leaves training photographs with a contradicted label out of training."""
     training = np.flatnonzero(np.asarray(index.parts) == "train")
     wrong = training[against(case.untreated[training], case.labels[training])]
     return {"left_out": tuple(index.paths[i] for i in wrong)}
@@ -50,11 +51,11 @@ def left_out_settings(case: Case, index: Index, trunk) -> dict:
 
 REMEDIES = (
     Remedy(
-        name="suspects left out", said="photographs whose label is contradicted are left out of training",
-        answers=left_out, settings=left_out_settings,
+        name="suspects left out", said="photographs whose label may be wrong are left out of training",
+        answers=left_out, turn=1, settings=left_out_settings,
     ),
     Remedy(
-        name="suspects relabelled", said="photographs whose label is contradicted get the likelier one",
+        name="suspects relabelled", said="photographs whose label may be wrong get the more likely one",
         answers=relabelled,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Remedies in the loss."""
+"""Remedies that change the loss."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from kfg.training import imbalance
 
 
 def adjusted(case: Case) -> np.ndarray:
-    return case.answers(case.lesson(), loss=imbalance.treated("adjusted", case.counts)[0])
+    return case.answers(case.lesson(weights=case.visible), loss=imbalance.treated("adjusted", case.counts)[0])
 
 
 REMEDIES = (
     Remedy(
-        name="adjusted loss", said="the loss makes up for the classes' unequal numbers of photographs",
+        name="adjusted loss", said="the loss compensates for unequal numbers of photographs in the classes",
         answers=adjusted, settings=lambda case, index, trunk: {"imbalance": "adjusted"},
     ),
 )  # fmt: skip

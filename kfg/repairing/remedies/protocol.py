@@ -1,4 +1,4 @@
-"""What a remedy is."""
+"""The interface of a remedy."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,21 +12,24 @@ from kfg.repairing.looking import Trunk
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """Something that may help weak classes.
+    """A treatment that may help weak classes.
 
     Args:
-        name: in tables and on the command line.
-        said: what is done, half a sentence in the present.
-        answers: function Case -> float32 (N, C), each photograph answered by heads that have not seen it.
-        needs: fields of kfg.repairing.case.Seen without which it cannot be tried.
-        control: whether it is there to be compared with, and is never recommended.
-        settings: function (Case, Index of its photographs, Trunk) -> the settings of kfg.recipes.folder by which a
-            net is trained in this way; None where there are none, and what was learned by trying is all there is.
+        name: its name in tables and on the command line.
+        said: half a sentence in the present tense that says what is done.
+        answers: function Case -> float32 (N, C), the answer on each photograph by heads that have not seen it.
+        needs: fields of kfg.repairing.case.Seen that it needs.
+        turn: remedies with a lower turn are tried first, as time may be short. The order is by how likely they help,
+            see recipes/repair.
+        control: whether it serves only as a comparison and is never recommended.
+        settings: function (Case, Index of its photographs, Trunk) -> the settings of kfg.recipes.folder that train a
+            net with this remedy; None if there are none, so that the remedy can only be tried on features.
     """
 
     name: str
     said: str
     answers: Callable[[Case], np.ndarray]
     needs: tuple[str, ...] = ()
+    turn: int = 2
     control: bool = False
     settings: Callable[[Case, Index, Trunk], dict] | None = None

@@ -1,4 +1,4 @@
-"""Remedies that look at the photographs in another way: mirrored, larger, or by a second trunk as well."""
+"""Remedies that look at the photographs in another way: also mirrored, larger, or also by a second trunk."""
 
 import numpy as np
 
@@ -54,32 +54,33 @@ def both_settings(case, index, trunk) -> dict:
 REMEDIES = (
     Remedy(
         name="flip-averaged", said="the answers on a photograph and on its mirror image are averaged",
-        answers=flipped, needs=("mirrored",), settings=flip_settings,
+        answers=flipped, needs=("mirrored",), turn=1, settings=flip_settings,
     ),
     Remedy(
-        name="flip-averaged, bias", answers=flipped_raised, needs=("mirrored",),
-        said="the answers on the mirror image are averaged in, and those of weak classes raised",
+        name="flip-averaged, bias", answers=flipped_raised, needs=("mirrored",), turn=1,
+        said="the answers on the photograph and its mirror image are averaged, and those of weak classes are raised",
         settings=lambda case, index, trunk: {
             **flip_settings(case, index, trunk), **bias_settings(flipped(case), case, index)
         },
     ),
     Remedy(
-        name="larger images", said="photographs are looked at in more pixels", answers=larger, needs=("larger",),
+        name="larger images", said="photographs are used at a larger size in pixels", answers=larger, needs=("larger",),
         settings=lambda case, index, trunk: {"image_size": larger_size(trunk)},
     ),
     Remedy(
-        name="second trunk", said="the features of a second pretrained trunk are taken as well",
-        answers=two_trunks, needs=("second",), settings=second_settings,
+        name="second trunk", said="the features of a second pretrained trunk are added",
+        answers=two_trunks, needs=("second",), turn=1, settings=second_settings,
     ),
     Remedy(
-        name="second trunk, flip-averaged", answers=two_trunks_flipped, needs=("mirrored", "second", "second_mirrored"),
-        said="a second pretrained trunk is taken as well, and the answers on the mirror image are averaged in",
+        name="second trunk, flip-averaged", answers=two_trunks_flipped,
+        needs=("mirrored", "second", "second_mirrored"), turn=1,
+        said="a second pretrained trunk is added, and the answers on the photograph and its mirror image are averaged",
         settings=both_settings,
     ),
     Remedy(
         name="second trunk, flip-averaged, bias", answers=all_together,
-        needs=("mirrored", "second", "second_mirrored"),
-        said="a second pretrained trunk and the mirror image are taken as well, and weak classes' answers are raised",
+        needs=("mirrored", "second", "second_mirrored"), turn=1,
+        said="a second pretrained trunk and the mirror image are added, and the answers of weak classes are raised",
         settings=lambda case, index, trunk: {
             **both_settings(case, index, trunk), **spent_settings(two_trunks_flipped(case), case, index)
         },

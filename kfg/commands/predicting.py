@@ -1,0 +1,127 @@
+"""`kfg predict`: a model's answers on the screen, in a file of any size, and as copies in class folders."""
+
+import json
+
+from kfg import program, quiet
+from kfg.errors import InputError
+from kfg.names import printable, utf8
+from kfg.progress import Progress
+
+SHARES = (("precision_of_answers", "--precision-of-answers"), ("sets", "--sets"))  # argument, option
+
+
+def predict(args) -> int:
+    """Print path, class, probability and verdict of each image; exit 1 if one could not be read.
+
+    The verdict is "unsure" if the probability is below the threshold above which enough answers are right, and "none of
+    these" if the photograph is too unlike all photographs that the model has learned from.
+    """
+    form = _checked(args)
+    asked = _asked(args)
+    with quiet.tensorflow_notes():
+        from kfg.data import image_files
+        from kfg.exporting import answer_file, answer_table, classifiers, confidence
+        from kfg.runs import found
+
+    model = found.only(args.model)
+    classifier = classifiers.load(model)
+    confidence.adjust(classifier, model, **asked)
+    sets = bool(args.sets)
+    if args.precision_of_answers:
+        program.say(classifier.confidence.told())
+    # the same photograph may be named twice, by itself and by its folder: it is answered once
+    paths = [str(path) for path in dict.fromkeys(image_files.files(args.images, classes=classifier.classes))]
+    if args.sort_into:
+        answer_table.check_folder(args.sort_into, classifier.classes)
+    target = args.out or args.csv
+    if args.ray is None:
+        classifiers.hasten(classifier, model, paths)
+    if not target:
+        program.say(*image_files.remarks(args.images), classifier.engine)
+        rows = (answer_table.values(one, args.top, sets=sets) for one in classifier.predict(paths))
+        return 1 if _told(rows, len(paths), args) else 0
+    digest = answer_file.model_digest(model)
+    doubt = list(asked.values())
+    table = answer_file.AnswerFile(target, form, paths, top=args.top, model=digest, sets=sets, doubt=doubt)
+    program.say(*image_files.remarks(args.images), *([classifier.engine] if args.ray is None else []))
+    unread = _written(table, classifier, model, args)
+    if args.out:
+        failed = f", {unread:,} of them could not be read" if unread else ""
+        print(f"{printable(str(target))}: answers for {len(paths):,} photographs{failed}")
+    return 1 if unread else 0
+
+
+def _checked(args):
+    """Return the form of the file to write; refuse options that exclude each other, before anything is loaded."""
+    target = args.out or args.csv
+    if args.top < 1:
+        raise InputError(f"--top: must be at least 1, got {args.top}")
+    if args.out and args.csv:
+        raise InputError("--csv: cannot be combined with --out, which also writes the table")
+    for option in ("resume", "ray"):
+        if getattr(args, option) not in (None, False) and not target:
+            raise InputError(f"--{option}: only works when the table goes to a file; name the file with --out")
+    if args.resume and (args.json or args.sort_into):
+        raise InputError("--resume: cannot be combined with --json or --sort-into, which need all answers at once")
+    if args.out and args.json:
+        raise InputError("--json: cannot be combined with --out, which writes to a file instead of the screen")
+    from kfg.exporting import answer_forms
+
+    return answer_forms.of(args.out) if args.out else answer_forms.FORMS[".csv"]
+
+
+def _asked(args) -> dict:
+    """Return option -> the share that it asks for, None if it was not given; refuse values that are not shares."""
+    from kfg.exporting import confidence
+
+    asked = {name: getattr(args, name) and confidence.share(getattr(args, name), option) for name, option in SHARES}
+    if args.ray is not None and any(asked.values()):
+        raise InputError(
+            "--ray: cannot be combined with --precision-of-answers or --sets; workers use the thresholds stored with "
+            "the model"
+        )
+    return asked
+
+
+def _written(table, classifier, model, args) -> int:
+    """Write the rows that the file still lacks; return how many photographs could not be read."""
+    from kfg.exporting import answer_file, on_ray
+
+    if args.resume and (unread := table.finished()) is not None:
+        return unread
+    with table.begun(resume=args.resume):
+        pieces = {number: table.stretch(number) for number in table.missing()}
+        if args.ray is None:
+            given = answer_file.answers(classifier, pieces, top=args.top, sets=bool(args.sets))
+        else:
+            given = on_ray.answers(model, pieces, top=args.top, address=args.ray)
+        _told(table.kept(given), sum(map(len, pieces.values())), args)
+        return table.close()
+
+
+def _told(rows, count, args) -> int:
+    """Print the rows as they come and copy their photographs if asked; return how many could not be read."""
+    from kfg.exporting import answer_table
+
+    on_screen, tops, unread = not (args.json or args.out), [], 0
+    progress = Progress("photographs classified")
+    if on_screen:
+        print(answer_table.line(answer_table.columns(args.top, sets=bool(args.sets))[:-1]))
+    for number, row in enumerate(rows, start=1):
+        if row["error"]:
+            unread += 1
+            program.say(f"error: {row['error']}")
+        elif on_screen:
+            print(answer_table.line(answer_table.cells(row)[:-1]))
+        elif args.json:
+            tops.append({"path": utf8(row["path"]), "top": answer_table.top_of(row), **answer_table.doubt_of(row)})
+        if args.out:
+            progress(number, count)
+        if args.sort_into and not row["error"]:
+            answer_table.copy_into(row, args.sort_into)
+    if args.json:
+        print(json.dumps(tops, indent=1))
+    if args.sort_into:
+        unread_too = f"; {unread:,} could not be read and were not copied" if unread else ""
+        program.say(f"{args.sort_into}: {count - unread:,} photographs copied{unread_too}")
+    return unread

@@ -1,0 +1,48 @@
+"""`kfg serve`: a page and a JSON API that answer with a run's model."""
+
+import importlib.util
+import warnings
+
+from kfg import program
+from kfg.errors import InputError
+
+NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart", "prometheus_client")
+
+
+def serve(args) -> int:
+    """Try a model in the browser, or ask it by its JSON API, until Ctrl-C.
+
+    Photographs are dropped, pasted, chosen or taken with the camera. For each, the page shows the likeliest classes,
+    the most similar training photographs and, on request, a heat map. Answers that you correct are kept with their
+    photographs in RUN/corrected, which kfg evaluate --on and kfg train can read. Nothing else that is sent is written
+    to disk.
+    """
+    _check_installed()
+    warnings.filterwarnings("ignore", module="PIL")  # Pillow warns of damaged files; the sender is told instead
+    from kfg.runs import found
+    from kfg.serving.application import Application
+    from kfg.web import listening
+
+    run = found.only(args.run_folder)
+    listening.check(args.host, args.port, args.token)
+
+    def failed():
+        server.should_exit = True
+
+    application = Application(run, token=args.token, on_failure=failed)
+    server = listening.server(application.asgi, sending=application.service.limits.sending)
+    place = listening.bound(args.host, args.port)
+    program.say(f"{run}: open {listening.address_of(place)} in a browser; press Ctrl-C to stop")
+    listening.run(server, place)
+    if application.failure is not None:
+        raise application.failure
+    return 0
+
+
+def _check_installed():
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"kfg serve: needs {missing[0]}, which is not installed; install it in the folder of kfg with "
+            "pip install '.[serve]'"
+        )

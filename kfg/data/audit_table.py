@@ -1,0 +1,71 @@
+"""Show a kfg.data.audit.Audit on the screen, or write it as JSON."""
+
+import collections
+
+from kfg import tables
+from kfg.data import checks, corrected
+from kfg.data.remarks import remark
+from kfg.names import printable, utf8
+
+LEVELS = ("error", "warning", "note")
+EXAMPLES = 3  # findings of each kind shown in the table; the JSON has all
+CLASS_LINES = 24  # with more classes the table shows the largest and the smallest
+
+
+def as_json(result) -> dict:
+    """Return the audit as JSON values: images, classes, findings (dicts of kind, severity, path, detail), and more.
+
+    `imbalance_ratio` is the number of images of the largest class over that of the smallest.
+    """
+    return {
+        "images": result.images,
+        "classes": {utf8(name): count for name, count in result.classes.items()},
+        "imbalance_ratio": checks.imbalance(result.classes),
+        **({"corrections": result.corrected.as_json()} if result.corrected else {}),
+        "findings": [
+            {"kind": one.kind, "severity": one.severity, "path": utf8(one.path), "detail": utf8(one.detail)}
+            for one in result.findings
+        ],
+    }
+
+
+def findings_table(result) -> str:
+    """Return the audit as text for the screen: classes, then each kind of finding with its count and examples."""
+    where = f"in {len(result.classes)} classes" if result.classes else "and no classes"
+    lines = [f"{printable(str(result.root))}: {result.images:,} images {where}"]
+    lines += [*filter(None, [corrected.said(result.corrected)]), ""]
+    lines += _class_lines(result.classes) if result.classes else []
+    by_kind = collections.defaultdict(list)
+    for finding in result.findings:
+        by_kind[finding.severity, finding.kind].append(finding)
+    rows = []
+    for (severity, kind), found in by_kind.items():
+        examples = [printable(f"{one.path}: {one.detail}") for one in found[:EXAMPLES]]
+        if len(found) > EXAMPLES:
+            examples.append(f"and {len(found) - EXAMPLES:,} more")
+        rows += [(kind, severity, f"{len(found):,}", examples[0]), *(("", "", "", one) for one in examples[1:])]
+    if rows:
+        lines += ["", tables.text(("finding", "severity", ">count", "examples"), rows)]
+    if counted := remark(result.passed_over):  # counted by kind, because the examples above may all be of one kind
+        lines += ["", counted]
+    totals = collections.Counter(finding.severity for finding in result.findings)
+    lines += ["", ", ".join(f"{totals[level]:,} {level}{'' if totals[level] == 1 else 's'}" for level in LEVELS)]
+    if totals["error"]:
+        lines += [
+            "",
+            "Errors stop a training. `kfg review` lets you leave photographs out or relabel them, and also looks for "
+            "wrong labels.",
+        ]
+    return "\n".join(lines)
+
+
+def _class_lines(classes):
+    ordered = sorted(classes.items(), key=lambda item: (-item[1], item[0]))
+    half = CLASS_LINES // 2
+    rows = [(printable(name), f"{count:,}") for name, count in ordered]
+    if len(rows) > CLASS_LINES:
+        rows = [*rows[:half], (f"... {len(rows) - 2 * half} classes between", ""), *rows[-half:]]
+    return [
+        tables.text(("class", ">images"), rows),
+        f"imbalance ratio {checks.imbalance(classes):.1f} (largest class to smallest class)",
+    ]

@@ -1,0 +1,1 @@
+"""Engines besides Keras that compute a net's answers: OpenVINO and ONNX Runtime, converted from it and compared."""

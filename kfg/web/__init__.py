@@ -1,0 +1,1 @@
+"""The common parts of kfg's web servers: access control, limits, refusals, pages and listening."""

@@ -1,0 +1,45 @@
+"""Runs of recipes without what most of their time goes into, for tests that look at something else."""
+
+import contextlib
+
+import pytest
+from PIL import Image
+
+NOT_EXPORTED = {
+    "passed": True, "images": 0, "largest_difference": 0.0, "serve": {"images": 0, "largest_difference": 0.0},
+    "serve_bytes": {"images": 0, "largest_difference": None, "left_out": {}},
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def bare_runs():
+    """Let runs trace no graphs of models, write no export and draw no pictures: an eighth of their time is left.
+
+    Each recipe's nets are traced, exported, checked, explained and drawn by the tests that do without this.
+    """
+    from kfg import explain, files
+    from kfg.engine import shipping
+    from kfg.exporting import parity
+    from kfg.figures import drawing
+
+    def alike(*_, **__):
+        return {**NOT_EXPORTED, "allowed_difference": parity.tolerance()}
+
+    def empty(figure, path):
+        with files.whole(path, "wb") as file:
+            Image.new("L", (1, 1)).save(file, "PNG")
+
+    with pytest.MonkeyPatch.context() as patch, untraced_models():
+        patch.setattr(shipping, "save", alike)
+        patch.setattr(explain, "looks", lambda *_: explain.Looks([], {}))
+        patch.setattr(drawing, "save", empty)
+        yield
+
+
+@contextlib.contextmanager
+def untraced_models():
+    import keras
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "run_eagerly", property(lambda self: True, lambda self, value: None))
+        yield

@@ -1,0 +1,131 @@
+"""A run that says how sure its model may be, in its own files, in its export and through `kfg predict`."""
+
+import csv
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_recipe
+
+from kfg.__main__ import main
+from kfg.engine import runner
+from kfg.evaluation import calibration, predict
+from kfg.exporting import classifiers
+from kfg.models import calibrated
+
+
+@pytest.fixture(scope="module")
+def run(photos, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    assert runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out)]) == 0
+    return out / "tiny" / "net" / "seed-0"
+
+
+def content(run):
+    return json.loads((run / "confidence.json").read_text())
+
+
+def predicted(run, photos, capsys, *words):
+    code = main(["predict", str(run), str(photos), *words])
+    told = capsys.readouterr()
+    return code, list(csv.DictReader(told.out.splitlines(), delimiter="\t")), told.err
+
+
+def test_the_saved_model_is_calibrated_on_the_validation_images_and_names_the_same_classes(run):
+    model, said = keras.saving.load_model(run / "model.keras"), content(run)
+    assert calibrated.temperature_of(model) == said["temperature"]
+    assert said["model"] == calibrated.fingerprint(model, np.load(run / "strangeness.npz")["bank"])
+    answers = predict.read_csv(run / "val_predictions.csv")
+    before = calibration.scaled(answers.probabilities, 1 / said["temperature"])
+    assert abs(np.log(calibration.temperature(before, answers.labels) / said["temperature"])) < 0.05
+    assert (before.argmax(axis=1) == answers.predicted).all()
+    test = predict.read_csv(run / "predictions.csv")
+    after = calibration.of_answers(test.probabilities, test.labels)["value"]
+    assert abs(said["calibration"]["after"]["value"] - after) < 1e-3
+    assert said["found_on"] == {"images": len(answers), "kind": "validation images"}
+
+
+def test_the_report_shows_errors_thresholds_and_the_diagram(run):
+    page, said = (run / "report.html").read_text(), content(run)
+    assert "How sure the model may be" in page and "expected calibration error" in page
+    assert f"{said['calibration']['after']['value']:.3f}" in page and "Prediction sets for 90%" in page
+    assert (run / "reliability.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_export_judges_as_the_keras_model_does(run, photos):
+    loaded = tf.saved_model.load(str(run / "export"))
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    probabilities, strangeness = loaded.judge(images)
+    model = keras.saving.load_model(run / "model.keras")
+    judge = calibrated.judge(model, np.load(run / "strangeness.npz")["bank"])
+    np.testing.assert_allclose(probabilities, judge(images)[0], atol=1e-5)
+    np.testing.assert_allclose(strangeness, judge(images)[1], atol=1e-5)
+    np.testing.assert_allclose(loaded.serve(images), probabilities, atol=1e-6)
+    assert json.loads((run / "export" / "confidence.json").read_text()) == content(run)
+
+
+@pytest.mark.parametrize("place", ["", "export", "model.keras"])
+def test_every_way_to_the_model_gives_the_same_verdicts(run, photos, place):
+    paths = sorted(photos.rglob("*.jpg"))[:20]
+    wanted = list(classifiers.load(run).predict(paths))
+    found = list(classifiers.load(run / place).predict(paths))
+    assert [one.verdict for one in found] == [one.verdict for one in wanted]
+    assert {one.verdict for one in wanted} <= {"", "unsure", "none of these"}
+
+
+def test_predict_tells_verdicts_and_sets(run, photos, capsys):
+    code, rows, told = predicted(run, photos, capsys, "--sets", "90%", "--precision-of-answers", "0.6")
+    assert "unsure: a" in told and "held-out" in told
+    least = classifiers.load(run).confidence.with_sets(0.9).least_likely
+    assert code == 0 and {"verdict", "set"} <= rows[0].keys()
+    for row in rows:
+        names = row["set"].split(" | ") if row["set"] else []
+        assert (float(row["probability"]) >= least) == (row["class"] in names)
+    code, rows, _ = predicted(run, photos, capsys)
+    assert "set" not in rows[0]
+
+
+def test_a_photograph_far_from_all_is_none_of_these(run, tmp_path, photos, capsys):
+    said = content(run)
+    changed = tmp_path / "run"
+    shutil.copytree(run, changed)
+    said["none_of_these"]["threshold"] = -1.0  # everything is stranger than this
+    (changed / "confidence.json").write_text(json.dumps(said))
+    _, rows, _ = predicted(changed, photos, capsys)
+    assert {row["verdict"] for row in rows} == {"none of these"}
+    said["none_of_these"]["threshold"], said["unsure"]["threshold"] = 3.0, None
+    (changed / "confidence.json").write_text(json.dumps(said))
+    _, rows, _ = predicted(changed, photos, capsys)
+    assert {row["verdict"] for row in rows} == {"unsure"}
+
+
+def test_the_thresholds_of_another_model_and_damaged_ones_are_refused(run, tmp_path, photos, capsys):
+    changed = tmp_path / "run"
+    shutil.copytree(run, changed)
+    path = changed / "confidence.json"
+    whole = path.read_text()
+    for text, words in (
+        (json.dumps({**json.loads(whole), "model": "0" * 64}), "holds the thresholds of another model"),
+        (json.dumps({**json.loads(whole), "unsure": {}}), "damaged"),
+        (whole[: len(whole) // 2], "damaged"),
+    ):
+        path.write_text(text)
+        for place in (changed, changed / "model.keras"):
+            code, rows, error = predicted(place, photos, capsys)
+            assert code == 2 and not rows and f"{path}: {words}" in error and error.count("\n") == 1
+    path.unlink()
+    (changed / "export" / "confidence.json").unlink()
+    (changed / "export" / "digests.json").unlink()
+    code, rows, _ = predicted(changed, photos, capsys)
+    assert code == 0 and {row["verdict"] for row in rows} == {""}  # a model of which nothing is known is taken as it is
+    code, _, error = predicted(changed, photos, capsys, "--sets", "90%")
+    assert code == 2 and "this model has no confidence.json" in error
+
+
+@pytest.mark.parametrize("words", [("--sets", "0"), ("--sets", "100%"), ("--precision-of-answers", "high")])
+def test_a_share_that_is_none_is_refused_before_anything_is_loaded(words, tmp_path, capsys):
+    assert main(["predict", str(tmp_path), str(tmp_path), *words]) == 2
+    assert f"{words[0]}: expected a share above 0 and below 100%" in capsys.readouterr().err

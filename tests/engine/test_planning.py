@@ -1,0 +1,32 @@
+import json
+import types
+
+import pytest
+
+from kfg.engine import planning
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A stand-in for the job of a command's first seed, and a function that returns the job of another one."""
+    for seed in (0, 1):
+        (tmp_path / f"seed-{seed}").mkdir()
+    first = types.SimpleNamespace(workdir=tmp_path / "seed-0", first=None)
+    return first, types.SimpleNamespace(workdir=tmp_path / "seed-1", first=first.workdir)
+
+
+def test_a_choice_stands_once_it_is_made(job):
+    first, _ = job
+    assert planning.choose(first, "head", lambda: {"views": 2}) == {"views": 2}
+    assert planning.choose(first, "head", lambda: {"views": 1}) == {"views": 2}
+    assert json.loads((first.workdir / "config.json").read_text()) == {"choices": {"head": {"views": 2}}}
+
+
+def test_runs_of_other_seeds_take_over_what_the_clock_decided(job):
+    first, second = job
+    planning.choose(first, "whole net", lambda: {"epochs": 3, "why": "as many as the time budget holds"}, by_clock=True)
+    slower = {"epochs": 1, "why": "as many as the time budget holds"}
+    taken = planning.choose(second, "whole net", lambda: slower, by_clock=True)
+    assert taken["epochs"] == 3 and taken["decided by"] == "seed-0"
+    assert planning.choose(second, "end", lambda: {"kept": "the head"}) == {"kept": "the head"}
+    assert planning.choose(second, "head", lambda: {"views": 1}, by_clock=True) == {"views": 1}  # the first chose none

@@ -1,0 +1,58 @@
+"""Temperatures and calibration errors whose right values are known."""
+
+import numpy as np
+
+from kfg.evaluation import calibration
+
+RNG = np.random.default_rng(0)
+
+
+def drawn(count, sharpness):
+    """Return answers that are `sharpness` times too sure, and labels drawn from what they should have been."""
+    logits = RNG.normal(size=(count, 5)) * 2
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (RNG.random((count, 1)) > true.cumsum(axis=1)).sum(axis=1)
+    said = np.exp(logits * sharpness)
+    return (said / said.sum(axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def test_the_temperature_by_which_answers_were_made_too_sure_is_found():
+    for sharpness in (0.5, 3.0):
+        answers, labels = drawn(5_000, sharpness)
+        assert abs(calibration.temperature(answers, labels) / sharpness - 1) < 0.1
+        before, after = (
+            calibration.of_answers(one, labels) for one in (answers, calibration.calibrated(answers, labels))
+        )
+        assert after["value"] < 0.025 < 0.08 < before["low"] <= before["value"] <= before["high"]
+
+
+def test_weights_count_as_so_many_images():
+    answers, labels = drawn(300, 2.0)
+    times = RNG.integers(1, 4, 300)
+    repeated = calibration.temperature(np.repeat(answers, times, axis=0), np.repeat(labels, times))
+    assert calibration.temperature(answers, labels, weights=times) == repeated
+
+
+def test_a_few_right_answers_do_not_make_a_model_certain():
+    few = np.array([[0.8, 0.2]] * 4), np.zeros(4, int)
+    many = np.array([[0.8, 0.2]] * 4000), np.zeros(4000, int)
+    assert calibration.temperature(*many) < 0.2 < 0.5 < calibration.temperature(*few) < 1
+    nothing = np.zeros((0, 2)), np.zeros(0, int)
+    assert abs(calibration.temperature(*nothing, expected=2.0) - 2) < 0.05
+
+
+def test_the_error_is_the_mean_gap_and_its_interval_holds_what_other_images_give():
+    gap = calibration.expected_error(np.array([0.5] * 10 + [0.95] * 10), [True] * 9 + [False] + [True] * 10)
+    assert abs(gap["value"] - (0.5 * 0.4 + 0.5 * 0.05)) < 1e-12
+    inside = 0
+    large = calibration.of_answers(*drawn(50_000, 1.6))["value"]
+    for _ in range(40):
+        error = calibration.of_answers(*drawn(400, 1.6))
+        inside += error["low"] <= large <= error["high"]
+    assert inside >= 34
+
+
+def test_bins_count_every_image_once_also_at_the_ends():
+    bins = calibration.reliability(np.array([0.0, 1.0, 1.0, 0.5]), [False, True, True, True])
+    assert [one.images for one in bins] == [1, 1, 2] and bins[-1].said == 1
+    assert all(one.low <= one.right <= one.high for one in bins)

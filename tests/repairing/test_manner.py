@@ -1,0 +1,98 @@
+"""A repaired run is judged as it answers: on both trunks, mirror images averaged, some classes raised, as sampled."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from kfg.data.sampling import epoch_keys
+from kfg.errors import InputError
+from kfg.repairing import diagnosis, looking, screening
+from kfg.repairing.crossed import crossed
+from kfg.repairing.manner import Manner, shifted
+from kfg.repairing.remedies import REMEDIES, controls
+from kfg.runs import found
+from kfg.training.losses import CrossEntropy
+from tests.repairing.test_remedies import case_of
+from tests.repairing.test_repair import CLASSES, TRUE, index_of, separable
+
+SETTINGS = {
+    "recipe": "folder",
+    "config": {
+        "backbone": "efficientnet-lite0", "weights": "imagenet", "image_size": [64, 96],
+        "second_backbone": "efficientnet-lite2", "mirror_averaged": True, "class_bias": [["bee", 0.5], ["gone", 1]],
+    },
+    "choices": {"classes": {"treatment": "balanced"}},
+}  # fmt: skip
+
+
+def test_a_run_is_judged_by_what_it_was_made_with():
+    index = index_of(TRUE)
+    manner = diagnosis.manner_of(SETTINGS, index)
+    assert (manner.sampling, manner.mirrored, manner.bias.tolist()) == ("balanced", True, [0, 0.5, 0, 0])
+    assert diagnosis._trunk_settings(SETTINGS).second_backbone == "efficientnet-lite2"
+    plain = diagnosis.manner_of({**SETTINGS, "recipe": "fruit3"}, index)
+    assert (plain.mirrored, plain.bias) == (False, None)
+    trunk = looking.Trunk("efficientnet-lite0", (32, 32), "none", "efficientnet-lite1")
+    assert looking.second_trunk(trunk) is None and trunk.told == "efficientnet-lite0 and efficientnet-lite1"
+    assert trunk.built().output_shape == (None, 2 * 1280)
+
+
+def test_heads_are_shown_what_the_training_is_shown():
+    labels, rows = np.array([0] * 30 + [1] * 10), np.arange(40)
+    for name in ("balanced", "square-root"):
+        order = Manner(CrossEntropy(), name).order(labels, rows, 3)
+        assert order(2).tolist() == (epoch_keys(labels, name, seed=3, epoch=2) % 40).tolist()
+    weights = Manner(CrossEntropy(), "balanced").weights(labels)
+    assert weights[labels == 0].sum() == pytest.approx(20) and weights[labels == 1].sum() == pytest.approx(20)
+    assert Manner(CrossEntropy()).weights(labels).tolist() == [1] * 40
+    believed = np.arange(5, 40)
+    assert set(Manner(CrossEntropy(), "balanced").order(labels, believed, 0)(0)) <= set(believed)
+
+
+def test_mirror_images_and_raised_classes_decide_what_is_answered():
+    index, features = index_of(TRUE), separable(TRUE)
+    plain = crossed(index, features, Manner(CrossEntropy()))
+    raised = crossed(index, features, Manner(CrossEntropy(), bias=np.array([0, 9.0, 0, 0])))
+    np.testing.assert_allclose(raised.answers, shifted(plain.answers, np.array([0, 9.0, 0, 0])), rtol=1e-4)
+    upside_down = np.roll(features, len(TRUE) // 2, axis=0)  # mirror images that look like another class
+    both = crossed(index, features, Manner(CrossEntropy(), mirrored=True), mirrored=upside_down)
+    assert plain.right.all() and both.right.mean() < 0.9
+
+
+def test_remedies_begin_where_the_run_is():
+    case = case_of()
+    bias = np.array([0.5, 0, 0])
+    own = dataclasses.replace(case, manner=Manner(CrossEntropy(), mirrored=True, bias=bias))
+    names = {one.name for one in screening.fitting(REMEDIES, own)}
+    assert "flip-averaged" not in names and "larger images" not in names and {"none", "bias", "targeted"} <= names
+    unraised = dataclasses.replace(case, manner=Manner(CrossEntropy(), mirrored=True))
+    np.testing.assert_allclose(own.untreated, shifted(unraised.untreated, bias), atol=1e-5)
+    assert np.nanmax(np.abs(own.inner - unraised.inner)) > 0.05
+    set_anew = dict(controls.bias_settings(own.untreated, own, index_of(TRUE))["class_bias"])
+    assert set_anew[CLASSES[0]] >= 0.5  # on top of what the run has
+    keys = {screening.digest(one, "") for one in (case, own, unraised)}
+    assert len(keys) == 3
+
+
+def finished(path, *, of=None):
+    path.mkdir(parents=True)
+    for name in ("config.json", "report.json"):
+        (path / name).write_text("{}")
+    if of is not None:
+        (path / "repair_of.json").write_text(json.dumps({"run": f"../../{of}/seed-0", "changed": []}))
+    return path
+
+
+def test_of_a_run_and_its_repairs_the_last_one_is_taken_and_that_is_said(tmp_path, capsys):
+    home = tmp_path / "gulls" / "folder"
+    finished(home / "transfer" / "seed-0")
+    second = finished(home / "repaired" / "seed-0", of="transfer")
+    assert found.only(tmp_path) == second
+    assert f"using {second}, which is the repair of {home / 'transfer' / 'seed-0'}" in capsys.readouterr().err
+    third = finished(home / "repaired-2" / "seed-0", of="repaired")
+    assert found.only(tmp_path) == third
+    finished(home / "transfer" / "seed-1")
+    with pytest.raises(InputError, match="holds 4 finished runs; choose one of"):
+        found.only(tmp_path)

@@ -1,0 +1,1 @@
+from served_run import colour_run, server  # noqa: F401  fixtures
