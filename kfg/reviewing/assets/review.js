@@ -10,7 +10,7 @@
   let at = 0;
   let working = true; // until the page is ready, and while a decision is written: no key decides what is not shown yet
 
-  // Where decisions are kept. Each store has all(), put(number, after, was) and watch(function).
+  // Where decisions are kept. Each store has all() and put(number, after, was), which return promises of the rows.
   const server = {
     all: () => asked("decisions"),
     put: (number, after, was) => asked("decisions", {
@@ -18,12 +18,6 @@
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ number, after, was }),
     }),
-    watch(changed) {
-      const look = () => document.hidden || changed();
-      window.addEventListener("focus", look);
-      document.addEventListener("visibilitychange", look);
-      setInterval(look, 5000);
-    },
   };
 
   async function asked(address, options) {
@@ -38,33 +32,64 @@
     return found.rows;
   }
 
-  // One entry for each photograph: two tabs never write over each other's.
+  // A database of this browser, with an entry for each photograph, so that two tabs never write over each other's. Not
+  // localStorage: of some hundred pages that Chromium opened anew, one was shown an empty one for as long as it stood.
   const local = {
-    key: (path) => `kfg-review/${data.id}/${path}`,
     async all() {
       const found = { ...read("rows") };
-      for (const item of data.items) {
-        const kept = localStorage.getItem(this.key(item.path));
-        if (kept === null) continue;
-        delete found[item.path];
-        const row = JSON.parse(kept);
-        if (row.after !== null) found[item.path] = row;
+      for (const row of await transacted("readonly", (decisions) => decisions.getAll())) {
+        delete found[row.path];
+        if (row.after !== null) found[row.path] = row;
       }
       return Object.fromEntries(Object.entries(found).sort(([, a], [, b]) => a.time.localeCompare(b.time)));
     },
     async put(number, after, was) {
       const item = data.items[number];
-      const now = (await this.all())[item.path];
-      if ((now ? now.after : null) !== was) {
-        throw Object.assign(new Error("the decision on this photograph was changed in another tab"), { rows: await this.all() });
-      }
       const time = new Date().toISOString().replace(/\.\d+Z$/, "+00:00");
       const row = { path: item.path, sha256: item.sha256, before: item.before, after, reason: item.reason, time };
-      localStorage.setItem(this.key(item.path), JSON.stringify(row));
-      return this.all();
+      const written = read("rows")[item.path];
+      const now = await transacted("readwrite", (decisions) => {
+        const asked = decisions.get(item.path);
+        asked.onsuccess = () => {
+          const found = asked.result || written;
+          if ((found ? found.after : null) === was) decisions.put(row);
+        };
+        return asked;
+      }) || written;
+      const rows = await this.all();
+      if ((now ? now.after : null) === was) return rows;
+      throw Object.assign(new Error("the decision on this photograph was changed in another tab"), { rows });
     },
-    watch: (changed) => window.addEventListener("storage", changed),
   };
+
+  // Do work(object store) in one transaction; return what its request found, once that is on the disk.
+  async function transacted(mode, work) {
+    const database = await opened();
+    try {
+      return await new Promise((resolve, reject) => {
+        const transaction = database.transaction("decisions", mode, { durability: "strict" });
+        const request = work(transaction.objectStore("decisions"));
+        transaction.oncomplete = () => resolve(request.result);
+        transaction.onabort = () => reject(unkept(transaction.error));
+      });
+    } finally {
+      database.close();
+    }
+  }
+
+  function opened() {
+    return new Promise((resolve, reject) => {
+      const asked = indexedDB.open(`kfg-review/${data.id}`, 1);
+      asked.onupgradeneeded = () => asked.result.createObjectStore("decisions", { keyPath: "path" });
+      asked.onsuccess = () => resolve(asked.result);
+      asked.onerror = () => reject(unkept(asked.error));
+    });
+  }
+
+  function unkept(error) {
+    return new Error(`this browser cannot keep your decisions (${error.message}); open the page in another browser`);
+  }
+
   const store = downloads ? local : server;
 
   const decided = (item) => (rows[item.path] ? rows[item.path].after : null);
@@ -297,6 +322,14 @@
     if (JSON.stringify(rows) !== before) show(at, false);
   }
 
+  // Other tabs decide, too.
+  function watch() {
+    const look = () => document.hidden || refresh();
+    window.addEventListener("focus", look);
+    document.addEventListener("visibilitychange", look);
+    setInterval(look, 5000);
+  }
+
   function begin() {
     byId("classes").replaceChildren(...data.classes.map((name) => Object.assign(document.createElement("option"), { value: name })));
     const entries = data.items.map((item, number) => {
@@ -315,7 +348,7 @@
     byId("other").addEventListener("submit", relabelTyped);
     document.addEventListener("keydown", pressed);
     if (downloads) byId("download").addEventListener("click", download);
-    store.watch(refresh);
+    watch();
     store.all().then((found) => {
       rows = found;
       step(data.items.length - 1); // the first that is not decided
