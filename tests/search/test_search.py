@@ -31,7 +31,7 @@ def test_the_rows_own_settings_come_first_and_the_best_is_written(search, tmp_pa
     assert best["objective"] == ["val_macro_recall", "max"]
     said = capsys.readouterr().out
     assert "5 trials, 5 completed, 0 failed" in said
-    assert re.search(r"\[2 of 5 trials, about \d+ s left\]", said) and "5 of 5 trials" not in said
+    assert re.search(r"\[2 of 5 trials, about [\d.]+ (s|min) left\]", said) and "5 of 5 trials" not in said
     assert f"--set @{tmp_path / 'out' / 'best.json'}" in said
 
 

@@ -5,6 +5,7 @@
   const data = read("data");
   const byId = (id) => document.getElementById(id);
   const downloads = byId("download") !== null;
+  const PATIENCE = 15000; // milliseconds for an answer: while one is waited for, no key decides
   const undoable = []; // [number of the item, what was decided before], the newest last
   let rows = read("rows"); // path -> row of corrections.csv
   let at = 0;
@@ -23,7 +24,7 @@
   async function asked(address, options) {
     let answer;
     try {
-      answer = await fetch(address, options);
+      answer = await fetch(address, { ...options, signal: AbortSignal.timeout(PATIENCE) });
     } catch {
       throw new Error("kfg review does not answer, so this decision is not saved; start it again, then reload this page");
     }
