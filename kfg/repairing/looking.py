@@ -154,6 +154,11 @@ class Eyes:
     def larger_images(self):
         return self._decoded(larger_size(self.trunk), stores.MEMORY_BUDGET // 2)
 
+    def forget(self, *names) -> None:
+        """Free the memory of these photographs or networks; they are made again when they are next used."""
+        for name in names:
+            self.__dict__.pop(name, None)  # where functools.cached_property keeps it
+
     def _decoded(self, image_size, memory_budget):
         return decoded.load(
             self.index,
@@ -269,12 +274,15 @@ def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Se
     if not takers:
         missing["mixed"] = "no photographs of weak classes are taken for another class"
     for name in ORDER:
+        if name == "larger":
+            eyes.forget("images")  # larger ones take more memory than these, and nothing after them needs these
         if name not in missing:
             try:
                 found[name] = eyes.mixed(left(), takers) if name == "mixed" else getattr(eyes, name)(left())
             except NoTime as error:
                 missing[name] = f"for lack of time: {error}"
                 print(f"Not tried, {missing[name]}.")
+    eyes.forget("larger_images", "first_trunk", "other_trunk")
     return Seen(**found, missing=missing)
 
 

@@ -141,6 +141,7 @@ def test_features_that_take_too_long_are_named_with_what_needs_them(tmp_path, mo
     case = dataclasses.replace(case_of(), seen=seen)
     flipped = next(one for one in REMEDIES if one.name == "flip-averaged")
     assert screening.unfit(flipped, case) == seen.missing["mirrored"]
+    assert not {"images", "larger_images", "first_trunk", "other_trunk"} & vars(eyes).keys()  # gigabytes, not needed
 
 
 def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatch, tmp_path):
