@@ -13,6 +13,7 @@ import shutil
 
 from PIL import Image
 
+from kfg.reviewing import static
 from kfg.runs import run_files
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -49,7 +50,7 @@ def main() -> None:
         tab.locator("#shown .shot img").first.wait_for()
         tab.locator("#confusion").scroll_into_view_if_needed()
         kept(args.out / "matrix.png", tab.screenshot())
-        pages = {"repair": args.run / "repair" / "repair.html", "review": args.review}
+        pages = {"repair": args.run / "repair" / "repair.html", "review": args.review and args.review / static.PAGE}
         for name, page in pages.items():
             if page is not None and page.is_file():
                 tab.goto(page.resolve().as_uri())

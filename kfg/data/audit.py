@@ -244,7 +244,8 @@ def _changed(digest) -> str:
 def duplicate_groups(index: Index, *, audited: Audit | None = None, progress=None) -> Index:
     """Read every image and return `index` with `sha256` and `groups` filled; duplicates and near-duplicates share one.
 
-    Images that share a group in `index` already stay in one group.
+    Images that share a group in `index` already stay in one group. The images that corrections have left out are
+    compared as well, as far as they can be decoded: `splits.split` needs to know how things were without corrections.
 
     Args:
         index: the images.
@@ -253,17 +254,28 @@ def duplicate_groups(index: Index, *, audited: Audit | None = None, progress=Non
     Raises:
         InputError: an image cannot be decoded, or its bytes do not have the digest in `index.sha256`.
     """
-    seen = [] if audited is None else audited.fingerprints
-    of_path = {one.path: one for one in seen}
-    unread = [path for path in index.paths if path not in of_path]
+    whole = index if index.uncorrected is None else index.uncorrected
+    of_path = {} if audited is None else {one.path: one for one in audited.fingerprints}
+    unread = [path for path in whole.paths if path not in of_path]
     of_path.update({one.path: one for one in fingerprints.read(index.root, unread, progress=progress)})
-    prints = [of_path[path] for path in index.paths]
-    for one, given in zip(prints, index.sha256, strict=True):
+    for path, given in zip(index.paths, index.sha256, strict=True):
+        one = of_path[path]
         if one.problem:
-            raise BadImage(index.root / one.path, one.problem, one.reason)
+            raise BadImage(index.root / path, one.problem, one.reason)
         if given and given != one.sha256:
             mend = f"remove {run_files.SPLIT} and write it again with `kfg split`"
-            raise InputError(f"{index.root / one.path}: {_changed(given)}; {mend}")
-    pairs = audited.pairs if prints and prints == seen else None
-    groups = fingerprints.group(prints, index.groups.tolist(), pairs=pairs)
-    return dataclasses.replace(index, groups=groups, sha256=tuple(one.sha256 for one in prints))
+            raise InputError(f"{index.root / path}: {_changed(given)}; {mend}")
+    whole = whole.take([at for at, path in enumerate(whole.paths) if not of_path[path].problem])
+    prints = [of_path[path] for path in whole.paths]
+    pairs = audited.pairs if audited and prints and prints == audited.fingerprints else None
+    groups = fingerprints.group(prints, whole.groups.tolist(), pairs=pairs)
+    whole = dataclasses.replace(whole, groups=groups, sha256=tuple(one.sha256 for one in prints))
+    if index.uncorrected is None:
+        return whole
+    group_of = dict(zip(whole.paths, groups.tolist(), strict=True))
+    return dataclasses.replace(
+        index,
+        groups=np.array([group_of[path] for path in index.paths], dtype=np.int64),
+        sha256=tuple(of_path[path].sha256 for path in index.paths),
+        uncorrected=whole,
+    )

@@ -45,6 +45,8 @@ class Index:
         sha256: N hex digests of the file bytes, "" for a file that was not read.
         corrected: the changes that a corrections.csv has made to these labels and paths; None: there is none.
         listed: the contents of the table of labels; None: no such table was given.
+        uncorrected: all images as they were before the corrections, for `splits.split`; None: there are no corrections,
+            or this is a selection of the images.
     """
 
     root: pathlib.Path
@@ -56,6 +58,7 @@ class Index:
     sha256: tuple[str, ...]
     corrected: Corrected | None = None
     listed: labelling.Listed | None = None
+    uncorrected: "Index | None" = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -70,6 +73,7 @@ class Index:
             parts=tuple(self.parts[i] for i in positions),
             groups=self.groups[positions],
             sha256=tuple(self.sha256[i] for i in positions),
+            uncorrected=None,
         )
 
     def where(self, part: str) -> np.ndarray:
@@ -203,8 +207,9 @@ def _corrected(index: Index, wanted) -> Index:
         return index
     ids = {name: number for number, name in enumerate(index.classes)}
     labels = [ids[found.after.get(path, name)] for path, name in zip(index.paths, names, strict=True)]
-    index = dataclasses.replace(index, labels=np.array(labels, dtype=np.int32), corrected=found)
-    return index.take([at for at, path in enumerate(index.paths) if path not in found.left_out])
+    kept = [at for at, path in enumerate(index.paths) if path not in found.left_out]
+    relabelled = dataclasses.replace(index, labels=np.array(labels, dtype=np.int32), corrected=found)
+    return dataclasses.replace(relabelled.take(kept), uncorrected=index)
 
 
 def _instead(skipped) -> str:

@@ -40,6 +40,9 @@ def split(
     this is logged, nothing is moved, and the group counts as two groups from then on, so that `check_apart` can check
     all other groups. `check_apart` still refuses equal files in different parts.
 
+    Corrections move no image to another part: the parts are those that the images had before them (the fractions of a
+    class then differ a little). So a model that is trained after a review is tested on the same images.
+
     Args:
         index: the images, with groups.
         val, test: fraction of each class, >= 0, together below 1; 0: no such part.
@@ -58,9 +61,20 @@ def split(
     """
     _check_numbers(val, test, min_per_class, seed)
     _check_trained(index)
-    index = _decided(_cut_groups_apart(index), val, test, seed, min_per_class)
+    if index.uncorrected is None:
+        index = _decided(_cut_groups_apart(index), val, test, seed, min_per_class)
+    else:
+        whole = _decided(_cut_groups_apart(index.uncorrected), val, test, seed, min_per_class)
+        index = _with_parts_of(index, whole)
     _say_untrained(index)
     return index
+
+
+def _with_parts_of(index, whole) -> Index:
+    """Return the index with the parts and groups that its images have in `whole`."""
+    at = {path: position for position, path in enumerate(whole.paths)}
+    own = [at[path] for path in index.paths]
+    return dataclasses.replace(index, parts=tuple(whole.parts[i] for i in own), groups=whole.groups[own])
 
 
 def _decided(index, val, test, seed, min_per_class) -> Index:

@@ -33,10 +33,12 @@ def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, 
         corrections, labels: as for kfg.data.folder.scan.
         root, asked: as for `ordered`.
     Raises:
-        InputError: an argument out of range; photographs that the audit finds unfit, which are named.
+        InputError: an argument out of range; photographs that the audit finds unfit, which are named; another command
+            is doing this training.
     """
     order = ordered(root, out=out or RUNS, **asked)
     places.check_beside(order.data, pathlib.Path(out) if out else RUNS, given=out is not None)
+    places.check_unused(order.data, pathlib.Path(out) if out else None, order.seeds)
     budget = order.settings["time_budget"]
     step(1, STEPS, f"the photographs in {printable(str(root))} are checked", left=budget)
     seen = audited(root, corrections=corrections, labels=labels)

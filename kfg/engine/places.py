@@ -8,7 +8,7 @@ import pathlib
 import re
 
 from kfg.data.folder import Index, fingerprint
-from kfg.engine import changes
+from kfg.engine import changes, run_folder
 from kfg.engine.orders import RUNS
 from kfg.errors import InputError
 from kfg.files import read_json
@@ -16,6 +16,7 @@ from kfg.names import printable
 from kfg.runs import run_files
 
 PATTERN = f"*/*/seed-*/{run_files.CONFIG}"  # below the folder of the runs: recipe, row, run
+RUN = f"folder/transfer/seed-{{seed}}/{run_files.ENVIRONMENT}"  # of `kfg train`
 
 
 def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.Path, str]:
@@ -47,6 +48,26 @@ def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.
         last = max(earlier, key=lambda run: (run / run_files.CONFIG).stat().st_mtime)
         said = f"{printable(str(last))} stays as it is, because {changes.since(last, index)}. This is a new run"
     return home / _numbered(name, free), said
+
+
+def check_unused(photographs: pathlib.Path, out: pathlib.Path | None, seeds, *, home: pathlib.Path = RUNS) -> None:
+    """Refuse a training that another command is just doing, before time is spent on looking at the photographs.
+
+    Args:
+        photographs: folder of the photographs, absolute.
+        out: folder of the runs; None: one of those that `folder_of_runs` may choose.
+        seeds: the seeds of the runs.
+        home: folder of all runs.
+    Raises:
+        InputError: another process holds one of these runs, and it was begun on the same folder of photographs.
+    """
+    name = photographs.name or "photos"
+    homes = [home / _numbered(name, number) for number in _numbers(home, name)] if out is None else [out]
+    for one, seed in itertools.product(homes, seeds):
+        for environment in one.glob(RUN.format(seed=seed)):
+            if read_json(environment, dict).get("photographs") == str(photographs):
+                with run_folder.owned(environment.parent):
+                    pass
 
 
 def _numbered(name, number) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 import kfg
 from kfg.__main__ import main
-from kfg.data import audit, corrected, corrections, folder
+from kfg.data import audit, corrected, corrections, folder, splits
 from kfg.data.corrections import COLUMNS, LEFT_OUT, Correction
 from kfg.errors import InputError
 
@@ -67,6 +67,29 @@ def test_corrected_photographs_are_other_data(root):
     assert folder.fingerprint(audit.duplicate_groups(folder.scan(root))) == folder.fingerprint(plain)  # kept as it is
     write(root, correction(root, FIRST, "green"))
     assert folder.fingerprint(audit.duplicate_groups(folder.scan(root))) != folder.fingerprint(plain)
+
+
+def test_corrections_move_no_photograph_to_another_part(root):
+    shutil.copy(root / THIRD, root / "green" / "copy.jpg")  # the two share a part, and one is left out below
+    (root / "green" / "broken.jpg").write_bytes((root / THIRD).read_bytes()[:500])
+
+    def parts():
+        index = splits.split(audit.duplicate_groups(folder.scan(root)), val=0.1, test=0.3)
+        return dict(zip(index.paths, index.parts, strict=True))
+
+    (root / "green" / "broken.jpg").rename(root / "broken.jpg")  # else the first call refuses it
+    before = parts()
+    (root / "broken.jpg").rename(root / "green" / "broken.jpg")
+    write(
+        root,
+        correction(root, FIRST, "green"),
+        correction(root, SECOND, "red"),
+        correction(root, THIRD, LEFT_OUT),
+        correction(root, "green/broken.jpg", LEFT_OUT),
+    )
+    after = parts()
+    assert after == {path: part for path, part in before.items() if path != THIRD}
+    assert set(after.values()) == {"train", "val", "test"} and len(after) == 36
 
 
 def test_what_no_longer_fits_is_counted_and_not_applied(root):
