@@ -68,6 +68,14 @@ def add_data_commands(command):
         help="a finished run on these photographs; its trunk and the labels that it learned are used to find what is "
         "suspicious",
     )
+    p.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="show all photographs of this class after the suspicious ones; may be given several times",
+    )
     p.add_argument("--port", type=int, default=8001, metavar="N", help="default: %(default)s; 0 takes any free port")
     p.add_argument(
         "--static", type=pathlib.Path, metavar="OUT", help="write the page into a folder instead of serving it"

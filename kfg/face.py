@@ -64,7 +64,7 @@ def extra_images(
 
     Args:
         part: training images.
-        classes: numbers of the classes to copy from, as `weak_classes` returns them; default all.
+        classes: numbers of the classes to copy from, as `weak_classes` returns them, or their names; default all.
         count: how many images to make.
         policy: the random changes.
         pool: the most images of each class from which copies are made.
@@ -72,7 +72,7 @@ def extra_images(
     Returns:
         Part of `count` images; each copy belongs to the group of its source image.
     Raises:
-        InputError: a class without images, a number out of range.
+        InputError: an unknown class, a class without images, a number out of range.
     Example:
         train = train + kfg.extra_images(train, weak, count=500)
     """
@@ -80,13 +80,22 @@ def extra_images(
 
     chosen = None
     if classes is not None:
-        chosen = [arrays.whole_number("classes", one) for one in np.atleast_1d(classes).tolist()]
+        chosen = [_class_number(part, one) for one in np.atleast_1d(classes).tolist()]
     check_policy("policy", policy)
     numbers = {"count": arrays.whole_number("count", count), "pool": arrays.whole_number("pool", pool, least=1)}
     try:
         return copies_of(part, classes=chosen, policy=policy, seed=arrays.whole_number("seed", seed), **numbers)
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _class_number(part, one) -> int:
+    """Return the number of a class that is given by number or by name."""
+    if not isinstance(one, str):
+        return arrays.whole_number("classes", one)
+    if one not in part.classes:
+        raise InputError(f"classes: there is no class {one!r}; {names.suggestion(one, part.classes)}")
+    return part.classes.index(one)
 
 
 def answers_on(model, part: Part) -> Predictions:

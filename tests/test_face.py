@@ -260,6 +260,8 @@ def test_from_weak_classes_to_extra_images(data):
     weak = kfg.weak_classes(data.test.labels, answers, n=1)
     assert weak.tolist() == [1]
     extra = kfg.extra_images(data.train, weak, count=7)
+    named = kfg.extra_images(data.train, [data.train.classes[one] for one in weak], count=7)
+    assert (named.labels == extra.labels).all() and (named.store.gather([0]) == extra.store.gather([0])).all()
     assert extra.labels.tolist() == [1] * 7 and extra.classes == CLASSES
     assert set(extra.groups) <= set(data.train.groups[data.train.labels == 1])
     assert len(data.train + extra) == len(data.train) + 7

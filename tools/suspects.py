@@ -1,12 +1,12 @@
 """Plant wrong labels in a folder of photographs, and measure how well they are found and what leaving them out gains.
 
-    python tools/suspects.py DIR --cache DIR [--seeds 3] [--per-class N] [--out recipes/repair/suspects.jsonl]
+    python tools/suspects.py DIR --cache DIR [--seeds 3] [--per-class N] [--second TRUNK] [--out FILE]
 
 The folder's own labels are taken to be right. 5 % of the training and validation photographs get a wrong label, of any
 class or of the most similar class. They are then ranked by the margin of kfg repair, by cleanlab's scores on the same
 predictions (pip install cleanlab), and by the loss of a head trained on all photographs. Then wrong labels are given to
 10 %, and heads trained on right labels, on wrong labels, without suspects and with corrected suspects are tested on the
-test part.
+test part. With --second, all this is done on the features of two trunks side by side.
 """
 
 import json
@@ -51,10 +51,12 @@ def looked_at(args) -> tuple[folder.Index, np.ndarray]:
     """Return the photographs that the command line names, divided into parts, and their features, float32 (N, F)."""
     config = Config()
     whole = at_most(divided(args.data, config), args.per_class)
-    images = pictures(whole, args.cache, config)
-    trunk = Trunk(config.backbone, config.image_size).built()
-    rows = features.cached(trunk, images, cache_dir=args.cache, progress=Progress("photographs looked at"))
-    return whole, np.array(rows).reshape(len(whole), -1)
+    images, rows = pictures(whole, args.cache, config), []
+    for name in (config.backbone, *args.second):
+        trunk, progress = Trunk(name, config.image_size).built(), Progress(f"photographs looked at by {name}")
+        found = features.cached(trunk, images, cache_dir=args.cache, progress=progress)
+        rows.append(np.array(found).reshape(len(whole), -1))
+    return whole, np.concatenate(rows, axis=1)
 
 
 def head_on(rows, labels, weights, classes, seed):
@@ -118,8 +120,9 @@ def table(results) -> str:
         "| data | planted | right labels | planted labels | left out | mended | won back by leaving out |",
         "|---|---|---|---|---|---|---|",
     ]
-    for data, kind in dict.fromkeys((row["data"], row["kind"]) for row in results):
-        own = [row for row in results if (row["data"], row["kind"]) == (data, kind)]
+    for data, kind, second in dict.fromkeys((row["data"], row["kind"], row.get("second", "")) for row in results):
+        own = [row for row in results if (row["data"], row["kind"], row.get("second", "")) == (data, kind, second)]
+        data = f"{data}, two trunks" if second else data
         precision = {name: np.mean([row["ranked"][name]["precision"] for row in own]) for name in own[0]["ranked"]}
         best = [max((name for name in precision if name.endswith(f"{one} answers")), key=precision.get)
                 for one in ("first", "cleaned")]  # fmt: skip
@@ -137,6 +140,7 @@ def table(results) -> str:
 def main() -> int:
     parser = command_line(__doc__, pathlib.Path(__file__).parent.parent / "recipes/repair/suspects.jsonl")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--second", action="append", default=[], metavar="TRUNK", help="such as efficientnet-lite2")
     args = read(parser, table)
     if args is None:
         return 0
@@ -146,7 +150,8 @@ def main() -> int:
     means = np.stack([rows[index.labels == label].mean(axis=0) for label in range(len(index.classes))])
     made = {
         "data": args.data.resolve().name, "photographs": len(index), "classes": len(index.classes),
-        "tested": int(tested.sum()), "processor": processor(), "commit": provenance.commit(),
+        "tested": int(tested.sum()), "second": " ".join(args.second), "processor": processor(),
+        "commit": provenance.commit(),
     }  # fmt: skip
     for seed in range(args.seeds):
         for kind in KINDS:

@@ -26,6 +26,8 @@ def predict(args) -> int:
     model = found.only(args.model)
     classifier = classifiers.load(model)
     confidence.adjust(classifier, model, **asked)
+    if classifier.confidence is None:
+        program.say("This model has no thresholds for doubt, so no answer is marked as unsure or as none of these.")
     sets = bool(args.sets)
     if args.precision_of_answers:
         program.say(classifier.confidence.told())

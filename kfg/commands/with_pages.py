@@ -33,7 +33,10 @@ def serve(args) -> int:
     server = listening.server(application.asgi, sending=application.service.limits.sending)
     place = listening.bound(args.host, args.port)
     program.say(f"{run}: open {listening.address_of(place)} in a browser; press Ctrl-C to stop")
-    listening.run(server, place)
+    try:
+        listening.run(server, place)
+    except KeyboardInterrupt:
+        program.say("kfg serve has stopped")
     if application.failure is not None:
         raise application.failure
     return 0

@@ -43,7 +43,7 @@ def _reviewed(args, table, place) -> int:
     with quiet.tensorflow_notes():
         from kfg.reviewing import review as reviewing
 
-    desk = reviewing.prepared(args.folder, run=run, table=table)
+    desk = reviewing.prepared(args.folder, run=run, table=table, classes=args.classes)
     if not desk.items:
         print(f"{printable(str(args.folder))}: nothing is suspicious; continue with: {desk.command}")
         return 0

@@ -41,12 +41,24 @@ def _of_first_seed(job, name: str) -> dict | None:
     return {**made, "decided by": job.first.name} if made else None
 
 
+SHOWN = {  # entry of a choice -> its name in the report
+    "why": "reason",
+    "images": "photographs that the cross-validated head was judged on",
+    "errors": "of these, photographs that the head was wrong on",
+    "error rate": "the head's error rate",
+}
+
+
 def rows(job) -> list[tuple[str, str]]:
     """Return all choices of this run as the rows of a table, the column names first."""
     choices = read_json(job.workdir / run_files.CONFIG, dict)["choices"]
     return [
         ("choice", "value"),
-        *((f"{name}: {key}", str(value)) for name, made in choices.items() for key, value in made.items()),
+        *(
+            (f"{name}: {SHOWN.get(key, key)}", str(value))
+            for name, made in choices.items()
+            for key, value in made.items()
+        ),
     ]
 
 
@@ -111,7 +123,7 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
     trunk = trunk_of(job.model)
     sought = (images, labels) if views else (images.store,)
     if features.ready(trunk, *sought, cache_dir=job.data.cache_dir, views=views):
-        return {**plan, "why": "as set; the features exist from an earlier run"}
+        return {**plan, "why": "as the settings say; the features exist from an earlier run"}
     pictures = len(images.store) + plan["views"] * len(images)
     chosen = features.engine(trunk, images, cache_dir=job.data.cache_dir, count=pictures)
     print(f"Features: {chosen.told}")
@@ -120,7 +132,7 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
     sizes = {"images": len(images.store), "trained": len(images), "forward": forward, "steps": steps}
     fitting = views_within(left, **plan, **sizes)
     expected = head_seconds(**{**plan, "views": fitting}, **sizes)
-    why = "as set" if fitting == plan["views"] else f"{plan['views']} do not fit into the time budget"
+    why = "as the settings say" if fitting == plan["views"] else f"{plan['views']} do not fit into the time budget"
     if expected > left:
         print(
             f"Training the head takes about {duration(expected)}, longer than the {duration(max(left, 0))} that the "
@@ -210,7 +222,7 @@ def whole_net_stage(job, *, epochs: int, count: int, judged: int, batch_size: in
     rate = _training_rate(job, batch_size)
     seconds = count / rate + judged / (3 * rate)  # a forward pass takes a third of a training step
     fitting = max(0, min(epochs, int(left() / seconds)))
-    why = "as set" if fitting == epochs else "as many as fit into the time budget"
+    why = "as the settings say" if fitting == epochs else "as many as fit into the time budget"
     return {"epochs": fitting, "why": why, "images per second": round(rate, 1), "seconds per epoch": round(seconds)}
 
 

@@ -51,8 +51,9 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
             raise InputError(f"{workdir}: {changed()}; give another --out, or remove this folder")
         if different and begun:
             what, way_on = difference(found, wanted, different[0], options)
+            kind, way_on = ("a finished run", "") if finished else ("a run", way_on)
             raise InputError(
-                f"{workdir}: holds a run whose {run_files.CONFIG} has another value of {what}; give another "
+                f"{workdir}: holds {kind} whose {run_files.CONFIG} has another value of {what}; give another "
                 f"--out{way_on}, or remove it"
             )
         if begun and not finished and not resume:

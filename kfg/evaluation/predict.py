@@ -12,6 +12,7 @@ from kfg.pixels import check_range
 
 CSV_COLUMNS = ("path", "true", "predicted", "confidence", "loss", "correct")
 EPSILON = 1e-7  # Keras clips to it, too, so a loss here equals the loss that Keras prints (without weight penalties)
+NO_PROBABILITIES = "not probabilities (they must sum to 1; if the model's last layer is linear, add a Softmax layer)"
 SUM_TOLERANCE = 1e-2  # the sum of a softmax in bfloat16 is off by up to 0.4 %
 
 
@@ -64,7 +65,7 @@ def check_answers(predictions: Predictions) -> None:
     _refuse(predictions, (predictions.labels < 0) | (predictions.labels >= width), f"label outside [0, {width})")
     _refuse(predictions, ~np.isfinite(predictions.probabilities).all(axis=1), "probabilities are not finite (NaN)")
     off = abs(predictions.probabilities.sum(axis=1) - 1) > SUM_TOLERANCE
-    _refuse(predictions, off | (predictions.probabilities < 0).any(axis=1), "not probabilities (they must sum to 1)")
+    _refuse(predictions, off | (predictions.probabilities < 0).any(axis=1), NO_PROBABILITIES)
 
 
 def _refuse(predictions, bad, reason):

@@ -140,6 +140,9 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
     if not plan["epochs"]:
         write_history(learned, job.workdir / run_files.HISTORY)
     else:
+        print(
+            "The accuracies shown meanwhile are of the latest weights; at the end an average of the weights is judged."
+        )
         train(
             job,
             training,

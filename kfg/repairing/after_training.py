@@ -68,7 +68,7 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
                 "Weak classes and wrong labels were not looked for, for lack of time: with "
                 f"{len(asked):,} photographs and {len(index.classes):,} classes it takes about "
                 f"{duration(error.expected)}, but it may take only {duration(limit)} ({SHARE:.0%} of the time budget). "
-                f"kfg review {quoted(index.root)} shows labels that may be wrong.",
+                f"kfg review {quoted(index.root)} --run {quoted(job.workdir)} shows labels that may be wrong.",
             ),
         )
     said += [found.said] if found.said else []
@@ -105,7 +105,7 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
         parts = ["No class is weak: as far as the photographs can tell, none has a recall below the mean."]
         if len(found.crossed.suspects()):
             parts += ["This command lists the photographs whose labels may be wrong:", command]
-    steps = next_steps(found)
+    steps = next_steps(found, run=run)
     listed = [tag("ul", *(tag("li", step) for step in steps))] if steps else []
     shown = [part if isinstance(part, Safe) else markup.paragraph(part) for part in parts]
     return TITLE, markup.joined([*shown, *listed, *told])

@@ -10,18 +10,19 @@ from kfg.repairing.findings import Diagnosis
 ENOUGH = 40  # photographs; a small class is asked to have this many, or as many as the median class if that is less
 
 
-def next_steps(found: Diagnosis, *, suspects: str = "") -> list[str]:
+def next_steps(found: Diagnosis, *, run, suspects: str = "") -> list[str]:
     """Return a sentence for each thing to do by hand.
 
     Args:
+        run: the run's folder.
         suspects: path of suspects.csv, as a reader should type it; "" where it has not been written.
     """
     steps, count = [], len(found.crossed.suspects())
     if count:
         steps.append(
             f"Look at {counted(count, 'photograph')} whose label is contradicted. The command kfg review "
-            f"{quoted(found.crossed.index.root)} shows them one by one, to keep, relabel or leave out"
-            + (f"; {suspects} lists them." if suspects else ".")
+            f"{quoted(found.crossed.index.root)} --run {quoted(run)} shows them one by one, to keep, relabel or leave "
+            "out" + (f"; {suspects} lists them." if suspects else ".")
         )
     of_kind = collections.defaultdict(list)
     for causes in found.causes.values():

@@ -9,6 +9,7 @@ from kfg.engine import places
 from kfg.engine.options import replaced
 from kfg.engine.orders import RUNS
 from kfg.files import read_json
+from kfg.locks import exclusive
 from kfg.names import printable, quoted
 from kfg.progress import duration, inside, step
 from kfg.repairing import diagnosis, findings, page, proof, retraining, trial
@@ -76,7 +77,7 @@ def repair(
             features are used in any case.
     Raises:
         InputError: no finished run; photographs that are not there; an argument out of range; less time than it takes
-            to look at the photographs once.
+            to look at the photographs once; another repair that is working on the run.
     """
     run, started = pathlib.Path(run).resolve(), time.monotonic()
     out = run / "repair" if out is None else pathlib.Path(out)
@@ -88,20 +89,32 @@ def repair(
     diagnosis.check_target(target)
     places.check_beside(root, out)
     findings.check_out(out)
+    with exclusive(out / run_files.LOCK, refusal=f"{out}: another kfg repair is working on this run"):
+        return _repaired(run, root, out, target, time_budget, left, max_params=max_params, resume=resume)
+
+
+def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
+    """Do what `repair` says, after its arguments were checked; `left` is a function () -> seconds that are left."""
     step(
         1, STEPS, "every photograph is classified by classifiers that have not seen it", left=left(), rest="the repair"
     )
     found = diagnosis.diagnose(run, data=root, target=target, left=left)
     print(*findings.lines(found), sep="\n")
     findings.write(found, out)
-    work = _Work(run, out, found, next_steps(found, suspects=quoted(out / findings.SUSPECTS)), time_budget, left)
+    work = _Work(
+        run, out, found, next_steps(found, run=run, suspects=quoted(out / findings.SUSPECTS)), time_budget, left
+    )
     tried, made, late, after = None, None, "", None
     if found.weak:
         index = retraining.photographs_of(run, root, known=found.prints)
         tried = work.tried()
         if tried and tried.best:
-            made, late = work.trained(tried, index, max_params=max_params, resume=resume)
+            made, late = work.trained(tried, index, **options)
             after = made and retraining.compared(run, made, found.weak)
+        else:
+            print(f"Step 3 of {STEPS} is left out: no remedy is proven, so no network is trained.")
+    else:
+        print(f"Steps 2 and 3 of {STEPS} are left out: no class is weak, so there is nothing to try.")
     said = outcome(run, found, tried, made, after, late=late)
     step(4, STEPS, "the page is written")
     work.write_page(tried, after, said)

@@ -56,11 +56,11 @@ def screen(
         the remedies for which there was no time.
     """
     kept, found, pace = [_Kept(folder, case) for case in cases], {}, _Pace(left)
-    for number, remedy in enumerate(sorted(remedies, key=lambda one: one.turn), start=1):
+    for remedy in sorted(remedies, key=lambda one: one.turn):
         if (answers := _tried(remedy, kept, pace)) is not None:
             found[remedy.name] = answers
-        if progress is not None:
-            progress(number, len(remedies))
+            if progress is not None:
+                progress(len(found), len(remedies))
     return {remedy.name: found[remedy.name] for remedy in remedies if remedy.name in found}
 
 

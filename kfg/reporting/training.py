@@ -55,7 +55,13 @@ def _trained(run) -> str:
     if "epochs" not in whole:
         return f"{epochs}."
     if whole["epochs"]:
-        return f"{epochs} of the whole network, after {head.get('epochs', 'some')} of the head alone."
+        told = f"{epochs} of the whole network, after {head.get('epochs', 'some')} of the head alone."
+        if choices.get("end", {}).get("kept", "").startswith("the head"):
+            return (
+                f"{told} The whole network was not better on the validation images, so the head alone was kept, on the "
+                "unchanged pretrained trunk. The curves show the training of the network that was not kept."
+            )
+        return told
     why = f" (number of epochs: {whole['why']})" if whole.get("why") else ""
     return f"{epochs} of the head alone. The whole network was not trained{why}."
 

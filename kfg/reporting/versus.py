@@ -73,9 +73,14 @@ def verdict(shown: Shown) -> Safe:
     difference = figure["difference"]
     more = "more" if difference["value"] >= 0 else "fewer"
     clear = "which excludes zero" if clear_of_zero(difference) else "which includes zero"
+    size, photographs = f"{abs(100 * difference['value']):.1f}", f"{shown.compared['images']:,} test photographs"
     said = (
-        f" classifies {abs(100 * difference['value']):.1f} points {more} of {shown.compared['images']:,} test "
-        f"photographs correctly than {first} ({percent(figure['second']['value'])} against "
+        f" classifies as many of {photographs} correctly as {first} ("
+        if size == "0.0"
+        else f" classifies {size} points {more} of {photographs} correctly than {first} ("
+    )
+    said += (
+        f"{percent(figure['second']['value'])} against "
         f"{percent(figure['first']['value'])}; 95 % interval of the difference {points(difference['low'])} to "
         f"{points(difference['high'])}, {clear})."
     )

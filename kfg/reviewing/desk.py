@@ -53,12 +53,14 @@ class Desk:
             The result of `decisions`.
         Raises:
             corrections.Changed: something else has been decided in the meantime.
-            InputError: an unknown class; a photograph that has changed or is gone; a table that cannot be read or
-                written.
+            InputError: an unknown class; a class for a file that cannot be read; a photograph that has changed or is
+                gone; a table that cannot be read or written.
         """
         item = self.items[number]
         if after is not None and after not in (*self.classes, LEFT_OUT):
             raise InputError(f"there is no class {printable(after)!r}; {suggestion(after, self.classes)}")
+        if item.suspicions[0].kind == "broken" and after not in (None, LEFT_OUT):
+            raise InputError("this file cannot be read, so it can only be left out")
         made = None if after is None else self._correction(item, after)
         if made is not None and made.changes:
             self._check_not_the_last(item)

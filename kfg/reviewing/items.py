@@ -8,7 +8,8 @@ class Suspicion:
     """Something that speaks against a photograph or its label.
 
     Args:
-        kind: "label", "duplicate", "outlier", "quality" or "broken".
+        kind: "label", "duplicate", "outlier", "quality", "broken", or "asked", if a photograph is here only because
+            the user asked for all photographs of its class.
         score: float in [0, 1], how strong the suspicion is.
         said: half a sentence, which is also written into corrections.csv.
         other: the class that the photograph looks like, or None.

@@ -1,11 +1,13 @@
 """Prepare a review: find the suspicious photographs in a folder, and put them on a desk."""
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from kfg.data import corrected, folder
-from kfg.names import printable
+from kfg.errors import InputError
+from kfg.names import printable, suggestion
 from kfg.reviewing import evidence, suspicions
 from kfg.reviewing.desk import Desk
 from kfg.reviewing.evidence import Evidence
@@ -23,7 +25,7 @@ OF_RUN = (
 )
 
 
-def prepared(root, *, run=None, table=None, cache_dir=None) -> Desk:
+def prepared(root, *, run=None, table=None, classes: Sequence[str] = (), cache_dir=None) -> Desk:
     """Judge the photographs of a folder, and put the suspicious ones on a desk.
 
     Args:
@@ -31,14 +33,18 @@ def prepared(root, *, run=None, table=None, cache_dir=None) -> Desk:
         run: a finished run on these photographs, whose trunk and labels are used to judge them; None for the trunk of
             `kfg train` and the folder's own labels.
         table: path of the corrections.csv; default the one in the folder.
+        classes: classes of which all photographs are shown, after the suspicious ones.
         cache_dir: folder for features; default the run's cache, or ~/.cache/kfg.
     Raises:
         InputError: a folder whose layout is not understood; a table that is damaged or belongs to another folder; a run
-            on other photographs.
+            on other photographs; an unknown class.
     """
     index, table = folder.scan(root, corrections=False), table_of(root, table)
     folder.check_names(index)
     check_table(index, table)
+    for name in classes:
+        if name not in index.classes:
+            raise InputError(f"--class {printable(name)}: no such class; {suggestion(name, index.classes)}")
     if run is None:
         seen, told = evidence.of_folder(index, cache_dir=cache_dir), WITHOUT_RUN
     else:
@@ -50,7 +56,7 @@ def prepared(root, *, run=None, table=None, cache_dir=None) -> Desk:
         table=table,
         classes=index.classes,
         before=before,
-        items=[item for item in suspicions.queue(seen) if item.path in before],
+        items=[item for item in suspicions.queue(seen, classes=classes) if item.path in before],
         typical=typical(seen),
         told=told,
     )

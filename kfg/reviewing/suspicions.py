@@ -1,7 +1,7 @@
 """Find suspicious photographs. There is one function for each kind of suspicion; all go into one queue, worst first."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -119,11 +119,23 @@ def quality(seen: Evidence) -> Iterator[tuple[int, Suspicion]]:
 KINDS: tuple[Callable[[Evidence], Iterator[tuple[int, Suspicion]]], ...] = (duplicates, labels, outliers, quality)
 
 
-def queue(seen: Evidence) -> list[Item]:
-    """Return the photographs with a suspicion, the most suspicious first."""
+def asked(seen: Evidence, classes: Sequence[str], known) -> Iterator[tuple[int, Suspicion]]:
+    """Yield the photographs of these classes that are not in `known`, first those whose label is least credible."""
+    index, margins = seen.index, seen.crossed.margins
+    for name in dict.fromkeys(classes):
+        own = np.flatnonzero(index.labels == index.classes.index(name))
+        for at in own[np.argsort(margins[own], kind="stable")]:
+            if at not in known:
+                other = index.classes[seen.crossed.likelier[at]]
+                yield int(at), Suspicion("asked", 0.0, f"all photographs of {printable(name)} were asked for", other)
+
+
+def queue(seen: Evidence, *, classes: Sequence[str] = ()) -> list[Item]:
+    """Return the photographs with a suspicion, the most suspicious first; then all others of `classes`."""
     found = {}
     for at, one in itertools.chain.from_iterable(kind(seen) for kind in KINDS):
         found.setdefault(at, []).append(one)
+    found |= {at: [one] for at, one in asked(seen, classes, found)}
     index = seen.index
     items = [
         Item(path, name, (Suspicion("broken", BROKEN, f"cannot be read: {why}"),), sha256)

@@ -148,7 +148,9 @@ def _new(index: Index, known: set[str] | None) -> tuple[Index, list[str]]:
     left = len(first.keys() & known)
     if not keep:
         raise InputError(f"{index.root}: none of its {len(index):,} images is new; all belong to the run")
-    return index.take(keep), [*lines, f"{left:,} images belong to the run itself and were left out; {EDITED}."]
+    if left:
+        lines.append(f"{left:,} images belong to the run itself and were left out; {EDITED}.")
+    return index.take(keep), lines
 
 
 def _classified(classifier, index: Index) -> tuple[Index, Predictions]:

@@ -48,7 +48,7 @@ class Application:
         self.service = Service(
             self.model, Kept(home / run_files.CORRECTED, classes), limits, title=title, token=token is not None
         )
-        self.pages, self.figures = Pages(HERE), tested(home)
+        self.pages, self.figures = Pages(HERE), ", ".join(filter(None, (f"run {printable(str(path))}", tested(home))))
         app = Starlette(routes=self._routes(), exception_handlers=HANDLERS, lifespan=self._lifespan)
         paths = [route.path for route in app.routes if isinstance(route, Route)]
         self.asgi = Counted(Guard(app, token=token, open_to_all=("/health",)), self.service.figures, paths)

@@ -29,10 +29,10 @@ def chosen(name: str, counts) -> dict:
         {"treatment": one of TREATMENTS, "why": the reason in words}.
     Example:
         >>> chosen("auto", [60, 4])["treatment"], chosen("auto", [60, 30])["treatment"], chosen("none", [60, 4])
-        ('adjusted', 'none', {'treatment': 'none', 'why': 'as set'})
+        ('adjusted', 'none', {'treatment': 'none', 'why': 'as the settings say'})
     """
     if name != AUTO:
-        return {"treatment": name, "why": "as set"}
+        return {"treatment": name, "why": "as the settings say"}
     ratio = np.max(counts) / max(1, np.min(counts))
     why = (
         f"the largest class has {ratio:.1f} times as many training images as the smallest; {IMBALANCE} or more counts "

@@ -142,6 +142,27 @@ def test_nothing_stands_in_the_way_of_people_with_disabilities(window, address, 
     assert complaints(page) == []
 
 
+def test_a_file_that_cannot_be_read_can_only_be_left_out(window, root, tmp_path):
+    (root / "plum" / "9.jpg").write_bytes(b"no picture")
+    queue = (("plum/9.jpg", "broken", "cannot be read: not an image", None), *QUEUE[:3])
+    with served(desk_of(root, queue=queue)) as address:
+        page = window()
+        page.goto(address, timeout=60_000)
+        at(page, 1)
+        for name in ("Keep as plum", "Relabel as"):
+            expect(page.get_by_role("button", name=name)).to_be_hidden()
+        expect(page.locator("#class")).to_be_hidden()
+        for key in "krt":
+            page.keyboard.press(key)
+        at(page, 1)
+        page.keyboard.press("l")
+        at(page, 2)
+        expect(page.get_by_role("button", name="Keep as cherry")).to_be_visible()
+        assert decided(root) == {"plum/9.jpg": "left out"}
+        window.problems[:] = [one for one in window.problems if "pictures" not in one and "415" not in one]
+        window.close()
+
+
 def test_the_page_fits_a_phone(window, address):
     page = window(viewport={"width": 360, "height": 740})
     page.goto(address, timeout=60_000)

@@ -33,11 +33,15 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     said = capsys.readouterr().out
     run = tmp_path / "folder" / "transfer" / "seed-0"
     assert "audit: " in said
-    assert "Epochs of the whole network: 1 (as set)." in said
+    assert "Epochs of the whole network: 1 (as the settings say)." in said
     settings = json.loads((run / "config.json").read_text())
     choices = settings["choices"]
-    assert (choices["whole net"]["epochs"], choices["whole net"]["why"]) == (1, "as set")
-    assert (choices["head"]["views"], choices["head"]["epochs"], choices["head"]["why"]) == (1, 3, "as set")
+    assert (choices["whole net"]["epochs"], choices["whole net"]["why"]) == (1, "as the settings say")
+    assert (choices["head"]["views"], choices["head"]["epochs"], choices["head"]["why"]) == (
+        1,
+        3,
+        "as the settings say",
+    )
     assert choices["end"]["kept"] in ("the head", "the whole net")
     assert settings["config"]["time_budget"] == 720
     report = json.loads((run / "report.json").read_text())

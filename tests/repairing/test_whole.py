@@ -183,7 +183,7 @@ def test_the_steps_say_what_to_do_for_each_cause():
     why[3] = [causes.Cause("look-alike", 3, "a third is taken", "look", (), 0)]
     eyes = looking.Eyes(crossed.index, Trunk("efficientnet-lite0", (32, 32)), None, pathlib.Path())
     found = findings.Diagnosis(crossed, weakness.recalls(crossed), why, [], None, eyes, None)
-    steps = next_steps(found, suspects="suspects.csv")
+    steps = next_steps(found, run="runs/a", suspects="suspects.csv")
     assert steps[0].startswith("Look at ") and "kfg review" in steps[0] and "suspects.csv" in steps[0]
     assert steps[1].startswith("Merge ant and bee, or photograph what distinguishes them")
     assert steps[2] == "Photograph cat in the same way as the other classes: all are grey."
@@ -196,5 +196,5 @@ def test_the_steps_say_what_to_do_for_each_cause():
     bare = dataclasses.replace(found, causes={**why, 0: []})
     assert (
         "Add photographs of ant: no cause was found why they are recognised less often than the others."
-        in next_steps(bare, suspects="suspects.csv")
+        in next_steps(bare, run="runs/a", suspects="suspects.csv")
     )

@@ -15,6 +15,7 @@ import pytest
 
 from kfg.__main__ import main
 from kfg.data import corrections, folder
+from kfg.errors import InputError
 from kfg.reviewing import evidence, review
 
 
@@ -69,12 +70,26 @@ def test_wrong_labels_and_broken_files_come_first_and_what_is_decided_ends_in_th
     numbers = {item.path: number for number, item in enumerate(desk.items)}
     desk.decide(numbers["red/wrong.jpg"], "blue", was=None)
     desk.decide(numbers["blue/wrong.jpg"], "green", was=None)
+    with pytest.raises(InputError, match="cannot be read, so it can only be left out"):
+        desk.decide(numbers["green/broken.jpg"], "green", was=None)
     desk.decide(numbers["green/broken.jpg"], "left out", was=None)
     index = folder.scan(root)
     assert index.counts().tolist() == [12, 12, 12] and index.corrected.applied == 3
     again = review.prepared(root, cache_dir=tmp_path / "cache")  # the queue is the same, so one goes on where one was
     assert [item.path for item in again.items] == [item.path for item in desk.items]
     assert len(again.decisions()) == 3
+
+
+def test_all_photographs_of_a_class_are_shown_after_the_suspicious_ones_where_asked_for(root, small, tmp_path):
+    plain = review.prepared(root, cache_dir=tmp_path / "cache")
+    desk = review.prepared(root, classes=["red", "red"], cache_dir=tmp_path / "cache")
+    paths = [item.path for item in desk.items]
+    assert paths[: len(plain.items)] == [item.path for item in plain.items]
+    more = desk.items[len(plain.items) :]
+    assert {item.path for item in more} == {p for p in desk.before if p.startswith("red/")} - set(paths[: -len(more)])
+    assert {item.reason for item in more} == {"all photographs of red were asked for"}
+    with pytest.raises(InputError, match="--class rad: no such class; did you mean red"):
+        review.prepared(root, classes=["rad"], cache_dir=tmp_path / "cache")
 
 
 def test_a_run_judges_its_own_training_photographs_and_leaves_its_test_alone(root, small, tmp_path):

@@ -110,8 +110,8 @@ def test_a_last_row_without_an_end_of_line_is_whole(tmp_path):
 
 def chose(row, top1, *, epochs, why="as many as the time budget holds", views=2, kept="the whole net", **changes):
     made = {
-        "classes": {"treatment": "none", "why": "as set"},
-        "head": {"views": views, "epochs": 40, "why": "as set", "seconds expected": 12},
+        "classes": {"treatment": "none", "why": "as the settings say"},
+        "head": {"views": views, "epochs": 40, "why": "as the settings say", "seconds expected": 12},
         "whole net": {"epochs": epochs, "why": why, "seconds per epoch": round(100 * top1)},
         "end": {"kept": kept},
     }

@@ -98,6 +98,7 @@
   const besideNow = (item) => (rows[item.beside.path] ? rows[item.beside.path].after : null) ?? item.beside.label;
   const settled = (item) =>
     Boolean(item.beside) && decided(item) === null && [item.before, data.leftOut].includes(besideNow(item));
+  const broken = (item) => item.kind === "broken"; // such a file can only be left out
   const inWords = (item, after) =>
     after === data.leftOut ? "left out" : after === item.before ? `kept as ${after}` : `relabelled as ${after}`;
 
@@ -231,6 +232,7 @@
     byId("verdict").classList.toggle("blank", after === null); // its place stays, so that no button moves
     byId("verdict").textContent = after === null ? "Not decided yet." : `Decided: ${inWords(item, after)}.`;
     label("keep", `Keep as ${item.before}`);
+    byId("keep").hidden = byId("other").hidden = broken(item);
     byId("relabel").hidden = item.other === null || item.other === item.before || settled(item);
     label("relabel", `Relabel as ${item.other}`);
     const pressed = { keep: item.before, relabel: item.other, leave: data.leftOut };
@@ -279,11 +281,11 @@
   }
 
   const actions = {
-    k: () => decide(data.items[at].before),
-    r: () => (byId("relabel").hidden ? byId("class").focus() : decide(data.items[at].other)),
+    k: () => broken(data.items[at]) || decide(data.items[at].before),
+    r: () => (byId("relabel").hidden ? actions.t() : decide(data.items[at].other)),
     l: () => decide(data.leftOut),
     u: undo,
-    t: () => byId("class").focus(),
+    t: () => broken(data.items[at]) || byId("class").focus(),
     arrowleft: () => show((at + data.items.length - 1) % data.items.length),
     arrowright: () => show((at + 1) % data.items.length),
   };
