@@ -63,6 +63,7 @@ class Job:
         rows = keras.layers.Flatten(name="features")(keras.layers.Rescaling(1 / 255)(images))
         self.model = keras.Model(images, keras.layers.Dense(4, activation="softmax")(rows))
         self.data = type("Data", (), {"cache_dir": cache_dir})
+        self.workdir = cache_dir / "run"
 
 
 def test_a_training_judges_its_classes_within_its_share_or_says_that_it_does_not(tmp_path, monkeypatch):
