@@ -2,7 +2,7 @@
 
 import pathlib
 
-from kfg import progress, quiet
+from kfg import program, progress, quiet
 from kfg.commands.on_photographs import corrections_of, labels_of
 from kfg.errors import InputError
 from kfg.runs import run_files
@@ -68,7 +68,13 @@ def repair(args) -> int:
     with quiet.tensorflow_notes():
         from kfg.repairing import repair as whole
 
-    made = whole.repair(run, data=args.data, target=args.target, time_budget=seconds, out=args.out, resume=args.resume)
+    asked = {"data": args.data, "target": args.target, "out": args.out, "resume": args.resume}
+    try:
+        made = whole.repair(run, time_budget=seconds, **asked)
+    except KeyboardInterrupt:
+        progress.end()
+        program.say("interrupted; what is known so far is kept, and the same command with --resume continues")
+        return 130
     print(*whole.told(made), sep="\n")
     return 0
 
