@@ -22,7 +22,7 @@ from kfg.data import decoded, folder
 from kfg.data.stores import MEMORY_BUDGET, Budget
 from kfg.engine import confidence, photographs, provenance
 from kfg.evaluation import calibration, held_out, posthoc, predict
-from kfg.files import read_json
+from kfg.files import digest, read_json
 from kfg.models import calibrated, saved
 from kfg.progress import Progress
 from kfg.recipes import folder as own_photographs
@@ -266,14 +266,15 @@ def main() -> int:
     rows = [{"kind": "calibration", **made, **calibration_told(args.run, args.data, cache)}]
     if args.foreign:
         model = saved.load(args.run / run_files.MODEL)
+        kept = f"asked-{digest(args.run / run_files.MODEL)[:12]}"  # another model's answers are other files
         own = asked(
             model,
             args.data,
             own_rows(args.run, training=args.training, test=args.test),
-            cache / f"asked-{args.data.name}.npz",
+            cache / f"{kept}-{args.data.name}.npz",
         )
         for root in args.foreign:
-            strangers = asked(model, root, foreign_rows(root, args.but), cache / f"asked-foreign-{root.name}.npz")
+            strangers = asked(model, root, foreign_rows(root, args.but), cache / f"{kept}-foreign-{root.name}.npz")
             told = foreign_told(own, strangers)
             rows += [{"kind": "foreign", **made, "foreign": root.name, "but": args.but, **one} for one in told]
     with open(args.out, "a", encoding="utf-8") as file:
