@@ -89,6 +89,16 @@ def test_split_says_what_was_decided_already_and_refuses_options_without_effect(
     assert capsys.readouterr().out.count("no fraction was used there\n") == 1
 
 
+def test_photographs_in_the_place_of_the_model_are_refused_with_the_right_order(tmp_path, capsys):
+    photographs, run = tmp_path / "new", tmp_path / "runs" / "photos" / "folder" / "transfer" / "seed-0"
+    photographs.mkdir()
+    run.mkdir(parents=True)
+    for name in ("config.json", "report.json"):
+        (run / name).write_text("{}")
+    assert main(["predict", str(photographs), str(tmp_path / "runs")]) == 2
+    assert f"the model comes first: kfg predict {tmp_path / 'runs'} {photographs}" in capsys.readouterr().err
+
+
 def test_predict_prints_names_that_are_not_utf8(tmp_path, capsys):
     model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Softmax()])
     model.save(tmp_path / "model.keras")

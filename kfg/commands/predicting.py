@@ -1,10 +1,11 @@
 """`kfg predict`: a model's answers on the screen, in a file of any size, and as copies in class folders."""
 
 import json
+import pathlib
 
 from kfg import program, quiet
 from kfg.errors import InputError
-from kfg.names import printable, utf8
+from kfg.names import printable, quoted, utf8
 from kfg.progress import Progress
 
 SHARES = (("precision_of_answers", "--precision-of-answers"), ("sets", "--sets"))  # argument, option
@@ -24,6 +25,7 @@ def predict(args) -> int:
         from kfg.runs import found
 
     model = found.only(args.model)
+    _check_order(model, args.images)
     classifier = classifiers.load(model)
     confidence.adjust(classifier, model, **asked)
     if classifier.confidence is None:
@@ -51,6 +53,20 @@ def predict(args) -> int:
         failed = f", {unread:,} of them could not be read" if unread else ""
         print(f"{printable(str(target))}: answers for {len(paths):,} photographs{failed}")
     return 1 if unread else 0
+
+
+def _check_order(model, images) -> None:
+    """Refuse a folder of photographs in the place of the model if the model stands where photographs belong."""
+    from kfg.runs import found
+
+    if not model.is_dir() or any((model / name).exists() for name in (*found.MADE_BY_ONE, "export")):
+        return
+    for path in map(pathlib.Path, images):
+        if path.is_dir() and found.below(path):
+            raise InputError(
+                f"{model}: there is no model here, but there is one in {path}; the model comes first: kfg predict "
+                f"{quoted(path)} {quoted(model)}"
+            )
 
 
 def _checked(args):
