@@ -8,6 +8,7 @@ from kfg.errors import InputError
 from kfg.names import printable, quoted, utf8
 from kfg.progress import Progress
 
+DOUBTLESS = "This model has no thresholds for doubt, so no answer is marked as unsure or as none of these."
 SHARES = (("precision_of_answers", "--precision-of-answers"), ("sets", "--sets"))  # argument, option
 
 
@@ -28,8 +29,6 @@ def predict(args) -> int:
     _check_order(model, args.images)
     classifier = classifiers.load(model)
     confidence.adjust(classifier, model, **asked)
-    if classifier.confidence is None:
-        program.say("This model has no thresholds for doubt, so no answer is marked as unsure or as none of these.")
     sets = bool(args.sets)
     if args.precision_of_answers:
         program.say(classifier.confidence.told())
@@ -38,16 +37,17 @@ def predict(args) -> int:
     if args.sort_into:
         answer_table.check_folder(args.sort_into, classifier.classes)
     target = args.out or args.csv
+    doubtless = [] if classifier.confidence else [DOUBTLESS]
     if args.ray is None:
         classifiers.hasten(classifier, model, paths)
     if not target:
-        program.say(*image_files.remarks(args.images), classifier.engine)
+        program.say(*image_files.remarks(args.images), classifier.engine, *doubtless)
         rows = (answer_table.values(one, args.top, sets=sets) for one in classifier.predict(paths))
         return 1 if _told(rows, len(paths), args) else 0
     digest = answer_file.model_digest(model)
     doubt = list(asked.values())
     table = answer_file.AnswerFile(target, form, paths, top=args.top, model=digest, sets=sets, doubt=doubt)
-    program.say(*image_files.remarks(args.images), *([classifier.engine] if args.ray is None else []))
+    program.say(*image_files.remarks(args.images), *([classifier.engine] if args.ray is None else []), *doubtless)
     unread = _written(table, classifier, model, args)
     if args.out:
         failed = f", {unread:,} of them could not be read" if unread else ""

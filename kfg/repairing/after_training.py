@@ -106,6 +106,6 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
         if len(found.crossed.suspects()):
             parts += ["This command lists the photographs whose labels may be wrong:", command]
     steps = next_steps(found, run=run)
-    listed = [tag("ul", *(tag("li", step) for step in steps))] if steps else []
+    listed = [tag("ul", *(tag("li", markup.sentence(step)) for step in steps))] if steps else []
     shown = [part if isinstance(part, Safe) else markup.paragraph(part) for part in parts]
     return TITLE, markup.joined([*shown, *listed, *told])

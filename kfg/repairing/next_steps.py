@@ -20,8 +20,8 @@ def next_steps(found: Diagnosis, *, run, suspects: str = "") -> list[str]:
     steps, count = [], len(found.crossed.suspects())
     if count:
         steps.append(
-            f"Look at {counted(count, 'photograph')} whose label is contradicted. The command kfg review "
-            f"{quoted(found.crossed.index.root)} --run {quoted(run)} shows them one by one, to keep, relabel or leave "
+            f"Look at {counted(count, 'photograph')} whose label is contradicted. The command `kfg review "
+            f"{quoted(found.crossed.index.root)} --run {quoted(run)}` shows them one by one, to keep, relabel or leave "
             "out" + (f"; {suspects} lists them." if suspects else ".")
         )
     of_kind = collections.defaultdict(list)

@@ -50,11 +50,11 @@ def write(
 
 def _steps(steps, said) -> Safe:
     listed = (
-        tag("ol", *(tag("li", step) for step in steps))
+        tag("ol", *(tag("li", markup.sentence(step)) for step in steps))
         if steps
         else markup.paragraph("There is nothing to do by hand.")
     )
-    return markup.joined([*(markup.paragraph(one) for one in said), listed])
+    return markup.joined([*(markup.paragraph(markup.sentence(one)) for one in said), listed])
 
 
 def _weak(found) -> Safe:

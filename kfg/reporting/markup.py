@@ -114,6 +114,17 @@ def tag(name: str, *content, **attributes) -> Safe:
     return Safe(f"<{name}{pairs}>{joined(content, '')}</{name}>")
 
 
+def sentence(text: str) -> Safe:
+    """Return a sentence whose commands stand between backticks, as on the screen, with the commands as HTML code.
+
+    Example:
+        >>> sentence("use it with `kfg predict a&b`")
+        'use it with <code>kfg predict a&amp;b</code>'
+    """
+    words = text.split("`")
+    return joined([tag("code", word) if number % 2 else word for number, word in enumerate(words)], "")
+
+
 def percent(share: float) -> str:
     """Return a share as text, 0.4856 as "48.6 %", with a space that does not break."""
     return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"

@@ -73,7 +73,9 @@ class StopOnNaN(keras.callbacks.Callback):
 
     Reading a number from the device waits until all steps sent there are done, so the loss is read only once in `EVERY`
     steps and at the end of an epoch. Keras's loss is the mean of the epoch's steps so far, which stays NaN or infinite
-    once the loss of one step was. There is no method `on_train_batch_end`: with it, Keras would read the loss after
+    once the loss of one step was. On processors with AVX-512, though, a ReLU or the clipping of probabilities can turn
+    NaN into a number, so that the loss stays finite; so the first and the last weights are read as well, which are
+    small in most networks. There is no method `on_train_batch_end`: with it, Keras would read the loss after
     every step.
 
     This callback must come first in the list, so that no checkpoint of the bad epoch is written and the checkpoint of
@@ -92,23 +94,28 @@ class StopOnNaN(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         self.steps = batch  # number of steps done in this epoch
         if batch and batch % self.EVERY == 0:
-            self._check(self._loss())
+            self._check(self._loss(), self._weights_are_finite())
 
     def on_test_begin(self, logs=None):
         self.steps += 1
-        self._check(self._loss())  # before time is spent on validation in vain
+        self._check(self._loss(), self._weights_are_finite())  # before time is spent on validation in vain
 
     def _loss(self) -> float:
         return float(next(metric for metric in self.model.metrics if metric.name == "loss").result())
 
-    def _check(self, loss):
-        if math.isfinite(loss):
+    def _weights_are_finite(self) -> bool:
+        learned = self.model.trainable_variables
+        return all(np.isfinite(variable.numpy()).all() for variable in (*learned[:1], *learned[-1:]))
+
+    def _check(self, loss, weights_are_finite=True):
+        if math.isfinite(loss) and weights_are_finite:
             self.finite_until = self.steps
             return
+        what = "weights became NaN or infinite" if math.isfinite(loss) else f"the loss became {loss}"
         rate = float(self.model.optimizer.learning_rate.numpy())
         raise InputError(
-            f"learning_rate: the loss became {loss} in epoch {self.epoch + 1}, step {self.finite_until + 1} to "
-            f"{self.steps}, with learning_rate={rate:g}; remove the run folder and try a smaller one"
+            f"learning_rate: {what} in epoch {self.epoch + 1}, step {self.finite_until + 1} to {self.steps}, with "
+            f"learning_rate={rate:g}; remove the run folder and try a smaller one"
         )
 
     def on_epoch_end(self, epoch, logs=None):

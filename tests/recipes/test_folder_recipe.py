@@ -65,7 +65,7 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     ]
     # a second run takes its features from the first
     assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0", own)) == 2  # seed 0 has other settings
-    assert "another value of epochs (1, now 0); give another --out, continue with --epochs 1" in capsys.readouterr().err
+    assert "another value of epochs (1, now 0); give another --out, or remove it" in capsys.readouterr().err
 
 
 def some_of(photos, data, **counts):
