@@ -26,6 +26,10 @@ PARTS = {  # name of the screenshot -> CSS selector of the part of the report
     "gradcam": "section:has(> h2:text('What the model looks at'))",
     "next": "section:has(> h2:text('What to do next'))",
 }
+LOADED = """() => [...document.images].every((one) => {
+  const place = one.getBoundingClientRect();
+  return one.complete || place.top > innerHeight || place.left > innerWidth;
+})"""  # pictures further down are loaded only when somebody scrolls there
 MISTAKE = "#confusion [role=gridcell]:not(.ok)"
 
 
@@ -54,6 +58,7 @@ def main() -> None:
         for name, page in pages.items():
             if page is not None and page.is_file():
                 tab.goto(page.resolve().as_uri())
+                tab.wait_for_function(LOADED)
                 kept(args.out / f"{name}.png", tab.screenshot())
         browser.close()
 
