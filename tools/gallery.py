@@ -20,7 +20,6 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 VIEW = {"width": 1100, "height": 760}  # pixels
 COLOURS = 128  # colours in the palette of each screenshot; the file has a third of the bytes
 PARTS = {  # name of the screenshot -> CSS selector of the part of the report
-    "result": "#result",
     "classes": "#classes",
     "confidence": "section:has(> h2:text('How sure the model may be'))",
     "gradcam": "section:has(> h2:text('What the model looks at'))",
