@@ -127,7 +127,7 @@ def asked(model, root, rows, path) -> Asked:
             root=pathlib.Path(root), classes=tuple(classes), paths=tuple(names), labels=labels,
             parts=("test",) * len(rows), groups=np.arange(len(rows)), sha256=("",) * len(rows),
         )  # fmt: skip
-        images = decoded.load(index, image_size=model.input_shape[1:3], memory_budget=Budget(MEMORY_BUDGET))
+        images = decoded.load(index, image_size=model.input_shape[1:3], memory_budget=MEMORY_BUDGET)
         trunk, kernel, bias = corrections.dense_head(calibrated.without_temperature(model))
         found = features.of(trunk, images)
         np.savez(path, paths=names, features=found, logits=found @ kernel + bias)

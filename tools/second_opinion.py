@@ -53,7 +53,7 @@ def table(results) -> str:
     lines = ["| data | test images | the run | head on the second trunk | average of both | gained by averaging |"]
     lines.append("|---" * 6 + "|")
     for row in results:
-        gained = " ".join(f"{100 * row['gained'][key]:+.1f}" for key in ("low", "high"))
+        gained = ", ".join(f"{100 * row['gained'][key]:+.1f}" for key in ("low", "high"))
         shares = " | ".join(f"{100 * row['top1'][name]:.1f}" for name in ("run", "head", "averaged"))
         lines.append(
             f"| {row['data']} | {row['images']:,} | {shares} | {100 * row['gained']['value']:+.1f} [{gained}] |"
