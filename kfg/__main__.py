@@ -74,7 +74,8 @@ def add_data_commands(command):
         action="append",
         default=[],
         metavar="NAME",
-        help="show all photographs of this class after the suspicious ones; may be given several times",
+        help="also show all other photographs of this class (with --run, not its test photographs); may be given more "
+        "than once",
     )
     p.add_argument("--port", type=int, default=8001, metavar="N", help="default: %(default)s; 0 takes any free port")
     p.add_argument(

@@ -41,7 +41,8 @@ def split(
     all other groups. `check_apart` still refuses equal files in different parts.
 
     Corrections move no image to another part: the parts are those that the images had before them (the fractions of a
-    class then differ a little). So a model that is trained after a review is tested on the same images.
+    class then differ a little). So a model that is trained after a review is tested on the same images. Only if they
+    would leave a part empty, or a class without a training image, all images are divided anew.
 
     Args:
         index: the images, with groups.
@@ -61,13 +62,19 @@ def split(
     """
     _check_numbers(val, test, min_per_class, seed)
     _check_trained(index)
-    if index.uncorrected is None:
-        index = _decided(_cut_groups_apart(index), val, test, seed, min_per_class)
-    else:
+    decided = None
+    if index.uncorrected is not None:
         whole = _decided(_cut_groups_apart(index.uncorrected), val, test, seed, min_per_class)
-        index = _with_parts_of(index, whole)
-    _say_untrained(index)
-    return index
+        decided = _with_parts_of(index, whole)
+    if decided is None or not _filled(decided, whole):
+        decided = _decided(_cut_groups_apart(index), val, test, seed, min_per_class)
+    _say_untrained(decided)
+    return decided
+
+
+def _filled(index, whole) -> bool:
+    """Return whether no part of `whole` is empty in the index, and each class of it has a training image."""
+    return set(index.parts) == set(whole.parts) and set(index.labels) == set(index.labels[index.where("train")])
 
 
 def _with_parts_of(index, whole) -> Index:

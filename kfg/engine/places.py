@@ -65,6 +65,8 @@ def check_unused(photographs: pathlib.Path, out: pathlib.Path | None, seeds, *, 
     homes = [home / _numbered(name, number) for number in _numbers(home, name)] if out is None else [out]
     for one, seed in itertools.product(homes, seeds):
         for environment in one.glob(RUN.format(seed=seed)):
+            if (environment.parent / run_files.REPORT).is_file():
+                continue  # it has ended
             if read_json(environment, dict).get("photographs") == str(photographs):
                 with run_folder.owned(environment.parent):
                     pass

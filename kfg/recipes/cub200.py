@@ -226,7 +226,7 @@ def misread(index):
     """
     parts = np.empty(len(index), dtype=object)
     parts[np.argsort(np.asarray(index.paths, dtype=object), kind="stable")] = index.parts
-    return dataclasses.replace(index, parts=tuple(parts))
+    return dataclasses.replace(index, uncorrected=None, parts=tuple(parts))
 
 
 def summarise(out, _runs):

@@ -77,7 +77,7 @@ def repair(
             features are used in any case.
     Raises:
         InputError: no finished run; photographs that are not there; an argument out of range; less time than it takes
-            to look at the photographs once; another repair that is working on the run.
+            to look at the photographs once; another repair that is writing there.
     """
     run, started = pathlib.Path(run).resolve(), time.monotonic()
     out = run / "repair" if out is None else pathlib.Path(out)
@@ -89,7 +89,7 @@ def repair(
     diagnosis.check_target(target)
     places.check_beside(root, out)
     findings.check_out(out)
-    with exclusive(out / run_files.LOCK, refusal=f"{out}: another kfg repair is working on this run"):
+    with exclusive(out / run_files.LOCK, refusal=f"{out}: another kfg repair is writing there"):
         return _repaired(run, root, out, target, time_budget, left, max_params=max_params, resume=resume)
 
 
@@ -111,8 +111,8 @@ def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
         if tried and tried.best:
             made, late = work.trained(tried, index, **options)
             after = made and retraining.compared(run, made, found.weak)
-        else:
-            print(f"Step 3 of {STEPS} is left out: no remedy is proven, so no network is trained.")
+        elif tried:
+            print(f"Step 3 of {STEPS} is left out: no remedy is proven with which a network can be trained.")
     else:
         print(f"Steps 2 and 3 of {STEPS} are left out: no class is weak, so there is nothing to try.")
     said = outcome(run, found, tried, made, after, late=late)

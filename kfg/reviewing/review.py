@@ -49,6 +49,8 @@ def prepared(root, *, run=None, table=None, classes: Sequence[str] = (), cache_d
         seen, told = evidence.of_folder(index, cache_dir=cache_dir), WITHOUT_RUN
     else:
         seen, told = evidence.of_run(run, root, cache_dir=cache_dir), OF_RUN
+    for name in set(classes).difference(seen.index.classes):
+        raise InputError(f"--class {printable(name)}: the run does not know this class; leave out --run")
     told = told.format(count=len(seen.index), trunk=evidence.TRUNK.backbone, run=printable(str(run)))
     before = {path: index.classes[label] for path, label in zip(index.paths, index.labels, strict=True)}
     return Desk(

@@ -92,6 +92,20 @@ def test_corrections_move_no_photograph_to_another_part(root):
     assert set(after.values()) == {"train", "val", "test"} and len(after) == 36
 
 
+def test_photographs_are_divided_anew_where_corrections_would_empty_a_part_or_leave_a_class_untrained(root):
+    def parts():
+        index = splits.split(audit.duplicate_groups(folder.scan(root)), val=0.02, test=0.3)
+        return dict(zip(index.paths, index.parts, strict=True))
+
+    before = parts()
+    for part, name in (("val", ""), ("train", "blue/")):
+        gone = [path for path, own in before.items() if own == part and path.startswith(name)]
+        write(root, *(correction(root, path, LEFT_OUT) for path in gone))
+        after = parts()
+        assert set(after.values()) == {"train", "val", "test"} and len(after) == 36 - len(gone)
+        assert {path.split("/")[0] for path, own in after.items() if own == "train"} == {"blue", "green", "red"}
+
+
 def test_what_no_longer_fits_is_counted_and_not_applied(root):
     rows = [correction(root, f"blue/{i:03d}.jpg", "red") for i in range(5)] + [correction(root, THIRD, LEFT_OUT)]
     write(root, *rows)

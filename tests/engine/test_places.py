@@ -10,7 +10,7 @@ from PIL import Image
 
 from kfg.__main__ import main
 from kfg.data import audit, folder
-from kfg.engine import places
+from kfg.engine import places, run_folder
 from kfg.errors import InputError
 from kfg.runs import found
 
@@ -55,6 +55,25 @@ def test_each_state_of_a_folder_has_runs_of_its_own(tmp_path):
     assert places.folder_of_runs(changed, home=home)[0] == out
     (tmp_path / "gulls" / "cat" / "more.png").unlink()
     assert places.folder_of_runs(index_of(tmp_path / "gulls"), home=home)[0] == home / "gulls"
+
+
+def test_a_training_that_another_command_is_doing_is_refused_before_the_photographs_are_looked_at(tmp_path):
+    home, photographs_of = tmp_path / "runs", photographs(tmp_path / "gulls")
+    run = home / "gulls" / "folder" / "transfer" / "seed-0"
+    run.mkdir(parents=True)
+    (run / "env.json").write_text(json.dumps({"photographs": str(photographs_of)}))
+    with run_folder.owned(run):
+        for out in (None, home / "gulls"):
+            with pytest.raises(
+                InputError, match=f"seed-0: another command is working on this run .process {os.getpid()}"
+            ):
+                places.check_unused(photographs_of, out, [0], home=home)
+            places.check_unused(photographs_of, out, [1], home=home)
+            places.check_unused(tmp_path / "terns", out, [0], home=home)
+        (run / "report.json").write_text("{}")  # it has ended
+        places.check_unused(photographs_of, None, [0], home=home)
+    (run / "report.json").unlink()
+    places.check_unused(photographs_of, None, [0], home=home)
 
 
 def test_another_folder_is_not_refused(tmp_path):

@@ -22,13 +22,13 @@
   };
 
   async function asked(address, options) {
-    let answer;
+    let found;
     try {
-      answer = await fetch(address, { ...options, signal: AbortSignal.timeout(PATIENCE) });
-    } catch {
+      found = await (await fetch(address, { ...options, signal: AbortSignal.timeout(PATIENCE) })).json();
+    } catch (error) {
+      if (error.name === "TimeoutError") throw new Error("kfg review has not answered in time, so this decision may not be saved; reload this page");
       throw new Error("kfg review does not answer, so this decision is not saved; start it again, then reload this page");
     }
-    const found = await answer.json();
     if (found.problem || found.error) throw Object.assign(new Error(found.problem || found.error), { rows: found.rows });
     return found.rows;
   }
