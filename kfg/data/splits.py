@@ -7,13 +7,14 @@ import csv
 import dataclasses
 import io
 import logging
+import os
 
 import numpy as np
 
 from kfg.data import dealing
 from kfg.data.folder import Index
 from kfg.data.listing import untrained
-from kfg.data.splitcsv import BOTH
+from kfg.data.splitcsv import BOTH, split_rows
 from kfg.errors import InputError
 from kfg.files import whole
 from kfg.names import printable
@@ -248,6 +249,23 @@ def check_apart(index: Index) -> None:
             if key != "" and index.parts[other] != index.parts[position]:
                 a, b = (f"{index.paths[i]} ({index.parts[i]})" for i in (other, position))
                 raise InputError(f"{index.root}: {a} and {b} have the same {what}, but are in different parts")
+
+
+def check_as_before(index: Index, path) -> None:
+    """Check that no image is in another part than a split.csv of an earlier session says; if there is none, do nothing.
+
+    Raises:
+        InputError: an image is in another part now; the message names the first.
+    """
+    if not os.path.lexists(path):
+        return
+    before = {row["path"]: row["part"] for row in split_rows(path)[0]}
+    for one, part in zip(index.paths, index.parts, strict=True):
+        if before.get(one, part) != part:
+            raise InputError(
+                f"{path}: {printable(one)} was in {before[one]} and would now be in {part}, because the photographs or "
+                "their corrections have changed since this run began; give another --out"
+            )
 
 
 def write_csv(index: Index, path) -> None:

@@ -157,6 +157,9 @@ class Job:
                 raise InputError(f"{index.root}: no image is left for {part}; {splits.WANTED}")
         if val_is_test:
             index = splits.with_test_as_val(index)
+        # what corrections leave out is not part of the fingerprint, but it matters for how a class is divided
+        if index.uncorrected is not None and any(self.workdir.rglob(run_files.CHECKPOINT)):
+            splits.check_as_before(index, self.workdir / run_files.SPLIT)
         splits.write_csv(index, self.workdir / run_files.SPLIT)
         write_json(self.workdir / run_files.CLASSES, list(index.classes))
         if contest.keeps_ids(index.root, index.classes):

@@ -92,6 +92,21 @@ def test_corrections_move_no_photograph_to_another_part(root):
     assert set(after.values()) == {"train", "val", "test"} and len(after) == 36
 
 
+def test_a_begun_run_is_not_divided_otherwise(root, tmp_path):
+    """What is left out helps to decide how its class is divided; when it is gone, the others are divided otherwise."""
+    write(root, *(correction(root, path, LEFT_OUT) for path in (FIRST, SECOND)))
+    index = splits.split(audit.duplicate_groups(folder.scan(root)), val=0.1, test=0.3)
+    splits.check_as_before(index, tmp_path / "split.csv")  # there is none yet
+    splits.write_csv(index, tmp_path / "split.csv")
+    splits.check_as_before(index, tmp_path / "split.csv")
+    for path in (FIRST, SECOND):
+        (root / path).unlink()
+    (root / "corrections.csv").unlink()
+    again = splits.split(audit.duplicate_groups(folder.scan(root)), val=0.1, test=0.3)
+    with pytest.raises(InputError, match=r"split\.csv: blue/0..\.jpg was in \w+ and would now be in \w+, because"):
+        splits.check_as_before(again, tmp_path / "split.csv")
+
+
 def test_photographs_are_divided_anew_where_corrections_would_empty_a_part_or_leave_a_class_untrained(root):
     def parts():
         index = splits.split(audit.duplicate_groups(folder.scan(root)), val=0.02, test=0.3)
