@@ -47,12 +47,15 @@ def planted(labels, means, *, share, kind, seed) -> np.ndarray:
     return made
 
 
-def looked_at(args) -> tuple[folder.Index, np.ndarray]:
-    """Return the photographs that the command line names, divided into parts, and their features, float32 (N, F)."""
+def looked_at(args, second=()) -> tuple[folder.Index, np.ndarray]:
+    """Return the photographs that the command line names, divided into parts, and their features, float32 (N, F).
+
+    `second` has names of further trunks, whose features stand beside those of the first.
+    """
     config = Config()
     whole = at_most(divided(args.data, config), args.per_class)
     images, rows = pictures(whole, args.cache, config), []
-    for name in (config.backbone, *args.second):
+    for name in (config.backbone, *second):
         trunk, progress = Trunk(name, config.image_size).built(), Progress(f"photographs looked at by {name}")
         found = features.cached(trunk, images, cache_dir=args.cache, progress=progress)
         rows.append(np.array(found).reshape(len(whole), -1))
@@ -144,7 +147,7 @@ def main() -> int:
     args = read(parser, table)
     if args is None:
         return 0
-    whole, of_trunk = looked_at(args)
+    whole, of_trunk = looked_at(args, args.second)
     tested = np.array(whole.parts) == "test"
     index, rows = whole.take(np.flatnonzero(~tested)), of_trunk[~tested]
     means = np.stack([rows[index.labels == label].mean(axis=0) for label in range(len(index.classes))])

@@ -100,7 +100,6 @@ def main() -> int:
     args = read(parser, table)
     if args is None:
         return 0
-    args.second = []
     whole, rows = looked_at(args)
     made = {
         "data": args.data.resolve().name, "photographs": len(whole), "classes": len(whole.classes),

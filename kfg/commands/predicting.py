@@ -8,7 +8,7 @@ from kfg.errors import InputError
 from kfg.names import printable, quoted, utf8
 from kfg.progress import Progress
 
-DOUBTLESS = "This model has no thresholds for doubt, so no answer is marked as unsure or as none of these."
+NO_THRESHOLDS = "This model has no thresholds for doubt, so no answer is marked as unsure or as none of these."
 SHARES = (("precision_of_answers", "--precision-of-answers"), ("sets", "--sets"))  # argument, option
 
 
@@ -37,17 +37,17 @@ def predict(args) -> int:
     if args.sort_into:
         answer_table.check_folder(args.sort_into, classifier.classes)
     target = args.out or args.csv
-    doubtless = [] if classifier.confidence else [DOUBTLESS]
+    notes = [] if classifier.confidence else [NO_THRESHOLDS]
     if args.ray is None:
         classifiers.hasten(classifier, model, paths)
     if not target:
-        program.say(*image_files.remarks(args.images), classifier.engine, *doubtless)
+        program.say(*image_files.remarks(args.images), classifier.engine, *notes)
         rows = (answer_table.values(one, args.top, sets=sets) for one in classifier.predict(paths))
         return 1 if _told(rows, len(paths), args) else 0
     digest = answer_file.model_digest(model)
     doubt = list(asked.values())
     table = answer_file.AnswerFile(target, form, paths, top=args.top, model=digest, sets=sets, doubt=doubt)
-    program.say(*image_files.remarks(args.images), *([classifier.engine] if args.ray is None else []), *doubtless)
+    program.say(*image_files.remarks(args.images), *([classifier.engine] if args.ray is None else []), *notes)
     unread = _written(table, classifier, model, args)
     if args.out:
         failed = f", {unread:,} of them could not be read" if unread else ""

@@ -16,7 +16,7 @@ from kfg.names import printable
 from kfg.runs import run_files
 
 PATTERN = f"*/*/seed-*/{run_files.CONFIG}"  # below the folder of the runs: recipe, row, run
-RUN = f"folder/transfer/seed-{{seed}}/{run_files.ENVIRONMENT}"  # of `kfg train`
+RUN = "folder/transfer/seed-{seed}"  # below the folder of the runs, of `kfg train`
 
 
 def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.Path, str]:
@@ -64,12 +64,12 @@ def check_unused(photographs: pathlib.Path, out: pathlib.Path | None, seeds, *, 
     name = photographs.name or "photos"
     homes = [home / _numbered(name, number) for number in _numbers(home, name)] if out is None else [out]
     for one, seed in itertools.product(homes, seeds):
-        for environment in one.glob(RUN.format(seed=seed)):
-            if (environment.parent / run_files.REPORT).is_file():
-                continue  # it has ended
-            if read_json(environment, dict).get("photographs") == str(photographs):
-                with run_folder.owned(environment.parent):
-                    pass
+        run = one / RUN.format(seed=seed)
+        if (run / run_files.REPORT).is_file() or not (run / run_files.ENVIRONMENT).is_file():
+            continue  # it has ended, or has not begun
+        if read_json(run / run_files.ENVIRONMENT, dict).get("photographs") == str(photographs):
+            with run_folder.owned(run):
+                pass
 
 
 def _numbered(name, number) -> str:
