@@ -1,5 +1,7 @@
 """The fixtures of the tests of pages: what they let pass would be missed in all of them."""
 
+import time
+
 import pytest
 
 
@@ -14,9 +16,11 @@ import pytest
 def test_an_error_and_a_request_are_noticed(window, body, said):
     page = window()
     page.set_content(body, wait_until="commit")
-    page.wait_for_timeout(200)
+    deadline = time.monotonic() + 30
+    while said not in " ".join(window.problems) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
     assert said in " ".join(window.problems)
-    window.problems.clear()
+    window.expect_problems(said, "Failed to load resource")
 
 
 def test_what_a_screen_reader_cannot_name_is_complained_of(page, complaints):
