@@ -29,6 +29,7 @@ def fit_on(
     *,
     batch_size: int,
     epochs: int,
+    model=None,
     policy=None,
     sampling=None,
     mixing=None,
@@ -36,10 +37,11 @@ def fit_on(
     devices: tuple[str, ...] | None = None,
     **settings,
 ):
-    """Fit `job.fitted`, which is `job.model` or a part of it.
+    """Fit a compiled model for a job.
 
     Args:
         job: a compiled job.
+        model: the model; default `job.fitted`, which is `job.model` or a part of it.
         training, validation: a kfg.data.part.Part each.
         batch_size, policy, sampling, mixing: as for `pipeline.training_batches`; with `mixing` the loss must take soft
             labels, as kfg.training.losses.CrossEntropy does.
@@ -50,9 +52,10 @@ def fit_on(
         The rows of history.csv, one dict for each epoch.
     """
     job.training_begins()
+    model = model or job.fitted
     devices = job.devices if devices is None else devices
     if len(devices) > 1:
-        rate = float(job.fitted.optimizer.learning_rate)
+        rate = float(model.optimizer.learning_rate)
         print(known_devices.told(devices, batch_size=batch_size, learning_rate=rate), flush=True)
 
     def batches(first_epoch):
@@ -64,13 +67,13 @@ def fit_on(
             policy=policy,
             sampling=sampling,
             mixing=mixing,
-            num_classes=job.fitted.output_shape[-1] if mixing else None,
+            num_classes=model.output_shape[-1] if mixing else None,
             first_epoch=first_epoch,
             epochs=epochs,
         )
 
     return fit.train(
-        job.fitted,
+        model,
         batches,
         validation.batches(batch_size, shuffle=False),
         workdir=workdir or job.workdir,
@@ -84,9 +87,9 @@ def fit_on(
 
 
 def train_head(
-    job, training, validation, *, optimizer, loss=None, views: features.Views | None = None, workdir=None, **settings
+    job, training, validation, *, optimizer, loss=None, model=None, views: features.Views | None = None, **settings
 ):
-    """Fit the layers of `job.model` after the layer "features", on cached features from the layers before it.
+    """Fit the layers of a model after the layer "features", on cached features from the layers before it.
 
     The trunk must be frozen: it is run once for each picture, in inference mode. The fitted layers are those of the
     model itself, so the whole model is trained when this returns. One device trains them, because a step on features is
@@ -98,16 +101,17 @@ def train_head(
             features of the whole underlying store are cached, so that other splits of it can use them.
         optimizer: function () -> Keras optimizer.
         loss: Keras loss.
+        model: Keras model with a layer "features"; default `job.model`, whose head is `job.fitted` from then on.
         views: augmented pictures of the training images; in each epoch, one of them or the image itself is shown. None:
             no augmentation.
-        workdir: folder for history.csv and the checkpoint; default the run folder.
         settings: as for `fit_on`.
     Returns:
         The rows of history.csv, one dict for each epoch.
     """
-    trunk = trunk_of(job.model)
-    job.fitted = keras.Model(job.model.get_layer("features").output, job.model.output)
-    fit.compile_classifier(job.fitted, optimizer=optimizer(), loss=loss)
+    trunk, head = trunk_of(model or job.model), head_of(model or job.model)
+    fit.compile_classifier(head, optimizer=optimizer(), loss=loss)
+    if model is None:
+        job.fitted = head
     of_features, policy = [], None
     for part in (training, validation):
         whole, at = part.store.store, part.store.positions
@@ -123,7 +127,12 @@ def train_head(
             progress=Progress("augmented features"),
         )
         policy = features.AnyView(found)
-    return fit_on(job, *of_features, policy=policy, workdir=workdir, devices=(), **settings)
+    return fit_on(job, *of_features, model=head, policy=policy, devices=(), **settings)
+
+
+def head_of(model) -> keras.Model:
+    """Return the layers of a model after the layer "features", as a model features -> probabilities."""
+    return keras.Model(model.get_layer("features").output, model.output)
 
 
 def trunk_of(model) -> keras.Model:

@@ -19,6 +19,7 @@ OF_TRAIN = {  # `kfg train`
     "learning_rate": "--learning-rate",
 }
 UNITS = {"h": 3600, "m": 60, "s": 1}
+TRUNKS = ("backbone", "second_backbone", "second_opinion")  # settings that name a pretrained trunk
 NO_LIMIT = 1e9  # seconds; a time budget this long never ends a training
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes an int32 seed
 

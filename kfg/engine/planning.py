@@ -46,6 +46,7 @@ SHOWN = {  # entry of a choice -> its name in the report
     "images": "photographs that the cross-validated head was judged on",
     "errors": "of these, photographs that the head was wrong on",
     "error rate": "the head's error rate",
+    "trunk": "pretrained network",
 }
 
 
@@ -141,6 +142,14 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
     else:
         print(f"Training the head takes about {duration(expected)}.")
     return {"views": fitting, "epochs": epochs, "why": why, "seconds expected": round(expected), "engine": chosen.name}
+
+
+def trunk_seconds(job, trunk, images) -> float:
+    """Return the seconds in which a trunk's features of the images of a store are computed; 0 if the cache has them."""
+    if features.ready(trunk, images, cache_dir=job.data.cache_dir):
+        return 0.0
+    chosen = features.engine(trunk, images, cache_dir=job.data.cache_dir, count=len(images))
+    return len(images) / features.rate(trunk, images, answer=chosen.answer)
 
 
 def head_seconds(*, views: int, epochs: int, images: int, trained: int, forward: float, steps: float) -> float:

@@ -2,6 +2,9 @@
 
 import functools
 
+import keras
+
+from kfg.engine.options import TRUNKS
 from kfg.errors import InputError
 from kfg.models import backbones, freezing
 from kfg.models.catalogue import shapes_only
@@ -35,27 +38,38 @@ def check_names(configs, *, prefix: str = "--set ") -> None:
         InputError: an unknown trunk; the message has the setting, its value and the known trunks.
     """
     for config in configs:
-        for setting in ("backbone", "second_backbone"):
+        for setting in TRUNKS:
             name = getattr(config, setting, None)
             if name and name not in backbones.BACKBONES:
                 raise InputError(f"{prefix}{setting}={name}: expected one of {', '.join(backbones.BACKBONES)}")
 
 
 def _trunk(config) -> tuple:
-    """Return name, second name, image size and weights of a Config's trunk; without a trunk both names are ""."""
-    name, second = getattr(config, "backbone", getattr(config, "net", "")), getattr(config, "second_backbone", "")
-    return (name, second, config.image_size, config.weights) if name in backbones.BACKBONES else ("", "", (), "none")
+    """Return the names of a Config's trunks, in the order of TRUNKS, image size and weights; ("", (), "none") if none.
+
+    A net with one trunk may call it `net` instead of `backbone`.
+    """
+    first, *others = (getattr(config, setting, "") for setting in TRUNKS)
+    first = first or getattr(config, "net", "")
+    return ((first, *others), config.image_size, config.weights) if first in backbones.BACKBONES else ((), (), "none")
 
 
-def _refusal(name, second, image_size, weights, max_params) -> str:
-    """Return why a trunk cannot be trained, or "". Weights are not loaded, so whether a file fits is not known."""
+def _refusal(names, image_size, weights, max_params) -> str:
+    """Return why trunks cannot be trained, or "". Weights are not loaded, so whether a file fits is not known."""
+    first, *others = names or ("",)
     try:
-        if name and max_params is not None:
-            build = functools.partial(backbones.classifier, num_classes=2, image_size=image_size, weights="none")
-            freezing.check_budget(shapes_only(lambda: build(name, second=second)), max_params)
-        backbones.weights_file(name, weights)
-        if second and str(weights) != "none":
-            backbones.weights_file(second)
+        if first and max_params is not None:
+            freezing.check_budget(shapes_only(lambda: _classifier(*names, image_size=image_size)), max_params)
+        backbones.weights_file(first, weights)
+        for other in filter(None, others if str(weights) != "none" else ()):
+            backbones.weights_file(other)
     except InputError as error:
         return str(error)
     return ""
+
+
+def _classifier(first, second, opinion, *, image_size):
+    """Return a net with random weights that has as many parameters as the trained one, for two classes."""
+    build = functools.partial(backbones.classifier, num_classes=2, image_size=image_size, weights="none")
+    net = build(first, second=second)
+    return keras.Model(net.input, [net.output, build(opinion)(net.input)]) if opinion else net

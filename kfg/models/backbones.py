@@ -45,7 +45,8 @@ class Backbone:
         return self.stages[-3:]
 
 
-POOL = "features_of_"  # beginning of the pooling layers' names if there are several trunks; the trunk's name follows
+FEATURES = "features"  # name of the layer with a net's pooled features; a second net's in one model is "features_2"
+POOL = f"{FEATURES}_of_"  # beginning of the pooling layers' names if there are several trunks; the trunk's name follows
 
 
 def _lite(name):
@@ -197,7 +198,7 @@ def classifier(
         net = _side_by_side(net, _network(second, image_size, "none" if str(weights) == "none" else "imagenet"))
     features = net.output
     if len(features.shape) == 4:
-        features = layers.GlobalAveragePooling2D(name="features", dtype="float32")(features)
+        features = layers.GlobalAveragePooling2D(name=FEATURES, dtype="float32")(features)
     logits = (head or heads.linear())(features, num_classes)
     probabilities = layers.Activation("softmax", name="probabilities", dtype="float32")(logits)
     return keras.Model(net.input, probabilities, name=name)
@@ -205,7 +206,10 @@ def classifier(
 
 def ends_of_trunks(model) -> list:
     """Return the last layers of trunks that stand side by side in a model; [] for a model with a single trunk."""
-    pools = [layer for layer in model.layers if layer.name.startswith(POOL)]
+    pooling = [layer for layer in model.layers if isinstance(layer, layers.GlobalAveragePooling2D)]
+    pools = [layer for layer in pooling if layer.name.startswith(FEATURES)]
+    if len(pools) < 2:
+        return []
     ends = {id(layer.output): layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)}
     return [ends[id(pool.input)] for pool in pools]
 
@@ -219,7 +223,7 @@ def _side_by_side(*trunks):
         else trunk(images)
         for trunk in trunks
     ]
-    both = layers.Concatenate(name="features", dtype="float32")(features)
+    both = layers.Concatenate(name=FEATURES, dtype="float32")(features)
     return flattening.flatten(keras.Model(images, both, name=trunks[0].name))
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from kfg.augment import mixing
 from kfg.data.folder import Index
 from kfg.data.part import Part
-from kfg.engine import confidence, planning, runner
+from kfg.engine import confidence, planning, runner, second_opinion
 from kfg.engine.clock import Clock
 from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train, train_head
@@ -133,9 +133,11 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
         limit = after_training.SHARE * config.time_budget
         found = after_training.diagnosed(job, index, images, manner(config, index, classes["treatment"]), limit=limit)
         print(*found.why, sep="\n", end="\n" if found.why else "")
-    decide = functools.partial(plan_whole_net, config, job, index, found and found.found, aim, clock)
     step(4, STEPS, "the whole network is trained if that promises a gain", left=config.time_budget - clock.spent())
-    plan = planning.choose(job, "whole net", decide, by_clock=True)
+    errors = functools.cache(functools.partial(head_errors, config, found and found.found, aim))
+    second = plan_second_opinion(config, job, index, images, errors, clock)
+    reserved = second.get("seconds expected", 0) if second["trunk"] else 0
+    plan = plan_whole_net(config, job, index, errors, lambda: config.time_budget - clock.spent() - reserved)
     print(f"Epochs of the whole network: {plan['epochs']} ({plan['why']}).")
     if not plan["epochs"]:
         write_history(learned, job.workdir / run_files.HISTORY)
@@ -157,7 +159,13 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
         best = max(best, judged("the whole net", job.model), key=planning.Judged.rank)
         print(f"Kept: {best.name}, which has the better {aim} (or, if equal, the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
-    raise_classes(job.model, index.classes, config.class_bias)
+    raised = functools.partial(raise_classes, classes=index.classes, class_bias=config.class_bias)
+    raised(job.model)
+    kept = best.name
+    if second["trunk"]:
+        learning = head_learning(config, loss, sampling, config.head_epochs)
+        second_opinion.added(config, job, index, images, raised, trunk=second["trunk"], **learning)
+        best = judged(f"{kept}, averaged with the second opinion", job.model)
     if config.mirror_averaged:
         job.answer_by(mirrored.averaged)
         best = judged(f"{best.name} with mirror images", job.model)
@@ -195,7 +203,7 @@ def without(index: Index, left_out) -> Index:
     return kept
 
 
-def raise_classes(model, classes, class_bias) -> None:
+def raise_classes(model, *, classes, class_bias) -> None:
     """Add to the bias of the last layer, so that the answers of some classes are raised."""
     head = model.get_layer("head")
     bias = head.bias.numpy()
@@ -204,35 +212,81 @@ def raise_classes(model, classes, class_bias) -> None:
     head.bias.assign(bias)
 
 
-def plan_whole_net(config, job, index, diagnosis, aim, clock) -> dict:
-    """Decide for how many epochs the whole net is trained: none if the head leaves too little to gain."""
-    if not config.epochs:
-        return {"epochs": 0, "why": "only the head was asked for"}
-    if clock.spent() >= config.time_budget:
-        return {"epochs": 0, "why": "the time budget is used up"}
-    found = {}
-    if config.min_errors and diagnosis:
-        found = planning.head_errors(diagnosis.crossed.answers, diagnosis.crossed.index.labels, aim=aim)
-        if not planning.worth_a_try(found, min_errors=config.min_errors, min_error_rate=config.min_error_rate):
-            return {"epochs": 0, "why": "the head makes too few errors for a gain to show", **found}
-    plan = planning.whole_net_stage(
-        job,
-        epochs=config.epochs,
-        count=len(index.where("train")),
-        judged=len(index.where("val")),
-        batch_size=config.batch_size,
-        left=lambda: config.time_budget - clock.spent(),
+def head_errors(config, diagnosis, aim) -> dict:
+    """Count the errors of the cross-validated head; {} if they decide nothing, or if there is no diagnosis."""
+    if not (config.min_errors and diagnosis):
+        return {}
+    return planning.head_errors(diagnosis.crossed.answers, diagnosis.crossed.index.labels, aim=aim)
+
+
+def too_few(config, errors: dict) -> bool:
+    """Return whether the head makes too few errors for a gain to show."""
+    limits = {"min_errors": config.min_errors, "min_error_rate": config.min_error_rate}
+    return bool(errors) and not planning.worth_a_try(errors, **limits)
+
+
+def plan_whole_net(config, job, index, errors, left) -> dict:
+    """Decide for how many epochs the whole net is trained: none if the head leaves too little to gain.
+
+    Args:
+        errors: function () -> the result of `head_errors`.
+        left: function () -> seconds that are left for it.
+    """
+
+    def decide():
+        if not config.epochs:
+            return {"epochs": 0, "why": "only the head was asked for"}
+        if left() <= 0:
+            return {"epochs": 0, "why": "the time budget is used up"}
+        if too_few(config, errors()):
+            return {"epochs": 0, "why": "the head makes too few errors for a gain to show", **errors()}
+        count, asked = len(index.where("train")), len(index.where("val"))
+        plan = planning.whole_net_stage(
+            job, epochs=config.epochs, count=count, judged=asked, batch_size=config.batch_size, left=left
+        )
+        return {**plan, **errors()}
+
+    return planning.choose(job, "whole net", decide, by_clock=True)
+
+
+def plan_second_opinion(config, job, index, images, errors, clock) -> dict:
+    """Decide whether there is a second opinion; arguments as for `plan_whole_net`."""
+
+    def decide():
+        if too_few(config, errors()):
+            return {"trunk": "", "why": "the head makes too few errors for a gain to show"}
+        return second_opinion.planned(config, job, index, images, left=config.time_budget - clock.spent())
+
+    if not config.second_opinion:
+        return {"trunk": ""}
+    plan = planning.choose(job, "second opinion", decide, by_clock=True)
+    print(f"Second opinion: {plan['trunk'] or 'none'} ({plan['why']}).")
+    return plan
+
+
+def head_learning(config, loss, sampling, epochs: int) -> dict:
+    """Return how a head on cached features learns, as arguments of kfg.engine.fitting.train_head."""
+    return {
+        "loss": loss,
+        "sampling": sampling,
+        "batch_size": config.head_batch_size,
+        "optimizer": head_optimizer(config),
+        "epochs": epochs,
+        "schedule": Cosine(),
+    }
+
+
+def head_optimizer(config):
+    """Return the function () -> optimizer of heads."""
+    return functools.partial(
+        optimizers.rates, "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
     )
-    return {**plan, **found}
 
 
 def fit_head(config, job, training, validation, loss, sampling, clock):
     """Train the head on cached features, on as many views as time allows; return the rows of its history."""
     views = Views(count=config.views, policy=config.policy) if config.views else None
     share = planning.HEAD_SHARE if config.epochs else 1
-    optimizer = functools.partial(
-        optimizers.rates, "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
-    )
     plan = planning.choose(
         job,
         "head",
@@ -242,7 +296,7 @@ def fit_head(config, job, training, validation, loss, sampling, clock):
             views=views,
             epochs=config.head_epochs,
             batch_size=config.head_batch_size,
-            optimizer=optimizer,
+            optimizer=head_optimizer(config),
             loss=loss,
             left=share * config.time_budget - clock.spent(),
         ),
@@ -253,14 +307,9 @@ def fit_head(config, job, training, validation, loss, sampling, clock):
         job,
         training,
         validation,
-        loss=loss,
-        workdir=job.workdir / "head",
-        batch_size=config.head_batch_size,
-        optimizer=optimizer,
+        workdir=job.workdir / run_files.HEAD,
         views=dataclasses.replace(views, count=plan["views"]) if plan["views"] else None,
-        epochs=plan["epochs"],
-        schedule=Cosine(),
-        sampling=sampling,
+        **head_learning(config, loss, sampling, plan["epochs"]),
     )
 
 

@@ -7,7 +7,7 @@ from kfg import quiet
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data.splits import FRACTIONS
-from kfg.engine.options import NO_LIMIT, replaced, within
+from kfg.engine.options import NO_LIMIT, TRUNKS, replaced, within
 
 NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch norm stays frozen: statistics of small batches do harm
 AUGMENTED = Policy(
@@ -32,6 +32,7 @@ LIMITS = (
 class Config:
     backbone: str = "efficientnet-lite0"  # a key of kfg.models.backbones
     second_backbone: str = ""  # a second trunk, whose features are appended to the first's; "" for none
+    second_opinion: str = ""  # another trunk, with a head on which the trained net's answers are averaged; "" for none
     weights: str = "imagenet"  # imagenet, none, or a file
     freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, used when the whole net is trained
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width
@@ -70,10 +71,9 @@ class Config:
             raise ValueError(
                 f"class_bias: expected pairs of class and number like (('gull', 0.5),), got {self.class_bias!r}"
             )
-        if self.second_backbone and self.second_backbone == self.backbone:
-            raise ValueError(
-                f"second_backbone: must be another trunk than backbone, got {self.second_backbone!r} for both"
-            )
+        for name in ("second_backbone", "second_opinion"):
+            if getattr(self, name) == self.backbone:
+                raise ValueError(f"{name}: must be another trunk than backbone, got {self.backbone!r} for both")
         if self.imbalance == Config.imbalance:
             return
         with quiet.tensorflow_notes():
@@ -104,7 +104,7 @@ def checked(settings: dict, *, prefix: str = "--set ") -> dict:
         InputError: a value of the wrong type or out of range; an unknown trunk.
     """
     config = replaced(Config(), settings, prefix=prefix)
-    if (config.backbone, config.second_backbone) != (Config.backbone, Config.second_backbone):
+    if any(getattr(config, name) != getattr(Config, name) for name in TRUNKS):
         with quiet.tensorflow_notes():
             from kfg.engine import weights_at_hand  # imports TensorFlow, which takes seconds
 

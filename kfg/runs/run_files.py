@@ -12,6 +12,7 @@ CLOCK = "clock.json"  # seconds that the run has taken, over all sessions
 LOCK = ".lock"
 CHECKPOINT = "checkpoint"  # folder
 HEAD = "head"  # folder for training the head
+SECOND = "second_opinion"  # folder for training the head of the second opinion
 MODEL = "model.keras"
 EXPORT = "export"  # folder
 EXPORT_CHECK = "export_check.json"  # written last: a run with this file and its report is finished

@@ -12,6 +12,7 @@ from kfg.data import fingerprints
 from kfg.engine import own_photographs, planning
 from kfg.errors import InputError
 from kfg.exporting.classifiers import load
+from kfg.models import backbones, saved
 from kfg.recipes import folder as recipe
 from kfg.training import checkpoint, features, imbalance
 
@@ -137,6 +138,30 @@ def test_mixed_images_train_the_whole_net_and_a_cut_run_ends_as_the_whole_one(ph
     assert whole["arrays"].keys() == cut["arrays"].keys()
     for name, array in whole["arrays"].items():
         np.testing.assert_array_equal(array, cut["arrays"][name])
+
+
+def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES["tiny"])
+    settings = ("min_errors=0", "second_opinion=other", "mirror_averaged=true", "class_bias=(('red', 2),)")
+    assert train(photos, tmp_path / "whole", settings=settings) == 0
+    assert "Second opinion: other (as the settings say)." in capsys.readouterr().out
+    run = tmp_path / "whole/folder/transfer/seed-0"
+    both = saved.load(run / "model.keras")
+    assert {"head", "head_2", "features", "features_2", "mean_of_two_opinions", "mean_of_both"} <= {
+        layer.name for layer in both.layers
+    }
+    parameters = json.loads((run / "env.json").read_text())["parameters"]
+    assert parameters["total"] == both.count_params() > parameters["trained"]
+    assert json.loads((run / "export_check.json").read_text())["passed"]
+    deaths = [("second_opinion", 1)]
+    die_after(monkeypatch, deaths)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(photos, tmp_path / "cut", settings=settings)
+    assert not deaths
+    assert train(photos, tmp_path / "cut", "--resume", settings=settings) == 0
+    other = saved.load(tmp_path / "cut/folder/transfer/seed-0/model.keras")
+    for one, again in zip(both.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, again)
 
 
 @pytest.mark.parametrize("setting", ["mixing=blend", "mixing_alpha=0.5"])

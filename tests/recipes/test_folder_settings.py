@@ -47,7 +47,7 @@ def test_a_classs_answers_are_raised_by_as_much_as_was_said():
     net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="head"), keras.layers.Softmax()])
     rows = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     before = net.predict(rows, verbose=0)
-    folder.raise_classes(net, ("ant", "bee"), (("bee", 1.5),))
+    folder.raise_classes(net, classes=("ant", "bee"), class_bias=(("bee", 1.5),))
     after = net.predict(rows, verbose=0)
     shift = np.log(after[:, 1] / after[:, 0]) - np.log(before[:, 1] / before[:, 0])
     np.testing.assert_allclose(shift, 1.5, atol=1e-4)

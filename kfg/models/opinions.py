@@ -1,0 +1,50 @@
+"""A classifier that averages the answers of two nets: one that was trained as a whole, and a second opinion."""
+
+import keras
+from keras import layers
+
+from kfg.errors import InputError
+from kfg.models import flattening
+
+MEAN = "mean_of_two_opinions"  # name of a layer
+
+
+def averaged(first, second) -> keras.Model:
+    """Return a model that answers with the geometric mean of two classifiers' probabilities, scaled to sum to one.
+
+    It averages the logits and applies one softmax, so that a temperature or a change of precision treats it as any
+    other net.
+
+    Args:
+        first, second: Keras models that end in a softmax, images (B, H, W, 3) -> probabilities (B, C), with images of
+            the same size and the same classes.
+    Returns:
+        A flat model with the same inputs and outputs and a copy of all weights. Layers of `first` keep their names; a
+        layer of `second` with a name that `first` has too gets a number.
+    Raises:
+        InputError: sizes of images or numbers of classes differ.
+    Example:
+        >>> def net():
+        ...     images = keras.Input((2, 4, 3))
+        ...     logits = layers.Dense(3, name="head")(layers.Flatten()(images))
+        ...     return keras.Model(images, layers.Activation("softmax", name="probabilities")(logits))
+        >>> one, other = net(), net()
+        >>> images = keras.random.uniform((5, 2, 4, 3))
+        >>> mean = (one(images) * other(images)) ** 0.5
+        >>> bool(abs(averaged(one, other)(images) - mean / keras.ops.sum(mean, axis=1, keepdims=True)).numpy().max() < 1e-6)
+        True
+    """
+    if (first.input_shape, first.output_shape) != (second.input_shape, second.output_shape):
+        raise InputError(
+            f"second: expected a model {first.input_shape} -> {first.output_shape}, got {second.input_shape} -> "
+            f"{second.output_shape}"
+        )
+    images = keras.Input(first.input_shape[1:], name="images")
+    both = layers.Average(name=MEAN, dtype="float32")([_logits(one)(images) for one in (first, second)])
+    answer = layers.Activation("softmax", name="probabilities", dtype="float32")(both)
+    return flattening.flatten(keras.Model(images, answer, name=first.name))
+
+
+def _logits(model) -> keras.Model:
+    """Return a model images -> logits, with the layers of a model that ends in a softmax."""
+    return keras.Model(model.input, model.layers[-1].input)
