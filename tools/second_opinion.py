@@ -1,88 +1,107 @@
-"""Average a finished run's answers with those of a head on a second pretrained trunk, and compare on the test images.
+"""Measure what the second opinion of finished runs brings, on their test photographs.
 
-    python tools/second_opinion.py DATA --run RUN --cache DIR [--second efficientnet-lite2] [--out FILE]
+    python tools/second_opinion.py RUN [RUN ...] [--out FILE]
 
-RUN is a finished run of `kfg train` on DATA. The head learns from the run's training photographs, on features of the
-second trunk, which stays as it is. The average is the geometric mean of both answers, with equal weights: no weight is
-fitted to the test images. A row is added to the results file; `--table FILE` prints the table of a results file.
+A RUN is a finished run of `kfg train --set second_opinion=TRUNK`, whose answers are the average of two networks: the
+trained one, and a head on a pretrained trunk that stays as it is. The test photographs are shown to each of them alone,
+and to both. A row for each run is added to the results file; `--table FILE` prints the table of a results file.
 """
 
+import argparse
 import dataclasses
 import json
 import pathlib
 
+import keras
 import numpy as np
-from remedies import command_line, divided, pictures, processor, read
-from suspects import head_on
+from remedies import processor
 
 import kfg
-from kfg.data import folder
+from kfg.data.decode import decode
+from kfg.data.resizing import resize
 from kfg.engine import provenance
 from kfg.evaluation import versus
 from kfg.evaluation.predict import Predictions
-from kfg.progress import Progress
-from kfg.recipes.folder_settings import Config
-from kfg.repairing.looking import Trunk
-from kfg.training import features
+from kfg.files import read_json
+from kfg.models.calibrated import without_temperature
+from kfg.models.mirrored import plain
+from kfg.models.opinions import apart
+from kfg.runs import run_files
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/second_opinion.jsonl"
+NETS = ("trained", "second", "both")
+FIGURES = ("top1", "macro_recall")
+BATCH = 32  # photographs
 
 
-def of_second_trunk(run: kfg.Run, args) -> Predictions:
-    """Return the answers of a head on the second trunk on the run's test photographs, in the order of the run's."""
-    config = Config()
-    whole = divided(args.data, config)
-    part_of = {row["path"]: row["part"] for row in folder.split_rows(run.path / "split.csv")[0]}
-    trunk = Trunk(args.second, config.image_size).built()
-    images = pictures(whole, args.cache, config)
-    rows = features.cached(trunk, images, cache_dir=args.cache, progress=Progress("photographs looked at"))
-    rows, at = np.array(rows).reshape(len(whole), -1), {path: number for number, path in enumerate(whole.paths)}
-    learned = [number for path, number in at.items() if part_of.get(path) == "train"]
-    head = head_on(rows[learned], whole.labels[learned], np.ones(len(learned)), len(whole.classes), 0)
-    answers = head.ask(rows[[at[path] for path in run.predictions.paths]])[:, 0]
-    return dataclasses.replace(run.predictions, probabilities=answers)
+def answers_of(run: kfg.Run) -> dict[str, Predictions]:
+    """Return the test answers of a run's trained net, of its second opinion, and of both."""
+    both = plain(without_temperature(run.model))
+    trained, second = apart(both)
+    asked = keras.Model(both.input, [trained.output, second.output, both.output])
+    root = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"])
+    paths, size, told = run.predictions.paths, both.input_shape[1:3], []
+    for start in range(0, len(paths), BATCH):
+        pictures = [resize(decode(root / path), size) for path in paths[start : start + BATCH]]
+        told.append(asked.predict_on_batch(np.stack(pictures)))
+    joined = [np.concatenate(one) for one in zip(*told, strict=True)]
+    return {
+        name: dataclasses.replace(run.predictions, probabilities=one) for name, one in zip(NETS, joined, strict=True)
+    }
 
 
-def averaged(one: Predictions, other: Predictions) -> Predictions:
-    """Return the geometric mean of two answers on the same photographs."""
-    made = np.sqrt(np.maximum(one.probabilities, 1e-9) * np.maximum(other.probabilities, 1e-9))
-    return dataclasses.replace(one, probabilities=made / made.sum(axis=1, keepdims=True))
+def row_of(path) -> dict:
+    """Return the row of a run: how many of its test photographs each net names right, and what averaging gains."""
+    run = kfg.open(path)
+    answers, settings = answers_of(run), read_json(run.path / run_files.CONFIG, dict)
+    compared = versus.compare(answers["trained"], answers["both"])
+    alone = versus.compare(answers["trained"], answers["second"])
+    return {
+        "data": settings["data"]["name"], "seed": settings["seed"], "images": len(run.predictions),
+        "second": run.config["second_opinion"], "epochs": settings["choices"]["whole net"]["epochs"],
+        "parameters": run.model.count_params(), "processor": processor(), "commit": provenance.commit(),
+        "p": compared["p"],
+        **{
+            name: {
+                "trained": compared[name]["first"]["value"], "second": alone[name]["second"]["value"],
+                "both": compared[name]["second"]["value"], "gained": compared[name]["difference"],
+            }
+            for name in FIGURES
+        },
+    }  # fmt: skip
 
 
 def table(results) -> str:
-    lines = ["| data | test images | the run | head on the second trunk | average of both | gained by averaging |"]
-    lines.append("|---" * 6 + "|")
+    """Return the table of a results file as text."""
+    lines = [
+        "| data | seed | epochs | test images | trained net | second opinion | both | gained | macro recall, gained |",
+        "|---" * 9 + "|",
+    ]
     for row in results:
-        gained = ", ".join(f"{100 * row['gained'][key]:+.1f}" for key in ("low", "high"))
-        shares = " | ".join(f"{100 * row['top1'][name]:.1f}" for name in ("run", "head", "averaged"))
-        lines.append(
-            f"| {row['data']} | {row['images']:,} | {shares} | {100 * row['gained']['value']:+.1f} [{gained}] |"
-        )
+        shares = " | ".join(f"{100 * row['top1'][name]:.1f}" for name in NETS)
+        gained = " | ".join(_difference(row[name]["gained"]) for name in ("top1", "macro_recall"))
+        lines.append(f"| {row['data']} | {row['seed']} | {row['epochs']} | {row['images']:,} | {shares} | {gained} |")
     return "\n".join(lines)
 
 
+def _difference(one) -> str:
+    return f"{100 * one['value']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
+
+
 def main() -> int:
-    parser = command_line(__doc__, RESULTS)
-    parser.add_argument("--run", type=pathlib.Path)
-    parser.add_argument("--second", default="efficientnet-lite2")
-    args = read(parser, table)
-    if args is None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=pathlib.Path, nargs="*", metavar="RUN")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
+    parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="print the table of a results file")
+    args = parser.parse_args()
+    if args.table:
+        print(table([json.loads(line) for line in args.table.read_text().splitlines()]))
         return 0
-    run = kfg.open(args.run)
-    head = of_second_trunk(run, args)
-    compared = versus.compare(run.predictions, averaged(run.predictions, head))
-    row = {
-        "data": args.data.resolve().name, "images": len(head), "second": args.second, "processor": processor(),
-        "commit": provenance.commit(), "p": compared["p"], "gained": compared["top1"]["difference"],
-        "top1": {
-            "run": compared["top1"]["first"]["value"],
-            "head": float((head.predicted == head.labels).mean()),
-            "averaged": compared["top1"]["second"]["value"],
-        },
-    }  # fmt: skip
-    with open(args.out, "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-    print(table([row]))
+    for run in args.runs:
+        row = row_of(run)
+        with open(args.out, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(table([row]))
     return 0
 
 

@@ -44,20 +44,22 @@ def check_lenders(recipe, jobs) -> None:
                 )
 
 
-def model_file(run) -> pathlib.Path:
+def model_file(run, *, option: str = "--init-from") -> pathlib.Path:
     """Return the model file in a run folder, or `run` itself if it is a model file.
 
+    Args:
+        option: the option or setting that names the run, for messages.
     Raises:
         InputError: there is no model, or its run is not finished.
     """
     path = pathlib.Path(run)
     path = path / run_files.MODEL if path.is_dir() else path
     if not path.is_file():
-        raise InputError(f"--init-from {run}: there is no {run_files.MODEL}")
+        raise InputError(f"{option} {run}: there is no {run_files.MODEL}")
     of_run = path.parent == pathlib.Path(run) or (path.parent / run_files.CONFIG).is_file()
     if of_run and not (path.parent / run_files.REPORT).is_file():
         raise InputError(
-            f"--init-from {run}: this run is not finished, it has no {run_files.REPORT}; finish it with --resume"
+            f"{option} {run}: this run is not finished, it has no {run_files.REPORT}; finish it with --resume"
         )
     return path
 

@@ -45,6 +45,8 @@ def settings(job) -> dict:
         of_file["weights_sha256"] = _digest(job, "weights_sha256", lambda: weights)
     if earlier := getattr(job.config, "init_from", ""):
         of_file["init_from_sha256"] = _digest(job, "init_from_sha256", lambda: model_file(earlier))
+    if net_of := getattr(job.config, "net_of", ""):
+        of_file["net_of_sha256"] = _digest(job, "net_of_sha256", lambda: model_file(net_of, option="net_of"))
     return {
         "recipe": job.recipe,
         "row": job.row,

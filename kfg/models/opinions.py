@@ -46,6 +46,18 @@ def averaged(first, second) -> keras.Model:
     return flattening.flatten(keras.Model(images, answer, name=first.name))
 
 
+def apart(model) -> tuple[keras.Model, keras.Model]:
+    """Return the two classifiers that `averaged` joined, with the layers of the model.
+
+    Raises:
+        InputError: the model was not made by `averaged`.
+    """
+    if not any(layer.name == MEAN for layer in model.layers):
+        raise InputError(f"model: {model.name} has no second opinion")
+    softmax = layers.Activation("softmax", dtype="float32")
+    return tuple(keras.Model(model.input, softmax(logits)) for logits in model.get_layer(MEAN).input)
+
+
 def _logits(model) -> keras.Model:
     """Return a model images -> logits, with the layers of a model that ends in a softmax."""
     return keras.Model(model.input, model.layers[-1].input)

@@ -15,13 +15,14 @@ import dataclasses
 import functools
 import pathlib
 import sys
+import types
 
 import numpy as np
 
 from kfg.augment import mixing
 from kfg.data.folder import Index
 from kfg.data.part import Part
-from kfg.engine import confidence, planning, runner, second_opinion
+from kfg.engine import confidence, earlier_net, planning, runner, second_opinion
 from kfg.engine.clock import Clock
 from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train, train_head
@@ -101,6 +102,8 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
     for name, _ in config.class_bias:
         if name not in index.classes:
             raise InputError(f"class_bias: {printable(name)}: no such class; {suggestion(name, index.classes)}")
+    if config.net_of:
+        earlier_net.check(config.net_of, config, index.classes)
     index = without(index, config.left_out)
     training, validation = (Part.of(index, images, name) for name in ("train", "val"))
     counts = training.counts()
@@ -123,22 +126,28 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
     judged = functools.partial(
         planning.Judged, validation=validation, index=index, batch_size=config.batch_size, aim=aim
     )
-    step(3, STEPS, "the head is trained on features of the pretrained trunk", left=config.time_budget - clock.spent())
-    learned = fit_head(config, job, training, validation, loss, sampling, clock)
-    best = judged("the head", job.model)
-    found = crossed = None
+    learned, found, crossed = [], None, None
+    announced = steps_of(config)
+    step(3, STEPS, announced[0], left=config.time_budget - clock.spent())
+    if not config.net_of:
+        learned = fit_head(config, job, training, validation, loss, sampling, clock)
+        best = judged("the head", job.model)
     if job.reports:
         crossed = confidence.heads_out_of_fold(job, index, images, equal=classes["treatment"] != "none")
     if job.reports or config.min_errors:
         limit = after_training.SHARE * config.time_budget
         found = after_training.diagnosed(job, index, images, manner(config, index, classes["treatment"]), limit=limit)
         print(*found.why, sep="\n", end="\n" if found.why else "")
-    step(4, STEPS, "the whole network is trained if that promises a gain", left=config.time_budget - clock.spent())
+    step(4, STEPS, announced[1], left=config.time_budget - clock.spent())
     errors = functools.cache(functools.partial(head_errors, config, found and found.found, aim))
     second = plan_second_opinion(config, job, index, images, errors, clock)
     reserved = second.get("seconds expected", 0) if second["trunk"] else 0
     plan = plan_whole_net(config, job, index, errors, lambda: config.time_budget - clock.spent() - reserved)
     print(f"Epochs of the whole network: {plan['epochs']} ({plan['why']}).")
+    already = {}
+    if config.net_of:
+        already = earlier_net.take_over(config.net_of, job.model)
+        best = judged("the network of the earlier run", job.model)
     if not plan["epochs"]:
         write_history(learned, job.workdir / run_files.HISTORY)
     else:
@@ -160,7 +169,7 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
         print(f"Kept: {best.name}, which has the better {aim} (or, if equal, the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
     raised = functools.partial(raise_classes, classes=index.classes, class_bias=config.class_bias)
-    raised(job.model)
+    raised(job.model, already=already)
     kept = best.name
     if second["trunk"]:
         learning = head_learning(config, loss, sampling, config.head_epochs)
@@ -171,6 +180,16 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
         best = judged(f"{best.name} with mirror images", job.model)
     best.say_if_useless()
     return {"kept": best.name, "by": aim}, found, crossed
+
+
+def steps_of(config) -> tuple[str, str]:
+    """Return what the third and the fourth step of a training do."""
+    if config.net_of:
+        return "the classes are judged", "the network of the earlier run is taken over, and its answers are changed"
+    return (
+        "the head is trained on features of the pretrained trunk",
+        "the whole network is trained if that promises a gain",
+    )
 
 
 def manner(config, index: Index, treatment: str) -> Manner:
@@ -203,12 +222,18 @@ def without(index: Index, left_out) -> Index:
     return kept
 
 
-def raise_classes(model, *, classes, class_bias) -> None:
-    """Add to the bias of the last layer, so that the answers of some classes are raised."""
+def raise_classes(model, *, classes, class_bias, already=types.MappingProxyType({})) -> None:
+    """Add to the bias of the head, so that the answers of some classes are raised.
+
+    Args:
+        already: class -> log-odds by which its answers are raised already.
+    """
     head = model.get_layer("head")
     bias = head.bias.numpy()
     for name, raised in class_bias:
         bias[classes.index(name)] += raised
+    for name, raised in already.items():
+        bias[classes.index(name)] -= raised
     head.bias.assign(bias)
 
 
@@ -234,6 +259,8 @@ def plan_whole_net(config, job, index, errors, left) -> dict:
     """
 
     def decide():
+        if config.net_of:
+            return {"epochs": 0, "why": "the network of an earlier run is used"}
         if not config.epochs:
             return {"epochs": 0, "why": "only the head was asked for"}
         if left() <= 0:

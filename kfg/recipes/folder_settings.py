@@ -34,6 +34,7 @@ class Config:
     second_backbone: str = ""  # a second trunk, whose features are appended to the first's; "" for none
     second_opinion: str = ""  # another trunk, with a head on which the trained net's answers are averaged; "" for none
     weights: str = "imagenet"  # imagenet, none, or a file
+    net_of: str = ""  # a finished run, whose net is taken over instead of training one; "" for none
     freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, used when the whole net is trained
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width
     test_fraction: float = FRACTIONS["test"]  # of all images

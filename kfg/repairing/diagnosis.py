@@ -168,7 +168,7 @@ def _trunk_settings(settings) -> Config:
         return Config()
     name, size = config.get("backbone", config.get("net")), config.get("image_size")
     fits = name in backbones.BACKBONES and isinstance(size, list) and len(size) == 2
-    second = config.get("second_backbone")
+    second = config.get("second_backbone") or config.get("second_opinion")  # heads on both are much like their mean
     return (
         Config(
             backbone=name,

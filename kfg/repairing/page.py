@@ -39,7 +39,7 @@ def write(
         ("Weak classes", "weak", _weak(found)),
         ("Other findings", "others", _others(found)),
         ("What was tried", "tried", _tried(trial)),
-        ("After a full training", "after", _after(after)),
+        ("On the test photographs", "after", _after(after)),
         ("Suspicious labels", "suspects", _suspects(found)),
         ("How this was found", "method", _method(found, after)),
     ]

@@ -166,7 +166,9 @@ class _Work:
         repaired = replaced(config, settings)
         if repaired == config:
             return None, ""
-        what = f"a network is trained with the proven remedy, {tried.best.name}"
+        repaired = retraining.keeping_net(self.run, repaired, settings)
+        verb = "a network is trained" if not repaired.net_of else "the run's own network is changed"
+        what = f"{verb} with the proven remedy, {tried.best.name}"
         step(3, STEPS, what, left=self.left(), rest="the repair")
         if self.left() < LEAST:
             late = "For lack of time, no network was trained with it; give a longer --time-budget. The trials are kept."
@@ -248,8 +250,10 @@ def outcome(run, found, tried, made, after, *, late: str = "") -> list[str]:
     weak = after["groups"]["targeted"]["arms"]["after"]["difference"]
     change = arms["after"]["difference"]
     done = trial.remedy(tried.best.name).said
+    kept = read_json(made / run_files.CONFIG, dict)["config"]["net_of"]
+    net = "The run's own network, changed in this way," if kept else "A network trained in this way"
     told = (
-        f"{_count(found)} weak. Proven to help: {tried.best.name} ({done}). A network trained in this way "
+        f"{_count(found)} weak. Proven to help: {tried.best.name} ({done}). {net} "
         f"classifies {_percent(arms['after']['recall']['value'])} of the test images correctly, compared with "
         f"{_percent(arms['before']['recall']['value'])} before ({_points(change)})"
     )
@@ -262,7 +266,8 @@ def other_net(run, found) -> list[str]:
     """Return a warning if the new net differs from the run's in more than the remedy: then the gain is due to both."""
     before, trunk = read_json(pathlib.Path(run) / run_files.CONFIG, dict), found.eyes.trunk
     config = before.get("config", {})
-    trained = (config.get("backbone"), config.get("weights"), config.get("second_backbone", ""))
+    second = config.get("second_backbone") or config.get("second_opinion") or ""
+    trained = (config.get("backbone"), config.get("weights"), second)
     same = before.get("recipe") == "folder" and trained == (trunk.backbone, trunk.weights, trunk.second)
     if same and tuple(config.get("image_size", ())) == tuple(trunk.image_size):
         return []

@@ -11,7 +11,7 @@ import numpy as np
 
 from kfg.data import folder
 from kfg.data.folder import Index
-from kfg.engine import provenance, runner
+from kfg.engine import earlier_net, provenance, runner
 from kfg.engine.options import OF_TRAIN, replaced, tuples
 from kfg.engine.orders import Order
 from kfg.engine.runner import Row
@@ -27,6 +27,7 @@ from kfg.repairing.photographs import as_they_were
 from kfg.runs import arms, run_files
 
 ROW = "repaired"
+OF_ANSWERS = {"second_opinion", "mirror_averaged", "class_bias"}  # settings that leave the trained net as it is
 BEFORE, AFTER = "before", "after"
 
 
@@ -46,8 +47,24 @@ def base(run, trunk: Trunk) -> Config:
         backbone=trunk.backbone,
         image_size=tuple(trunk.image_size),
         weights=trunk.weights,
-        second_backbone=trunk.second,
+        second_backbone="" if config.second_opinion else trunk.second,
     )
+
+
+def keeping_net(run, config: Config, changed) -> Config:
+    """Return the settings that take over the run's own net, if nothing is changed but how the net answers.
+
+    Args:
+        run: folder of the run to repair.
+        config: settings of the new run.
+        changed: names of the settings that the remedy changed.
+    """
+    run = pathlib.Path(run)
+    before = read_json(run / run_files.CONFIG, dict)
+    if before.get("recipe") != own_photographs.NAME or not set(changed) <= OF_ANSWERS:
+        return config
+    another = earlier_net.differences(before["config"], config)
+    return config if another else dataclasses.replace(config, net_of=str(run.resolve()))
 
 
 def retrained(run, index: Index, config: Config, *, changed, out, max_params, resume: bool) -> pathlib.Path:

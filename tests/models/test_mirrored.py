@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from kfg.errors import InputError
 from kfg.evaluation import gradcam
-from kfg.models import backbones, mirrored, saved
+from kfg.models import backbones, mirrored, opinions, saved
 
 SIZE = (32, 32)
 
@@ -53,3 +54,21 @@ def test_the_heat_of_two_trunks_and_of_averaged_answers_is_that_of_the_image_its
     heat = gradcam.heatmaps(two, images, [0, 1, 2])
     assert heat.shape == (3, *SIZE) and heat.max() <= 1
     np.testing.assert_allclose(gradcam.heatmaps(mirrored.averaged(two), images, [0, 1, 2]), heat, atol=1e-5)
+
+
+def test_two_opinions_are_averaged_and_taken_apart_again(two, images):
+    keras.utils.set_random_seed(1)
+    other = backbones.classifier("mobilenet-v3-small", num_classes=3, image_size=SIZE, weights="none")
+    both = opinions.averaged(two, other)
+    alone = [model.predict(images, verbose=0) for model in (two, other)]
+    mean = np.sqrt(alone[0] * alone[1])
+    np.testing.assert_allclose(both.predict(images, verbose=0), mean / mean.sum(axis=1, keepdims=True), atol=1e-6)
+    for part, expected in zip(opinions.apart(both), alone, strict=True):
+        np.testing.assert_allclose(part.predict(images, verbose=0), expected, atol=1e-6)
+    assert len(backbones.ends_of_trunks(both)) == 3  # all of them speak in the heat map
+    assert gradcam.heatmaps(both, images, [0, 1, 2]).shape == (3, *SIZE)
+    with pytest.raises(InputError, match="has no second opinion"):
+        opinions.apart(two)
+    small = backbones.classifier("mobilenet-v3-small", num_classes=2, image_size=SIZE, weights="none")
+    with pytest.raises(InputError, match="second: expected a model"):
+        opinions.averaged(two, small)

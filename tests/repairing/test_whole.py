@@ -79,8 +79,12 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     assert (new / "split.csv").read_text() == (finished / "split.csv").read_text()
     config = json.loads((new / "config.json").read_text())["config"]
     assert config["mirror_averaged"] is True and config["image_size"] == [32, 32] and config["head_epochs"] == 1
+    # only the answers are changed: nothing is trained anew
+    assert config["net_of"] == str(finished) and "the run's own network is changed" in said
+    before, after = (kfg.open(run).model.get_layer("head").kernel.numpy() for run in (finished, new))
+    np.testing.assert_array_equal(before, after)
     page = (tmp_path / "found" / "repair.html").read_text()
-    assert "After a full training" in page and "flip-averaged" in page and "proven" in page
+    assert "On the test photographs" in page and "flip-averaged" in page and "proven" in page
     remedies = json.loads((tmp_path / "found" / "repair.json").read_text())["remedies"]
     assert [one["name"] for one in remedies] == ["none", "bias", "flip-averaged"]
     image = resized(np.asarray(Image.open(alike / "sky" / "0.png")))
@@ -103,7 +107,7 @@ def test_where_nothing_is_proven_that_is_said_and_no_net_is_trained(finished, fe
     monkeypatch.setattr(proof, "best", lambda found: None)
     made = kfg.repair(finished, target=1.0, out=tmp_path / "found", time_budget="2m")
     assert made.run is None and "is proven to help: flip-averaged, which helped them most" in made.said[0]
-    assert "After a full training" not in made.page.read_text()
+    assert "On the test photographs" not in made.page.read_text()
 
 
 def test_where_no_class_is_weak_no_remedy_is_tried(finished, few_remedies, tmp_path):

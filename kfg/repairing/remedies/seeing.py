@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kfg.evaluation import posthoc
 from kfg.repairing.case import Case
 from kfg.repairing.looking import larger_size, second_trunk
 from kfg.repairing.remedies.controls import bias_settings, raised, spent, spent_settings
@@ -30,6 +31,45 @@ def two_trunks_flipped(case: Case) -> np.ndarray:
     return case.answers(case.lesson(rows), asked=[rows, beside(case.seen.mirrored, case.seen.second_mirrored)])
 
 
+def opinions(case: Case, *asked) -> np.ndarray:
+    """Return the answers of heads on two trunks, averaged as kfg.models.opinions does.
+
+    Args:
+        asked: pairs of features (N, F), (N, G) to answer on, of the first and the second trunk; the answers on several
+            pairs are averaged.
+    """
+    one, other = case.taught(case.lesson()), case.taught(case.lesson(case.seen.second))
+    answers = [in_between(one.ask(a, case.fold_of), other.ask(b, case.fold_of)) for a, b in asked]
+    return case.manner.raised(np.mean(answers, axis=0))
+
+
+def in_between(one, other) -> np.ndarray:
+    """Return the geometric mean of two answers, scaled to sum to one."""
+    return posthoc.softmax(
+        (np.log(np.maximum(one, posthoc.SMALLEST)) + np.log(np.maximum(other, posthoc.SMALLEST))) / 2
+    )
+
+
+def second_opinion(case: Case) -> np.ndarray:
+    return opinions(case, (case.seen.plain, case.seen.second))
+
+
+def second_opinion_flipped(case: Case) -> np.ndarray:
+    return opinions(case, (case.seen.plain, case.seen.second), (case.seen.mirrored, case.seen.second_mirrored))
+
+
+def inner_opinions(case: Case) -> np.ndarray:
+    return in_between(case.inner, case.inner_of(case.seen.second))
+
+
+def second_opinion_raised(case: Case) -> np.ndarray:
+    return spent(case, second_opinion(case), inner_opinions(case))
+
+
+def second_opinion_flipped_raised(case: Case) -> np.ndarray:
+    return spent(case, second_opinion_flipped(case), inner_opinions(case))
+
+
 def flipped_raised(case: Case) -> np.ndarray:
     return raised(case, flipped(case), case.inner)
 
@@ -45,6 +85,10 @@ def flip_settings(case, index, trunk) -> dict:
 
 def second_settings(case, index, trunk) -> dict:
     return {"second_backbone": second_trunk(trunk)}
+
+
+def opinion_settings(trunk) -> dict:
+    return {"second_opinion": second_trunk(trunk)}
 
 
 def both_settings(case, index, trunk) -> dict:
@@ -66,6 +110,28 @@ REMEDIES = (
     Remedy(
         name="larger images", said="photographs are used at a larger size in pixels", answers=larger, needs=("larger",),
         settings=lambda case, index, trunk: {"image_size": larger_size(trunk)},
+    ),
+    Remedy(
+        name="second opinion", said="the answers are averaged with those of a head on a second pretrained trunk",
+        answers=second_opinion, needs=("second",), turn=1, settings=lambda case, index, trunk: opinion_settings(trunk),
+    ),
+    Remedy(
+        name="second opinion, bias", answers=second_opinion_raised, needs=("second",), turn=1,
+        said="the answers are averaged with those of a head on a second pretrained trunk, and those of weak classes "
+        "are raised",
+        settings=lambda case, index, trunk: {
+            **opinion_settings(trunk), **spent_settings(second_opinion(case), case, index)
+        },
+    ),
+    Remedy(
+        name="second opinion, flip-averaged, bias", answers=second_opinion_flipped_raised,
+        needs=("mirrored", "second", "second_mirrored"), turn=1,
+        said="the answers are averaged with those of a head on a second pretrained trunk and with those on the mirror "
+        "image, and those of weak classes are raised",
+        settings=lambda case, index, trunk: {
+            **opinion_settings(trunk), "mirror_averaged": True,
+            **spent_settings(second_opinion_flipped(case), case, index),
+        },
     ),
     Remedy(
         name="second trunk", said="the features of a second pretrained trunk are added",

@@ -1,0 +1,54 @@
+"""Take over the trained net of an earlier run of `kfg train`, without what was added to its answers at the end."""
+
+import pathlib
+
+from kfg.engine.lenders import model_file
+from kfg.errors import InputError
+from kfg.files import read_json
+from kfg.models import saved
+from kfg.runs import run_files
+
+SHARED = ("backbone", "second_backbone", "image_size")  # settings that both runs must have in common
+
+
+def check(run, config, classes) -> None:
+    """Check that a run's net can be taken over.
+
+    Args:
+        run: folder of a finished run of `kfg train`.
+        config: settings of kfg.recipes.folder of the new run.
+        classes: names of its classes.
+    Raises:
+        InputError: there is no such run, or its net is another or has other classes.
+    """
+    run = model_file(run, option="net_of").parent
+    if read_json(run / run_files.CLASSES) != list(classes):
+        raise InputError(f"net_of: {run} has other classes than these photographs")
+    for name, (known, wanted) in differences(_settings(run), config).items():
+        raise InputError(f"net_of: {run} has {name} {known!r}, not {wanted!r}")
+
+
+def differences(earlier: dict, config) -> dict[str, tuple]:
+    """Return the settings in which the net of an earlier run, with settings from its config.json, is another one."""
+    wanted = {name: getattr(config, name) for name in SHARED}
+    wanted |= {name: list(value) for name, value in wanted.items() if isinstance(value, tuple)}
+    return {name: (earlier.get(name), value) for name, value in wanted.items() if earlier.get(name, "") != value}
+
+
+def take_over(run, model) -> dict[str, float]:
+    """Give a model the weights of an earlier run's net; return by how much that run raises classes, class -> log-odds.
+
+    Layers are found by their names. What a run adds to its net (a temperature, the mean with mirror images or with a
+    second opinion) leaves them as they are.
+    """
+    run = pathlib.Path(run)
+    net = saved.load(model_file(run, option="net_of"))
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights(net.get_layer(layer.name).get_weights())
+    return dict(_settings(run).get("class_bias") or ())
+
+
+def _settings(run) -> dict:
+    found = read_json(run / run_files.CONFIG, dict)
+    return found["config"] if found.get("recipe") == "folder" else {}

@@ -1,0 +1,72 @@
+"""A run that takes over the net of an earlier one gets its weights, without what was added to its answers."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from kfg.engine import earlier_net
+from kfg.errors import InputError
+from kfg.models import backbones, calibrated, mirrored, opinions
+from kfg.recipes import folder
+from kfg.recipes.folder_settings import Config
+
+CLASSES = ("ant", "bee", "cat")
+CONFIG = Config(image_size=(32, 32), weights="none")
+
+
+def net(seed, name="efficientnet-lite0"):
+    keras.utils.set_random_seed(seed)
+    return backbones.classifier(name, num_classes=3, image_size=(32, 32), weights="none")
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory):
+    """Return the folder of a run with all that kfg train adds to a net, and the net itself."""
+    run, own = tmp_path_factory.mktemp("run"), net(1)
+    plain = keras.models.clone_model(own)
+    plain.set_weights(own.get_weights())
+    folder.raise_classes(own, classes=CLASSES, class_bias=(("bee", 1.5),))
+    both = opinions.averaged(own, net(2, "mobilenet-v3-small"))
+    calibrated.with_temperature(mirrored.averaged(both), 1.3).save(run / "model.keras")
+    settings = {"second_opinion": "mobilenet-v3-small", "mirror_averaged": True, "class_bias": [["bee", 1.5]]}
+    config = {**json.loads(json.dumps(dataclasses.asdict(CONFIG))), **settings}
+    (run / "config.json").write_text(json.dumps({"recipe": "folder", "config": config}))
+    (run / "classes.json").write_text(json.dumps(CLASSES))
+    (run / "report.json").write_text("{}")
+    return run, plain
+
+
+def test_the_trained_net_is_taken_over_and_nothing_that_was_added_to_it(earlier):
+    run, plain = earlier
+    model = net(3)
+    raised = earlier_net.take_over(run, model)
+    assert raised == {"bee": 1.5}
+    folder.raise_classes(model, classes=CLASSES, class_bias=(), already=raised)
+    for one, other in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changed, classes, said",
+    [
+        ({"image_size": (64, 64)}, CLASSES, r"has image_size \[32, 32\], not \[64, 64\]"),
+        ({"backbone": "efficientnet-lite1"}, CLASSES, "has backbone 'efficientnet-lite0', not 'efficientnet-lite1'"),
+        ({}, CLASSES[:2], "has other classes than these photographs"),
+    ],
+)
+def test_another_net_is_refused(earlier, changed, classes, said):
+    run, _ = earlier
+    earlier_net.check(run, CONFIG, CLASSES)
+    with pytest.raises(InputError, match=said):
+        earlier_net.check(run, dataclasses.replace(CONFIG, **changed), classes)
+
+
+def test_a_run_that_is_not_there_or_not_finished_is_refused(earlier, tmp_path):
+    with pytest.raises(InputError, match=r"net_of .*: there is no model\.keras"):
+        earlier_net.check(tmp_path, CONFIG, CLASSES)
+    (tmp_path / "model.keras").write_bytes((earlier[0] / "model.keras").read_bytes())
+    with pytest.raises(InputError, match=r"net_of .*: this run is not finished"):
+        earlier_net.check(tmp_path, CONFIG, CLASSES)
