@@ -198,6 +198,12 @@ def add_training_commands(command):
         metavar="X",
         help="learning rate of the whole network (default: 0.0002; try 0.00005 to 0.001)",
     )
+    p.add_argument(
+        "--second-opinion",
+        action="store_true",
+        help="average the answers with those of a second pretrained network: more of them are right, but answering "
+        "takes about three times as long",
+    )
     add_photographs(p)
     p.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
     p.add_argument(

@@ -65,7 +65,7 @@ def explain(args) -> int:
 def train(args) -> int:
     """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
     from kfg.engine import own_photographs
-    from kfg.engine.options import assigned
+    from kfg.engine.options import assigned, second_for
     from kfg.exporting.formats import known
     from kfg.progress import duration
     from kfg.recipes import folder_settings
@@ -73,7 +73,11 @@ def train(args) -> int:
     formats = known.chosen(args.formats, option="--formats") if args.formats else []
     settings = {"image_size": _sides(args.image_size), "epochs": args.epochs, "learning_rate": args.learning_rate}
     settings = {name: value for name, value in settings.items() if value is not None}
-    settings = folder_settings.checked(settings | assigned(args.set, folder_settings.names()))
+    settings |= assigned(args.set, folder_settings.names())
+    if args.second_opinion:
+        first = settings.get("backbone", folder_settings.Config.backbone)
+        settings.setdefault("second_opinion", second_for(first))
+    settings = folder_settings.checked(settings)
     if args.devices != "1":  # before an audit that may take minutes; TensorFlow takes seconds
         with quiet.tensorflow_notes():
             from kfg.training import devices

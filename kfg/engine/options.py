@@ -24,6 +24,11 @@ NO_LIMIT = 1e9  # seconds; a time budget this long never ends a training
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes an int32 seed
 
 
+def second_for(backbone: str) -> str:
+    """Return the trunk for a second opinion on nets with this trunk; its weights come with kfg."""
+    return "efficientnet-lite0" if backbone == "efficientnet-lite2" else "efficientnet-lite2"
+
+
 def as_typed(key: str, value, options) -> str | None:
     """Return the words of a command line that set a setting, quoted for a shell; None if the value is a dict.
 

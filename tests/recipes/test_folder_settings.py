@@ -19,6 +19,8 @@ PATHS = ["ant/0.jpg", "ant/1.jpg", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]
         ({"left_out": (1,)}, "left_out: expected paths of photographs"),
         ({"second_backbone": "efficientnet-lite0"}, "second_backbone: must be another trunk than backbone"),
         ({"second_backbone": "efficientnet-lite9"}, "second_backbone=efficientnet-lite9: expected one of"),
+        ({"second_opinion": "efficientnet-lite0"}, "second_opinion: must be another trunk than backbone"),
+        ({"second_opinion": "efficientnet-lite9"}, "second_opinion=efficientnet-lite9: expected one of"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_before_a_photograph_is_read(settings, said):
