@@ -1,0 +1,157 @@
+"""Apply the two best remedies and their controls to fully trained nets, and compare them on the test photographs.
+
+    python tools/remedies_trained.py RUN [RUN ...] --cache DIR [--target T] [--out FILE]
+
+The RUNs are finished runs of `kfg train --second-opinion` on the same photographs, one for each seed. As in
+`kfg repair`, weak classes and the amounts by which their answers are raised are found with heads on features of the
+training and validation photographs. The remedies change only the answers of a trained net, so nothing is trained here.
+A row for each arm is added to the results file; `--table FILE` prints the table of a results file.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import pathlib
+
+import keras
+import numpy as np
+from remedies import diagnosed, processor
+from second_opinion import BATCH
+
+import kfg
+from kfg.data.decode import decode
+from kfg.data.resizing import resize
+from kfg.engine import photographs, provenance
+from kfg.evaluation.paired import paired_recall
+from kfg.files import read_json
+from kfg.models.calibrated import without_temperature
+from kfg.models.mirrored import plain
+from kfg.models.opinions import apart
+from kfg.recipes.folder_settings import Config
+from kfg.repairing import trial
+from kfg.repairing.case import Seen
+from kfg.repairing.manner import shifted
+from kfg.repairing.remedies.controls import bias_settings, spent_settings
+from kfg.repairing.remedies.seeing import second_opinion, second_opinion_flipped
+from kfg.runs import arms as of_runs
+from kfg.runs import run_files
+
+RESULTS = pathlib.Path(__file__).parent.parent / "recipes/repair/remedies_trained.jsonl"
+CONTROL = "bias"
+GROUPS = {"weak": "targeted", "others": "other", "all": "all"}  # name in the table -> in kfg.evaluation.paired
+
+
+def raised(settings: dict, classes) -> np.ndarray:
+    """Return the setting class_bias of a remedy as float (C,)."""
+    given = dict(settings["class_bias"])
+    return np.array([given.get(name, 0.0) for name in classes])
+
+
+def biases(found) -> dict[str, np.ndarray]:
+    """Return, for each arm, by how much it raises each class, float (C,); found without the test photographs."""
+    eyes = found.eyes
+    seen = Seen(
+        eyes.plain(), mirrored=eyes.mirrored(), second=eyes.second(math.inf),
+        second_mirrored=eyes.second_mirrored(math.inf),
+    )  # fmt: skip
+    case, index = trial.cases_of(found, seen, seeds=1)[0], found.crossed.index
+    made = {
+        "bias": bias_settings(case.untreated, case, index),
+        "second opinion, bias": spent_settings(second_opinion(case), case, index),
+        "second opinion, flip-averaged, bias": spent_settings(second_opinion_flipped(case), case, index),
+    }
+    none = np.zeros(len(index.classes))
+    return {"none": none, "second opinion": none, **{arm: raised(one, index.classes) for arm, one in made.items()}}
+
+
+def answers_of(run: kfg.Run, added: dict) -> dict:
+    """Return arm -> Predictions of a run on its test photographs."""
+    both = plain(without_temperature(run.model))
+    asked = keras.Model(both.input, [apart(both)[0].output, both.output])
+    root, size = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"]), both.input_shape[1:3]
+    paths, told = run.predictions.paths, []
+    for start in range(0, len(paths), BATCH):
+        pictures = np.stack([resize(decode(root / path), size) for path in paths[start : start + BATCH]])
+        told.append([*asked.predict_on_batch(pictures), both.predict_on_batch(pictures[:, :, ::-1])])
+    alone, of_both, of_mirrored = (np.concatenate(one) for one in zip(*told, strict=True))
+    nets = {
+        "none": alone, "bias": alone, "second opinion": of_both, "second opinion, bias": of_both,
+        "second opinion, flip-averaged, bias": (of_both + of_mirrored) / 2,
+    }  # fmt: skip
+    return {
+        arm: dataclasses.replace(run.predictions, probabilities=shifted(net, added[arm])) for arm, net in nets.items()
+    }
+
+
+def rows(paths, args) -> list[dict]:
+    """Return a row of the results file for each arm."""
+    runs = [kfg.open(path) for path in paths]
+    settings = [read_json(run.path / run_files.CONFIG, dict) for run in runs]
+    root = pathlib.Path(read_json(runs[0].path / run_files.ENVIRONMENT)["photographs"])
+    found = diagnosed(root, args.cache, 0, args.target, Config())
+    classes = found.crossed.index.classes
+    added, answers = biases(found), {}
+    for run in runs:
+        for arm, one in answers_of(run, added).items():
+            answers.setdefault(arm, []).append(one)
+    answers = {CONTROL: answers.pop(CONTROL), **answers}
+    weak = [list(found.weak)] * len(runs)
+    compared = paired_recall(answers, weak, control=CONTROL, alike=of_runs.alike(runs[0].path))
+    made = {
+        "data": settings[0]["data"]["name"], "seeds": [one["seed"] for one in settings], "target": args.target,
+        "epochs": [one["choices"]["whole net"]["epochs"] for one in settings], "images": compared["images"],
+        "weak": [classes[label] for label in found.weak], "second": runs[0].config["second_opinion"],
+        "processor": processor(), "commit": provenance.commit(),
+    }  # fmt: skip
+    return [
+        {**made, "arm": arm, "raised": {classes[at]: added[arm][at] for at in np.flatnonzero(added[arm])},
+         **{group: compared["groups"][name]["arms"][arm] for group, name in GROUPS.items()}}
+        for arm in answers
+    ]  # fmt: skip
+
+
+def table(results) -> str:
+    """Return the table of a results file as text, with a part for each data set."""
+    lines = []
+    for data, weak in dict.fromkeys((row["data"], tuple(row["weak"])) for row in results):
+        own = [row for row in results if (row["data"], tuple(row["weak"])) == (data, weak)]
+        lines += [
+            "",
+            f"**{data}**: {own[0]['images']:,} test images, {len(weak)} weak classes, {len(own[0]['seeds'])} seeds",
+            "",
+            "| remedy | weak | others | all | weak, against bias | others, against bias | all, against bias |",
+            "|---" * 7 + "|",
+        ]
+        for row in own:
+            recalls = " | ".join(f"{100 * row[group]['recall']['value']:.1f}" for group in GROUPS)
+            gained = " | ".join(_difference(row[group]["difference"]) for group in GROUPS)
+            lines.append(f"| {row['arm']} | {recalls} | {gained} |")
+    return "\n".join(lines)
+
+
+def _difference(one) -> str:
+    return f"{100 * one['value']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]" if one else ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=pathlib.Path, nargs="*", metavar="RUN")
+    parser.add_argument("--cache", type=pathlib.Path, default=pathlib.Path("cache"))
+    parser.add_argument("--target", type=float, help="recall below which a class is weak (default: that of all)")
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
+    parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="print the table of a results file")
+    args = parser.parse_args()
+    if args.table:
+        print(table([json.loads(line) for line in args.table.read_text().splitlines()]))
+        return 0
+    photographs.be_deterministic()
+    made = rows(args.runs, args)
+    with open(args.out, "a", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in made)
+    print(table(made))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
