@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.stats
 
 from kfg.data import shortcuts
 from kfg.data.fingerprints import Fingerprint
@@ -29,6 +30,7 @@ FEW, FEW_OF_MEDIAN = 20, 0.5  # a class is small below 20 photographs, and below
 RISING = 0.05  # of recall: the least gain from the last two fifths of the photographs
 ALIKE = 0.5  # of a class's photographs: the least share of near-duplicates
 POOR, COMMON = 0.6, 0.05  # share of a class that must be worse than all but the worst 5 % of the others
+PARTLY, DOUBT = 0.15, 0.01  # share that suffices if these are recognised less often than the rest; Fisher's p for that
 TINY = 1e-12
 
 
@@ -160,11 +162,33 @@ def poor_quality(evidence: Evidence, label: int) -> Cause | None:
             return None
         limit = np.quantile(values[~own], COMMON)
         poor = np.flatnonzero(own & (values < limit))
-        if len(poor) >= max(LEAST, POOR * own.sum()):
-            said = f"{len(poor)} of its {own.sum()} photographs are {what}, but only {COMMON:.0%} of the others"
+        said = f"{len(poor)} of its {own.sum()} photographs are {what}, but only {COMMON:.0%} of the others"
+        if PARTLY * own.sum() <= len(poor) < POOR * own.sum():
+            poor, said = _worse_recognised(evidence, label, poor, said)
+        if len(poor) >= max(LEAST, PARTLY * own.sum()):
             order = poor[np.argsort(values[poor], kind="stable")]
             return Cause("quality", label, said, "replace them by better ones", tuple(order.tolist()))
     return None
+
+
+def _worse_recognised(evidence: Evidence, label: int, poor, said: str) -> tuple[np.ndarray, str]:
+    """Return poor photographs and what is said of them; no photographs, if they are recognised like the class's others.
+
+    Args:
+        poor: int (M,), positions of photographs of a class.
+        said: half a sentence on them, to which how often they are recognised is added.
+    """
+    own = evidence.of(label)
+    right = evidence.crossed.answers[own].argmax(axis=1) == label
+    bad = np.isin(own, poor)
+    table = [
+        [int((right & bad).sum()), int((~right & bad).sum())],
+        [int((right & ~bad).sum()), int((~right & ~bad).sum())],
+    ]
+    if scipy.stats.fisher_exact(table, alternative="less").pvalue >= DOUBT:
+        return np.array([], int), said
+    told = f"; {right[bad].mean():.0%} of these are recognised, and {right[~bad].mean():.0%} of its others"
+    return poor, said + told
 
 
 def shortcut(evidence: Evidence, label: int) -> Cause | None:

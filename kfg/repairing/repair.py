@@ -21,7 +21,7 @@ from kfg.runs.run import Run
 
 STEPS = 4
 LOOKING, TRYING = 0.5, 0.75  # of the time budget: when computing features, and when trying remedies, must have ended
-ENDING = 0.15  # of the time left for a training: kept for its test, report and export
+ENDING = 0.25  # of the time left for a training: kept for its test, report and export, which take minutes
 LEAST = 20.0  # seconds; with less time left, no training is begun
 BUDGET = 1200.0  # seconds, the default time budget
 ANSWERS = "answers"  # folder in which the remedies' answers are kept

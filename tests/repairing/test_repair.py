@@ -124,6 +124,19 @@ def test_a_blurred_class_is_named():
     assert "blurred" in causes.of_class(found, 2)[0].said
 
 
+def test_a_blurred_part_of_a_class_is_named_if_it_is_recognised_less_often():
+    blurred = np.flatnonzero(TRUE == 2)[: EACH // 4]
+    looked = evidence(TRUE, sharpness=lambda labels, sharp: np.where(np.isin(np.arange(len(TRUE)), blurred), 0, sharp))
+    assert kinds(looked) == NONE  # these are recognised like the others
+    given = TRUE.copy()
+    given[blurred[1:]] = [0, 1, 3, 0, 1, 3, 0, 1, 3][: len(blurred) - 1]
+    found = dataclasses.replace(looked, crossed=told(index_of(TRUE), given))
+    (cause,) = (one for one in causes.of_class(found, 2) if one.kind == "quality")
+    assert cause.photographs[: len(blurred)] == tuple(blurred.tolist())  # then two that are poor by chance
+    assert "12 of its 40 photographs are blurred" in cause.said
+    assert "25% of these are recognised, and 100% of its others" in cause.said
+
+
 @pytest.mark.parametrize(
     "of_class, word",
     [({"grey": True}, "are grey"), ({"format": "PNG"}, "are PNG files"), ({"size": (64, 64)}, "64 x 64 pixels")],
