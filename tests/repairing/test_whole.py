@@ -140,6 +140,26 @@ def test_a_run_of_another_recipe_gives_its_parts_and_no_settings(finished, tmp_p
         assert (config.backbone, config.image_size, config.weights) == ("efficientnet-lite0", (64, 96), "imagenet")
 
 
+def test_the_trained_net_is_kept_only_if_nothing_but_its_answers_changes(finished, tmp_path):
+    own = retraining.base(finished, Trunk("efficientnet-lite0", (32, 32), "none", "efficientnet-lite2"))
+    own = dataclasses.replace(own, second_backbone="", second_opinion="efficientnet-lite2")
+    answers = ("second_opinion", "class_bias")
+    assert retraining.keeping_net(finished, own, answers).net_of == str(finished)
+    for config, changed in (
+        (own, (*answers, "left_out")),
+        (dataclasses.replace(own, image_size=(64, 64)), answers),
+        (dataclasses.replace(own, second_backbone="efficientnet-lite1"), answers),
+    ):
+        assert retraining.keeping_net(finished, config, changed).net_of == ""
+    (tmp_path / "config.json").write_text(json.dumps({"recipe": "fruit3", "config": {}}))
+    assert retraining.keeping_net(tmp_path, own, answers).net_of == ""
+    before = json.loads((finished / "config.json").read_text())
+    before["config"]["second_opinion"] = "efficientnet-lite2"
+    (tmp_path / "config.json").write_text(json.dumps(before))
+    again = retraining.base(tmp_path, Trunk("efficientnet-lite0", (32, 32), "none", "efficientnet-lite2"))
+    assert (again.second_backbone, again.second_opinion) == ("", "efficientnet-lite2")
+
+
 def test_photographs_that_changed_or_are_damaged_are_not_trained_on(finished, alike, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(alike, moved)
