@@ -109,6 +109,7 @@ def test_calibration_is_told_where_the_run_has_it(run):
             "weights of vgg16, which the Visual Geometry Group, Oxford published under cc-by-4.0, and of vgg19, which",
         ),
         ({"backbone": "vgg16", "second_backbone": "resnet50", "weights": "imagenet"}, "other", "published under mit"),
+        ({"backbone": "vgg16", "second_opinion": "resnet50", "weights": "imagenet"}, "other", "published under mit"),
         ({"init_from": "runs/other"}, "other", "the weights of another run, whose model card says"),
     ],
 )

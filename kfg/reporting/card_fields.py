@@ -86,7 +86,10 @@ def _scalar(value) -> str:
 
 def licence_of(settings) -> tuple[str, str]:
     """Return the licence for the card's fields, and a sentence on the origin of the weights."""
-    weights, trunks = settings.get("weights", "none"), [settings.get("backbone"), settings.get("second_backbone")]
+    weights, trunks = (
+        settings.get("weights", "none"),
+        map(settings.get, ("backbone", "second_backbone", "second_opinion")),
+    )
     if settings.get("init_from"):
         return "other", "Training started from the weights of another run, whose model card says where they come from."
     if weights not in ("none", "imagenet"):
