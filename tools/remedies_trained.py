@@ -20,9 +20,11 @@ from remedies import diagnosed, processor
 from second_opinion import BATCH
 
 import kfg
+from kfg.data import folder
 from kfg.data.decode import decode
 from kfg.data.resizing import resize
 from kfg.engine import photographs, provenance
+from kfg.evaluation import calibration
 from kfg.evaluation.paired import paired_recall
 from kfg.files import read_json
 from kfg.models.calibrated import without_temperature
@@ -58,30 +60,50 @@ def biases(found) -> dict[str, np.ndarray]:
     case, index = trial.cases_of(found, seen, seeds=1)[0], found.crossed.index
     made = {
         "bias": bias_settings(case.untreated, case, index),
-        "second opinion, bias": spent_settings(second_opinion(case), case, index),
-        "second opinion, flip-averaged, bias": spent_settings(second_opinion_flipped(case), case, index),
+        "second opinion, raised": spent_settings(second_opinion(case), case, index),
+        "second opinion, flip-averaged, raised": spent_settings(second_opinion_flipped(case), case, index),
     }
     none = np.zeros(len(index.classes))
     return {"none": none, "second opinion": none, **{arm: raised(one, index.classes) for arm, one in made.items()}}
 
 
-def answers_of(run: kfg.Run, added: dict) -> dict:
-    """Return arm -> Predictions of a run on its test photographs."""
+def asked(run: kfg.Run, part: str) -> tuple[dict[str, np.ndarray], list[dict]]:
+    """Show the photographs of a part to a run's nets.
+
+    Returns:
+        Net -> probabilities (N, C): "alone" (the trained net), "both" (with the second opinion) and "flipped" (both, on
+        the mirror images); and the rows of split.csv of these photographs.
+    """
     both = plain(without_temperature(run.model))
-    asked = keras.Model(both.input, [apart(both)[0].output, both.output])
+    model = keras.Model(both.input, [apart(both)[0].output, both.output])
     root, size = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"]), both.input_shape[1:3]
-    paths, told = run.predictions.paths, []
-    for start in range(0, len(paths), BATCH):
-        pictures = np.stack([resize(decode(root / path), size) for path in paths[start : start + BATCH]])
-        told.append([*asked.predict_on_batch(pictures), both.predict_on_batch(pictures[:, :, ::-1])])
-    alone, of_both, of_mirrored = (np.concatenate(one) for one in zip(*told, strict=True))
-    nets = {
-        "none": alone, "bias": alone, "second opinion": of_both, "second opinion, bias": of_both,
-        "second opinion, flip-averaged, bias": (of_both + of_mirrored) / 2,
-    }  # fmt: skip
-    return {
-        arm: dataclasses.replace(run.predictions, probabilities=shifted(net, added[arm])) for arm, net in nets.items()
-    }
+    listed = [row for row in folder.split_rows(run.path / run_files.SPLIT)[0] if row["part"] == part]
+    told = []
+    for start in range(0, len(listed), BATCH):
+        pictures = np.stack([resize(decode(root / row["path"]), size) for row in listed[start : start + BATCH]])
+        told.append([*model.predict_on_batch(pictures), both.predict_on_batch(pictures[:, :, ::-1])])
+    return dict(zip(("alone", "both", "flipped"), map(np.concatenate, zip(*told, strict=True)), strict=True)), listed
+
+
+def answers_of(run: kfg.Run, added: dict) -> dict:
+    """Return arm -> Predictions of a run on its test photographs.
+
+    Classes are raised by log-odds of calibrated answers, as kfg.recipes.folder does: a net's own log-odds are these,
+    multiplied by the temperature that its answers on the validation photographs have.
+    """
+    of_val, listed = asked(run, "val")
+    classes = {name: label for label, name in enumerate(run.classes)}
+    labels = np.array([classes[row["class"]] for row in listed])
+    of_test, listed = asked(run, "test")
+    order = {row["path"]: at for at, row in enumerate(listed)}
+    at = [order[path] for path in run.predictions.paths]
+    made = {}
+    for arm, bias in added.items():
+        net = "both" if "second opinion" in arm else "alone"
+        answers = of_test[net] if "flip" not in arm else (of_test["both"] + of_test["flipped"]) / 2
+        raised = shifted(answers, calibration.temperature(of_val[net], labels) * bias)
+        made[arm] = dataclasses.replace(run.predictions, probabilities=raised[at])
+    return made
 
 
 def rows(paths, args) -> list[dict]:

@@ -107,6 +107,16 @@ def settle(model, index: Index, images, *, batch_size: int, cache_dir, crossed: 
     return Settled(model, answers, content, bank, bins)
 
 
+def temperature(val, index: Index, crossed: OutOfFold | None) -> float:
+    """Return the temperature of a model.
+
+    Args:
+        val: its Predictions on the validation images, not calibrated.
+        index, crossed: as for `settle`.
+    """
+    return _held_out(val, index, crossed)[0]
+
+
 def thresholds(plain: dict, index: Index, crossed: OutOfFold | None, *, strangeness: dict) -> tuple[dict, dict]:
     """Find the temperature and the thresholds for a model's answers, and measure both on the test images.
 

@@ -2,12 +2,15 @@
 
 import pathlib
 
+import numpy as np
+
 from kfg.engine.lenders import model_file
 from kfg.errors import InputError
 from kfg.files import read_json
-from kfg.models import saved
+from kfg.models import heads, saved
 from kfg.runs import run_files
 
+RAISED = "raised classes"  # name of a choice
 SHARED = ("backbone", "second_backbone", "image_size")  # settings that both runs must have in common
 
 
@@ -35,18 +38,21 @@ def differences(earlier: dict, config) -> dict[str, tuple]:
     return {name: (earlier.get(name), value) for name, value in wanted.items() if earlier.get(name, "") != value}
 
 
-def take_over(run, model) -> dict[str, float]:
-    """Give a model the weights of an earlier run's net; return by how much that run raises classes, class -> log-odds.
+def take_over(run, model, classes) -> None:
+    """Give a model the weights of an earlier run's net.
 
-    Layers are found by their names. What a run adds to its net (a temperature, the mean with mirror images or with a
-    second opinion) leaves them as they are.
+    Layers are found by their names. A temperature, and the mean with mirror images or with a second opinion, leave them
+    as they are; what the run added to raise some classes is subtracted.
     """
     run = pathlib.Path(run)
     net = saved.load(model_file(run, option="net_of"))
     for layer in model.layers:
         if layer.weights:
             layer.set_weights(net.get_layer(layer.name).get_weights())
-    return dict(_settings(run).get("class_bias") or ())
+    raised = dict(_settings(run).get("class_bias") or ())
+    choices = read_json(run / run_files.CONFIG, dict).get("choices", {})
+    factor = choices.get(RAISED, {}).get("temperature", 1.0)  # earlier versions did not multiply
+    heads.raise_classes(model, -factor * np.array([raised.get(name, 0.0) for name in classes]))
 
 
 def _settings(run) -> dict:

@@ -47,6 +47,7 @@ SHOWN = {  # entry of a choice -> its name in the report
     "errors": "of these, photographs that the head was wrong on",
     "error rate": "the head's error rate",
     "trunk": "pretrained network",
+    "temperature": "temperature, by which the log-odds were multiplied",
 }
 
 
@@ -64,7 +65,7 @@ def rows(job) -> list[tuple[str, str]]:
 
 
 class Judged:
-    """A stage of the training: the model's weights and its performance on the validation images.
+    """A stage of the training: the model's weights, its answers on the validation images and how good they are.
 
     Args:
         aim: a key of AIMS, the figure by which stages are compared.
@@ -75,6 +76,7 @@ class Judged:
         answers = predict.predict(
             model, validation.batches(batch_size, shuffle=False), index=index.take(index.where("val"))
         )
+        self.answers = answers
         right, average = answers.predicted == answers.labels, AIMS[aim]
         self.judged = baseline.judge(answers)
         self.count, self.errors = len(answers), int(np.sum(~right))

@@ -49,11 +49,10 @@ def planned(config, job, index, images, *, left: float) -> dict:
     return {"trunk": config.second_opinion, "why": "as the settings say", "seconds expected": round(seconds)}
 
 
-def added(config, job, index, images, trained, *, trunk: str, **learning) -> None:
+def added(config, job, index, images, *, trunk: str, **learning) -> None:
     """Train a head on another trunk; from then on, `job.model` answers with the average of both nets.
 
     Args:
-        trained: function (model) -> None, called with the second net once it is trained.
         trunk: key of kfg.models.backbones.
         learning: how the head learns, see kfg.engine.fitting.train_head.
     """
@@ -65,7 +64,6 @@ def added(config, job, index, images, trained, *, trunk: str, **learning) -> Non
         store = stores.Chosen(pictures, np.searchsorted(learned, at))
         parts.append(Part(store, index.labels[at], classes=index.classes, name=name))
     train_head(job, *parts, model=second, workdir=job.workdir / run_files.SECOND, **learning)
-    trained(second)
     job.answer_by(functools.partial(averaged, second=second))
 
 

@@ -3,6 +3,8 @@
 In all of them the layer of the logits is called "head"; `backbones.classifier` adds the softmax.
 """
 
+import re
+
 from keras import layers
 
 from kfg.errors import InputError
@@ -79,3 +81,15 @@ def _dense(units, name, **options):
 
 def _dropped(x, rate, name):
     return layers.Dropout(rate, name=name, dtype="float32")(x) if rate else x
+
+
+def raise_classes(model, raised) -> None:
+    """Add log-odds to the classes' answers, by the bias of each layer of logits.
+
+    Args:
+        model: classifier whose layer of logits is called "head"; if it averages two nets, there is also a "head_2".
+        raised: float (C,), what is added to each class's logit.
+    """
+    for layer in model.layers:
+        if re.fullmatch(r"head(_\d+)?", layer.name):
+            layer.bias.assign_add(raised)

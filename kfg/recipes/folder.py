@@ -15,7 +15,6 @@ import dataclasses
 import functools
 import pathlib
 import sys
-import types
 
 import numpy as np
 
@@ -144,9 +143,8 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
     reserved = second.get("seconds expected", 0) if second["trunk"] else 0
     plan = plan_whole_net(config, job, index, errors, lambda: config.time_budget - clock.spent() - reserved)
     print(f"Epochs of the whole network: {plan['epochs']} ({plan['why']}).")
-    already = {}
     if config.net_of:
-        already = earlier_net.take_over(config.net_of, job.model)
+        earlier_net.take_over(config.net_of, job.model, index.classes)
         best = judged("the network of the earlier run", job.model)
     if not plan["epochs"]:
         write_history(learned, job.workdir / run_files.HISTORY)
@@ -168,13 +166,14 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
         best = max(best, judged("the whole net", job.model), key=planning.Judged.rank)
         print(f"Kept: {best.name}, which has the better {aim} (or, if equal, the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
-    raised = functools.partial(raise_classes, classes=index.classes, class_bias=config.class_bias)
-    raised(job.model, already=already)
     kept = best.name
     if second["trunk"]:
         learning = head_learning(config, loss, sampling, config.head_epochs)
-        second_opinion.added(config, job, index, images, raised, trunk=second["trunk"], **learning)
+        second_opinion.added(config, job, index, images, trunk=second["trunk"], **learning)
         best = judged(f"{kept}, averaged with the second opinion", job.model)
+    if config.class_bias:
+        raise_classes(config, job, index, best, crossed)
+        best = judged(f"{best.name}, with raised classes", job.model)
     if config.mirror_averaged:
         job.answer_by(mirrored.averaged)
         best = judged(f"{best.name} with mirror images", job.model)
@@ -222,19 +221,20 @@ def without(index: Index, left_out) -> Index:
     return kept
 
 
-def raise_classes(model, *, classes, class_bias, already=types.MappingProxyType({})) -> None:
-    """Add to the bias of the head, so that the answers of some classes are raised.
+def raise_classes(config, job, index, judged: planning.Judged, crossed) -> None:
+    """Raise the answers of some classes by log-odds of calibrated answers, as `config.class_bias` says.
+
+    The logits of the net are those of calibrated answers multiplied by its temperature.
 
     Args:
-        already: class -> log-odds by which its answers are raised already.
+        judged: the net before this change.
+        crossed: out-of-fold answers of heads, or None.
     """
-    head = model.get_layer("head")
-    bias = head.bias.numpy()
-    for name, raised in class_bias:
-        bias[classes.index(name)] += raised
-    for name, raised in already.items():
-        bias[classes.index(name)] -= raised
-    head.bias.assign(bias)
+    found = planning.choose(
+        job, earlier_net.RAISED, lambda: {"temperature": confidence.temperature(judged.answers, index, crossed)}
+    )
+    raised = dict(config.class_bias)
+    heads.raise_classes(job.model, found["temperature"] * np.array([raised.get(name, 0.0) for name in index.classes]))
 
 
 def head_errors(config, diagnosis, aim) -> dict:

@@ -59,7 +59,8 @@ class Config:
     min_errors: int = 3  # if the cross-validated head makes fewer, the whole net is not trained; 0: it always is
     min_error_rate: float = 0.01  # of the head, by the figure it is judged by; the whole net is not trained below it
     mirror_averaged: bool = False  # whether the answers on an image and its mirror image are averaged
-    class_bias: tuple[tuple[str, float], ...] = ()  # (class, log-odds): by how much its answers are raised at the end
+    # (class, log-odds): by how much its answers are raised at the end, on the scale of calibrated answers
+    class_bias: tuple[tuple[str, float], ...] = ()
     left_out: tuple[str, ...] = ()  # training photographs from which nothing is learned, such as mislabelled ones
     time_budget: float = 720.0  # seconds until the end of training; the head may take half, with as many views as fit
 

@@ -9,8 +9,7 @@ import pytest
 
 from kfg.engine import earlier_net
 from kfg.errors import InputError
-from kfg.models import backbones, calibrated, mirrored, opinions
-from kfg.recipes import folder
+from kfg.models import backbones, calibrated, heads, mirrored, opinions
 from kfg.recipes.folder_settings import Config
 
 CLASSES = ("ant", "bee", "cat")
@@ -28,12 +27,13 @@ def earlier(tmp_path_factory):
     run, own = tmp_path_factory.mktemp("run"), net(1)
     plain = keras.models.clone_model(own)
     plain.set_weights(own.get_weights())
-    folder.raise_classes(own, classes=CLASSES, class_bias=(("bee", 1.5),))
+    heads.raise_classes(own, [0, 0.75, 0])
     both = opinions.averaged(own, net(2, "mobilenet-v3-small"))
     calibrated.with_temperature(mirrored.averaged(both), 1.3).save(run / "model.keras")
     settings = {"second_opinion": "mobilenet-v3-small", "mirror_averaged": True, "class_bias": [["bee", 1.5]]}
     config = {**json.loads(json.dumps(dataclasses.asdict(CONFIG))), **settings}
-    (run / "config.json").write_text(json.dumps({"recipe": "folder", "config": config}))
+    choices = {"raised classes": {"temperature": 0.5}}
+    (run / "config.json").write_text(json.dumps({"recipe": "folder", "config": config, "choices": choices}))
     (run / "classes.json").write_text(json.dumps(CLASSES))
     (run / "report.json").write_text("{}")
     return run, plain
@@ -42,9 +42,7 @@ def earlier(tmp_path_factory):
 def test_the_trained_net_is_taken_over_and_nothing_that_was_added_to_it(earlier):
     run, plain = earlier
     model = net(3)
-    raised = earlier_net.take_over(run, model)
-    assert raised == {"bee": 1.5}
-    folder.raise_classes(model, classes=CLASSES, class_bias=(), already=raised)
+    earlier_net.take_over(run, model, CLASSES)
     for one, other in zip(model.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 

@@ -6,6 +6,7 @@ import pytest
 
 from kfg.data.folder import make_index
 from kfg.errors import InputError
+from kfg.models import heads
 from kfg.recipes import folder, folder_settings
 
 PATHS = ["ant/0.jpg", "ant/1.jpg", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]
@@ -49,7 +50,7 @@ def test_a_classs_answers_are_raised_by_as_much_as_was_said():
     net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="head"), keras.layers.Softmax()])
     rows = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     before = net.predict(rows, verbose=0)
-    folder.raise_classes(net, classes=("ant", "bee"), class_bias=(("bee", 1.5),))
+    heads.raise_classes(net, [0, 1.5])
     after = net.predict(rows, verbose=0)
     shift = np.log(after[:, 1] / after[:, 0]) - np.log(before[:, 1] / before[:, 0])
     np.testing.assert_allclose(shift, 1.5, atol=1e-4)

@@ -8,7 +8,7 @@ import pytest
 from kfg.repairing import looking, screening
 from kfg.repairing.case import Case, Mixed, Seen
 from kfg.repairing.manner import Manner, shifted
-from kfg.repairing.remedies import REMEDIES, controls
+from kfg.repairing.remedies import REMEDIES, controls, seeing
 from kfg.training.losses import CrossEntropy
 
 CLASSES, EACH, WIDTH, FOLDS = 3, 20, 6, 4
@@ -92,9 +92,26 @@ def test_a_bias_is_tuned_for_the_mean_recall_and_only_on_weak_classes():
     answers = np.where(labels[:, None] == 1, [0.1, 0.9], [0.35, 0.65])  # every photograph of class 0 just misses
     assert controls.tuned(answers, labels, (0,)).tolist() == [0.75, 0]
     assert controls.tuned(answers, labels, (1,)).tolist() == [0, 0]
-    assert controls.affordable(answers, labels, (0,), kept=1.0) == 2.0
-    assert controls.affordable(answers, labels, (0,), kept=1.1) == 0.0
+    assert controls.affordable(answers, answers, labels, (0,)) == 2.0  # the most that costs class 1 nothing
     np.testing.assert_allclose(shifted(answers, np.array([np.log(2), 0]))[0], [0.7 / 1.35, 0.65 / 1.35], rtol=1e-6)
+
+
+def test_half_of_what_the_others_gained_is_spent_on_weak_classes():
+    labels = np.array([0] * 4 + [1] * 10)
+    odds = np.concatenate([np.full(4, -3.0), np.linspace(0.1, 2.8, 10)])  # log-odds of class 1; class 0 is never named
+    answers = np.stack([1 / (1 + np.exp(odds)), 1 / (1 + np.exp(-odds))], axis=1)
+    untreated = answers.copy()
+    untreated[4:8] = untreated[4:8, ::-1]  # the remedy gained 4 of 10
+    step = controls.affordable(answers, untreated, labels, (0,))
+    assert controls.others_recall(shifted(answers, np.array([step, 0])), labels, (0,)) == 0.8
+    assert step == 0.5 and controls.affordable(untreated, answers, labels, (0,)) == 0.0  # nothing was gained
+
+
+def test_two_opinions_are_averaged_as_the_model_averages_them():
+    case = case_of()
+    one, other = case.untreated, case.answers(case.lesson(case.seen.second), asked=[case.seen.second])
+    mean = np.sqrt(one * other)
+    np.testing.assert_allclose(seeing.second_opinion(case), mean / mean.sum(axis=1, keepdims=True), atol=1e-5)
 
 
 def test_what_was_answered_is_not_asked_again_and_another_case_is(tmp_path):

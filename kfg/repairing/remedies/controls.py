@@ -3,6 +3,7 @@
 import numpy as np
 
 from kfg.data.folder import Index
+from kfg.evaluation import calibration
 from kfg.repairing.case import Case
 from kfg.repairing.manner import shifted
 from kfg.repairing.remedies.protocol import Remedy
@@ -54,9 +55,10 @@ def tuned(answers, labels, weak) -> np.ndarray:
 
 
 def spent(case: Case, answers, inner) -> np.ndarray:
-    """Raise all weak classes' answers by one step, as far as the other classes keep their untreated recall.
+    """Raise all weak classes' answers by one step, as far as the other classes keep half of what a remedy gave them.
 
-    So the gain of another remedy is spent on the weak classes. For each fold, the other folds decide.
+    So half of the gain of another remedy is spent on the weak classes. All of it would be too much: heads gain more
+    than a net that is trained as a whole. For each fold, the other folds decide.
 
     Args:
         answers, inner: as for `raised`.
@@ -64,16 +66,21 @@ def spent(case: Case, answers, inner) -> np.ndarray:
     found = answers.copy()
     for fold in range(case.folds):
         other = np.flatnonzero(case.fold_of != fold)
-        kept = others_recall(case.inner[fold, other], case.labels[other], case.weak)
-        step = affordable(inner[fold, other], case.labels[other], case.weak, kept=kept)
+        step = affordable(inner[fold, other], case.inner[fold, other], case.labels[other], case.weak)
         at = case.fold_of == fold
         found[at] = shifted(found[at], step * np.isin(np.arange(case.classes), case.weak))
     return found
 
 
-def affordable(answers, labels, weak, *, kept: float) -> float:
-    """Return the largest of STEPS by which the weak classes can be raised with the others' recall at least `kept`."""
+def affordable(answers, untreated, labels, weak) -> float:
+    """Return the largest of STEPS by which the weak classes can be raised, see `spent`.
+
+    Args:
+        answers, untreated: float (N, C), with a remedy and without one.
+    """
     raised_classes = np.isin(np.arange(answers.shape[1]), weak)
+    before, after = (others_recall(one, labels, weak) for one in (untreated, answers))
+    kept = max(before, (before + after) / 2)
     fitting = [step for step in STEPS if others_recall(shifted(answers, step * raised_classes), labels, weak) >= kept]
     return float(max(fitting, default=0.0))
 
@@ -88,18 +95,24 @@ def others_recall(answers, labels, weak) -> float:
 
 def bias_settings(answers, case: Case, index: Index) -> dict:
     """Return the setting that raises the weak classes' answers, tuned on answers (N, C) on unseen photographs."""
-    return _class_bias(tuned(answers, case.labels, case.weak), case, index)
+    return _class_bias(tuned(answers, case.labels, case.weak), answers, case, index)
 
 
 def spent_settings(answers, case: Case, index: Index) -> dict:
     """Return the setting that raises all weak classes' answers by one step, see `spent`."""
-    kept = others_recall(case.untreated, case.labels, case.weak)
-    step = affordable(answers, case.labels, case.weak, kept=kept)
-    return _class_bias(step * np.isin(np.arange(case.classes), case.weak), case, index)
+    step = affordable(answers, case.untreated, case.labels, case.weak)
+    return _class_bias(step * np.isin(np.arange(case.classes), case.weak), answers, case, index)
 
 
-def _class_bias(bias, case: Case, index: Index) -> dict:
-    """Return the setting for a bias (C,), added to the one that the run has already."""
+def _class_bias(bias, answers, case: Case, index: Index) -> dict:
+    """Return the setting for a bias (C,), added to the one that the run has already.
+
+    It is on the scale of calibrated answers, as another net's answers may be more or less firm than the heads'.
+
+    Args:
+        answers: the answers (N, C) of heads for which the bias was found.
+    """
+    bias = bias / calibration.temperature(answers, case.labels)
     bias = bias + (0 if case.manner.bias is None else case.manner.bias)
     return {"class_bias": tuple((index.classes[at], float(bias[at])) for at in np.flatnonzero(bias))}
 

@@ -26,11 +26,6 @@ def two_trunks(case: Case) -> np.ndarray:
     return case.answers(case.lesson(rows), asked=[rows])
 
 
-def two_trunks_flipped(case: Case) -> np.ndarray:
-    rows = beside(case.seen.plain, case.seen.second)
-    return case.answers(case.lesson(rows), asked=[rows, beside(case.seen.mirrored, case.seen.second_mirrored)])
-
-
 def opinions(case: Case, *asked) -> np.ndarray:
     """Return the answers of heads on two trunks, averaged as kfg.models.opinions does.
 
@@ -51,6 +46,8 @@ def in_between(one, other) -> np.ndarray:
 
 
 def second_opinion(case: Case) -> np.ndarray:
+    if case.manner.mirrored and case.seen.has("second_mirrored"):
+        return second_opinion_flipped(case)
     return opinions(case, (case.seen.plain, case.seen.second))
 
 
@@ -74,11 +71,6 @@ def flipped_raised(case: Case) -> np.ndarray:
     return raised(case, flipped(case), case.inner)
 
 
-def all_together(case: Case) -> np.ndarray:
-    inner = case.inner_of(beside(case.seen.plain, case.seen.second))
-    return spent(case, two_trunks_flipped(case), inner)
-
-
 def flip_settings(case, index, trunk) -> dict:
     return {"mirror_averaged": True}
 
@@ -89,10 +81,6 @@ def second_settings(case, index, trunk) -> dict:
 
 def opinion_settings(trunk) -> dict:
     return {"second_opinion": second_trunk(trunk)}
-
-
-def both_settings(case, index, trunk) -> dict:
-    return flip_settings(case, index, trunk) | second_settings(case, index, trunk)
 
 
 REMEDIES = (
@@ -116,7 +104,7 @@ REMEDIES = (
         answers=second_opinion, needs=("second",), turn=1, settings=lambda case, index, trunk: opinion_settings(trunk),
     ),
     Remedy(
-        name="second opinion, bias", answers=second_opinion_raised, needs=("second",), turn=1,
+        name="second opinion, raised", answers=second_opinion_raised, needs=("second",), turn=1,
         said="the answers are averaged with those of a head on a second pretrained trunk, and those of weak classes "
         "are raised",
         settings=lambda case, index, trunk: {
@@ -124,7 +112,7 @@ REMEDIES = (
         },
     ),
     Remedy(
-        name="second opinion, flip-averaged, bias", answers=second_opinion_flipped_raised,
+        name="second opinion, flip-averaged, raised", answers=second_opinion_flipped_raised,
         needs=("mirrored", "second", "second_mirrored"), turn=1,
         said="the answers are averaged with those of a head on a second pretrained trunk and with those on the mirror "
         "image, and those of weak classes are raised",
@@ -136,19 +124,5 @@ REMEDIES = (
     Remedy(
         name="second trunk", said="the features of a second pretrained trunk are added",
         answers=two_trunks, needs=("second",), turn=1, settings=second_settings,
-    ),
-    Remedy(
-        name="second trunk, flip-averaged", answers=two_trunks_flipped,
-        needs=("mirrored", "second", "second_mirrored"), turn=1,
-        said="a second pretrained trunk is added, and the answers on the photograph and its mirror image are averaged",
-        settings=both_settings,
-    ),
-    Remedy(
-        name="second trunk, flip-averaged, bias", answers=all_together,
-        needs=("mirrored", "second", "second_mirrored"), turn=1,
-        said="a second pretrained trunk and the mirror image are added, and the answers of weak classes are raised",
-        settings=lambda case, index, trunk: {
-            **both_settings(case, index, trunk), **spent_settings(two_trunks_flipped(case), case, index)
-        },
     ),
 )  # fmt: skip
