@@ -159,6 +159,7 @@ def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatc
     work = repair._Work(tmp_path, tmp_path, diagnosed, [], 100.0, lambda: 5.0)
     monkeypatch.setattr(trial, "settings", lambda *_: {"mirror_averaged": True})
     monkeypatch.setattr(repair.retraining, "base", lambda *_: diagnosis.Config())
+    monkeypatch.setattr(repair.retraining, "keeping_net", lambda run, config, changed: config)
     made, late = work.trained(tried, None)
     assert made is None and late.startswith("For lack of time, no network was trained with it")
     (said,) = repair.outcome(tmp_path, Found, tried, None, None, late=late)
