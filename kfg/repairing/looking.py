@@ -43,6 +43,21 @@ class Named:
         return self.shape[0]
 
 
+class Renamed:
+    """The images of a store under another key."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, store, key: str):
+        self.store, self.shape, self.key = store, store.shape, key
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def gather(self, positions) -> np.ndarray:
+        return self.store.gather(positions)
+
+
 class Mirrored:
     """The images of a store, flipped left to right."""
 
@@ -214,16 +229,23 @@ class Eyes:
     def views(self, left):
         return self.see(self.first_trunk, self.images, "augmented images", left=left, views=self.views_of)
 
-    def _known(self) -> "Named | None":
+    def _known(self) -> Named | None:
         """Return all the run's photographs as its training named them, if their features are cached; else None."""
+        named = self._named()
+        return named if named and features.ready(self.first_trunk, named, cache_dir=self.cache_dir) else None
+
+    def _named(self) -> Named | None:
+        """Return all the run's photographs as its training named them; None if their digests are not known."""
         if self.whole is None or not all(self.whole.sha256):
             return None
         size = self.trunk.image_size
-        named = Named((len(self.whole), *size, 3), decoded.key_of(self.whole, size))
-        return named if features.ready(self.first_trunk, named, cache_dir=self.cache_dir) else None
+        return Named((len(self.whole), *size, 3), decoded.key_of(self.whole, size))
 
     def second(self, left):
-        return self.see(self.other_trunk, self.images, "photographs for a second trunk", left=left)
+        """Return the features of a second trunk; a training with a second opinion finds the same in the cache."""
+        named = self._named()
+        images = Renamed(self.images, stores.Chosen(named, self.at).key) if named else self.images
+        return self.see(self.other_trunk, images, "photographs for a second trunk", left=left)
 
     def second_mirrored(self, left):
         return self.see(self.other_trunk, Mirrored(self.images), "mirror images for a second trunk", left=left)

@@ -15,6 +15,8 @@ from PIL import Image
 
 import kfg
 from kfg.__main__ import main
+from kfg.data import decoded, stores
+from kfg.engine import second_opinion
 from kfg.errors import InputError
 from kfg.repairing import diagnosis, looking, needs, proof, retraining, trial
 from kfg.repairing.looking import Trunk
@@ -138,6 +140,18 @@ def test_a_run_of_another_recipe_gives_its_parts_and_no_settings(finished, tmp_p
     assert (of_another.head_epochs, own.head_epochs) == (40, 1)
     for config in (of_another, own):  # what remedies were tried on is what is trained
         assert (config.backbone, config.image_size, config.weights) == ("efficientnet-lite0", (64, 96), "imagenet")
+
+
+def test_a_repair_finds_the_features_of_a_second_trunk(finished, alike, few_remedies, monkeypatch, tmp_path):
+    eyes = diagnosis.diagnose(finished, target=1.0).eyes
+    monkeypatch.setattr(looking.Eyes, "see", lambda self, trunk, images, *_, **__: images)
+    vars(eyes)["other_trunk"] = None
+    looked_at = eyes.second(1.0)
+    index = retraining.photographs_of(finished, alike)
+    at = second_opinion._learned(index)
+    images = stores.Chosen(decoded.load(index, image_size=(32, 32), cache_dir=tmp_path), at)
+    assert looked_at.key == images.key and looked_at.shape == images.shape
+    np.testing.assert_array_equal(looked_at.gather(np.arange(5)), images.gather(np.arange(5)))
 
 
 def test_the_trained_net_is_kept_only_if_nothing_but_its_answers_changes(finished, tmp_path):
