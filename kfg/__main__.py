@@ -360,7 +360,7 @@ def add_run_commands(command):
     )
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's images, which tau-normalisation needs")
 
-    p = command(on_runs.repair, "find out why classes are weak and what helps, and train a network with it")
+    p = command(on_runs.repair, "find out why classes are weak and what helps, and make a new run with it")
     p.add_argument("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's photographs (default: where they were)")
     p.add_argument(

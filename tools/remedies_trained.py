@@ -88,8 +88,9 @@ def asked(run: kfg.Run, part: str) -> tuple[dict[str, np.ndarray], list[dict]]:
 def answers_of(run: kfg.Run, added: dict) -> dict:
     """Return arm -> Predictions of a run on its test photographs.
 
-    Classes are raised by log-odds of calibrated answers, as kfg.recipes.folder does: a net's own log-odds are these,
-    multiplied by the temperature that its answers on the validation photographs have.
+    Classes are raised by log-odds of calibrated answers, much as kfg.recipes.folder does: a net's own log-odds are
+    these, multiplied by the temperature of its answers on the validation photographs. (The recipe weights these by how
+    difficult they are.)
     """
     of_val, listed = asked(run, "val")
     classes = {name: label for label, name in enumerate(run.classes)}
@@ -113,6 +114,9 @@ def rows(paths, args) -> list[dict]:
     root = pathlib.Path(read_json(runs[0].path / run_files.ENVIRONMENT)["photographs"])
     found = diagnosed(root, args.cache, 0, args.target, Config())
     classes = found.crossed.index.classes
+    for run in runs:
+        if set(run.predictions.paths) & set(found.crossed.index.paths):
+            raise SystemExit(f"{run.path}: its test photographs are not those of the default split")
     added, answers = biases(found), {}
     for run in runs:
         for arm, one in answers_of(run, added).items():

@@ -75,6 +75,8 @@ def train(args) -> int:
     settings = {name: value for name, value in settings.items() if value is not None}
     settings |= assigned(args.set, folder_settings.names())
     if args.second_opinion:
+        if args.weights == "none":
+            raise InputError("--second-opinion: needs pretrained weights, so it does not go with --weights none")
         first = settings.get("backbone", folder_settings.Config.backbone)
         settings.setdefault("second_opinion", second_for(first))
     settings = folder_settings.checked(settings)

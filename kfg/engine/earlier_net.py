@@ -1,31 +1,31 @@
 """Take over the trained net of an earlier run of `kfg train`, without what was added to its answers at the end."""
 
-import pathlib
-
 import numpy as np
 
-from kfg.engine.lenders import model_file
+from kfg.engine.lenders import check_unseen, model_file
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.models import heads, saved
 from kfg.runs import run_files
 
 RAISED = "raised classes"  # name of a choice
-SHARED = ("backbone", "second_backbone", "image_size")  # settings that both runs must have in common
+SHARED = ("backbone", "second_backbone", "image_size", "weights")  # settings that both runs must have in common
 
 
-def check(run, config, classes) -> None:
+def check(run, config, index) -> None:
     """Check that a run's net can be taken over.
 
     Args:
         run: folder of a finished run of `kfg train`.
         config: settings of kfg.recipes.folder of the new run.
-        classes: names of its classes.
+        index: the photographs, with their parts.
     Raises:
-        InputError: there is no such run, or its net is another or has other classes.
+        InputError: there is no such run; its net is another or has other classes; it learned from photographs that are
+            for validation or test here.
     """
     run = model_file(run, option="net_of").parent
-    if read_json(run / run_files.CLASSES) != list(classes):
+    check_unseen(run, index, option="net_of")
+    if read_json(run / run_files.CLASSES) != list(index.classes):
         raise InputError(f"net_of: {run} has other classes than these photographs")
     for name, (known, wanted) in differences(_settings(run), config).items():
         raise InputError(f"net_of: {run} has {name} {known!r}, not {wanted!r}")
@@ -44,8 +44,8 @@ def take_over(run, model, classes) -> None:
     Layers are found by their names. A temperature, and the mean with mirror images or with a second opinion, leave them
     as they are; what the run added to raise some classes is subtracted.
     """
-    run = pathlib.Path(run)
-    net = saved.load(model_file(run, option="net_of"))
+    path = model_file(run, option="net_of")
+    run, net = path.parent, saved.load(path)
     for layer in model.layers:
         if layer.weights:
             layer.set_weights(net.get_layer(layer.name).get_weights())

@@ -87,6 +87,7 @@ class Job:
         self.model = None
         self.fitted = None  # the model that is being fitted: `model`, or a part of it
         self.build = self.optimizer = self.loss = None
+        self.first_build = None  # `build` before the first `answer_by`
         self.begun = False  # whether anything was trained
 
     @property
@@ -183,7 +184,8 @@ class Job:
             freezing.check_budget(self.model, self.max_params)
         self._write_environment(chosen, jit_compile, rates)
         fit.compile_classifier(self.model, optimizer=optimizer(), loss=loss, jit_compile=jit_compile)
-        self.build, self.optimizer, self.loss = build, optimizer, loss
+        self.build = self.first_build = build
+        self.optimizer, self.loss = optimizer, loss
         return self.model
 
     def _precision(self, build, optimizer, loss, batch_size):
@@ -216,7 +218,8 @@ class Job:
 
     def _count_parameters(self):
         """Add to env.json the model's parameters, and how many were trained: perhaps only a part of it was fitted."""
-        counts = {"total": self.model.count_params(), "trained": freezing.trainable_count(self.fitted)}
+        trained = freezing.trainable_count(self.fitted) if self.begun else 0
+        counts = {"total": self.model.count_params(), "trained": trained}
         path = self.workdir / run_files.ENVIRONMENT
         write_json(path, {**read_json(path, dict), "parameters": counts})
 

@@ -8,14 +8,16 @@ from kfg.files import read_json
 from kfg.runs import run_files
 
 
-def resolved(run: str) -> str:
+def resolved(run: str, *, option: str = "--init-from") -> str:
     """Return the absolute path of a run, as config.json has it, whatever folder the command is called in.
 
+    Args:
+        option: as for `model_file`.
     Raises:
         InputError: the path is empty, as a shell variable that was never set.
     """
     if not run.strip():
-        raise InputError(f"--init-from {run!r}: is not the name of a run")
+        raise InputError(f"{option} {run!r}: is not the name of a run")
     return str(pathlib.Path(run).resolve())
 
 
@@ -64,16 +66,17 @@ def model_file(run, *, option: str = "--init-from") -> pathlib.Path:
     return path
 
 
-def check_unseen(run, index: Index) -> None:
+def check_unseen(run, index: Index, *, option: str = "--init-from") -> None:
     """Check, by content hash, that a run was not trained on images that are val or test in `index`.
 
     Args:
         run: run folder or model file; a model without a split.csv beside it cannot be checked.
         index: the images, with parts decided and digests filled in.
+        option: as for `model_file`.
     Raises:
         InputError: it was trained on such images; the message says how many and names one.
     """
-    listed = model_file(run).parent / run_files.SPLIT
+    listed = model_file(run, option=option).parent / run_files.SPLIT
     if not listed.is_file():
         return
     rows, _ = split_rows(listed)
@@ -82,6 +85,6 @@ def check_unseen(run, index: Index) -> None:
     both = [index.paths[at] for at in held_out if index.sha256[at] in seen]
     if both:
         raise InputError(
-            f"--init-from {run}: was trained on {len(both)} images that are val or test here, such as {both[0]}; "
+            f"{option} {run}: was trained on {len(both)} images that are val or test here, such as {both[0]}; "
             "give both runs the same split"
         )

@@ -261,6 +261,8 @@ def configured_rows(recipe, order: Order) -> dict[str, Row]:
         changes["init_from"] = order.init_from
     if "init_from" in changes:  # also if set by --set
         changes["init_from"] = lenders.resolved(str(changes["init_from"]))
+    if changes.get("net_of"):
+        changes["net_of"] = lenders.resolved(str(changes["net_of"]), option="net_of")
     rows = {}
     for name in ordered(recipe.ROWS, recipe.DEFAULT_ROWS if order.rows is None else order.rows):
         row = recipe.ROWS[name]

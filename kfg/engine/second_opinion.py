@@ -39,22 +39,29 @@ def net(name: str, config, num_classes: int, seed: int) -> keras.Model:
 
 
 def planned(config, job, index, images, *, left: float) -> dict:
-    """Decide whether there is time for a second opinion; return the choice, a dict with "trunk", "" for none."""
-    pictures = stores.chosen(images, _learned(index))
-    trunk = trunk_of(net(config.second_opinion, config, len(index.classes), job.seed))
-    seconds = trunk_seconds(job, trunk, pictures)
-    if seconds > SHARE * left:
+    """Decide whether there is time for a second opinion; return the choice, a dict with "trunk", "" for none.
+
+    Raises:
+        InputError: both nets together have more parameters than the job allows.
+    """
+    second = net(config.second_opinion, config, len(index.classes), job.seed)
+    if job.max_params is not None:
+        freezing.check_budget(keras.Model(job.model.input, [job.model.output, second(job.model.input)]), job.max_params)
+    seconds = trunk_seconds(job, trunk_of(second), stores.Chosen(images, _learned(index)))
+    if seconds > max(SHARE * left, 0):
         why = f"it would take {duration(seconds)}, more than half of the time that is left"
         return {"trunk": "", "why": why, "seconds expected": round(seconds)}
     return {"trunk": config.second_opinion, "why": "as the settings say", "seconds expected": round(seconds)}
 
 
-def added(config, job, index, images, *, trunk: str, **learning) -> None:
+def added(config, job, index, images, *, trunk: str, **learning) -> keras.Model:
     """Train a head on another trunk; from then on, `job.model` answers with the average of both nets.
 
     Args:
         trunk: key of kfg.models.backbones.
         learning: how the head learns, see kfg.engine.fitting.train_head.
+    Returns:
+        The second net, of which only the head was trained.
     """
     second = net(trunk, config, len(index.classes), job.seed)
     pictures, learned = stores.Chosen(images, _learned(index)), _learned(index)
@@ -65,6 +72,7 @@ def added(config, job, index, images, *, trunk: str, **learning) -> None:
         parts.append(Part(store, index.labels[at], classes=index.classes, name=name))
     train_head(job, *parts, model=second, workdir=job.workdir / run_files.SECOND, **learning)
     job.answer_by(functools.partial(averaged, second=second))
+    return second
 
 
 def _learned(index) -> np.ndarray:

@@ -63,6 +63,6 @@ def _with_head(job, state):
     """Return a new model with the head of a checkpoint; the current trunk may be half trained, so it is not used."""
     keras.utils.set_random_seed(job.seed)
     with precision.scope("float32"):
-        model = job.build()
+        model = job.first_build()
     checkpoint.restore_weights(keras.Model(model.get_layer("features").output, model.output), state)
     return model

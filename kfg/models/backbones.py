@@ -6,6 +6,7 @@ find it. Sources: keras.applications; for EfficientNet-Lite `kfg.models.efficien
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Callable
 
 import keras
@@ -205,13 +206,29 @@ def classifier(
 
 
 def ends_of_trunks(model) -> list:
-    """Return the last layers of trunks that stand side by side in a model; [] for a model with a single trunk."""
-    pooling = [layer for layer in model.layers if isinstance(layer, layers.GlobalAveragePooling2D)]
-    pools = [layer for layer in pooling if layer.name.startswith(FEATURES)]
-    if len(pools) < 2:
-        return []
-    ends = {id(layer.output): layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)}
-    return [ends[id(pool.input)] for pool in pools]
+    """Return the layers with the last maps of trunks that stand side by side in a model; [] for a single trunk.
+
+    The trunks' features are joined in one layer "features", or there is a layer "features_2" of a second opinion.
+    """
+    made_by = {id(layer.output): layer for layer in model.layers if not isinstance(layer.output, (list, tuple, dict))}
+    pooled = [layer for layer in model.layers if re.fullmatch(rf"{FEATURES}(_\d+)?", layer.name)]
+    ends = [end for layer in pooled for end in _last_maps(layer, made_by)]
+    return ends if len(ends) > 1 else []
+
+
+def _last_maps(layer, made_by) -> list:
+    """Return the layers with maps from which a layer's features are computed without further maps in between.
+
+    Args:
+        made_by: id of a symbolic tensor -> the layer whose output it is.
+    """
+    ends = []
+    for tensor in layer.input if isinstance(layer.input, (list, tuple)) else [layer.input]:
+        before = made_by.get(id(tensor))
+        if before is None or isinstance(before, keras.layers.InputLayer):
+            continue
+        ends += [before] if len(tensor.shape) == 4 else _last_maps(before, made_by)
+    return ends
 
 
 def _side_by_side(*trunks):

@@ -94,6 +94,8 @@ def run(config, job):
 def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged | None, confidence.OutOfFold | None]:
     """Train the head, then the whole net if that promises a gain; `job.model` gets the better of the two.
 
+    A second opinion is not compared with the net alone: there are too few validation images to tell.
+
     Returns:
         {"kept", "by"}: which of the two was kept, and the figure that decided; the diagnosis of the classes, if the run
         ends with a report or the diagnosis decides on the whole net; and out-of-fold answers of heads, for calibration.
@@ -102,7 +104,7 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
         if name not in index.classes:
             raise InputError(f"class_bias: {printable(name)}: no such class; {suggestion(name, index.classes)}")
     if config.net_of:
-        earlier_net.check(config.net_of, config, index.classes)
+        earlier_net.check(config.net_of, config, index)
     index = without(index, config.left_out)
     training, validation = (Part.of(index, images, name) for name in ("train", "val"))
     counts = training.counts()
@@ -169,7 +171,8 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
     kept = best.name
     if second["trunk"]:
         learning = head_learning(config, loss, sampling, config.head_epochs)
-        second_opinion.added(config, job, index, images, trunk=second["trunk"], **learning)
+        heard = second_opinion.added(config, job, index, images, trunk=second["trunk"], **learning)
+        job.fitted = heard if config.net_of else job.fitted  # what was trained
         best = judged(f"{kept}, averaged with the second opinion", job.model)
     if config.class_bias:
         raise_classes(config, job, index, best, crossed)
@@ -280,6 +283,8 @@ def plan_second_opinion(config, job, index, images, errors, clock) -> dict:
     """Decide whether there is a second opinion; arguments as for `plan_whole_net`."""
 
     def decide():
+        if config.net_of:
+            return {"trunk": config.second_opinion, "why": "as the settings say"}
         if too_few(config, errors()):
             return {"trunk": "", "why": "the head makes too few errors for a gain to show"}
         return second_opinion.planned(config, job, index, images, left=config.time_budget - clock.spent())
@@ -313,7 +318,7 @@ def head_optimizer(config):
 def fit_head(config, job, training, validation, loss, sampling, clock):
     """Train the head on cached features, on as many views as time allows; return the rows of its history."""
     views = Views(count=config.views, policy=config.policy) if config.views else None
-    share = planning.HEAD_SHARE if config.epochs else 1
+    share = planning.HEAD_SHARE if config.epochs or config.second_opinion else 1
     plan = planning.choose(
         job,
         "head",

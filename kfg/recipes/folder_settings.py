@@ -91,6 +91,14 @@ def _is_bias(one) -> bool:
     return pair and isinstance(one[1], (int, float)) and math.isfinite(one[1])
 
 
+def heard(settings: dict) -> str:
+    """Return the trunk of the second opinion that a run has, from its config.json; "" if it has none, also for lack of
+    time."""
+    choice = settings.get("choices", {}).get("second opinion", {})
+    asked = settings.get("config", {}).get("second_opinion", "")
+    return choice.get("trunk", asked)
+
+
 def names() -> list[str]:
     """Return the names of the settings."""
     return [field.name for field in dataclasses.fields(Config)]

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from kfg.augment import draws
+from kfg.evaluation import calibration
 from kfg.repairing.manner import Manner
 from kfg.training import out_of_fold
 from kfg.training.out_of_fold import Heads, Lesson
@@ -141,7 +142,20 @@ class Case:
         """
         heads = self.taught(lesson, loss=loss)
         asked = self.asked if asked is None else asked
-        return self.manner.raised(np.mean([heads.ask(features, self.fold_of) for features in asked], axis=0))
+        return self.raised(np.mean([heads.ask(features, self.fold_of) for features in asked], axis=0))
+
+    def raised(self, answers) -> np.ndarray:
+        """Return the answers after adding the run's own bias, which is on the scale of calibrated answers."""
+        return self.manner.raised(answers, temperature=self.temperature)
+
+    @functools.cached_property
+    def temperature(self) -> float:
+        """The temperature of heads' answers; 1 if nothing needs it."""
+        if self.manner.bias is None:
+            return 1.0
+        heads = self.taught(self.lesson())
+        answers = np.mean([heads.ask(features, self.fold_of) for features in self.asked], axis=0)
+        return calibration.temperature(answers, self.labels)
 
     @property
     def asked(self) -> list[np.ndarray]:
@@ -174,7 +188,7 @@ class Case:
         hidden = np.array([[fold in pair for pair in pairs] for fold in range(self.folds)])  # (K, pairs)
         weights = ~hidden[self.fold_of] * self.manner.weights(self.labels)[:, None]
         heads = self.taught(self.lesson(rows, weights=weights))
-        answered = self.manner.raised(np.mean([heads.ask(one) for one in asked or [rows]], axis=0))
+        answered = self.raised(np.mean([heads.ask(one) for one in asked or [rows]], axis=0))
         found = np.full((self.folds, len(self), self.classes), np.nan, np.float32)
         for number, (a, b) in enumerate(pairs):
             for fold, other in ((a, b), (b, a)):

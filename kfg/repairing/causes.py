@@ -162,7 +162,9 @@ def poor_quality(evidence: Evidence, label: int) -> Cause | None:
             return None
         limit = np.quantile(values[~own], COMMON)
         poor = np.flatnonzero(own & (values < limit))
-        said = f"{len(poor)} of its {own.sum()} photographs are {what}, but only {COMMON:.0%} of the others"
+        said = (
+            f"{len(poor)} of its {own.sum()} photographs are {what} (of the other classes' photographs, {COMMON:.0%})"
+        )
         if PARTLY * own.sum() <= len(poor) < POOR * own.sum():
             poor, said = _worse_recognised(evidence, label, poor, said)
         if len(poor) >= max(LEAST, PARTLY * own.sum()):
@@ -178,7 +180,8 @@ def _worse_recognised(evidence: Evidence, label: int, poor, said: str) -> tuple[
         poor: int (M,), positions of photographs of a class.
         said: half a sentence on them, to which how often they are recognised is added.
     """
-    own = evidence.of(label)
+    own, groups = evidence.of(label), evidence.crossed.index.groups
+    own = own[np.unique(groups[own], return_index=True)[1]]  # near-duplicates count once
     right = evidence.crossed.answers[own].argmax(axis=1) == label
     bad = np.isin(own, poor)
     table = [
@@ -187,7 +190,7 @@ def _worse_recognised(evidence: Evidence, label: int, poor, said: str) -> tuple[
     ]
     if scipy.stats.fisher_exact(table, alternative="less").pvalue >= DOUBT:
         return np.array([], int), said
-    told = f"; {right[bad].mean():.0%} of these are recognised, and {right[~bad].mean():.0%} of its others"
+    told = f", and {right[bad].mean():.0%} of these are recognised, but {right[~bad].mean():.0%} of its better ones"
     return poor, said + told
 
 

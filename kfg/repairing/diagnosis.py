@@ -15,7 +15,7 @@ from kfg.files import read_json
 from kfg.models import backbones
 from kfg.names import printable
 from kfg.progress import Progress, duration
-from kfg.recipes.folder_settings import AUGMENTED, Config
+from kfg.recipes.folder_settings import AUGMENTED, Config, heard
 from kfg.repairing import causes, looks, needs, weakness
 from kfg.repairing.crossed import crossed
 from kfg.repairing.findings import Diagnosis
@@ -168,7 +168,7 @@ def _trunk_settings(settings) -> Config:
         return Config()
     name, size = config.get("backbone", config.get("net")), config.get("image_size")
     fits = name in backbones.BACKBONES and isinstance(size, list) and len(size) == 2
-    second = config.get("second_backbone") or config.get("second_opinion")  # heads on both are much like their mean
+    second = config.get("second_backbone") or heard(settings)  # heads on both trunks are much like a second opinion
     return (
         Config(
             backbone=name,

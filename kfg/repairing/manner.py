@@ -17,7 +17,7 @@ class Manner:
         loss: as `kfg.training.losses.CrossEntropy`, without label smoothing.
         sampling: a key of kfg.data.sampling.SHARES, which shows rare classes more often; None: no sampling.
         mirrored: whether the answers on an image and on its mirror image are averaged.
-        bias: float (C,), added to each class's log-odds; None: no class is raised.
+        bias: float (C,), added to each class's log-odds of calibrated answers; None: no class is raised.
     """
 
     loss: object
@@ -39,9 +39,13 @@ class Manner:
         shares = SHARES[self.sampling](counts)
         return (shares / shares.sum() * len(labels) / np.maximum(1, counts))[labels].astype(np.float32)
 
-    def raised(self, answers) -> np.ndarray:
-        """Return the answers (N, C) after adding the bias, as the run's last layer does."""
-        return answers if self.bias is None else shifted(answers, self.bias)
+    def raised(self, answers, *, temperature: float = 1.0) -> np.ndarray:
+        """Return the answers (N, C) after adding the bias.
+
+        Args:
+            temperature: that of the answers; 1 if they are calibrated.
+        """
+        return answers if self.bias is None else shifted(answers, temperature * self.bias)
 
 
 def shifted(answers, log_factors) -> np.ndarray:

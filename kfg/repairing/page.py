@@ -217,5 +217,5 @@ def _method(found, after) -> Safe:
         f"that had seen neither it nor its near-duplicates, on features of {found.eyes.trunk.told}. A class is "
         f"weak if the interval of its recall is below {asked}. The test images were not used"
     )
-    told += "." if after is None else " before a network was trained with the proven remedy."
+    told += "." if after is None else " before the proven remedy was applied."
     return markup.paragraph(told, note=True)

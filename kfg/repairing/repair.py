@@ -12,6 +12,7 @@ from kfg.files import read_json
 from kfg.locks import exclusive
 from kfg.names import printable, quoted
 from kfg.progress import duration, inside, step
+from kfg.recipes import folder_settings
 from kfg.repairing import diagnosis, findings, page, proof, retraining, trial
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.next_steps import next_steps
@@ -171,13 +172,11 @@ class _Work:
         what = f"{verb} with the proven remedy, {tried.best.name}"
         step(3, STEPS, what, left=self.left(), rest="the repair")
         if self.left() < LEAST:
-            late = "For lack of time, no network was trained with it; give a longer --time-budget. The trials are kept."
+            late = "For lack of time, it was not applied; give a longer --time-budget. The trials are kept."
             print(late)
             return None, late
         # the findings are written now: they must not be lost if the training is interrupted
-        begun = (
-            f"{_count(self.found)} weak. Proven to help: {tried.best.name}. The training with it is not finished yet."
-        )
+        begun = f"{_count(self.found)} weak. Proven to help: {tried.best.name}. The run with it is not finished yet."
         self.write_page(tried, None, [begun])
         repaired = dataclasses.replace(repaired, time_budget=(1 - ENDING) * self.left())
         out = _folder_of_runs(self.run)
@@ -250,8 +249,11 @@ def outcome(run, found, tried, made, after, *, late: str = "") -> list[str]:
     weak = after["groups"]["targeted"]["arms"]["after"]["difference"]
     change = arms["after"]["difference"]
     done = trial.remedy(tried.best.name).said
-    kept = read_json(made / run_files.CONFIG, dict)["config"]["net_of"]
+    settings = read_json(made / run_files.CONFIG, dict)
+    kept, asked = (settings["config"][name] for name in ("net_of", "second_opinion"))
     net = "The run's own network, changed in this way," if kept else "A network trained in this way"
+    if asked and not folder_settings.heard(settings):
+        net = "There was no time for the second opinion. A network trained without it"
     told = (
         f"{_count(found)} weak. Proven to help: {tried.best.name} ({done}). {net} "
         f"classifies {_percent(arms['after']['recall']['value'])} of the test images correctly, compared with "

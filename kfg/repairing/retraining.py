@@ -42,12 +42,16 @@ def base(run, trunk: Trunk) -> Config:
     if before.get("recipe") == own_photographs.NAME:
         known = {name: tuples(value) for name, value in before["config"].items() if name in folder_settings.names()}
         config = replaced(config, known)
+    heard = folder_settings.heard(before)
+    heard = "" if heard == trunk.backbone else heard
     return dataclasses.replace(
         config,
         backbone=trunk.backbone,
         image_size=tuple(trunk.image_size),
         weights=trunk.weights,
-        second_backbone="" if config.second_opinion else trunk.second,
+        second_backbone=config.second_backbone if heard else trunk.second,
+        second_opinion=heard,
+        net_of="",
     )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kfg.figures import curves
+from kfg.names import printable
 from kfg.progress import duration
 from kfg.reporting import markup
 from kfg.reporting.markup import Safe, tag
@@ -31,7 +32,7 @@ def section(run, result: dict, pictures: dict[str, bytes]) -> Safe:
         pictures: name -> PNG bytes.
     """
     if run.history is None:
-        return markup.paragraph("There are no learning curves, because history.csv is not in this folder.", note=True)
+        return markup.paragraph(f"There are no learning curves, because {_why_no_curves(run)}.", note=True)
     cuts = len(curves.rate_cuts(run.history))
     marked = "A dotted line marks where the learning rate was cut." if cuts == 1 else ""
     marked = f"{cuts} dotted lines mark where the learning rate was cut." if cuts > 1 else marked
@@ -44,6 +45,13 @@ def section(run, result: dict, pictures: dict[str, bytes]) -> Safe:
             tag("ul", *(tag("li", line) for line in LOSSES), class_="note"),
         ]
     )
+
+
+def _why_no_curves(run) -> str:
+    config = (run.config or {}).get("config")
+    if isinstance(config, dict) and config.get("net_of"):
+        return f"this run took over the network of {printable(config['net_of'])} and changed only its answers"
+    return "history.csv is not in this folder"
 
 
 def _trained(run) -> str:

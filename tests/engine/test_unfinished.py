@@ -11,7 +11,7 @@ from kfg.engine import own_photographs, runner
 from kfg.engine.job import Job
 from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed, assigned, tuples
 from kfg.exporting import classifiers
-from kfg.models import saved
+from kfg.models import backbones, saved
 from kfg.recipes import folder
 from kfg.training import checkpoint
 
@@ -78,6 +78,19 @@ def test_ctrl_c_in_the_whole_nets_first_epoch_keeps_the_head_on_an_untouched_tru
     np.testing.assert_array_equal(kept, here)
     moving = model.get_layer("block1_bn").moving_variance.numpy()
     np.testing.assert_array_equal(moving, np.ones_like(moving))  # as built: training moves it
+
+
+def test_ctrl_c_after_a_second_opinion_keeps_the_head(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES["tiny"])
+
+    def cut(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Job, "finish", cut)
+    assert runner.main(folder, words(photos, tmp_path, settings=("epochs=0", "second_opinion=other"))) == 130
+    assert "holds the last finished epoch of the head" in capsys.readouterr().err
+    kept, here, _, _ = heads_weights(tmp_path / RUN)
+    np.testing.assert_array_equal(kept, here)
 
 
 def test_without_an_epoch_it_says_so(photos, tmp_path, capsys, monkeypatch):

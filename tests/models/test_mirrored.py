@@ -56,6 +56,14 @@ def test_the_heat_of_two_trunks_and_of_averaged_answers_is_that_of_the_image_its
     np.testing.assert_allclose(gradcam.heatmaps(mirrored.averaged(two), images, [0, 1, 2]), heat, atol=1e-5)
 
 
+@pytest.mark.parametrize("first, second", [("convnext-tiny", "efficientnet-lite0"), ("efficientnet-lite0", "vgg16-fc")])
+def test_the_heat_of_a_second_opinion_is_that_of_both_trunks(first, second, images):
+    nets = [backbones.classifier(name, num_classes=3, image_size=SIZE, weights="none") for name in (first, second)]
+    both = opinions.averaged(*nets)
+    assert len(backbones.ends_of_trunks(both)) == 2
+    assert gradcam.heatmaps(both, images, [0, 1, 2]).shape == (3, *SIZE)
+
+
 def test_two_opinions_are_averaged_and_taken_apart_again(two, images):
     keras.utils.set_random_seed(1)
     other = backbones.classifier("mobilenet-v3-small", num_classes=3, image_size=SIZE, weights="none")

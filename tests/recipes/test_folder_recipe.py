@@ -169,13 +169,15 @@ def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(p
     [((), "efficientnet-lite2"), (("--set", "backbone=efficientnet-lite2"), "efficientnet-lite0"),
      (("--set", "second_opinion=vgg16"), "vgg16")],
 )  # fmt: skip
-def test_a_second_opinion_is_asked_for_by_one_word(photos, monkeypatch, words, second):
+def test_a_second_opinion_is_asked_for_by_one_word(photos, monkeypatch, capsys, words, second):
     def prepared(*_, settings, **__):
         assert settings["second_opinion"] == second
         raise InputError("nothing is trained here")
 
     monkeypatch.setattr(own_photographs, "prepared", prepared)
     assert main(["train", str(photos), "--second-opinion", *words]) == 2
+    assert main(["train", str(photos), "--second-opinion", *words, "--weights", "none"]) == 2
+    assert "--second-opinion: needs pretrained weights" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("setting", ["mixing=blend", "mixing_alpha=0.5"])

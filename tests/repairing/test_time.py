@@ -161,7 +161,7 @@ def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatc
     monkeypatch.setattr(repair.retraining, "base", lambda *_: diagnosis.Config())
     monkeypatch.setattr(repair.retraining, "keeping_net", lambda run, config, changed: config)
     made, late = work.trained(tried, None)
-    assert made is None and late.startswith("For lack of time, no network was trained with it")
+    assert made is None and late.startswith("For lack of time, it was not applied")
     (said,) = repair.outcome(tmp_path, Found, tried, None, None, late=late)
     assert said.startswith("1 class is weak. Proven to help: flip-averaged. For lack of time")
 

@@ -170,8 +170,18 @@ def test_the_trained_net_is_kept_only_if_nothing_but_its_answers_changes(finishe
     before = json.loads((finished / "config.json").read_text())
     before["config"]["second_opinion"] = "efficientnet-lite2"
     (tmp_path / "config.json").write_text(json.dumps(before))
+    before["config"]["net_of"] = "an earlier run"  # it was repaired before
+    (tmp_path / "config.json").write_text(json.dumps(before))
     again = retraining.base(tmp_path, Trunk("efficientnet-lite0", (32, 32), "none", "efficientnet-lite2"))
-    assert (again.second_backbone, again.second_opinion) == ("", "efficientnet-lite2")
+    assert (again.second_backbone, again.second_opinion, again.net_of) == ("", "efficientnet-lite2", "")
+    assert retraining.keeping_net(tmp_path, again, ("left_out",)).net_of == ""
+    before["choices"]["second opinion"] = {"trunk": "", "why": "for lack of time"}
+    (tmp_path / "config.json").write_text(json.dumps(before))
+    assert retraining.base(tmp_path, Trunk("efficientnet-lite0", (32, 32), "none")).second_opinion == ""
+    swapped = Trunk("efficientnet-lite2", (32, 32), "none")  # judged on the trunk that was its second opinion
+    before["choices"].pop("second opinion")
+    (tmp_path / "config.json").write_text(json.dumps(before))
+    assert retraining.base(tmp_path, swapped).second_opinion == ""
 
 
 def test_photographs_that_changed_or_are_damaged_are_not_trained_on(finished, alike, tmp_path):

@@ -35,7 +35,7 @@ def opinions(case: Case, *asked) -> np.ndarray:
     """
     one, other = case.taught(case.lesson()), case.taught(case.lesson(case.seen.second))
     answers = [in_between(one.ask(a, case.fold_of), other.ask(b, case.fold_of)) for a, b in asked]
-    return case.manner.raised(np.mean(answers, axis=0))
+    return case.raised(np.mean(answers, axis=0))
 
 
 def in_between(one, other) -> np.ndarray:
