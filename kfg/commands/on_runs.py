@@ -53,12 +53,12 @@ def evaluate(args) -> int:
 
 
 def repair(args) -> int:
-    """Say which classes of a finished run are weak and why, try remedies, and train a net with a proven one.
+    """Say which classes of a finished run are weak and why, try remedies, and make a new run with a proven one.
 
     Each training and validation photograph is answered by classifiers that have not seen it, on features of a
     pretrained trunk, so that a class is judged on all its photographs. Remedies are tried in the same way, and each is
-    compared with a control that costs nothing. The test photographs are used once, when the new net is compared with
-    the run.
+    compared with a control that costs nothing. If the proven remedy changes only how the network answers, the run's own
+    network is kept; otherwise a new one is trained. The test photographs are used once, when both are compared.
     """
     from kfg.engine.own_photographs import seconds_of
     from kfg.runs import found

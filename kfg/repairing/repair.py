@@ -1,4 +1,4 @@
-"""A whole repair: diagnose the classes, try remedies, train a net with a proven one, and write the page."""
+"""A whole repair: diagnose the classes, try remedies, make a run with a proven one, and write the page."""
 
 import dataclasses
 import pathlib
@@ -36,7 +36,7 @@ class Repaired:
         out: folder of the findings.
         found: the diagnosis.
         trial: the remedies that were tried; None if no class is weak or time was short.
-        run: the run that was trained with a proven remedy, or None.
+        run: the run with a proven remedy, or None.
         said: sentences on the outcome.
         steps: sentences on what to do by hand.
     """
@@ -63,7 +63,9 @@ def repair(
     max_params: int | str | None = None,
     resume: bool = False,
 ) -> Repaired:
-    """Find out why classes of a run are weak, try remedies, and train a net with a proven one.
+    """Find out why classes of a run are weak, try remedies, and make a run with a proven one.
+
+    If the remedy changes only how the network answers, the run's own network is kept; otherwise a new one is trained.
 
     Args:
         run: folder of a finished run, of any recipe.
