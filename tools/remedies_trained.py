@@ -17,7 +17,7 @@ import pathlib
 import keras
 import numpy as np
 from remedies import diagnosed, processor
-from second_opinion import BATCH
+from second_opinion import BATCH, epochs_of
 
 import kfg
 from kfg.data import folder
@@ -126,7 +126,7 @@ def rows(paths, args) -> list[dict]:
     compared = paired_recall(answers, weak, control=CONTROL, alike=of_runs.alike(runs[0].path))
     made = {
         "data": settings[0]["data"]["name"], "seeds": [one["seed"] for one in settings], "target": args.target,
-        "epochs": [one["choices"]["whole net"]["epochs"] for one in settings], "images": compared["images"],
+        "epochs": [epochs_of(run.path) for run in runs], "images": compared["images"],
         "weak": [classes[label] for label in found.weak], "second": runs[0].config["second_opinion"],
         "processor": processor(), "commit": provenance.commit(),
     }  # fmt: skip

@@ -50,6 +50,13 @@ def answers_of(run: kfg.Run) -> dict[str, Predictions]:
     }
 
 
+def epochs_of(run: pathlib.Path) -> int:
+    """Return for how many epochs a run's net was trained as a whole, perhaps in an earlier run."""
+    settings = read_json(run / run_files.CONFIG, dict)
+    earlier = settings["config"].get("net_of")
+    return epochs_of(pathlib.Path(earlier)) if earlier else settings["choices"]["whole net"]["epochs"]
+
+
 def row_of(path) -> dict:
     """Return the row of a run: how many of its test photographs each net names right, and what averaging gains."""
     run = kfg.open(path)
@@ -58,7 +65,7 @@ def row_of(path) -> dict:
     alone = versus.compare(answers["trained"], answers["second"])
     return {
         "data": settings["data"]["name"], "seed": settings["seed"], "images": len(run.predictions),
-        "second": run.config["second_opinion"], "epochs": settings["choices"]["whole net"]["epochs"],
+        "second": run.config["second_opinion"], "epochs": epochs_of(run.path),
         "parameters": run.model.count_params(), "processor": processor(), "commit": provenance.commit(),
         "p": compared["p"],
         **{
