@@ -24,7 +24,7 @@ from kfg.training.features import Views
 LARGER = 1.25  # factor on the sides of the images
 TIMED = 64  # photographs on which the pace of computing features is measured
 MIXED_PER_PHOTOGRAPH = 2  # pictures to cut together for each photograph of a weak class
-ORDER = ("mirrored", "second", "views", "mixed", "second_mirrored", "larger")  # fields of Seen, most promising first
+ORDER = ("second", "mirrored", "second_mirrored", "views", "mixed", "larger")  # fields of Seen, most promising first
 _PARTNER, _BOX = 9, 10  # numbers that keep the derived seeds of different uses apart
 
 

@@ -30,6 +30,6 @@ class Remedy:
     said: str
     answers: Callable[[Case], np.ndarray]
     needs: tuple[str, ...] = ()
-    turn: int = 2
+    turn: int = 3
     control: bool = False
     settings: Callable[[Case, Index, Trunk], dict] | None = None

@@ -86,10 +86,10 @@ def opinion_settings(trunk) -> dict:
 REMEDIES = (
     Remedy(
         name="flip-averaged", said="the answers on a photograph and on its mirror image are averaged",
-        answers=flipped, needs=("mirrored",), turn=1, settings=flip_settings,
+        answers=flipped, needs=("mirrored",), turn=2, settings=flip_settings,
     ),
     Remedy(
-        name="flip-averaged, bias", answers=flipped_raised, needs=("mirrored",), turn=1,
+        name="flip-averaged, bias", answers=flipped_raised, needs=("mirrored",), turn=2,
         said="the answers on the photograph and its mirror image are averaged, and those of weak classes are raised",
         settings=lambda case, index, trunk: {
             **flip_settings(case, index, trunk), **bias_settings(flipped(case), case, index)
@@ -123,6 +123,6 @@ REMEDIES = (
     ),
     Remedy(
         name="second trunk", said="the features of a second pretrained trunk are added",
-        answers=two_trunks, needs=("second",), turn=1, settings=second_settings,
+        answers=two_trunks, needs=("second",), settings=second_settings,
     ),
 )  # fmt: skip
