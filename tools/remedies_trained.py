@@ -33,6 +33,7 @@ from kfg.models.opinions import apart
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import trial
 from kfg.repairing.case import Seen
+from kfg.repairing.causes import counted
 from kfg.repairing.manner import shifted
 from kfg.repairing.remedies.controls import bias_settings, spent_settings
 from kfg.repairing.remedies.seeing import second_opinion, second_opinion_flipped
@@ -127,7 +128,7 @@ def rows(paths, args) -> list[dict]:
     made = {
         "data": settings[0]["data"]["name"], "seeds": [one["seed"] for one in settings], "target": args.target,
         "epochs": [epochs_of(run.path) for run in runs], "images": compared["images"],
-        "weak": [classes[label] for label in found.weak], "second": runs[0].config["second_opinion"],
+        "weak classes": [classes[label] for label in found.weak], "second": runs[0].config["second_opinion"],
         "processor": processor(), "commit": provenance.commit(),
     }  # fmt: skip
     return [
@@ -140,11 +141,12 @@ def rows(paths, args) -> list[dict]:
 def table(results) -> str:
     """Return the table of a results file as text, with a part for each data set."""
     lines = []
-    for data, weak in dict.fromkeys((row["data"], tuple(row["weak"])) for row in results):
-        own = [row for row in results if (row["data"], tuple(row["weak"])) == (data, weak)]
+    for data, weak in dict.fromkeys((row["data"], tuple(row["weak classes"])) for row in results):
+        own = [row for row in results if (row["data"], tuple(row["weak classes"])) == (data, weak)]
         lines += [
             "",
-            f"**{data}**: {own[0]['images']:,} test images, {len(weak)} weak classes, {len(own[0]['seeds'])} seeds",
+            f"**{data}**: {own[0]['images']:,} test images, {len(weak)} weak classes, "
+            f"{counted(len(own[0]['seeds']), 'seed')}",
             "",
             "| remedy | weak | others | all | weak, against bias | others, against bias | all, against bias |",
             "|---" * 7 + "|",
