@@ -202,7 +202,7 @@ def add_training_commands(command):
         "--second-opinion",
         action="store_true",
         help="average the answers with those of a second pretrained network: more of them are right, but answering "
-        "takes about three times as long",
+        "takes more than twice as long",
     )
     add_photographs(p)
     p.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
