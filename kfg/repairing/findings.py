@@ -149,6 +149,12 @@ def check_out(out) -> None:
     )
 
 
+def sweep(out) -> None:
+    """Remove the half-written findings of a killed repair; no other process may be repairing there."""
+    for name in (SUSPECTS, FOUND, PAGE):
+        files.sweep(out, name, idle=0)
+
+
 def _is_page(path) -> bool:
     return "<h1>Repair of " in path.read_text(encoding="utf-8", errors="replace")
 

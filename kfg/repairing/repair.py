@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kfg.engine import places
 from kfg.engine.options import replaced
 from kfg.engine.orders import RUNS
-from kfg.files import read_json
+from kfg.files import read_json, sweep
 from kfg.locks import exclusive
 from kfg.names import printable, quoted
 from kfg.progress import duration, inside, step
@@ -93,6 +93,8 @@ def repair(
     places.check_beside(root, out)
     findings.check_out(out)
     with exclusive(out / run_files.LOCK, refusal=f"{out}: another kfg repair is writing there"):
+        findings.sweep(out)
+        sweep(out / ANSWERS, idle=0)
         return _repaired(run, root, out, target, time_budget, left, max_params=max_params, resume=resume)
 
 

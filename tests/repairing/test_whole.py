@@ -105,6 +105,17 @@ def resized(image):
     return resizing.resize(image, (32, 32))
 
 
+def test_what_a_killed_repair_left_half_written_is_removed(finished, few_remedies, tmp_path):
+    out = tmp_path / "found"
+    (out / "answers").mkdir(parents=True)
+    left = [out / ".repair.json.17-0123abcd.partial", out / "answers" / ".a.int32.17-0123abcd.partial"]
+    other = out / ".mine.csv.17-0123abcd.partial"  # of another command that writes there
+    for path in (*left, other):
+        path.write_text("half")
+    kfg.repair(finished, target=0.01, out=out, time_budget="2m")
+    assert other.is_file() and not any(path.exists() for path in left)
+
+
 def test_where_nothing_is_proven_that_is_said_and_no_net_is_trained(finished, few_remedies, tmp_path, monkeypatch):
     monkeypatch.setattr(proof, "best", lambda found: None)
     made = kfg.repair(finished, target=1.0, out=tmp_path / "found", time_budget="2m")
