@@ -100,9 +100,10 @@ def rows(found: Diagnosis, verdicts, seconds, *, name, seeds) -> list[dict]:
 def table(results) -> str:
     """Return the table of a results file as text, with a part for each data set and target."""
     lines = []
-    for data, weak in dict.fromkeys((row["data"], tuple(row["weak"])) for row in results):
-        own = [row for row in results if (row["data"], tuple(row["weak"])) == (data, weak)]
-        first = own[0]
+    cases = [(row["data"], row["photographs"], tuple(row["weak"])) for row in results]
+    for case in dict.fromkeys(cases):
+        own = [row for row, one in zip(results, cases, strict=True) if one == case]
+        data, first = case[0], own[0]
         lines += [
             "",
             f"**{data}**: {first['photographs']:,} photographs, {first['classes']} classes, {len(first['weak'])} weak; "
