@@ -17,12 +17,10 @@ import pathlib
 import keras
 import numpy as np
 from remedies import diagnosed, processor
-from second_opinion import BATCH, epochs_of
+from second_opinion import difference, epochs_of, shown
 
 import kfg
 from kfg.data import folder
-from kfg.data.decode import decode
-from kfg.data.resizing import resize
 from kfg.engine import photographs, provenance
 from kfg.evaluation import calibration
 from kfg.evaluation.paired import paired_recall
@@ -77,12 +75,11 @@ def asked(run: kfg.Run, part: str) -> tuple[dict[str, np.ndarray], list[dict]]:
     """
     both = plain(without_temperature(run.model))
     model = keras.Model(both.input, [apart(both)[0].output, both.output])
-    root, size = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"]), both.input_shape[1:3]
     listed = [row for row in folder.split_rows(run.path / run_files.SPLIT)[0] if row["part"] == part]
-    told = []
-    for start in range(0, len(listed), BATCH):
-        pictures = np.stack([resize(decode(root / row["path"]), size) for row in listed[start : start + BATCH]])
-        told.append([*model.predict_on_batch(pictures), both.predict_on_batch(pictures[:, :, ::-1])])
+    told = [
+        [*model.predict_on_batch(pictures), both.predict_on_batch(pictures[:, :, ::-1])]
+        for pictures in shown(run, [row["path"] for row in listed])
+    ]
     return dict(zip(("alone", "both", "flipped"), map(np.concatenate, zip(*told, strict=True)), strict=True)), listed
 
 
@@ -153,13 +150,9 @@ def table(results) -> str:
         ]
         for row in own:
             recalls = " | ".join(f"{100 * row[group]['recall']['value']:.1f}" for group in GROUPS)
-            gained = " | ".join(_difference(row[group]["difference"]) for group in GROUPS)
+            gained = " | ".join(difference(row[group]["difference"]) for group in GROUPS)
             lines.append(f"| {row['arm']} | {recalls} | {gained} |")
     return "\n".join(lines)
-
-
-def _difference(one) -> str:
-    return f"{100 * one['value']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]" if one else ""
 
 
 def main() -> int:

@@ -1,27 +1,34 @@
 """Measure what the second opinion of finished runs brings, on their test photographs.
 
-    python tools/second_opinion.py RUN [RUN ...] [--out FILE]
+    python tools/second_opinion.py RUN [RUN ...] [--out FILE] [--speed DIR]
 
 A RUN is a finished run of `kfg train --set second_opinion=TRUNK`, whose answers are the average of two networks: the
 trained one, and a head on a pretrained trunk that stays as it is. The test photographs are shown to each of them alone,
 and to both. A row for each run is added to the results file; `--table FILE` prints the table of a results file.
+
+With --speed, runs with and without a second opinion answer photographs of DIR in turns, and only their images/s are
+printed.
 """
 
 import argparse
 import dataclasses
+import itertools
 import json
 import pathlib
+import time
 
 import keras
 import numpy as np
 from remedies import processor
 
 import kfg
+from kfg.data import image_files
 from kfg.data.decode import decode
 from kfg.data.resizing import resize
 from kfg.engine import provenance
 from kfg.evaluation import versus
 from kfg.evaluation.predict import Predictions
+from kfg.exporting import classifiers as loaded
 from kfg.files import read_json
 from kfg.models.calibrated import without_temperature
 from kfg.models.mirrored import plain
@@ -32,6 +39,14 @@ RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/second_opinion.
 NETS = ("trained", "second", "both")
 FIGURES = ("top1", "macro_recall")
 BATCH = 32  # photographs
+PHOTOGRAPHS, TURNS = 400, 5  # for measuring the speed
+
+
+def shown(run: kfg.Run, paths):
+    """Yield photographs of a run as its networks see them, uint8 (B, H, W, 3), BATCH at a time."""
+    root = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"])
+    for start in range(0, len(paths), BATCH):
+        yield np.stack([resize(decode(root / one), run.model.input_shape[1:3]) for one in paths[start : start + BATCH]])
 
 
 def answers_of(run: kfg.Run) -> dict[str, Predictions]:
@@ -39,11 +54,7 @@ def answers_of(run: kfg.Run) -> dict[str, Predictions]:
     both = plain(without_temperature(run.model))
     trained, second = apart(both)
     asked = keras.Model(both.input, [trained.output, second.output, both.output])
-    root = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"])
-    paths, size, told = run.predictions.paths, both.input_shape[1:3], []
-    for start in range(0, len(paths), BATCH):
-        pictures = [resize(decode(root / path), size) for path in paths[start : start + BATCH]]
-        told.append(asked.predict_on_batch(np.stack(pictures)))
+    told = [asked.predict_on_batch(pictures) for pictures in shown(run, run.predictions.paths)]
     joined = [np.concatenate(one) for one in zip(*told, strict=True)]
     return {
         name: dataclasses.replace(run.predictions, probabilities=one) for name, one in zip(NETS, joined, strict=True)
@@ -86,23 +97,49 @@ def table(results) -> str:
     ]
     for row in results:
         shares = " | ".join(f"{100 * row['top1'][name]:.1f}" for name in NETS)
-        gained = " | ".join(_difference(row[name]["gained"]) for name in ("top1", "macro_recall"))
+        gained = " | ".join(difference(row[name]["gained"]) for name in ("top1", "macro_recall"))
         lines.append(f"| {row['data']} | {row['seed']} | {row['epochs']} | {row['images']:,} | {shares} | {gained} |")
     return "\n".join(lines)
 
 
-def _difference(one) -> str:
-    return f"{100 * one['value']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
+def difference(one) -> str:
+    """Return a difference in points with its interval; "" for None."""
+    return f"{100 * one['value']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]" if one else ""
+
+
+def speeds(runs, folder) -> str:
+    """Let runs answer the same photographs in turns, from files to answers; return the images/s of each as text."""
+    photos = [str(path) for path in itertools.islice(image_files.files([folder]), PHOTOGRAPHS)]
+    told = []
+    classifiers = [loaded.load(run) for run in runs]
+    for run, one in zip(runs, classifiers, strict=True):
+        loaded.hasten(one, run, photos * TURNS)
+        list(one.predict(photos[:BATCH]))
+    rates = np.array([[_rate(one, photos) for one in classifiers] for _ in range(TURNS)])
+    for run, own in zip(runs, rates.T, strict=True):
+        second = "with" if kfg.open(run).config.get("second_opinion") else "without"
+        told.append(f"{second} a second opinion: {np.median(own):.0f} images/s ({own.min():.0f} to {own.max():.0f})")
+    return "\n".join([*told, f"medians of {TURNS} turns of {len(photos)} photographs, on {processor()}"])
+
+
+def _rate(classifier, photos) -> float:
+    began = time.perf_counter()
+    list(classifier.predict(photos))
+    return len(photos) / (time.perf_counter() - began)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=pathlib.Path, nargs="*", metavar="RUN")
     parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
+    parser.add_argument("--speed", type=pathlib.Path, metavar="DIR", help="only time the runs on photographs of DIR")
     parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="print the table of a results file")
     args = parser.parse_args()
     if args.table:
         print(table([json.loads(line) for line in args.table.read_text().splitlines()]))
+        return 0
+    if args.speed:
+        print(speeds(args.runs, args.speed))
         return 0
     for run in args.runs:
         row = row_of(run)

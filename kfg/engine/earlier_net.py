@@ -1,7 +1,5 @@
 """Take over the trained net of an earlier run of `kfg train`, without what was added to its answers at the end."""
 
-import numpy as np
-
 from kfg.engine.lenders import check_unseen, model_file
 from kfg.errors import InputError
 from kfg.files import read_json
@@ -49,10 +47,10 @@ def take_over(run, model, classes) -> None:
     for layer in model.layers:
         if layer.weights:
             layer.set_weights(net.get_layer(layer.name).get_weights())
-    raised = dict(_settings(run).get("class_bias") or ())
+    raised = heads.log_odds(_settings(run).get("class_bias") or (), classes)
     choices = read_json(run / run_files.CONFIG, dict).get("choices", {})
     factor = choices.get(RAISED, {}).get("temperature", 1.0)  # earlier versions did not multiply
-    heads.raise_classes(model, -factor * np.array([raised.get(name, 0.0) for name in classes]))
+    heads.raise_classes(model, -factor * raised)
 
 
 def _settings(run) -> dict:

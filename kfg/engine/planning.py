@@ -146,14 +146,6 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
     return {"views": fitting, "epochs": epochs, "why": why, "seconds expected": round(expected), "engine": chosen.name}
 
 
-def trunk_seconds(job, trunk, images) -> float:
-    """Return the seconds in which a trunk's features of the images of a store are computed; 0 if the cache has them."""
-    if features.ready(trunk, images, cache_dir=job.data.cache_dir):
-        return 0.0
-    chosen = features.engine(trunk, images, cache_dir=job.data.cache_dir, count=len(images))
-    return len(images) / features.rate(trunk, images, answer=chosen.answer)
-
-
 def head_seconds(*, views: int, epochs: int, images: int, trained: int, forward: float, steps: float) -> float:
     """Return the seconds that a head on cached features takes. Arguments as for `views_within`."""
     return (images + views * trained) / forward + epochs * trained / steps

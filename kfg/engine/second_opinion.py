@@ -8,12 +8,11 @@ import numpy as np
 from kfg.data import stores
 from kfg.data.part import Part
 from kfg.engine.fitting import train_head, trunk_of
-from kfg.engine.planning import trunk_seconds
 from kfg.models import backbones, freezing, heads
 from kfg.models.opinions import averaged
 from kfg.progress import duration
 from kfg.runs import run_files
-from kfg.training import precision
+from kfg.training import features, precision
 
 SHARE = 0.5  # of the time that is left once the head is trained; if a second opinion takes more, there is none
 
@@ -47,7 +46,8 @@ def planned(config, job, index, images, *, left: float) -> dict:
     second = net(config.second_opinion, config, len(index.classes), job.seed)
     if job.max_params is not None:
         freezing.check_budget(keras.Model(job.model.input, [job.model.output, second(job.model.input)]), job.max_params)
-    seconds = trunk_seconds(job, trunk_of(second), stores.Chosen(images, _learned(index)))
+    pictures = stores.Chosen(images, _learned(index))
+    seconds = features.seconds(trunk_of(second), pictures, cache_dir=job.data.cache_dir)
     if seconds > max(SHARE * left, 0):
         why = f"it would take {duration(seconds)}, more than half of the time that is left"
         return {"trunk": "", "why": why, "seconds expected": round(seconds)}
@@ -64,7 +64,8 @@ def added(config, job, index, images, *, trunk: str, **learning) -> keras.Model:
         The second net, of which only the head was trained.
     """
     second = net(trunk, config, len(index.classes), job.seed)
-    pictures, learned = stores.Chosen(images, _learned(index)), _learned(index)
+    learned = _learned(index)
+    pictures = stores.Chosen(images, learned)
     parts = []
     for name in ("train", "val"):
         at = index.where(name)

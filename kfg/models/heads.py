@@ -5,6 +5,7 @@ In all of them the layer of the logits is called "head"; `backbones.classifier` 
 
 import re
 
+import numpy as np
 from keras import layers
 
 from kfg.errors import InputError
@@ -81,6 +82,17 @@ def _dense(units, name, **options):
 
 def _dropped(x, rate, name):
     return layers.Dropout(rate, name=name, dtype="float32")(x) if rate else x
+
+
+def log_odds(class_bias, classes) -> np.ndarray:
+    """Return pairs (class, log-odds) as float (C,), in the order of the classes; pairs of other classes are ignored.
+
+    Example:
+        >>> log_odds([("bee", 0.5), ("gone", 1)], ["ant", "bee"]).tolist()
+        [0.0, 0.5]
+    """
+    given = dict(class_bias)
+    return np.array([given.get(name, 0.0) for name in classes])
 
 
 def raise_classes(model, raised) -> None:

@@ -112,17 +112,8 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
     if classes["treatment"] != "none":
         print(f"Unequal class sizes are handled by the method '{classes['treatment']}' ({classes['why']}).")
     loss, sampling = imbalance.treated(classes["treatment"], counts, label_smoothing=config.label_smoothing)
-    optimizer = functools.partial(
-        optimizers.rates,
-        "adamw",
-        learning_rate=config.learning_rate,
-        trunk_multiplier=config.trunk_multiplier,
-        weight_decay=config.weight_decay,
-        use_ema=True,
-        ema_momentum=config.ema,
-    )
     build = functools.partial(classifier, config, len(index.classes))
-    job.compile(build, optimizer=optimizer, batch_size=config.batch_size, loss=loss)
+    job.compile(build, optimizer=whole_net_optimizer(config), batch_size=config.batch_size, loss=loss)
     aim = imbalance.aim(classes["treatment"])
     judged = functools.partial(
         planning.Judged, validation=validation, index=index, batch_size=config.batch_size, aim=aim
@@ -144,27 +135,13 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
     second = plan_second_opinion(config, job, index, images, errors, clock)
     reserved = second.get("seconds expected", 0) if second["trunk"] else 0
     plan = plan_whole_net(config, job, index, errors, lambda: config.time_budget - clock.spent() - reserved)
-    print(f"Epochs of the whole network: {plan['epochs']} ({plan['why']}).")
     if config.net_of:
         earlier_net.take_over(config.net_of, job.model, index.classes)
         best = judged("the network of the earlier run", job.model)
     if not plan["epochs"]:
         write_history(learned, job.workdir / run_files.HISTORY)
     else:
-        print(
-            "The accuracies shown meanwhile are of the latest weights; at the end an average of the weights is judged."
-        )
-        train(
-            job,
-            training,
-            validation,
-            batch_size=config.batch_size,
-            epochs=plan["epochs"],
-            policy=config.policy,
-            sampling=sampling,
-            mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
-            schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
-        )
+        fit_whole_net(config, job, training, validation, sampling, plan["epochs"])
         best = max(best, judged("the whole net", job.model), key=planning.Judged.rank)
         print(f"Kept: {best.name}, which has the better {aim} (or, if equal, the lower loss) on the validation images.")
         job.model.set_weights(best.weights)
@@ -197,8 +174,7 @@ def steps_of(config) -> tuple[str, str]:
 def manner(config, index: Index, treatment: str) -> Manner:
     """Return how this training learns and answers, for the heads that judge its classes, unsmoothed to be firm."""
     loss, sampling = imbalance.treated(treatment, index.take(index.where("train")).counts(), label_smoothing=0.0)
-    raised = dict(config.class_bias)
-    bias = np.array([raised.get(name, 0.0) for name in index.classes]) if raised else None
+    bias = heads.log_odds(config.class_bias, index.classes) if config.class_bias else None
     return Manner(loss, sampling, config.mirror_averaged, bias)
 
 
@@ -236,8 +212,7 @@ def raise_classes(config, job, index, judged: planning.Judged, crossed) -> None:
     found = planning.choose(
         job, earlier_net.RAISED, lambda: {"temperature": confidence.temperature(judged.answers, index, crossed)}
     )
-    raised = dict(config.class_bias)
-    heads.raise_classes(job.model, found["temperature"] * np.array([raised.get(name, 0.0) for name in index.classes]))
+    heads.raise_classes(job.model, found["temperature"] * heads.log_odds(config.class_bias, index.classes))
 
 
 def head_errors(config, diagnosis, aim) -> dict:
@@ -276,7 +251,25 @@ def plan_whole_net(config, job, index, errors, left) -> dict:
         )
         return {**plan, **errors()}
 
-    return planning.choose(job, "whole net", decide, by_clock=True)
+    plan = planning.choose(job, "whole net", decide, by_clock=True)
+    print(f"Epochs of the whole network: {plan['epochs']} ({plan['why']}).")
+    return plan
+
+
+def fit_whole_net(config, job, training, validation, sampling, epochs: int) -> None:
+    """Train the whole net."""
+    print("The accuracies shown meanwhile are of the latest weights; at the end an average of the weights is judged.")
+    train(
+        job,
+        training,
+        validation,
+        batch_size=config.batch_size,
+        epochs=epochs,
+        policy=config.policy,
+        sampling=sampling,
+        mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
+        schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
+    )
 
 
 def plan_second_opinion(config, job, index, images, errors, clock) -> dict:
@@ -306,6 +299,19 @@ def head_learning(config, loss, sampling, epochs: int) -> dict:
         "epochs": epochs,
         "schedule": Cosine(),
     }
+
+
+def whole_net_optimizer(config):
+    """Return the function () -> optimizer of the whole net."""
+    return functools.partial(
+        optimizers.rates,
+        "adamw",
+        learning_rate=config.learning_rate,
+        trunk_multiplier=config.trunk_multiplier,
+        weight_decay=config.weight_decay,
+        use_ema=True,
+        ema_momentum=config.ema,
+    )
 
 
 def head_optimizer(config):

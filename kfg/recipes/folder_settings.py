@@ -92,8 +92,11 @@ def _is_bias(one) -> bool:
 
 
 def heard(settings: dict) -> str:
-    """Return the trunk of the second opinion that a run has, from its config.json; "" if it has none, also for lack of
-    time."""
+    """Return the trunk of a run's second opinion; "" if it has none, even if one was asked for and time was short.
+
+    Args:
+        settings: content of the run's config.json.
+    """
     choice = settings.get("choices", {}).get("second opinion", {})
     asked = settings.get("config", {}).get("second_opinion", "")
     return choice.get("trunk", asked)

@@ -12,7 +12,7 @@ from kfg.data.folder import Index
 from kfg.engine import photographs
 from kfg.errors import InputError
 from kfg.files import read_json
-from kfg.models import backbones
+from kfg.models import backbones, heads
 from kfg.names import printable
 from kfg.progress import Progress, duration
 from kfg.recipes.folder_settings import AUGMENTED, Config, heard
@@ -191,6 +191,5 @@ def manner_of(settings, index: Index) -> Manner:
     treatment = made if isinstance(made, str) else "none"
     loss, sampling = imbalance.treated(treatment, index.counts(), label_smoothing=0.0)
     own = _own(settings)
-    raised = {name: value for name, value in own.get("class_bias") or () if name in index.classes}
-    bias = np.array([raised.get(name, 0.0) for name in index.classes]) if raised else None
-    return Manner(loss, sampling, bool(own.get("mirror_averaged")), bias)
+    bias = heads.log_odds(own.get("class_bias") or (), index.classes)
+    return Manner(loss, sampling, bool(own.get("mirror_averaged")), bias if bias.any() else None)

@@ -190,12 +190,9 @@ class Eyes:
             NoTime: the features are not in the cache, and computing them takes longer than is left.
         """
         labels = self.index.labels if views else None
-        if not features.ready(trunk, images, labels, cache_dir=self.cache_dir, **views):
-            count = len(images) * (self.views_of.count if views else 1)
-            chosen = features.engine(trunk, images, cache_dir=self.cache_dir, count=count)
-            expected = count / features.rate(trunk, images, labels, answer=chosen.answer, **views)
-            if expected > left:
-                raise NoTime(f"{what} would take about {duration(expected)}")
+        expected = features.seconds(trunk, images, labels, cache_dir=self.cache_dir, **views)
+        if expected and expected > left:
+            raise NoTime(f"{what} would take about {duration(expected)}")
         progress = Progress(f"{what} processed")
         found = np.array(features.cached(trunk, images, labels, cache_dir=self.cache_dir, progress=progress, **views))
         return found.reshape(*found.shape[: 2 if views else 1], -1)
