@@ -7,14 +7,20 @@ import numpy as np
 
 from kfg.data import stores
 from kfg.data.part import Part
+from kfg.engine import planning
 from kfg.engine.fitting import train_head, trunk_of
+from kfg.evaluation import calibration, posthoc, predict
 from kfg.models import backbones, freezing, heads
 from kfg.models.opinions import averaged
 from kfg.progress import duration
 from kfg.runs import run_files
 from kfg.training import features, precision
 
-SHARE = 0.5  # of the time that is left once the head is trained; if a second opinion takes more, there is none
+TIME = 0.5  # of what is left of the time once the head is trained; if a second opinion takes more, there is none
+SHARES = np.linspace(0, 1, 21)  # weights of a second opinion that are tried
+LEAST = 0.15  # a smaller weight is not worth the time that a second net takes to answer
+PRIOR_IMAGES = 5  # weight of equal shares, as a number of images
+CHOICE = "weight of the second opinion"
 
 
 def net(name: str, config, num_classes: int, seed: int) -> keras.Model:
@@ -48,20 +54,21 @@ def planned(config, job, index, images, *, left: float) -> dict:
         freezing.check_budget(keras.Model(job.model.input, [job.model.output, second(job.model.input)]), job.max_params)
     pictures = stores.Chosen(images, _learned(index))
     seconds = features.seconds(trunk_of(second), pictures, cache_dir=job.data.cache_dir)
-    if seconds > max(SHARE * left, 0):
+    if seconds > max(TIME * left, 0):
         why = f"it would take {duration(seconds)}, more than half of the time that is left"
         return {"trunk": "", "why": why, "seconds expected": round(seconds)}
     return {"trunk": config.second_opinion, "why": "as the settings say", "seconds expected": round(seconds)}
 
 
-def added(config, job, index, images, *, trunk: str, **learning) -> keras.Model:
-    """Train a head on another trunk; from then on, `job.model` answers with the average of both nets.
+def added(config, job, index, images, judged: planning.Judged, *, trunk: str, **learning) -> keras.Model | None:
+    """Train a head on another trunk; from then on, `job.model` answers with the weighted mean of both nets.
 
     Args:
+        judged: the net as it is.
         trunk: key of kfg.models.backbones.
         learning: how the head learns, see kfg.engine.fitting.train_head.
     Returns:
-        The second net, of which only the head was trained.
+        The second net, of which only the head was trained; None if the validation images speak against it.
     """
     second = net(trunk, config, len(index.classes), job.seed)
     learned = _learned(index)
@@ -72,8 +79,42 @@ def added(config, job, index, images, *, trunk: str, **learning) -> keras.Model:
         store = stores.Chosen(pictures, np.searchsorted(learned, at))
         parts.append(Part(store, index.labels[at], classes=index.classes, name=name))
     train_head(job, *parts, model=second, workdir=job.workdir / run_files.SECOND, **learning)
-    job.answer_by(functools.partial(averaged, second=second))
+
+    def decide():
+        told = predict.predict(
+            second, parts[1].batches(config.batch_size, shuffle=False), index=index.take(index.where("val"))
+        )
+        return {"share": share_of_second(judged.answers.probabilities, told.probabilities, told.labels)}
+
+    share = planning.choose(job, CHOICE, decide)["share"]
+    if not share:
+        print("The second opinion is left out: on the validation images, the network is better without it.")
+        return None
+    print(f"The second opinion counts {100 * share:.0f} %, the network itself {100 - 100 * share:.0f} %.")
+    job.answer_by(functools.partial(averaged, second=second, share=share))
     return second
+
+
+def share_of_second(first, second, labels) -> float:
+    """Return the weight of a second net, in [0, 1], with which held-out labels are most likely; 0 if below `LEAST`.
+
+    The mean of the logits is judged at the temperature that suits it best. A few images cannot tell much, so the
+    distance from equal weights is penalised, as for a temperature.
+
+    Args:
+        first, second: float (N, C), probabilities of both nets on images that they were not trained on.
+        labels: int (N,).
+    """
+    logits = [np.log(np.maximum(one, posthoc.SMALLEST)) for one in (first, second)]
+
+    def cost(share):
+        mean = posthoc.softmax((1 - share) * logits[0] + share * logits[1])
+        mean = calibration.scaled(mean, calibration.temperature(mean, labels))
+        true = np.maximum(mean[np.arange(len(labels)), labels], posthoc.SMALLEST)
+        return -np.log(true).sum() + PRIOR_IMAGES * (2 * share - 1) ** 2
+
+    best = round(float(min(SHARES, key=cost)), 2)
+    return best if best >= LEAST else 0.0
 
 
 def _learned(index) -> np.ndarray:

@@ -36,17 +36,14 @@ def flatten(model) -> keras.Model:
     """
     if not (is_open(model) and is_nested(model)):
         return model
-    copies, names = [], set()
+    copies, names = {}, _names(model)
 
     def copied(layer):
         if is_open(layer) or not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.layers.Lambda):
             return layer  # `called` copies an inner model's layers; a layer without weights can be in two graphs
-        settings, name, number = layer.get_config(), layer.name, 2
-        while settings["name"] in names:
-            settings["name"], number = f"{name}_{number}", number + 1
-        names.add(settings["name"])
-        copies.append((layer, type(layer).from_config(settings)))
-        return copies[-1][1]
+        if layer not in copies:
+            copies[layer] = type(layer).from_config({**layer.get_config(), "name": names[layer]})
+        return copies[layer]
 
     def called(layer, *args, **kwargs):
         if isinstance(layer, keras.Sequential):
@@ -60,9 +57,32 @@ def flatten(model) -> keras.Model:
 
     images = keras.Input(model.input_shape[1:], name="images")
     flat = keras.Model(images, called(model, images), name=model.name)
-    for layer, copy in copies:
+    for layer, copy in copies.items():
         if layer.weights:
             copy.set_weights(layer.get_weights())
         if isinstance(copy, keras.layers.Normalization):
             copy.finalize_state()  # a Normalization computes with copies of its weights, which this updates
     return flat
+
+
+def _names(model) -> dict:
+    """Return layer -> a name of its own, for all layers in a model and in the models in it.
+
+    Layers that come first keep their names, in the order in which the model was built and not the one in which Keras
+    runs through it, which may be another.
+    """
+    names, taken = {}, set()
+
+    def add(inside):
+        for layer in inside.layers:
+            if is_open(layer):
+                add(layer)
+            elif layer not in names:
+                name, number = layer.name, 2
+                while name in taken:
+                    name, number = f"{layer.name}_{number}", number + 1
+                names[layer] = name
+                taken.add(name)
+
+    add(model)
+    return names

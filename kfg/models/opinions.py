@@ -7,9 +7,10 @@ from kfg.errors import InputError
 from kfg.models import flattening
 
 MEAN = "mean_of_two_opinions"  # name of a layer
+WEIGHTED = ("first_weighted", "second_weighted")  # names of the layers before it
 
 
-def averaged(first, second) -> keras.Model:
+def averaged(first, second, *, share: float = 0.5) -> keras.Model:
     """Return a model that answers with the geometric mean of two classifiers' probabilities, scaled to sum to one.
 
     It averages the logits and applies one softmax, so that a temperature or a change of precision treats it as any
@@ -18,6 +19,7 @@ def averaged(first, second) -> keras.Model:
     Args:
         first, second: Keras models that end in a softmax, images (B, H, W, 3) -> probabilities (B, C), with images of
             the same size and the same classes.
+        share: weight of the second one in the mean, in [0, 1].
     Returns:
         A flat model with the same inputs and outputs and a copy of all weights. Layers of `first` keep their names; a
         layer of `second` with a name that `first` has too gets a number.
@@ -41,7 +43,12 @@ def averaged(first, second) -> keras.Model:
             f"{second.output_shape}"
         )
     images = keras.Input(first.input_shape[1:], name="images")
-    both = layers.Average(name=MEAN, dtype="float32")([_logits(one)(images) for one in (first, second)])
+    weights = dict(zip(WEIGHTED, (1 - share, share), strict=True))
+    weighted = [
+        layers.Rescaling(weight, name=name, dtype="float32")(_logits(one)(images))
+        for (name, weight), one in zip(weights.items(), (first, second), strict=True)
+    ]
+    both = layers.Add(name=MEAN, dtype="float32")(weighted)
     answer = layers.Activation("softmax", name="probabilities", dtype="float32")(both)
     return flattening.flatten(keras.Model(images, answer, name=first.name))
 
@@ -55,7 +62,7 @@ def apart(model) -> tuple[keras.Model, keras.Model]:
     if not any(layer.name == MEAN for layer in model.layers):
         raise InputError(f"model: {model.name} has no second opinion")
     softmax = layers.Activation("softmax", dtype="float32")
-    return tuple(keras.Model(model.input, softmax(logits)) for logits in model.get_layer(MEAN).input)
+    return tuple(keras.Model(model.input, softmax(model.get_layer(name).input)) for name in WEIGHTED)
 
 
 def _logits(model) -> keras.Model:

@@ -94,7 +94,7 @@ def run(config, job):
 def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged | None, confidence.OutOfFold | None]:
     """Train the head, then the whole net if that promises a gain; `job.model` gets the better of the two.
 
-    A second opinion is not compared with the net alone: there are too few validation images to tell.
+    A second opinion counts as much as the validation images say, see kfg.engine.second_opinion.
 
     Returns:
         {"kept", "by"}: which of the two was kept, and the figure that decided; the diagnosis of the classes, if the run
@@ -148,9 +148,9 @@ def fit(config, job, index, images, clock) -> tuple[dict, after_training.Judged 
     kept = best.name
     if second["trunk"]:
         learning = head_learning(config, loss, sampling, config.head_epochs)
-        heard = second_opinion.added(config, job, index, images, trunk=second["trunk"], **learning)
-        job.fitted = heard if config.net_of else job.fitted  # what was trained
-        best = judged(f"{kept}, averaged with the second opinion", job.model)
+        heard = second_opinion.added(config, job, index, images, best, trunk=second["trunk"], **learning)
+        job.fitted = heard if heard and config.net_of else job.fitted  # what was trained
+        best = judged(f"{kept}, averaged with the second opinion", job.model) if heard else best
     if config.class_bias:
         raise_classes(config, job, index, best, crossed)
         best = judged(f"{best.name}, with raised classes", job.model)

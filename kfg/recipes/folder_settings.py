@@ -92,14 +92,17 @@ def _is_bias(one) -> bool:
 
 
 def heard(settings: dict) -> str:
-    """Return the trunk of a run's second opinion; "" if it has none, even if one was asked for and time was short.
+    """Return the trunk of a run's second opinion; "" if it has none, even if one was asked for.
+
+    There is none if time was short or if the validation images spoke against it.
 
     Args:
         settings: content of the run's config.json.
     """
-    choice = settings.get("choices", {}).get("second opinion", {})
+    choices = settings.get("choices", {})
     asked = settings.get("config", {}).get("second_opinion", "")
-    return choice.get("trunk", asked)
+    share = choices.get("weight of the second opinion", {}).get("share", 0.5)  # earlier versions chose none
+    return choices.get("second opinion", {}).get("trunk", asked) if share else ""
 
 
 def names() -> list[str]:

@@ -115,7 +115,7 @@ def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
         tried = work.tried()
         if tried and tried.best:
             made, late = work.trained(tried, index, **options)
-            after = made and retraining.compared(run, made, found.weak)
+            after = made and work.compared(made, tried)
         elif tried:
             print(f"Step 3 of {STEPS} is left out: no remedy is proven with which a network can be trained.")
     else:
@@ -187,6 +187,13 @@ class _Work:
         with inside(3, STEPS, skipped=1):  # the photographs were looked at already
             return retraining.retrained(self.run, index, repaired, changed=settings, out=out, **options), ""
 
+    def compared(self, made, tried) -> dict:
+        """Compare the run and its repair on the test images; note in the new run which one is to be used."""
+        after = retraining.compared(self.run, made, self.found.weak)
+        changed = trial.settings(self.found, tried, tried.best.name)
+        retraining.note(made, self.run, changed=changed, after=after)
+        return after
+
     def write_page(self, tried, after, said) -> None:
         name = read_json(self.run / run_files.CONFIG, dict)["data"]["name"]
         page.write(self.out, self.found, title=name, steps=self.steps, trial=tried, after=after, said=said)
@@ -255,17 +262,29 @@ def outcome(run, found, tried, made, after, *, late: str = "") -> list[str]:
     done = trial.remedy(tried.best.name).said
     settings = read_json(made / run_files.CONFIG, dict)
     kept, asked = (settings["config"][name] for name in ("net_of", "second_opinion"))
-    net = "The run's own network, changed in this way," if kept else "A network trained in this way"
+    how = "in this way"
     if asked and not folder_settings.heard(settings):
-        net = "There was no time for the second opinion. A network trained without it"
+        done += "; the second opinion was left out, for lack of time or because it did no good on the validation images"
+        how = "without a second opinion"
+    net = f"The run's own network, changed {how}," if kept else f"A network trained {how}"
     told = (
         f"{_count(found)} weak. Proven to help: {tried.best.name} ({done}). {net} "
         f"classifies {_percent(arms['after']['recall']['value'])} of the test images correctly, compared with "
         f"{_percent(arms['before']['recall']['value'])} before ({_points(change)})"
     )
     told += f"; on the weak classes the change is {_points(weak)}." if weak["value"] is not None else "."
-    new = f"The new run is {printable(str(made))}; use it with `kfg predict {quoted(made)} new-photographs`."
-    return [told, *other_net(run, found), new]
+    return [told, *other_net(run, found), to_use(run, made, after)]
+
+
+def to_use(run, made, after) -> str:
+    """Return a sentence that says which run to use from now on."""
+    if retraining.stands(after):
+        return f"The new run is {printable(str(made))}; use it with `kfg predict {quoted(made)} new-photographs`."
+    return (
+        "The remedy was proven on heads, but the test images speak against the new network. So go on with the earlier "
+        f"run, `kfg predict {quoted(run)} new-photographs`; kfg does so by itself. The new run is "
+        f"{printable(str(made))}."
+    )
 
 
 def other_net(run, found) -> list[str]:

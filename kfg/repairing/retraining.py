@@ -102,8 +102,25 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
     )
     order = Order(data=index.root, out=pathlib.Path(out), seeds=(seed,), max_params=max_params, resume=resume)
     (made,) = runner.perform(recipe, order, index=index, options=OF_TRAIN)
-    write_json(made / run_files.REPAIR_OF, {"run": os.path.relpath(run, made), "changed": sorted(changed)})
     return made
+
+
+def note(made, run, *, changed, after) -> None:
+    """Note in a new run which run it is a repair of, and whether it stands, so that commands take the right one."""
+    told = {"run": os.path.relpath(run, made), "changed": sorted(changed), "stands": stands(after)}
+    write_json(pathlib.Path(made) / run_files.REPAIR_OF, told)
+
+
+def stands(after) -> bool:
+    """Return whether the test images let a repair stand, given the result of `compared`.
+
+    What is proven on heads may fail on the trained net. A repair does not stand if all classes lose beyond doubt, or if
+    all lose and the weak ones gain nothing. It may rest on more photographs than the test part has, so it need not be
+    proven there again.
+    """
+    weak, every = (after["groups"][group]["arms"][AFTER]["difference"] for group in ("targeted", "all"))
+    gained = weak["value"] is not None and weak["value"] > 0
+    return every["high"] >= 0 and (every["value"] >= 0 or gained)
 
 
 def _row(out, seed, index, config) -> tuple[str, Config]:

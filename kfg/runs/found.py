@@ -54,7 +54,8 @@ def below(folder) -> list[pathlib.Path]:
 def only(path) -> pathlib.Path:
     """Return the one finished run below a folder; `path` itself if it is not a folder of runs.
 
-    If there are several runs and one is a repair of the others, it is returned, and a line says so.
+    If there are several runs and one is a repair of the others, it is returned, and a line says so. A repair that the
+    test images speak against is passed over for the run that it repairs.
 
     Raises:
         InputError: the path does not exist; there are several runs, which the message names.
@@ -66,7 +67,7 @@ def only(path) -> pathlib.Path:
         return path
     runs = below(path)
     if len(runs) > 1 and (last := last_repair(runs)) is not None:
-        say(f"{printable(str(path))}: using {printable(str(last))}, which is the repair of {_others(runs, last)}")
+        say(f"{printable(str(path))}: using {printable(str(last))}{_among(runs, last)}")
         return last
     if len(runs) > 1:
         names = shortened([str(one) for one in runs])
@@ -75,26 +76,46 @@ def only(path) -> pathlib.Path:
 
 
 def last_repair(runs: list[pathlib.Path]) -> pathlib.Path | None:
-    """Return the run at the end of a chain of repairs that contains all these runs; None if there is no such chain."""
+    """Return the run at the end of a chain of repairs that contains all these runs; None if there is no such chain.
+
+    Repairs that the test images speak against are passed over.
+    """
     known = {one.resolve(): one for one in runs}
-    of = {one: _repaired(one) for one in known}
-    ends = [one for one in known if one not in of.values()]
+    of = {one: _repaired(one)[0] for one in known if not _passed_over(one, known)}
+    ends = [one for one in of if one not in of.values()]
     chain, at = [], ends[0] if len(ends) == 1 else None
-    while at in known and at not in chain:
+    while at in of and at not in chain:
         chain.append(at)
         at = of[at]
-    return known[ends[0]] if len(chain) == len(known) else None
+    return known[ends[0]] if len(chain) == len(of) and chain else None
 
 
-def _repaired(run: pathlib.Path) -> pathlib.Path | None:
-    """Return the run that a run is a repair of, or None."""
+def _passed_over(run, known) -> bool:
+    of, better = _repaired(run)
+    return of in known and not better
+
+
+def _repaired(run: pathlib.Path) -> tuple[pathlib.Path | None, bool]:
+    """Return the run that a run is a repair of, or None, and whether the test images let the repair stand."""
     path = run / run_files.REPAIR_OF
-    told = read_json(path, dict).get("run") if path.is_file() else None
-    return (run / told).resolve() if isinstance(told, str) else None
+    told = read_json(path, dict) if path.is_file() else {}
+    of = told.get("run")
+    return ((run / of).resolve() if isinstance(of, str) else None), told.get("stands") is not False
 
 
-def _others(runs, last) -> str:
-    return printable(shortened([str(one) for one in runs if one != last]))
+def _among(runs, last) -> str:
+    """Return the end of a sentence that says what the other runs are to the last one."""
+    known = [one.resolve() for one in runs]
+    over = [one for one in runs if _passed_over(one.resolve(), known)]
+    repaired = [one for one in runs if one not in over and one != last]
+    told = f", which is the repair of {_named(repaired)}" if repaired else ""
+    if over:
+        told += f"; {_named(over)} did worse on the test images"
+    return told
+
+
+def _named(runs) -> str:
+    return printable(shortened([str(one) for one in runs]))
 
 
 def read(run) -> Found:

@@ -9,11 +9,12 @@ import pytest
 from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
-from kfg.engine import own_photographs, planning
+from kfg.engine import own_photographs, planning, second_opinion
 from kfg.errors import InputError
 from kfg.exporting.classifiers import load
 from kfg.models import backbones, saved
 from kfg.recipes import folder as recipe
+from kfg.recipes import folder_settings
 from kfg.training import checkpoint, features, imbalance
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
@@ -162,6 +163,17 @@ def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(p
     other = saved.load(tmp_path / "cut/folder/transfer/seed-0/model.keras")
     for one, again in zip(both.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, again)
+
+
+@pytest.mark.usefixtures("without_export")
+def test_a_second_opinion_that_the_validation_images_speak_against_is_left_out(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES["tiny"])
+    monkeypatch.setattr(second_opinion, "share_of_second", lambda first, second, labels: 0.0)
+    assert train(photos, tmp_path, settings=("min_errors=0", "second_opinion=other")) == 0
+    assert "The second opinion is left out: on the validation images" in capsys.readouterr().out
+    run = tmp_path / "folder/transfer/seed-0"
+    assert folder_settings.heard(json.loads((run / "config.json").read_text())) == ""
+    assert "head_2" not in {layer.name for layer in saved.load(run / "model.keras").layers}
 
 
 @pytest.mark.parametrize(

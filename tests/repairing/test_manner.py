@@ -9,7 +9,7 @@ import pytest
 from kfg.data.sampling import epoch_keys
 from kfg.errors import InputError
 from kfg.evaluation import calibration
-from kfg.repairing import diagnosis, looking, screening
+from kfg.repairing import diagnosis, looking, retraining, screening
 from kfg.repairing.crossed import crossed
 from kfg.repairing.manner import Manner, shifted
 from kfg.repairing.remedies import REMEDIES, controls
@@ -80,12 +80,13 @@ def test_remedies_begin_where_the_run_is():
     assert len(keys) == 3
 
 
-def finished(path, *, of=None):
+def finished(path, *, of=None, stands=None):
     path.mkdir(parents=True)
     for name in ("config.json", "report.json"):
         (path / name).write_text("{}")
     if of is not None:
-        (path / "repair_of.json").write_text(json.dumps({"run": f"../../{of}/seed-0", "changed": []}))
+        told = {"run": f"../../{of}/seed-0", "changed": []} | ({} if stands is None else {"stands": stands})
+        (path / "repair_of.json").write_text(json.dumps(told))
     return path
 
 
@@ -100,3 +101,37 @@ def test_of_a_run_and_its_repairs_the_last_one_is_taken_and_that_is_said(tmp_pat
     finished(home / "transfer" / "seed-1")
     with pytest.raises(InputError, match="holds 4 finished runs; choose one of"):
         found.only(tmp_path)
+
+
+def test_a_repair_that_the_test_images_speak_against_is_passed_over(tmp_path, capsys):
+    home = tmp_path / "gulls" / "folder"
+    first = finished(home / "transfer" / "seed-0")
+    second = finished(home / "repaired" / "seed-0", of="transfer", stands=False)
+    assert found.only(tmp_path) == first
+    assert f"using {first}; {second} did worse on the test images" in capsys.readouterr().err
+    third = finished(home / "repaired-2" / "seed-0", of="transfer", stands=True)
+    assert found.only(tmp_path) == third
+    said = capsys.readouterr().err
+    assert f"using {third}, which is the repair of {first}; {second} did worse on the test images" in said
+    assert found.only(home / "repaired") == second  # asked for by name
+
+
+def differences(*, weak, every, high=0.01):
+    arms = {"targeted": {"value": weak}, "all": {"value": every, "high": high}}
+    return {"groups": {group: {"arms": {"after": {"difference": one}}} for group, one in arms.items()}}
+
+
+@pytest.mark.parametrize(
+    ("difference", "stands"),
+    [
+        ({"weak": 0.02, "every": 0.01}, True),
+        ({"weak": 0.02, "every": -0.002}, True),
+        ({"weak": 0.0, "every": 0.0}, True),  # too few test images to tell
+        ({"weak": None, "every": 0.0}, True),
+        ({"weak": 0.0, "every": -0.002}, False),
+        ({"weak": None, "every": -0.002}, False),
+        ({"weak": 0.02, "every": -0.02, "high": -0.001}, False),
+    ],
+)
+def test_a_repair_stands_unless_the_test_images_speak_against_it(difference, stands):
+    assert retraining.stands(differences(**difference)) is stands

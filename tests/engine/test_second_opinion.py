@@ -1,0 +1,35 @@
+"""How much a second opinion counts is found on validation images."""
+
+import numpy as np
+import pytest
+
+from kfg.engine.second_opinion import share_of_second
+from kfg.evaluation import posthoc
+
+
+def answers(labels, *, strength, seed):
+    """Return probabilities (N, 3) that favour the labels by `strength` log-odds, beside noise."""
+    noise = np.random.default_rng(seed).normal(size=(len(labels), 3))
+    return posthoc.softmax(noise + strength * np.eye(3)[labels])
+
+
+LABELS = np.random.default_rng(0).integers(0, 3, 300)
+
+
+@pytest.mark.parametrize("strength, low, high", [(0.0, 0.0, 0.0), (1.0, 0.1, 0.4), (2.0, 0.4, 0.6), (3.0, 0.55, 0.8)])
+def test_the_better_a_second_opinion_the_more_it_counts(strength, low, high):
+    net, second = answers(LABELS, strength=2.0, seed=1), answers(LABELS, strength=strength, seed=2)
+    assert low <= share_of_second(net, second, LABELS) <= high
+
+
+def test_a_few_images_hardly_move_the_weight_from_one_half():
+    few = LABELS[:4]
+    net, second = answers(few, strength=9.0, seed=1), answers(few, strength=0.0, seed=2)
+    assert 0.25 <= share_of_second(net, second, few) <= 0.5
+    assert share_of_second(net, net, few) == 0.5
+
+
+def test_the_scale_of_both_together_does_not_matter():
+    net, second = answers(LABELS, strength=2.0, seed=1), answers(LABELS, strength=1.5, seed=2)
+    firmer = [posthoc.softmax(3 * np.log(one)) for one in (net, second)]
+    assert share_of_second(*firmer, LABELS) == pytest.approx(share_of_second(net, second, LABELS), abs=0.051)
