@@ -272,21 +272,17 @@ def larger_size(trunk: Trunk) -> tuple[int, int]:
     return tuple(math.ceil(LARGER * side / 32) * 32 for side in trunk.image_size)
 
 
-def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Seen:
+def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float], max_params: int | None = None) -> Seen:
     """Compute the features that remedies need, one kind after the other, while there is time; print what is left out.
 
     Args:
         eyes: for the photographs.
         takers: weak class -> the class that it is most often mistaken for.
         left: function () -> seconds that are left for this.
+        max_params: the most parameters that a network may have; None for any number.
     """
     found, missing = {"plain": eyes.plain()}, {}
-    if second_trunk(eyes.trunk) is None:
-        why = (
-            "the run already has two trunks"
-            if eyes.trunk.second
-            else f"the weights of {second_for(eyes.trunk.backbone)} are missing; they are installed with kfg"
-        )
+    if why := _no_second(eyes, max_params):
         missing |= dict.fromkeys(("second", "second_mirrored"), why)
     if not takers:
         missing["mixed"] = "no photographs of weak classes are taken for another class"
@@ -301,6 +297,19 @@ def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float]) -> Se
                 print(f"Not tried, {missing[name]}.")
     eyes.forget("larger_images", "first_trunk", "other_trunk")
     return Seen(**found, missing=missing)
+
+
+def _no_second(eyes: Eyes, max_params: int | None) -> str:
+    """Return why no remedy with a second trunk can be tried; "" if they can."""
+    if eyes.trunk.second:
+        return "the run already has two trunks"
+    if second_trunk(eyes.trunk) is None:
+        return f"the weights of {second_for(eyes.trunk.backbone)} are missing; they are installed with kfg"
+    if max_params is None:
+        return ""
+    trunks = (eyes.first_trunk, eyes.other_trunk)
+    parameters = sum(one.count_params() + (one.output_shape[-1] + 1) * len(eyes.index.classes) for one in trunks)
+    return f"with it a network has {parameters:,} parameters" if parameters > max_params else ""
 
 
 def _pairs(labels, takers, seed) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from kfg.engine.options import replaced
 from kfg.engine.orders import RUNS
 from kfg.files import read_json, sweep
 from kfg.locks import exclusive
+from kfg.models.freezing import parse_count
 from kfg.names import printable, quoted
 from kfg.progress import duration, inside, step
 from kfg.recipes import folder_settings
@@ -83,6 +84,7 @@ def repair(
             to look at the photographs once; another repair that is writing there.
     """
     run, started = pathlib.Path(run).resolve(), time.monotonic()
+    max_params = None if max_params is None else parse_count(max_params)
     out = run / "repair" if out is None else pathlib.Path(out)
 
     def left():
@@ -112,7 +114,7 @@ def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
     tried, made, late, after = None, None, "", None
     if found.weak:
         index = retraining.photographs_of(run, root, known=found.prints)
-        tried = work.tried()
+        tried = work.tried(options["max_params"])
         if tried and tried.best:
             made, late = work.trained(tried, index, **options)
             after = made and work.compared(made, tried)
@@ -143,7 +145,7 @@ class _Work:
     time_budget: float
     left: Callable[[], float]
 
-    def tried(self) -> Trial | None:
+    def tried(self, max_params) -> Trial | None:
         """Try remedies; return None if there is no time even for the controls."""
         step(2, STEPS, "remedies are tried on the features of the photographs", left=self.left(), rest="the repair")
         tried = trial.tried(
@@ -151,6 +153,7 @@ class _Work:
             folder=self.out / ANSWERS,
             to_look=lambda: self.left() - (1 - LOOKING) * self.time_budget,
             left=lambda: self.left() - (1 - TRYING) * self.time_budget,
+            max_params=max_params,
         )
         if tried is not None:
             print(*lines(tried), sep="\n")

@@ -75,6 +75,7 @@ def tried(
     folder: pathlib.Path | None,
     to_look: Callable[[], float],
     left: Callable[[], float],
+    max_params: int | None = None,
 ) -> Trial | None:
     """Try every remedy for which there is time; the diagnosis must have weak classes.
 
@@ -83,11 +84,12 @@ def tried(
         folder: where answers are kept as soon as they are known; None for nowhere.
         to_look: function () -> seconds that computing features may still take.
         left: function () -> seconds that are left in all.
+        max_params: the most parameters that a network may have; None for any number.
     Returns:
         The trial; None if there was no time even for the controls.
     """
     weak = found.weak
-    seen = looking.look(found.eyes, takers=causes.takers(found.crossed, weak), left=to_look)
+    seen = looking.look(found.eyes, takers=causes.takers(found.crossed, weak), left=to_look, max_params=max_params)
     started, cases = time.monotonic(), cases_of(found, seen)
     not_tried = {one.name: why for one in REMEDIES if (why := screening.unfit(one, cases[0]))}
     remedies = [one for one in REMEDIES if one.name not in not_tried]

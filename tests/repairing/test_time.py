@@ -19,7 +19,7 @@ from kfg.training import out_of_fold
 from kfg.training.losses import CrossEntropy
 from kfg.training.out_of_fold import Pace, TooLong
 from tests.repairing.test_remedies import case_of
-from tests.repairing.test_repair import TRUE, index_of, separable
+from tests.repairing.test_repair import CLASSES, TRUE, index_of, separable
 
 PLAIN = Manner(CrossEntropy())
 
@@ -143,6 +143,17 @@ def test_features_that_take_too_long_are_named_with_what_needs_them(tmp_path, mo
     flipped = next(one for one in REMEDIES if one.name == "flip-averaged")
     assert screening.unfit(flipped, case) == seen.missing["mirrored"]
     assert not {"images", "larger_images", "first_trunk", "other_trunk"} & vars(eyes).keys()  # gigabytes, not needed
+
+
+def test_a_second_trunk_with_too_many_parameters_is_not_tried(tmp_path):
+    eyes = looking.Eyes(
+        index_of(TRUE), looking.Trunk("efficientnet-lite0", (32, 32), "none"), diagnosis.VIEWS, tmp_path
+    )
+    trunk = types.SimpleNamespace(count_params=lambda: 1000, output_shape=(None, 9))
+    vars(eyes).update(first_trunk=trunk, other_trunk=trunk)
+    whole = 2 * (1000 + 10 * len(CLASSES))  # each with a head of 9 weights and a bias for each class
+    assert looking._no_second(eyes, whole) == looking._no_second(eyes, None) == ""
+    assert looking._no_second(eyes, whole - 1) == f"with it a network has {whole:,} parameters"
 
 
 def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatch, tmp_path):
