@@ -26,6 +26,7 @@ from kfg.data import image_files
 from kfg.data.decode import decode
 from kfg.data.resizing import resize
 from kfg.engine import provenance
+from kfg.engine.second_opinion import CHOICE as WEIGHT
 from kfg.evaluation import versus
 from kfg.evaluation.predict import Predictions
 from kfg.exporting import classifiers as loaded
@@ -68,6 +69,11 @@ def epochs_of(run: pathlib.Path) -> int:
     return epochs_of(pathlib.Path(earlier)) if earlier else settings["choices"]["whole net"]["epochs"]
 
 
+def weight_of(settings) -> float:
+    """Return how much the second opinion counts in a run, given the content of its config.json."""
+    return settings["choices"].get(WEIGHT, {"share": 0.5})["share"]
+
+
 def row_of(path) -> dict:
     """Return the row of a run: how many of its test photographs each net names right, and what averaging gains."""
     run = kfg.open(path)
@@ -76,7 +82,7 @@ def row_of(path) -> dict:
     alone = versus.compare(answers["trained"], answers["second"])
     return {
         "data": settings["data"]["name"], "seed": settings["seed"], "images": len(run.predictions),
-        "second": run.config["second_opinion"], "epochs": epochs_of(run.path),
+        "second": run.config["second_opinion"], "epochs": epochs_of(run.path), "weight": weight_of(settings),
         "parameters": run.model.count_params(), "processor": processor(), "commit": provenance.commit(),
         "p": compared["p"],
         **{
@@ -92,11 +98,12 @@ def row_of(path) -> dict:
 def table(results) -> str:
     """Return the table of a results file as text."""
     lines = [
-        "| data | seed | epochs | test images | trained net | second opinion | both | gained | macro recall, gained |",
-        "|---" * 9 + "|",
+        "| data | seed | epochs | test images | trained net | second opinion | its weight | both | gained | macro recall |",
+        "|---" * 10 + "|",
     ]
     for row in results:
-        shares = " | ".join(f"{100 * row['top1'][name]:.1f}" for name in NETS)
+        *alone, both = (f"{100 * row['top1'][name]:.1f}" for name in NETS)
+        shares = " | ".join([*alone, f"{row.get('weight', 0.5):.2f}", both])
         gained = " | ".join(difference(row[name]["gained"]) for name in ("top1", "macro_recall"))
         lines.append(f"| {row['data']} | {row['seed']} | {row['epochs']} | {row['images']:,} | {shares} | {gained} |")
     return "\n".join(lines)
