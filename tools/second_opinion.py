@@ -98,7 +98,7 @@ def row_of(path) -> dict:
 def table(results) -> str:
     """Return the table of a results file as text."""
     lines = [
-        "| data | seed | epochs | test images | trained net | second opinion | its weight | both | gained | macro recall |",
+        "| data | seed | epochs | test images | trained net | second opinion | its weight | both | gained | macro |",
         "|---" * 10 + "|",
     ]
     for row in results:
