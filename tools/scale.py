@@ -147,7 +147,8 @@ def _pass(answer, images, size):
 
 def trained(clock=time.perf_counter) -> Measured:
     """Time training steps of the whole network of `kfg train` on drawn images; proportional to the photographs."""
-    from kfg.recipes.folder import Config, classifier
+    from kfg.recipes.folder_settings import Config
+    from kfg.recipes.folder_stages import classifier
     from kfg.training import fit, optimizers
 
     config = Config()

@@ -1,0 +1,386 @@
+"""The stages of `kfg train`: head, judgement of the classes, whole net, second opinion, and how answers are changed."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from kfg.augment import mixing
+from kfg.data.folder import Index
+from kfg.data.part import Part
+from kfg.engine import confidence, earlier_net, planning, second_opinion
+from kfg.engine.clock import Clock
+from kfg.engine.fitting import train, train_head
+from kfg.engine.job import Job
+from kfg.engine.own_photographs import STEPS
+from kfg.errors import InputError
+from kfg.models import backbones, freezing, heads, mirrored
+from kfg.names import printable, suggestion
+from kfg.progress import step
+from kfg.recipes.folder_settings import Config
+from kfg.repairing import after_training
+from kfg.repairing.manner import Manner
+from kfg.runs import run_files
+from kfg.training import imbalance, optimizers
+from kfg.training.callbacks import write_history
+from kfg.training.features import Views
+from kfg.training.schedules import Cosine
+
+HEAD, WHOLE, EARLIER = "the head", "the whole net", "the network of the earlier run"  # names of stages
+
+
+def fit(config: Config, job: Job, index: Index, images, clock: Clock) -> "Training":
+    """Train the head, then the whole net if that promises a gain; `job.model` gets the better of the two.
+
+    A second opinion counts as much as the validation images say, see kfg.engine.second_opinion.
+
+    Args:
+        images: store of all images of `index`.
+    """
+    training = begun(config, job, index, images, clock)
+    third, fourth = steps_of(config)
+    step(3, STEPS, third, left=training.left())
+    if not config.net_of:
+        training.fit_head()
+    training.judge_classes()
+    step(4, STEPS, fourth, left=training.left())
+    second = training.plan_second_opinion()
+    epochs = training.plan_whole_net(reserved=second.get("seconds expected", 0) if second["trunk"] else 0)
+    if config.net_of:
+        training.take_over()
+    if epochs:
+        training.fit_whole_net(epochs)
+    else:
+        write_history(training.history, job.workdir / run_files.HISTORY)
+    if second["trunk"]:
+        training.ask_second(second["trunk"])
+    if config.class_bias:
+        training.raise_classes()
+    if config.mirror_averaged:
+        training.average_mirror_images()
+    training.best.say_if_useless()
+    return training
+
+
+def steps_of(config) -> tuple[str, str]:
+    """Return what the third and the fourth step of a training do."""
+    if config.net_of:
+        return "the classes are judged", f"{EARLIER} is taken over, and its answers are changed"
+    return (
+        "the head is trained on features of the pretrained trunk",
+        "the whole network is trained if that promises a gain",
+    )
+
+
+@dataclasses.dataclass(eq=False)
+class Training:
+    """A training in progress: what its stages share, and what they have found so far.
+
+    Args:
+        config: its settings.
+        job: the job, whose model is compiled.
+        index: the photographs, with their parts; those that nothing is learned from are in no part.
+        images: store of all images of the index.
+        clock: measures the time that the training has taken.
+        treatment: of unequal class sizes, a key of kfg.training.imbalance.TREATMENTS.
+        loss, sampling: what the treatment means for the training.
+        best: the stage that was kept last.
+        history: the rows of the head's history.
+        judged: the diagnosis of the classes, if the run ends with a report or it decides on the whole net.
+        crossed: out-of-fold answers of heads, for calibration.
+    """
+
+    config: Config
+    job: Job
+    index: Index
+    images: object
+    clock: Clock
+    treatment: str
+    loss: object
+    sampling: object
+    best: planning.Judged | None = None
+    history: list = dataclasses.field(default_factory=list)
+    judged: after_training.Judged | None = None
+    crossed: confidence.OutOfFold | None = None
+
+    @functools.cached_property
+    def training(self) -> Part:
+        return Part.of(self.index, self.images, "train")
+
+    @functools.cached_property
+    def validation(self) -> Part:
+        return Part.of(self.index, self.images, "val")
+
+    @property
+    def aim(self) -> str:
+        """The figure that decides: a key of kfg.engine.planning.AIMS."""
+        return imbalance.aim(self.treatment)
+
+    def left(self) -> float:
+        """Return the seconds that are left of the time budget."""
+        return self.config.time_budget - self.clock.spent()
+
+    def stage(self, name) -> planning.Judged:
+        """Return the model as it is now, judged on the validation images."""
+        return planning.Judged(
+            name, self.job.model, self.validation, self.index, batch_size=self.config.batch_size, aim=self.aim
+        )
+
+    def fit_head(self) -> None:
+        """Train the head on cached features, on as many views as time allows."""
+        config = self.config
+        views = Views(count=config.views, policy=config.policy) if config.views else None
+        share = planning.HEAD_SHARE if config.epochs or config.second_opinion else 1
+        plan = planning.choose(
+            self.job,
+            "head",
+            lambda: planning.head_stage(
+                self.job,
+                self.training,
+                views=views,
+                epochs=config.head_epochs,
+                batch_size=config.head_batch_size,
+                optimizer=head_optimizer(config),
+                loss=self.loss,
+                left=share * config.time_budget - self.clock.spent(),
+            ),
+            by_clock=True,
+        )
+        print(f"Augmented views of each image: {plan['views']} ({plan['why']}); epochs of the head: {plan['epochs']}.")
+        self.history = train_head(
+            self.job,
+            self.training,
+            self.validation,
+            workdir=self.job.workdir / run_files.HEAD,
+            views=dataclasses.replace(views, count=plan["views"]) if plan["views"] else None,
+            **self.head_learning(plan["epochs"]),
+        )
+        self.best = self.stage(HEAD)
+
+    def head_learning(self, epochs: int) -> dict:
+        """Return how a head on cached features learns, as arguments of kfg.engine.fitting.train_head."""
+        return {
+            "loss": self.loss,
+            "sampling": self.sampling,
+            "batch_size": self.config.head_batch_size,
+            "optimizer": head_optimizer(self.config),
+            "epochs": epochs,
+            "schedule": Cosine(),
+        }
+
+    def judge_classes(self) -> None:
+        """Let heads answer photographs that they have not seen, for the calibration and for the report's last section.
+
+        Those for the last section also decide whether the whole net is trained.
+        """
+        job, config = self.job, self.config
+        if job.reports:
+            self.crossed = confidence.heads_out_of_fold(job, self.index, self.images, equal=self.treatment != "none")
+        if job.reports or config.min_errors:
+            limit = after_training.SHARE * config.time_budget
+            own = manner(config, self.index, self.treatment)
+            self.judged = after_training.diagnosed(job, self.index, self.images, own, limit=limit)
+            print(*self.judged.why, sep="\n", end="\n" if self.judged.why else "")
+
+    @functools.cached_property
+    def head_errors(self) -> dict:
+        """The errors of the cross-validated head; {} if they decide nothing, or if there is no diagnosis."""
+        found = self.judged and self.judged.found
+        if not (self.config.min_errors and found):
+            return {}
+        return planning.head_errors(found.crossed.answers, found.crossed.index.labels, aim=self.aim)
+
+    def too_few_errors(self) -> bool:
+        """Return whether the head makes too few errors for a gain to show."""
+        limits = {"min_errors": self.config.min_errors, "min_error_rate": self.config.min_error_rate}
+        return bool(self.head_errors) and not planning.worth_a_try(self.head_errors, **limits)
+
+    def plan_second_opinion(self) -> dict:
+        """Decide whether there is a second opinion; return the choice, a dict with "trunk", "" for none."""
+        config = self.config
+
+        def decide():
+            if config.net_of:
+                return {"trunk": config.second_opinion, "why": "as the settings say"}
+            if self.too_few_errors():
+                return {"trunk": "", "why": "the head makes too few errors for a gain to show"}
+            return second_opinion.planned(config, self.job, self.index, self.images, left=self.left())
+
+        if not config.second_opinion:
+            return {"trunk": ""}
+        plan = planning.choose(self.job, "second opinion", decide, by_clock=True)
+        print(f"Second opinion: {plan['trunk'] or 'none'} ({plan['why']}).")
+        return plan
+
+    def plan_whole_net(self, *, reserved: float) -> int:
+        """Decide for how many epochs the whole net is trained: none if the head leaves too little to gain.
+
+        Args:
+            reserved: seconds that are kept for what comes after it.
+        """
+        config = self.config
+
+        def left():
+            return self.left() - reserved
+
+        def decide():
+            if config.net_of:
+                return {"epochs": 0, "why": "the network of an earlier run is used"}
+            if not config.epochs:
+                return {"epochs": 0, "why": "only the head was asked for"}
+            if left() <= 0:
+                return {"epochs": 0, "why": "the time budget is used up"}
+            if self.too_few_errors():
+                return {"epochs": 0, "why": "the head makes too few errors for a gain to show", **self.head_errors}
+            count, asked = len(self.training), len(self.validation)
+            sizes = {"count": count, "judged": asked, "batch_size": config.batch_size}
+            return {**planning.whole_net_stage(self.job, epochs=config.epochs, left=left, **sizes), **self.head_errors}
+
+        plan = planning.choose(self.job, "whole net", decide, by_clock=True)
+        print(f"Epochs of the whole network: {plan['epochs']} ({plan['why']}).")
+        return plan["epochs"]
+
+    def take_over(self) -> None:
+        """Take over the net of an earlier run."""
+        earlier_net.take_over(self.config.net_of, self.job.model, self.index.classes)
+        self.best = self.stage(EARLIER)
+
+    def fit_whole_net(self, epochs: int) -> None:
+        """Train the whole net; if the head alone is better, the head is kept."""
+        config = self.config
+        print(
+            "The accuracies shown meanwhile are of the latest weights; at the end an average of the weights is judged."
+        )
+        train(
+            self.job,
+            self.training,
+            self.validation,
+            batch_size=config.batch_size,
+            epochs=epochs,
+            policy=config.policy,
+            sampling=self.sampling,
+            mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
+            schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
+        )
+        self.best = best = max(self.best, self.stage(WHOLE), key=planning.Judged.rank)
+        print(
+            f"Kept: {best.name}, which has the better {self.aim} (or, if equal, the lower loss) on the validation "
+            "images."
+        )
+        self.job.model.set_weights(best.weights)
+
+    def ask_second(self, trunk: str) -> None:
+        """Train a head on another trunk, and from then on average the answers with its own."""
+        job, before = self.job, self.best
+        learning = self.head_learning(self.config.head_epochs)
+        heard = second_opinion.added(self.config, job, self.index, self.images, before, trunk=trunk, **learning)
+        if heard is None:
+            return
+        if self.config.net_of:
+            job.fitted = heard  # what was trained
+        self.best = self.stage(f"{before.name}, averaged with the second opinion")
+
+    def raise_classes(self) -> None:
+        """Raise the answers of some classes by log-odds of calibrated answers, as `config.class_bias` says.
+
+        The logits of the net are those of calibrated answers multiplied by its temperature.
+        """
+        found = planning.choose(
+            self.job,
+            earlier_net.RAISED,
+            lambda: {"temperature": confidence.temperature(self.best.answers, self.index, self.crossed)},
+        )
+        raised = heads.log_odds(self.config.class_bias, self.index.classes)
+        heads.raise_classes(self.job.model, found["temperature"] * raised)
+        self.best = self.stage(f"{self.best.name}, with raised classes")
+
+    def average_mirror_images(self) -> None:
+        """From now on, average the answers on a photograph and on its mirror image."""
+        self.job.answer_by(mirrored.averaged)
+        self.best = self.stage(f"{self.best.name} with mirror images")
+
+
+def begun(config: Config, job: Job, index: Index, images, clock: Clock) -> Training:
+    """Return a training whose model is compiled. Arguments as for `fit`.
+
+    Raises:
+        InputError: settings that do not go with these photographs.
+    """
+    for name, _ in config.class_bias:
+        if name not in index.classes:
+            raise InputError(f"class_bias: {printable(name)}: no such class; {suggestion(name, index.classes)}")
+    if config.net_of:
+        earlier_net.check(config.net_of, config, index)
+    index = without(index, config.left_out)
+    counts = index.take(index.where("train")).counts()
+    chosen = planning.choose(job, "classes", lambda: imbalance.chosen(config.imbalance, counts))
+    treatment = chosen["treatment"]
+    if treatment != "none":
+        print(f"Unequal class sizes are handled by the method '{treatment}' ({chosen['why']}).")
+    loss, sampling = imbalance.treated(treatment, counts, label_smoothing=config.label_smoothing)
+    build = functools.partial(classifier, config, len(index.classes))
+    job.compile(build, optimizer=whole_net_optimizer(config), batch_size=config.batch_size, loss=loss)
+    return Training(config, job, index, images, clock, treatment, loss, sampling)
+
+
+def without(index: Index, left_out) -> Index:
+    """Return the index with some training photographs moved out of all parts, so that nothing is learned from them.
+
+    Raises:
+        InputError: one of them is not a training photograph; a class would have none left.
+    """
+    if not left_out:
+        return index
+    training = index.where("train")
+    if unknown := sorted(set(left_out) - {index.paths[i] for i in training}):
+        raise InputError(f"left_out: {printable(unknown[0])}: is not a training photograph; use the names in split.csv")
+    gone = set(left_out)
+    parts = ["" if path in gone else part for path, part in zip(index.paths, index.parts, strict=True)]
+    kept = dataclasses.replace(index, parts=tuple(parts))
+    counts = kept.take(kept.where("train")).counts()
+    if (empty := np.flatnonzero((counts == 0) & (index.take(training).counts() > 0))).size:
+        name = printable(index.classes[empty[0]])
+        raise InputError(f"left_out: {name} would have no training photograph; leave fewer of them out")
+    print(f"Left out of training: {len(training) - counts.sum():,} of {len(training):,} photographs.")
+    return kept
+
+
+def manner(config, index: Index, treatment: str) -> Manner:
+    """Return how this training learns and answers, for the heads that judge its classes, unsmoothed to be firm."""
+    loss, sampling = imbalance.treated(treatment, index.take(index.where("train")).counts(), label_smoothing=0.0)
+    bias = heads.log_odds(config.class_bias, index.classes) if config.class_bias else None
+    return Manner(loss, sampling, config.mirror_averaged, bias)
+
+
+def whole_net_optimizer(config):
+    """Return the function () -> optimizer of the whole net."""
+    return functools.partial(
+        optimizers.rates,
+        "adamw",
+        learning_rate=config.learning_rate,
+        trunk_multiplier=config.trunk_multiplier,
+        weight_decay=config.weight_decay,
+        use_ema=True,
+        ema_momentum=config.ema,
+    )
+
+
+def head_optimizer(config):
+    """Return the function () -> optimizer of heads."""
+    return functools.partial(
+        optimizers.rates, "adamw", learning_rate=config.head_learning_rate, weight_decay=config.weight_decay
+    )
+
+
+def classifier(config, num_classes):
+    """Return the trunk with one dense layer; `config.freeze` decides which layers train."""
+    model = backbones.classifier(
+        config.backbone,
+        num_classes=num_classes,
+        image_size=config.image_size,
+        weights=config.weights,
+        head=heads.linear(dropout=config.dropout),
+        second=config.second_backbone,
+    )
+    freezing.apply(model, config.freeze)
+    return model
