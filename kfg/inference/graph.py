@@ -1,7 +1,10 @@
 """Turn a Keras model into one TensorFlow function, from which converters make other formats."""
 
+import contextlib
 import re
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from kfg.errors import InputError
@@ -32,7 +35,34 @@ def function_of(model, *, batch: int | None = None, dtype=tf.uint8):
         typed = [tf.identity(tf.cast(one, tf.float32)) for one in (answered if several else [answered])]
         return typed if several else typed[0]
 
+    with _constants_inside(folded):
+        answers.get_concrete_function()  # traced now; later calls use the same graph
     return answers, spec
+
+
+@contextlib.contextmanager
+def _constants_inside(model):
+    """Let Normalization layers be traced with their mean and variance as constants of the graph.
+
+    As tensors outside the graph, tf2onnx and OpenVINO would take them for further inputs.
+    """
+    found = [layer for layer in _all_layers(model) if isinstance(layer, keras.layers.Normalization)]
+    kept = [(layer.mean, layer.variance) for layer in found]
+    for layer, values in zip(found, kept, strict=True):
+        layer.mean, layer.variance = map(np.asarray, values)
+    try:
+        yield
+    finally:
+        for layer, (mean, variance) in zip(found, kept, strict=True):
+            layer.mean, layer.variance = mean, variance
+
+
+def _all_layers(model):
+    """Yield the layers of a model and of the models in it."""
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _all_layers(layer)
 
 
 def refusal(model, format: str, said) -> InputError:

@@ -1,5 +1,6 @@
 """Turn a Keras model into an OpenVINO graph, and compute it with OpenVINO on Intel, AMD and ARM processors."""
 
+import contextlib
 import sys
 
 import numpy as np
@@ -106,8 +107,9 @@ def opened_for_many(path):
                 if at < len(images):
                     request.start_async([images[at : at + 1]])
         finally:
-            for request in requests:  # none is left busy by an error
-                request.wait()
+            for request in requests:  # none is left busy by an error, nor with an error of its own for the next call
+                with contextlib.suppress(RuntimeError):
+                    request.wait()
         found = [np.stack(values) for values in zip(*rows, strict=True)]
         return found if len(found) > 1 else found[0]
 
