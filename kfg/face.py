@@ -301,7 +301,8 @@ def repair(run, *, data=None, target: float | None = None, time_budget: str = "2
         resume: continue an interrupted training.
     Returns:
         kfg.repairing.repair.Repaired with: `page`, the path of the page; `said` and `steps`, sentences on the outcome
-        and on what to do by hand; `run`, the new Run, or None if no remedy was proven to help.
+        and on what to do by hand; `run`, the new Run, or None if no remedy was proven to help; `stands`, whether that
+        run is to be used, or whether it did worse than the earlier one on the test photographs.
     Raises:
         InputError: no finished run; photographs that are not there; an argument out of range.
     Example:

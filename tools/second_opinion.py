@@ -26,7 +26,6 @@ from kfg.data import image_files
 from kfg.data.decode import decode
 from kfg.data.resizing import resize
 from kfg.engine import provenance
-from kfg.engine.second_opinion import CHOICE as WEIGHT
 from kfg.evaluation import versus
 from kfg.evaluation.predict import Predictions
 from kfg.exporting import classifiers as loaded
@@ -35,6 +34,7 @@ from kfg.models.calibrated import without_temperature
 from kfg.models.mirrored import plain
 from kfg.models.opinions import apart
 from kfg.runs import run_files
+from kfg.runs.choices import WEIGHT, heard
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/second_opinion.jsonl"
 NETS = ("trained", "second", "both")
@@ -71,7 +71,7 @@ def epochs_of(run: pathlib.Path) -> int:
 
 def weight_of(settings) -> float:
     """Return how much the second opinion counts in a run, given the content of its config.json."""
-    return settings["choices"].get(WEIGHT, {"share": 0.5})["share"]
+    return settings["choices"][WEIGHT]["share"]
 
 
 def row_of(path) -> dict:
@@ -124,7 +124,7 @@ def speeds(runs, folder) -> str:
         list(one.predict(photos[:BATCH]))
     rates = np.array([[_rate(one, photos) for one in classifiers] for _ in range(TURNS)])
     for run, own in zip(runs, rates.T, strict=True):
-        second = "with" if kfg.open(run).config.get("second_opinion") else "without"
+        second = "with" if heard(read_json(run / run_files.CONFIG, dict)) else "without"
         told.append(f"{second} a second opinion: {np.median(own):.0f} images/s ({own.min():.0f} to {own.max():.0f})")
     return "\n".join([*told, f"medians of {TURNS} turns of {len(photos)} photographs, on {processor()}"])
 

@@ -41,12 +41,20 @@ def take_over(run, model, classes) -> None:
 
     Layers are found by their names. A temperature, and the mean with mirror images or with a second opinion, leave them
     as they are; what the run added to raise some classes is subtracted.
+
+    Raises:
+        InputError: the net has other layers, because another version of kfg made it.
     """
     path = model_file(run, option="net_of")
     run, net = path.parent, saved.load(path)
-    for layer in model.layers:
-        if layer.weights:
-            layer.set_weights(net.get_layer(layer.name).get_weights())
+    theirs = {layer.name: layer.get_weights() for layer in net.layers}
+    for layer in (one for one in model.layers if one.weights):
+        weights = theirs.get(layer.name, [])
+        if [one.shape for one in weights] != [tuple(one.shape) for one in layer.weights]:
+            raise InputError(
+                f"net_of: {run} was trained by a version of kfg with other layers ({layer.name}); train anew"
+            )
+        layer.set_weights(weights)
     raised = heads.log_odds(_settings(run).get("class_bias") or (), classes)
     choices = read_json(run / run_files.CONFIG, dict).get("choices", {})
     factor = choices.get(RAISED, {}).get("temperature", 1.0)  # earlier versions did not multiply

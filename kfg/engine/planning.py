@@ -47,6 +47,7 @@ SHOWN = {  # entry of a choice -> its name in the report
     "errors": "of these, photographs that the head was wrong on",
     "error rate": "the head's error rate",
     "trunk": "pretrained network",
+    "share": "its share in the average",
     "temperature": "temperature, by which the log-odds were multiplied",
 }
 

@@ -13,14 +13,14 @@ from kfg.evaluation import calibration, posthoc, predict
 from kfg.models import backbones, freezing, heads
 from kfg.models.opinions import averaged
 from kfg.progress import duration
-from kfg.runs import run_files
+from kfg.runs import choices, run_files
 from kfg.training import features, precision
 
 TIME = 0.5  # of what is left of the time once the head is trained; if a second opinion takes more, there is none
-SHARES = np.linspace(0, 1, 21)  # weights of a second opinion that are tried
-LEAST = 0.15  # a smaller weight is not worth the time that a second net takes to answer
+LEAST = 0.15  # a smaller weight, of either net, is not worth the time that two nets take to answer
+SHARES = np.linspace(0, 1 - LEAST, 18)  # weights of a second opinion that are tried
 PRIOR_IMAGES = 5  # weight of equal shares, as a number of images
-CHOICE = "weight of the second opinion"
+JUDGED_BY = 5_000  # most images by which the weight is chosen
 
 
 def net(name: str, config, num_classes: int, seed: int) -> keras.Model:
@@ -44,14 +44,8 @@ def net(name: str, config, num_classes: int, seed: int) -> keras.Model:
 
 
 def planned(config, job, index, images, *, left: float) -> dict:
-    """Decide whether there is time for a second opinion; return the choice, a dict with "trunk", "" for none.
-
-    Raises:
-        InputError: both nets together have more parameters than the job allows.
-    """
+    """Decide whether there is time for a second opinion; return the choice, a dict with "trunk", "" for none."""
     second = net(config.second_opinion, config, len(index.classes), job.seed)
-    if job.max_params is not None:
-        freezing.check_budget(keras.Model(job.model.input, [job.model.output, second(job.model.input)]), job.max_params)
     pictures = stores.Chosen(images, _learned(index))
     seconds = features.seconds(trunk_of(second), pictures, cache_dir=job.data.cache_dir)
     if seconds > max(TIME * left, 0):
@@ -60,17 +54,24 @@ def planned(config, job, index, images, *, left: float) -> dict:
     return {"trunk": config.second_opinion, "why": "as the settings say", "seconds expected": round(seconds)}
 
 
-def added(config, job, index, images, judged: planning.Judged, *, trunk: str, **learning) -> keras.Model | None:
+def added(
+    config, job, index, images, judged: planning.Judged, *, trunk: str, equal: bool, **learning
+) -> keras.Model | None:
     """Train a head on another trunk; from then on, `job.model` answers with the weighted mean of both nets.
 
     Args:
         judged: the net as it is.
         trunk: key of kfg.models.backbones.
+        equal: whether each class counts the same on the validation images, however many images it has.
         learning: how the head learns, see kfg.engine.fitting.train_head.
     Returns:
         The second net, of which only the head was trained; None if the validation images speak against it.
+    Raises:
+        InputError: both nets together have more parameters than the job allows.
     """
     second = net(trunk, config, len(index.classes), job.seed)
+    if job.max_params is not None:
+        freezing.check_budget(keras.Model(job.model.input, [job.model.output, second(job.model.input)]), job.max_params)
     learned = _learned(index)
     pictures = stores.Chosen(images, learned)
     parts = []
@@ -84,34 +85,41 @@ def added(config, job, index, images, judged: planning.Judged, *, trunk: str, **
         told = predict.predict(
             second, parts[1].batches(config.batch_size, shuffle=False), index=index.take(index.where("val"))
         )
-        return {"share": share_of_second(judged.answers.probabilities, told.probabilities, told.labels)}
+        return {"share": share_of_second(judged.answers.probabilities, told.probabilities, told.labels, equal=equal)}
 
-    share = planning.choose(job, CHOICE, decide)["share"]
+    share = planning.choose(job, choices.WEIGHT, decide)["share"]
     if not share:
-        print("The second opinion is left out: on the validation images, the network is better without it.")
+        print(
+            f"The second opinion is left out: by the validation images it would count less than {LEAST:.0%}, which is "
+            "too little for the time that it takes."
+        )
         return None
     print(f"The second opinion counts {100 * share:.0f} %, the network itself {100 - 100 * share:.0f} %.")
     job.answer_by(functools.partial(averaged, second=second, share=share))
     return second
 
 
-def share_of_second(first, second, labels) -> float:
-    """Return the weight of a second net, in [0, 1], with which held-out labels are most likely; 0 if below `LEAST`.
+def share_of_second(first, second, labels, *, equal: bool = False) -> float:
+    """Return the weight of a second net with which held-out labels are most likely; 0 if it is below `LEAST`.
 
     The mean of the logits is judged at the temperature that suits it best. A few images cannot tell much, so the
     distance from equal weights is penalised, as for a temperature.
 
     Args:
         first, second: float (N, C), probabilities of both nets on images that they were not trained on.
-        labels: int (N,).
+        labels: int (N,). Of more than JUDGED_BY images, only so many decide.
+        equal: whether each class counts the same, however many images it has.
     """
-    logits = [np.log(np.maximum(one, posthoc.SMALLEST)) for one in (first, second)]
+    some = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), JUDGED_BY)).astype(int))
+    logits, labels = [np.log(np.maximum(one[some], posthoc.SMALLEST)) for one in (first, second)], labels[some]
+    weights = 1 / np.bincount(labels)[labels] if equal else np.ones(len(labels))
+    weights *= len(labels) / weights.sum()
 
     def cost(share):
         mean = posthoc.softmax((1 - share) * logits[0] + share * logits[1])
-        mean = calibration.scaled(mean, calibration.temperature(mean, labels))
+        mean = calibration.scaled(mean, calibration.temperature(mean, labels, weights=weights))
         true = np.maximum(mean[np.arange(len(labels)), labels], posthoc.SMALLEST)
-        return -np.log(true).sum() + PRIOR_IMAGES * (2 * share - 1) ** 2
+        return -(weights * np.log(true)).sum() + PRIOR_IMAGES * (2 * share - 1) ** 2
 
     best = round(float(min(SHARES, key=cost)), 2)
     return best if best >= LEAST else 0.0

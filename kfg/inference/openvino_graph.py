@@ -28,16 +28,24 @@ def convert(model, *, any_size: bool):
         InputError: an operation that OpenVINO does not have; the message names the layer.
     """
     openvino = imported()
-    answers, _ = function_of(model)
+    function = function_of(model)[0].get_concrete_function()
     try:
-        net = openvino.convert_model(answers.get_concrete_function())
+        net = openvino.convert_model(function)
     except (RuntimeError, ValueError, TypeError) as error:
         raise refusal(model, "OpenVINO", error) from error
+    _keep(net, {tensor.name for tensor in function.outputs})
     net.inputs[0].get_node().set_friendly_name(IMAGES)
     net.inputs[0].tensor.set_names({IMAGES})
     for output, name in zip(net.outputs, OUTPUTS, strict=False):
         output.tensor.set_names({name})
     return _with_resize(net) if any_size else net
+
+
+def _keep(net, names) -> None:
+    """Leave a model only outputs with these names: OpenVINO takes what nothing else uses, such as a swish's, for one."""
+    for output in net.outputs:
+        if not names & output.get_names():
+            net.remove_result(output.get_node())
 
 
 def _with_resize(net):

@@ -68,8 +68,8 @@ def flatten(model) -> keras.Model:
 def _names(model) -> dict:
     """Return layer -> a name of its own, for all layers in a model and in the models in it.
 
-    Layers that come first keep their names, in the order in which the model was built and not the one in which Keras
-    runs through it, which may be another.
+    Layers that come first keep their names, in the order of `layers`, which Keras sorts. Keras runs through a model in
+    another order, in which the second of two inner models may come first.
     """
     names, taken = {}, set()
 

@@ -59,7 +59,7 @@ def apart(model) -> tuple[keras.Model, keras.Model]:
     Raises:
         InputError: the model was not made by `averaged`.
     """
-    if not any(layer.name == MEAN for layer in model.layers):
+    if not any(layer.name == WEIGHTED[0] for layer in model.layers):
         raise InputError(f"model: {model.name} has no second opinion")
     softmax = layers.Activation("softmax", dtype="float32")
     return tuple(keras.Model(model.input, softmax(model.get_layer(name).input)) for name in WEIGHTED)

@@ -91,20 +91,6 @@ def _is_bias(one) -> bool:
     return pair and isinstance(one[1], (int, float)) and math.isfinite(one[1])
 
 
-def heard(settings: dict) -> str:
-    """Return the trunk of a run's second opinion; "" if it has none, even if one was asked for.
-
-    There is none if time was short or if the validation images spoke against it.
-
-    Args:
-        settings: content of the run's config.json.
-    """
-    choices = settings.get("choices", {})
-    asked = settings.get("config", {}).get("second_opinion", "")
-    share = choices.get("weight of the second opinion", {}).get("share", 0.5)  # earlier versions chose none
-    return choices.get("second opinion", {}).get("trunk", asked) if share else ""
-
-
 def names() -> list[str]:
     """Return the names of the settings."""
     return [field.name for field in dataclasses.fields(Config)]

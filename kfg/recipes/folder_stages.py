@@ -20,7 +20,7 @@ from kfg.progress import step
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import after_training
 from kfg.repairing.manner import Manner
-from kfg.runs import run_files
+from kfg.runs import choices, run_files
 from kfg.training import imbalance, optimizers
 from kfg.training.callbacks import write_history
 from kfg.training.features import Views
@@ -208,7 +208,7 @@ class Training:
 
         if not config.second_opinion:
             return {"trunk": ""}
-        plan = planning.choose(self.job, "second opinion", decide, by_clock=True)
+        plan = planning.choose(self.job, choices.SECOND, decide, by_clock=True)
         print(f"Second opinion: {plan['trunk'] or 'none'} ({plan['why']}).")
         return plan
 
@@ -273,8 +273,12 @@ class Training:
         """Train a head on another trunk, and from then on average the answers with its own."""
         job, before = self.job, self.best
         learning = self.head_learning(self.config.head_epochs)
-        heard = second_opinion.added(self.config, job, self.index, self.images, before, trunk=trunk, **learning)
+        equal = self.treatment != "none"
+        heard = second_opinion.added(
+            self.config, job, self.index, self.images, before, trunk=trunk, equal=equal, **learning
+        )
         if heard is None:
+            job.begun = job.begun and not self.config.net_of  # what was trained is not part of the net
             return
         if self.config.net_of:
             job.fitted = heard  # what was trained

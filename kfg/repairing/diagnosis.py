@@ -15,14 +15,14 @@ from kfg.files import read_json
 from kfg.models import backbones, heads
 from kfg.names import printable
 from kfg.progress import Progress, duration
-from kfg.recipes.folder_settings import AUGMENTED, Config, heard
+from kfg.recipes.folder_settings import AUGMENTED, Config
 from kfg.repairing import causes, looks, needs, weakness
 from kfg.repairing.crossed import crossed
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Eyes, Trunk
 from kfg.repairing.manner import Manner
 from kfg.repairing.photographs import AsTheyWere, as_they_were
-from kfg.runs import origins, run_files
+from kfg.runs import choices, origins, run_files
 from kfg.training import imbalance
 from kfg.training.features import Views
 from kfg.training.out_of_fold import TooLong
@@ -168,7 +168,8 @@ def _trunk_settings(settings) -> Config:
         return Config()
     name, size = config.get("backbone", config.get("net")), config.get("image_size")
     fits = name in backbones.BACKBONES and isinstance(size, list) and len(size) == 2
-    second = config.get("second_backbone") or heard(settings)  # heads on both trunks are much like a second opinion
+    # heads on both trunks are much like a second opinion
+    second = config.get("second_backbone") or choices.heard(settings)
     return (
         Config(
             backbone=name,

@@ -16,6 +16,7 @@ from kfg.engine.fitting import trunk_of
 from kfg.engine.options import second_for
 from kfg.errors import InputError
 from kfg.models import backbones, efficientnet_lite
+from kfg.models.catalogue import shapes_only
 from kfg.progress import Progress, duration
 from kfg.repairing.case import Mixed, Seen
 from kfg.training import features
@@ -307,9 +308,13 @@ def _no_second(eyes: Eyes, max_params: int | None) -> str:
         return f"the weights of {second_for(eyes.trunk.backbone)} are missing; they are installed with kfg"
     if max_params is None:
         return ""
-    trunks = (eyes.first_trunk, eyes.other_trunk)
-    parameters = sum(one.count_params() + (one.output_shape[-1] + 1) * len(eyes.index.classes) for one in trunks)
-    return f"with it a network has {parameters:,} parameters" if parameters > max_params else ""
+    names = (eyes.trunk.backbone, second_trunk(eyes.trunk))
+    settings = {"num_classes": len(eyes.index.classes), "image_size": eyes.trunk.image_size, "weights": "none"}
+    nets = [shapes_only(functools.partial(backbones.classifier, name, **settings)) for name in names]
+    parameters = sum(net.count_params() for net in nets)
+    if parameters <= max_params:
+        return ""
+    return f"with it the network would have {parameters:,} parameters, more than the {max_params:,} that are allowed"
 
 
 def _pairs(labels, takers, seed) -> tuple[np.ndarray, np.ndarray]:

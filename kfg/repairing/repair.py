@@ -13,12 +13,11 @@ from kfg.locks import exclusive
 from kfg.models.freezing import parse_count
 from kfg.names import printable, quoted
 from kfg.progress import duration, inside, step
-from kfg.recipes import folder_settings
 from kfg.repairing import diagnosis, findings, page, proof, retraining, trial
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.next_steps import next_steps
 from kfg.repairing.trial import Trial
-from kfg.runs import run_files
+from kfg.runs import choices, run_files
 from kfg.runs.run import Run
 
 STEPS = 4
@@ -38,6 +37,7 @@ class Repaired:
         found: the diagnosis.
         trial: the remedies that were tried; None if no class is weak or time was short.
         run: the run with a proven remedy, or None.
+        stands: whether that run is to be used: False if the test images speak against it. None without a new run.
         said: sentences on the outcome.
         steps: sentences on what to do by hand.
     """
@@ -46,6 +46,7 @@ class Repaired:
     found: Diagnosis
     trial: Trial | None
     run: Run | None
+    stands: bool | None
     said: list[str]
     steps: list[str]
 
@@ -111,21 +112,24 @@ def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
     work = _Work(
         run, out, found, next_steps(found, run=run, suspects=quoted(out / findings.SUSPECTS)), time_budget, left
     )
-    tried, made, late, after = None, None, "", None
+    tried, made, late, after, stands = None, None, "", None, None
     if found.weak:
         index = retraining.photographs_of(run, root, known=found.prints)
         tried = work.tried(options["max_params"])
         if tried and tried.best:
             made, late = work.trained(tried, index, **options)
-            after = made and work.compared(made, tried)
+            if made:
+                after = retraining.compared(run, made, found.weak)
+                stands = retraining.stands(made, after)
+                retraining.note(made, stands)
         elif tried:
             print(f"Step 3 of {STEPS} is left out: no remedy is proven with which a network can be trained.")
     else:
         print(f"Steps 2 and 3 of {STEPS} are left out: no class is weak, so there is nothing to try.")
-    said = outcome(run, found, tried, made, after, late=late)
+    said = outcome(run, found, tried, made, after, stands=stands, late=late)
     step(4, STEPS, "the page is written")
     work.write_page(tried, after, said)
-    return Repaired(out, found, tried, Run(made) if made else None, said, work.steps)
+    return Repaired(out, found, tried, Run(made) if made else None, stands, said, work.steps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -190,13 +194,6 @@ class _Work:
         with inside(3, STEPS, skipped=1):  # the photographs were looked at already
             return retraining.retrained(self.run, index, repaired, changed=settings, out=out, **options), ""
 
-    def compared(self, made, tried) -> dict:
-        """Compare the run and its repair on the test images; note in the new run which one is to be used."""
-        after = retraining.compared(self.run, made, self.found.weak)
-        changed = trial.settings(self.found, tried, tried.best.name)
-        retraining.note(made, self.run, changed=changed, after=after)
-        return after
-
     def write_page(self, tried, after, said) -> None:
         name = read_json(self.run / run_files.CONFIG, dict)["data"]["name"]
         page.write(self.out, self.found, title=name, steps=self.steps, trial=tried, after=after, said=said)
@@ -242,10 +239,11 @@ def _signed(difference) -> str:
     return "" if difference["mean"] is None else f"({100 * difference['mean']:+.1f})"
 
 
-def outcome(run, found, tried, made, after, *, late: str = "") -> list[str]:
+def outcome(run, found, tried, made, after, *, stands: bool | None = None, late: str = "") -> list[str]:
     """Return sentences on the outcome; the first stands at the top of the page.
 
     Args:
+        stands: as in `Repaired`.
         late: a sentence that there was no time for the training, or "".
     """
     if not found.weak:
@@ -264,29 +262,36 @@ def outcome(run, found, tried, made, after, *, late: str = "") -> list[str]:
     change = arms["after"]["difference"]
     done = trial.remedy(tried.best.name).said
     settings = read_json(made / run_files.CONFIG, dict)
-    kept, asked = (settings["config"][name] for name in ("net_of", "second_opinion"))
     how = "in this way"
-    if asked and not folder_settings.heard(settings):
-        done += "; the second opinion was left out, for lack of time or because it did no good on the validation images"
-        how = "without a second opinion"
-    net = f"The run's own network, changed {how}," if kept else f"A network trained {how}"
+    if left_out := _left_out(settings):
+        done, how = f"{done}; {left_out}", "without it"
+    net = f"The run's own network, changed {how}," if settings["config"]["net_of"] else f"A network trained {how}"
     told = (
         f"{_count(found)} weak. Proven to help: {tried.best.name} ({done}). {net} "
         f"classifies {_percent(arms['after']['recall']['value'])} of the test images correctly, compared with "
         f"{_percent(arms['before']['recall']['value'])} before ({_points(change)})"
     )
     told += f"; on the weak classes the change is {_points(weak)}." if weak["value"] is not None else "."
-    return [told, *other_net(run, found), to_use(run, made, after)]
+    return [told, *other_net(run, found), to_use(run, made, stands=stands, left_out=left_out)]
 
 
-def to_use(run, made, after) -> str:
+def _left_out(settings) -> str:
+    """Return why a run has no second opinion although its settings ask for one, or ""."""
+    if choices.heard(settings) == settings["config"]["second_opinion"]:
+        return ""
+    if settings["choices"][choices.SECOND]["trunk"]:
+        return "but the second opinion was left out, as the validation images speak against it"
+    return "but the second opinion was left out for lack of time"
+
+
+def to_use(run, made, *, stands: bool, left_out: str) -> str:
     """Return a sentence that says which run to use from now on."""
-    if retraining.stands(after):
+    if stands:
         return f"The new run is {printable(str(made))}; use it with `kfg predict {quoted(made)} new-photographs`."
+    why = "The remedy is not complete" if left_out else "The remedy helped heads, but not this network"
     return (
-        "The remedy was proven on heads, but the test images speak against the new network. So go on with the earlier "
-        f"run, `kfg predict {quoted(run)} new-photographs`; kfg does so by itself. The new run is "
-        f"{printable(str(made))}."
+        f"{why}, so go on with the earlier run: `kfg predict {quoted(run)} new-photographs`. Where both runs lie in "
+        f"one folder, kfg takes the earlier one. The new run is {printable(str(made))}."
     )
 
 
@@ -294,7 +299,7 @@ def other_net(run, found) -> list[str]:
     """Return a warning if the new net differs from the run's in more than the remedy: then the gain is due to both."""
     before, trunk = read_json(pathlib.Path(run) / run_files.CONFIG, dict), found.eyes.trunk
     config = before.get("config", {})
-    second = config.get("second_backbone") or config.get("second_opinion") or ""
+    second = config.get("second_backbone") or choices.heard(before)
     trained = (config.get("backbone"), config.get("weights"), second)
     same = before.get("recipe") == "folder" and trained == (trunk.backbone, trunk.weights, trunk.second)
     if same and tuple(config.get("image_size", ())) == tuple(trunk.image_size):

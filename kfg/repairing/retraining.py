@@ -22,9 +22,10 @@ from kfg.names import printable
 from kfg.recipes import folder as own_photographs
 from kfg.recipes import folder_settings
 from kfg.recipes.folder_settings import Config
+from kfg.repairing import proof
 from kfg.repairing.looking import Trunk
 from kfg.repairing.photographs import as_they_were
-from kfg.runs import arms, run_files
+from kfg.runs import arms, choices, run_files
 
 ROW = "repaired"
 OF_ANSWERS = {"second_opinion", "mirror_averaged", "class_bias"}  # settings that leave the trained net as it is
@@ -42,7 +43,7 @@ def base(run, trunk: Trunk) -> Config:
     if before.get("recipe") == own_photographs.NAME:
         known = {name: tuples(value) for name, value in before["config"].items() if name in folder_settings.names()}
         config = replaced(config, known)
-    heard = folder_settings.heard(before)
+    heard = choices.heard(before)
     heard = "" if heard == trunk.backbone else heard
     return dataclasses.replace(
         config,
@@ -102,25 +103,34 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
     )
     order = Order(data=index.root, out=pathlib.Path(out), seeds=(seed,), max_params=max_params, resume=resume)
     (made,) = runner.perform(recipe, order, index=index, options=OF_TRAIN)
+    write_json(made / run_files.REPAIR_OF, {"run": os.path.relpath(run, made), "changed": sorted(changed)})
     return made
 
 
-def note(made, run, *, changed, after) -> None:
-    """Note in a new run which run it is a repair of, and whether it stands, so that commands take the right one."""
-    told = {"run": os.path.relpath(run, made), "changed": sorted(changed), "stands": stands(after)}
-    write_json(pathlib.Path(made) / run_files.REPAIR_OF, told)
+def note(made, stands: bool) -> None:
+    """Note in a new run whether the repair stands, so that commands know which run to take."""
+    path = pathlib.Path(made) / run_files.REPAIR_OF
+    write_json(path, {**read_json(path, dict), "stands": stands})
 
 
-def stands(after) -> bool:
-    """Return whether the test images let a repair stand, given the result of `compared`.
+def stands(made, after) -> bool:
+    """Return whether a repair is to be used.
 
-    What is proven on heads may fail on the trained net. A repair does not stand if all classes lose beyond doubt, or if
-    all lose and the weak ones gain nothing. It may rest on more photographs than the test part has, so it need not be
-    proven there again.
+    What is proven on heads may fail on the trained net. So it is not used if the second opinion that it asked for was
+    left out, as its other changes were proven only together with it; nor if the test images speak against it: the share
+    of all of them that is recognised falls, beyond doubt, by more than a remedy may cost, or it falls and that of the
+    weak classes does not rise. A remedy was proven on more photographs than the test part has, so it need not be proven
+    there again.
+
+    Args:
+        made: the new run.
+        after: the result of `compared`.
     """
     weak, every = (after["groups"][group]["arms"][AFTER]["difference"] for group in ("targeted", "all"))
     gained = weak["value"] is not None and weak["value"] > 0
-    return every["high"] >= 0 and (every["value"] >= 0 or gained)
+    settings = read_json(pathlib.Path(made) / run_files.CONFIG, dict)
+    complete = choices.heard(settings) == settings["config"]["second_opinion"]
+    return complete and every["high"] >= -proof.COST and (every["value"] >= 0 or gained)
 
 
 def _row(out, seed, index, config) -> tuple[str, Config]:

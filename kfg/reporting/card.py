@@ -17,7 +17,7 @@ from kfg.names import shortened
 from kfg.reporting import card_fields, doubt
 from kfg.reporting.card_fields import FIGURES, licence_of
 from kfg.reporting.card_fields import plain as _plain
-from kfg.runs import run_files
+from kfg.runs import choices, run_files
 
 WEAK = 0.7  # a class with at most this recall is called weak
 JUDGED = 5  # test photographs that a class needs to be judged
@@ -207,7 +207,7 @@ def _limits(told) -> str:
 
 
 def _licence(config) -> str:
-    _, said = licence_of(config.get("config") or {})
+    _, said = licence_of({**(config.get("config") or {}), "second_opinion": choices.heard(config)})
     return f"## Licence\n\n{said} {OWNERS}\n"
 
 

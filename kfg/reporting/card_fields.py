@@ -4,6 +4,7 @@ import json
 
 from kfg.models import licences
 from kfg.names import printable
+from kfg.runs import choices
 
 FIGURES = (  # key in report.json, name, type of the Hub's metric
     ("top1", "top-1 accuracy", "accuracy"),
@@ -31,7 +32,7 @@ def of(name: str, result: dict, config: dict) -> dict:
         for key, called, kind in FIGURES
         if result.get(key)
     ]
-    licence, _ = licence_of(settings)
+    licence, _ = licence_of({**settings, "second_opinion": choices.heard(config)})
     return {
         "license": licence,
         **({"license_name": "not-chosen-yet"} if licence == "other" else {}),

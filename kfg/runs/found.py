@@ -81,7 +81,7 @@ def last_repair(runs: list[pathlib.Path]) -> pathlib.Path | None:
     Repairs that the test images speak against are passed over.
     """
     known = {one.resolve(): one for one in runs}
-    of = {one: _repaired(one)[0] for one in known if not _passed_over(one, known)}
+    of = {one: _origin(one, known) for one in known if not _passed_over(one, known)}
     ends = [one for one in of if one not in of.values()]
     chain, at = [], ends[0] if len(ends) == 1 else None
     while at in of and at not in chain:
@@ -91,16 +91,26 @@ def last_repair(runs: list[pathlib.Path]) -> pathlib.Path | None:
 
 
 def _passed_over(run, known) -> bool:
-    of, better = _repaired(run)
-    return of in known and not better
+    of, stands = _repaired(run)
+    return of in known and not stands
+
+
+def _origin(run, known) -> pathlib.Path | None:
+    """Return the run that a run is a repair of, in the end, if repairs that are passed over are left out."""
+    of, _ = _repaired(run)
+    return _origin(of, known) if of is not None and _passed_over(of, known) else of
 
 
 def _repaired(run: pathlib.Path) -> tuple[pathlib.Path | None, bool]:
-    """Return the run that a run is a repair of, or None, and whether the test images let the repair stand."""
+    """Return the run that a run is a repair of, or None, and whether the test images let the repair stand.
+
+    A repair that was interrupted before that was known stands, as do those of earlier versions.
+    """
     path = run / run_files.REPAIR_OF
     told = read_json(path, dict) if path.is_file() else {}
-    of = told.get("run")
-    return ((run / of).resolve() if isinstance(of, str) else None), told.get("stands") is not False
+    of, stands = told.get("run"), told.get("stands", True)
+    known = isinstance(of, str) and of and "\0" not in of
+    return ((run / of).resolve() if known else None), stands is not False
 
 
 def _among(runs, last) -> str:

@@ -33,3 +33,11 @@ def test_the_scale_of_both_together_does_not_matter():
     net, second = answers(LABELS, strength=2.0, seed=1), answers(LABELS, strength=1.5, seed=2)
     firmer = [posthoc.softmax(3 * np.log(one)) for one in (net, second)]
     assert share_of_second(*firmer, LABELS) == pytest.approx(share_of_second(net, second, LABELS), abs=0.051)
+
+
+def test_where_classes_count_the_same_a_rare_one_has_its_say():
+    labels = np.array([0] * 280 + [1] * 20)
+    rare = np.where(labels == 1, 4.0, 0.0)[:, None] * np.eye(3)[labels]  # only the second net knows the rare class
+    net, second = answers(labels, strength=2.0, seed=1), answers(labels, strength=0.0, seed=2)
+    second = posthoc.softmax(np.log(second) + rare)
+    assert share_of_second(net, second, labels, equal=True) > share_of_second(net, second, labels) + 0.1

@@ -48,6 +48,23 @@ def test_it_answers_alike_and_has_heat(build):
     np.testing.assert_array_equal(heat, gradcam.heatmaps(flat, images, expected.argmax(axis=1)))
 
 
+def test_of_two_models_side_by_side_the_first_keeps_its_names_and_a_shared_layer_stays_one():
+    images, shared = keras.Input((16, 16, 3)), layers.Dense(2, name="shared")
+    maps = [layers.GlobalAveragePooling2D()(one(images)) for one in (trunk(), functional_of("second", filters=7))]
+    both = layers.Add()([layers.Rescaling(0.5)(shared(layers.Dense(6)(one))) for one in maps])
+    flat = flatten(keras.Model(images, both))
+    assert flat.get_layer("conv").filters == 4 and flat.get_layer("conv_2").filters == 7
+    assert [layer.name for layer in flat.layers].count("shared") == 1
+    pictures = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
+    expected = keras.Model(images, both)(pictures)
+    np.testing.assert_allclose(np.asarray(flat(pictures)), np.asarray(expected), atol=1e-6)
+
+
+def functional_of(name, *, filters):
+    images = keras.Input((16, 16, 3))
+    return keras.Model(images, layers.Conv2D(filters, 3, name="conv")(images), name=name)
+
+
 def test_a_flat_model_comes_back_itself():
     model = trunk()
     assert flatten(model) is model

@@ -71,6 +71,9 @@ def test_two_opinions_are_averaged_and_taken_apart_again(two, images):
     alone = [model.predict(images, verbose=0) for model in (two, other)]
     mean = np.sqrt(alone[0] * alone[1])
     np.testing.assert_allclose(both.predict(images, verbose=0), mean / mean.sum(axis=1, keepdims=True), atol=1e-6)
+    mean = alone[0] ** 0.75 * alone[1] ** 0.25
+    quarter = opinions.averaged(two, other, share=0.25).predict(images, verbose=0)
+    np.testing.assert_allclose(quarter, mean / mean.sum(axis=1, keepdims=True), atol=1e-6)
     for part, expected in zip(opinions.apart(both), alone, strict=True):
         np.testing.assert_allclose(part.predict(images, verbose=0), expected, atol=1e-6)
     assert len(backbones.ends_of_trunks(both)) == 3  # all of them speak in the heat map

@@ -14,7 +14,7 @@ from kfg.errors import InputError
 from kfg.exporting.classifiers import load
 from kfg.models import backbones, saved
 from kfg.recipes import folder as recipe
-from kfg.recipes import folder_settings
+from kfg.runs import choices
 from kfg.training import checkpoint, features, imbalance
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
@@ -160,6 +160,7 @@ def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(p
         train(photos, tmp_path / "cut", settings=settings)
     assert not deaths
     assert train(photos, tmp_path / "cut", "--resume", settings=settings) == 0
+    assert choices_of(tmp_path / "cut")[choices.WEIGHT] == choices_of(tmp_path / "whole")[choices.WEIGHT]
     other = saved.load(tmp_path / "cut/folder/transfer/seed-0/model.keras")
     for one, again in zip(both.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, again)
@@ -168,12 +169,17 @@ def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(p
 @pytest.mark.usefixtures("without_export")
 def test_a_second_opinion_that_the_validation_images_speak_against_is_left_out(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES["tiny"])
-    monkeypatch.setattr(second_opinion, "share_of_second", lambda first, second, labels: 0.0)
-    assert train(photos, tmp_path, settings=("min_errors=0", "second_opinion=other")) == 0
-    assert "The second opinion is left out: on the validation images" in capsys.readouterr().out
-    run = tmp_path / "folder/transfer/seed-0"
-    assert folder_settings.heard(json.loads((run / "config.json").read_text())) == ""
-    assert "head_2" not in {layer.name for layer in saved.load(run / "model.keras").layers}
+    monkeypatch.setattr(second_opinion, "share_of_second", lambda *_, **__: 0.0)
+    first = ("min_errors=0", "epochs=0")
+    assert train(photos, tmp_path / "first", settings=first) == 0
+    run = "folder/transfer/seed-0"
+    again = ("second_opinion=other", f"net_of={tmp_path / 'first' / run}", "class_bias=(('red', 2),)")
+    assert train(photos, tmp_path / "again", settings=(*first, *again)) == 0
+    assert "The second opinion is left out: by the validation images" in capsys.readouterr().out
+    assert choices.heard(json.loads((tmp_path / "again" / run / "config.json").read_text())) == ""
+    before, after = (saved.load(tmp_path / name / run / "model.keras") for name in ("first", "again"))
+    assert [layer.name for layer in after.layers] == [layer.name for layer in before.layers]
+    assert json.loads((tmp_path / "again" / run / "env.json").read_text())["parameters"]["trained"] == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from kfg.data.sampling import epoch_keys
 from kfg.errors import InputError
 from kfg.evaluation import calibration
-from kfg.repairing import diagnosis, looking, retraining, screening
+from kfg.repairing import diagnosis, looking, repair, retraining, screening
 from kfg.repairing.crossed import crossed
 from kfg.repairing.manner import Manner, shifted
 from kfg.repairing.remedies import REMEDIES, controls
@@ -114,6 +114,13 @@ def test_a_repair_that_the_test_images_speak_against_is_passed_over(tmp_path, ca
     said = capsys.readouterr().err
     assert f"using {third}, which is the repair of {first}; {second} did worse on the test images" in said
     assert found.only(home / "repaired") == second  # asked for by name
+    fourth = finished(home / "repaired-3" / "seed-0", of="repaired", stands=True)  # of the one that is passed over
+    (third / "repair_of.json").write_text(json.dumps({"run": "../../repaired-3/seed-0", "changed": []}))
+    assert found.only(tmp_path) == third
+    for damaged in ('{"run": "\\u0000"}', '{"run": 5}', '{"run": "", "stands": 0}'):
+        (fourth / "repair_of.json").write_text(damaged)
+        with pytest.raises(InputError, match="holds 4 finished runs"):
+            found.only(tmp_path)
 
 
 def differences(*, weak, every, high=0.01):
@@ -124,14 +131,33 @@ def differences(*, weak, every, high=0.01):
 @pytest.mark.parametrize(
     ("difference", "stands"),
     [
+        ({"weak": 0.02, "every": -0.004, "high": -0.001}, True),  # within what a remedy may cost
         ({"weak": 0.02, "every": 0.01}, True),
         ({"weak": 0.02, "every": -0.002}, True),
         ({"weak": 0.0, "every": 0.0}, True),  # too few test images to tell
         ({"weak": None, "every": 0.0}, True),
         ({"weak": 0.0, "every": -0.002}, False),
         ({"weak": None, "every": -0.002}, False),
-        ({"weak": 0.02, "every": -0.02, "high": -0.001}, False),
+        ({"weak": 0.02, "every": -0.02, "high": -0.006}, False),
     ],
 )
-def test_a_repair_stands_unless_the_test_images_speak_against_it(difference, stands):
-    assert retraining.stands(differences(**difference)) is stands
+def test_a_repair_stands_unless_the_test_images_speak_against_it(difference, stands, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"config": {"second_opinion": ""}}))
+    assert retraining.stands(tmp_path, differences(**difference)) is stands
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({"second opinion": {"trunk": "lite"}, "weight of the second opinion": {"share": 0.3}}, ""),
+        ({"second opinion": {"trunk": "lite"}, "weight of the second opinion": {"share": 0}}, "speak against it"),
+        ({"second opinion": {"trunk": ""}}, "for lack of time"),
+    ],
+)
+def test_a_repair_without_the_second_opinion_that_belongs_to_it_does_not_stand(choices, said, tmp_path):
+    settings = {"config": {"second_opinion": "lite"}, "choices": choices}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    assert retraining.stands(tmp_path, differences(weak=0.02, every=0.01)) is not bool(said)
+    assert said in repair._left_out(settings)
+    told = repair.to_use("runs/old", "runs/new", stands=not said, left_out=said)
+    assert ("`kfg predict runs/old new-photographs`" if said else "`kfg predict runs/new new-photographs`") in told

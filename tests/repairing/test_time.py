@@ -10,7 +10,10 @@ import pytest
 
 from kfg.data import fingerprints
 from kfg.data.stores import Images
+from kfg.engine import second_opinion
 from kfg.errors import InputError
+from kfg.models import opinions
+from kfg.recipes.folder_settings import Config
 from kfg.repairing import after_training, diagnosis, findings, looking, looks, needs, repair, screening, trial
 from kfg.repairing.crossed import crossed
 from kfg.repairing.manner import Manner
@@ -146,14 +149,14 @@ def test_features_that_take_too_long_are_named_with_what_needs_them(tmp_path, mo
 
 
 def test_a_second_trunk_with_too_many_parameters_is_not_tried(tmp_path):
-    eyes = looking.Eyes(
-        index_of(TRUE), looking.Trunk("efficientnet-lite0", (32, 32), "none"), diagnosis.VIEWS, tmp_path
-    )
-    trunk = types.SimpleNamespace(count_params=lambda: 1000, output_shape=(None, 9))
-    vars(eyes).update(first_trunk=trunk, other_trunk=trunk)
-    whole = 2 * (1000 + 10 * len(CLASSES))  # each with a head of 9 weights and a bias for each class
+    trunk = looking.Trunk("efficientnet-lite0", (32, 32), "none")
+    eyes = looking.Eyes(index_of(TRUE), trunk, diagnosis.VIEWS, tmp_path)
+    config = Config(image_size=(32, 32), weights="none")
+    nets = [second_opinion.net(name, config, len(CLASSES), 0) for name in (trunk.backbone, "efficientnet-lite2")]
+    whole = opinions.averaged(*nets).count_params()
     assert looking._no_second(eyes, whole) == looking._no_second(eyes, None) == ""
-    assert looking._no_second(eyes, whole - 1) == f"with it a network has {whole:,} parameters"
+    said = f"with it the network would have {whole:,} parameters, more than the {whole - 1:,} that are allowed"
+    assert looking._no_second(eyes, whole - 1) == said
 
 
 def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatch, tmp_path):

@@ -79,6 +79,8 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     assert (new / "report.json").is_file() and f"The new run is {new}; use it with `kfg predict" in said
     assert "Proven to help: flip-averaged" in said and "What to do next:" in said
     assert (new / "split.csv").read_text() == (finished / "split.csv").read_text()
+    told = json.loads((new / "repair_of.json").read_text())
+    assert told == {"run": "../../transfer/seed-0", "changed": ["mirror_averaged"], "stands": True}
     config = json.loads((new / "config.json").read_text())["config"]
     assert config["mirror_averaged"] is True and config["image_size"] == [32, 32] and config["head_epochs"] == 1
     # only the answers are changed: nothing is trained anew

@@ -27,7 +27,7 @@ def two_trunks(case: Case) -> np.ndarray:
 
 
 def opinions(case: Case, *asked) -> np.ndarray:
-    """Return the answers of heads on two trunks, averaged as kfg.models.opinions does.
+    """Return the answers of heads on two trunks, averaged as kfg.models.opinions does, with equal weights.
 
     Args:
         asked: pairs of features (N, F), (N, G) to answer on, of the first and the second trunk; the answers on several
