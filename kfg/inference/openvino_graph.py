@@ -42,7 +42,7 @@ def convert(model, *, any_size: bool):
 
 
 def _keep(net, names) -> None:
-    """Leave a model only outputs with these names. OpenVINO makes one of all that is unused, such as part of a swish."""
+    """Leave a model only outputs with these names; OpenVINO makes one of all that is unused, as in a swish."""
     for output in net.outputs:
         if not names & output.get_names():
             net.remove_result(output.get_node())
