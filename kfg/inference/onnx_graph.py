@@ -6,7 +6,9 @@ outside the image excluded, it gives the pixels of training, except for about on
 whole numbers.
 """
 
+import contextlib
 import logging
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +17,7 @@ from kfg.inference.graph import IMAGES, OUTPUTS, function_of, refusal
 
 OPSET = 18
 IR_VERSION = 9  # of the file; ONNX Runtime reads it since 1.14
+NO_COPIES = "TF2ONNX_CATCH_ERRORS"  # environment variable
 PIXELS = "pixels"  # name of the tensor between the resize and the net
 
 
@@ -35,7 +38,8 @@ def convert(model, *, any_size: bool):
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # an unsupported operation is reported in one line below
     answers, spec = function_of(model, dtype=tf.float32 if any_size else tf.uint8)
     try:
-        net, _ = tf2onnx.convert.from_function(answers, input_signature=[spec], opset=OPSET)
+        with _without_copies():
+            net, _ = tf2onnx.convert.from_function(answers, input_signature=[spec], opset=OPSET)
     except (ValueError, RuntimeError, KeyError, AttributeError, NotImplementedError) as error:
         raise refusal(model, "ONNX", error) from error
     lacking = {node.op_type for node in net.graph.node if not onnx.defs.has(node.op_type, node.domain)}
@@ -51,6 +55,23 @@ def convert(model, *, any_size: bool):
         net = onnx.compose.merge_models(_resize(height, width), net, io_map=[(PIXELS, PIXELS)])
     onnx.checker.check_model(net)
     return net
+
+
+@contextlib.contextmanager
+def _without_copies():
+    """Let tf2onnx not copy the graph before each of its optimisations, which it does to go back after an error.
+
+    The copies of a net of 138 million weights took more than 24 GB.
+    """
+    before = os.environ.get(NO_COPIES)
+    os.environ[NO_COPIES] = "FALSE"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[NO_COPIES]
+        else:
+            os.environ[NO_COPIES] = before
 
 
 def _rename(graph, names: dict[str, str]) -> None:
