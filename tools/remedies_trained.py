@@ -17,7 +17,7 @@ import pathlib
 import keras
 import numpy as np
 from remedies import diagnosed, processor
-from second_opinion import difference, epochs_of, shown
+from second_opinion import difference, epochs_of, shown, training_of
 
 import kfg
 from kfg.data import folder
@@ -123,7 +123,8 @@ def rows(paths, args) -> list[dict]:
     weak = [list(found.weak)] * len(runs)
     compared = paired_recall(answers, weak, control=CONTROL, alike=of_runs.alike(runs[0].path))
     made = {
-        "data": settings[0]["data"]["name"], "seeds": [one["seed"] for one in settings], "target": args.target,
+        "data": settings[0]["data"]["name"], "target": args.target,
+        "seeds": [training_of(run.path)["seed"] for run in runs],
         "epochs": [epochs_of(run.path) for run in runs], "images": compared["images"],
         "weak classes": [classes[label] for label in found.weak], "second": runs[0].config["second_opinion"],
         "processor": processor(), "commit": provenance.commit(),

@@ -62,11 +62,16 @@ def answers_of(run: kfg.Run) -> dict[str, Predictions]:
     }
 
 
-def epochs_of(run: pathlib.Path) -> int:
-    """Return for how many epochs a run's net was trained as a whole, perhaps in an earlier run."""
+def training_of(run: pathlib.Path) -> dict:
+    """Return the content of the config.json with which a run's net was trained, perhaps in an earlier run."""
     settings = read_json(run / run_files.CONFIG, dict)
     earlier = settings["config"].get("net_of")
-    return epochs_of(pathlib.Path(earlier)) if earlier else settings["choices"]["whole net"]["epochs"]
+    return training_of(pathlib.Path(earlier)) if earlier else settings
+
+
+def epochs_of(run: pathlib.Path) -> int:
+    """Return for how many epochs a run's net was trained as a whole."""
+    return training_of(run)["choices"]["whole net"]["epochs"]
 
 
 def weight_of(settings) -> float:
@@ -81,7 +86,7 @@ def row_of(path) -> dict:
     compared = versus.compare(answers["trained"], answers["both"])
     alone = versus.compare(answers["trained"], answers["second"])
     return {
-        "data": settings["data"]["name"], "seed": settings["seed"], "images": len(run.predictions),
+        "data": settings["data"]["name"], "seed": training_of(run.path)["seed"], "images": len(run.predictions),
         "second": run.config["second_opinion"], "epochs": epochs_of(run.path), "weight": weight_of(settings),
         "parameters": run.model.count_params(), "processor": processor(), "commit": provenance.commit(),
         "p": compared["p"],
@@ -103,7 +108,7 @@ def table(results) -> str:
     ]
     for row in results:
         *alone, both = (f"{100 * row['top1'][name]:.1f}" for name in NETS)
-        shares = " | ".join([*alone, f"{row.get('weight', 0.5):.2f}", both])
+        shares = " | ".join([*alone, f"{row['weight']:.2f}", both])
         gained = " | ".join(difference(row[name]["gained"]) for name in ("top1", "macro_recall"))
         lines.append(f"| {row['data']} | {row['seed']} | {row['epochs']} | {row['images']:,} | {shares} | {gained} |")
     return "\n".join(lines)
