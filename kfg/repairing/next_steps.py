@@ -7,6 +7,7 @@ from kfg.names import printable, quoted, shortened
 from kfg.repairing.causes import Cause, counted, taken
 from kfg.repairing.findings import Diagnosis
 
+PAIRS = 5  # most pairs of confused classes that get a sentence each
 ENOUGH = 40  # photographs; a small class is asked to have this many, or as many as the median class if that is less
 
 
@@ -45,7 +46,7 @@ def next_steps(found: Diagnosis, *, run, suspects: str = "") -> list[str]:
         steps.append(f"Photograph {_name(found, cause.label)} in the same way as the other classes: {cause.said}.")
     for cause in of_kind["prior"]:
         steps.append(f"Add photographs of {_name(found, cause.label)}: {cause.said}.")
-    steps += [_confused(found, *pair) for pair in _pairs(of_kind["look-alike"])]
+    steps += _all_confused(found, _pairs(of_kind["look-alike"]))
     if named := shortened([_name(found, label) for label in found.weak if not found.causes[label]]):
         steps.append(
             f"Add photographs of {named}: no cause was found why they are recognised less often than the others."
@@ -60,9 +61,24 @@ def _pairs(causes) -> list[tuple[int, int]]:
     return sorted({tuple(sorted((cause.label, cause.other))) for cause in causes})
 
 
+def _all_confused(found, pairs) -> list[str]:
+    """Return a sentence for each of the pairs that are confused most, and one for all others."""
+    ordered = sorted(pairs, key=lambda pair: -max(_shares(found, *pair).values()))
+    told = [_confused(found, *pair) for pair in ordered[:PAIRS]]
+    if rest := ordered[PAIRS:]:
+        named = "; ".join(f"{_name(found, one)} and {_name(found, other)}" for one, other in rest)
+        told.append(f"Do the same for {counted(len(rest), 'more pair')} of classes: {named}.")
+    return told
+
+
+def _shares(found, one, other) -> dict[tuple[int, int], float]:
+    """Return (class, other class) -> share of the class's photographs that are taken for the other, both ways."""
+    return {(a, b): taken(found.crossed, a)[b] for a, b in ((one, other), (other, one))}
+
+
 def _confused(found, one, other) -> str:
     """Say how often each of two classes is mistaken for the other, the more frequent mistake first."""
-    shares = {(a, b): taken(found.crossed, a)[b] for a, b in ((one, other), (other, one))}
+    shares = _shares(found, one, other)
     (one, other), share = max(shares.items(), key=lambda item: item[1])
     first, second = _name(found, one), _name(found, other)
     return (

@@ -259,3 +259,19 @@ def test_the_steps_say_what_to_do_for_each_cause():
         "Add photographs of ant: no cause was found why they are recognised less often than the others."
         in next_steps(bare, run="runs/a", suspects="suspects.csv")
     )
+
+
+def test_the_pairs_confused_most_get_a_sentence_each_and_all_others_one(monkeypatch):
+    from kfg.repairing import causes, findings, next_steps, weakness
+    from tests.repairing.test_repair import answers
+
+    monkeypatch.setattr(next_steps, "PAIRS", 1)
+    crossed = answers([60, 95, 95, 4], [100, 100, 100, 6])
+    why = {label: [] for label in range(4)}
+    why[1] = [causes.Cause("look-alike", 1, "some are taken", "look", (), 2)]
+    why[3] = [causes.Cause("look-alike", 3, "a third is taken", "look", (), 0)]
+    eyes = looking.Eyes(crossed.index, Trunk("efficientnet-lite0", (32, 32)), None, pathlib.Path())
+    found = findings.Diagnosis(crossed, weakness.recalls(crossed), why, [], None, eyes, None)
+    said = [one for one in next_steps.next_steps(found, run="runs/a") if "bee" in one or "dog from ant" in one]
+    assert len(said) == 2 and said[0].startswith("Photograph what distinguishes dog from ant: 33% of the photographs")
+    assert said[1] == "Do the same for 1 more pair of classes: bee and cat."
