@@ -13,6 +13,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from kfg.errors import InputError
 from kfg.inference.graph import IMAGES, OUTPUTS, function_of, refusal
 
 OPSET = 18
@@ -114,10 +115,19 @@ def _resize(height: int, width: int):
 
 
 def opened(path):
-    """Return a function of ONNX Runtime, images -> float32 answers, or a list of them if the model has several."""
-    import onnxruntime
+    """Return a function of ONNX Runtime, images -> float32 answers, or a list of them if the model has several.
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    Raises:
+        InputError: ONNX Runtime cannot compute the model, such as one that cuts boxes out of images.
+    """
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, NotImplemented
+
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    except (Fail, InvalidGraph, NotImplemented) as error:
+        why = str(error).strip().splitlines()[0].partition("failed:")[2] or str(error)
+        raise InputError(f"ONNX: ONNX Runtime cannot compute this model: {why}") from error
     name = session.get_inputs()[0].name
 
     def answers(images):

@@ -7,6 +7,10 @@ import numpy as np
 
 from kfg.inference.graph import IMAGES, OUTPUTS, function_of, refusal
 
+FAILURES = (  # of OpenVINO's converter, which have no class in common but Exception
+    "GeneralFailure", "InitializationFailure", "NotImplementedFailure", "OpConversionFailure", "OpValidationFailure",
+)  # fmt: skip
+
 
 def imported():
     """Return the module openvino without its telemetry; otherwise its converter reports each use over the internet."""
@@ -28,10 +32,13 @@ def convert(model, *, any_size: bool):
         InputError: an operation that OpenVINO does not have; the message names the layer.
     """
     openvino = imported()
+    from openvino import frontend
+
+    failures = (getattr(frontend, name) for name in FAILURES)
     function = function_of(model)[0].get_concrete_function()
     try:
         net = openvino.convert_model(function)
-    except (RuntimeError, ValueError, TypeError) as error:
+    except (RuntimeError, ValueError, TypeError, *failures) as error:
         raise refusal(model, "OpenVINO", error) from error
     _keep(net, {tensor.name for tensor in function.outputs})
     net.inputs[0].get_node().set_friendly_name(IMAGES)

@@ -89,8 +89,9 @@ def largest_component(mask):
     flat = ops.reshape(labels, (-1, cells))
     sizes = ops.sum(ops.cast(ops.equal(flat[:, :, None], flat[:, None, :]), "float32"), axis=2)
     sizes = ops.where(flat > 0, sizes, 0.0)
-    # the first cell with the largest size belongs to the component that comes first
-    chosen = tf.gather(flat, ops.argmax(sizes, axis=1), batch_dims=1)
+    # the first cell with the largest size belongs to the component that comes first; Keras's argmax of floats asks for
+    # negative zeros by a bitcast, which other runtimes do not know
+    chosen = tf.gather(flat, tf.argmax(sizes, axis=1), batch_dims=1)
     return ops.logical_and(mask, ops.equal(labels[..., 0], chosen[:, None, None]))
 
 

@@ -89,7 +89,7 @@ def _picks(scores, compatible, count):
     left = ops.ones_like(scores, dtype="bool")
     picks = []
     for _ in range(count):
-        pick = ops.argmax(ops.where(left, scores, -np.inf), axis=1)
+        pick = tf.argmax(ops.where(left, scores, -np.inf), axis=1)
         if picks:
             pick = ops.where(ops.any(left, axis=1), pick, picks[-1])
         left = ops.logical_and(left, tf.gather(compatible, pick))
