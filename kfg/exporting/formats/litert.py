@@ -45,6 +45,7 @@ def convert(shipment, model, path, *, pixels, supported_ops, **options) -> None:
         InputError: an operation that LiteRT does not have; the message names the layer.
     """
     import tensorflow as tf
+    from tensorflow.lite.python.convert_phase import ConverterError
 
     from kfg.inference.graph import IMAGES, refusal
     from kfg.models import folding
@@ -55,7 +56,7 @@ def convert(shipment, model, path, *, pixels, supported_ops, **options) -> None:
     try:
         with quiet.dropped_errors(), contextlib.redirect_stdout(io.StringIO()):  # hide the converter's own notes
             folded.export(path, format="litert", input_signature=signature, verbose=False, **ops, **options)
-    except (RuntimeError, ValueError) as error:  # ConverterError has no public class
+    except (RuntimeError, ValueError, ConverterError) as error:
         raise refusal(model, "LiteRT", error) from error
     _describe(path, shipment.description)
 
