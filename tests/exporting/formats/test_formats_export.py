@@ -102,6 +102,40 @@ def test_an_operation_that_a_format_lacks_is_named_with_its_layer(run, tmp_path)
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("litert", "has no operation CropAndResize of the layer 'cut'"),
+        ("onnx", "ONNX Runtime cannot compute this model"),
+    ],
+)
+def test_a_net_that_cuts_out_boxes_is_refused_in_one_line(name, said, tmp_path):
+    from kfg.exporting.formats.protocol import Shipment
+    from kfg.layers.crop_and_resize import CropAndResize
+
+    images = keras.Input((16, 16, 3))
+    boxes = keras.layers.Dense(4, kernel_initializer="zeros", bias_initializer="ones")(
+        keras.layers.GlobalAveragePooling2D()(images)
+    )
+    x = keras.layers.Flatten()(CropAndResize((4, 4), name="cut")([images, boxes]))
+    model = keras.Model(images, keras.layers.Dense(2, activation="softmax")(x))
+    pictures = np.zeros((2, 16, 16, 3), np.uint8)
+    shipment = Shipment(model, ("a", "b"), {"image_size": {"height": 16, "width": 16}}, lambda: pictures)
+    with pytest.raises(InputError, match=said):
+        known.FORMATS[name].write(shipment, tmp_path)
+        known.FORMATS[name].opened(tmp_path)
+
+
+def test_an_operation_that_openvino_lacks_is_named_in_one_line():
+    from kfg.inference import openvino_graph
+
+    inputs = keras.Input((*SIZE, 3))
+    x = keras.layers.GlobalAveragePooling2D()(inputs)
+    x = x + keras.ops.one_hot(keras.ops.argmax(x, axis=1), 3)  # Keras asks for negative zeros by a bitcast
+    with pytest.raises(InputError, match=r"OpenVINO: this model cannot be exported .* Bitcast"):
+        openvino_graph.convert(keras.Model(inputs, keras.layers.Softmax()(x)), any_size=True)
+
+
 def test_a_refused_format_leaves_nothing_and_the_others_are_made(run, tmp_path, monkeypatch):
     answer = known.FORMATS["keras"].opened
     monkeypatch.setattr(known.FORMATS["keras"], "opened", lambda folder: lambda x: 1 - answer(folder)(x))
