@@ -302,7 +302,7 @@ def repair(run, *, data=None, target: float | None = None, time_budget: str = "2
     Returns:
         kfg.repairing.repair.Repaired with: `page`, the path of the page; `said` and `steps`, sentences on the outcome
         and on what to do by hand; `run`, the new Run, or None if no remedy was proven to help; `stands`, whether that
-        run is to be used, or whether it did worse than the earlier one on the test photographs.
+        run is to be used: what helps heads may fail on a trained network.
     Raises:
         InputError: no finished run; photographs that are not there; an argument out of range.
     Example:

@@ -7,10 +7,11 @@ import numpy as np
 
 from kfg.data import stores
 from kfg.data.part import Part
-from kfg.engine import planning
+from kfg.engine import planning, weights_at_hand
 from kfg.engine.fitting import train_head, trunk_of
 from kfg.evaluation import calibration, posthoc, predict
 from kfg.models import backbones, freezing, heads
+from kfg.models.catalogue import shapes_only
 from kfg.models.opinions import averaged
 from kfg.progress import duration
 from kfg.runs import choices, run_files
@@ -43,6 +44,15 @@ def net(name: str, config, num_classes: int, seed: int) -> keras.Model:
     return made
 
 
+def check_budget(config, job, num_classes: int) -> None:
+    """Check that a net and its second opinion have no more parameters than the job allows; else InputError."""
+    if job.max_params is not None:
+        trunks = (config.backbone, config.second_backbone, config.second_opinion)
+        sizes = {"image_size": config.image_size, "num_classes": num_classes}
+        both = shapes_only(functools.partial(weights_at_hand.classifier, *trunks, **sizes))
+        freezing.check_budget(both, job.max_params)
+
+
 def planned(config, job, index, images, *, left: float) -> dict:
     """Decide whether there is time for a second opinion; return the choice, a dict with "trunk", "" for none."""
     second = net(config.second_opinion, config, len(index.classes), job.seed)
@@ -65,13 +75,9 @@ def added(
         equal: whether each class counts the same on the validation images, however many images it has.
         learning: how the head learns, see kfg.engine.fitting.train_head.
     Returns:
-        The second net, of which only the head was trained; None if the validation images speak against it.
-    Raises:
-        InputError: both nets together have more parameters than the job allows.
+        The second net, of which only the head was trained; None if the validation images give it too little weight.
     """
     second = net(trunk, config, len(index.classes), job.seed)
-    if job.max_params is not None:
-        freezing.check_budget(keras.Model(job.model.input, [job.model.output, second(job.model.input)]), job.max_params)
     learned = _learned(index)
     pictures = stores.Chosen(images, learned)
     parts = []
@@ -103,7 +109,7 @@ def share_of_second(first, second, labels, *, equal: bool = False) -> float:
     """Return the weight of a second net with which held-out labels are most likely; 0 if it is below `LEAST`.
 
     The mean of the logits is judged at the temperature that suits it best. A few images cannot tell much, so the
-    distance from equal weights is penalised, as for a temperature.
+    distance from equal weights is penalised, as for a temperature. The weight is 1 - LEAST at most.
 
     Args:
         first, second: float (N, C), probabilities of both nets on images that they were not trained on.

@@ -59,7 +59,7 @@ def _refusal(names, image_size, weights, max_params) -> str:
     first, *others = names or ("",)
     try:
         if first and max_params is not None:
-            freezing.check_budget(shapes_only(lambda: _classifier(*names, image_size=image_size)), max_params)
+            freezing.check_budget(shapes_only(lambda: classifier(*names, image_size=image_size)), max_params)
         backbones.weights_file(first, weights)
         for other in filter(None, others if str(weights) != "none" else ()):
             backbones.weights_file(other)
@@ -68,8 +68,8 @@ def _refusal(names, image_size, weights, max_params) -> str:
     return ""
 
 
-def _classifier(first, second, opinion, *, image_size):
-    """Return a net with random weights that has as many parameters as the trained one, for two classes."""
-    build = functools.partial(backbones.classifier, num_classes=2, image_size=image_size, weights="none")
+def classifier(first, second, opinion, *, image_size, num_classes: int = 2):
+    """Return a net with random weights that has as many parameters as the trained one."""
+    build = functools.partial(backbones.classifier, num_classes=num_classes, image_size=image_size, weights="none")
     net = build(first, second=second)
     return keras.Model(net.input, [net.output, build(opinion)(net.input)]) if opinion else net

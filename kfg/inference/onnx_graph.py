@@ -7,6 +7,7 @@ whole numbers.
 """
 
 import contextlib
+import functools
 import logging
 import os
 
@@ -18,6 +19,7 @@ from kfg.inference.graph import IMAGES, OUTPUTS, function_of, refusal
 
 OPSET = 18
 IR_VERSION = 9  # of the file; ONNX Runtime reads it since 1.14
+ERRORS = (ValueError, RuntimeError, LookupError, AttributeError, TypeError, AssertionError)  # of tf2onnx
 NO_COPIES = "TF2ONNX_CATCH_ERRORS"  # environment variable
 PIXELS = "pixels"  # name of the tensor between the resize and the net
 
@@ -37,11 +39,15 @@ def convert(model, *, any_size: bool):
     import tf2onnx
 
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # an unsupported operation is reported in one line below
-    answers, spec = function_of(model, dtype=tf.float32 if any_size else tf.uint8)
     try:
-        with _without_copies():
-            net, _ = tf2onnx.convert.from_function(answers, input_signature=[spec], opset=OPSET)
-    except (ValueError, RuntimeError, KeyError, AttributeError, NotImplementedError) as error:
+        answers, spec = function_of(model, dtype=tf.float32 if any_size else tf.uint8)
+        convert = functools.partial(tf2onnx.convert.from_function, answers, input_signature=[spec], opset=OPSET)
+        try:
+            with _without_copies():
+                net, _ = convert()
+        except ERRORS:  # perhaps of an optimisation, which tf2onnx can leave out if it has a copy
+            net, _ = convert()
+    except ERRORS as error:
         raise refusal(model, "ONNX", error) from error
     lacking = {node.op_type for node in net.graph.node if not onnx.defs.has(node.op_type, node.domain)}
     if lacking:

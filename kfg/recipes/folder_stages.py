@@ -208,6 +208,7 @@ class Training:
 
         if not config.second_opinion:
             return {"trunk": ""}
+        second_opinion.check_budget(config, self.job, len(self.index.classes))
         plan = planning.choose(self.job, choices.SECOND, decide, by_clock=True)
         print(f"Second opinion: {plan['trunk'] or 'none'} ({plan['why']}).")
         return plan

@@ -66,8 +66,8 @@ def _all_confused(found, pairs) -> list[str]:
     ordered = sorted(pairs, key=lambda pair: -max(_shares(found, *pair).values()))
     told = [_confused(found, *pair) for pair in ordered[:PAIRS]]
     if rest := ordered[PAIRS:]:
-        named = "; ".join(f"{_name(found, one)} and {_name(found, other)}" for one, other in rest)
-        told.append(f"Do the same for {counted(len(rest), 'more pair')} of classes: {named}.")
+        named = shortened([f"{_name(found, one)} and {_name(found, other)}" for one, other in rest])
+        told.append(f"Photograph also what distinguishes {counted(len(rest), 'more pair')} of classes: {named}.")
     return told
 
 

@@ -37,7 +37,7 @@ class Repaired:
         found: the diagnosis.
         trial: the remedies that were tried; None if no class is weak or time was short.
         run: the run with a proven remedy, or None.
-        stands: whether that run is to be used: False if the test images speak against it. None without a new run.
+        stands: whether that run is to be used, see kfg.repairing.retraining.stands. None without a new run.
         said: sentences on the outcome.
         steps: sentences on what to do by hand.
     """
@@ -279,9 +279,9 @@ def _left_out(settings) -> str:
     """Return why a run has no second opinion although its settings ask for one, or ""."""
     if choices.heard(settings) == settings["config"]["second_opinion"]:
         return ""
-    if settings["choices"][choices.SECOND]["trunk"]:
-        return "but the second opinion was left out, as the validation images speak against it"
-    return "but the second opinion was left out for lack of time"
+    chosen = settings["choices"][choices.SECOND]
+    why = "by the validation images it would count too little" if chosen["trunk"] else chosen["why"]
+    return f"but the second opinion was left out ({why})"
 
 
 def to_use(run, made, *, stands: bool, left_out: str) -> str:

@@ -103,14 +103,19 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
     )
     order = Order(data=index.root, out=pathlib.Path(out), seeds=(seed,), max_params=max_params, resume=resume)
     (made,) = runner.perform(recipe, order, index=index, options=OF_TRAIN)
-    write_json(made / run_files.REPAIR_OF, {"run": os.path.relpath(run, made), "changed": sorted(changed)})
+    _note(made, {"run": os.path.relpath(run, made), "changed": sorted(changed)})
     return made
 
 
 def note(made, stands: bool) -> None:
     """Note in a new run whether the repair stands, so that commands know which run to take."""
+    _note(made, {"stands": stands})
+
+
+def _note(made, told: dict) -> None:
+    """Add to what a new run says about the repair; what an earlier command has found out stays."""
     path = pathlib.Path(made) / run_files.REPAIR_OF
-    write_json(path, {**read_json(path, dict), "stands": stands})
+    write_json(path, {**(read_json(path, dict) if path.is_file() else {}), **told})
 
 
 def stands(made, after) -> bool:

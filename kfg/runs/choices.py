@@ -6,7 +6,8 @@ SECOND, WEIGHT = "second opinion", "weight of the second opinion"  # names of ch
 def heard(settings: dict) -> str:
     """Return the trunk of a run's second opinion; "" if it has none, even if one was asked for.
 
-    There is none if time was short or if the validation images spoke against it.
+    There is none if time was short, if the head makes too few errors, or if the validation images give it too little
+    weight.
 
     Args:
         settings: content of the run's config.json.

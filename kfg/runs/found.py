@@ -54,8 +54,8 @@ def below(folder) -> list[pathlib.Path]:
 def only(path) -> pathlib.Path:
     """Return the one finished run below a folder; `path` itself if it is not a folder of runs.
 
-    If there are several runs and one is a repair of the others, it is returned, and a line says so. A repair that the
-    test images speak against is passed over for the run that it repairs.
+    If there are several runs and one is a repair of the others, it is returned, and a line says so. A repair that does
+    not stand, see kfg.repairing.retraining.stands, is passed over for the run that it repairs.
 
     Raises:
         InputError: the path does not exist; there are several runs, which the message names.
@@ -78,7 +78,7 @@ def only(path) -> pathlib.Path:
 def last_repair(runs: list[pathlib.Path]) -> pathlib.Path | None:
     """Return the run at the end of a chain of repairs that contains all these runs; None if there is no such chain.
 
-    Repairs that the test images speak against are passed over.
+    Repairs that do not stand are passed over.
     """
     known = {one.resolve(): one for one in runs}
     of = {one: _origin(one, known) for one in known if not _passed_over(one, known)}
@@ -97,12 +97,15 @@ def _passed_over(run, known) -> bool:
 
 def _origin(run, known) -> pathlib.Path | None:
     """Return the run that a run is a repair of, in the end, if repairs that are passed over are left out."""
-    of, _ = _repaired(run)
-    return _origin(of, known) if of is not None and _passed_over(of, known) else of
+    of, seen = _repaired(run)[0], set()
+    while of is not None and of not in seen and _passed_over(of, known):
+        seen.add(of)
+        of = _repaired(of)[0]
+    return of
 
 
 def _repaired(run: pathlib.Path) -> tuple[pathlib.Path | None, bool]:
-    """Return the run that a run is a repair of, or None, and whether the test images let the repair stand.
+    """Return the run that a run is a repair of, or None, and whether the repair stands.
 
     A repair that was interrupted before that was known stands, as do those of earlier versions.
     """
@@ -120,7 +123,7 @@ def _among(runs, last) -> str:
     repaired = [one for one in runs if one not in over and one != last]
     told = f", which is the repair of {_named(repaired)}" if repaired else ""
     if over:
-        told += f"; {_named(over)} did worse on the test images"
+        told += f"; the repair {_named(over)} is not to be used, as its page says"
     return told
 
 

@@ -1,10 +1,16 @@
 """How much a second opinion counts is found on validation images."""
 
+import types
+
 import numpy as np
 import pytest
 
+from kfg.engine import second_opinion
 from kfg.engine.second_opinion import share_of_second
+from kfg.errors import InputError
 from kfg.evaluation import posthoc
+from kfg.models import opinions
+from kfg.recipes.folder_settings import Config
 
 
 def answers(labels, *, strength, seed):
@@ -41,3 +47,13 @@ def test_where_classes_count_the_same_a_rare_one_has_its_say():
     net, second = answers(labels, strength=2.0, seed=1), answers(labels, strength=0.0, seed=2)
     second = posthoc.softmax(np.log(second) + rare)
     assert share_of_second(net, second, labels, equal=True) > share_of_second(net, second, labels) + 0.1
+
+
+def test_both_nets_together_keep_to_the_parameters_allowed():
+    config = Config(image_size=(32, 32), weights="none", second_opinion="efficientnet-lite2")
+    nets = [second_opinion.net(name, config, 40, 0) for name in (config.backbone, config.second_opinion)]
+    whole = opinions.averaged(*nets).count_params()
+    for allowed in (None, whole):
+        second_opinion.check_budget(config, types.SimpleNamespace(max_params=allowed), 40)
+    with pytest.raises(InputError, match=f"{whole:,}"):
+        second_opinion.check_budget(config, types.SimpleNamespace(max_params=whole - 1), 40)

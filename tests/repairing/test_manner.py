@@ -108,16 +108,17 @@ def test_a_repair_that_the_test_images_speak_against_is_passed_over(tmp_path, ca
     first = finished(home / "transfer" / "seed-0")
     second = finished(home / "repaired" / "seed-0", of="transfer", stands=False)
     assert found.only(tmp_path) == first
-    assert f"using {first}; {second} did worse on the test images" in capsys.readouterr().err
+    assert f"using {first}; the repair {second} is not to be used, as its page says" in capsys.readouterr().err
     third = finished(home / "repaired-2" / "seed-0", of="transfer", stands=True)
     assert found.only(tmp_path) == third
     said = capsys.readouterr().err
-    assert f"using {third}, which is the repair of {first}; {second} did worse on the test images" in said
+    assert f"using {third}, which is the repair of {first}; the repair {second} is not to be used" in said
     assert found.only(home / "repaired") == second  # asked for by name
     fourth = finished(home / "repaired-3" / "seed-0", of="repaired", stands=True)  # of the one that is passed over
     (third / "repair_of.json").write_text(json.dumps({"run": "../../repaired-3/seed-0", "changed": []}))
     assert found.only(tmp_path) == third
-    for damaged in ('{"run": "\\u0000"}', '{"run": 5}', '{"run": "", "stands": 0}'):
+    around = '{"run": "../../repaired-3/seed-0", "stands": false}'  # of itself
+    for damaged in ('{"run": "\\u0000"}', '{"run": 5}', '{"run": "", "stands": 0}', around):
         (fourth / "repair_of.json").write_text(damaged)
         with pytest.raises(InputError, match="holds 4 finished runs"):
             found.only(tmp_path)
@@ -150,14 +151,23 @@ def test_a_repair_stands_unless_the_test_images_speak_against_it(difference, sta
     ("choices", "said"),
     [
         ({"second opinion": {"trunk": "lite"}, "weight of the second opinion": {"share": 0.3}}, ""),
-        ({"second opinion": {"trunk": "lite"}, "weight of the second opinion": {"share": 0}}, "speak against it"),
-        ({"second opinion": {"trunk": ""}}, "for lack of time"),
+        ({"second opinion": {"trunk": "lite"}, "weight of the second opinion": {"share": 0}}, "would count too little"),
+        ({"second opinion": {"trunk": "", "why": "the head makes too few errors"}}, "the head makes too few errors"),
     ],
 )
 def test_a_repair_without_the_second_opinion_that_belongs_to_it_does_not_stand(choices, said, tmp_path):
     settings = {"config": {"second_opinion": "lite"}, "choices": choices}
     (tmp_path / "config.json").write_text(json.dumps(settings))
     assert retraining.stands(tmp_path, differences(weak=0.02, every=0.01)) is not bool(said)
-    assert said in repair._left_out(settings)
-    told = repair.to_use("runs/old", "runs/new", stands=not said, left_out=said)
-    assert ("`kfg predict runs/old new-photographs`" if said else "`kfg predict runs/new new-photographs`") in told
+    left_out = repair._left_out(settings)
+    assert bool(left_out) is bool(said) and said in left_out
+    told = repair.to_use("runs/old", "runs/new", stands=not said, left_out=left_out)
+    if said:
+        assert told.startswith("The remedy is not complete") and "`kfg predict runs/old new-photographs`" in told
+    else:
+        assert "`kfg predict runs/new new-photographs`" in told
+
+
+def test_a_remedy_that_fails_on_the_network_is_told_apart_from_one_that_is_not_complete():
+    told = repair.to_use("runs/old", "runs/new", stands=False, left_out="")
+    assert told.startswith("The remedy helped heads, but not this network, so go on with the earlier run: `kfg predict")

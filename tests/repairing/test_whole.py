@@ -71,7 +71,7 @@ def small_config():
 
 
 @pytest.mark.usefixtures("without_export")
-def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_remedies, tmp_path, capsys):
+def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_remedies, tmp_path, capsys, monkeypatch):
     words = ["repair", str(finished), "--out", str(tmp_path / "found"), "--target", "1", "--time-budget", "2m"]
     assert main(words) == 0
     said = capsys.readouterr().out
@@ -99,6 +99,11 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     assert main([*words]) == 0  # again: the same remedy, nothing is trained twice
     assert "already finished, so it is not repeated" in capsys.readouterr().out
     assert not (finished.parents[1] / "repaired-2").exists()
+    retraining.note(new, False)  # what is known about it is not forgotten when the command is given once more
+    stood = []
+    monkeypatch.setattr(retraining, "note", lambda made, stands: stood.append(stands))
+    assert main([*words]) == 0 and stood == [True]
+    assert json.loads((new / "repair_of.json").read_text())["stands"] is False
 
 
 def resized(image):
@@ -274,4 +279,4 @@ def test_the_pairs_confused_most_get_a_sentence_each_and_all_others_one(monkeypa
     found = findings.Diagnosis(crossed, weakness.recalls(crossed), why, [], None, eyes, None)
     said = [one for one in next_steps.next_steps(found, run="runs/a") if "bee" in one or "dog from ant" in one]
     assert len(said) == 2 and said[0].startswith("Photograph what distinguishes dog from ant: 33% of the photographs")
-    assert said[1] == "Do the same for 1 more pair of classes: bee and cat."
+    assert said[1] == "Photograph also what distinguishes 1 more pair of classes: bee and cat."

@@ -110,6 +110,8 @@ def test_an_operation_that_a_format_lacks_is_named_with_its_layer(run, tmp_path)
     ],
 )
 def test_a_net_that_cuts_out_boxes_is_refused_in_one_line(name, said, tmp_path):
+    for module in known.FORMATS[name].MODULES:
+        pytest.importorskip(module, reason=f"the extra {known.FORMATS[name].EXTRA} is not installed")
     from kfg.exporting.formats.protocol import Shipment
     from kfg.layers.crop_and_resize import CropAndResize
 
@@ -127,6 +129,7 @@ def test_a_net_that_cuts_out_boxes_is_refused_in_one_line(name, said, tmp_path):
 
 
 def test_an_operation_that_openvino_lacks_is_named_in_one_line():
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
     from kfg.inference import openvino_graph
 
     inputs = keras.Input((*SIZE, 3))
