@@ -73,19 +73,21 @@ def refusal(model, format: str, said) -> InputError:
         format: name of the format for the reader.
         said: the converter's message, an exception or text with the names of the operations.
     """
-    text = str(said)
-    found = [
-        f"{kind} of the layer {name!r}"
-        for kind, name in operations(model)
-        if re.search(rf"\b{re.escape(kind)}\b", text)
-    ]
+    text, found = str(said), {}
+    for kind, name in operations(model):
+        if re.search(rf"\b{re.escape(kind)}\b", text):
+            found.setdefault(kind, {})[name] = None
     if found:
+        named = [f"{kind} of the layer {_with_others(list(names))}" for kind, names in found.items()]
         return InputError(
-            f"{format}: this model cannot be exported to this format, which has no operation "
-            f"{'; '.join(dict.fromkeys(found))}"
+            f"{format}: this model cannot be exported to this format, which has no operation {'; '.join(named)}"
         )
     first = (text.strip().splitlines() or [type(said).__name__])[0]
     return InputError(f"{format}: this model cannot be exported to this format; its converter says: {first}")
+
+
+def _with_others(names) -> str:
+    return f"{names[0]!r}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def operations(model) -> list[tuple[str, str]]:

@@ -5,10 +5,11 @@ import sys
 
 import numpy as np
 
+from kfg.errors import InputError
 from kfg.inference.graph import IMAGES, OUTPUTS, function_of, refusal
 
 FAILURES = (  # of OpenVINO's converter, which have no class in common but Exception
-    "GeneralFailure", "InitializationFailure", "NotImplementedFailure", "OpConversionFailure", "OpValidationFailure",
+    "GeneralFailure", "InitializationFailure", "NotImplementedFailure", "OpValidationFailure",
 )  # fmt: skip
 
 
@@ -38,8 +39,11 @@ def convert(model, *, any_size: bool):
     function = function_of(model)[0].get_concrete_function()
     try:
         net = openvino.convert_model(function)
-    except (RuntimeError, ValueError, TypeError, *failures) as error:
+    except frontend.OpConversionFailure as error:
         raise refusal(model, "OpenVINO", error) from error
+    except (RuntimeError, ValueError, TypeError, *failures) as error:  # a fault of OpenVINO's own
+        why = str(error).strip().splitlines()[-1]
+        raise InputError(f"OpenVINO: its converter fails on this model: {why}") from error
     _keep(net, {tensor.name for tensor in function.outputs})
     net.inputs[0].get_node().set_friendly_name(IMAGES)
     net.inputs[0].tensor.set_names({IMAGES})

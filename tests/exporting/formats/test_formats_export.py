@@ -100,6 +100,9 @@ def test_an_operation_that_a_format_lacks_is_named_with_its_layer(run, tmp_path)
         str(said)
         == "ONNX: this model cannot be exported to this format, which has no operation Qr of the layer 'odd_layer'"
     )
+    twice = keras.Model(inputs, keras.layers.Softmax()(Sorted(name="another")(x)))
+    said = graph.refusal(twice, "ONNX", RuntimeError("Unsupported ops: Counter({'Qr': 2})"))
+    assert str(said).endswith("no operation Qr of the layer 'odd_layer' and 1 more")
 
 
 @pytest.mark.parametrize(
