@@ -23,7 +23,7 @@ from remedies import processor
 from kfg.data import image_files
 from kfg.progress import duration
 
-SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)  # of the answers, at which the memory is printed
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.95)  # of the answers, at which the memory is printed
 EVERY = 0.5  # seconds between two looks at the process
 PER_FOLDER = 10_000  # links in one folder
 
@@ -37,10 +37,14 @@ def linked(root, folder, count: int) -> None:
         os.symlink(os.path.abspath(source), home / f"{number:08d}{pathlib.Path(source).suffix}")
 
 
-def lines_of(path) -> int:
-    """Return the number of lines of a file, 0 if it is not there yet."""
-    if not path.is_file():
-        return 0
+def written_to(path) -> int:
+    """Return how many answers a command has written so far: to pieces in a folder, and in the end to the file."""
+    if path.is_file():
+        return max(0, _lines(path) - 1)  # without its header
+    return sum(map(_lines, path.with_name(f"{path.name}.partial").glob("*.csv")))
+
+
+def _lines(path) -> int:
     with open(path, "rb") as file:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
@@ -61,7 +65,7 @@ def watched(words, answers, *, until: int) -> tuple[list[tuple[int, float]], flo
     began, seen = time.monotonic(), []
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            written = max(0, lines_of(answers) - 1)
+            written = written_to(answers)
             seen.append((written, resident(process.pid)))
             if written >= until:
                 process.kill()
@@ -81,8 +85,8 @@ def main() -> int:
         linked(args.folder, photographs, args.photographs)
         words = [sys.executable, "-m", "kfg", "predict", str(args.run), str(photographs), "--out", str(answers)]
         before, first = watched(words, answers, until=args.photographs // 2)
-        killed = max(0, lines_of(answers) - 1)
-        after, second = watched(words, answers, until=args.photographs * 2)
+        killed = written_to(answers)
+        after, second = watched([*words, "--resume"], answers, until=args.photographs * 2)
         with open(answers, newline="", encoding="utf-8") as file:
             paths = [row["path"] for row in csv.DictReader(file)]
     print(f"{args.photographs:,} photographs on {processor()}: {duration(first + second)}, "
