@@ -19,13 +19,13 @@ RANKS = {
     "figures": 3.7, "training": 3.5, "evaluation": 3.3, "inference": 3.2, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
     "overwrite": 2, "quiet": 2, "program": 3,
-    "runs.run_files": 0, "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "tables": 1,
+    "runs.run_files": 0, "runs.choices": 0, "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "tables": 1,
     "keras_settings": 1, "keras_private": 1,
     "errors": 0, "protocols": 0,
 }  # fmt: skip
 WITHOUT_TENSORFLOW = (
     "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.locks", "kfg.overwrite", "kfg.quiet",
-    "kfg.runs.results_file", "kfg.runs.comparison", "kfg.runs.found", "kfg.runs.answers",
+    "kfg.runs.results_file", "kfg.runs.comparison", "kfg.runs.found", "kfg.runs.answers", "kfg.runs.choices",
     "kfg.data.folder", "kfg.data.decode",
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
     "kfg.evaluation.paired", "kfg.evaluation.posthoc", "kfg.evaluation.baseline", "kfg.evaluation.macro",

@@ -1,6 +1,7 @@
 """Turn a Keras model into an OpenVINO graph, and compute it with OpenVINO on Intel, AMD and ARM processors."""
 
 import contextlib
+import logging
 import sys
 
 import numpy as np
@@ -38,7 +39,8 @@ def convert(model, *, any_size: bool):
     failures = (getattr(frontend, name) for name in FAILURES)
     function = function_of(model)[0].get_concrete_function()
     try:
-        net = openvino.convert_model(function)
+        with _logging_as_it_is():
+            net = openvino.convert_model(function)
     except frontend.OpConversionFailure as error:
         raise refusal(model, "OpenVINO", error) from error
     except (RuntimeError, ValueError, TypeError, *failures) as error:  # a fault of OpenVINO's own
@@ -50,6 +52,18 @@ def convert(model, *, any_size: bool):
     for output, name in zip(net.outputs, OUTPUTS, strict=False):
         output.tensor.set_names({name})
     return _with_resize(net) if any_size else net
+
+
+@contextlib.contextmanager
+def _logging_as_it_is():
+    """Give the root logger its level, filters and handlers back: OpenVINO's converter keeps its own after an error."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, root.filters[:], root.handlers[:]
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters[:], root.handlers[:] = filters, handlers
 
 
 def _keep(net, names) -> None:

@@ -1,6 +1,7 @@
 """Each format answers as the Keras model, by its own runtime, and says what a program needs to know."""
 
 import json
+import logging
 import shutil
 
 import keras
@@ -138,8 +139,11 @@ def test_an_operation_that_openvino_lacks_is_named_in_one_line():
     inputs = keras.Input((*SIZE, 3))
     x = keras.layers.GlobalAveragePooling2D()(inputs)
     x = x + keras.ops.one_hot(keras.ops.argmax(x, axis=1), 3)  # Keras asks for negative zeros by a bitcast
+    root = logging.getLogger()
+    before = (root.level, root.filters[:], root.handlers[:])
     with pytest.raises(InputError, match=r"OpenVINO: this model cannot be exported .* Bitcast"):
         openvino_graph.convert(keras.Model(inputs, keras.layers.Softmax()(x)), any_size=True)
+    assert (root.level, root.filters[:], root.handlers[:]) == before  # warnings are said as before
 
 
 def test_a_refused_format_leaves_nothing_and_the_others_are_made(run, tmp_path, monkeypatch):
