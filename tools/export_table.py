@@ -79,15 +79,17 @@ def awake(model):
     import keras
     import numpy as np
 
+    from kfg.models.flattening import all_layers
+
     images = pictures(16, *model.input_shape[1:3]).astype(np.float32)
-    norms = [one for one in layers_of(model) if isinstance(one, keras.layers.BatchNormalization)]
+    norms = [one for one in all_layers(model) if isinstance(one, keras.layers.BatchNormalization)]
     kept = [one.momentum for one in norms]
     for one in norms:
         one.momentum = 0.0
     model(images, training=True)
     for one, momentum in zip(norms, kept, strict=True):
         one.momentum = momentum
-    heads = [one for one in layers_of(model) if isinstance(one, keras.layers.Dense) and one.units == CLASSES]
+    heads = [one for one in all_layers(model) if isinstance(one, keras.layers.Dense) and one.units == CLASSES]
     for _ in range(LARGER):
         spread = float(np.asarray(model(images, training=False)).std(axis=0).max())
         if spread >= SPREAD:
@@ -95,12 +97,6 @@ def awake(model):
         for one in heads:
             one.kernel.assign(4 * one.kernel)
     raise SystemExit(f"{model.name}: answers all images alike (standard deviation {spread:.2g})")
-
-
-def layers_of(model):
-    """Yield the layers of a model and of the models in it."""
-    for layer in model.layers:
-        yield from layers_of(layer) if hasattr(layer, "layers") else [layer]
 
 
 def tried(model, name: str) -> dict:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kfg.errors import InputError
 from kfg.models import folding
+from kfg.models.flattening import all_layers
 
 IMAGES = "images"  # name of a graph's input, in every format
 OUTPUTS = ("probabilities", "strangeness")  # names of its outputs, as many as the model has
@@ -46,7 +47,7 @@ def _constants_inside(model):
 
     As tensors outside the graph, tf2onnx and OpenVINO would take them for further inputs.
     """
-    found = [layer for layer in _all_layers(model) if isinstance(layer, keras.layers.Normalization)]
+    found = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.Normalization)]
     kept = [(layer.mean, layer.variance) for layer in found]
     for layer, values in zip(found, kept, strict=True):
         layer.mean, layer.variance = map(np.asarray, values)
@@ -55,14 +56,6 @@ def _constants_inside(model):
     finally:
         for layer, (mean, variance) in zip(found, kept, strict=True):
             layer.mean, layer.variance = mean, variance
-
-
-def _all_layers(model):
-    """Yield the layers of a model and of the models in it."""
-    for layer in model.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from _all_layers(layer)
 
 
 def refusal(model, format: str, said) -> InputError:

@@ -20,6 +20,12 @@ def has_graph(model) -> bool:
     return isinstance(model, keras.Sequential) or hasattr(model, "operations")
 
 
+def all_layers(model):
+    """Yield the layers of a model; in place of a model in it, that model's layers."""
+    for layer in model.layers:
+        yield from all_layers(layer) if isinstance(layer, keras.Model) else [layer]
+
+
 def flatten(model) -> keras.Model:
     """Return a copy of a model in which the layers of each inner model take its place.
 

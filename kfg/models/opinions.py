@@ -43,10 +43,9 @@ def averaged(first, second, *, share: float = 0.5) -> keras.Model:
             f"{second.output_shape}"
         )
     images = keras.Input(first.input_shape[1:], name="images")
-    weights = dict(zip(WEIGHTED, (1 - share, share), strict=True))
     weighted = [
         layers.Rescaling(weight, name=name, dtype="float32")(_logits(one)(images))
-        for (name, weight), one in zip(weights.items(), (first, second), strict=True)
+        for one, weight, name in zip((first, second), (1 - share, share), WEIGHTED, strict=True)
     ]
     both = layers.Add(name=MEAN, dtype="float32")(weighted)
     answer = layers.Activation("softmax", name="probabilities", dtype="float32")(both)

@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras import ops
 
 from kfg import keras_private
+from kfg.models.flattening import all_layers
 
 SEED = "seed_generator_state"  # the end of the path of a dropout layer's random state
 APART = 1_000_003  # between the seeds of two devices
@@ -128,16 +129,10 @@ def _copied(model):
     net = type(model).from_config(model.get_config())
     for own, theirs in zip(net.weights, model.weights, strict=True):
         own.trainable = theirs.trainable  # a layer's configuration does not know of batch_norm="stats"
-    for layer in _layers(net):
+    for layer in all_layers(net):
         if hasattr(layer, "synchronized"):
             layer.synchronized = True
     return net
-
-
-def _layers(model):
-    """Yield the layers of a model, those of models in it too."""
-    for layer in model.layers:
-        yield from _layers(layer) if isinstance(layer, keras.Model) else [layer]
 
 
 def _step(model, data):
