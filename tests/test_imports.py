@@ -32,7 +32,7 @@ WITHOUT_TENSORFLOW = (
     "kfg.augment.policies", "kfg.augment.copies", "kfg.data.layouts", "kfg.data.download", "kfg.data.contest",
     "kfg.data.image_files", "kfg.data.imagenet20", "kfg.models.sizes", "kfg.tables",
     "kfg.web.guard", "kfg.web.limits", "kfg.web.listening", "kfg.web.pages",
-    "kfg.exporting.formats.known",
+    "kfg.exporting.formats.known", "kfg.engine.own_photographs", "kfg.engine.places",
 )  # fmt: skip
 
 

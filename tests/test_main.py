@@ -169,6 +169,7 @@ def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):
         (["compare", "imagenet21"], "imagenet21"),
         (["predict", "nowhere", "nowhere.jpg"], "nowhere"),
         (["predict", "nowhere", "nowhere.jpg", "--top", "0"], "--top"),
+        (["predict", "nowhere", "nowhere.jpg", "--top", "1000000000"], "--top"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(arguments, named, capsys, photos, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from PIL import Image
 from kfg import reporting
 from kfg.errors import InputError
 from kfg.evaluation import metrics
-from kfg.evaluation.paired import paired_recall
+from kfg.evaluation.paired import paired_recall, still_needed
 from kfg.evaluation.predict import Predictions, read_csv
 from kfg.reporting import arms, arms_words, markup
 from kfg.runs import run_files
@@ -266,6 +266,8 @@ def test_the_screen_shows_both_intervals():
     over = [f"{100 * value:+.1f}" for value in (images["value"], images["low"], images["high"])]
     again = [f"{100 * value:+.1f}" for value in (runs["mean"], runs["low"], runs["high"])]
     line = "  targeted against uniform {} [{}, {}]; over 3 runs: {} [{}, {}]".format(*over, *again)
+    line += f"; {still_needed(runs)}"
+    assert runs["low"] < 0 < runs["high"] and "runs to show it" in line
     assert line in arms.arms_table(found).splitlines() and over != again
     lines = arms.arms_table(comparison(gain=0.7, runs=1) | kind).splitlines()
     against = [line for line in lines if " against " in line and line.startswith("  ")]

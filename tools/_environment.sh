@@ -20,7 +20,7 @@ find_python() {
 
 install_kfg() {
     local python
-    if [ ! -x .venv/bin/python ]; then
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then # none, or half of one
         python=$(find_python)
         [ -e .venv ] || trap 'rm -rf .venv' EXIT # half of one would be taken for whole the next time
         "$python" -m venv .venv || fail ".venv: could not be made ($python needs its venv module)"

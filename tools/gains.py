@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 from kfg.errors import InputError
-from kfg.evaluation.paired import paired
+from kfg.evaluation.paired import paired, still_needed
 from kfg.runs import results_file
 from kfg.runs.comparison import by_settings
 
@@ -30,7 +30,7 @@ def gains(results, row: str, other: str, *, metric: str, data: str | None = None
         metric: a key of the results' metrics.
         data: name of the data set; None: any.
     Returns:
-        {"gains": {(seed, fold): float}, and the keys of `paired`}.
+        {"gains": {(seed, fold): float}, "folds": int, and the keys of `paired`}.
     Raises:
         InputError: there are no two runs to compare.
     """
@@ -43,7 +43,7 @@ def gains(results, row: str, other: str, *, metric: str, data: str | None = None
         raise InputError(f"{row} and {other}: no run of both with the same data, seed and fold")
     found = {run: 100 * (common[0][run] - common[1][run]) for run in runs}
     folds = next(result.get("folds", 1) for result in kept if result["row"] == row)
-    return {"gains": found, **paired(found.values(), folds=folds)}
+    return {"gains": found, "folds": folds, **paired(found.values(), folds=folds)}
 
 
 def _alike(one, other) -> bool:
@@ -73,6 +73,8 @@ def main(argv=None) -> int:
     interval = "no interval of one run" if found["low"] is None else f"[{found['low']:+.1f}, {found['high']:+.1f}]"
     spread = "" if found["sd"] is None else f" ± {found['sd']:.1f}"
     print(f"{args.metric}, {args.row} against {args.other}: {found['mean']:+.1f}{spread} points, {interval}")
+    if needed := still_needed(found, folds=found["folds"]):
+        print(f"{needed[0].upper()}{needed[1:]}.")
     return 0
 
 

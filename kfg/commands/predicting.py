@@ -9,6 +9,7 @@ from kfg.names import printable, quoted, utf8
 from kfg.progress import Progress
 
 NO_THRESHOLDS = "This model has no thresholds for doubt, so no answer is marked as unsure or as none of these."
+MOST_NAMED = 1_000  # classes of each photograph in the table
 SHARES = (("precision_of_answers", "--precision-of-answers"), ("sets", "--sets"))  # argument, option
 
 
@@ -72,8 +73,8 @@ def _check_order(model, images) -> None:
 def _checked(args):
     """Return the form of the file to write; refuse options that exclude each other, before anything is loaded."""
     target = args.out or args.csv
-    if args.top < 1:
-        raise InputError(f"--top: must be at least 1, got {args.top}")
+    if not 1 <= args.top <= MOST_NAMED:
+        raise InputError(f"--top: must be from 1 to {MOST_NAMED:,}, got {args.top}")
     if args.out and args.csv:
         raise InputError("--csv: cannot be combined with --out, which also writes the table")
     for option in ("resume", "ray"):

@@ -178,6 +178,6 @@ def _names(text) -> tuple[str, ...]:
 
 
 def _bytes(gigabytes) -> int:
-    if not 0 <= gigabytes < math.inf:  # also refuses NaN
+    if not 0 <= gigabytes * GB < math.inf:  # also refuses NaN
         raise InputError(f"--memory-budget: must be gigabytes from 0 up, got {gigabytes}")
     return int(gigabytes * GB)

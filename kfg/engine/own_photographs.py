@@ -13,13 +13,14 @@ from kfg.data import audit, corrected, folder
 from kfg.data.folder import Index
 from kfg.data.labels import Labels
 from kfg.engine import places
-from kfg.engine.options import NO_LIMIT
+from kfg.engine.options import MAX_SEED, NO_LIMIT
 from kfg.engine.orders import RUNS, Order
 from kfg.errors import InputError
 from kfg.names import printable, quoted
 from kfg.progress import Progress, step
 
 SHORTEST = 30  # seconds; loading a pretrained net and tracing its graph takes much of that
+MOST_RUNS = 1_000  # of one command
 # kinds of errors of single photographs, which a review can leave out
 ONE_PHOTOGRAPH = ("undecodable", "truncated", "not-an-image", "bomb", "duplicate-across-classes")
 STEPS = 5  # audit, read and split, train the head, train the whole net, test and export
@@ -82,8 +83,10 @@ def ordered(
     Raises:
         InputError: an argument that is out of range or unknown.
     """
-    if seeds < 1:
-        raise InputError(f"--seeds: must be at least 1, got {seeds}")
+    if not 1 <= seeds <= MOST_RUNS:
+        raise InputError(f"--seeds: must be from 1 to {MOST_RUNS:,}, got {seeds}")
+    if first_seed + seeds - 1 > MAX_SEED:
+        raise InputError(f"--seeds: the seeds of {seeds} runs from {first_seed} on go past the largest, {MAX_SEED}")
     if track:
         from kfg.tracking import logs  # imports keras, which takes seconds
 

@@ -8,7 +8,6 @@ from kfg.errors import InputError
 from kfg.files import read_json, sweep, write_json
 from kfg.locks import exclusive
 from kfg.runs import run_files
-from kfg.tracking import logs
 
 ALWAYS = ("recipe", "row", "seed", "data", "config")  # keys that a config.json of any version has
 
@@ -65,6 +64,8 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         if begun:
             return
         (workdir / run_files.ENVIRONMENT).unlink(missing_ok=True)  # nothing was trained: begin anew
+        from kfg.tracking import logs  # imports keras, which takes seconds
+
         logs.discard(workdir)
     else:
         _check_own(workdir)

@@ -17,6 +17,7 @@ from kfg.evaluation import baseline
 from kfg.names import suggestion
 from kfg.runs import comparison, results_file, run_files
 
+MOST_FOLDS = 1_000
 # errors of a full disk or missing permission, wherever they occur: the user can mend them, they are no defect of kfg
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -133,8 +134,8 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
 
     track = logs.names(order.track)
     rows = configured_rows(recipe, order)
-    if order.folds < 1:
-        raise InputError(f"--folds: must be at least 1, got {order.folds}")
+    if not 1 <= order.folds <= MOST_FOLDS:
+        raise InputError(f"--folds: must be from 1 to {MOST_FOLDS:,}, got {order.folds}")
     out = order.out
     if order.data is not None:
         places.check_beside(order.data, out)

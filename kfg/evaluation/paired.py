@@ -22,6 +22,8 @@ from kfg.errors import InputError
 from kfg.evaluation import baseline, clusters
 from kfg.evaluation.predict import Predictions, check_answers
 
+MOST_RUNS = 10_000  # nobody does more
+
 
 def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
     """Return Student's t interval of the mean of paired differences.
@@ -68,6 +70,46 @@ def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
     shared = 1 / (folds - 1) if folds > 1 else 0.0
     half = float(student_t.ppf((1 + confidence) / 2, n - 1)) * sd * math.sqrt(1 / n + shared)
     return {"mean": mean, "sd": sd, "n": n, "low": mean - half, "high": mean + half}
+
+
+def runs_needed(effect: float, sd: float, *, folds: int = 1, confidence: float = 0.95) -> int | None:
+    """Return how many runs it takes until the interval of `paired` excludes zero, if gains go on as they were so far.
+
+    This is an estimate: with that many runs, about every second experiment would exclude zero.
+
+    Args:
+        effect: mean of the paired differences.
+        sd: their standard deviation.
+        folds, confidence: as for `paired`.
+    Returns:
+        The least number of runs, at least 2; None if no number up to 10,000 suffices. With folds that is the case for a
+        small effect, because all runs share training images: then only more folds or more images help.
+    Example:
+        >>> runs_needed(2.0, 2.0), runs_needed(1.0, 2.0), runs_needed(2.0, 2.0, folds=3)
+        (7, 18, None)
+    """
+    if sd == 0:
+        return 2 if effect else None
+    shared = 1 / (folds - 1) if folds > 1 else 0.0
+    counts = np.arange(2, MOST_RUNS + 1)
+    half = student_t.ppf((1 + confidence) / 2, counts - 1) * sd * np.sqrt(1 / counts + shared)
+    enough = np.flatnonzero(half < abs(effect))
+    return int(counts[enough[0]]) if enough.size else None
+
+
+def still_needed(found: Mapping, *, folds: int = 1) -> str:
+    """Return a sentence on how many runs would show a difference, "" if the runs that there are show it.
+
+    Args:
+        found: result of `paired` with the same `folds`.
+    """
+    if found["n"] < 2 or not found["low"] <= 0 <= found["high"]:
+        return ""
+    count = runs_needed(found["mean"], found["sd"], folds=folds)
+    if count is None:
+        more = "more images or more folds" if folds > 1 else "more images"
+        return f"if this is the true difference, more runs will not show it; {more} may"
+    return f"if this is the true difference, it takes about {count:,} runs to show it"
 
 
 def paired_recall(

@@ -3,6 +3,7 @@
 import pathlib
 
 from kfg import files
+from kfg.evaluation.paired import still_needed
 from kfg.reporting import arms_words, markup
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
 
@@ -41,7 +42,8 @@ def arms_table(comparison: dict) -> str:
         ]
         for name, other, compared in _comparisons(content["arms"], comparison["control"]):
             over_images = _figure(compared["difference"], "value", "+")
-            lines.append(f"  {name} against {other} {over_images}; {_over_runs(compared['over_runs'])}")
+            over_runs = _over_runs(compared["over_runs"], comparison["folds"])
+            lines.append(f"  {name} against {other} {over_images}; {over_runs}")
     lines.append(
         "The weak classes are those on which the arm none did badly, so this arm is low there by selection, and any "
         "new training gains over it. The comparison of targeted with uniform does not have this bias."
@@ -53,10 +55,11 @@ def _runs(comparison) -> str:
     return "1 run" if comparison["runs"] == 1 else f"{comparison['runs']} runs"
 
 
-def _over_runs(runs) -> str:
+def _over_runs(runs, folds) -> str:
     if runs["low"] is None:
         return "only one run, so there is no interval over runs"
-    return f"over {runs['n']} runs: {_figure(runs, 'mean', '+')}"
+    needed = still_needed(runs, folds=folds)
+    return f"over {runs['n']} runs: {_figure(runs, 'mean', '+')}{needed and '; '}{needed}"
 
 
 def _figure(interval, centre, sign="") -> str:

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from kfg.errors import InputError
-from kfg.evaluation.paired import paired, paired_recall
+from kfg.evaluation.paired import paired, paired_recall, runs_needed, still_needed
 from kfg.evaluation.predict import Predictions
 
 
@@ -223,3 +223,23 @@ def test_the_scale_of_a_real_comparison_takes_seconds():
     result = paired_recall({"none": runs(), "uniform": runs(), "targeted": runs()}, [{1, 2, 3}] * 6)
     interval = result["groups"]["targeted"]["arms"]["targeted"]["difference"]
     assert interval["high"] - interval["low"] < 0.1  # six seeds of 280 images: under 5 points each way
+
+
+@pytest.mark.parametrize(("effect", "sd", "folds"), [(2.0, 2.0, 1), (-1.0, 2.0, 1), (0.3, 0.1, 1), (5.0, 2.0, 3)])
+def test_as_many_runs_as_are_needed_exclude_zero_and_one_fewer_does_not(effect, sd, folds):
+    count = runs_needed(effect, sd, folds=folds)
+
+    def excludes_zero(n):
+        drawn = np.linspace(-1, 1, n)
+        found = paired(effect + sd * (drawn - drawn.mean()) / drawn.std(ddof=1), folds=folds)
+        return found["low"] > 0 or found["high"] < 0
+
+    assert excludes_zero(count)
+    assert count == 2 or not excludes_zero(count - 1)
+
+
+def test_what_no_number_of_runs_can_show_is_said():
+    assert runs_needed(2.0, 2.0, folds=3) is None and runs_needed(0.0, 0.0) is None and runs_needed(1.0, 0.0) == 2
+    assert "more folds may" in still_needed(paired([0.0, 4.0, 2.0], folds=3), folds=3)
+    assert "takes about 6 runs" in still_needed(paired([0.0, 4.0, 3.0]))
+    assert still_needed(paired([2.0, 2.1, 2.2])) == "" and still_needed(paired([2.0])) == ""

@@ -307,6 +307,12 @@ def test_a_budget_too_short_for_anything_is_one_line_that_says_what_is_possible(
     assert own_photographs.seconds_of("30s") == 30
 
 
+@pytest.mark.parametrize("seeds", ["0", "1001", str(10**30)])
+def test_a_number_of_runs_that_nobody_can_mean_is_one_line(photos, tmp_path, capsys, seeds):
+    assert main(["train", str(photos), "--out", str(tmp_path / "out"), "--seeds", seeds]) == 2
+    assert capsys.readouterr().err == f"error: --seeds: must be from 1 to 1,000, got {seeds}\n"
+
+
 @pytest.mark.parametrize("text", ["", "0m", "0", "-1m", "10 minutes", "nan", "0.5s", "1e3h", "\u0663m"])
 def test_times_that_are_none(text):
     with pytest.raises(InputError, match="--time-budget"):
