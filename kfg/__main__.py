@@ -189,14 +189,14 @@ def add_training_commands(command):
         "--epochs",
         type=int,
         metavar="N",
-        help="maximum number of epochs of the whole network (default: 8, or as many as fit into the time budget); 0 "
+        help="maximum number of epochs of fine-tuning (default: 8, or as many as fit into the time budget); 0 "
         "trains only the head",
     )
     p.add_argument(
         "--learning-rate",
         type=float,
         metavar="X",
-        help="learning rate of the whole network (default: 0.0002; try 0.00005 to 0.001)",
+        help="learning rate of fine-tuning (default: 0.0002; try 0.00005 to 0.001)",
     )
     p.add_argument(
         "--second-opinion",
@@ -207,7 +207,7 @@ def add_training_commands(command):
     add_photographs(p)
     p.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
     p.add_argument(
-        "--devices", default="1", metavar="all|N", help="GPUs that share the training of the whole net (default: 1)"
+        "--devices", default="1", metavar="all|N", help="GPUs that share the fine-tuning of the network (default: 1)"
     )
     p.add_argument(
         "--formats",

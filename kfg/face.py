@@ -239,7 +239,8 @@ def train(
     """Train a classifier on a folder of photographs, as `kfg train` does, and return the finished run.
 
     The folder is audited and split without leaks. A head is trained on cached features of a pretrained trunk, then the
-    whole net if that promises a gain. A report and an export are written. Steps that are already done are not repeated.
+    net is fine-tuned if that promises a gain. A report and an export are written. Steps that are already done are not
+    repeated.
 
     Args:
         folder: photographs in one folder for each class, or in another layout that `kfg audit` takes.

@@ -362,17 +362,14 @@ def test_a_dotted_line_is_told_of_where_one_is_drawn(tmp_path, rates, said):
 
 
 def test_a_head_alone_is_not_said_to_be_followed_by_the_whole_net(tmp_path):
-    choices = {"head": {"epochs": 2}, "whole net": {"epochs": 0, "why": "the head errs on 0 of 9 validation images"}}
+    choices = {"head": {"epochs": 2}, "fine-tuning": {"epochs": 0, "why": "the head errs on 0 of 9 validation images"}}
     text = training_text(tmp_path / "head", choices=choices)
     assert (
-        "2 epochs of the head alone. The whole network was not trained (number of epochs: the head errs on 0 of 9"
-        in text
+        "2 epochs of the head alone. The network was not fine-tuned (number of epochs: the head errs on 0 of 9" in text
     )
     assert "The numbers of epochs are upper limits" in text  # above config.epochs 8
-    choices["whole net"] = {"epochs": 2, "why": "as many as the time budget holds"}
-    assert "2 epochs of the whole network, after 2 of the head alone." in training_text(
-        tmp_path / "whole", choices=choices
-    )
+    choices["fine-tuning"] = {"epochs": 2, "why": "as many as the time budget holds"}
+    assert "2 epochs of fine-tuning, after 2 of the head alone." in training_text(tmp_path / "whole", choices=choices)
 
 
 def test_the_time_told_is_that_of_the_run_not_of_its_epochs_alone(tmp_path):

@@ -1,7 +1,7 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows all of them alike.
 
-Run       python tools/bench.py augment|train|help-time|memory|frozen|predict|search|attention|modules|versions|
-          serve [--repeats 7]
+Run       python tools/bench.py augment|train|precision|help-time|demo|memory|frozen|fine-tune|predict|search|
+          attention|modules|versions|serve [--repeats 7]
 Prints    the median of each case with its lowest and highest figure, and the ratios beside the project's targets (bars)
 Exit      0 if every bar is met, else 1; this is not a test, because on a shared machine it fails now and then
 """
@@ -9,8 +9,11 @@ Exit      0 if every bar is met, else 1; this is not a test, because on a shared
 import argparse
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
+import tempfile
+import time
 
 import bench_attention
 import bench_search
@@ -23,6 +26,7 @@ from _measure import interleaved, rate, report
 TOOLS = pathlib.Path(__file__).parent
 SIZE = 224  # pixels, square
 BATCH = 64  # images
+FIRST_RESULT = "near-duplicate"  # text in the first table of findings that the demonstration shows
 TURN, SHIFT, ZOOM = 30, 0.1, 0.1  # degrees; fraction of the size; factors in [1 - ZOOM, 1 + ZOOM]
 FILL = "reflect"
 RANGES = {
@@ -187,6 +191,57 @@ def help_time(args) -> bool:
     return report("start", figures, unit="starts/s", bars=[(ours, theirs, 10), (models, theirs, 2)])
 
 
+def precision_choice(args) -> bool:
+    """Measure how long `--precision auto` takes to choose for ConvNet 1; the bar is three seconds."""
+    import keras
+
+    from kfg.models.convnets import convnet
+    from kfg.training import fit, precision
+
+    def compiled(jit_compile=False):
+        model = convnet(num_classes=20, image_size=(68, 45))
+        fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=1e-3), jit_compile=jit_compile)
+        return model
+
+    chosen = []
+
+    def choice():
+        began = time.perf_counter()
+        chosen.append(precision.choose(compiled, precision.candidates(compiled()), batch_size=BATCH)[0])
+        return time.perf_counter() - began
+
+    figures = {"choice of precision": [choice() for _ in range(args.repeats)]}
+    print(f"chosen: {', '.join(dict.fromkeys(chosen))}")
+    return within("--precision auto for ConvNet 1", figures, most=3)
+
+
+def demo(args) -> bool:
+    """Measure when the story of `bash tools/demo` shows its first result, and its end; bars: one and four minutes."""
+    first, end = [], []
+    for _ in range(args.repeats):
+        with tempfile.TemporaryDirectory() as scratch:
+            began = time.perf_counter()
+            story = subprocess.Popen(
+                [sys.executable, TOOLS / "story.py", f"{scratch}/runs"], stdout=subprocess.PIPE, text=True, cwd=scratch
+            )
+            shown = next((time.perf_counter() for line in story.stdout if FIRST_RESULT in line), None)
+            story.stdout.read()
+            if story.wait() or shown is None:
+                raise SystemExit("error: the demonstration ended without its first result")
+            first.append(shown - began)
+            end.append(time.perf_counter() - began)
+    met = within("demonstration, installed", {"first result": first}, most=60)
+    return within("demonstration, installed", {"end": end}, most=240) and met
+
+
+def within(title, figures, *, most: float) -> bool:
+    """Print figures in seconds; return whether the median of each case is at most `most`."""
+    report(title, figures, unit="s")
+    met = all(statistics.median(values) <= most for values in figures.values())
+    print(f"  bar: at most {most:g} s, {'met' if met else 'MISSED'}")
+    return met
+
+
 def memory(args) -> bool:
     """Measure peak memory while 2,000 and 20,000 images go through decoding, disk cache and an augmented epoch.
 
@@ -246,6 +301,12 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=train)
     command = commands.add_parser("help-time", parents=[common], help="start of the command against import tensorflow")
     command.set_defaults(run=help_time)
+    command = commands.add_parser("precision", parents=[common], help="how long the choice of a precision takes")
+    command.set_defaults(run=precision_choice)
+    command = commands.add_parser(
+        "demo", parents=[common], help="when bash tools/demo shows its first result, and ends"
+    )
+    command.set_defaults(run=demo)
     command = commands.add_parser("memory", parents=[common], help="peak memory of streaming many images")
     command.set_defaults(run=memory)
     bench_transfer.add_commands(commands, common)

@@ -9,6 +9,13 @@ import numpy as np
 from _measure import interleaved, rate, report
 
 TRUNK, SIZE, BATCH, EPOCHS = "efficientnet-lite0", (224, 224), 64, 20
+TUNED_BATCH, CLASSES = 32, 100  # of fine_tune
+WAYS = (
+    "all of the network",
+    "the last two stages, as they are",
+    "the last two stages, the stages before them folded",
+    "the last stage on stored maps",
+)
 
 
 def frozen(args) -> bool:
@@ -108,6 +115,57 @@ def head_on_cache(images, labels, num_classes, cache_dir) -> float:
     return rows[-1]["val_accuracy"]
 
 
+def fine_tune(args) -> bool:
+    """Measure training steps of EfficientNet-Lite0: all of it, its last two stages, and its last stage on stored maps.
+
+    What each is worth on real photographs is in recipes/folder/README.md.
+    """
+    import keras
+
+    from kfg.engine import planning
+    from kfg.models import backbones, freezing, halves
+    from kfg.training import fit, optimizers
+
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, CLASSES, TUNED_BATCH).astype(np.int32)
+
+    def steps(learn, inputs):
+        model = learn(backbones.classifier(TRUNK, num_classes=CLASSES, image_size=(args.size, args.size)))
+        fit.compile_classifier(model, optimizer=optimizers.rates("adamw", learning_rate=1e-4, weight_decay=0.02))
+        batch = inputs(model.input_shape[1:])
+
+        def work():
+            for _ in range(max(1, args.images // TUNED_BATCH)):
+                model.train_on_batch(batch, labels)
+
+        return rate(work, max(1, args.images // TUNED_BATCH) * TUNED_BATCH)
+
+    def learning(policy):
+        def made(model):
+            freezing.apply(model, policy, batch_norm="fixed")
+            return halves.learning(model)
+
+        return made
+
+    def images(shape):
+        return rng.integers(0, 256, (TUNED_BATCH, *shape), dtype=np.uint8)
+
+    whole, plain, stages, maps = WAYS
+    keras.utils.set_random_seed(0)
+    cases = {
+        whole: steps(learning("none"), images),
+        plain: steps(lambda model: freezing.apply(model, "stages:2", batch_norm="fixed") or model, images),
+        stages: steps(learning("stages:2"), images),
+        maps: steps(
+            lambda model: halves.rest(model, planning.last_stage_but_one(TRUNK)),
+            lambda shape: rng.random((TUNED_BATCH, *shape), dtype=np.float32),
+        ),
+    }
+    figures = interleaved(cases, repeats=args.repeats)
+    bars = [(stages, whole, 1.5), (stages, plain, 1), (maps, whole, 4)]
+    return report(f"fine-tuning at {args.size} px, batches of {TUNED_BATCH}", figures, unit="images/s", bars=bars)
+
+
 def predict(args) -> bool:
     """Measure `kfg predict` on image files, with TensorFlow and with the fastest engine, beside bare forward passes."""
     import tensorflow as tf
@@ -172,3 +230,7 @@ def add_commands(commands, common) -> None:
         command.add_argument("--images", type=int, default=images)
         command.add_argument("--size", type=int, default=256, help="of the images that predict gives the net, pixels")
         command.set_defaults(run=run)
+    command = commands.add_parser("fine-tune", parents=[common], help="training of a network's last stages against all")
+    command.add_argument("--images", type=int, default=128, help="images of one measurement")
+    command.add_argument("--size", type=int, default=256, help="pixels")
+    command.set_defaults(run=fine_tune)

@@ -6,7 +6,7 @@
 audit      `kfg audit` of so many photographs of DIR, copied class by class into a folder of their own
 near       near-duplicates and groups among so many random hashes, of which each hundredth has a near copy
 features   decoding and resizing of so many photographs of DIR, and the trunk of `kfg train` by each engine installed
-training   steps of the whole network of `kfg train`
+training   steps of the fine-tuning of `kfg train`
 
 A line is fitted, and for near-duplicates a parabola, by least squares of relative errors with no negative factor; what
 stands under the larger numbers is computed from it and not measured. Two to five minutes.
@@ -146,20 +146,21 @@ def _pass(answer, images, size):
 
 
 def trained(clock=time.perf_counter) -> Measured:
-    """Time training steps of the whole network of `kfg train` on drawn images; proportional to the photographs."""
+    """Time steps of the fine-tuning of `kfg train` on drawn images; proportional to the photographs."""
+    from kfg.models import halves
     from kfg.recipes.folder_settings import Config
     from kfg.recipes.folder_stages import classifier
     from kfg.training import fit, optimizers
 
     config = Config()
-    model = classifier(config, CLASSES)
+    model = halves.learning(classifier(config, CLASSES))
     fit.compile_classifier(model, optimizer=optimizers.rates("adamw", learning_rate=1e-4, weight_decay=0.02))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (config.batch_size, *config.image_size, 3), dtype=np.uint8)
     labels = rng.integers(0, CLASSES, config.batch_size).astype(np.int32)
     model.train_on_batch(images, labels)  # traces and allocates
     seconds = _time(clock, lambda: [model.train_on_batch(images, labels) for _ in range(STEPS)])
-    return Measured("steps of the whole network", (STEPS * config.batch_size,), (seconds,), powers=(1,))
+    return Measured("steps of fine-tuning", (STEPS * config.batch_size,), (seconds,), powers=(1,))
 
 
 def _time(clock, work) -> float:

@@ -34,7 +34,7 @@ from kfg.models.calibrated import without_temperature
 from kfg.models.mirrored import plain
 from kfg.models.opinions import apart
 from kfg.runs import run_files
-from kfg.runs.choices import WEIGHT, heard
+from kfg.runs.choices import WEIGHT, heard, tuning
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/second_opinion.jsonl"
 NETS = ("trained", "second", "both")
@@ -70,8 +70,8 @@ def training_of(run: pathlib.Path) -> dict:
 
 
 def epochs_of(run: pathlib.Path) -> int:
-    """Return for how many epochs a run's net was trained as a whole."""
-    return training_of(run)["choices"]["whole net"]["epochs"]
+    """Return for how many epochs a run's net was fine-tuned."""
+    return tuning(training_of(run)["choices"])["epochs"]
 
 
 def weight_of(settings) -> float:

@@ -3,7 +3,7 @@
     python tools/suspects_trained.py DIR --cache DIR --runs DIR [--seeds 3] [--kind look-alike] [--image-size 160]
 
 As in tools/suspects.py, 10 % of the training and validation photographs get a wrong label, and heads on cached features
-say which labels they contradict. `kfg train`, with one epoch of the whole net, then learns from the right labels, from
+say which labels they contradict. `kfg train`, with one epoch of fine-tuning, then learns from the right labels, from
 the planted ones, and from the planted ones without the suspects. The test photographs are the same for all, with the
 right labels. A row for each seed is added to the results file. Finished runs are not repeated.
 """
@@ -42,7 +42,7 @@ def write_labels(path, index, labels, kept) -> None:
 
 
 def trained(root, runs, table, *, seed, image_size) -> dict:
-    """Train on a table of labels; return the test top-1 and what was kept, the head or the whole net."""
+    """Train on a table of labels; return the test top-1 and what was kept, the head or the fine-tuned network."""
     run = kfg.train(
         root, out=runs, csv=table, seed=seed, time_budget="2h", epochs=1, min_errors=0,
         image_size=(image_size, image_size), resume=True,

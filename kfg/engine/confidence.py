@@ -8,12 +8,11 @@ from kfg.data import splits, stores
 from kfg.data.folder import Index
 from kfg.data.listing import BOTH
 from kfg.data.part import Part
-from kfg.engine.fitting import trunk_of
 from kfg.evaluation import calibration, held_out, predict
 from kfg.evaluation.held_out import HeldOut
 from kfg.evaluation.intervals import wilson
 from kfg.files import whole, write_json
-from kfg.models import calibrated, folding
+from kfg.models import calibrated, folding, halves
 from kfg.runs import run_files
 from kfg.training import features, out_of_fold
 
@@ -73,7 +72,7 @@ def heads_out_of_fold(job, index: Index, images, *, equal: bool = False) -> OutO
     folds = min(out_of_fold.FOLDS, len(set(own.groups.tolist())))
     if folds < 2 or len(own) * len(own.classes) > MANY:
         return None
-    of_trunk = features.cached(trunk_of(job.model), images, cache_dir=job.data.cache_dir)[at]
+    of_trunk = features.cached(halves.front(job.model), images, cache_dir=job.data.cache_dir)[at]
     fold_of = splits.fold_of_each_image(own, k=folds, seed=0)
     answers = out_of_fold.answers(of_trunk, own.labels, fold_of, num_classes=len(own.classes), loss=job.loss)
     return OutOfFold(at, answers, equal)

@@ -1,10 +1,9 @@
 """Fit a job's compiled model on stores of images: the training steps that most recipes share."""
 
-import keras
-
 from kfg.data import pipeline, stores
 from kfg.data.part import Part
-from kfg.models import folding, freezing
+from kfg.models import freezing, halves
+from kfg.models.backbones import FEATURES
 from kfg.progress import Progress
 from kfg.training import devices as known_devices
 from kfg.training import features, fit
@@ -14,12 +13,21 @@ def train(job, training, validation, *, policy=None, mixing=None, **settings):
     """Fit `job.model`, or continue fitting it if `job.resume` is set. Arguments as for `fit_on`.
 
     If the trunk is frozen and the images are neither augmented nor mixed, the features are computed once, not in every
-    epoch.
+    epoch. If only its first stages are frozen, they are folded for the training, which then takes less time.
     """
     if policy is None and mixing is None and freezing.is_constant(job.model):
         return train_head(job, training, validation, optimizer=job.optimizer, loss=job.loss, **settings)
-    job.fitted = job.model
+    job.fitted = learner(job)
     return fit_on(job, training, validation, policy=policy, mixing=mixing, **settings)
+
+
+def learner(job):
+    """Return a compiled model whose training trains the job's model: the model itself if several devices share it."""
+    model = job.model if len(job.devices) > 1 else halves.learning(job.model)
+    if model is not job.model:
+        chosen = job.model.jit_compile
+        fit.compile_classifier(model, optimizer=job.optimizer(), loss=job.loss, jit_compile=chosen)
+    return model
 
 
 def fit_on(
@@ -87,7 +95,17 @@ def fit_on(
 
 
 def train_head(
-    job, training, validation, *, optimizer, loss=None, model=None, views: features.Views | None = None, **settings
+    job,
+    training,
+    validation,
+    *,
+    optimizer,
+    loss=None,
+    model=None,
+    views: features.Views | None = None,
+    after: str = FEATURES,
+    cache_dir=None,
+    **settings,
 ):
     """Fit the layers of a model after the layer "features", on cached features from the layers before it.
 
@@ -95,46 +113,44 @@ def train_head(
     model itself, so the whole model is trained when this returns. One device trains them, because a step on features is
     too short to be shared.
 
+    With `after`, more layers than the head are fitted: those after the end of a stage, on that stage's maps.
+
     Args:
         job: a compiled job.
         training, validation: a kfg.data.part.Part each, whose store is a stores.Chosen without extra images. The
-            features of the whole underlying store are cached, so that other splits of it can use them.
+            features of the whole underlying store are cached, so that other splits of it can use them; maps, which are
+            large, only for these two parts.
         optimizer: function () -> Keras optimizer.
         loss: Keras loss.
         model: Keras model with a layer "features"; default `job.model`, whose head is `job.fitted` from then on.
         views: augmented pictures of the training images; in each epoch, one of them or the image itself is shown. None:
             no augmentation.
+        after: name of the last layer that stays as it is; all paths through the net pass it.
+        cache_dir: folder of the features or maps; default the cache of the job's photographs.
         settings: as for `fit_on`.
     Returns:
         The rows of history.csv, one dict for each epoch.
     """
-    trunk, head = trunk_of(model or job.model), head_of(model or job.model)
+    trunk, head = halves.front(model or job.model, after), halves.rest(model or job.model, after)
     fit.compile_classifier(head, optimizer=optimizer(), loss=loss)
     if model is None:
         job.fitted = head
-    of_features, policy = [], None
+    of_features, policy, cache_dir = [], None, cache_dir or job.data.cache_dir
     for part in (training, validation):
-        whole, at = part.store.store, part.store.positions
-        found = features.cached(trunk, whole, cache_dir=job.data.cache_dir, progress=Progress("features"))
+        whole = after == FEATURES
+        found = features.cached(
+            trunk, part.store.store if whole else part.store, cache_dir=cache_dir, progress=Progress("features")
+        )
+        at = part.store.positions if whole else slice(None)
         of_features.append(Part(stores.Images(found[at]), part.labels, classes=part.classes, name=part.name))
     if views is not None:
         found = features.cached(
             trunk,
             training.store,
             training.labels,
-            cache_dir=job.data.cache_dir,
+            cache_dir=cache_dir,
             views=views,
             progress=Progress("augmented features"),
         )
         policy = features.AnyView(found)
     return fit_on(job, *of_features, model=head, policy=policy, devices=(), **settings)
-
-
-def head_of(model) -> keras.Model:
-    """Return the layers of a model after the layer "features", as a model features -> probabilities."""
-    return keras.Model(model.get_layer("features").output, model.output)
-
-
-def trunk_of(model) -> keras.Model:
-    """Return the part of a model up to and including the layer "features", ready for inference."""
-    return folding.fold(keras.Model(model.input, model.get_layer("features").output))

@@ -23,7 +23,7 @@ SHORTEST = 30  # seconds; loading a pretrained net and tracing its graph takes m
 MOST_RUNS = 1_000  # of one command
 # kinds of errors of single photographs, which a review can leave out
 ONE_PHOTOGRAPH = ("undecodable", "truncated", "not-an-image", "bomb", "duplicate-across-classes")
-STEPS = 5  # audit, read and split, train the head, train the whole net, test and export
+STEPS = 5  # audit, read and split, train the head, fine-tune the net, test and export
 
 
 def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, **asked) -> tuple[Order, Index]:
@@ -146,6 +146,6 @@ def seconds_of(text) -> float:
     if seconds < SHORTEST:
         raise InputError(
             f"--time-budget: {str(text).strip()} is too short; give at least {SHORTEST}s, which is enough for the head "
-            "of a network on a few hundred photographs; the whole network needs minutes (try 10m)"
+            "of a network on a few hundred photographs; fine-tuning needs minutes (try 10m)"
         )
     return seconds

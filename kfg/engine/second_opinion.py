@@ -8,9 +8,9 @@ import numpy as np
 from kfg.data import stores
 from kfg.data.part import Part
 from kfg.engine import planning, weights_at_hand
-from kfg.engine.fitting import train_head, trunk_of
+from kfg.engine.fitting import train_head
 from kfg.evaluation import calibration, posthoc, predict
-from kfg.models import backbones, freezing, heads
+from kfg.models import backbones, freezing, halves, heads
 from kfg.models.catalogue import shapes_only
 from kfg.models.opinions import averaged
 from kfg.progress import duration
@@ -57,7 +57,7 @@ def planned(config, job, index, images, *, left: float) -> dict:
     """Decide whether there is time for a second opinion; return the choice, a dict with "trunk", "" for none."""
     second = net(config.second_opinion, config, len(index.classes), job.seed)
     pictures = stores.Chosen(images, _learned(index))
-    seconds = features.seconds(trunk_of(second), pictures, cache_dir=job.data.cache_dir)
+    seconds = features.seconds(halves.front(second), pictures, cache_dir=job.data.cache_dir)
     if seconds > max(TIME * left, 0):
         why = f"it would take {duration(seconds)}, more than half of the time that is left"
         return {"trunk": "", "why": why, "seconds expected": round(seconds)}

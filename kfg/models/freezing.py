@@ -10,7 +10,7 @@ from kfg.errors import InputError
 from kfg.models import backbones
 
 POLICIES = ("none", "all", "head", "last-block+bn", "stages:N", "re:REGEX")
-BATCH_NORM = ("frozen", "stats", "train")
+BATCH_NORM = ("frozen", "stats", "train", "fixed")
 # beginnings of layer names that belong to a residual, dense or plain block in the trunks
 BLOCK = re.compile(r"(conv\d+_block\d+|block_?\d+[a-z]?|block\d+_\d+|expanded_conv_\d+|.*_stage_\d+_block_\d+)_")
 UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
@@ -29,21 +29,24 @@ def apply(model, policy: str, *, batch_norm: str = "frozen") -> None:
             with a match in their name).
         batch_norm: what frozen batch normalisation does in training. "frozen": the same as in inference; "stats": gamma
             and beta stay the same, but it normalises by the statistics of the batch and updates the moving averages,
-            as torch's frozen modules do in train(); "train": gamma and beta are trained, too. A saved model does not
-            keep "stats".
+            as torch's frozen modules do in train(); "train": gamma and beta are trained, too; "fixed": as "frozen", and
+            batch normalisation in the trained part works as in inference as well, because the statistics of small
+            batches do harm. A saved model does not keep "stats".
     Raises:
         InputError: the policy or mode is unknown, N or the expression is invalid, or the trunk has no such parts.
     """
     if batch_norm not in BATCH_NORM:
         raise InputError(f"batch_norm: {batch_norm!r} is not one of {', '.join(BATCH_NORM)}")
     trained = _trained(model, policy)
+    if batch_norm == "fixed":
+        trained -= {id(layer) for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
     for layer in model.layers:
         # Set twice, to undo "stats", too: on TensorFlow, setting the same value again does not reach the variables.
         layer.trainable = False
         layer.trainable = True
         if id(layer) in trained:
             continue
-        if not isinstance(layer, layers.BatchNormalization) or batch_norm == "frozen":
+        if not isinstance(layer, layers.BatchNormalization) or batch_norm in ("frozen", "fixed"):
             layer.trainable = False
         elif batch_norm == "stats":
             # the flag of the layer decides about statistics, the flags of its variables about gradients
@@ -129,6 +132,26 @@ def is_constant(model) -> bool:
     if "features" not in [layer.name for layer in model.layers]:
         return False
     return not any(map(_changes, _parts(model)[0]))
+
+
+def constant_until(model) -> str | None:
+    """Return the name of the last layer up to which a classifier stays constant in training.
+
+    All paths through the net pass this layer: it ends a stage, or it is the layer "features".
+
+    Args:
+        model: as for `is_constant`.
+    Returns:
+        None if the net learns from its first stage on, or if its stages are not known.
+    """
+    if is_constant(model):
+        return backbones.FEATURES
+    known = backbones.BACKBONES.get(model.name)
+    names = [layer.name for layer in model.layers]
+    changing = [index for index, layer in enumerate(model.layers) if _changes(layer)]
+    first = changing[0] if changing else len(names)
+    ends = [end for end in (known.stages if known else ()) if end in names and names.index(end) < first]
+    return ends[-1] if ends else None
 
 
 def _changes(layer) -> bool:

@@ -1,4 +1,4 @@
-"""Your own photographs: a head on cached features of a pretrained trunk, then the whole net, in minutes on a CPU.
+"""Your own photographs: a head on cached features of a pretrained trunk, then fine-tuning, in minutes on a CPU.
 
 Run       kfg train DIR [--out DIR] [--time-budget 10m] [--seeds N]
 Data      DIR/<class>/*.jpg, or any layout that `kfg audit` takes; an official split is kept
@@ -34,7 +34,7 @@ OWN_STEPS = True  # it announces its steps itself, as kfg train
 ROWS = {
     "transfer": Row(
         Config(),
-        note="A head is trained on cached features, then the whole network if there is time and a gain can be "
+        note="A head is trained on cached features, then the network is fine-tuned if there is time and a gain can be "
         "expected.",
     ),
     "head": Row(Config(epochs=0), note="Control: only the head is trained."),
@@ -42,7 +42,7 @@ ROWS = {
 DEFAULT_ROWS = ("transfer",)
 QUICK = {"epochs": 2}
 DEMO = Demonstration(
-    does="trains a head on a pretrained EfficientNet-Lite0, then the whole network if that promises a gain",
+    does="trains a head on a pretrained EfficientNet-Lite0, then fine-tunes the network if that promises a gain",
     rows=DEFAULT_ROWS,
     settings={"image_size": (96, 96), "time_budget": 100.0},
 )
@@ -63,7 +63,7 @@ def run(config, job):
     with Clock(job.workdir / run_files.CLOCK, go_on=job.resume) as clock:
         images = job.data.images(config.image_size)
         made = fit(config, job, index, images, clock)
-        planning.choose(job, "end", lambda: {"kept": made.best.name, "by": made.aim})
+        planning.choose(job, "end", lambda: {"kept": made.best.name, "judged by": made.aim})
         step(5, STEPS, "the network is tested, reported on and exported")
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
     return job.finish(

@@ -9,7 +9,7 @@ from kfg.augment.policies import Policy
 from kfg.data.splits import FRACTIONS
 from kfg.engine.options import NO_LIMIT, TRUNKS, replaced, within
 
-NOT_BATCH_NORM = "re:(?i)^(?!.*(bn|batch_?norm))"  # batch norm stays frozen: statistics of small batches do harm
+AUTO = "auto"
 AUGMENTED = Policy(
     rotation=15,
     width_shift=0.08,
@@ -35,13 +35,15 @@ class Config:
     second_opinion: str = ""  # another trunk, with a head on which the trained net's answers are averaged; "" for none
     weights: str = "imagenet"  # imagenet, none, or a file
     net_of: str = ""  # a finished run, whose net is taken over instead of training one; "" for none
-    freeze: str = NOT_BATCH_NORM  # a policy of kfg.models.freezing, used when the whole net is trained
+    # fine-tuning: a policy of kfg.models.freezing; auto: the last two stages learn, of two trunks side by side all.
+    # Batch norm stays as it is in any case.
+    freeze: str = AUTO
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width
     test_fraction: float = FRACTIONS["test"]  # of all images
     val_fraction: float = FRACTIONS["val"]  # of all images; if a split is given, of its training part
     split_seed: int = 0
     policy: Policy = AUGMENTED
-    mixing: str = "none"  # none, mixup or cutmix, used when the whole net is trained
+    mixing: str = "none"  # none, mixup or cutmix, used in fine-tuning
     mixing_alpha: float | None = None  # of the beta distribution of shares; None: 0.2 for mixup, 1 for cutmix
     dropout: float = 0.2  # on the features
     label_smoothing: float | None = None  # None: 0.1, but 0 with the adjusted loss
@@ -50,14 +52,14 @@ class Config:
     head_epochs: int = 40
     head_batch_size: int = 64  # images
     head_learning_rate: float = 2e-3
-    epochs: int = 8  # of the whole net, at most
+    epochs: int = 8  # of fine-tuning, at most
     batch_size: int = 32  # images
     learning_rate: float = 2e-4
     trunk_multiplier: float = 1.0  # learning rate of the trunk, as a factor on that of the head
     weight_decay: float = 0.02  # of AdamW, for kernels
     ema: float = 0.99  # decay, per step, of the average of the weights; the average is kept
-    min_errors: int = 3  # if the cross-validated head makes fewer, the whole net is not trained; 0: it always is
-    min_error_rate: float = 0.01  # of the head, by the figure it is judged by; the whole net is not trained below it
+    min_errors: int = 3  # if the cross-validated head makes fewer, the net is not fine-tuned; 0: it always is
+    min_error_rate: float = 0.01  # of the head, by the figure it is judged by; the net is not fine-tuned below it
     mirror_averaged: bool = False  # whether the answers on an image and its mirror image are averaged
     # (class, log-odds): by how much its answers are raised at the end, on the scale of calibrated answers
     class_bias: tuple[tuple[str, float], ...] = ()

@@ -1,7 +1,8 @@
-"""The stages of `kfg train`: head, judgement of the classes, whole net, second opinion, and how answers are changed."""
+"""The stages of `kfg train`: head, judgement of the classes, fine-tuning, second opinion, changes of the answers."""
 
 import dataclasses
 import functools
+import shutil
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads, mirrored
 from kfg.names import printable, suggestion
 from kfg.progress import step
-from kfg.recipes.folder_settings import Config
+from kfg.recipes.folder_settings import AUTO, Config
 from kfg.repairing import after_training
 from kfg.repairing.manner import Manner
 from kfg.runs import choices, run_files
@@ -26,11 +27,11 @@ from kfg.training.callbacks import write_history
 from kfg.training.features import Views
 from kfg.training.schedules import Cosine
 
-HEAD, WHOLE, EARLIER = "the head", "the whole net", "the network of the earlier run"  # names of stages
+HEAD, TUNED, EARLIER = "the head", "the fine-tuned network", "the network of the earlier run"  # names of stages
 
 
 def fit(config: Config, job: Job, index: Index, images, clock: Clock) -> "Training":
-    """Train the head, then the whole net if that promises a gain; `job.model` gets the better of the two.
+    """Train the head, then fine-tune the net if that promises a gain; `job.model` gets the better of the two.
 
     A second opinion counts as much as the validation images say, see kfg.engine.second_opinion.
 
@@ -45,11 +46,11 @@ def fit(config: Config, job: Job, index: Index, images, clock: Clock) -> "Traini
     training.judge_classes()
     step(4, STEPS, fourth, left=training.left())
     second = training.plan_second_opinion()
-    epochs = training.plan_whole_net(reserved=second.get("seconds expected", 0) if second["trunk"] else 0)
+    plan = training.plan_fine_tuning(reserved=second.get("seconds expected", 0) if second["trunk"] else 0)
     if config.net_of:
         training.take_over()
-    if epochs:
-        training.fit_whole_net(epochs)
+    if plan["epochs"]:
+        training.fine_tune(plan)
     else:
         write_history(training.history, job.workdir / run_files.HISTORY)
     if second["trunk"]:
@@ -68,7 +69,7 @@ def steps_of(config) -> tuple[str, str]:
         return "the classes are judged", f"{EARLIER} is taken over, and its answers are changed"
     return (
         "the head is trained on features of the pretrained trunk",
-        "the whole network is trained if that promises a gain",
+        "the network is fine-tuned if that promises a gain",
     )
 
 
@@ -86,7 +87,7 @@ class Training:
         loss, sampling: what the treatment means for the training.
         best: the stage that was kept last.
         history: the rows of the head's history.
-        judged: the diagnosis of the classes, if the run ends with a report or it decides on the whole net.
+        judged: the diagnosis of the classes, if the run ends with a report or it decides on fine-tuning.
         crossed: out-of-fold answers of heads, for calibration.
     """
 
@@ -129,7 +130,7 @@ class Training:
     def fit_head(self) -> None:
         """Train the head on cached features, on as many views as time allows."""
         config = self.config
-        views = Views(count=config.views, policy=config.policy) if config.views else None
+        views = views_of(config)
         share = planning.HEAD_SHARE if config.epochs or config.second_opinion else 1
         plan = planning.choose(
             self.job,
@@ -152,7 +153,7 @@ class Training:
             self.training,
             self.validation,
             workdir=self.job.workdir / run_files.HEAD,
-            views=dataclasses.replace(views, count=plan["views"]) if plan["views"] else None,
+            views=views_of(config, plan["views"]),
             **self.head_learning(plan["epochs"]),
         )
         self.best = self.stage(HEAD)
@@ -171,7 +172,7 @@ class Training:
     def judge_classes(self) -> None:
         """Let heads answer photographs that they have not seen, for the calibration and for the report's last section.
 
-        Those for the last section also decide whether the whole net is trained.
+        Those for the last section also decide whether the net is fine-tuned.
         """
         job, config = self.job, self.config
         if job.reports:
@@ -213,11 +214,15 @@ class Training:
         print(f"Second opinion: {plan['trunk'] or 'none'} ({plan['why']}).")
         return plan
 
-    def plan_whole_net(self, *, reserved: float) -> int:
-        """Decide for how many epochs the whole net is trained: none if the head leaves too little to gain.
+    def plan_fine_tuning(self, *, reserved: float) -> dict:
+        """Decide for how many epochs the net is fine-tuned: none if the head leaves too little to gain.
+
+        Where not even two epochs fit into the time, the last stage may be trained on stored maps instead.
 
         Args:
             reserved: seconds that are kept for what comes after it.
+        Returns:
+            The choice, a dict with "epochs"; with "after" if it is stored maps, see planning.fine_tuning_on_maps.
         """
         config = self.config
 
@@ -233,42 +238,58 @@ class Training:
                 return {"epochs": 0, "why": "the time budget is used up"}
             if self.too_few_errors():
                 return {"epochs": 0, "why": "the head makes too few errors for a gain to show", **self.head_errors}
-            count, asked = len(self.training), len(self.validation)
-            sizes = {"count": count, "judged": asked, "batch_size": config.batch_size}
-            return {**planning.whole_net_stage(self.job, epochs=config.epochs, left=left, **sizes), **self.head_errors}
+            sizes = {"judged": len(self.validation), "batch_size": config.batch_size, "epochs": config.epochs}
+            plan = planning.fine_tuning(self.job, count=len(self.training), left=left, **sizes)
+            if plan["epochs"] < min(2, config.epochs) and (after := self.last_stage_but_one()):
+                stored = planning.fine_tuning_on_maps(
+                    self.job, self.training, after=after, views=views_of(config), left=left, **sizes
+                )
+                plan = stored if stored["epochs"] else plan
+            return {**plan, **self.head_errors}
 
-        plan = planning.choose(self.job, "whole net", decide, by_clock=True)
-        print(f"Epochs of the whole network: {plan['epochs']} ({plan['why']}).")
-        return plan["epochs"]
+        plan = planning.choose(self.job, choices.TUNING, decide, by_clock=True)
+        print(f"Epochs of fine-tuning: {plan['epochs']} ({plan['why']}).")
+        return plan
+
+    def last_stage_but_one(self) -> str | None:
+        """Return the name of its last layer; None where nothing can be trained on its stored maps."""
+        if self.config.freeze != AUTO or self.config.second_backbone or len(self.job.devices) > 1:
+            return None
+        return planning.last_stage_but_one(self.config.backbone)
 
     def take_over(self) -> None:
         """Take over the net of an earlier run."""
         earlier_net.take_over(self.config.net_of, self.job.model, self.index.classes)
         self.best = self.stage(EARLIER)
 
-    def fit_whole_net(self, epochs: int) -> None:
-        """Train the whole net; if the head alone is better, the head is kept."""
+    def fine_tune(self, plan: dict) -> None:
+        """Fine-tune the net as planned; if the head alone is better, the head is kept."""
         config = self.config
         print(
             "The accuracies shown meanwhile are of the latest weights; at the end an average of the weights is judged."
         )
-        train(
-            self.job,
-            self.training,
-            self.validation,
-            batch_size=config.batch_size,
-            epochs=epochs,
-            policy=config.policy,
-            sampling=self.sampling,
-            mixing=mixing.named(config.mixing, alpha=config.mixing_alpha),
-            schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
-        )
-        self.best = best = max(self.best, self.stage(WHOLE), key=planning.Judged.rank)
-        print(
-            f"Kept: {best.name}, which has the better {self.aim} (or, if equal, the lower loss) on the validation "
-            "images."
-        )
+        learning = {
+            "sampling": self.sampling,
+            "batch_size": config.batch_size,
+            "epochs": plan["epochs"],
+            "schedule": Cosine(warmup_epochs=0.5, final_fraction=0.02),
+        }
+        if plan.get("after"):
+            self.fit_last_stage(plan, learning)
+        else:
+            mixed = mixing.named(config.mixing, alpha=config.mixing_alpha)
+            train(self.job, self.training, self.validation, policy=config.policy, mixing=mixed, **learning)
+        self.best = best = min(self.best, self.stage(TUNED), key=lambda stage: stage.loss)
+        print(f"Kept: {best.name}, which has the lower loss on the validation images.")
         self.job.model.set_weights(best.weights)
+
+    def fit_last_stage(self, plan: dict, learning: dict) -> None:
+        """Train the net's last stage and head on stored maps, which are removed afterwards."""
+        job, views = self.job, views_of(self.config, plan["views"])
+        maps = job.workdir / run_files.MAPS
+        own = {"optimizer": job.optimizer, "loss": job.loss, "after": plan["after"], "cache_dir": maps}
+        train_head(job, self.training, self.validation, views=views, **own, **learning)
+        shutil.rmtree(maps)
 
     def ask_second(self, trunk: str) -> None:
         """Train a head on another trunk, and from then on average the answers with its own."""
@@ -324,7 +345,7 @@ def begun(config: Config, job: Job, index: Index, images, clock: Clock) -> Train
         print(f"Unequal class sizes are handled by the method '{treatment}' ({chosen['why']}).")
     loss, sampling = imbalance.treated(treatment, counts, label_smoothing=config.label_smoothing)
     build = functools.partial(classifier, config, len(index.classes))
-    job.compile(build, optimizer=whole_net_optimizer(config), batch_size=config.batch_size, loss=loss)
+    job.compile(build, optimizer=fine_tuning_optimizer(config), batch_size=config.batch_size, loss=loss)
     return Training(config, job, index, images, clock, treatment, loss, sampling)
 
 
@@ -350,6 +371,12 @@ def without(index: Index, left_out) -> Index:
     return kept
 
 
+def views_of(config, count: int | None = None) -> Views | None:
+    """Return the settings of augmented views of the training images; None for none. `count`: default the settings'."""
+    count = config.views if count is None else count
+    return Views(count=count, policy=config.policy) if count else None
+
+
 def manner(config, index: Index, treatment: str) -> Manner:
     """Return how this training learns and answers, for the heads that judge its classes, unsmoothed to be firm."""
     loss, sampling = imbalance.treated(treatment, index.take(index.where("train")).counts(), label_smoothing=0.0)
@@ -357,8 +384,8 @@ def manner(config, index: Index, treatment: str) -> Manner:
     return Manner(loss, sampling, config.mirror_averaged, bias)
 
 
-def whole_net_optimizer(config):
-    """Return the function () -> optimizer of the whole net."""
+def fine_tuning_optimizer(config):
+    """Return the function () -> optimizer of fine-tuning."""
     return functools.partial(
         optimizers.rates,
         "adamw",
@@ -378,7 +405,7 @@ def head_optimizer(config):
 
 
 def classifier(config, num_classes):
-    """Return the trunk with one dense layer; `config.freeze` decides which layers train."""
+    """Return the trunk with one dense layer; `config.freeze` decides which layers learn in fine-tuning."""
     model = backbones.classifier(
         config.backbone,
         num_classes=num_classes,
@@ -387,5 +414,8 @@ def classifier(config, num_classes):
         head=heads.linear(dropout=config.dropout),
         second=config.second_backbone,
     )
-    freezing.apply(model, config.freeze)
+    learning = config.freeze
+    if learning == AUTO:
+        learning = "none" if config.second_backbone else "stages:2"
+    freezing.apply(model, learning, batch_norm="fixed")
     return model

@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from kfg.data import stores
-from kfg.engine.fitting import trunk_of
+from kfg.models import halves
 from kfg.names import printable, quoted
 from kfg.progress import duration
 from kfg.repairing import causes, looks, weakness
@@ -54,7 +54,7 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
         return Judged(
             None, ("The classes were not judged, because all photographs are near-duplicates of each other.",)
         )
-    trunk, cache_dir, judged, said = trunk_of(job.model), job.data.cache_dir, index.take(asked), []
+    trunk, cache_dir, judged, said = halves.front(job.model), job.data.cache_dir, index.take(asked), []
     own = features.cached(trunk, images, cache_dir=cache_dir)[asked]
     mirrored = None
     if manner.mirrored and features.ready(trunk, Mirrored(images), cache_dir=cache_dir):

@@ -12,10 +12,9 @@ import numpy as np
 from kfg.augment import draws, mixing
 from kfg.data import decoded, stores
 from kfg.data.folder import Index
-from kfg.engine.fitting import trunk_of
 from kfg.engine.options import second_for
 from kfg.errors import InputError
-from kfg.models import backbones, efficientnet_lite
+from kfg.models import backbones, efficientnet_lite, halves
 from kfg.models.catalogue import shapes_only
 from kfg.progress import Progress, duration
 from kfg.repairing.case import Mixed, Seen
@@ -117,7 +116,7 @@ class Trunk:
 
     def built(self):
         """Return the model, images -> features, ready for inference."""
-        return trunk_of(
+        return halves.front(
             backbones.classifier(
                 self.backbone,
                 num_classes=2,

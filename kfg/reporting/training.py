@@ -7,6 +7,7 @@ from kfg.names import printable
 from kfg.progress import duration
 from kfg.reporting import markup
 from kfg.reporting.markup import Safe, tag
+from kfg.runs import choices as made
 
 ASKED = (
     "These are the settings that the run was given. The numbers of epochs are upper limits: training may stop earlier "
@@ -59,19 +60,21 @@ def _trained(run) -> str:
     count = len(next(iter(run.history.values())))
     epochs = f"{count} epoch" if count == 1 else f"{count} epochs"
     choices = (run.config or {}).get("choices", {})
-    whole, head = choices.get("whole net", {}), choices.get("head", {})
-    if "epochs" not in whole:
+    tuning, head = made.tuning(choices), choices.get("head", {})
+    if "epochs" not in tuning:
         return f"{epochs}."
-    if whole["epochs"]:
-        told = f"{epochs} of the whole network, after {head.get('epochs', 'some')} of the head alone."
+    if tuning["epochs"]:
+        told = f"{epochs} of fine-tuning, after {head.get('epochs', 'some')} of the head alone."
+        if tuning.get("after"):
+            told += " Only the network's last stage was fine-tuned, on stored maps, because the time was short."
         if choices.get("end", {}).get("kept", "").startswith("the head"):
             return (
-                f"{told} The whole network was not better on the validation images, so the head alone was kept, on the "
-                "unchanged pretrained trunk. The curves show the training of the network that was not kept."
+                f"{told} The fine-tuned network was not better on the validation images, so the head alone was kept, "
+                "on the unchanged pretrained trunk. The curves show the training of the network that was not kept."
             )
         return told
-    why = f" (number of epochs: {whole['why']})" if whole.get("why") else ""
-    return f"{epochs} of the head alone. The whole network was not trained{why}."
+    why = f" (number of epochs: {tuning['why']})" if tuning.get("why") else ""
+    return f"{epochs} of the head alone. The network was not fine-tuned{why}."
 
 
 def _time(run, result) -> str:

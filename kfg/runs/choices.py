@@ -1,6 +1,16 @@
 """What a run of `kfg train` chose on its way, as its config.json keeps it."""
 
-SECOND, WEIGHT = "second opinion", "weight of the second opinion"  # names of choices
+TUNING, SECOND, WEIGHT = "fine-tuning", "second opinion", "weight of the second opinion"  # names of choices
+WHOLE_NET = "whole net"  # name of the choice TUNING in earlier versions, which trained all layers
+
+
+def tuning(made: dict) -> dict:
+    """Return the choice on fine-tuning among a run's choices; {} if there is none.
+
+    Args:
+        made: name -> choice, from the run's config.json.
+    """
+    return made.get(TUNING) or made.get(WHOLE_NET) or {}
 
 
 def heard(settings: dict) -> str:

@@ -7,7 +7,7 @@ from kfg.runs import results_file
 
 NONE_YET = "not measured yet"
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings shown beside a figure
-WHOLE_NET_EPOCHS = "epochs of the whole net"
+EPOCHS = ("epochs of fine-tuning", "epochs of the whole net")  # chosen by the clock, today and in earlier versions
 
 
 def study_table(recipe, results=None) -> str:
@@ -100,8 +100,8 @@ def _cell(results, chosen: str) -> str:
     config, data = results[0]["config"], results[0]["data"]["name"]
     known = results_file.choices(results[0])
     shown = {key: config[key] for key in SHOWN if key in config}
-    if WHOLE_NET_EPOCHS in known:  # the setting is only the most there might have been
-        of_net = {WHOLE_NET_EPOCHS: known[WHOLE_NET_EPOCHS]} if WHOLE_NET_EPOCHS not in chosen else {}
+    for epochs in filter(known.__contains__, EPOCHS):  # the setting is only the most there might have been
+        of_net = {epochs: known[epochs]} if epochs not in chosen else {}
         shown = of_net | {key: value for key, value in shown.items() if key != "epochs"}
     settings = [f"{key} {value:g}" for key, value in shown.items()] + ([chosen] if chosen else [])
     return f"{spread(results)}, {loss:.3f}, {data}, {', '.join(settings)}"

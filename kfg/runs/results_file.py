@@ -8,6 +8,7 @@ from kfg.errors import InputError
 from kfg.files import flush, flush_folder
 from kfg.locks import exclusive
 from kfg.runs import run_files
+from kfg.runs.choices import TUNING
 
 logger = logging.getLogger(__name__)
 
@@ -115,9 +116,9 @@ def choices(result) -> dict:
     """Return a run's choices, by name, that changed what was trained or kept; {} if none are known.
 
     Example:
-        >>> made = {"whole net": {"epochs": 3, "why": "as many as the time budget holds", "seconds per epoch": 80}}
+        >>> made = {"fine-tuning": {"epochs": 3, "why": "as many as fit into the time budget", "seconds per epoch": 80}}
         >>> choices({"choices": made})
-        {'epochs of the whole net': 3}
+        {'epochs of fine-tuning': 3}
     """
     if "choices" not in result:
         timed = "time_budget" in result["config"] and "epochs" in result
@@ -131,4 +132,5 @@ def choices(result) -> dict:
 
 
 def named(stage, key) -> str:
-    return f"{CHOSEN[key]} of the {stage}" if key in ("views", "epochs") else CHOSEN[key]
+    the = "" if stage == TUNING else "the "
+    return f"{CHOSEN[key]} of {the}{stage}" if key in ("views", "epochs") else CHOSEN[key]

@@ -45,12 +45,7 @@ L2_ON = {
     "conv5+conv8": list(L2_PLACES[1:]),
     "conv3+conv5+conv8": list(L2_PLACES),
 }
-FREEZE = {
-    "all but batch norm": "re:(?i)^(?!.*(bn|batch_?norm))",
-    "last stage": "stages:1",
-    "last two stages": "stages:2",
-    "last block and batch norm": "last-block+bn",
-}
+LEARNING = {"last stage": "stages:1", "last two stages": AUTO, "last three stages": "stages:3", "all": "none"}
 
 SMOOTHINGS = {AUTO: None, "0": 0.0, "0.05": 0.05, "0.1": 0.1, "0.2": 0.2, "0.3": 0.3}  # auto: the recipe decides
 
@@ -106,7 +101,7 @@ def finetune(hp) -> dict:
     """Which layers of the trunk train after the head, at which rates, on which pictures."""
     strength = hp.Float("augmentation", 0.0, 1.0, default=0.5)
     return {
-        "freeze": FREEZE[hp.Choice("freeze", list(FREEZE), default="all but batch norm")],
+        "freeze": LEARNING[hp.Choice("learning", list(LEARNING), default="last two stages")],
         "learning_rate": hp.Float("learning_rate", 3e-5, 1e-3, sampling="log", default=2e-4),
         "trunk_multiplier": hp.Float("trunk_multiplier", 0.05, 1.0, sampling="log", default=1.0),
         "weight_decay": hp.Float("weight_decay", 1e-4, 0.2, sampling="log", default=0.02),

@@ -176,14 +176,13 @@ def features_of(model):
     """Return the Keras model images -> input of the last dense layer, one row for each image."""
     import keras
 
-    from kfg.engine.fitting import trunk_of
-    from kfg.models import folding
+    from kfg.models import folding, halves
     from kfg.models.flattening import flatten
     from kfg.models.mirrored import plain
 
     flat = plain(flatten(model))
     if any(layer.name == "features" for layer in flat.layers):
-        return trunk_of(flat)  # the same as in training, so that features in the cache are found
+        return halves.front(flat)  # the same as in training, so that features in the cache are found
     dense = [at for at, layer in enumerate(flat.layers) if isinstance(layer, keras.layers.Dense)]
     last = dense[-1] if dense else len(flat.layers) - 1
     if isinstance(flat, keras.Sequential):  # layers of a loaded model remember another graph than its own

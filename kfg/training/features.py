@@ -56,7 +56,7 @@ class AnyView:
     """A policy for stores of features that picks, each time, the features of the image or of one of its views.
 
     Args:
-        views: float (V, N, F), the features of V augmented pictures of each of N images.
+        views: float (V, N, ...), the features or maps of V augmented pictures of each of N images.
     """
 
     image_size = None
@@ -73,7 +73,8 @@ class AnyView:
         drawn = draws.uniforms(draws.derived_seed(seed, VIEW), epoch=epoch, positions=positions, count=1)[:, 0]
         view = np.minimum((drawn * (len(self.views) + 1)).astype(np.int64), len(self.views))
         changed = self.views[np.maximum(view - 1, 0), positions % self.views.shape[1]]
-        return np.where((view == 0)[:, None], batch, changed).astype(np.float32)
+        unchanged = (view == 0).reshape(-1, *[1] * (np.ndim(batch) - 1))
+        return np.where(unchanged, batch, changed).astype(np.float32)
 
 
 def cached(

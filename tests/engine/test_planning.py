@@ -24,9 +24,11 @@ def test_a_choice_stands_once_it_is_made(job):
 
 def test_runs_of_other_seeds_take_over_what_the_clock_decided(job):
     first, second = job
-    planning.choose(first, "whole net", lambda: {"epochs": 3, "why": "as many as the time budget holds"}, by_clock=True)
+    planning.choose(
+        first, "fine-tuning", lambda: {"epochs": 3, "why": "as many as the time budget holds"}, by_clock=True
+    )
     slower = {"epochs": 1, "why": "as many as the time budget holds"}
-    taken = planning.choose(second, "whole net", lambda: slower, by_clock=True)
+    taken = planning.choose(second, "fine-tuning", lambda: slower, by_clock=True)
     assert taken["epochs"] == 3 and taken["decided by"] == "seed-0"
     assert planning.choose(second, "end", lambda: {"kept": "the head"}) == {"kept": "the head"}
     assert planning.choose(second, "head", lambda: {"views": 1}, by_clock=True) == {"views": 1}  # the first chose none

@@ -82,7 +82,7 @@ LABELS = np.arange(16) % 2
 
 @pytest.mark.parametrize(
     ("batch_norm", "statistics_move", "gamma_moves"),
-    [("frozen", False, False), ("stats", True, False), ("train", True, True)],
+    [("frozen", False, False), ("fixed", False, False), ("stats", True, False), ("train", True, True)],
 )
 def test_batch_norm_of_a_frozen_trunk(batch_norm, statistics_move, gamma_moves):
     model = tiny()
@@ -105,6 +105,12 @@ def test_batch_norm_of_a_frozen_trunk(batch_norm, statistics_move, gamma_moves):
     moved = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
     assert moved == [gamma_moves, gamma_moves, statistics_move, statistics_move]
     np.testing.assert_array_equal(model.get_layer("conv").get_weights()[0], kernel)
+
+
+def test_fixed_batch_norm_does_not_learn_in_the_trained_part_either():
+    model = tiny()
+    freezing.apply(model, "none", batch_norm="fixed")
+    assert freezing.trainable_count(model) == 112 + 10 and not model.get_layer("bn").trainable
 
 
 def test_applying_a_policy_forgets_the_one_before():
@@ -139,7 +145,7 @@ def test_a_policy_that_says_nothing_is_refused(nets, policy, message):
 
 
 def test_modes_and_models_without_parts_are_refused():
-    with pytest.raises(InputError, match="batch_norm: 'eval' is not one of frozen, stats, train"):
+    with pytest.raises(InputError, match="batch_norm: 'eval' is not one of frozen, stats, train, fixed"):
         freezing.apply(tiny(), "head", batch_norm="eval")
     with pytest.raises(InputError, match=r"stages:1 needs a model of kfg\.models\.backbones, not tiny"):
         freezing.apply(tiny(), "stages:1")

@@ -35,16 +35,16 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     said = capsys.readouterr().out
     run = tmp_path / "folder" / "transfer" / "seed-0"
     assert "audit: " in said
-    assert "Epochs of the whole network: 1 (as the settings say)." in said
+    assert "Epochs of fine-tuning: 1 (as the settings say)." in said
     settings = json.loads((run / "config.json").read_text())
     choices = settings["choices"]
-    assert (choices["whole net"]["epochs"], choices["whole net"]["why"]) == (1, "as the settings say")
+    assert (choices["fine-tuning"]["epochs"], choices["fine-tuning"]["why"]) == (1, "as the settings say")
     assert (choices["head"]["views"], choices["head"]["epochs"], choices["head"]["why"]) == (
         1,
         3,
         "as the settings say",
     )
-    assert choices["end"]["kept"] in ("the head", "the whole net")
+    assert choices["end"]["kept"] in ("the head", "the fine-tuned network")
     assert settings["config"]["time_budget"] == 720
     report = json.loads((run / "report.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
@@ -141,6 +141,32 @@ def test_mixed_images_train_the_whole_net_and_a_cut_run_ends_as_the_whole_one(ph
         np.testing.assert_array_equal(array, cut["arrays"][name])
 
 
+@pytest.mark.usefixtures("without_export")
+def test_where_an_epoch_takes_too_long_the_last_stage_learns_on_stored_maps_and_a_cut_run_ends_alike(
+    photos, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(planning, "_training_rate", lambda *_: 0.01)  # images/s
+    settings = ("min_errors=0", "epochs=4")
+    assert train(photos, tmp_path / "whole", settings=settings) == 0
+    plan = choices_of(tmp_path / "whole")["fine-tuning"]
+    assert (plan["epochs"], plan["views"], plan["after"]) == (4, 1, "block4_relu")
+    said = capsys.readouterr().out
+    assert "Epochs of fine-tuning: 4 (as many as fit into the time budget, of the last stage alone, on stored" in said
+    deaths = [("seed-0", 2)]
+    die_after(monkeypatch, deaths)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(photos, tmp_path / "cut", settings=settings)
+    assert not deaths and (tmp_path / "cut/folder/transfer/seed-0/maps").is_dir()
+    assert train(photos, tmp_path / "cut", "--resume", settings=settings) == 0
+    whole, cut = (tmp_path / out / "folder/transfer/seed-0" for out in ("whole", "cut"))
+    assert not (whole / "maps").exists() and not (cut / "maps").exists()
+    models = [saved.load(run / "model.keras") for run in (whole, cut)]
+    for one, again in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, again)
+    counts = json.loads((whole / "env.json").read_text())["parameters"]
+    assert counts["trained"] < counts["total"] / 2
+
+
 def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES["tiny"])
     settings = ("min_errors=0", "second_opinion=other", "mirror_averaged=true", "class_bias=(('red', 2),)")
@@ -212,10 +238,8 @@ def choices_of(out):
 @pytest.mark.usefixtures("without_export")
 def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
     assert train(photos, tmp_path, settings=("min_errors=1000",)) == 0
-    assert (
-        "Epochs of the whole network: 0 (the head makes too few errors for a gain to show)." in capsys.readouterr().out
-    )
-    plan = choices_of(tmp_path)["whole net"]
+    assert "Epochs of fine-tuning: 0 (the head makes too few errors for a gain to show)." in capsys.readouterr().out
+    plan = choices_of(tmp_path)["fine-tuning"]
     split = (tmp_path / "folder/transfer/seed-0/split.csv").read_text().splitlines()[1:]
     judged = [line for line in split if line.split(",")[2] != "test"]
     assert plan["images"] == len(judged) > 3 * sum(line.split(",")[2] == "val" for line in judged)
@@ -230,7 +254,7 @@ def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsy
     assert "It is trained completely anyway" in said
     assert "For lack of time" in said or "wrong labels were not looked for" in said  # within 0.1 s
     assert "Augmented views of each image: 0 (1 do not fit into the time budget); epochs of the head: 7." in said
-    assert "Epochs of the whole network: 0 (" in said
+    assert "Epochs of fine-tuning: 0 (" in said
     assert (tmp_path / "folder/transfer/seed-0/head/history.csv").read_text().count("\n") == 1 + 7
 
 
@@ -253,7 +277,7 @@ def test_the_budget_is_a_total_over_all_sessions(photos, tmp_path, monkeypatch):
     assert 0 < earlier < 600
     note.write_text('{"seconds": 3600.5}')  # as if the killed session had taken this long
     assert train(photos, tmp_path, "--time-budget", "1h", "--resume", settings=settings) == 0
-    assert choices_of(tmp_path)["whole net"] == {"epochs": 0, "why": "the time budget is used up"}
+    assert choices_of(tmp_path)["fine-tuning"] == {"epochs": 0, "why": "the time budget is used up"}
     report = json.loads((tmp_path / "folder/transfer/seed-0/report.json").read_text())
     assert report["figures"]["seconds_to_trained"]["value"] > 3600.5
 
@@ -261,8 +285,8 @@ def test_the_budget_is_a_total_over_all_sessions(photos, tmp_path, monkeypatch):
 @pytest.mark.usefixtures("without_export")
 def test_unequal_classes_are_judged_by_macro_recall_from_the_choice_of_the_stage_on(photos, tmp_path, capsys):
     assert train(photos, tmp_path, settings=("min_errors=0", "imbalance=adjusted")) == 0
-    assert choices_of(tmp_path)["end"]["by"] == "macro recall"
-    assert "which has the better macro recall" in capsys.readouterr().out
+    assert choices_of(tmp_path)["end"]["judged by"] == "macro recall"
+    assert "validation images are right; macro recall" in capsys.readouterr().out
 
 
 def test_a_stage_is_ranked_by_the_aim():

@@ -71,7 +71,7 @@ def test_head_over_cached_features(pictures, tmp_path):
     assert kinds == [".float32", ".float32"]  # of the images, and of their one view: for all trials
 
 
-def test_finetune_trains_the_whole_net_after_its_head(pictures, tiny_trunk, tmp_path):
+def test_finetune_trains_the_net_after_its_head(pictures, tiny_trunk, tmp_path):
     small = {"backbone": tiny_trunk, "image_size": (48, 48), "weights": "none", "head_epochs": 2, "epochs": 1}
     plan = planned("folder", "finetune", **small)
     request = trial.Request(
@@ -89,7 +89,7 @@ def test_finetune_trains_the_whole_net_after_its_head(pictures, tiny_trunk, tmp_
     said = []
     figures = trial._run(request, lambda *message: said.append(message))
     assert (trial.STARTED, None) in said
-    assert (figures["epochs"], figures["val_images"]) == (1, 3)  # of the whole net
+    assert (figures["epochs"], figures["val_images"]) == (1, 3)  # of fine-tuning
     assert 0 <= figures["val_macro_recall"] <= 1
 
 

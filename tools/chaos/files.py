@@ -55,7 +55,7 @@ def campaign(tally: Tally, scratch, *, minutes: float = MINUTES, count: int | No
 
 
 def runs(runner, scratch, tally):
-    """Train once to the end, and once until a kill after the first checkpoint of the whole net; return both folders."""
+    """Train once to the end, and once until a kill after the first checkpoint of fine-tuning; return both folders."""
     work, data = workload.train(), scratch / "photos"
     finished, cut = scratch / "finished", scratch / "unfinished"
     failures = running.judged(runner.run(*work.command(data, finished)))
