@@ -361,7 +361,7 @@ def test_a_dotted_line_is_told_of_where_one_is_drawn(tmp_path, rates, said):
     assert ("dotted" in text) == (said is not None) and (said or "") in text
 
 
-def test_a_head_alone_is_not_said_to_be_followed_by_the_whole_net(tmp_path):
+def test_a_head_alone_is_not_said_to_be_followed_by_fine_tuning(tmp_path):
     choices = {"head": {"epochs": 2}, "fine-tuning": {"epochs": 0, "why": "the head errs on 0 of 9 validation images"}}
     text = training_text(tmp_path / "head", choices=choices)
     assert (

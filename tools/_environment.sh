@@ -22,7 +22,7 @@ install_kfg() {
     local python
     if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then # none, or half of one
         python=$(find_python)
-        [ -e .venv ] || trap 'rm -rf .venv' EXIT # half of one would be taken for whole the next time
+        [ -e .venv ] || trap 'rm -rf .venv' EXIT # leave no half of one
         "$python" -m venv .venv || fail ".venv: could not be made ($python needs its venv module)"
         trap - EXIT
     fi

@@ -140,10 +140,10 @@ def fine_tune(args) -> bool:
 
         return rate(work, max(1, args.images // TUNED_BATCH) * TUNED_BATCH)
 
-    def learning(policy):
+    def learning(policy, *, fold=True):
         def made(model):
             freezing.apply(model, policy, batch_norm="fixed")
-            return halves.learning(model)
+            return halves.learning(model) if fold else model
 
         return made
 
@@ -154,10 +154,10 @@ def fine_tune(args) -> bool:
     keras.utils.set_random_seed(0)
     cases = {
         whole: steps(learning("none"), images),
-        plain: steps(lambda model: freezing.apply(model, "stages:2", batch_norm="fixed") or model, images),
+        plain: steps(learning("stages:2", fold=False), images),
         stages: steps(learning("stages:2"), images),
         maps: steps(
-            lambda model: halves.rest(model, planning.last_stage_but_one(TRUNK)),
+            lambda model: halves.rest(learning("stages:1", fold=False)(model), planning.last_stage_but_one(TRUNK)),
             lambda shape: rng.random((TUNED_BATCH, *shape), dtype=np.float32),
         ),
     }

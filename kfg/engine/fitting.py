@@ -1,5 +1,7 @@
 """Fit a job's compiled model on stores of images: the training steps that most recipes share."""
 
+import functools
+
 from kfg.data import pipeline, stores
 from kfg.data.part import Part
 from kfg.models import freezing, halves
@@ -22,8 +24,8 @@ def train(job, training, validation, *, policy=None, mixing=None, **settings):
 
 
 def learner(job):
-    """Return a compiled model whose training trains the job's model: the model itself if several devices share it."""
-    model = job.model if len(job.devices) > 1 else halves.learning(job.model)
+    """Return a compiled model whose training trains the job's model, see kfg.models.halves."""
+    model = halves.learning(job.model)
     if model is not job.model:
         chosen = job.model.jit_compile
         fit.compile_classifier(model, optimizer=job.optimizer(), loss=job.loss, jit_compile=chosen)
@@ -104,7 +106,6 @@ def train_head(
     model=None,
     views: features.Views | None = None,
     after: str = FEATURES,
-    cache_dir=None,
     **settings,
 ):
     """Fit the layers of a model after the layer "features", on cached features from the layers before it.
@@ -113,20 +114,19 @@ def train_head(
     model itself, so the whole model is trained when this returns. One device trains them, because a step on features is
     too short to be shared.
 
-    With `after`, more layers than the head are fitted: those after the end of a stage, on that stage's maps.
+    With `after`, more layers than the head are fitted: those after the end of a stage, on that stage's outputs.
 
     Args:
         job: a compiled job.
         training, validation: a kfg.data.part.Part each, whose store is a stores.Chosen without extra images. The
-            features of the whole underlying store are cached, so that other splits of it can use them; maps, which are
-            large, only for these two parts.
+            features of the whole underlying store are cached, so that other splits of it can use them; the outputs of a
+            stage, which are large, only for these two parts.
         optimizer: function () -> Keras optimizer.
         loss: Keras loss.
         model: Keras model with a layer "features"; default `job.model`, whose head is `job.fitted` from then on.
         views: augmented pictures of the training images; in each epoch, one of them or the image itself is shown. None:
             no augmentation.
         after: name of the last layer that stays as it is; all paths through the net pass it.
-        cache_dir: folder of the features or maps; default the cache of the job's photographs.
         settings: as for `fit_on`.
     Returns:
         The rows of history.csv, one dict for each epoch.
@@ -135,22 +135,14 @@ def train_head(
     fit.compile_classifier(head, optimizer=optimizer(), loss=loss)
     if model is None:
         job.fitted = head
-    of_features, policy, cache_dir = [], None, cache_dir or job.data.cache_dir
+    cached = functools.partial(features.cached, trunk, cache_dir=job.data.cache_dir)
+    of_all = after == FEATURES
+    called, inputs, policy = "features" if of_all else "outputs", [], None
     for part in (training, validation):
-        whole = after == FEATURES
-        found = features.cached(
-            trunk, part.store.store if whole else part.store, cache_dir=cache_dir, progress=Progress("features")
-        )
-        at = part.store.positions if whole else slice(None)
-        of_features.append(Part(stores.Images(found[at]), part.labels, classes=part.classes, name=part.name))
+        at = part.store.positions if of_all else slice(None)
+        found = cached(part.store.store if of_all else part.store, progress=Progress(called))[at]
+        inputs.append(Part(stores.Images(found), part.labels, classes=part.classes, name=part.name))
     if views is not None:
-        found = features.cached(
-            trunk,
-            training.store,
-            training.labels,
-            cache_dir=cache_dir,
-            views=views,
-            progress=Progress("augmented features"),
-        )
+        found = cached(training.store, training.labels, views=views, progress=Progress(f"augmented {called}"))
         policy = features.AnyView(found)
-    return fit_on(job, *of_features, model=head, policy=policy, devices=(), **settings)
+    return fit_on(job, *inputs, model=head, policy=policy, devices=(), **settings)

@@ -3,6 +3,9 @@
 A choice is made once, so a resumed run uses the same.
 """
 
+import math
+import shutil
+
 import keras
 import numpy as np
 
@@ -11,11 +14,13 @@ from kfg.files import read_json, write_json
 from kfg.models import backbones, halves
 from kfg.progress import duration
 from kfg.runs import run_files
+from kfg.runs.choices import TUNING, WHOLE_NET, tuning
 from kfg.training import features, fit, precision
 from kfg.training.replicas import Replicas
 
 HEAD_SHARE = 0.5  # of the time budget, if the net is to be fine-tuned after the head
-EPOCHS_PER_PICTURE = 2  # on stored maps: with fewer, a further view is not worth its time
+EPOCHS_PER_PICTURE = 2  # on stored outputs: with fewer, a further view is not worth its time
+PASSES = 2  # forward passes in the time of a training step of the last stages, about
 AS_SET, FITTING = "as the settings say", "as many as fit into the time budget"
 
 
@@ -29,6 +34,8 @@ def choose(job, name: str, decide, *, by_clock: bool = False) -> dict:
     path = job.workdir / run_files.CONFIG
     settings = read_json(path, dict) if path.is_file() else {}  # a search keeps its trials' settings itself
     choices = settings.setdefault("choices", {})
+    if name == TUNING and WHOLE_NET in choices:  # a run that an earlier version began
+        choices[TUNING] = choices.pop(WHOLE_NET)
     if name not in choices:
         choices[name] = (by_clock and _of_first_seed(job, name)) or decide()
         write_json(path, settings)
@@ -39,11 +46,14 @@ def _of_first_seed(job, name: str) -> dict | None:
     """Return what the run of the command's first seed chose; None where this is that run, or that one chose nothing."""
     if job.first is None or not (path := job.first / run_files.CONFIG).is_file():
         return None
-    made = read_json(path, dict).get("choices", {}).get(name)
+    choices = read_json(path, dict).get("choices", {})
+    made = tuning(choices) if name == TUNING else choices.get(name)
     return {**made, "decided by": job.first.name} if made else None
 
 
 SHOWN = {  # entry of a choice -> its name in the report
+    "after": "last layer that did not learn",
+    "views": "augmented views of each photograph",
     "why": "reason",
     "images": "photographs that the cross-validated head was judged on",
     "errors": "of these, photographs that the head was wrong on",
@@ -71,8 +81,8 @@ class Judged:
     """A stage of the training: the model's weights, its answers on the validation images and how good they are.
 
     Stages are compared by their loss. The number of right answers says too little: between a head and a fine-tuned net
-    that is better on thousands of images, 68 images decided wrongly up to 24 times in 100 by it, and by the loss at
-    most once (recipes/folder/README.md).
+    that is better on thousands of images, samples of 68 images decide wrongly up to a quarter of the time by it, and by
+    the loss hardly ever (tools/kept.py, recipes/folder/README.md).
 
     Args:
         aim: a key of AIMS; it says how the values of single images are averaged.
@@ -227,16 +237,16 @@ def fine_tuning(job, *, epochs: int, count: int, judged: int, batch_size: int, l
         {"epochs", "why"}, and what was measured to decide them.
     """
     rate = _training_rate(job, batch_size)
-    seconds = count / rate + judged / (3 * rate)  # a forward pass takes a third of a training step
+    seconds = count / rate + judged / (PASSES * rate)
     fitting = max(0, min(epochs, int(left() / seconds)))
     why = AS_SET if fitting == epochs else FITTING
     return {"epochs": fitting, "why": why, "images per second": round(rate, 1), "seconds per epoch": round(seconds)}
 
 
-def fine_tuning_on_maps(job, training, *, after: str, views, epochs: int, judged: int, batch_size: int, left) -> dict:
-    """Decide for how many epochs the net's last stage is trained on stored maps, and on how many views of each image.
+def last_stage_alone(job, training, *, after: str, views, epochs: int, judged: int, batch_size: int, left) -> dict:
+    """Decide for how many epochs the net's last stage learns on stored outputs, and on how many views of each image.
 
-    The maps are the outputs of the stage before it. Once they are stored, an epoch takes a fraction of the time.
+    What is stored are the outputs of the stage before it. Once they are there, an epoch takes a fraction of the time.
 
     Args:
         job: a compiled job.
@@ -247,18 +257,35 @@ def fine_tuning_on_maps(job, training, *, after: str, views, epochs: int, judged
     Returns:
         {"epochs", "views", "after", "why"}, and what was measured to decide them.
     """
-    front, images = halves.front(job.model, after), training.store
-    most = views.count if views else 0
-    chosen = features.engine(front, images, cache_dir=job.workdir / run_files.MAPS, count=(1 + most) * len(images))
+    front, images, cache_dir = halves.front(job.model, after), training.store, job.data.cache_dir
+    most = min(views.count if views else 0, room(cache_dir, front, count=len(images), judged=judged))
+    if most < 0:
+        return {"epochs": 0, "why": f"there is no room for the outputs of {after} in {cache_dir}"}
+    chosen = features.engine(front, images, cache_dir=cache_dir, count=(1 + most) * len(images))
     forward = features.rate(front, images, training.labels, views=views, answer=chosen.answer)
     learner = halves.rest(_copy(job), after)
     fit.compile_classifier(learner, optimizer=job.optimizer(), loss=job.loss)
     rate = precision.training_rate(learner, batch_size)
-    epoch, plain = len(images) / rate + judged / (3 * rate), (len(images) + judged) / forward
+    epoch, plain = len(images) / rate + judged / (PASSES * rate), (len(images) + judged) / forward
     found = epochs_and_views(left(), epochs=epochs, views=most, epoch=epoch, plain=plain, view=len(images) / forward)
-    why = f"{FITTING}, of the last stage alone, on stored maps of the stage before it"
+    why = f"{FITTING}; only the last stage learns, on stored outputs of the stage before it"
     measured = {"images per second": round(rate, 1), "seconds per epoch": round(epoch)}
     return {**found, "after": after, "why": why, **measured}
+
+
+def room(folder, front, *, count: int, judged: int) -> int:
+    """Return for how many views of each image the outputs of a front fit into half of what is free on the disk.
+
+    Args:
+        folder: an existing folder on that disk.
+        front: Keras model.
+        count, judged: numbers of training and of validation images.
+    Returns:
+        -1 if not even the outputs for the images themselves fit.
+    """
+    size = 4 * math.prod(front.output_shape[1:])  # bytes, of float32
+    pictures = shutil.disk_usage(folder).free // (2 * size)
+    return (pictures - judged) // count - 1
 
 
 def last_stage_but_one(trunk: str) -> str | None:
@@ -272,19 +299,21 @@ def last_stage_but_one(trunk: str) -> str | None:
 
 
 def epochs_and_views(seconds, *, epochs: int, views: int, epoch: float, plain: float, view: float) -> dict:
-    """Return for how many epochs on stored maps, and for how many views of each image, there is time.
+    """Return for how many epochs on stored outputs, and for how many views of each image, there is time.
 
     Args:
         seconds: the time that there is.
         epochs, views: the most epochs and views wanted.
-        epoch, plain, view: seconds for an epoch, for the maps of the images, and for those of one view of each.
+        epoch, plain, view: seconds for an epoch, for the outputs of the images, and for those of one view of each.
     Returns:
         {"epochs", "views"}: as many views as leave time for two epochs for each picture of an image.
     Example:
         >>> [epochs_and_views(time, epochs=8, views=2, epoch=20, plain=20, view=15) for time in (240, 115, 65, 50)]
         [{'epochs': 8, 'views': 2}, {'epochs': 4, 'views': 1}, {'epochs': 2, 'views': 0}, {'epochs': 0, 'views': 0}]
+        >>> epochs_and_views(1000, epochs=1, views=2, epoch=20, plain=20, view=15)
+        {'epochs': 1, 'views': 0}
     """
-    for count in range(views, -1, -1):
+    for count in range(max(0, min(views, epochs // EPOCHS_PER_PICTURE - 1)), -1, -1):
         fitting = min(epochs, int((seconds - plain - count * view) / epoch))
         if fitting >= min(epochs, EPOCHS_PER_PICTURE * (count + 1)):
             return {"epochs": fitting, "views": count}
@@ -300,9 +329,7 @@ def _copy(job):
 def _training_rate(job, batch_size) -> float:
     """Return the images/s of training steps, measured on a copy of the model."""
     chosen = read_json(job.workdir / run_files.ENVIRONMENT, dict)
-    copy = _copy(job)
-    if len(job.devices) < 2:
-        copy = halves.learning(copy)
+    copy = halves.learning(_copy(job))
     fit.compile_classifier(copy, optimizer=job.optimizer(), loss=job.loss, jit_compile=chosen["jit_compile"])
     if len(job.devices) > 1:
         return Replicas(copy, job.devices, compiled=fit.compile_classifier).rate(batch_size)

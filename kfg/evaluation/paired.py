@@ -22,7 +22,7 @@ from kfg.errors import InputError
 from kfg.evaluation import baseline, clusters
 from kfg.evaluation.predict import Predictions, check_answers
 
-MOST_RUNS = 10_000  # nobody does more
+MOST_TRIED = 10_000  # runs; the search for a number ends here
 
 
 def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
@@ -91,7 +91,7 @@ def runs_needed(effect: float, sd: float, *, folds: int = 1, confidence: float =
     if sd == 0:
         return 2 if effect else None
     shared = 1 / (folds - 1) if folds > 1 else 0.0
-    counts = np.arange(2, MOST_RUNS + 1)
+    counts = np.arange(2, MOST_TRIED + 1)
     half = student_t.ppf((1 + confidence) / 2, counts - 1) * sd * np.sqrt(1 / counts + shared)
     enough = np.flatnonzero(half < abs(effect))
     return int(counts[enough[0]]) if enough.size else None

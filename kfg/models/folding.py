@@ -14,6 +14,7 @@ from kfg import keras_private
 FOLDABLE = (layers.Conv2D, layers.DepthwiseConv2D)
 
 
+@keras.saving.register_keras_serializable(package="kfg")
 class Nothing(layers.Layer):
     """A layer that does nothing; it takes the place of a folded normalisation and is called like one."""
 

@@ -146,6 +146,8 @@ def constant_until(model) -> str | None:
     """
     if is_constant(model):
         return backbones.FEATURES
+    if backbones.ends_of_trunks(model):  # no stage of one trunk is passed by the other's paths
+        return None
     known = backbones.BACKBONES.get(model.name)
     names = [layer.name for layer in model.layers]
     changing = [index for index, layer in enumerate(model.layers) if _changes(layer)]

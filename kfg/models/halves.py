@@ -1,7 +1,7 @@
 """Divide a classifier at a layer into a front, which stays constant in training, and the rest, which learns.
 
-The front is a folded copy for inference; the layers of the rest are the classifier's own, so who trains the rest trains
-the classifier. The front's outputs can be computed once and stored, or anew for each augmented picture.
+Where the front has something to fold, it is a copy. The layers of the rest are the classifier's own, so who trains the
+rest trains the classifier. The front's outputs can be computed once and stored, or anew for each augmented picture.
 """
 
 import keras
@@ -22,13 +22,13 @@ def front(model, until: str = FEATURES) -> keras.Model:
 
 def rest(model, after: str = FEATURES) -> keras.Model:
     """Return the layers of a flat classifier after a layer as a model: that layer's output -> probabilities."""
-    return keras.Model(model.get_layer(after).output, model.output)
+    return _alike(keras.Model(model.get_layer(after).output, model.output), model)
 
 
 def learning(model) -> keras.Model:
     """Return a model that gives the same answers and trains the same layers, but whose constant front is folded.
 
-    A training step of the last stages of EfficientNet-Lite0 takes a quarter less time with it.
+    A training step of the last two stages of EfficientNet-Lite0 takes a quarter less time with it.
 
     Args:
         model: flat classifier, frozen by kfg.models.freezing.
@@ -41,4 +41,10 @@ def learning(model) -> keras.Model:
     images = keras.Input(model.input_shape[1:], dtype=model.input.dtype, name="images")
     constant = front(model, until)
     constant.trainable = False
-    return keras.Model(images, rest(model, until)(constant(images)), name=model.name)
+    return _alike(keras.Model(images, rest(model, until)(constant(images)), name=model.name), model)
+
+
+def _alike(made, model):
+    """Return a new model with the precision of an earlier one: by it, Keras decides whether the loss is scaled."""
+    made.dtype_policy = model.dtype_policy
+    return made

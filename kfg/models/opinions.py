@@ -1,4 +1,4 @@
-"""A classifier that averages the answers of two nets: one that was trained as a whole, and a second opinion."""
+"""A classifier that averages the answers of two nets: one that was trained, and a second opinion."""
 
 import keras
 from keras import layers

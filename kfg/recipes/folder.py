@@ -63,7 +63,7 @@ def run(config, job):
     with Clock(job.workdir / run_files.CLOCK, go_on=job.resume) as clock:
         images = job.data.images(config.image_size)
         made = fit(config, job, index, images, clock)
-        planning.choose(job, "end", lambda: {"kept": made.best.name, "judged by": made.aim})
+        planning.choose(job, "end", lambda: {"kept": made.best.name, "judged by": made.judged_by})
         step(5, STEPS, "the network is tested, reported on and exported")
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
     return job.finish(

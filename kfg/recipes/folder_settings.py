@@ -35,8 +35,8 @@ class Config:
     second_opinion: str = ""  # another trunk, with a head on which the trained net's answers are averaged; "" for none
     weights: str = "imagenet"  # imagenet, none, or a file
     net_of: str = ""  # a finished run, whose net is taken over instead of training one; "" for none
-    # fine-tuning: a policy of kfg.models.freezing; auto: the last two stages learn, of two trunks side by side all.
-    # Batch norm stays as it is in any case.
+    # a policy of kfg.models.freezing for fine-tuning; auto: the last two stages learn, of two trunks side by side all.
+    # Batch norm learns only where last-block+bn or re: names it.
     freeze: str = AUTO
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width
     test_fraction: float = FRACTIONS["test"]  # of all images

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import shutil
 
 import numpy as np
 
@@ -114,8 +113,13 @@ class Training:
 
     @property
     def aim(self) -> str:
-        """The figure that decides: a key of kfg.engine.planning.AIMS."""
+        """How the values of single images are averaged: a key of kfg.engine.planning.AIMS."""
         return imbalance.aim(self.treatment)
+
+    @property
+    def judged_by(self) -> str:
+        """What decides which stage is kept."""
+        return "loss on the validation images" + (", each class counted alike" if self.aim == "macro recall" else "")
 
     def left(self) -> float:
         """Return the seconds that are left of the time budget."""
@@ -217,12 +221,12 @@ class Training:
     def plan_fine_tuning(self, *, reserved: float) -> dict:
         """Decide for how many epochs the net is fine-tuned: none if the head leaves too little to gain.
 
-        Where not even two epochs fit into the time, the last stage may be trained on stored maps instead.
+        Where not even two epochs fit into the time, the last stage may learn on stored outputs instead.
 
         Args:
             reserved: seconds that are kept for what comes after it.
         Returns:
-            The choice, a dict with "epochs"; with "after" if it is stored maps, see planning.fine_tuning_on_maps.
+            The choice, a dict with "epochs"; with "after" if it is on stored outputs, see planning.last_stage_alone.
         """
         config = self.config
 
@@ -241,7 +245,7 @@ class Training:
             sizes = {"judged": len(self.validation), "batch_size": config.batch_size, "epochs": config.epochs}
             plan = planning.fine_tuning(self.job, count=len(self.training), left=left, **sizes)
             if plan["epochs"] < min(2, config.epochs) and (after := self.last_stage_but_one()):
-                stored = planning.fine_tuning_on_maps(
+                stored = planning.last_stage_alone(
                     self.job, self.training, after=after, views=views_of(config), left=left, **sizes
                 )
                 plan = stored if stored["epochs"] else plan
@@ -252,8 +256,9 @@ class Training:
         return plan
 
     def last_stage_but_one(self) -> str | None:
-        """Return the name of its last layer; None where nothing can be trained on its stored maps."""
-        if self.config.freeze != AUTO or self.config.second_backbone or len(self.job.devices) > 1:
+        """Return the name of its last layer; None where the settings ask for what stored outputs do not allow."""
+        config = self.config
+        if config.freeze != AUTO or config.second_backbone or config.mixing != "none" or len(self.job.devices) > 1:
             return None
         return planning.last_stage_but_one(self.config.backbone)
 
@@ -274,22 +279,16 @@ class Training:
             "epochs": plan["epochs"],
             "schedule": Cosine(warmup_epochs=0.5, final_fraction=0.02),
         }
-        if plan.get("after"):
-            self.fit_last_stage(plan, learning)
+        if plan.get("after"):  # on stored outputs of the layers up to it
+            own = {"optimizer": self.job.optimizer, "loss": self.job.loss, "after": plan["after"]}
+            views = views_of(config, plan["views"])
+            train_head(self.job, self.training, self.validation, views=views, **own, **learning)
         else:
             mixed = mixing.named(config.mixing, alpha=config.mixing_alpha)
             train(self.job, self.training, self.validation, policy=config.policy, mixing=mixed, **learning)
         self.best = best = min(self.best, self.stage(TUNED), key=lambda stage: stage.loss)
         print(f"Kept: {best.name}, which has the lower loss on the validation images.")
         self.job.model.set_weights(best.weights)
-
-    def fit_last_stage(self, plan: dict, learning: dict) -> None:
-        """Train the net's last stage and head on stored maps, which are removed afterwards."""
-        job, views = self.job, views_of(self.config, plan["views"])
-        maps = job.workdir / run_files.MAPS
-        own = {"optimizer": job.optimizer, "loss": job.loss, "after": plan["after"], "cache_dir": maps}
-        train_head(job, self.training, self.validation, views=views, **own, **learning)
-        shutil.rmtree(maps)
 
     def ask_second(self, trunk: str) -> None:
         """Train a head on another trunk, and from then on average the answers with its own."""
@@ -417,5 +416,6 @@ def classifier(config, num_classes):
     learning = config.freeze
     if learning == AUTO:
         learning = "none" if config.second_backbone else "stages:2"
-    freezing.apply(model, learning, batch_norm="fixed")
+    named = learning.startswith(("re:", "last-block"))  # the layers are named, batch norm too where it is to learn
+    freezing.apply(model, learning, batch_norm="frozen" if named else "fixed")
     return model

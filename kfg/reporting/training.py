@@ -66,7 +66,9 @@ def _trained(run) -> str:
     if tuning["epochs"]:
         told = f"{epochs} of fine-tuning, after {head.get('epochs', 'some')} of the head alone."
         if tuning.get("after"):
-            told += " Only the network's last stage was fine-tuned, on stored maps, because the time was short."
+            told += (
+                " Only the network's last stage learned, on stored outputs of the stage before it, for lack of time."
+            )
         if choices.get("end", {}).get("kept", "").startswith("the head"):
             return (
                 f"{told} The fine-tuned network was not better on the validation images, so the head alone was kept, "

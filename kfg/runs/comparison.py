@@ -4,10 +4,11 @@ import json
 import statistics
 
 from kfg.runs import results_file
+from kfg.runs.choices import TUNING, WHOLE_NET
 
 NONE_YET = "not measured yet"
 SHOWN = ("width", "epochs", "batch_size", "learning_rate")  # settings shown beside a figure
-EPOCHS = ("epochs of fine-tuning", "epochs of the whole net")  # chosen by the clock, today and in earlier versions
+EPOCHS = [results_file.named(stage, "epochs") for stage in (TUNING, WHOLE_NET)]  # chosen by the clock, also earlier
 
 
 def study_table(recipe, results=None) -> str:

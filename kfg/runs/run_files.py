@@ -12,7 +12,6 @@ CLOCK = "clock.json"  # seconds that the run has taken, over all sessions
 LOCK = ".lock"
 CHECKPOINT = "checkpoint"  # folder
 HEAD = "head"  # folder for training the head
-MAPS = "maps"  # folder of stored maps while a net's last stage is trained on them
 SECOND = "second_opinion"  # folder for training the head of the second opinion
 MODEL = "model.keras"
 EXPORT = "export"  # folder

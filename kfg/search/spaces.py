@@ -13,6 +13,7 @@ from collections.abc import Callable
 from kfg.engine.options import NO_LIMIT
 from kfg.models import backbones, efficientnet_lite, pretrained
 from kfg.models.convnets import L2_PLACES
+from kfg.recipes import folder_settings
 from kfg.training.imbalance import AUTO, TREATMENTS
 
 
@@ -45,7 +46,12 @@ L2_ON = {
     "conv5+conv8": list(L2_PLACES[1:]),
     "conv3+conv5+conv8": list(L2_PLACES),
 }
-LEARNING = {"last stage": "stages:1", "last two stages": AUTO, "last three stages": "stages:3", "all": "none"}
+LEARNING = {
+    "last stage": "stages:1",
+    "last two stages": folder_settings.AUTO,
+    "last three stages": "stages:3",
+    "all": "none",
+}
 
 SMOOTHINGS = {AUTO: None, "0": 0.0, "0.05": 0.05, "0.1": 0.1, "0.2": 0.2, "0.3": 0.3}  # auto: the recipe decides
 
@@ -134,6 +140,8 @@ SPACES = {
     },
     "folder": {
         "head": Space(module="kfg.recipes.folder", row="head", suggest=head, epochs="head_epochs"),
-        "finetune": Space(module="kfg.recipes.folder", row="transfer", suggest=finetune, makes=MAKES),
+        "finetune": Space(
+            module="kfg.recipes.folder", row="transfer", suggest=finetune, makes={**MAKES, "freeze": ("learning",)}
+        ),
     },
 }

@@ -1,5 +1,6 @@
 """`--devices` of `kfg train` and of recipes, on two logical devices of the processor; see two_devices_runs.py."""
 
+import csv
 import json
 import os
 import pathlib
@@ -80,7 +81,7 @@ def test_what_one_device_began_two_go_on_with(made):
         np.testing.assert_allclose(two, one, atol=1e-4)
 
 
-def test_kfg_train_shares_the_whole_net_and_leaves_the_head_to_one_device(made):
+def test_kfg_train_shares_the_fine_tuning_and_leaves_the_head_to_one_device(made):
     out, said = made
     assert said["train"]["code"] == 0, said["train"]["err"]
     lines = said["train"]["out"].splitlines()
@@ -89,3 +90,15 @@ def test_kfg_train_shares_the_whole_net_and_leaves_the_head_to_one_device(made):
     assert told > next(number for number, line in enumerate(lines) if line.startswith("Step 4 of 5"))
     run = out / "train" / "folder" / "transfer" / "seed-0"
     assert json.loads((run / "report.json").read_text())["images"] > 0
+
+
+def test_a_fine_tuning_that_one_device_began_two_go_on_with(made):
+    out, said = made
+    assert said["train, cut on one"]["code"] == 130
+    assert said["train, resumed on two"]["code"] == 0, said["train, resumed on two"]["err"]
+    runs = [out / name / "folder" / "transfer" / "seed-0" for name in ("train", "train-cut")]
+    rows = [list(csv.DictReader((run / "history.csv").open(newline=""))) for run in runs]
+    assert [len(one) for one in rows] == [2, 2]
+    for row, same in zip(*rows, strict=True):  # Adam makes steps of the same size of gradients that are all but zero
+        assert float(row["loss"]) == pytest.approx(float(same["loss"]), rel=1e-4)
+        assert float(row["val_loss"]) == pytest.approx(float(same["val_loss"]), rel=1e-3)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kfg.models import backbones, freezing, halves
+from kfg.training import precision
 
 LITE = "efficientnet-lite0"
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
@@ -56,6 +57,7 @@ def test_learning_with_a_folded_front_is_learning():
         ("stages:2", "efficientnet-b0", "", "block1a_project_bn"),  # drop-connect begins behind it
         ("re:^head", LITE, "mobilenet-v2", "features"),
         ("none", LITE, "mobilenet-v2", None),
+        ("re:^block7", LITE, "mobilenet-v2", None),  # no stage of one trunk is passed by the other's paths
     ],
 )
 def test_the_front_ends_where_the_net_begins_to_change(policy, name, second, until):
@@ -65,3 +67,10 @@ def test_the_front_ends_where_the_net_begins_to_change(policy, name, second, unt
 def test_a_net_that_learns_from_its_first_stage_on_stays_as_it_is():
     model = classifier("none")
     assert halves.learning(model) is model
+
+
+def test_the_loss_of_a_net_in_float16_is_scaled_in_its_parts_too():
+    with precision.scope("float16"):
+        model = classifier("stages:2")
+    for part in (halves.learning(model), halves.rest(model, "block3b_add")):
+        assert isinstance(compiled(part).optimizer, keras.optimizers.LossScaleOptimizer)

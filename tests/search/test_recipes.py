@@ -146,5 +146,7 @@ def test_what_is_given_by_hand_is_not_searched():
     assert "augmentation" not in {
         hp.name for hp in planned("imagenet20", "convnet", policy=Policy()).hyperparameters().space
     }
+    fixed = planned("folder", "finetune", freeze="none").hyperparameters().space
+    assert "learning" not in {hp.name for hp in fixed} and "learning_rate" in {hp.name for hp in fixed}
     full = plan.full(changes)
     assert (full["epochs"], full["width"], full["l2"]) == (20, 0.5, 0.02)  # the winner is trained for all epochs

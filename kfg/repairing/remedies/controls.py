@@ -58,7 +58,7 @@ def spent(case: Case, answers, inner) -> np.ndarray:
     """Raise all weak classes' answers by one step, as far as the other classes keep half of what a remedy gave them.
 
     So half of the gain of another remedy is spent on the weak classes. All of it would be too much: heads gain more
-    than a net that is trained as a whole. For each fold, the other folds decide.
+    than a net that is fine-tuned. For each fold, the other folds decide.
 
     Args:
         answers, inner: as for `raised`.
