@@ -1,0 +1,65 @@
+"""tools/tried.py: changes to the fine-tuning, measured beside the recipe."""
+
+import keras
+import numpy as np
+import pytest
+import tried
+
+from kfg.training import fit
+from kfg.training.losses import CrossEntropy
+
+
+@pytest.mark.parametrize(("aspect", "edge"), [("squashed", 0), ("cropped", 100), ("padded", 0)])
+def test_photographs_become_square_in_the_way_asked_for(aspect, edge):
+    image = np.zeros((40, 80, 3), np.uint8)
+    image[:, 20:60] = 100
+    made = tried.square(image, 20, aspect)
+    assert made.shape == (20, 20, 3) and made[10, 0, 0] == edge and made[10, 10, 0] == 100
+    width = (made[10, :, 0] > 50).sum()
+    assert width == {"squashed": 10, "cropped": 20, "padded": 10}[aspect]
+    assert (made[:, 10, 0] > 50).all()  # what is padded repeats the border
+
+
+def test_sam_steps_by_the_gradient_of_the_worst_weights_nearby():
+    inputs = keras.Input((1,))
+    outputs = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(2.0))(inputs)
+    model = tried.Sharpness(inputs, outputs)
+    model.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+    model.train_on_batch(np.ones((4, 1), np.float32), np.zeros((4, 1), np.float32))
+    # the loss is w^2: one step of length RHO up, the gradient there, and the step from where it stood
+    assert model.get_weights()[0][0, 0] == pytest.approx(2 - 0.1 * 2 * (2 + tried.RHO))
+
+
+def test_a_teacher_has_its_share_of_the_labels():
+    answers = np.array([[0.5, 0.5], [0.2, 0.8], [1, 0]], np.float32)
+    images, labels = tried.Taught(answers).apply(
+        "as they are", [0, 1], num_classes=2, seed=0, epoch=0, positions=[2, 1]
+    )
+    assert images == "as they are"
+    np.testing.assert_allclose(labels, [[1, 0], [0.1, 0.9]])
+
+
+@pytest.mark.parametrize("name", ["recipe", "cutmix", "sam", "distilled"])
+def test_a_try_trains_from_a_head_and_says_what_it_reached(name, photos, tmp_path, monkeypatch, tiny_trunk):
+    config = tried.Config
+    small = {"backbone": tiny_trunk, "image_size": (32, 32), "weights": "none", "head_epochs": 2, "views": 1}
+    monkeypatch.setattr(tried, "Config", lambda **given: config(**{**small, **given}))
+    monkeypatch.setattr(
+        tried, "teacher", lambda index, _: np.eye(3, dtype=np.float32)[index.take(index.where("train")).labels]
+    )
+    steps = []
+    fitted = fit.train
+    monkeypatch.setattr(fit, "train", lambda model, *a, **k: steps.append(model) or fitted(model, *a, **k))
+    index = tried.divided(photos, tried.Config())
+    found = tried.tried(index, tmp_path, tried.TRIES[name], seed=0, epochs=1)
+    assert found.keys() == {"seconds", "head", "top1", "macro recall", "mirrored"}
+    assert [type(model).__name__ == "Sharpness" for model in steps] == [False, name == "sam"]
+    assert all(isinstance(model.loss, CrossEntropy) for model in steps)
+
+
+def test_the_table_shows_the_best_first_with_the_spread_of_its_seeds():
+    row = {"data": "birds", "epochs": 4, "macro recall": 90.0, "mirrored": 91.0, "seconds": 100}
+    rows = [{**row, "try": name, "top1": top1} for name, top1 in (("sam", 90.0), ("recipe", 92.0), ("recipe", 93.0))]
+    *_, best, last = tried.table(rows).splitlines()
+    assert best == "| birds | recipe | 4 | 92.5 ± 0.7 | 90.0 ± 0.0 | 91.0 ± 0.0 | 100 | 2 |"
+    assert last.startswith("| birds | sam | 4 | 90.0 | ")

@@ -1,0 +1,284 @@
+"""Measure changes to the fine-tuning of `kfg train` on photographs, each beside the recipe itself.
+
+    python tools/tried.py DIR --cache DIR [--tries recipe,sam,...] [--seeds 0,1,2] [--epochs 4] [--out FILE]
+
+A head is trained as in the recipe, then the network is fine-tuned with one thing changed (TRIES): the image size, the
+aspect ratio, the strength of the augmentation, mixed images, which stages learn, the trunk, how the optimiser steps
+(SAM), or the labels (distilled). Seconds are those of fine-tuning alone: what takes longer has to be worth it. Each try
+and seed adds a row to the results file, with the answers on single photographs and averaged with those on their mirror
+images. `--table FILE` prints the table of a results file. The test photographs decide nothing here.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import functools
+import json
+import pathlib
+import statistics
+import tempfile
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from remedies import divided, processor
+
+from kfg.augment import mixing
+from kfg.data import folder, stores
+from kfg.data.decode import decode
+from kfg.data.part import Part
+from kfg.data.resizing import resize
+from kfg.engine import fitting, photographs, provenance
+from kfg.models import halves
+from kfg.recipes.folder_settings import AUGMENTED, Config
+from kfg.recipes.folder_stages import classifier, fine_tuning_optimizer, head_optimizer, views_of
+from kfg.repairing import crossed, looking
+from kfg.repairing.manner import Manner
+from kfg.training import features, fit, imbalance
+from kfg.training.schedules import Cosine
+
+RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/tried.jsonl"
+TEACHER = 0.5  # share of the teacher's answers in the labels of "distilled"
+RHO = 0.05  # SAM: length of the step to the sharper weights
+
+
+def augmented(strength: float):
+    """Return the recipe's augmentation with all ranges `strength` times as wide."""
+    own = {name: strength * getattr(AUGMENTED, name) for name in ("rotation", "width_shift", "height_shift", "zoom")}
+    low, high = (1 + strength * (bound - 1) for bound in AUGMENTED.brightness)
+    return dataclasses.replace(AUGMENTED, brightness=(low, high), **own)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Try:
+    """One change to the recipe.
+
+    Args:
+        settings: changed settings of kfg.recipes.folder_settings.Config.
+        aspect: how photographs are made square: "squashed", "cropped" or "padded" with their border pixels.
+        sam: whether each step is taken by the gradient a step further up (Foret et al. 2021, arXiv:2010.01412).
+        distilled: whether half of each label is the answer of heads on two trunks that have not seen the photograph.
+    """
+
+    settings: dict = dataclasses.field(default_factory=dict)
+    aspect: str = "squashed"
+    sam: bool = False
+    distilled: bool = False
+
+
+TRIES = {
+    "recipe": Try(),
+    "all stages": Try(settings={"freeze": "none"}),
+    "last stage": Try(settings={"freeze": "stages:1"}),
+    "last three stages": Try(settings={"freeze": "stages:3"}),
+    "288 pixels": Try(settings={"image_size": (288, 288)}),
+    "320 pixels": Try(settings={"image_size": (320, 320)}),
+    "cropped": Try(aspect="cropped"),
+    "padded": Try(aspect="padded"),
+    "half the augmentation": Try(settings={"policy": augmented(0.5)}),
+    "twice the augmentation": Try(settings={"policy": augmented(2)}),
+    "mixup": Try(settings={"mixing": "mixup"}),
+    "cutmix": Try(settings={"mixing": "cutmix"}),
+    "sam": Try(sam=True),
+    "distilled": Try(distilled=True),
+    "Lite2 at 260 pixels": Try(settings={"backbone": "efficientnet-lite2", "image_size": (260, 260)}),
+    "two trunks": Try(settings={"second_backbone": "efficientnet-lite2", "freeze": "none"}),
+}
+
+
+def square(image, size: int, aspect: str) -> np.ndarray:
+    """Return an image as a square, uint8 (size, size, 3).
+
+    Args:
+        image: uint8 (H, W, 3).
+        aspect: as for Try.
+    """
+    image = np.asarray(image)
+    height, width = image.shape[:2]
+    if aspect == "cropped":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = np.ascontiguousarray(image[top : top + side, left : left + side])
+    if aspect == "padded":
+        side = max(height, width)
+        top, left = (side - height) // 2, (side - width) // 2
+        image = np.pad(image, ((top, side - height - top), (left, side - width - left), (0, 0)), mode="edge")
+    return resize(image, (size, size))
+
+
+def pictures(index: folder.Index, size: int, aspect: str) -> stores.Images:
+    """Return a store of all photographs of an index, in memory."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        images = list(pool.map(lambda path: square(decode(path), size, aspect), index.full_paths()))
+    return stores.Images(np.stack(images), key=f"{folder.fingerprint(index)} {size} {aspect}")
+
+
+@keras.saving.register_keras_serializable(package="kfg_tools")
+class Sharpness(keras.Model):
+    """A model whose training steps are those of SAM: by the gradient at the worst weights nearby."""
+
+    def train_step(self, data):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        first, _ = self._gradients(x, y, weight)
+        scale = RHO / (tf.linalg.global_norm(first) + 1e-12)
+        moves = [scale * gradient for gradient in first]
+        for variable, move in zip(self.trainable_variables, moves, strict=True):
+            variable.assign_add(move)
+        gradients, answers = self._gradients(x, y, weight)
+        for variable, move in zip(self.trainable_variables, moves, strict=True):
+            variable.assign_sub(move)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self.compute_metrics(x, y, answers, weight)
+
+    def _gradients(self, x, y, weight):
+        with tf.GradientTape() as tape:
+            answers = self(x, training=True)
+            loss = self.compute_loss(x=x, y=y, y_pred=answers, sample_weight=weight, training=True)
+        return tape.gradient(loss, self.trainable_variables), answers
+
+
+@dataclasses.dataclass(frozen=True)
+class Taught:
+    """In the place of kfg.augment.mixing: part of each label is a teacher's answer; images stay as they are.
+
+    Args:
+        answers: float (N, C), the teacher's answers to the training images.
+    """
+
+    answers: np.ndarray
+
+    def apply(self, images, labels, *, num_classes, seed, epoch, positions):
+        own = np.eye(num_classes, dtype=np.float32)[np.asarray(labels)]
+        return images, ((1 - TEACHER) * own + TEACHER * self.answers[np.asarray(positions)]).astype(np.float32)
+
+
+def teacher(index, cache) -> np.ndarray:
+    """Return answers to the training photographs by heads on two trunks that have not seen them, float32 (N, C)."""
+    config, training = Config(), index.take(index.where("train"))
+    rows = []
+    for trunk, size in ((config.backbone, config.image_size[0]), ("efficientnet-lite2", 260)):
+        net = looking.Trunk(trunk, (size, size)).built()
+        rows.append(np.array(features.cached(net, pictures(training, size, "squashed"), cache_dir=cache)))
+    return crossed.crossed(training, np.concatenate(rows, axis=1), Manner()).answers
+
+
+@dataclasses.dataclass
+class Job:
+    """What kfg.engine.fitting asks of a job, without a run folder that lasts."""
+
+    seed: int
+    workdir: pathlib.Path
+    model: keras.Model
+    optimizer: object
+    loss: object
+    data: object
+    fitted: object = None
+    resume: bool = False
+    logs: object = None
+    devices: tuple = ()
+
+    def training_begins(self) -> None:
+        pass
+
+
+Data = collections.namedtuple("Data", "cache_dir")
+
+
+def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
+    """Train once with a change; return seconds of fine-tuning and the accuracies on the test photographs."""
+    config = dataclasses.replace(Config(), **one.settings)
+    keras.utils.set_random_seed(seed)
+    images = pictures(index, config.image_size[0], one.aspect)
+    parts = {name: Part.of(index, images, name) for name in ("train", "val", "test")}
+    counts = index.take(index.where("train")).counts()
+    loss, sampling = imbalance.treated(imbalance.chosen(config.imbalance, counts)["treatment"], counts)
+    model = classifier(config, len(index.classes))
+    fit.compile_classifier(model, optimizer=fine_tuning_optimizer(config)(), loss=loss)
+    with tempfile.TemporaryDirectory() as scratch:
+        workdir = pathlib.Path(scratch)
+        job = Job(seed, workdir, model, functools.partial(fine_tuning_optimizer(config)), loss, Data(cache))
+        fitting.train_head(
+            job, parts["train"], parts["val"], optimizer=head_optimizer(config), loss=loss, views=views_of(config),
+            workdir=workdir / "head", batch_size=config.head_batch_size, epochs=config.head_epochs, sampling=sampling,
+            schedule=Cosine(),
+        )  # fmt: skip
+        before = accuracies(model, parts["test"])
+        mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
+        learner = halves.learning(model)
+        if one.sam:
+            learner = Sharpness(learner.input, learner.output)
+        fit.compile_classifier(learner, optimizer=job.optimizer(), loss=loss)
+        began = time.monotonic()
+        fitting.fit_on(
+            job, parts["train"], parts["val"], model=learner, policy=config.policy, sampling=sampling, mixing=mixed,
+            batch_size=config.batch_size, epochs=epochs, schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
+        )  # fmt: skip
+        seconds = time.monotonic() - began
+    return {"seconds": round(seconds), "head": before, **accuracies(model, parts["test"])}
+
+
+def accuracies(model, test: Part) -> dict:
+    """Return top-1 and macro recall of a net, and top-1 with averaged mirror images, in percent."""
+    told = [model.predict(test.images[:, :, ::turn], batch_size=64, verbose=0) for turn in (1, -1)]
+    right, mirrored = told[0].argmax(axis=1) == test.labels, sum(told).argmax(axis=1) == test.labels
+    recalls = [right[test.labels == label].mean() for label in np.unique(test.labels)]
+    shares = {"top1": right.mean(), "macro recall": np.mean(recalls), "mirrored": mirrored.mean()}
+    return {name: round(100 * float(value), 2) for name, value in shares.items()}
+
+
+def table(results) -> str:
+    """Return the table of a results file as text: mean, standard deviation and number of runs of each try."""
+    lines = [
+        "| data | try | epochs | top-1 | macro recall | with mirror images | seconds of fine-tuning | runs |",
+        "|---" * 8 + "|",
+    ]
+    groups = collections.defaultdict(list)
+    for row in results:
+        groups[row["data"], row["try"], row["epochs"]].append(row)
+    for key, rows in sorted(
+        groups.items(), key=lambda item: (item[0][0], -statistics.fmean(one["top1"] for one in item[1]))
+    ):
+        figures = [spread([row[name] for row in rows]) for name in ("top1", "macro recall", "mirrored")]
+        seconds = f"{statistics.fmean(row['seconds'] for row in rows):.0f}"
+        lines.append(f"| {' | '.join([*map(str, key), *figures, seconds, str(len(rows))])} |")
+    return "\n".join(lines)
+
+
+def spread(values) -> str:
+    """Return mean and standard deviation as text."""
+    return f"{statistics.fmean(values):.1f}" + (f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else "")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=pathlib.Path, nargs="?", metavar="DIR")
+    parser.add_argument("--cache", type=pathlib.Path, metavar="DIR", help="folder of features")
+    parser.add_argument("--tries", default=",".join(TRIES), help="names, separated by commas (default: all)")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
+    parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="print the table of a results file")
+    args = parser.parse_args()
+    if args.table:
+        print(table(map(json.loads, args.table.read_text().splitlines())))
+        return 0
+    names = args.tries.split(",")
+    if args.data is None or args.cache is None or not set(names) <= TRIES.keys():
+        parser.error(f"name DIR and --cache, and tries among {', '.join(TRIES)}")
+    photographs.be_deterministic()
+    index = divided(args.data, Config())
+    for seed in map(int, args.seeds.split(",")):
+        for name in names:
+            found = tried(index, args.cache, TRIES[name], seed=seed, epochs=args.epochs)
+            made = {"data": args.data.name, "try": name, "seed": seed, "epochs": args.epochs, **found}
+            row = made | {"processor": processor(), "commit": provenance.commit()}
+            print(json.dumps(row), flush=True)
+            with open(args.out, "a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
