@@ -13,7 +13,6 @@ import argparse
 import collections
 import concurrent.futures
 import dataclasses
-import functools
 import json
 import pathlib
 import statistics
@@ -161,7 +160,9 @@ def teacher(index, cache) -> np.ndarray:
     for trunk, size in ((config.backbone, config.image_size[0]), ("efficientnet-lite2", 260)):
         net = looking.Trunk(trunk, (size, size)).built()
         rows.append(np.array(features.cached(net, pictures(training, size, "squashed"), cache_dir=cache)))
-    return crossed.crossed(training, np.concatenate(rows, axis=1), Manner()).answers
+    treatment = imbalance.chosen(config.imbalance, training.counts())["treatment"]
+    manner = Manner(*imbalance.treated(treatment, training.counts(), label_smoothing=0.0))
+    return crossed.crossed(training, np.concatenate(rows, axis=1), manner).answers
 
 
 @dataclasses.dataclass
@@ -198,7 +199,7 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
     fit.compile_classifier(model, optimizer=fine_tuning_optimizer(config)(), loss=loss)
     with tempfile.TemporaryDirectory() as scratch:
         workdir = pathlib.Path(scratch)
-        job = Job(seed, workdir, model, functools.partial(fine_tuning_optimizer(config)), loss, Data(cache))
+        job = Job(seed, workdir, model, fine_tuning_optimizer(config), loss, Data(cache))
         fitting.train_head(
             job, parts["train"], parts["val"], optimizer=head_optimizer(config), loss=loss, views=views_of(config),
             workdir=workdir / "head", batch_size=config.head_batch_size, epochs=config.head_epochs, sampling=sampling,
