@@ -27,8 +27,8 @@ def test_a_rule_keeps_the_better_net_in_the_share_of_samples_that_show_it():
 
 
 def test_the_table_has_a_column_for_each_rule_and_size():
-    shares = {str(size): {"accuracy": 0.8, "loss": 0.985} for size in kept.SIZES}
-    row = {"data": "birds", "seed": 1, "head": {"top1": 0.914}, "net": {"top1": 0.93}, "kept the better": shares}
+    shares = {str(size): {"accuracy": 0.8, "loss": 0.985, "calibrated loss": 0.99} for size in kept.SIZES}
+    row = {"data": "birds", "seed": 1, "head": {"score": 0.914}, "net": {"score": 0.93}, "kept the better": shares}
     *head, last = kept.table([row]).splitlines()
-    assert last == "| birds | 1 | 91.4 | 93.0 | 80.0 | 98.5 | 80.0 | 98.5 | 80.0 | 98.5 |"
+    assert last == "| birds | 1 | 91.4 | 93.0 | 80.0 | 98.5 | 99.0 | 80.0 | 98.5 | 99.0 | 80.0 | 98.5 | 99.0 |"
     assert all(line.count("|") == last.count("|") for line in head)

@@ -17,66 +17,101 @@ import numpy as np
 from remedies import divided, pictures, processor
 
 import kfg
-from kfg.data.stores import Chosen
-from kfg.engine import provenance
+from kfg.engine import planning, provenance
+from kfg.engine.options import replaced, tuples
+from kfg.evaluation import calibration, posthoc
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json
 from kfg.models import halves
-from kfg.models.calibrated import without_temperature
 from kfg.progress import Progress
 from kfg.recipes.folder_settings import Config
-from kfg.recipes.folder_stages import classifier
+from kfg.recipes.folder_stages import classifier, fine_tuning_optimizer
 from kfg.runs import run_files
 from kfg.runs.choices import tuning
-from kfg.training import checkpoint, features
+from kfg.training import checkpoint, features, fit, imbalance
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/kept.jsonl"
 SIZES = (30, 68, 150)  # photographs of a validation part
-DRAWS = 2_000
-RULES = ("accuracy", "loss")
+DRAWS = 1_000
+RULES = ("accuracy", "loss", "calibrated loss")
 
 
 def head_alone(run: kfg.Run, config: Config) -> keras.Model:
     """Return the classifier of a run as it was after its head was trained."""
     model = classifier(config, len(run.classes))
-    head = halves.rest(model)
-    checkpoint.restore_weights(head, checkpoint.read(run.path / run_files.HEAD / checkpoint.LAST))
+    checkpoint.restore_weights(halves.rest(model), checkpoint.read(run.path / run_files.HEAD / checkpoint.LAST))
+    return model
+
+
+def fine_tuned(run: kfg.Run, config: Config) -> keras.Model:
+    """Return the classifier of a run as it was after fine-tuning, whichever of the two the run kept."""
+    model = classifier(config, len(run.classes))
+    learner = halves.learning(model)
+    fit.compile_classifier(learner, optimizer=fine_tuning_optimizer(config)())
+    checkpoint.restore(learner, checkpoint.read(run.path / checkpoint.LAST))
+    learner.optimizer.finalize_variable_values(learner.trainable_variables)  # the average over the steps
     return model
 
 
 def answers_of(run: kfg.Run, cache) -> tuple[Predictions, Predictions]:
     """Return the answers of a run's head alone, and of its fine-tuned net, to its test photographs, uncalibrated."""
-    config = Config(image_size=tuple(run.config["image_size"]), backbone=run.config["backbone"])
+    config = replaced(Config(), tuples(run.config))
     root = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"])
     index = divided(root, config)
     store = pictures(index, cache, config)
     at = np.array([index.paths.index(path) for path in run.predictions.paths])
-    model = head_alone(run, config)
-    rows = features.cached(halves.front(model), store, cache_dir=cache, progress=Progress("features"))[at]
-    told = [halves.rest(model).predict(rows, verbose=0)]
-    net, test = without_temperature(run.model), Chosen(store, at)
-    batches = np.array_split(np.arange(len(test)), -(-len(test) // features.BATCH))
-    told.append(np.concatenate([net.predict_on_batch(test.gather(batch)) for batch in batches]))
+    head, net = head_alone(run, config), fine_tuned(run, config)
+    rows = features.cached(halves.front(head), store, cache_dir=cache, progress=Progress("features"))[at]
+    batches = [at[start : start + features.BATCH] for start in range(0, len(at), features.BATCH)]
+    told = [
+        halves.rest(head).predict(rows, verbose=0),
+        np.concatenate([net.predict_on_batch(store.gather(batch)) for batch in batches]),
+    ]
     own = run.predictions
     return tuple(Predictions(own.paths, own.labels, one, own.classes) for one in told)
 
 
-def kept_better(head: Predictions, net: Predictions, size: int, *, seed: int = 0) -> dict[str, float]:
+def calibrated_loss(probabilities, labels, *, aim: str) -> float:
+    """Return the loss of answers with the temperature that makes these labels most likely.
+
+    A run is calibrated at its end, so it might seem that how sure a stage is should not decide whether it is kept.
+
+    Args:
+        probabilities: float (N, C).
+        labels: int (N,).
+        aim: a key of kfg.engine.planning.AIMS.
+    """
+    scaled = calibration.scaled(probabilities, calibration.temperature(probabilities, labels))
+    true = np.maximum(scaled[np.arange(len(labels)), labels], posthoc.SMALLEST)
+    return planning.AIMS[aim](-np.log(true), labels)
+
+
+def kept_better(head: Predictions, net: Predictions, size: int, *, aim: str = "top-1", seed: int = 0) -> dict:
     """Return, by rule, the share of samples of `size` photographs on which the rule keeps the better of two nets.
 
-    Where two nets are equal by "accuracy", the loss decides.
+    Where two nets are equal by "accuracy", the loss decides. For "calibrated loss", each net gets the temperature that
+    makes the labels of the sample most likely.
+
+    Args:
+        aim: a key of kfg.engine.planning.AIMS, how the values of single photographs are averaged.
     """
-    right = [one.predicted == one.labels for one in (head, net)]
-    losses = [one.losses for one in (head, net)]
-    better, rng = int(right[1].sum() > right[0].sum()), np.random.default_rng(seed)
-    found = dict.fromkeys(RULES, 0)
+    average, labels, both = planning.AIMS[aim], head.labels, (head, net)
+    right = [one.predicted == labels for one in both]
+    better = int(average(right[1], labels) > average(right[0], labels))
+    found, rng = dict.fromkeys(RULES, 0), np.random.default_rng(seed)
     for _ in range(DRAWS):
-        drawn = rng.choice(len(head), size, replace=False)
-        counts, means = ([float(one[drawn].mean()) for one in both] for both in (right, losses))
-        by_loss = int(means[1] < means[0])
-        by_accuracy = by_loss if counts[0] == counts[1] else int(counts[1] > counts[0])
-        for rule, chosen in zip(RULES, (by_accuracy, by_loss), strict=True):
-            found[rule] += chosen == better
+        at = rng.choice(len(head), size, replace=False)
+        accuracy = [average(one[at], labels[at]) for one in right]
+        loss = [average(one.losses[at], labels[at]) for one in both]
+        calibrated = [calibrated_loss(one.probabilities[at], labels[at], aim=aim) for one in both]
+        by_loss = int(loss[1] < loss[0])
+        chosen = (
+            by_loss if accuracy[0] == accuracy[1] else int(accuracy[1] > accuracy[0]),
+            by_loss,
+            int(calibrated[1] < calibrated[0]),
+        )
+        for rule, one in zip(RULES, chosen, strict=True):
+            found[rule] += one == better
     return {rule: count / DRAWS for rule, count in found.items()}
 
 
@@ -85,12 +120,19 @@ def row_of(path, cache) -> dict:
     run = kfg.open(path)
     settings = read_json(run.path / run_files.CONFIG, dict)
     head, net = answers_of(run, cache)
+    aim = imbalance.aim(settings["choices"]["classes"]["treatment"])
     return {
-        "data": settings["data"]["name"], "seed": settings["seed"], "freeze": run.config["freeze"],
+        "data": settings["data"]["name"], "seed": settings["seed"], "freeze": run.config["freeze"], "aim": aim,
         "epochs": tuning(settings["choices"])["epochs"], "images": len(net), "draws": DRAWS,
-        "head": {"top1": float((head.predicted == head.labels).mean()), "loss": float(head.losses.mean())},
-        "net": {"top1": float((net.predicted == net.labels).mean()), "loss": float(net.losses.mean())},
-        "kept the better": {str(size): kept_better(head, net, size) for size in SIZES},
+        **{
+            name: {
+                "score": planning.AIMS[aim](one.predicted == one.labels, one.labels),
+                "loss": planning.AIMS[aim](one.losses, one.labels),
+                "calibrated loss": calibrated_loss(one.probabilities, one.labels, aim=aim),
+            }
+            for name, one in (("head", head), ("net", net))
+        },
+        "kept the better": {str(size): kept_better(head, net, size, aim=aim) for size in SIZES},
         "processor": processor(), "commit": provenance.commit(),
     }  # fmt: skip
 
@@ -101,8 +143,8 @@ def table(results) -> str:
     lines = [f"| data | seed | head alone | fine-tuned | {' | '.join(asked)} |", "|---" * (4 + len(asked)) + "|"]
     for row in results:
         shares = [f"{100 * row['kept the better'][str(size)][rule]:.1f}" for size in SIZES for rule in RULES]
-        top1 = [f"{100 * row[one]['top1']:.1f}" for one in ("head", "net")]
-        lines.append(f"| {' | '.join([row['data'], str(row['seed']), *top1, *shares])} |")
+        scores = [f"{100 * row[one]['score']:.1f}" for one in ("head", "net")]
+        lines.append(f"| {' | '.join([row['data'], str(row['seed']), *scores, *shares])} |")
     return "\n".join(lines)
 
 

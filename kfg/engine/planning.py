@@ -81,8 +81,8 @@ class Judged:
     """A stage of the training: the model's weights, its answers on the validation images and how good they are.
 
     Stages are compared by their loss. The number of right answers says too little: between a head and a fine-tuned net
-    that is better on thousands of images, samples of 68 images decide wrongly up to a quarter of the time by it, and by
-    the loss hardly ever (tools/kept.py, recipes/folder/README.md).
+    that is two points better on thousands of images, 68 images decide wrongly 12 to 15 times in 100 by it, and by the
+    loss hardly ever (tools/kept.py, recipes/folder/README.md).
 
     Args:
         aim: a key of AIMS; it says how the values of single images are averaged.
