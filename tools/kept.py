@@ -14,11 +14,13 @@ import pathlib
 
 import keras
 import numpy as np
-from remedies import divided, pictures, processor
+from remedies import pictures, processor
 
 import kfg
+from kfg.data import folder
 from kfg.engine import planning, provenance
 from kfg.engine.options import replaced, tuples
+from kfg.errors import InputError
 from kfg.evaluation import calibration, posthoc
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json
@@ -46,7 +48,8 @@ def head_alone(run: kfg.Run, config: Config) -> keras.Model:
 def fine_tuned(run: kfg.Run, config: Config) -> keras.Model:
     """Return the classifier of a run as it was after fine-tuning, whichever of the two the run kept."""
     model = classifier(config, len(run.classes))
-    learner = halves.learning(model)
+    after = tuning(read_json(run.path / run_files.CONFIG, dict)["choices"]).get("after")
+    learner = halves.rest(model, after) if after else halves.learning(model)
     fit.compile_classifier(learner, optimizer=fine_tuning_optimizer(config)())
     checkpoint.restore(learner, checkpoint.read(run.path / checkpoint.LAST))
     learner.optimizer.finalize_variable_values(learner.trainable_variables)  # the average over the steps
@@ -55,9 +58,11 @@ def fine_tuned(run: kfg.Run, config: Config) -> keras.Model:
 
 def answers_of(run: kfg.Run, cache) -> tuple[Predictions, Predictions]:
     """Return the answers of a run's head alone, and of its fine-tuned net, to its test photographs, uncalibrated."""
+    if not (run.path / checkpoint.LAST).is_file() or len(run.predictions) < max(SIZES):
+        raise InputError(f"{run.path}: was not fine-tuned here, or has fewer than {max(SIZES)} test photographs")
     config = replaced(Config(), tuples(run.config))
     root = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"])
-    index = divided(root, config)
+    index = folder.read_split(run.path / run_files.SPLIT, root, classes=run.classes)
     store = pictures(index, cache, config)
     at = np.array([index.paths.index(path) for path in run.predictions.paths])
     head, net = head_alone(run, config), fine_tuned(run, config)

@@ -6,7 +6,9 @@ A head is trained as in the recipe, then the network is fine-tuned with one thin
 aspect ratio, the strength of the augmentation, mixed images, which stages learn, the trunk, how the optimiser steps
 (SAM), or the labels (distilled). Seconds are those of fine-tuning alone: what takes longer has to be worth it. Each try
 and seed adds a row to the results file, with the answers on single photographs and averaged with those on their mirror
-images. `--table FILE` prints the table of a results file. The test photographs decide nothing here.
+images. `--table FILE` prints the table of a results file.
+
+All figures are of test photographs, so whoever chooses a recipe by them has chosen with these photographs in view.
 """
 
 import argparse
@@ -34,7 +36,7 @@ from kfg.models import halves
 from kfg.recipes.folder_settings import AUGMENTED, Config
 from kfg.recipes.folder_stages import classifier, fine_tuning_optimizer, head_optimizer, views_of
 from kfg.repairing import crossed, looking
-from kfg.repairing.manner import Manner
+from kfg.repairing.manner import Manner, shifted
 from kfg.training import features, fit, imbalance
 from kfg.training.schedules import Cosine
 
@@ -120,12 +122,13 @@ class Sharpness(keras.Model):
 
     def train_step(self, data):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        first, _ = self._gradients(x, y, weight)
+        first, _, loss = self._gradients(x, y, weight)
+        next(metric for metric in self.metrics if metric.name == "loss").update_state(loss)
         scale = RHO / (tf.linalg.global_norm(first) + 1e-12)
         moves = [scale * gradient for gradient in first]
         for variable, move in zip(self.trainable_variables, moves, strict=True):
             variable.assign_add(move)
-        gradients, answers = self._gradients(x, y, weight)
+        gradients, answers, _ = self._gradients(x, y, weight)
         for variable, move in zip(self.trainable_variables, moves, strict=True):
             variable.assign_sub(move)
         self.optimizer.apply(gradients, self.trainable_variables)
@@ -135,7 +138,7 @@ class Sharpness(keras.Model):
         with tf.GradientTape() as tape:
             answers = self(x, training=True)
             loss = self.compute_loss(x=x, y=y, y_pred=answers, sample_weight=weight, training=True)
-        return tape.gradient(loss, self.trainable_variables), answers
+        return tape.gradient(loss, self.trainable_variables), answers, loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +165,10 @@ def teacher(index, cache) -> np.ndarray:
         rows.append(np.array(features.cached(net, pictures(training, size, "squashed"), cache_dir=cache)))
     treatment = imbalance.chosen(config.imbalance, training.counts())["treatment"]
     manner = Manner(*imbalance.treated(treatment, training.counts(), label_smoothing=0.0))
-    return crossed.crossed(training, np.concatenate(rows, axis=1), manner).answers
+    answers = crossed.crossed(training, np.concatenate(rows, axis=1), manner).answers
+    if manner.loss.log_prior is None:
+        return answers
+    return shifted(answers, np.array(manner.loss.log_prior))  # the loss compares labels with answers times the prior
 
 
 @dataclasses.dataclass
@@ -201,17 +207,17 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
         workdir = pathlib.Path(scratch)
         job = Job(seed, workdir, model, fine_tuning_optimizer(config), loss, Data(cache))
         fitting.train_head(
-            job, parts["train"], parts["val"], optimizer=head_optimizer(config), loss=loss, views=views_of(config),
+            job, parts["train"], parts["val"], optimizer=head_optimizer(config), loss=loss, views=views_of(Config()),
             workdir=workdir / "head", batch_size=config.head_batch_size, epochs=config.head_epochs, sampling=sampling,
             schedule=Cosine(),
         )  # fmt: skip
         before = accuracies(model, parts["test"])
-        mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
         learner = halves.learning(model)
         if one.sam:
             learner = Sharpness(learner.input, learner.output)
         fit.compile_classifier(learner, optimizer=job.optimizer(), loss=loss)
         began = time.monotonic()
+        mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
         fitting.fit_on(
             job, parts["train"], parts["val"], model=learner, policy=config.policy, sampling=sampling, mixing=mixed,
             batch_size=config.batch_size, epochs=epochs, schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),

@@ -23,8 +23,7 @@ def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.
     """Return the folder for runs on these photographs, and a line that explains it if it is not the obvious one.
 
     The folder is `home`/NAME, named after the photographs' folder. If that holds runs on other photographs, they stay
-    untouched and the folder is NAME-2, and so on. Runs of an earlier version, which lie in `home` itself, are continued
-    there.
+    untouched and the folder is NAME-2, and so on. Where runs of an earlier version lie in `home` itself, it is `home`.
 
     Args:
         index: the photographs, digests filled in.
@@ -40,7 +39,7 @@ def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.
         if now in (data.get("fingerprint") for data in runs.values()):
             return home / _numbered(name, number), ""
     if now in (data.get("fingerprint") for data in _runs_in(home).values()):
-        return home, f"{home}: holds runs on these photographs from an earlier version of kfg; they are continued"
+        return home, f"{home}: holds runs on these photographs from an earlier version of kfg"
     free = next(number for number in itertools.count(1) if not states.get(number))
     earlier = [run for runs in states.values() for run, data in runs.items() if data.get("name") == name]
     said = ""

@@ -119,6 +119,10 @@ class Replicas:
                 for number, state in enumerate(self.strategy.experimental_local_results(variable.value)):
                     state.assign_add(tf.constant([number * APART, 0], state.dtype))
 
+        for layer in all_layers(self.net):
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # updates the copies of weights that it computes with
+
     def _give(self) -> None:
         for own, theirs in self._pairs():
             theirs.assign(own.numpy())

@@ -152,7 +152,7 @@ def test_where_an_epoch_takes_too_long_the_last_stage_learns_on_stored_outputs_a
     assert (plan["epochs"], plan["views"], plan["after"]) == (4, 1, "block4_relu")
     said = capsys.readouterr().out
     assert (
-        "Epochs of fine-tuning: 4 (as many as fit into the time budget; only the last stage learns, on stored" in said
+        "Epochs of fine-tuning: 4 (as many as fit into the time budget; only the last stage learns, on outputs" in said
     )
     deaths = [("seed-0", 2)]
     die_after(monkeypatch, deaths)

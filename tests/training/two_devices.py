@@ -37,11 +37,14 @@ IMAGES = (RNG.integers(0, 200, (LARGEST, 12, 10, 3)) + 25 * LABELS[:, None, None
 FOLDERS = itertools.count()
 
 
-def convnet(*, dropout=0.0, batch_norm=True, penalty=None, seed=0):
-    """Return a small ConvNet on 12 x 10 pixels, three classes."""
+def convnet(*, dropout=0.0, batch_norm=True, penalty=None, adapted=False, seed=0):
+    """Return a small ConvNet on 12 x 10 pixels, three classes; `adapted`: to the mean and variance of images."""
     keras.utils.set_random_seed(seed)
     x = images = keras.Input((12, 10, 3))
-    x = layers.Rescaling(1 / 127.5, offset=-1)(x)
+    scaling = layers.Normalization() if adapted else layers.Rescaling(1 / 127.5, offset=-1)
+    if adapted:
+        scaling.adapt(IMAGES[:COUNT])
+    x = scaling(x)
     for number, width in enumerate((6, 8), start=1):
         x = layers.Conv2D(width, 3, use_bias=False, kernel_regularizer=penalty, name=f"conv{number}")(x)
         x = layers.BatchNormalization(momentum=0.8, name=f"bn{number}")(x) if batch_norm else x
@@ -130,6 +133,11 @@ def augmented(folder):
     """Augmentation, a penalty on weights, and a last batch of three images."""
     policy = Policy(rotation=20, horizontal_flip=True, zoom=0.2)
     return compared(folder, count=27, policy=policy, build=lambda: convnet(penalty=keras.regularizers.L2(0.1)))
+
+
+def normalised(folder):
+    """A layer that computes with copies of its weights."""
+    return compared(folder, build=lambda: convnet(adapted=True))
 
 
 def last_batch_of_one(folder):
@@ -330,7 +338,7 @@ def chosen(folder):
 
 
 CASES = (
-    chosen, shares, plain, augmented, last_batch_of_one, averaged, watched, many_steps, frozen, resumed,
+    chosen, shares, plain, augmented, normalised, last_batch_of_one, averaged, watched, many_steps, frozen, resumed,
     resumed_on_others, masks, overflowing, half_precision, branched, rate,
 )  # fmt: skip
 
