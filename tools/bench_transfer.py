@@ -14,7 +14,7 @@ WAYS = (
     "all of the network",
     "the last two stages, as they are",
     "the last two stages, the stages before them folded",
-    "the last stage on stored maps",
+    "the last stage on stored outputs",
 )
 
 
@@ -116,7 +116,7 @@ def head_on_cache(images, labels, num_classes, cache_dir) -> float:
 
 
 def fine_tune(args) -> bool:
-    """Measure training steps of EfficientNet-Lite0: all of it, its last two stages, and its last stage on stored maps.
+    """Measure training steps of EfficientNet-Lite0: all of it, its last two stages, and its last stage on stored outputs.
 
     What each is worth on real photographs is in recipes/folder/README.md.
     """
