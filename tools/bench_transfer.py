@@ -116,7 +116,7 @@ def head_on_cache(images, labels, num_classes, cache_dir) -> float:
 
 
 def fine_tune(args) -> bool:
-    """Measure training steps of EfficientNet-Lite0: all of it, its last two stages, and its last stage on stored outputs.
+    """Measure training steps of EfficientNet-Lite0: of all, of its last two stages, of its last on stored outputs.
 
     What each is worth on real photographs is in recipes/folder/README.md.
     """
