@@ -35,7 +35,7 @@ class Config:
     second_opinion: str = ""  # another trunk, with a head on which the trained net's answers are averaged; "" for none
     weights: str = "imagenet"  # imagenet, none, or a file
     net_of: str = ""  # a finished run, whose net is taken over instead of training one; "" for none
-    # a policy of kfg.models.freezing for fine-tuning; auto: the last two stages learn, of two trunks side by side all.
+    # a policy of kfg.models.freezing for fine-tuning; auto: the last two stages learn, or all of a random trunk or two.
     # Batch norm learns only where last-block+bn or re: names it.
     freeze: str = AUTO
     image_size: tuple[int, int] = (256, 256)  # pixels, height and width

@@ -415,7 +415,8 @@ def classifier(config, num_classes):
     )
     learning = config.freeze
     if learning == AUTO:
-        learning = "none" if config.second_backbone else "stages:2"
+        untrained = config.weights == "none"  # a random front would be of no use
+        learning = "none" if config.second_backbone or untrained else "stages:2"
     named = learning.startswith(("re:", "last-block"))  # the layers are named, batch norm too where it is to learn
     freezing.apply(model, learning, batch_norm="frozen" if named else "fixed")
     return model
