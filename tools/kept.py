@@ -14,7 +14,7 @@ import pathlib
 
 import keras
 import numpy as np
-from remedies import pictures, processor
+from remedies import add, pictures, processor
 
 import kfg
 from kfg.data import folder
@@ -166,10 +166,7 @@ def main() -> int:
     if not args.runs or args.cache is None:
         parser.error("name a run and --cache, or --table")
     for path in args.runs:
-        row = row_of(path, args.cache)
-        print(json.dumps(row), flush=True)
-        with open(args.out, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        add(args.out, row_of(path, args.cache))
     return 0
 
 

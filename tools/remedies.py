@@ -151,6 +151,13 @@ def read(parser, table) -> argparse.Namespace | None:
     return args
 
 
+def add(path: pathlib.Path, row: dict) -> None:
+    """Print a row and append it to a results file."""
+    print(json.dumps(row), flush=True)
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
 def main() -> int:
     parser = command_line(__doc__, RESULTS)
     parser.add_argument("--seeds", type=int, default=screening.SEEDS)

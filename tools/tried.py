@@ -11,11 +11,9 @@ images. `--table FILE` prints the table of a results file.
 All figures are of test photographs, so whoever chooses a recipe by them has chosen with these photographs in view.
 """
 
-import argparse
 import collections
 import concurrent.futures
 import dataclasses
-import json
 import pathlib
 import statistics
 import tempfile
@@ -24,14 +22,14 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from remedies import divided, processor
+from remedies import add, at_most, command_line, divided, processor, read
 
 from kfg.augment import mixing
 from kfg.data import folder, stores
 from kfg.data.decode import decode
 from kfg.data.part import Part
 from kfg.data.resizing import resize
-from kfg.engine import fitting, photographs, provenance
+from kfg.engine import fitting, provenance
 from kfg.models import halves
 from kfg.recipes.folder_settings import AUGMENTED, Config
 from kfg.recipes.folder_stages import classifier, fine_tuning_optimizer, head_optimizer, views_of
@@ -259,31 +257,22 @@ def spread(values) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=pathlib.Path, nargs="?", metavar="DIR")
-    parser.add_argument("--cache", type=pathlib.Path, metavar="DIR", help="folder of features")
+    parser = command_line(__doc__, RESULTS)
     parser.add_argument("--tries", default=",".join(TRIES), help="names, separated by commas (default: all)")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--out", type=pathlib.Path, default=RESULTS)
-    parser.add_argument("--table", type=pathlib.Path, metavar="FILE", help="print the table of a results file")
-    args = parser.parse_args()
-    if args.table:
-        print(table(map(json.loads, args.table.read_text().splitlines())))
+    args = read(parser, table)
+    if args is None:
         return 0
     names = args.tries.split(",")
-    if args.data is None or args.cache is None or not set(names) <= TRIES.keys():
-        parser.error(f"name DIR and --cache, and tries among {', '.join(TRIES)}")
-    photographs.be_deterministic()
-    index = divided(args.data, Config())
+    if not set(names) <= TRIES.keys():
+        parser.error(f"name tries among {', '.join(TRIES)}")
+    index = at_most(divided(args.data, Config()), args.per_class)
     for seed in map(int, args.seeds.split(",")):
         for name in names:
             found = tried(index, args.cache, TRIES[name], seed=seed, epochs=args.epochs)
             made = {"data": args.data.name, "try": name, "seed": seed, "epochs": args.epochs, **found}
-            row = made | {"processor": processor(), "commit": provenance.commit()}
-            print(json.dumps(row), flush=True)
-            with open(args.out, "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            add(args.out, made | {"processor": processor(), "commit": provenance.commit()})
     return 0
 
 
