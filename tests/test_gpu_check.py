@@ -4,9 +4,13 @@ import json
 import subprocess
 
 import gpu_check
+import gpu_checks
 import gpu_rates
 import pytest
 import tensorflow as tf
+
+from kfg.errors import InputError
+from kfg.models import catalogue, sizes
 
 
 @pytest.fixture
@@ -35,10 +39,49 @@ def test_tiny_goes_through_everything_and_writes_one_row(tmp_path, capsys, monke
         assert one["left_out"] == "XLA cannot compile it" if one["images_per_second"] is None else not one["left_out"]
     assert all(one["images_per_second"] for one in row["rates"] if not one["xla"])
     checks = row["checks"]
+    assert checks["an export answers as its model"]["deviation_of_the_answers"] > 0.02  # else nothing is compared
     assert checks["a cut training goes on as if it had not been, on CPU:0"]["largest_difference"] == 0
     assert checks["an export answers as its model"]["allowed"] == 1e-4
     said = capsys.readouterr().out
     assert "ConvNet 1" in said and "an export answers as its model: passed" in said
+
+
+@pytest.mark.parametrize("name", gpu_rates.NETS)
+def test_each_net_is_what_its_name_says_at_both_sizes(name):
+    net = gpu_rates.NETS[name]
+    for size in (net.tiny, net.image_size):
+        model = catalogue.shapes_only(lambda size=size: net.build(size))
+        assert model.input_shape == (None, *size, 3) and model.output_shape == (None, gpu_rates.CLASSES)
+    known = {"ConvNet 1": "convnet1", "EfficientNet-Lite0": "efficientnet-lite0", "ResNet-50": "resnet50"}
+    if name in known:
+        size = sizes.describe(known[name], num_classes=gpu_rates.CLASSES)
+        assert model.count_params() == size["parameters"]
+    else:
+        assert model.count_params() > 40e6  # FBSD on ResNet-50
+
+
+def test_a_training_that_comes_to_no_number_is_a_failed_check_and_the_others_stay(monkeypatch, tf32):
+    def spoiled(*_, **__):
+        raise InputError("the loss is not a number from epoch 1 on\nand more")
+
+    monkeypatch.setattr(gpu_checks, "_trained", spoiled)
+    monkeypatch.setattr(gpu_rates, "measured", lambda *_, **__: ["rates"])
+    found = gpu_check.measured("tf32", tiny=True)
+    failed = found["checks"].pop("a cut training goes on as if it had not been, on CPU:0")
+    assert failed == {"passed": False, "error": "the loss is not a number from epoch 1 on"}
+    assert found["rates"] == ["rates"] and found["checks"]["an export answers as its model"]["passed"]
+
+
+def test_an_error_of_one_net_leaves_the_others_their_rates(monkeypatch):
+    def failing(net, *_, **__):
+        if net is gpu_rates.NETS["FBSD"]:
+            raise tf.errors.InternalError(None, None, "the driver gave up\nstack")
+        return 1.0
+
+    monkeypatch.setattr(gpu_rates, "rate", failing)
+    found = gpu_rates.measured("float32", ("GPU:0",), tiny=False)
+    told = {one["net"]: (one["images_per_second"], one["left_out"]) for one in found}
+    assert told["FBSD"] == (None, "the driver gave up") and told["ResNet-50"] == (1.0, "")
 
 
 def test_a_check_that_fails_and_a_process_that_dies_are_told(tmp_path, capsys, monkeypatch):

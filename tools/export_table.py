@@ -13,10 +13,6 @@ import tempfile
 
 SIZE = 96  # pixels, side of the trunks' square images; weights are random
 CLASSES = 5
-LARGER = 6  # times that weights may be multiplied by 4
-SPREAD = (
-    0.02  # least standard deviation of a net's answers over images: a net that answers all alike would test nothing
-)
 
 
 def nets() -> dict:
@@ -61,47 +57,10 @@ def nets() -> dict:
     }
 
 
-def pictures(count: int, height: int, width: int):
-    """Return images with large coloured patches, uint8 (N, H, W, 3)."""
-    import numpy as np
-
-    patches = np.random.default_rng(0).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
-    rows, columns = (np.arange(side) * 4 // side for side in (height, width))
-    return patches[:, rows][:, :, columns]
-
-
-def awake(model):
-    """Let a net with random weights answer images differently.
-
-    With the statistics that they begin with, batch normalisations let the signal die away in deep nets. Here they take
-    those of some images. If the answers still differ too little, the last dense layer gets larger weights.
-    """
-    import keras
-    import numpy as np
-
-    from kfg.models.flattening import all_layers
-
-    images = pictures(16, *model.input_shape[1:3]).astype(np.float32)
-    norms = [one for one in all_layers(model) if isinstance(one, keras.layers.BatchNormalization)]
-    kept = [one.momentum for one in norms]
-    for one in norms:
-        one.momentum = 0.0
-    model(images, training=True)
-    for one, momentum in zip(norms, kept, strict=True):
-        one.momentum = momentum
-    heads = [one for one in all_layers(model) if isinstance(one, keras.layers.Dense) and one.units == CLASSES]
-    for _ in range(LARGER):
-        spread = float(np.asarray(model(images, training=False)).std(axis=0).max())
-        if spread >= SPREAD:
-            return model
-        for one in heads:
-            one.kernel.assign(4 * one.kernel)
-    raise SystemExit(f"{model.name}: answers all images alike (standard deviation {spread:.2g})")
-
-
 def tried(model, name: str) -> dict:
     """Export a model to a format and compare its answers; return {"difference"} or {"reason"}."""
     import numpy as np
+    from _awake import pictures
 
     from kfg.errors import InputError
     from kfg.exporting.formats.known import FORMATS
@@ -140,6 +99,8 @@ def table(found: dict, formats) -> str:
 
 def main(arguments=None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from _awake import awake
+
     from kfg.exporting.formats import known
     from kfg.files import read_json, write_json
 

@@ -59,7 +59,7 @@ def planned(config, job, index, images, *, left: float) -> dict:
     pictures = stores.Chosen(images, _learned(index))
     seconds = features.seconds(halves.front(second), pictures, cache_dir=job.data.cache_dir)
     if seconds > max(TIME * left, 0):
-        why = f"it would take {duration(seconds)}, more than half of the time that is left"
+        why = f"it would take {duration(seconds)}, more than half of what is left of the time budget"
         return {"trunk": "", "why": why, "seconds expected": round(seconds)}
     return {"trunk": config.second_opinion, "why": "as the settings say", "seconds expected": round(seconds)}
 

@@ -69,7 +69,7 @@ def differences(groups) -> list[str]:
     made = [results_file.choices(group[0]) for group in groups]
     names = [name for name in dict.fromkeys(name for one in made for name in one) if len(_values(made, name)) > 1]
     return [
-        ", ".join(f"{name} {one[name]}{_by(group, name)}" for name in names if name in one)
+        ", ".join(f"{name} {_shown(one[name])}{_by(group, name)}" for name in names if name in one)
         for group, one in zip(groups, made, strict=True)
     ]
 
@@ -78,12 +78,20 @@ def _values(made, name) -> set:
     return {json.dumps(one.get(name)) for one in made}
 
 
+def _shown(value) -> str:
+    return "none" if value == "" else str(value)
+
+
 def _by(group, name) -> str:
     """Return " (decided by the clock)" if each run of a group says so, else ""."""
 
     def reasons(result):
         made = result.get("choices", {})
-        return [one.get("why", "") for stage, one in made.items() if results_file.named(stage, "epochs") == name]
+        return [
+            one.get("why", "")
+            for stage, one in made.items()
+            if any(results_file.named(stage, key) == name for key in results_file.CHOSEN.keys() & one.keys())
+        ]
 
     told = [reasons(result) for result in group]
     return " (decided by the clock)" if all(any("time budget" in why for why in whys) for whys in told) else ""

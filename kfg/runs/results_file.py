@@ -8,7 +8,7 @@ from kfg.errors import InputError
 from kfg.files import flush, flush_folder
 from kfg.locks import exclusive
 from kfg.runs import run_files
-from kfg.runs.choices import TUNING
+from kfg.runs.choices import SECOND, TUNING
 
 logger = logging.getLogger(__name__)
 
@@ -16,9 +16,16 @@ NEEDED = {"recipe", "row", "data", "config"}  # keys that every row has
 SETTINGS = (  # settings that two rows of the same run share, as in config.json
     "recipe", "row", "seed", "fold", "folds", "precision", "data", "weights_sha256", "init_from_sha256", "config",
 )  # fmt: skip
-# Choices of a run that count as part of its settings. Epochs and views count only if the clock chose them: a choice by
-# the validation images belongs to the procedure, and grouping runs by it would group them by their luck.
-CHOSEN = {"treatment": "treatment of unequal classes", "views": "views", "epochs": "epochs"}
+# Choices of a run that count as part of its settings, as they are named in a table. All but the treatment count only if
+# the clock made them: a choice by the validation images belongs to the procedure, and grouping runs by it would group
+# them by their luck.
+CHOSEN = {
+    "treatment": "treatment of unequal classes",
+    "views": "views of {stage}",
+    "epochs": "epochs of {stage}",
+    "after": "only layers learned after",  # on stored outputs
+    "trunk": "{stage}",
+}
 CLOCK = "time budget"  # text in the reason of a choice that the clock made
 
 
@@ -132,5 +139,5 @@ def choices(result) -> dict:
 
 
 def named(stage, key) -> str:
-    the = "" if stage == TUNING else "the "
-    return f"{CHOSEN[key]} of {the}{stage}" if key in ("views", "epochs") else CHOSEN[key]
+    """Return how a table calls an entry of a choice: a key of CHOSEN, of a stage such as "head"."""
+    return CHOSEN[key].format(stage=stage if stage in (TUNING, SECOND) else f"the {stage}")

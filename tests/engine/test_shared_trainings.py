@@ -90,6 +90,8 @@ def test_kfg_train_shares_the_fine_tuning_and_leaves_the_head_to_one_device(made
     assert told > next(number for number, line in enumerate(lines) if line.startswith("Step 4 of 5"))
     run = out / "train" / "folder" / "transfer" / "seed-0"
     assert json.loads((run / "report.json").read_text())["images"] > 0
+    (row,) = map(json.loads, (out / "train" / "results.jsonl").read_text().splitlines())
+    assert 0 < row["parameters"]["trained"] < row["parameters"]["total"]  # the first stages are a constant front
 
 
 def test_a_fine_tuning_that_one_device_began_two_go_on_with(made):

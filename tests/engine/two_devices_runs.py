@@ -21,7 +21,7 @@ from kfg.training import checkpoint
 
 TRAIN = (
     "image_size=(32, 32)", "weights=none", "head_epochs=2", "epochs=2", "views=0", "batch_size=16", "min_errors=0",
-    "backbone=tiny", "dropout=0",
+    "backbone=tiny", "dropout=0", "freeze=stages:2",  # as by default, where a trunk is pretrained
 )  # fmt: skip
 
 

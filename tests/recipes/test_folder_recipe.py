@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unittest.mock
 
 import numpy as np
 import pytest
@@ -192,6 +193,35 @@ def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(p
     other = saved.load(tmp_path / "cut/folder/transfer/seed-0/model.keras")
     for one, again in zip(both.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, again)
+
+
+@pytest.mark.usefixtures("without_export")
+def test_what_the_clock_decides_for_the_first_seed_holds_for_all(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES["tiny"])
+    why = "as many as fit into the time budget"  # on a machine that slows down between the two seeds
+    plans = {
+        (planning, "head_stage"): [{"views": 1, "epochs": 3, "why": why}, {"views": 0, "epochs": 3, "why": why}],
+        (planning, "fine_tuning"): [{"epochs": 2, "why": why}, {"epochs": 1, "why": why}],
+        (second_opinion, "planned"): [
+            {"trunk": "other", "why": "as the settings say", "seconds expected": 1},
+            {"trunk": "", "why": "it would take more than half of what is left of the time budget"},
+        ],
+    }
+    for place, made in plans.items():
+        monkeypatch.setattr(*place, unittest.mock.Mock(side_effect=made))
+    settings = ("min_errors=0", "epochs=2", "second_opinion=other")
+    assert train(photos, tmp_path, "--seeds", 2, settings=settings) == 0
+    first, second = (
+        json.loads((tmp_path / f"folder/transfer/seed-{seed}/config.json").read_text())["choices"] for seed in (0, 1)
+    )
+    for name, made in {
+        "head": {"views": 1},
+        "fine-tuning": {"epochs": 2},
+        "second opinion": {"trunk": "other"},
+    }.items():
+        assert first[name] == {**first[name], **made} and "decided by" not in first[name]
+        assert second[name] == {**first[name], "decided by": "seed-0"}
+    assert "mean ± sd of all runs" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("without_export")

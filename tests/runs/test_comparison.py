@@ -134,6 +134,18 @@ def test_what_the_clock_or_the_treatment_changes_makes_another_group_and_what_va
     fewer["choices"]["head"] |= {"views": 1, "why": "2 do not fit into the time budget"}
     treated = chose("transfer", 0.7, epochs=8, why="as many as are set")
     treated["choices"]["classes"]["treatment"] = "adjusted"
+    stored, unheard = (chose("transfer", 0.7, epochs=3) for _ in range(2))
+    stored["choices"]["whole net"]["after"] = "block5"
+    unheard["choices"]["second opinion"] = {"trunk": "", "why": "it would take 9 min, half of the time budget"}
+    heard = chose("transfer", 0.7, epochs=3)
+    heard["choices"]["second opinion"] = {"trunk": "lite2", "why": "as the settings say"}
+    told = {}
+    for other in (stored, unheard):
+        groups = comparison.by_settings([heard, other])
+        assert [len(group) for group in groups] == [1, 1]
+        told |= dict(zip(("heard", "other"), comparison.differences(groups), strict=True))
+        assert told["other"].endswith(" (decided by the clock)") and not told["heard"]
+    assert told["other"] == "second opinion none (decided by the clock)"
     for other in (late, fewer, treated):
         groups = comparison.by_settings([usual, other])
         assert [len(group) for group in groups] == [1, 1]

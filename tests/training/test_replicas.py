@@ -105,3 +105,15 @@ def test_devices_are_chosen_by_number_or_all(found):
     assert case["3"].startswith("--devices 3: TensorFlow finds 2 here (CPU:0, CPU:1)")
     for text in ("0", "two", "-1"):
         assert case[text] == f"--devices: expected all, or a number from 1 up, got {text!r}"
+
+
+def test_gpu_check_times_one_device_and_all_and_compares_their_weights(found):
+    case = found("measured")
+    timed = [(one["devices"], one["batch"], one["xla"]) for one in case["rates"]]
+    assert timed == [(1, 2, False), (1, 2, True), (2, 2, False), (2, 4, False)]
+    assert all(one["images_per_second"] > 0 for one in case["rates"] if one["devices"] == 2)
+    assert list(case["checks"]) == [
+        "2 devices come to the weights of one",
+        "a cut training goes on as if it had not been, on CPU:0, CPU:1",
+    ]
+    assert all(told["passed"] and told["allowed"] == ROUNDING for told in case["checks"].values())

@@ -14,6 +14,8 @@ import pathlib
 import sys
 import time
 
+import gpu_check
+import gpu_rates
 import keras
 import numpy as np
 import tensorflow as tf
@@ -337,9 +339,15 @@ def chosen(folder):
     return found
 
 
+def measured(_):
+    """What tools/gpu_check.py measures and checks in float32 where there are several devices, with its smallest net."""
+    gpu_rates.NETS = {"ConvNet 1": gpu_rates.NETS["ConvNet 1"]}
+    return gpu_check.measured("float32", tiny=True)
+
+
 CASES = (
     chosen, shares, plain, augmented, normalised, last_batch_of_one, averaged, watched, many_steps, frozen, resumed,
-    resumed_on_others, masks, overflowing, half_precision, branched, rate,
+    resumed_on_others, masks, overflowing, half_precision, branched, rate, measured,
 )  # fmt: skip
 
 
