@@ -73,7 +73,7 @@ def get(
     try:
         root.mkdir(parents=True, exist_ok=True)
         with exclusive(root / f".{NAME}.lock", refusal=f"{root}: another kfg data {NAME} is writing there"):
-            _same_choice(root, {"per_class": per_class, "seed": seed})
+            _check_same(root / f"{NAME}.json", {"per_class": per_class, "seed": seed})
             return _made(root, _Work(root, per_class, seed, jobs, base.rstrip("/"), progress or (lambda *_: None)))
     except OSError as error:
         raise InputError(f"{error.filename or root}: {error.strerror or error}") from error
@@ -88,23 +88,21 @@ def _check(per_class, seed, jobs, base):
         raise InputError(f"--from {base}: not an http or https address")
 
 
-def _same_choice(root, choice):
-    """Write down which photographs are chosen; refuse to add classes of another choice."""
-    path = root / f"{NAME}.json"
-    if not path.exists():
-        write_json(path, choice)
-    before = read_json(path, dict)
+def _check_same(path, choice):
+    """Refuse to add classes for which photographs are chosen otherwise than for those that are there."""
+    before = read_json(path, dict) if path.exists() else choice
     for key, value in choice.items():
         if before[key] != value:
-            raise InputError(
-                f"--{key.replace('_', '-')} {value}: {root / NAME} was started with {before[key]}; give another folder"
+            option, started = (
+                f"--{key.replace('_', '-')} {value}",
+                f"{path.with_suffix('')} was started with {before[key]}",
             )
+            raise InputError(f"{option}: {started}; give another folder")
 
 
 def _made(root, work) -> Fetched:
     whole, partial = root / NAME, root / f"{NAME}.part"
     folder = whole if whole.is_dir() else partial
-    folder.mkdir(exist_ok=True)
     wanted = [name for name in CLASSES if not (folder / name).is_dir()]
     for name in wanted:
         sweep(root, name, idle=0)  # of a run that was killed; the lock says that there is no other
@@ -168,9 +166,19 @@ class _Work:
         try:
             if name in self.said:
                 synset.fetch(self.url(name), path, self.said[name], self.show)
+            else:
+                synset.check_end(path)  # the length of one that was loaded has been checked
+            self.begin(target.parent)
             return synset.choose(path, target, count=self.per_class, seed=self.seed, check=self.check)
         except OSError as error:
             raise InputError(f"{error.filename or path}: {error.strerror or error}") from error
+
+    def begin(self, folder):
+        """Make the folder of the classes, and write down how their photographs are chosen."""
+        with self.lock:
+            if not (note := self.root / f"{NAME}.json").exists():
+                write_json(note, {"per_class": self.per_class, "seed": self.seed})
+            folder.mkdir(exist_ok=True)
 
     def archive(self, name) -> pathlib.Path:
         return self.root / f"{CLASSES[name]}.tar"

@@ -19,6 +19,7 @@ from kfg.errors import InputError
 from kfg.files import beside, flush, flush_tree, read_json, rename, write_json
 
 READ_SIDE = 256  # px; a large JPEG is decoded no finer than this to see whether it can be read, every byte all the same
+END = bytes(2 * tarfile.BLOCKSIZE)  # what a tar archive ends with
 GONE = (404, 410)  # what a server answers for what it does not have
 
 
@@ -150,6 +151,20 @@ def choose(path, folder, *, count: int, seed: int, check: Callable = lambda: Non
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return chosen
+
+
+def check_end(path) -> None:
+    """Put aside an archive whose end is missing, as of one that was copied in part.
+
+    tarfile takes an archive for whole that was cut between two members.
+
+    Raises:
+        InputError: the end is missing.
+    """
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - len(END)))
+        if file.read() != END:
+            raise _put_aside(path, "its end is missing")
 
 
 def _extract(archive, folder, *, count, seed, check) -> Chosen:

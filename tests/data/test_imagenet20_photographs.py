@@ -219,7 +219,7 @@ def test_no_server_is_said_for_each_class_and_leaves_no_set(six, tmp_path, capsy
     assert main(words) == 2  # the discard port: nobody listens
     said = capsys.readouterr()
     assert "6 of 6 classes are missing" in said.err and said.out.count("cannot be reached") == 6
-    assert not (tmp_path / "imagenet20").exists()
+    assert {path.name for path in tmp_path.iterdir()} <= {".imagenet20.lock"}  # another --per-class may follow
 
 
 def test_no_path_of_an_archive_is_used_and_what_cannot_be_read_is_named(server, fetch, six, tmp_path, capsys):
@@ -272,12 +272,16 @@ def test_the_seed_alone_decides_which_photographs_are_kept(tmp_path):
     assert max(numbers) > 15 and min(numbers) < 15  # drawn from all, not the first of them
 
 
-def test_what_is_no_whole_archive_is_put_aside_and_loaded_anew(server, fetch, six, tmp_path, capsys):
-    (tmp_path / f"{FIRST}.tar").write_bytes(server.bodies[f"/{FIRST}.tar"][:3000])  # placed by hand
+@pytest.mark.parametrize("where", ["within a photograph", "between two"])
+def test_what_is_no_whole_archive_is_put_aside_and_loaded_anew(server, fetch, six, tmp_path, capsys, where):
+    body = server.bodies[f"/{FIRST}.tar"]
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        third = archive.getmembers()[2]
+    cut = third.offset_data + 100 if where == "within a photograph" else third.offset
+    (tmp_path / f"{FIRST}.tar").write_bytes(body[:cut])  # placed by hand
     assert fetch() == 2
-    assert (
-        f"{tmp_path / FIRST}.tar.wrong: put aside, because it is not a complete tar archive" in capsys.readouterr().out
-    )
+    said = f"{tmp_path / FIRST}.tar.wrong: put aside, because it is not a complete tar archive (its end is missing)"
+    assert said in capsys.readouterr().out
     assert fetch() == 0 and len(tree(tmp_path / "imagenet20")) == 30
 
 
@@ -285,9 +289,10 @@ def test_a_killed_run_leaves_nothing_that_is_taken_for_whole(server, fetch, tmp_
     server.slow = {f"/{name}.tar" for name in SYNSETS[10:]}
     words = [sys.executable, "-m", "kfg", "data", "imagenet20", str(tmp_path), "--accept-terms", "--from", server.url]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
-    until = time.monotonic() + 20
-    while sum(path.suffix == ".part" for path in tmp_path.glob("n*")) < 4 and time.monotonic() < until:
+    slow, until = [tmp_path / f"{name}.tar.part" for name in SYNSETS[10:]], time.monotonic() + 20
+    while sum(path.exists() for path in slow) < imagenet20.JOBS and time.monotonic() < until:
         time.sleep(0.02)
+    assert sum(path.exists() for path in slow) == imagenet20.JOBS  # at the same time
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "imagenet20").exists()
