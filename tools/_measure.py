@@ -1,6 +1,9 @@
 """Measure several cases in turns, and print their medians and ratios."""
 
 import os
+import pathlib
+import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -41,7 +44,8 @@ def report(title: str, figures: dict[str, list[float]], *, unit: str, bars=()) -
 
     Return True if all ratios are at least `least`.
     """
-    print(f"{title}: median of {len(next(iter(figures.values())))} (lowest to highest), {os.cpu_count()} cores")
+    count = len(next(iter(figures.values())))
+    print(f"{title}: median of {count} (lowest to highest), {os.cpu_count()} cores, {processor()}")
     for name, values in figures.items():
         print(f"  {statistics.median(values):10,.1f} {unit}  ({min(values):,.1f} to {max(values):,.1f})  {name}")
     met = True
@@ -50,3 +54,12 @@ def report(title: str, figures: dict[str, list[float]], *, unit: str, bars=()) -
         met &= ratio >= least
         print(f"  {ratio:10.2f} times  {name} / {other}; bar {least}: {'met' if ratio >= least else 'MISSED'}")
     return met
+
+
+def processor() -> str:
+    """Return the name of the processor, with AVX-512 or AVX2 and bfloat16 if it multiplies such vectors and numbers."""
+    told = pathlib.Path("/proc/cpuinfo").read_text() if pathlib.Path("/proc/cpuinfo").exists() else ""
+    name = re.search(r"model name\s*:\s*(.*)", told)
+    units = "AVX-512" if "avx512f" in told else "AVX2" if "avx2" in told else ""
+    half = "bfloat16" if re.search(r"\b(avx512|amx)_bf16\b", told) else ""
+    return " ".join(filter(None, (name and name[1], units, half))) or platform.processor()

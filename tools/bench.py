@@ -1,6 +1,6 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows all of them alike.
 
-Run       python tools/bench.py augment|train|precision|help-time|demo|memory|frozen|fine-tune|predict|search|
+Run       python tools/bench.py augment|train|precision|help-time|demo|recipes|memory|frozen|fine-tune|predict|search|
           attention|modules|versions|serve [--repeats 7]
 Prints    the median of each case with its lowest and highest figure, and the ratios beside the project's targets (bars)
 Exit      0 if every bar is met, else 1; this is not a test, because on a shared machine it fails now and then
@@ -9,13 +9,12 @@ Exit      0 if every bar is met, else 1; this is not a test, because on a shared
 import argparse
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import bench_attention
+import bench_first
 import bench_search
 import bench_serve
 import bench_transfer
@@ -26,7 +25,6 @@ from _measure import interleaved, rate, report
 TOOLS = pathlib.Path(__file__).parent
 SIZE = 224  # pixels, square
 BATCH = 64  # images
-FIRST_RESULT = "near-duplicate"  # text in the first table of findings that the demonstration shows
 TURN, SHIFT, ZOOM = 30, 0.1, 0.1  # degrees; fraction of the size; factors in [1 - ZOOM, 1 + ZOOM]
 FILL = "reflect"
 RANGES = {
@@ -175,73 +173,6 @@ def train(args) -> bool:
     return report(f"train ConvNet 1, batches of {BATCH}", figures, unit="images/s", bars=bars)
 
 
-def help_time(args) -> bool:
-    """Measure the start of `kfg --help`, `kfg models` and `import tensorflow`, each in a new process."""
-
-    def starts(*command):
-        return rate(lambda: subprocess.run([sys.executable, *command], check=True, capture_output=True), 1)
-
-    ours, models, theirs = "kfg --help", "kfg models", "import tensorflow"
-    cases = {
-        ours: starts("-m", "kfg", "--help"),
-        models: starts("-m", "kfg", "models"),
-        theirs: starts("-c", "import tensorflow"),
-    }
-    figures = interleaved(cases, repeats=args.repeats)
-    return report("start", figures, unit="starts/s", bars=[(ours, theirs, 10), (models, theirs, 2)])
-
-
-def precision_choice(args) -> bool:
-    """Measure how long `--precision auto` takes to choose for ConvNet 1; the bar is three seconds."""
-    import keras
-
-    from kfg.models.convnets import convnet
-    from kfg.training import fit, precision
-
-    def compiled(jit_compile=False):
-        model = convnet(num_classes=20, image_size=(68, 45))
-        fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=1e-3), jit_compile=jit_compile)
-        return model
-
-    chosen = []
-
-    def choice():
-        began = time.perf_counter()
-        chosen.append(precision.choose(compiled, precision.candidates(compiled()), batch_size=BATCH)[0])
-        return time.perf_counter() - began
-
-    figures = {"choice of precision": [choice() for _ in range(args.repeats)]}
-    print(f"chosen: {', '.join(dict.fromkeys(chosen))}")
-    return within("--precision auto for ConvNet 1", figures, most=3)
-
-
-def demo(args) -> bool:
-    """Measure when the story of `bash tools/demo` shows its first result, and its end; bars: one and four minutes."""
-    first, end = [], []
-    for _ in range(args.repeats):
-        with tempfile.TemporaryDirectory() as scratch:
-            began = time.perf_counter()
-            story = subprocess.Popen(
-                [sys.executable, TOOLS / "story.py", f"{scratch}/runs"], stdout=subprocess.PIPE, text=True, cwd=scratch
-            )
-            shown = next((time.perf_counter() for line in story.stdout if FIRST_RESULT in line), None)
-            story.stdout.read()
-            if story.wait() or shown is None:
-                raise SystemExit("error: the demonstration ended without its first result")
-            first.append(shown - began)
-            end.append(time.perf_counter() - began)
-    met = within("demonstration, installed", {"first result": first}, most=60)
-    return within("demonstration, installed", {"end": end}, most=240) and met
-
-
-def within(title, figures, *, most: float) -> bool:
-    """Print figures in seconds; return whether the median of each case is at most `most`."""
-    report(title, figures, unit="s")
-    met = all(statistics.median(values) <= most for values in figures.values())
-    print(f"  bar: at most {most:g} s, {'met' if met else 'MISSED'}")
-    return met
-
-
 def memory(args) -> bool:
     """Measure peak memory while 2,000 and 20,000 images go through decoding, disk cache and an augmented epoch.
 
@@ -262,7 +193,6 @@ def memory(args) -> bool:
 def stream(count) -> None:
     """Decode `count` images to disk, read one augmented epoch of them, and print the process's peak memory in MB."""
     import resource
-    import tempfile
 
     from PIL import Image
 
@@ -299,16 +229,9 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("train", parents=[common], help="ConvNet 1 training images per second")
     command.add_argument("--images", type=int, default=192)
     command.set_defaults(run=train)
-    command = commands.add_parser("help-time", parents=[common], help="start of the command against import tensorflow")
-    command.set_defaults(run=help_time)
-    command = commands.add_parser("precision", parents=[common], help="how long the choice of a precision takes")
-    command.set_defaults(run=precision_choice)
-    command = commands.add_parser(
-        "demo", parents=[common], help="when bash tools/demo shows its first result, and ends"
-    )
-    command.set_defaults(run=demo)
     command = commands.add_parser("memory", parents=[common], help="peak memory of streaming many images")
     command.set_defaults(run=memory)
+    bench_first.add_commands(commands, common)
     bench_transfer.add_commands(commands, common)
     bench_search.add_commands(commands, common)
     bench_attention.add_commands(commands, common)

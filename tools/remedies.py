@@ -10,11 +10,10 @@ again. `--table FILE` prints the table of a results file and does nothing else.
 import argparse
 import json
 import pathlib
-import platform
-import re
 import time
 
 import numpy as np
+from _measure import processor
 
 from kfg.data import audit, decoded, folder, splits
 from kfg.data.stores import MEMORY_BUDGET, Budget
@@ -64,14 +63,6 @@ def diagnosed(root, cache, per_class, target, config) -> Diagnosis:
     manner = Manner(*imbalance.treated(treatment, index.counts(), label_smoothing=0.0))
     found = crossed(index, eyes.plain(), manner)
     return Diagnosis(found, weakness.recalls(found, target=target), {}, [], target, eyes, manner)
-
-
-def processor() -> str:
-    """Return the name of the processor, with AVX-512 or AVX2 if it has such vector units."""
-    told = pathlib.Path("/proc/cpuinfo").read_text() if pathlib.Path("/proc/cpuinfo").exists() else ""
-    name = re.search(r"model name\s*:\s*(.*)", told)
-    units = "AVX-512" if "avx512f" in told else "AVX2" if "avx2" in told else ""
-    return " ".join(filter(None, (name and name[1], units))) or platform.processor()
 
 
 def rows(found: Diagnosis, verdicts, seconds, *, name, seeds) -> list[dict]:
