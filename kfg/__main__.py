@@ -150,8 +150,8 @@ def add_training_commands(command):
     """Add the commands that list models and train one."""
     p = command(with_models.models, "list the models")
     p.add_argument("names", nargs="*", metavar="NAME", help="list only these models (default: all)")
-    p.add_argument("--classes", type=int, default=20, metavar="N")
-    p.add_argument("--json", action="store_true")
+    p.add_argument("--classes", type=int, default=20, metavar="N", help="number of classes (default: %(default)s)")
+    p.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
     p = command(with_models.train, "train on your own photographs")
     p.add_argument(
@@ -189,8 +189,8 @@ def add_training_commands(command):
         "--epochs",
         type=int,
         metavar="N",
-        help="maximum number of epochs of fine-tuning (default: 8, or as many as fit into the time budget); 0 "
-        "trains only the head",
+        help="maximum number of epochs of fine-tuning (default: 8, or as many as fit into the time budget; if not even "
+        "two fit, only the last stage is trained); 0 trains only the head",
     )
     p.add_argument(
         "--learning-rate",
@@ -201,8 +201,9 @@ def add_training_commands(command):
     p.add_argument(
         "--second-opinion",
         action="store_true",
-        help="average the answers with those of a second pretrained network: more of them are right, but answering "
-        "takes more than twice as long",
+        help="average the answers with those of a second pretrained network, which count as much as the validation "
+        "photographs say; often more are right, and answering takes more than twice as long; it is left out if time is "
+        "short, if the head hardly errs, or if it would count less than 15%%",
     )
     add_photographs(p)
     p.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
@@ -220,7 +221,12 @@ def add_training_commands(command):
         "--repair", action="store_true", help="then run kfg repair on the first run, which takes up to 20 more minutes"
     )
     p.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting, for example backbone=..."
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting, for example freeze=none, "
+        "which fine-tunes all stages; docs/tutorials/train.md lists the settings",
     )
     p.add_argument(
         "--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb; repeat for both"
@@ -280,7 +286,9 @@ def add_answer_commands(command):
         metavar="DIR|IMAGE",
         help="images to classify; of a contest's folder only test is used",
     )
-    p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("answer.json"), metavar="FILE")
+    p.add_argument(
+        "--out", type=pathlib.Path, default=pathlib.Path("answer.json"), metavar="FILE", help="default: answer.json"
+    )
     p.add_argument("--group", default="", metavar="NAME", help="the groupname to write into the file (default: empty)")
     p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="also write a table with the probabilities")
 
@@ -367,7 +375,8 @@ def add_run_commands(command):
         "--target",
         type=float,
         metavar="R",
-        help="recall below which a class counts as weak (default: the share of all photographs that is recognised)",
+        help="recall to reach: a class is weak if the whole 95%% interval of its recall lies below it (default: the "
+        "share of all photographs that is recognised)",
     )
     p.add_argument(
         "--time-budget", default="20m", metavar="T", help="how long the whole repair may take (default: %(default)s)"

@@ -58,8 +58,8 @@ def repair(args) -> int:
     Each training and validation photograph is answered by classifiers that have not seen it, on features of a
     pretrained trunk, so that a class is judged on all its photographs. Remedies are tried in the same way, and each is
     compared with a control that costs nothing. If the proven remedy changes only how the network answers, the run's own
-    network is kept; otherwise a new one is trained. The test photographs are used once, when both are compared. Other
-    commands do not take a repair that they speak against.
+    network is kept; otherwise a new one is trained. The test photographs are used once, when both are compared. If
+    they speak against the new run, the command says so, and other commands go on with the earlier run.
     """
     from kfg.engine.own_photographs import seconds_of
     from kfg.runs import found

@@ -16,8 +16,9 @@ SHARES = (("precision_of_answers", "--precision-of-answers"), ("sets", "--sets")
 def predict(args) -> int:
     """Print path, class, probability and verdict of each image; exit 1 if one could not be read.
 
-    The verdict is "unsure" if the probability is below the threshold above which enough answers are right, and "none of
-    these" if the photograph is too unlike all photographs that the model has learned from.
+    The verdict is "unsure" if the probability is so low that too many of such answers are wrong (about 95 % of the
+    others are right, unless you ask for another share), and "none of these" if the photograph is too unlike all
+    photographs that the model has learned from.
     """
     form = _checked(args)
     asked = _asked(args)

@@ -63,7 +63,10 @@ def explain(args) -> int:
 
 
 def train(args) -> int:
-    """Train on your own photographs: audit, leak-safe split, pretrained trunk, report and export."""
+    """Train a model on your own photographs: check and divide them, train, test, and write a report and the model.
+
+    Copies of a photograph never lie in both the training and the test part. What comes out is in runs/NAME.
+    """
     from kfg.engine import own_photographs
     from kfg.engine.options import assigned, second_for
     from kfg.exporting.formats import known
