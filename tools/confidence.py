@@ -25,7 +25,7 @@ from kfg.evaluation import calibration, held_out, posthoc, predict
 from kfg.files import digest, read_json
 from kfg.models import calibrated, saved
 from kfg.progress import Progress
-from kfg.recipes import folder_stages
+from kfg.recipes import folder_parts
 from kfg.recipes.folder_settings import Config
 from kfg.runs import corrections, run_files
 from kfg.training import features, imbalance
@@ -207,7 +207,7 @@ def out_of_fold_heads(run, index, image_size, cache) -> confidence.OutOfFold:
         progress=Progress("photographs decoded"),
     )  # fmt: skip
     job = types.SimpleNamespace(
-        model=folder_stages.classifier(settings, len(index.classes)),
+        model=folder_parts.classifier(settings, len(index.classes)),
         loss=imbalance.treated(treatment, counts, label_smoothing=config["label_smoothing"])[0],
         data=types.SimpleNamespace(cache_dir=cache),
     )

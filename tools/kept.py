@@ -18,7 +18,8 @@ from remedies import add, pictures, processor
 
 import kfg
 from kfg.data import folder
-from kfg.engine import planning, provenance
+from kfg.engine import provenance
+from kfg.engine.judged import AIMS
 from kfg.engine.options import replaced, tuples
 from kfg.errors import InputError
 from kfg.evaluation import calibration, posthoc
@@ -26,8 +27,8 @@ from kfg.evaluation.predict import Predictions
 from kfg.files import read_json
 from kfg.models import halves
 from kfg.progress import Progress
+from kfg.recipes.folder_parts import classifier, fine_tuning_optimizer
 from kfg.recipes.folder_settings import Config
-from kfg.recipes.folder_stages import classifier, fine_tuning_optimizer
 from kfg.runs import run_files
 from kfg.runs.choices import tuning
 from kfg.training import checkpoint, features, fit, imbalance
@@ -84,11 +85,11 @@ def calibrated_loss(probabilities, labels, *, aim: str) -> float:
     Args:
         probabilities: float (N, C).
         labels: int (N,).
-        aim: a key of kfg.engine.planning.AIMS.
+        aim: a key of kfg.engine.judged.AIMS.
     """
     scaled = calibration.scaled(probabilities, calibration.temperature(probabilities, labels))
     true = np.maximum(scaled[np.arange(len(labels)), labels], posthoc.SMALLEST)
-    return planning.AIMS[aim](-np.log(true), labels)
+    return AIMS[aim](-np.log(true), labels)
 
 
 def kept_better(head: Predictions, net: Predictions, size: int, *, aim: str = "top-1", seed: int = 0) -> dict:
@@ -98,9 +99,9 @@ def kept_better(head: Predictions, net: Predictions, size: int, *, aim: str = "t
     makes the labels of the sample most likely.
 
     Args:
-        aim: a key of kfg.engine.planning.AIMS, how the values of single photographs are averaged.
+        aim: a key of kfg.engine.judged.AIMS, how the values of single photographs are averaged.
     """
-    average, labels, both = planning.AIMS[aim], head.labels, (head, net)
+    average, labels, both = AIMS[aim], head.labels, (head, net)
     right = [one.predicted == labels for one in both]
     better = int(average(right[1], labels) > average(right[0], labels))
     found, rng = dict.fromkeys(RULES, 0), np.random.default_rng(seed)
@@ -131,8 +132,8 @@ def row_of(path, cache) -> dict:
         "epochs": tuning(settings["choices"])["epochs"], "images": len(net), "draws": DRAWS,
         **{
             name: {
-                "score": planning.AIMS[aim](one.predicted == one.labels, one.labels),
-                "loss": planning.AIMS[aim](one.losses, one.labels),
+                "score": AIMS[aim](one.predicted == one.labels, one.labels),
+                "loss": AIMS[aim](one.losses, one.labels),
                 "calibrated loss": calibrated_loss(one.probabilities, one.labels, aim=aim),
             }
             for name, one in (("head", head), ("net", net))

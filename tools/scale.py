@@ -148,8 +148,8 @@ def _pass(answer, images, size):
 def trained(clock=time.perf_counter) -> Measured:
     """Time steps of the fine-tuning of `kfg train` on drawn images; proportional to the photographs."""
     from kfg.models import halves
+    from kfg.recipes.folder_parts import classifier
     from kfg.recipes.folder_settings import Config
-    from kfg.recipes.folder_stages import classifier
     from kfg.training import fit, optimizers
 
     config = Config()

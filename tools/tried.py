@@ -31,8 +31,8 @@ from kfg.data.part import Part
 from kfg.data.resizing import resize
 from kfg.engine import fitting, provenance
 from kfg.models import halves
+from kfg.recipes.folder_parts import classifier, fine_tuning_optimizer, head_optimizer, views_of
 from kfg.recipes.folder_settings import AUGMENTED, Config
-from kfg.recipes.folder_stages import classifier, fine_tuning_optimizer, head_optimizer, views_of
 from kfg.repairing import crossed, looking
 from kfg.repairing.manner import Manner, shifted
 from kfg.training import features, fit, imbalance
@@ -70,6 +70,7 @@ class Try:
 TRIES = {
     "recipe": Try(),
     "all stages": Try(settings={"freeze": "none"}),
+    "eight views": Try(settings={"views": 8}),
     "last stage": Try(settings={"freeze": "stages:1"}),
     "last three stages": Try(settings={"freeze": "stages:3"}),
     "288 pixels": Try(settings={"image_size": (288, 288)}),
@@ -205,11 +206,11 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
         workdir = pathlib.Path(scratch)
         job = Job(seed, workdir, model, fine_tuning_optimizer(config), loss, Data(cache))
         fitting.train_head(
-            job, parts["train"], parts["val"], optimizer=head_optimizer(config), loss=loss, views=views_of(Config()),
+            job, parts["train"], parts["val"], optimizer=head_optimizer(config), loss=loss, views=views_of(config),
             workdir=workdir / "head", batch_size=config.head_batch_size, epochs=config.head_epochs, sampling=sampling,
             schedule=Cosine(),
         )  # fmt: skip
-        before = accuracies(model, parts["test"])
+        head = accuracies(model, parts["test"], turns=(1,))["top1"]
         learner = halves.learning(model)
         if one.sam:
             learner = Sharpness(learner.input, learner.output)
@@ -221,12 +222,16 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
             batch_size=config.batch_size, epochs=epochs, schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
         )  # fmt: skip
         seconds = time.monotonic() - began
-    return {"seconds": round(seconds), "head": before, **accuracies(model, parts["test"])}
+    return {"seconds": round(seconds), "head": head, **accuracies(model, parts["test"])}
 
 
-def accuracies(model, test: Part) -> dict:
-    """Return top-1 and macro recall of a net, and top-1 with averaged mirror images, in percent."""
-    told = [model.predict(test.images[:, :, ::turn], batch_size=64, verbose=0) for turn in (1, -1)]
+def accuracies(model, test: Part, *, turns=(1, -1)) -> dict:
+    """Return top-1 and macro recall of a net, and top-1 with averaged mirror images, in percent.
+
+    Args:
+        turns: 1 for the images, -1 for their mirror images.
+    """
+    told = [model.predict(test.images[:, :, ::turn], batch_size=64, verbose=0) for turn in turns]
     right, mirrored = told[0].argmax(axis=1) == test.labels, sum(told).argmax(axis=1) == test.labels
     recalls = [right[test.labels == label].mean() for label in np.unique(test.labels)]
     shares = {"top1": right.mean(), "macro recall": np.mean(recalls), "mirrored": mirrored.mean()}
@@ -236,8 +241,8 @@ def accuracies(model, test: Part) -> dict:
 def table(results) -> str:
     """Return the table of a results file as text: mean, standard deviation and number of runs of each try."""
     lines = [
-        "| data | try | epochs | top-1 | macro recall | with mirror images | seconds of fine-tuning | runs |",
-        "|---" * 8 + "|",
+        "| data | try | epochs | head alone | top-1 | macro recall | mirrored, too | seconds of fine-tuning | runs |",
+        "|---" * 9 + "|",
     ]
     groups = collections.defaultdict(list)
     for row in results:
@@ -245,7 +250,7 @@ def table(results) -> str:
     for key, rows in sorted(
         groups.items(), key=lambda item: (item[0][0], -statistics.fmean(one["top1"] for one in item[1]))
     ):
-        figures = [spread([row[name] for row in rows]) for name in ("top1", "macro recall", "mirrored")]
+        figures = [spread([row[name] for row in rows]) for name in ("head", "top1", "macro recall", "mirrored")]
         seconds = f"{statistics.fmean(row['seconds'] for row in rows):.0f}"
         lines.append(f"| {' | '.join([*map(str, key), *figures, seconds, str(len(rows))])} |")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from kfg.data import stores
 from kfg.data.part import Part
 from kfg.engine import planning, weights_at_hand
 from kfg.engine.fitting import train_head
+from kfg.engine.judged import Judged
 from kfg.evaluation import calibration, posthoc, predict
 from kfg.models import backbones, freezing, halves, heads
 from kfg.models.catalogue import shapes_only
@@ -64,9 +65,7 @@ def planned(config, job, index, images, *, left: float) -> dict:
     return {"trunk": config.second_opinion, "why": "as the settings say", "seconds expected": round(seconds)}
 
 
-def added(
-    config, job, index, images, judged: planning.Judged, *, trunk: str, equal: bool, **learning
-) -> keras.Model | None:
+def added(config, job, index, images, judged: Judged, *, trunk: str, equal: bool, **learning) -> keras.Model | None:
     """Train a head on another trunk; from then on, `job.model` answers with the weighted mean of both nets.
 
     Args:

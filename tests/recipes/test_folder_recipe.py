@@ -11,6 +11,7 @@ from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
 from kfg.engine import own_photographs, planning, second_opinion
+from kfg.engine.judged import AIMS
 from kfg.errors import InputError
 from kfg.exporting.classifiers import load
 from kfg.models import backbones, saved
@@ -324,7 +325,7 @@ def test_unequal_classes_are_judged_by_macro_recall_from_the_choice_of_the_stage
 def test_a_stage_is_ranked_by_the_aim():
     labels = np.array([0] * 8 + [1] * 2)
     common, rare = np.array([1] * 8 + [0] * 2), np.array([1] * 6 + [0] * 2 + [1] * 2)  # right answers
-    by = {aim: (average(common, labels), average(rare, labels)) for aim, average in planning.AIMS.items()}
+    by = {aim: (average(common, labels), average(rare, labels)) for aim, average in AIMS.items()}
     assert by == {"top-1": (0.8, 0.8), "macro recall": (0.5, 0.875)}
 
 

@@ -7,7 +7,7 @@ import pytest
 from kfg.data.folder import make_index
 from kfg.errors import InputError
 from kfg.models import heads
-from kfg.recipes import folder_settings, folder_stages
+from kfg.recipes import folder_parts, folder_settings
 
 PATHS = ["ant/0.jpg", "ant/1.jpg", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]
 
@@ -36,14 +36,14 @@ def index():
 
 
 def test_photographs_left_out_are_in_no_part_and_a_class_is_never_emptied(capsys):
-    kept = folder_stages.without(index(), ("bee/1.jpg",))
+    kept = folder_parts.without(index(), ("bee/1.jpg",))
     assert kept.parts == ("train", "val", "train", "", "test")
     assert "Left out of training: 1 of 3 photographs." in capsys.readouterr().out
-    assert folder_stages.without(index(), ()).parts == index().parts
+    assert folder_parts.without(index(), ()).parts == index().parts
     with pytest.raises(InputError, match=r"left_out: bee/2.jpg: is not a training photograph"):
-        folder_stages.without(index(), ("bee/2.jpg",))
+        folder_parts.without(index(), ("bee/2.jpg",))
     with pytest.raises(InputError, match="left_out: ant would have no training photograph"):
-        folder_stages.without(index(), ("ant/0.jpg",))
+        folder_parts.without(index(), ("ant/0.jpg",))
 
 
 def test_a_classs_answers_are_raised_by_as_much_as_was_said():
