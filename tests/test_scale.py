@@ -1,5 +1,6 @@
 """tools/scale.py: known slopes are carried on to large numbers, and what is timed is what it says."""
 
+import keras
 import numpy as np
 import pytest
 import scale
@@ -48,3 +49,15 @@ def test_as_many_photographs_as_asked_for_are_audited(tmp_path, monkeypatch):
     assert counts == [20, 20, 40] and measured.sizes == (20, 40) and len(measured.seconds) == 2
     with pytest.raises(InputError, match="41 were asked for"):
         scale.audited(tmp_path / "photos", (41,))
+
+
+def test_heads_of_all_sizes_are_trained_for_the_epochs_of_kfg_train(monkeypatch):
+    ticks = iter(range(0, 1000, 10))
+    fitted = []
+    fit = keras.Model.fit
+    monkeypatch.setattr(
+        keras.Model, "fit", lambda model, x, *a, epochs, **k: fitted.append((len(x), epochs)) or fit(model, x, *a, **k)
+    )
+    measured = scale.heads((80, 160), lambda: next(ticks))
+    assert fitted == [(scale.BATCH, 40), (80, 40), (160, 40)]
+    assert measured.sizes == (80, 160) and measured.seconds == (10, 10)  # the first is not counted

@@ -1,12 +1,13 @@
 """Measure how long kfg's steps take as photographs become more, and what that makes of 100,000 to 10 million.
 
-    python tools/scale.py DIR [--only audit,near,features,training] [--audit 500,1000,2000] [--hashes 20000,40000,80000]
-                              [--images 128,256,512]
+    python tools/scale.py DIR [--only audit,near,features,heads,training] [--audit 500,1000,2000]
+                              [--hashes 20000,40000,80000] [--images 128,256,512] [--features 1000,4000]
 
 audit      `kfg audit` of so many photographs of DIR, copied class by class into a folder of their own
 near       near-duplicates and groups among so many random hashes, of which each hundredth has a near copy
 features   decoding and resizing of so many photographs of DIR, and the trunk of `kfg train` by each engine installed
-training   steps of the fine-tuning of `kfg train`
+heads      training of a head on stored features
+training   steps of the fine-tuning of `kfg train`, of the last two stages and of all
 
 A line is fitted, and for near-duplicates a parabola, by least squares of relative errors with no negative factor; what
 stands under the larger numbers is computed from it and not measured. Two to five minutes.
@@ -31,7 +32,7 @@ from kfg.progress import duration
 
 LARGE = (100_000, 1_000_000, 10_000_000)  # photographs
 BATCH = 64  # images per forward pass
-STEPS, CLASSES = 4, 100  # of training
+STEPS, CLASSES, FEATURES = 4, 100, 1280  # of training
 CLOCKS = {"clock": time.perf_counter, "processor": time.process_time}
 COPIES = 100  # one hash in so many is a near copy of another
 
@@ -145,22 +146,50 @@ def _pass(answer, images, size):
         answer(images.gather(np.arange(start, min(start + BATCH, size))))
 
 
-def trained(clock=time.perf_counter) -> Measured:
-    """Time steps of the fine-tuning of `kfg train` on drawn images; proportional to the photographs."""
-    from kfg.models import halves
-    from kfg.recipes.folder_parts import classifier
+def trained(clock=time.perf_counter) -> Iterator[Measured]:
+    """Time steps of the fine-tuning of `kfg train` on drawn images, as by default and of all stages."""
     from kfg.recipes.folder_settings import Config
-    from kfg.training import fit, optimizers
 
-    config = Config()
+    for what, freeze in (("fine-tuning, an epoch", "auto"), ("the same of all stages", "none")):
+        yield _steps(dataclasses.replace(Config(), freeze=freeze), what, clock)
+
+
+def _steps(config, what, clock) -> Measured:
+    from kfg.models import halves
+    from kfg.recipes.folder_parts import classifier, fine_tuning_optimizer
+    from kfg.training import fit
+
     model = halves.learning(classifier(config, CLASSES))
-    fit.compile_classifier(model, optimizer=optimizers.rates("adamw", learning_rate=1e-4, weight_decay=0.02))
+    fit.compile_classifier(model, optimizer=fine_tuning_optimizer(config)())
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (config.batch_size, *config.image_size, 3), dtype=np.uint8)
     labels = rng.integers(0, CLASSES, config.batch_size).astype(np.int32)
     model.train_on_batch(images, labels)  # traces and allocates
     seconds = _time(clock, lambda: [model.train_on_batch(images, labels) for _ in range(STEPS)])
-    return Measured("steps of fine-tuning", (STEPS * config.batch_size,), (seconds,), powers=(1,))
+    return Measured(what, (STEPS * config.batch_size,), (seconds,), powers=(1,))
+
+
+def heads(sizes, clock=time.perf_counter) -> Measured:
+    """Time the training of a head on drawn features, with the epochs that it has in `kfg train`."""
+    import keras
+
+    from kfg.models.heads import linear
+    from kfg.recipes.folder_parts import head_optimizer
+    from kfg.recipes.folder_settings import Config
+    from kfg.training import fit
+
+    config, seconds = Config(), []
+    for size in (BATCH, *sizes):  # the first one warms up
+        rng = np.random.default_rng(0)
+        features, labels = rng.normal(size=(size, FEATURES)).astype(np.float32), rng.integers(0, CLASSES, size)
+        inputs = keras.Input((FEATURES,))
+        model = keras.Model(inputs, keras.layers.Softmax()(linear(dropout=config.dropout)(inputs, CLASSES)))
+        fit.compile_classifier(model, optimizer=head_optimizer(config)())
+        batches = {"batch_size": config.head_batch_size, "verbose": 0}
+        began = clock()
+        model.fit(features, labels, epochs=config.head_epochs, **batches)
+        seconds.append(clock() - began)
+    return Measured(f"a head, {config.head_epochs} epochs", sizes, tuple(seconds[1:]))
 
 
 def _time(clock, work) -> float:
@@ -188,12 +217,13 @@ def _sizes(text) -> tuple[int, ...]:
 def main(argv=None) -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("data", type=pathlib.Path, metavar="DIR", help="photographs in class folders")
-    p.add_argument("--only", default="audit,near,features,training", metavar="NAMES", help="default: all four")
+    p.add_argument("--only", default="audit,near,features,heads,training", metavar="NAMES", help="default: all")
     p.add_argument("--audit", type=_sizes, default=(500, 1000, 2000), metavar="N,N", help="default: 500,1000,2000")
     p.add_argument(
         "--hashes", type=_sizes, default=(20_000, 40_000, 80_000), metavar="N,N", help="default: 20,000 to 80,000"
     )
     p.add_argument("--images", type=_sizes, default=(128, 256, 512), metavar="N,N", help="default: 128,256,512")
+    p.add_argument("--features", type=_sizes, default=(1000, 4000), metavar="N,N", help="default: 1,000 and 4,000")
     p.add_argument(
         "--by", choices=CLOCKS, default="clock", help="processor: seconds of all cores together, for a busy machine"
     )
@@ -203,7 +233,8 @@ def main(argv=None) -> int:
         "audit": lambda: [audited(args.data, args.audit, clock)],
         "near": lambda: [compared(args.hashes, clock)],
         "features": lambda: looked_at(args.data, args.images, clock),
-        "training": lambda: [trained(clock)],
+        "heads": lambda: [heads(args.features, clock)],
+        "training": lambda: trained(clock),
     }
     chosen = args.only.split(",")
     if unknown := set(chosen) - set(work):
