@@ -6,6 +6,7 @@ import subprocess
 import gpu_check
 import gpu_checks
 import gpu_rates
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -70,6 +71,14 @@ def test_a_training_that_comes_to_no_number_is_a_failed_check_and_the_others_sta
     failed = found["checks"].pop("a cut training goes on as if it had not been, on CPU:0")
     assert failed == {"passed": False, "error": "the loss is not a number from epoch 1 on"}
     assert found["rates"] == ["rates"] and found["checks"]["an export answers as its model"]["passed"]
+
+
+@pytest.mark.parametrize("spoiled", [0, 1])
+def test_a_weight_that_is_no_number_is_far_from_any_other(spoiled):
+    one, other = [np.zeros(3), np.zeros(2)], [np.zeros(3), np.zeros(2)]
+    assert gpu_checks._near(one, other, 0.1)["passed"]
+    other[spoiled][1] = np.nan
+    assert gpu_checks._near(one, other, 0.1) == {"passed": False, "largest_difference": np.inf, "allowed": 0.1}
 
 
 def test_an_error_of_one_net_leaves_the_others_their_rates(monkeypatch):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from kfg.errors import InputError
 from kfg.models.flattening import all_layers
 
 LARGER = 6  # times that weights may be multiplied by 4
@@ -21,6 +22,9 @@ def awake(model):
 
     With the statistics that they begin with, batch normalisations let the signal die away in deep nets. Here they take
     those of some images. If the answers still differ too little, the last dense layer gets larger weights.
+
+    Raises:
+        InputError: the answers do not differ even so, or are no numbers.
     """
     images = pictures(16, *model.input_shape[1:3]).astype(np.float32)
     norms = [one for one in all_layers(model) if isinstance(one, keras.layers.BatchNormalization)]
@@ -36,7 +40,7 @@ def awake(model):
             return model
         for one in heads:
             one.kernel.assign(4 * one.kernel)
-    raise SystemExit(f"{model.name}: answers all images alike (standard deviation {found:.2g})")
+    raise InputError(f"{model.name}: answers all images alike (standard deviation {found:.2g})")
 
 
 def spread(answers) -> float:

@@ -8,6 +8,8 @@ import statistics
 import time
 from collections.abc import Callable
 
+from kfg.training.processor import BFLOAT16
+
 
 def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int, warm_up: bool = True) -> dict[str, list[float]]:
     """Run every case once to warm up, then in `repeats` rounds, with the cases in reverse order in every other round.
@@ -61,5 +63,5 @@ def processor() -> str:
     told = pathlib.Path("/proc/cpuinfo").read_text() if pathlib.Path("/proc/cpuinfo").exists() else ""
     name = re.search(r"model name\s*:\s*(.*)", told)
     units = "AVX-512" if "avx512f" in told else "AVX2" if "avx2" in told else ""
-    half = "bfloat16" if re.search(r"\b(avx512|amx)_bf16\b", told) else ""
+    half = "bfloat16" if BFLOAT16 & set(told.split()) else ""
     return " ".join(filter(None, (name and name[1], units, half))) or platform.processor()

@@ -93,7 +93,9 @@ def recipes(args) -> bool:
             with tempfile.TemporaryDirectory() as scratch:
                 began = time.perf_counter()
                 words = [sys.executable, "-m", f"kfg.recipes.{name}"]
-                subprocess.run(words, check=True, capture_output=True, cwd=scratch)
+                done = subprocess.run(words, capture_output=True, text=True, cwd=scratch)
+                if done.returncode:
+                    raise SystemExit(f"error: {name} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
                 seconds.append(time.perf_counter() - began)
         met &= within(f"python -m kfg.recipes.{name}", {"all of it": seconds}, most=300)
     return met
@@ -117,4 +119,4 @@ def add_commands(commands, common) -> None:
     command.set_defaults(run=demo)
     command = commands.add_parser("recipes", parents=[common], help="recipes that are called without arguments")
     command.add_argument("--names", default=RECIPES, help="separated by commas")
-    command.set_defaults(run=recipes)
+    command.set_defaults(run=recipes, repeats=1)  # they take minutes each

@@ -19,7 +19,7 @@ def checked(name: str, find) -> dict:
     try:
         return {name: find()}
     except (InputError, tf.errors.OpError) as error:
-        return {name: {"passed": False, "error": str(error).splitlines()[0][:SAID]}}
+        return {name: {"passed": False, "error": (str(error).splitlines() or [type(error).__name__])[0][:SAID]}}
 
 
 def resumed(devices: tuple[str, ...], *, tiny: bool) -> dict:
@@ -143,6 +143,6 @@ def _net(dropout):
 
 def _near(one, other, allowed: float) -> dict:
     """Compare the weights of two nets; a weight that is no number is infinitely far from any other."""
-    difference = max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True))
+    difference = float(np.max([np.abs(a - b).max() for a, b in zip(one, other, strict=True)]))  # nan if any is nan
     difference = difference if np.isfinite(difference) else float("inf")
     return {"passed": difference <= allowed, "largest_difference": difference, "allowed": allowed}

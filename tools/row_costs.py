@@ -1,15 +1,16 @@
 """Say what each row of a study's recipe costs on a GPU, and let the rows that have no result yet run once.
 
-    python tools/row_costs.py retail258 DIR [--rows vgg16,vgg19]      # adds lines to recipes/retail258/costs.jsonl
-    python tools/row_costs.py retail258 --table
+    python tools/row_costs.py retail258                               # prints the Markdown table of its README
+    python tools/row_costs.py retail258 --run DIR [--rows vgg16,vgg19]   # adds lines to recipes/retail258/ran.jsonl
 
-A row that has no result runs from photographs to its report: on a few photographs of DIR, at the row's own image size
-and batch, for one epoch, with random weights in the place of ImageNet's. That shows that it runs, not what it reaches.
+With --run, rows that have no result run from photographs to their report: on a few photographs of DIR, at the row's own
+image size, for one epoch, with random weights in the place of ImageNet's. That shows that a row runs, not what it
+reaches. Rows that have a line in ran.jsonl are passed over.
 
 The hours are computed. A training costs as many multiplications as its net needs for an image, times the images of an
-epoch, times the epochs, times three where gradients go through the trunk (forward, and back to inputs and to weights).
-How many of them a GPU does in a second depends on the kind of net; it is taken from the minutes that two studies have
-printed for a Tesla T4.
+epoch, times the epochs; and three times as many where all layers learn (forward, and back to inputs and to weights).
+How many of them a GPU does in a second depends on the kind of net; it is taken from the times that two studies give for
+the GPU of Google Colab, for fruit3 a Tesla T4.
 """
 
 import argparse
@@ -20,17 +21,20 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 
-from remedies import add, at_most, processor
+from remedies import add, at_most
 
+from kfg import reaugment
+from kfg.augment.eightfold import COPIES
 from kfg.data import folder
 from kfg.engine import provenance
+from kfg.errors import InputError
 from kfg.models import attention_nets, backbones, baselines, catalogue, convnets
 from kfg.runs import results_file
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
-COPIES = 8  # fruit3 shows eight copies of each image in an epoch
+ALL_SIZES = 4_195  # photographs of fruit3 if those of other sizes count, too
+SAID = 500  # characters of an error that are kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +53,18 @@ class Study:
     test: bool = True
 
     def training_images(self, config, *, validated: bool = True) -> int:
-        """Return how many images an epoch has, copies included; the studies themselves put none aside to validate."""
-        share = 1 - validated * config.val_fraction - (config.test_fraction if self.test else 0)
+        """Return how many images an epoch has, with copies and extra images.
+
+        Args:
+            validated: whether images are put aside to validate; the studies themselves put none aside.
+        """
+        aside = config.test_fraction if self.test else 0
+        if validated and not getattr(config, "val_is_test", False):
+            aside += config.val_fraction
+        images = ALL_SIZES if getattr(config, "all_sizes", False) else self.images
         copies = COPIES if getattr(config, "eightfold", "none") != "none" else 1
-        return round(self.images * share) * copies
+        extra = sum(one.count for one in getattr(config, "rounds", ()) if reaugment.ARMS[config.arm].extra)
+        return round(images * (1 - aside)) * copies + extra
 
 
 def fruit3_net(config, classes):
@@ -78,13 +90,14 @@ def conv_net(config, classes):
 
 
 STUDIES = {
-    "imagenet20": Study(20, 13_520, conv_net),  # its 2,704 test images are a fifth
+    "imagenet20": Study(20, 13_543, conv_net),
     "fruit3": Study(3, 4_141, fruit3_net),
     "retail258": Study(258, 12_607, trunk_net),
     "cub200": Study(200, 5_994, trunk_net, test=False),
     "competition100": Study(100, 6_667, attention_net, test=False),  # FGVC-Aircraft's, on which the study began
 }
-# kind of net -> (recipe, row, seconds on a T4), or minutes that fruit3's row itself reports
+# kind of net -> (recipe, row, seconds that the study gives). imagenet20's notebook shows 45 s for an epoch of ConvNet 1
+# on a GPU of Google Colab; None: the minutes on a T4 that fruit3's report prints, which are with the row.
 RATED = {
     "convnet": ("imagenet20", "convnet1", 32 * 45),
     "lenet": ("fruit3", "cnn", None),
@@ -102,29 +115,39 @@ def kind(config) -> str:
     return next((one for one in ("convnet", "vgg", "efficientnet") if name.startswith(one)), "resnet")
 
 
-def passes(config) -> int:
-    """Return how often a training step multiplies as much as a forward pass: once if only a head learns."""
-    return 1 if getattr(config, "freeze", "none") == "head" else 3
-
-
-def macs(recipe: str, config) -> int:
-    """Return the multiply-accumulates of an image's forward pass through a row's net, with the study's classes."""
+def macs(recipe: str, config) -> float:
+    """Return the multiplications of a forward pass in training, for one image and with the study's classes."""
     study = STUDIES[recipe]
-    return catalogue.macs(catalogue.shapes_only(lambda: study.build(config, study.classes)))
+    model = catalogue.shapes_only(lambda: study.build(config, study.classes))
+    count = catalogue.macs(model)  # of MMAL-Net: of the image and the object, from which it answers
+    if getattr(config, "net", "") == "mmal":  # it learns from parts, too, which have half the side
+        count *= (2 + model.training_graph().get_layer("part_boxes").parts / 4) / 2
+    return count
 
 
-def rates(costs) -> dict[str, float]:
-    """Return kind of net -> multiply-accumulates a second on a T4.
+def passes(config, epochs: int) -> int:
+    """Return how often each image of an epoch goes through the net, a backward pass counted like a forward one.
 
-    Args:
-        costs: (recipe, row) -> multiply-accumulates of a forward pass, at least those of RATED.
+    Where nothing before the head changes and the pictures are the same in each epoch, features are computed once.
+    Where the last block learns, gradients go back through the whole trunk to the batch normalisations; but kernels
+    have some in that block alone.
     """
+    frozen = getattr(config, "freeze", "none")
+    if frozen == "head":
+        alike = getattr(config, "batch_norm", "frozen") == "frozen" and getattr(config, "policy", None) is None
+        alike &= getattr(config, "mixing", "none") == "none" and getattr(config, "eightfold", "none") == "none"
+        return 1 if alike else epochs
+    return epochs * (2 if frozen.startswith("last-block") else 3)
+
+
+def rates() -> dict[str, float]:
+    """Return kind of net -> multiplications a second on the studies' GPUs."""
     found = {}
     for name, (recipe, row, seconds) in RATED.items():
         config, reported = rows_of(recipe)[row].config, rows_of(recipe)[row].reported
-        images = STUDIES[recipe].training_images(config, validated=False)
-        images *= reported.get("epochs") or config.epochs
-        found[name] = costs[recipe, row] * passes(config) * images / (seconds or 60 * reported["minutes"])
+        times = passes(config, reported.get("epochs") or config.epochs)
+        done = macs(recipe, config) * times * STUDIES[recipe].training_images(config, validated=False)
+        found[name] = done / (seconds or 60 * reported["minutes"])
     return found
 
 
@@ -132,51 +155,33 @@ def rows_of(recipe: str) -> dict:
     return importlib.import_module(f"kfg.recipes.{recipe}").ROWS
 
 
-def few(root, into: pathlib.Path, *, classes: int, per_class: int) -> int:
-    """Fill a folder with links to the first photographs of the first classes; return how many they are."""
-    index = folder.scan(root)
-    index = at_most(index.take((index.labels < classes).nonzero()[0]), per_class)
-    for path, label in zip(index.full_paths(), index.labels, strict=True):
-        place = into / index.classes[label] / pathlib.Path(path).name
-        place.parent.mkdir(exist_ok=True)
-        place.symlink_to(pathlib.Path(path).resolve())
-    return len(index)
+def measured(recipe: str) -> set[str]:
+    """Return the rows that have a result, at whatever settings."""
+    return {result["row"] for result in results_file.read(RECIPES / recipe)}
 
 
-def ran(recipe: str, row: str, photographs: pathlib.Path, scratch: pathlib.Path) -> float:
-    """Let a row run from photographs to its report, for an epoch and without pretrained weights; return the seconds.
-
-    Raises:
-        SystemExit: the row did not run; the message is what it said last.
-    """
-    words = [sys.executable, "-m", f"kfg.recipes.{recipe}", "--data", photographs, "--out", scratch, "--rows", row]
-    words += ["--epochs", "1"]
-    if hasattr(rows_of(recipe)[row].config, "weights"):
-        words += ["--weights", "none"]
-    began = time.monotonic()
-    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
-    run = scratch / recipe / row / "seed-0"
-    if done.returncode or not (run / "report.html").is_file():
-        raise SystemExit(f"{recipe} {row} did not run: {(done.stderr or done.stdout).strip()[-500:]}")
-    return time.monotonic() - began
+def ran_once(recipe: str) -> set[str]:
+    """Return the rows that have run from photographs to a report without pretrained weights."""
+    path = RECIPES / recipe / "ran.jsonl"
+    return {json.loads(line)["row"] for line in path.read_text().splitlines()} if path.is_file() else set()
 
 
-def table(recipe: str, lines, all_lines) -> str:
-    """Return the Markdown table of a recipe's rows; `all_lines` are those of all recipes, for the rates."""
-    costs = {(line["recipe"], line["row"]): line["macs"] for line in all_lines}
-    speed = rates(costs)
-    measured = {result["row"] for result in results_file.read(RECIPES / recipe)}
-    ran_once = {line["row"]: line["ran"] for line in lines if line["ran"]}
-    header = ("row", "pixels", "10⁹ multiplications an image", "images of an epoch", "epochs, at most", "hours on a T4")
+def table(recipe: str) -> str:
+    """Return the Markdown table of a recipe's rows."""
+    speed, known = rates(), {}
+    header = ("row", "pixels", "10⁹ multiplications an image", "images of an epoch", "epochs, at most", "hours")
     out = [f"| {' | '.join(header)} | state |", "|---" * (len(header) + 1) + "|"]
+    results, ran = measured(recipe), ran_once(recipe)
     for name, row in rows_of(recipe).items():
-        config, of_net = row.config, costs[recipe, name]
-        images = STUDIES[recipe].training_images(config)
-        hours = of_net * passes(config) * images * config.epochs / speed[kind(config)] / 3600
-        state = "measured" if name in measured else "runs" if name in ran_once else "not tried"
+        config, images = row.config, STUDIES[recipe].training_images(row.config)
+        net = (getattr(config, "net", ""), getattr(config, "backbone", ""), config.image_size)
+        if net not in known:
+            known[net] = macs(recipe, config)
+        hours = known[net] * passes(config, config.epochs) * images / speed[kind(config)] / 3600
+        state = "measured" if name in results else "runs" if name in ran else "not tried"
         height, width = config.image_size
-        cells = (name, f"{height} x {width}", f"{of_net / 1e9:.2f}", f"{images:,}")
-        out.append(f"| {' | '.join(cells)} | {config.epochs} | {rounded(hours)} | {state} |")
+        cells = (name, f"{height} x {width}", f"{known[net] / 1e9:.2f}", f"{images:,}", config.epochs, rounded(hours))
+        out.append(f"| {' | '.join(map(str, cells))} | {state} |")
     return "\n".join(out)
 
 
@@ -185,41 +190,70 @@ def rounded(value: float) -> str:
     return f"{float(f'{value:.2g}'):,g}"
 
 
-def read_lines(recipe: str) -> list[dict]:
-    path = RECIPES / recipe / "costs.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+def few(root, into: pathlib.Path, *, classes: int, per_class: int) -> int:
+    """Fill a folder with links to the first photographs of the first classes; return how many they are."""
+    index = folder.scan(root)
+    index = at_most(index.take((index.labels < classes).nonzero()[0]), per_class)
+    for number, (path, label) in enumerate(zip(index.full_paths(), index.labels, strict=True)):
+        place = into / index.classes[label] / f"{number}-{pathlib.Path(path).name}"
+        place.parent.mkdir(exist_ok=True)
+        place.symlink_to(pathlib.Path(path).resolve())
+    return len(index)
+
+
+def run(recipe: str, row: str, photographs: pathlib.Path, scratch: pathlib.Path) -> None:
+    """Let a row run from photographs to its report, for an epoch and without pretrained weights.
+
+    Raises:
+        InputError: it did not; the message is what it said last.
+    """
+    config = rows_of(recipe)[row].config
+    words = [sys.executable, "-m", f"kfg.recipes.{recipe}", "--data", photographs, "--out", scratch, "--rows", row]
+    words += ["--epochs", "1"]
+    words += ["--weights", "none"] if hasattr(config, "weights") else []
+    words += ["--set", "min_support=1"] if hasattr(config, "min_support") else []
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
+    if done.returncode or not (scratch / recipe / row / "seed-0" / "report.html").is_file():
+        raise InputError(f"{recipe} {row} did not run: {(done.stderr or done.stdout).strip()[-SAID:]}")
+
+
+def run_all(recipe: str, names, data, *, classes: int, per_class: int) -> list[str]:
+    """Let rows run once each, and write a line for each that did; return what the others said."""
+    problems = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as scratch:
+            photographs = pathlib.Path(scratch, "photographs")
+            photographs.mkdir()
+            count = few(data, photographs, classes=classes, per_class=per_class)
+            try:
+                run(recipe, name, photographs, pathlib.Path(scratch, "runs"))
+            except InputError as error:
+                problems.append(str(error))
+                continue
+        line = {"recipe": recipe, "row": name, "data": data.resolve().name, "photographs": count, "epochs": 1}
+        add(RECIPES / recipe / "ran.jsonl", line | {"commit": provenance.commit()})
+    return problems
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", choices=STUDIES)
-    parser.add_argument("data", type=pathlib.Path, nargs="?")
-    parser.add_argument("--rows", default="", help="names, separated by commas (default: all that have no line yet)")
-    parser.add_argument("--classes", type=int, default=8)
-    parser.add_argument("--per-class", type=int, default=12)
-    parser.add_argument("--table", action="store_true", help="print the table and do nothing else")
+    parser.add_argument("--run", type=pathlib.Path, metavar="DIR", help="photographs on which rows run once")
+    parser.add_argument("--rows", default="", help="names, separated by commas (default: all without a result)")
+    parser.add_argument("--classes", type=int, default=8, help="of DIR, the first (default: %(default)s)")
+    parser.add_argument("--per-class", type=int, default=12, metavar="N", help="photographs (default: %(default)s)")
     args = parser.parse_args()
-    if args.table:
-        every = [line for recipe in STUDIES for line in read_lines(recipe)]
-        print(table(args.recipe, read_lines(args.recipe), every))
+    if args.run is None:
+        print(table(args.recipe))
         return 0
-    if args.data is None:
-        parser.error("DIR is needed")
-    known = {line["row"] for line in read_lines(args.recipe)}
-    names = args.rows.split(",") if args.rows else [name for name in rows_of(args.recipe) if name not in known]
-    measured = {result["row"] for result in results_file.read(RECIPES / args.recipe)}
-    for name in names:
-        config = rows_of(args.recipe)[name].config
-        line = {"recipe": args.recipe, "row": name, "macs": macs(args.recipe, config), "ran": None}
-        if name not in measured:
-            with tempfile.TemporaryDirectory() as scratch:
-                photographs = pathlib.Path(scratch, "photographs")
-                photographs.mkdir()
-                count = few(args.data, photographs, classes=args.classes, per_class=args.per_class)
-                seconds = ran(args.recipe, name, photographs, pathlib.Path(scratch, "runs"))
-            line["ran"] = {"data": args.data.resolve().name, "photographs": count, "seconds": round(seconds)}
-        add(RECIPES / args.recipe / "costs.jsonl", line | {"processor": processor(), "commit": provenance.commit()})
-    return 0
+    known = rows_of(args.recipe)
+    wanted = args.rows.split(",") if args.rows else [name for name in known if name not in measured(args.recipe)]
+    if unknown := set(wanted) - set(known):
+        parser.error(f"--rows: {', '.join(sorted(unknown))}: none of {', '.join(known)}")
+    wanted = [name for name in wanted if name not in ran_once(args.recipe)]
+    problems = run_all(args.recipe, wanted, args.run, classes=args.classes, per_class=args.per_class)
+    print("\n".join(problems))
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def get(
     try:
         root.mkdir(parents=True, exist_ok=True)
         with exclusive(root / f".{NAME}.lock", refusal=f"{root}: another kfg data {NAME} is writing there"):
-            _check_same(root / f"{NAME}.json", {"per_class": per_class, "seed": seed})
+            _check_same(root, {"per_class": per_class, "seed": seed})
             return _made(root, _Work(root, per_class, seed, jobs, base.rstrip("/"), progress or (lambda *_: None)))
     except OSError as error:
         raise InputError(f"{error.filename or root}: {error.strerror or error}") from error
@@ -88,8 +88,12 @@ def _check(per_class, seed, jobs, base):
         raise InputError(f"--from {base}: not an http or https address")
 
 
-def _check_same(path, choice):
+def _check_same(root, choice):
     """Refuse to add classes for which photographs are chosen otherwise than for those that are there."""
+    path = root / f"{NAME}.json"
+    there = any(folder.is_dir() and any(folder.iterdir()) for folder in (root / NAME, root / f"{NAME}.part"))
+    if not there:
+        path.unlink(missing_ok=True)  # of a call that made no class
     before = read_json(path, dict) if path.exists() else choice
     for key, value in choice.items():
         if before[key] != value:
@@ -166,8 +170,7 @@ class _Work:
         try:
             if name in self.said:
                 synset.fetch(self.url(name), path, self.said[name], self.show)
-            else:
-                synset.check_end(path)  # the length of one that was loaded has been checked
+            synset.check_end(path)
             self.begin(target.parent)
             return synset.choose(path, target, count=self.per_class, seed=self.seed, check=self.check)
         except OSError as error:

@@ -163,8 +163,9 @@ def check_end(path) -> None:
     """
     with open(path, "rb") as file:
         file.seek(max(0, path.stat().st_size - len(END)))
-        if file.read() != END:
-            raise _put_aside(path, "its end is missing")
+        whole = file.read() == END
+    if not whole:
+        raise _put_aside(path, "its end is missing")
 
 
 def _extract(archive, folder, *, count, seed, check) -> Chosen:

@@ -94,7 +94,7 @@ def _by(group, name) -> str:
         ]
 
     told = [reasons(result) for result in group]
-    return " (decided by the clock)" if all(any("time budget" in why for why in whys) for whys in told) else ""
+    return " (decided by the clock)" if all(any(map(results_file.CLOCK.search, whys)) for whys in told) else ""
 
 
 def spread(results) -> str:

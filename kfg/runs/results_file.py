@@ -3,6 +3,7 @@
 import json
 import logging
 import pathlib
+import re
 
 from kfg.errors import InputError
 from kfg.files import flush, flush_folder
@@ -23,10 +24,10 @@ CHOSEN = {
     "treatment": "treatment of unequal classes",
     "views": "views of {stage}",
     "epochs": "epochs of {stage}",
-    "after": "only layers learned after",  # on stored outputs
+    "after": "last layer that did not learn",  # on stored outputs
     "trunk": "{stage}",
 }
-CLOCK = "time budget"  # text in the reason of a choice that the clock made
+CLOCK = re.compile("time budget|time that is left")  # in the reason of a choice that the clock made, today or earlier
 
 
 def read(path) -> list[dict]:
@@ -134,7 +135,8 @@ def choices(result) -> dict:
         named(stage, key): value
         for stage, made in result["choices"].items()
         for key, value in made.items()
-        if key == "treatment" or (key in CHOSEN and CLOCK in made.get("why", ""))
+        if key == "treatment"
+        or (key in CHOSEN and (stage, key) != ("head", "epochs") and CLOCK.search(made.get("why", "")))
     }
 
 

@@ -42,7 +42,7 @@ def chosen(name: str, counts) -> dict:
 
 
 def aim(treatment: str) -> str:
-    """Return what a treatment is meant to raise and models are chosen by, a key of kfg.engine.judged.AIMS.
+    """Return what a treatment is meant to raise, a key of kfg.engine.judged.AIMS.
 
     Example:
         >>> aim("none"), aim("adjusted")

@@ -214,6 +214,15 @@ def test_a_synset_that_is_nowhere_is_named_and_the_rest_is_kept(server, fetch, s
     assert list(server.asked) == [f"/{FIRST}.tar"] and len(tree(tmp_path / "imagenet20")) == 30
 
 
+def test_a_call_that_made_no_class_lets_the_next_one_choose_otherwise(server, fetch, six, tmp_path, capsys):
+    whole = dict(server.bodies)
+    for name in server.bodies:
+        server.bodies[name] = spoiled(server.bodies[name], "a page")
+    assert fetch("--per-class", "5") == 2
+    server.bodies.update(whole)
+    assert fetch("--per-class", "3") == 0 and len(tree(tmp_path / "imagenet20")) == 18
+
+
 def test_no_server_is_said_for_each_class_and_leaves_no_set(six, tmp_path, capsys):
     words = ["data", "imagenet20", str(tmp_path), "--accept-terms", "--from", "http://127.0.0.1:9"]
     assert main(words) == 2  # the discard port: nobody listens
@@ -272,16 +281,34 @@ def test_the_seed_alone_decides_which_photographs_are_kept(tmp_path):
     assert max(numbers) > 15 and min(numbers) < 15  # drawn from all, not the first of them
 
 
-@pytest.mark.parametrize("where", ["within a photograph", "between two"])
-def test_what_is_no_whole_archive_is_put_aside_and_loaded_anew(server, fetch, six, tmp_path, capsys, where):
-    body = server.bodies[f"/{FIRST}.tar"]
+def spoiled(body, how) -> bytes:
+    """Return an archive cut within its third photograph, or before it, or with a page of a server as its header."""
     with tarfile.open(fileobj=io.BytesIO(body)) as archive:
         third = archive.getmembers()[2]
-    cut = third.offset_data + 100 if where == "within a photograph" else third.offset
-    (tmp_path / f"{FIRST}.tar").write_bytes(body[:cut])  # placed by hand
+    if how == "a page":
+        return b"<html>please log in</html>".ljust(tarfile.BLOCKSIZE, b"!") + body[tarfile.BLOCKSIZE :]
+    return body[: third.offset_data + 100 if how == "cut within a photograph" else third.offset]
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("cut within a photograph", "(its end is missing)"),
+        ("cut between two", "(its end is missing)"),
+        ("a page", "(invalid header)"),
+    ],
+)
+@pytest.mark.parametrize("by", ["placed by hand", "the server's own"])
+def test_what_is_no_whole_archive_is_put_aside_and_loaded_anew(server, fetch, six, tmp_path, capsys, how, why, by):
+    whole = server.bodies[f"/{FIRST}.tar"]
+    if by == "placed by hand":
+        (tmp_path / f"{FIRST}.tar").write_bytes(spoiled(whole, how))
+    else:
+        server.bodies[f"/{FIRST}.tar"] = spoiled(whole, how)
     assert fetch() == 2
-    said = f"{tmp_path / FIRST}.tar.wrong: put aside, because it is not a complete tar archive (its end is missing)"
+    said = f"{tmp_path / FIRST}.tar.wrong: put aside, because it is not a complete tar archive {why}"
     assert said in capsys.readouterr().out
+    server.bodies[f"/{FIRST}.tar"] = whole
     assert fetch() == 0 and len(tree(tmp_path / "imagenet20")) == 30
 
 

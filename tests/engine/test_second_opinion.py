@@ -11,6 +11,7 @@ from kfg.errors import InputError
 from kfg.evaluation import posthoc
 from kfg.models import opinions
 from kfg.recipes.folder_settings import Config
+from kfg.runs import choices, results_file
 
 
 def answers(labels, *, strength, seed):
@@ -57,3 +58,19 @@ def test_both_nets_together_keep_to_the_parameters_allowed():
         second_opinion.check_budget(config, types.SimpleNamespace(max_params=allowed), 40)
     with pytest.raises(InputError, match=f"{whole:,}"):
         second_opinion.check_budget(config, types.SimpleNamespace(max_params=whole - 1), 40)
+
+
+@pytest.mark.parametrize(
+    ("left", "trunk", "told_apart_by"), [(199, "", {"second opinion": ""}), (201, "efficientnet-lite2", {})]
+)
+def test_runs_without_time_for_a_second_opinion_are_told_apart(monkeypatch, left, trunk, told_apart_by):
+    for module, name in ((second_opinion, "net"), (second_opinion, "_learned"), (second_opinion.stores, "Chosen")):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    monkeypatch.setattr(second_opinion.halves, "front", lambda _: None)
+    monkeypatch.setattr(second_opinion.features, "seconds", lambda *_, **__: 100.0)
+    job = types.SimpleNamespace(seed=0, data=types.SimpleNamespace(cache_dir=None))
+    index = types.SimpleNamespace(classes=("a", "b"))
+    config = Config(second_opinion="efficientnet-lite2")
+    plan = second_opinion.planned(config, job, index, None, left=left)
+    assert plan["trunk"] == trunk
+    assert results_file.choices({"config": {}, "choices": {choices.SECOND: plan}}) == told_apart_by
