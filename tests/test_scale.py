@@ -9,6 +9,8 @@ from scale import Measured
 
 from kfg.data import fingerprints
 from kfg.errors import InputError
+from kfg.inference import engines
+from kfg.repairing import looking
 
 
 def test_a_line_and_a_parabola_are_found_again():
@@ -61,3 +63,14 @@ def test_heads_of_all_sizes_are_trained_for_the_epochs_of_kfg_train(monkeypatch)
     measured = scale.heads((80, 160), lambda: next(ticks))
     assert fitted == [(scale.BATCH, 40), (80, 40), (160, 40)]
     assert measured.sizes == (80, 160) and measured.seconds == (10, 10)  # the first is not counted
+
+
+def test_every_engine_that_is_installed_computes_features(photos, monkeypatch):
+    images = keras.Input((256, 256, 3))
+    trunk = keras.Model(images, keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(images)))
+    monkeypatch.setattr(looking.Trunk, "built", lambda _: trunk)
+    monkeypatch.setattr(scale, "BATCH", 4)
+    found = list(scale.looked_at(photos, (4, 8)))
+    names = ["TensorFlow", *map(engines.titled, engines.at_hand())]
+    assert [one.what for one in found] == ["decoding and resizing", *(f"features, {name}" for name in names)]
+    assert all(len(one.seconds) == 2 and min(one.seconds) > 0 for one in found)

@@ -116,7 +116,7 @@ def looked_at(root, sizes, clock=time.perf_counter) -> Iterator[Measured]:
     trunk = Trunk(config.backbone, config.image_size).built()
     with tempfile.TemporaryDirectory() as scratch:
         for name in (TENSORFLOW, *at_hand()):
-            answer = trunk.predict_on_batch if name == TENSORFLOW else _converted(ENGINES[name](), trunk, scratch, name)
+            answer = trunk.predict_on_batch if name == TENSORFLOW else _converted(ENGINES[name], trunk, scratch, name)
             answer(images.gather(np.arange(BATCH)))  # traces and allocates
             seconds = tuple(
                 _time(clock, lambda size=size, answer=answer: _pass(answer, images, size)) for size in sizes

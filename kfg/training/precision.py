@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from kfg.errors import InputError
-from kfg.training import processor
+from kfg.training import probing, processor
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ NOT_IN_XLA = (
 )
 PROBE_STEPS = 3
 PROBE_IMAGES = 8  # so small a step already shows which number format is faster; larger steps cost seconds
-PROBE_SECONDS = 0.4  # after this time no further step of a candidate is timed, so that the choice takes under 3 s
+PROBE_SECONDS = 0.4  # after this time no further step of a candidate is timed, so that the choice takes seconds
+LAYER_SECONDS = 0.1  # the same for each layer that is timed alone
 
 
 @contextlib.contextmanager
@@ -91,37 +92,53 @@ def candidates(model) -> list[tuple[str, bool]]:
 
 
 def choose(build, options, *, batch_size: int) -> tuple[str, bool, dict[str, float]]:
-    """Time training steps of each candidate on random images and return the fastest.
+    """Time each candidate on random images and return the fastest.
 
-    A single candidate is taken without a measurement. A candidate with an operation that XLA cannot compile is left
-    out, which is logged. Such operations are the crops of MMAL-Net, and the gradient of max-pooling, which has no
-    deterministic form in XLA.
+    A single candidate is taken without a measurement. If the candidates are number formats only, the net's costliest
+    layers are timed, each alone, see kfg.training.probing. If XLA is among them, training steps of the whole net are
+    timed. A candidate with an operation that XLA cannot compile is then left out, which is logged. Such operations are
+    the crops of MMAL-Net, and the gradient of max-pooling, which has no deterministic form in XLA.
 
     Args:
         build: function jit_compile -> compiled model; called inside each option's scope.
         options: pairs (precision, jit_compile) to time, as `candidates` returns them.
         batch_size: number of images of a training step.
     Returns:
-        (precision, jit_compile, images/s of each candidate that ran).
+        (precision, jit_compile, images/s of each candidate that ran: of training steps, or of the timed layers).
     """
     if len(options) == 1:
         return *options[0], {}
-    rates = {}
-    # XLA saves time per step, not per image, so only a batch of the real size shows whether it is faster
-    images = batch_size if any(xla for _, xla in options) else min(batch_size, PROBE_IMAGES)
-    for option in options:
-        precision, jit_compile = option
-        try:
-            with scope(precision):
-                rates[option] = training_rate(build(jit_compile), images, seconds=PROBE_SECONDS)
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            if not (jit_compile and any(words in error.message for words in NOT_IN_XLA)):
-                raise
-            logger.warning("precision %s is left out, because XLA cannot compile this network", label(*option))
+    if any(xla for _, xla in options):
+        rates = _rates_of_steps(build, options, batch_size)
+    else:
+        rates = _rates_of_layers(probing.costliest(build(False)), options, min(batch_size, PROBE_IMAGES))
     precision, jit_compile = max(rates, key=rates.get)
     rates = {label(*option): rate for option, rate in rates.items()}
     logger.info("precision %s of %s", label(precision, jit_compile), rates)
     return precision, jit_compile, rates
+
+
+def _rates_of_steps(build, options, batch_size) -> dict[tuple[str, bool], float]:
+    """Return the images/s of training steps, on batches of the real size: XLA saves time per step, not per image."""
+    rates = {}
+    for option in options:
+        precision, jit_compile = option
+        try:
+            with scope(precision):
+                rates[option] = training_rate(build(jit_compile), batch_size, seconds=PROBE_SECONDS)
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if not (jit_compile and any(words in error.message for words in NOT_IN_XLA)):
+                raise
+            logger.warning("precision %s is left out, because XLA cannot compile this network", label(*option))
+    return rates
+
+
+def _rates_of_layers(layers, options, images) -> dict[tuple[str, bool], float]:
+    rates = {}
+    for option in options:
+        with scope(option[0]):
+            rates[option] = images / probing.seconds(layers, images=images, limit=LAYER_SECONDS)
+    return rates
 
 
 def label(precision: str, jit_compile: bool) -> str:

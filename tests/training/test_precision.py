@@ -94,12 +94,31 @@ def test_choose_measures_every_candidate_and_takes_the_fastest(monkeypatch):
         assert f"{chosen}{'+xla' if jit_compile else ''}" == fastest
 
 
-@pytest.mark.parametrize("xla, images", [(False, precision.PROBE_IMAGES), (True, 100)])
-def test_xla_is_timed_on_whole_batches_number_formats_on_a_few_images(monkeypatch, xla, images):
+def test_xla_is_timed_on_whole_batches(monkeypatch):
     timed = []
     monkeypatch.setattr(precision, "training_rate", lambda model, batch_size, seconds: timed.append(batch_size) or 1.0)
-    precision.choose(dense, [("float32", False), ("float32", xla)], batch_size=100)
-    assert timed == [images, images]
+    precision.choose(dense, [("float32", False), ("float32", True)], batch_size=100)
+    assert timed == [100, 100]
+
+
+@pytest.mark.parametrize("batch_size, images", [(100, precision.PROBE_IMAGES), (2, 2)])
+@pytest.mark.parametrize("fastest", ["float32", "bfloat16"])
+def test_number_formats_are_timed_on_a_few_images_in_layers_alone(monkeypatch, fastest, batch_size, images):
+    timed = []
+
+    def seconds(layers, *, images, limit):
+        name = keras.config.dtype_policy().compute_dtype
+        timed.append((name, [one.layer.name for one in layers], images))
+        return 1.0 if name == fastest else 2.0
+
+    monkeypatch.setattr(precision.probing, "seconds", seconds)
+    options = [("float32", False), ("bfloat16", False)]
+    found = precision.choose(pooling, options, batch_size=batch_size)
+    assert found[:2] == (fastest, False) and found[2] == {
+        name: images if name == fastest else images / 2 for name in ("float32", "bfloat16")
+    }
+    names = timed[0][1]
+    assert names and timed == [("float32", names, images), ("bfloat16", names, images)]
 
 
 @pytest.mark.usefixtures("with_bfloat16")
@@ -155,7 +174,7 @@ def test_another_refusal_is_raised(monkeypatch, jit_compile, message, kind):
 
     monkeypatch.setattr(precision, "training_rate", fails)
     with pytest.raises(kind, match=message):
-        precision.choose(lambda jit_compile: None, [("float32", jit_compile), ("float32", False)], batch_size=2)
+        precision.choose(lambda jit_compile: None, [("float32", jit_compile), ("float32", True)], batch_size=2)
 
 
 def test_xla_trains_to_the_same_weights_each_time(deterministic):
