@@ -3,11 +3,11 @@
 import pathlib
 import tempfile
 
+import gpu_rates
 import numpy as np
 
 from kfg.errors import InputError
 
-SAID = 200  # characters of an error that are kept
 COUNT, BATCH, EPOCHS = 43, 16, 3  # the last batch is of 11 images
 NEAR = 1e-4  # largest difference of a weight that is rounding, after 9 steps; docs/devices.md states it
 
@@ -19,7 +19,7 @@ def checked(name: str, find) -> dict:
     try:
         return {name: find()}
     except (InputError, tf.errors.OpError) as error:
-        return {name: {"passed": False, "error": (str(error).splitlines() or [type(error).__name__])[0][:SAID]}}
+        return {name: {"passed": False, "error": gpu_rates.said(error)}}
 
 
 def resumed(devices: tuple[str, ...], *, tiny: bool) -> dict:

@@ -102,7 +102,12 @@ def _tried(net, name, **case) -> tuple[float | None, str]:
     except tf.errors.OpError as error:  # one of them: an operation that a GPU has in no deterministic form
         if case["xla"] and any(words in error.message for words in precision.NOT_IN_XLA):
             return None, "XLA cannot compile it"
-        return None, error.message.splitlines()[0][:SAID]
+        return None, said(error)
+
+
+def said(error) -> str:
+    """Return the first line of an error, or its kind if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:SAID]
 
 
 def rate(net: Net, name: str, *, xla: bool, devices, batch: int, tiny: bool) -> float:

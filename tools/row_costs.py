@@ -67,18 +67,14 @@ class Study:
         return round(images * (1 - aside)) * copies + extra
 
 
-def fruit3_net(config, classes):
-    if config.net in ("cnn", "mlp"):
-        build = baselines.fruit3_cnn if config.net == "cnn" else baselines.fruit3_mlp
-        return build(num_classes=classes, image_size=config.image_size)
-    return backbones.classifier(config.net, num_classes=classes, image_size=config.image_size, weights="none")
+BASELINES = {"cnn": baselines.fruit3_cnn, "mlp": baselines.fruit3_mlp, "cnn5": baselines.retail258_cnn}
 
 
-def trunk_net(config, classes):
-    if config.net == "cnn5":
-        return baselines.retail258_cnn(num_classes=classes, image_size=config.image_size)
-    classes = getattr(config, "head_classes", 0) or classes
-    return backbones.classifier(config.net, num_classes=classes, image_size=config.image_size, weights="none")
+def named_net(config, classes):
+    size = {"num_classes": getattr(config, "head_classes", 0) or classes, "image_size": config.image_size}
+    if config.net in BASELINES:
+        return BASELINES[config.net](**size)
+    return backbones.classifier(config.net, weights="none", **size)
 
 
 def attention_net(config, classes):
@@ -91,9 +87,9 @@ def conv_net(config, classes):
 
 STUDIES = {
     "imagenet20": Study(20, 13_543, conv_net),
-    "fruit3": Study(3, 4_141, fruit3_net),
-    "retail258": Study(258, 12_607, trunk_net),
-    "cub200": Study(200, 5_994, trunk_net, test=False),
+    "fruit3": Study(3, 4_141, named_net),
+    "retail258": Study(258, 12_607, named_net),
+    "cub200": Study(200, 5_994, named_net, test=False),
     "competition100": Study(100, 6_667, attention_net, test=False),  # FGVC-Aircraft's, on which the study began
 }
 # kind of net -> (recipe, row, seconds that the study gives). imagenet20's notebook shows 45 s for an epoch of ConvNet 1
@@ -110,7 +106,7 @@ RATED = {
 def kind(config) -> str:
     """Return which of the rated nets a row's net is most like."""
     name = getattr(config, "backbone", None) or getattr(config, "net", "convnet")
-    if name in ("cnn", "cnn5", "mlp"):
+    if name in BASELINES:
         return "lenet"
     return next((one for one in ("convnet", "vgg", "efficientnet") if name.startswith(one)), "resnet")
 

@@ -73,8 +73,9 @@ def get(
     try:
         root.mkdir(parents=True, exist_ok=True)
         with exclusive(root / f".{NAME}.lock", refusal=f"{root}: another kfg data {NAME} is writing there"):
-            _check_same(root, {"per_class": per_class, "seed": seed})
-            return _made(root, _Work(root, per_class, seed, jobs, base.rstrip("/"), progress or (lambda *_: None)))
+            work = _Work(root, per_class, seed, jobs, base.rstrip("/"), progress or (lambda *_: None))
+            _check_same(root, work.choice)
+            return _made(root, work)
     except OSError as error:
         raise InputError(f"{error.filename or root}: {error.strerror or error}") from error
 
@@ -97,11 +98,8 @@ def _check_same(root, choice):
     before = read_json(path, dict) if path.exists() else choice
     for key, value in choice.items():
         if before[key] != value:
-            option, started = (
-                f"--{key.replace('_', '-')} {value}",
-                f"{path.with_suffix('')} was started with {before[key]}",
-            )
-            raise InputError(f"{option}: {started}; give another folder")
+            option = f"--{key.replace('_', '-')} {value}"
+            raise InputError(f"{option}: {root / NAME} was started with {before[key]}; give another folder")
 
 
 def _made(root, work) -> Fetched:
@@ -176,11 +174,16 @@ class _Work:
         except OSError as error:
             raise InputError(f"{error.filename or path}: {error.strerror or error}") from error
 
+    @property
+    def choice(self) -> dict:
+        """What decides which photographs are chosen."""
+        return {"per_class": self.per_class, "seed": self.seed}
+
     def begin(self, folder):
         """Make the folder of the classes, and write down how their photographs are chosen."""
         with self.lock:
             if not (note := self.root / f"{NAME}.json").exists():
-                write_json(note, {"per_class": self.per_class, "seed": self.seed})
+                write_json(note, self.choice)
             folder.mkdir(exist_ok=True)
 
     def archive(self, name) -> pathlib.Path:

@@ -92,10 +92,11 @@ def macs(model) -> int:
     """
     graph = keras.Model(model.inputs, model.outputs)  # layers may be called in other graphs too
     calls = {layer["config"]["name"]: len(layer["inbound_nodes"]) for layer in graph.get_config()["layers"]}
-    return sum(calls[layer.name] * _layer_macs(layer) for layer in graph.layers)
+    return sum(calls[layer.name] * layer_macs(layer) for layer in graph.layers)
 
 
-def _layer_macs(layer) -> int:
+def layer_macs(layer) -> int:
+    """Return the multiply-accumulates of a layer's first call, for one image; 0 for layers that `macs` does not count."""
     # A grouped kernel holds only the channels of its group, and a depthwise one a single channel, so in all cases each
     # weight is used once per place.
     if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):

@@ -135,9 +135,13 @@ def choices(result) -> dict:
         named(stage, key): value
         for stage, made in result["choices"].items()
         for key, value in made.items()
-        if key == "treatment"
-        or (key in CHOSEN and (stage, key) != ("head", "epochs") and CLOCK.search(made.get("why", "")))
+        if key == "treatment" or (key in CHOSEN and _by_clock(stage, key, made))
     }
+
+
+def _by_clock(stage, key, made) -> bool:
+    """Return whether the clock decided an entry of a choice; it never decides the epochs of the head."""
+    return (stage, key) != ("head", "epochs") and bool(CLOCK.search(made.get("why", "")))
 
 
 def named(stage, key) -> str:

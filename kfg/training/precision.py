@@ -95,9 +95,10 @@ def choose(build, options, *, batch_size: int) -> tuple[str, bool, dict[str, flo
     """Time each candidate on random images and return the fastest.
 
     A single candidate is taken without a measurement. If the candidates are number formats only, the net's costliest
-    layers are timed, each alone, see kfg.training.probing. If XLA is among them, training steps of the whole net are
-    timed. A candidate with an operation that XLA cannot compile is then left out, which is logged. Such operations are
-    the crops of MMAL-Net, and the gradient of max-pooling, which has no deterministic form in XLA.
+    layers are timed, each alone, see kfg.training.probing. If XLA is among them, or if the net has no such layers,
+    training steps of the whole net are timed. A candidate with an operation that XLA cannot compile is then left out,
+    which is logged. Such operations are the crops of MMAL-Net, and the gradient of max-pooling, which has no
+    deterministic form in XLA.
 
     Args:
         build: function jit_compile -> compiled model; called inside each option's scope.
@@ -108,10 +109,11 @@ def choose(build, options, *, batch_size: int) -> tuple[str, bool, dict[str, flo
     """
     if len(options) == 1:
         return *options[0], {}
-    if any(xla for _, xla in options):
-        rates = _rates_of_steps(build, options, batch_size)
+    layers = [] if any(xla for _, xla in options) else probing.costliest(build(False))
+    if layers:
+        rates = _rates_of_layers(layers, options, min(batch_size, PROBE_IMAGES))
     else:
-        rates = _rates_of_layers(probing.costliest(build(False)), options, min(batch_size, PROBE_IMAGES))
+        rates = _rates_of_steps(build, options, batch_size)
     precision, jit_compile = max(rates, key=rates.get)
     rates = {label(*option): rate for option, rate in rates.items()}
     logger.info("precision %s of %s", label(precision, jit_compile), rates)

@@ -6,11 +6,12 @@ Convolutions and dense layers take most of a step, and which format is faster sh
 
 import collections
 import dataclasses
-import math
 import time
 
 import keras
 import tensorflow as tf
+
+from kfg.models.catalogue import layer_macs
 
 LAYERS = 4  # different layers that are timed; they stand for the others
 STEPS = 3
@@ -23,7 +24,7 @@ class Layer:
     Args:
         layer: one of them.
         count: how many there are.
-        cost: multiplications of all of them for an image.
+        cost: multiply-accumulates of all of them for an image.
     """
 
     layer: keras.layers.Layer
@@ -41,12 +42,8 @@ def costliest(model) -> list[Layer]:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense)):
             shape = (tuple(layer.input.shape[1:]), tuple(layer.kernel.shape), getattr(layer, "strides", ()))
             found[shape].append(layer)
-    alike = [Layer(layers[0], len(layers), len(layers) * _cost(layers[0])) for layers in found.values()]
+    alike = [Layer(layers[0], len(layers), len(layers) * layer_macs(layers[0])) for layers in found.values()]
     return sorted(alike, key=lambda one: one.cost, reverse=True)[:LAYERS]
-
-
-def _cost(layer) -> int:
-    return math.prod(layer.output.shape[1:-1]) * math.prod(layer.kernel.shape)
 
 
 def seconds(layers: list[Layer], *, images: int, limit: float) -> float:

@@ -121,6 +121,15 @@ def test_number_formats_are_timed_on_a_few_images_in_layers_alone(monkeypatch, f
     assert names and timed == [("float32", names, images), ("bfloat16", names, images)]
 
 
+def test_steps_are_timed_where_no_layer_can_be_timed_alone(monkeypatch):
+    def nested(jit_compile):
+        images = keras.Input((4, 4, 3))
+        return keras.Model(images, keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])(images))
+
+    monkeypatch.setattr(precision, "training_rate", lambda *_, **__: 5.0)
+    assert precision.choose(nested, [("float32", False), ("bfloat16", False)], batch_size=4)[2]["bfloat16"] == 5.0
+
+
 @pytest.mark.usefixtures("with_bfloat16")
 def test_on_a_cpu_xla_is_tried_on_nets_without_convolutions_only():
     assert ("float32", True) in precision.candidates(dense(False))
