@@ -96,7 +96,7 @@ def macs(model) -> int:
 
 
 def layer_macs(layer) -> int:
-    """Return the multiply-accumulates of a layer's first call, for one image; 0 for layers that `macs` does not count."""
+    """Return the multiply-accumulates of a layer's first call, for one image; 0 where `macs` counts none."""
     # A grouped kernel holds only the channels of its group, and a depthwise one a single channel, so in all cases each
     # weight is used once per place.
     if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)):
