@@ -1,6 +1,7 @@
 """tools/gpu_check.py goes through everything without a GPU; what it writes can be read; what fails is not hidden."""
 
 import json
+import math
 import subprocess
 
 import gpu_check
@@ -104,9 +105,10 @@ def test_a_check_that_fails_and_a_process_that_dies_are_told(tmp_path, capsys, m
 
 
 def test_a_process_of_its_own_is_understood(monkeypatch, tmp_path, capsys):
-    found = {"rates": [], "checks": {"a": {"passed": True}}}
+    found = {"rates": [], "checks": {"a": {"passed": False, "difference": math.inf}}}
     monkeypatch.setattr(gpu_check, "measured", lambda name, *, tiny: found)
     assert gpu_check.main(["--format", "tf32"]) == 0
     said = "a note of a library\n" + capsys.readouterr().out
     monkeypatch.setattr(gpu_check.subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 0, stdout=said))
-    assert gpu_check.in_a_process("tf32", tiny=True) == found
+    written = {"a": {"passed": False, "difference": "Infinity"}}  # which JSON can hold
+    assert gpu_check.in_a_process("tf32", tiny=True) == {"rates": [], "checks": written}

@@ -39,6 +39,13 @@ def test_a_teacher_has_its_share_of_the_labels():
     np.testing.assert_allclose(labels, [[1, 0], [0.1, 0.9]])
 
 
+def test_fewer_photographs_of_each_class_leave_some_to_learn_from_and_some_to_test(photos):
+    index = tried.divided(photos, tried.Config())
+    kept = tried.fewer(index, 1)
+    assert sorted(zip(kept.labels, kept.parts, strict=True)) == sorted(set(zip(index.labels, index.parts, strict=True)))
+    assert tried.fewer(index, 0).paths == index.paths
+
+
 @pytest.mark.parametrize("name", ["recipe", "cutmix", "sam", "distilled"])
 def test_a_try_trains_from_a_head_and_says_what_it_reached(name, photos, tmp_path, monkeypatch, tiny_trunk):
     config = tried.Config

@@ -64,7 +64,7 @@ def in_a_process(name: str, *, tiny: bool) -> dict:
     told = [line for line in answer.stdout.splitlines() if line.startswith(ANSWER)]
     if answer.returncode or not told:
         return {"rates": [], "checks": {f"{name} ran": {"passed": False, "exit_code": answer.returncode}}}
-    return json.loads(told[-1].removeprefix(ANSWER))
+    return json.loads(told[-1].removeprefix(ANSWER), parse_constant=str)  # JSON has no NaN, and no infinite numbers
 
 
 def machine() -> dict:
@@ -153,7 +153,7 @@ def _answered(args, measure) -> int:
         found = measure(name, tiny=args.tiny)
         row["rates"] += found["rates"]
         row["checks"] |= found["checks"]
-    write_text(args.out, json.dumps(row) + "\n")
+    write_text(args.out, json.dumps(row, allow_nan=False) + "\n")
     show(row)
     print(f"{args.out}: one row to send back; it names neither the machine nor you")
     return 0 if all(told["passed"] for told in row["checks"].values()) else 1

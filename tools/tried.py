@@ -22,7 +22,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from remedies import add, at_most, command_line, divided, processor, read
+from remedies import add, command_line, divided, processor, read
 
 from kfg.augment import mixing
 from kfg.data import folder, stores
@@ -192,6 +192,14 @@ class Job:
 Data = collections.namedtuple("Data", "cache_dir")
 
 
+def fewer(index, per_class: int) -> folder.Index:
+    """Return the first `per_class` photographs of each class in each part, or all if `per_class` is 0."""
+    places = collections.defaultdict(list)
+    for position, own in enumerate(zip(index.labels.tolist(), index.parts, strict=True)):
+        places[own].append(position)
+    return index.take(np.sort(np.concatenate([found[: per_class or None] for found in places.values()])))
+
+
 def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
     """Train once with a change; return seconds of fine-tuning and the accuracies on the test photographs."""
     config = dataclasses.replace(Config(), **one.settings)
@@ -274,7 +282,7 @@ def main() -> int:
     names = args.tries.split(",")
     if not set(names) <= TRIES.keys():
         parser.error(f"name tries among {', '.join(TRIES)}")
-    index = at_most(divided(args.data, Config()), args.per_class)
+    index = fewer(divided(args.data, Config()), args.per_class)
     for seed in map(int, args.seeds.split(",")):
         for name in names:
             found = tried(index, args.cache, TRIES[name], seed=seed, epochs=args.epochs)
