@@ -46,7 +46,7 @@ def test_fewer_photographs_of_each_class_leave_some_to_learn_from_and_some_to_te
     assert tried.fewer(index, 0).paths == index.paths
 
 
-@pytest.mark.parametrize("name", ["recipe", "cutmix", "sam", "distilled"])
+@pytest.mark.parametrize("name", ["recipe", "cutmix", "sam", "distilled", "last stage on stored outputs"])
 def test_a_try_trains_from_a_head_and_says_what_it_reached(name, photos, tmp_path, monkeypatch, tiny_trunk):
     config = tried.Config
     small = {"backbone": tiny_trunk, "image_size": (32, 32), "weights": "none", "head_epochs": 2, "views": 1}

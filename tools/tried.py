@@ -29,7 +29,7 @@ from kfg.data import folder, stores
 from kfg.data.decode import decode
 from kfg.data.part import Part
 from kfg.data.resizing import resize
-from kfg.engine import fitting, provenance
+from kfg.engine import fitting, planning, provenance
 from kfg.models import halves
 from kfg.recipes.folder_parts import classifier, fine_tuning_optimizer, head_optimizer, views_of
 from kfg.recipes.folder_settings import AUGMENTED, Config
@@ -59,12 +59,14 @@ class Try:
         aspect: how photographs are made square: "squashed", "cropped" or "padded" with their border pixels.
         sam: whether each step is taken by the gradient a step further up (Foret et al. 2021, arXiv:2010.01412).
         distilled: whether half of each label is the answer of heads on two trunks that have not seen the photograph.
+        stored: whether the last stage alone learns, on stored outputs of the stage before it, with the head's views.
     """
 
     settings: dict = dataclasses.field(default_factory=dict)
     aspect: str = "squashed"
     sam: bool = False
     distilled: bool = False
+    stored: bool = False
 
 
 TRIES = {
@@ -72,6 +74,7 @@ TRIES = {
     "all stages": Try(settings={"freeze": "none"}),
     "eight views": Try(settings={"views": 8}),
     "last stage": Try(settings={"freeze": "stages:1"}),
+    "last stage on stored outputs": Try(stored=True),
     "last three stages": Try(settings={"freeze": "stages:3"}),
     "288 pixels": Try(settings={"image_size": (288, 288)}),
     "320 pixels": Try(settings={"image_size": (320, 320)}),
@@ -224,11 +227,19 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
             learner = Sharpness(learner.input, learner.output)
         fit.compile_classifier(learner, optimizer=job.optimizer(), loss=loss)
         began = time.monotonic()
-        mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
-        fitting.fit_on(
-            job, parts["train"], parts["val"], model=learner, policy=config.policy, sampling=sampling, mixing=mixed,
-            batch_size=config.batch_size, epochs=epochs, schedule=Cosine(warmup_epochs=0.5, final_fraction=0.02),
-        )  # fmt: skip
+        learning = {
+            "batch_size": config.batch_size, "epochs": epochs, "sampling": sampling,
+            "schedule": Cosine(warmup_epochs=0.5, final_fraction=0.02),
+        }  # fmt: skip
+        if one.stored:
+            fitting.train_head(
+                job, parts["train"], parts["val"], optimizer=job.optimizer, loss=loss, views=views_of(config),
+                after=planning.last_stage_but_one(config.backbone), **learning,
+            )  # fmt: skip
+        else:
+            mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
+            own = {"model": learner, "policy": config.policy, "mixing": mixed}
+            fitting.fit_on(job, parts["train"], parts["val"], **own, **learning)
         seconds = time.monotonic() - began
     return {"seconds": round(seconds), "head": head, **accuracies(model, parts["test"])}
 
