@@ -31,8 +31,8 @@ class PartBoxes(keras.layers.Layer):
         overlap: float in [0, 1], the largest IoU allowed.
     Raises:
         InputError: there are no groups, sizes or counts; or, when built, a window is larger than the map.
-    Source: Zhang et al. 2020, arXiv:2003.09150, section 3.3 ("attention part proposal module"); ties and boxes are
-        handled as in its code.
+    Source: Zhang et al. 2020, arXiv:2003.09150, section 3.3 ("attention part proposal module"); boxes are
+        handled as in its code, whose order of equal scores is not defined.
     Example:
         >>> cells = np.zeros((1, 4, 4, 1), "float32")
         >>> cells[0, 0, 0], cells[0, 2:, 2:] = 3, 2

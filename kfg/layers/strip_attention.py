@@ -21,8 +21,8 @@ class StripAttention(keras.layers.Layer):
     statistics of that strip alone, and the moving statistics get one update per strip, in order, as if one
     BatchNormalization were called on strip after strip.
 
-    Input float (B, H, W, C), H or W fixed and a multiple of `strips`. Output: boosted (B, H, W, C), suppressed
-    (B, H, W, C), weights float32 (B, strips).
+    Input float (B, H, W, C), H and W fixed, the side that is cut a multiple of `strips`. Output: boosted (B, H, W, C),
+    suppressed (B, H, W, C), weights float32 (B, strips).
 
     Args:
         strips: int >= 1, number of strips that the map is cut into.

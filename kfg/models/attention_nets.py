@@ -12,8 +12,8 @@ def build(config, num_classes):
     """Return the net of a row of the recipe, not compiled; `config` is a `competition100.Config`."""
     model = NETS[config.net](config, trunk(config), num_classes)
     freezing.apply(model, config.freeze)
-    if config.net == "fbsd":
-        model.get_layer("head_concat_logits").trainable = config.train_last_vote
+    if config.net == "fbsd" and not config.train_last_vote:
+        model.get_layer("head_concat_logits").trainable = False
     return model
 
 

@@ -43,7 +43,7 @@ class BranchedClassifier(keras.Model):
     A second functional graph over the same layers also outputs the logits of the branches. When called with
     `training=True`, the model runs that graph and returns all outputs as a dict. Otherwise it runs only the graph of
     its answer, which is used for predictions, validation, exports and Grad-CAM. `compute_loss` adds up
-    loss_weight * loss(labels, softmax(logits)) with the loss that the model was compiled with, so label smoothing,
+    loss_weight * loss(labels, softmax(logits)) with the loss object that the model was compiled with, so smoothing,
     class weights and priors apply to every branch; accuracy is computed from the answer. In the training logs
     "<name>_loss" is the own loss of a branch. `train_step` is that of Keras, so loss scaling, half precision,
     checkpoints and moving statistics work as in any model. In validation the loss is that of the answer.
@@ -117,6 +117,8 @@ class BranchedClassifier(keras.Model):
         devices = tf.distribute.get_strategy().num_replicas_in_sync  # Keras divides `self.loss` by it, see Replicas
         total = ops.sum(ops.convert_to_tensor(self.losses)) / devices if self.losses else 0.0
         images = ops.cast(ops.shape(y)[0], "float32")
+        if not isinstance(self.loss, keras.losses.Loss):
+            raise InputError(f"loss: give an object, such as SparseCategoricalCrossentropy(), not {self.loss!r}")
         for name, branch in self._training.branches.items():
             labels, weights = y, sample_weight
             if branch.repeats > 1:

@@ -134,5 +134,6 @@ def vgg16_fc(image_size):
     x = layers.Flatten(name="flatten")(x)
     for name in ("fc1", "fc2"):
         x = layers.Dense(4096, activation="relu", name=name)(x)
+        x = layers.Dropout(0.5, name=f"{name}_dropout")(x)  # torch's VGG16 has it; Keras's does not
     x = layers.Activation("linear", name="features", dtype="float32")(x)
     return keras.Model(net.input, x)

@@ -183,9 +183,10 @@ def search(args, spaces) -> int:
             epochs=plan.epochs,
         )
         oracle.attach(args.out / table.STATE_FILE, lease=0.0 if args.chief is None else args.patience)
-        trials = f"up to {args.max_trials:,} trials" if args.max_trials else "trials"
         progress.step(
-            2, 2 + bool(args.finish), f"{trials} are run; after the first you see how long the others may take"
+            2,
+            2 + bool(args.finish),
+            f"up to {args.max_trials:,} trials are run; after the first you see how long the others may take",
         )
         shown = display.Live(args.out, oracle, plan, settings)
         if args.chief is not None:

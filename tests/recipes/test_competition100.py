@@ -139,6 +139,11 @@ def test_the_untrained_vote_is_not_trained():
     assert not any("_bn" in name and not name.startswith("head_") for name in trained)
 
 
+def test_what_is_frozen_by_name_includes_the_last_vote():
+    model = nets.build(dataclasses.replace(SMALL, freeze="re:stage5"), 3)
+    assert not model.get_layer("head_concat_logits").trainable
+
+
 def test_the_studys_rows_have_its_settings():
     def settings(row, *names):
         return {name: getattr(competition100.ROWS[row].config, name) for name in names}
@@ -154,8 +159,9 @@ def test_the_studys_rows_have_its_settings():
     assert settings("fbsd-as-printed", *printed) == printed
     mmal = {
         "learning_rate": 1e-3, "trunk_multiplier": 1.0, "momentum": 0.9, "weight_decay": 1e-4, "dropout": 0.5,
-        "schedule": MultiStep(milestones=(60, 100), gamma=0.1), "batch_size": 6, "epochs": 200, "windows": "cub",
-        "first_joint_epoch": 1, "image_size": (448, 448), "crop_from": None, "normalisation": "backbone",
+        "schedule": MultiStep(milestones=(60, 100), gamma=0.1), "batch_size": 6, "epochs": 200,
+        "windows": "cars-aircraft", "first_joint_epoch": 1, "image_size": (448, 448), "crop_from": None,
+        "normalisation": "backbone",
     }  # fmt: skip
     assert settings("mmal", *mmal) == mmal
     assert competition100.ROWS["fbsd-source"].reported == {"top1": 0.71}

@@ -10,6 +10,7 @@ from kfg import __main__
 from kfg.data import folder, stats
 from kfg.engine import orders, runner
 from kfg.models import backbones
+from kfg.models.catalogue import shapes_only
 from kfg.recipes import fruit3
 
 
@@ -102,6 +103,13 @@ def test_the_models_have_the_printed_sizes(name, total, trained):
     model = fruit3.NETS.get(config.net, fruit3.transfer)(config, 3)
     assert model.count_params() == total
     assert sum(int(np.prod(v.shape)) for v in model.trainable_variables) == trained
+
+
+def test_the_studys_efficientnet_drops_features_as_its_port_does():
+    dropped = {name: row.config.features_dropout for name, row in fruit3.ROWS.items()}
+    assert {name for name, share in dropped.items() if share} == {"efficientnet-b2", "efficientnet-b2-as-printed"}
+    config = fruit3.dataclasses.replace(fruit3.ROWS["efficientnet-b2"].config, weights="none")
+    assert shapes_only(lambda: fruit3.transfer(config, 3)).get_layer("features_dropout").rate == 0.3
 
 
 def test_every_trunk_is_known():

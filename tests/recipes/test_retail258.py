@@ -77,5 +77,7 @@ def test_every_figure_of_the_study_has_its_row():
     assert [table[f"train_{name}"] for name in ("top1", "top5", "average")] == [0.95, 0.99, 0.95]
     assert [table[name] for name in ("top1", "top5", "average")] == [0.91, 0.95, 0.92]
     assert [printed[name]["loss"] for name in ("resnet50", "resnet50-256", "inception-v3")] == [0.3322, 0.6592, 0.5148]
+    adams = [retail258.OPTIMIZERS["adam"](retail258.ROWS[name].config).epsilon for name in ("resnet50-adam", "lite0")]
+    assert adams == [1e-8, 1e-7]  # torch's, and Keras's
     assert {"vgg16", "vgg19", "inception-resnet-v2"} < set(retail258.ROWS)
     assert all(row.config.net == "cnn5" or row.config.net in backbones.BACKBONES for row in retail258.ROWS.values())
