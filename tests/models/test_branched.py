@@ -101,7 +101,7 @@ def test_the_loss_is_the_weighted_sum_of_the_branches_losses(soft, weighted):
 def test_a_loss_given_by_its_name_is_refused_in_one_line():
     net = model()
     net.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
-    with pytest.raises(InputError, match="loss: give an object, .* not 'sparse_categorical_crossentropy'"):
+    with pytest.raises(InputError, match=r"loss: give an object, .* not 'sparse_categorical_crossentropy'"):
         net.train_on_batch(IMAGES, LABELS)
 
 
