@@ -59,14 +59,22 @@ def test_a_try_trains_from_a_head_and_says_what_it_reached(name, photos, tmp_pat
     monkeypatch.setattr(fit, "train", lambda model, *a, **k: steps.append(model) or fitted(model, *a, **k))
     index = tried.divided(photos, tried.Config())
     found = tried.tried(index, tmp_path, tried.TRIES[name], seed=0, epochs=1)
-    assert found.keys() == {"seconds", "head", "top1", "macro recall", "mirrored"}
+    assert found.keys() == {"photographs", "seconds", "head", "top1", "macro recall", "mirrored"}
     assert [type(model).__name__ == "Sharpness" for model in steps] == [False, name == "sam"]
     assert all(isinstance(model.loss, CrossEntropy) for model in steps)
 
 
 def test_the_table_shows_the_best_first_with_the_spread_of_its_seeds():
-    row = {"data": "birds", "epochs": 4, "macro recall": 90.0, "mirrored": 91.0, "seconds": 100, "head": 88.0}
+    row = {
+        "data": "birds",
+        "photographs": 60,
+        "epochs": 4,
+        "macro recall": 90.0,
+        "mirrored": 91.0,
+        "seconds": 100,
+        "head": 88.0,
+    }
     rows = [{**row, "try": name, "top1": top1} for name, top1 in (("sam", 90.0), ("recipe", 92.0), ("recipe", 93.0))]
     *_, best, last = tried.table(rows).splitlines()
-    assert best == "| birds | recipe | 4 | 88.0 ± 0.0 | 92.5 ± 0.7 | 90.0 ± 0.0 | 91.0 ± 0.0 | 100 | 2 |"
-    assert last.startswith("| birds | sam | 4 | 88.0 | 90.0 | ")
+    assert best == "| birds | 60 | 4 | recipe | 88.0 ± 0.0 | 92.5 ± 0.7 | 90.0 ± 0.0 | 91.0 ± 0.0 | 100 | 2 |"
+    assert last.startswith("| birds | 60 | 4 | sam | 88.0 | 90.0 | ")

@@ -14,6 +14,7 @@ All figures are of test photographs, so whoever chooses a recipe by them has cho
 import collections
 import concurrent.futures
 import dataclasses
+import math
 import pathlib
 import statistics
 import tempfile
@@ -60,6 +61,7 @@ class Try:
         sam: whether each step is taken by the gradient a step further up (Foret et al. 2021, arXiv:2010.01412).
         distilled: whether half of each label is the answer of heads on two trunks that have not seen the photograph.
         stored: whether the last stage alone learns, on stored outputs of the stage before it, with the head's views.
+        averaged: share of the steps over which the weights are averaged; 0: as the settings say, whatever the steps.
     """
 
     settings: dict = dataclasses.field(default_factory=dict)
@@ -67,6 +69,7 @@ class Try:
     sam: bool = False
     distilled: bool = False
     stored: bool = False
+    averaged: float = 0.0
 
 
 TRIES = {
@@ -82,6 +85,8 @@ TRIES = {
     "padded": Try(aspect="padded"),
     "half the augmentation": Try(settings={"policy": augmented(0.5)}),
     "twice the augmentation": Try(settings={"policy": augmented(2)}),
+    "weights averaged over a tenth of the steps": Try(averaged=0.1),
+    "weights averaged over a twentieth of the steps": Try(averaged=0.05),
     "mixup": Try(settings={"mixing": "mixup"}),
     "cutmix": Try(settings={"mixing": "cutmix"}),
     "sam": Try(sam=True),
@@ -204,44 +209,57 @@ def fewer(index, per_class: int) -> folder.Index:
 
 
 def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
-    """Train once with a change; return seconds of fine-tuning and the accuracies on the test photographs."""
+    """Train once with a change.
+
+    Returns:
+        {"photographs": of them the net learns, "seconds": of fine-tuning, "head": top-1 of the head alone, and what
+        `accuracies` returns of the fine-tuned net}; shares are in percent of the test photographs.
+    """
     config = dataclasses.replace(Config(), **one.settings)
     keras.utils.set_random_seed(seed)
     images = pictures(index, config.image_size[0], one.aspect)
     parts = {name: Part.of(index, images, name) for name in ("train", "val", "test")}
+    if one.averaged:
+        steps = epochs * math.ceil(len(parts["train"]) / config.batch_size)
+        config = dataclasses.replace(config, ema=max(0.5, 1 - 1 / (one.averaged * steps)))
     counts = index.take(index.where("train")).counts()
     loss, sampling = imbalance.treated(imbalance.chosen(config.imbalance, counts)["treatment"], counts)
     model = classifier(config, len(index.classes))
     fit.compile_classifier(model, optimizer=fine_tuning_optimizer(config)(), loss=loss)
     with tempfile.TemporaryDirectory() as scratch:
-        workdir = pathlib.Path(scratch)
-        job = Job(seed, workdir, model, fine_tuning_optimizer(config), loss, Data(cache))
+        job = Job(seed, pathlib.Path(scratch), model, fine_tuning_optimizer(config), loss, Data(cache))
         fitting.train_head(
             job, parts["train"], parts["val"], optimizer=head_optimizer(config), loss=loss, views=views_of(config),
-            workdir=workdir / "head", batch_size=config.head_batch_size, epochs=config.head_epochs, sampling=sampling,
-            schedule=Cosine(),
+            workdir=job.workdir / "head", batch_size=config.head_batch_size, epochs=config.head_epochs,
+            sampling=sampling, schedule=Cosine(),
         )  # fmt: skip
         head = top1(model, parts["test"])
-        learner = halves.learning(model)
-        if one.sam:
-            learner = Sharpness(learner.input, learner.output)
-        fit.compile_classifier(learner, optimizer=job.optimizer(), loss=loss)
+        mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
         began = time.monotonic()
-        learning = {
-            "batch_size": config.batch_size, "epochs": epochs, "sampling": sampling,
-            "schedule": Cosine(warmup_epochs=0.5, final_fraction=0.02),
-        }  # fmt: skip
-        if one.stored:
-            fitting.train_head(
-                job, parts["train"], parts["val"], optimizer=job.optimizer, loss=loss, views=views_of(config),
-                after=planning.last_stage_but_one(config.backbone), **learning,
-            )  # fmt: skip
-        else:
-            mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
-            own = {"model": learner, "policy": config.policy, "mixing": mixed}
-            fitting.fit_on(job, parts["train"], parts["val"], **own, **learning)
-        seconds = time.monotonic() - began
-    return {"seconds": round(seconds), "head": head, **accuracies(model, parts["test"])}
+        tune(job, parts["train"], parts["val"], one, config, mixed, epochs=epochs, sampling=sampling)
+        seconds = round(time.monotonic() - began)
+    found = {"photographs": len(parts["train"]), "seconds": seconds, "head": head}
+    return found | accuracies(model, parts["test"])
+
+
+def tune(job, training, validation, one: Try, config, mixed, *, epochs, sampling) -> None:
+    """Fine-tune the net of a job, whose head is trained, as the recipe does but for one change."""
+    learning = {
+        "batch_size": config.batch_size,
+        "epochs": epochs,
+        "sampling": sampling,
+        "schedule": Cosine(warmup_epochs=0.5, final_fraction=0.02),
+    }
+    if one.stored:
+        after = planning.last_stage_but_one(config.backbone)
+        own = {"optimizer": job.optimizer, "loss": job.loss, "views": views_of(config), "after": after}
+        fitting.train_head(job, training, validation, **own, **learning)
+        return
+    learner = halves.learning(job.model)
+    if one.sam:
+        learner = Sharpness(learner.input, learner.output)
+    fit.compile_classifier(learner, optimizer=job.optimizer(), loss=job.loss)
+    fitting.fit_on(job, training, validation, model=learner, policy=config.policy, mixing=mixed, **learning)
 
 
 def top1(model, test: Part) -> float:
@@ -262,14 +280,14 @@ def accuracies(model, test: Part) -> dict:
 def table(results) -> str:
     """Return the table of a results file as text: mean, standard deviation and number of runs of each try."""
     lines = [
-        "| data | try | epochs | head alone | top-1 | macro recall | with mirror images | seconds tuning | runs |",
-        "|---" * 9 + "|",
+        "| data | trained on | epochs | try | head alone | top-1 | macro recall | with mirror images | seconds | runs |",
+        "|---" * 10 + "|",
     ]
     groups = collections.defaultdict(list)
     for row in results:
-        groups[row["data"], row["try"], row["epochs"]].append(row)
+        groups[row["data"], row["photographs"], row["epochs"], row["try"]].append(row)
     for key, rows in sorted(
-        groups.items(), key=lambda item: (item[0][0], -statistics.fmean(one["top1"] for one in item[1]))
+        groups.items(), key=lambda item: (*item[0][:3], -statistics.fmean(one["top1"] for one in item[1]))
     ):
         figures = [spread([row[name] for row in rows]) for name in ("head", "top1", "macro recall", "mirrored")]
         seconds = f"{statistics.fmean(row['seconds'] for row in rows):.0f}"
