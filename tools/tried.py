@@ -280,7 +280,7 @@ def accuracies(model, test: Part) -> dict:
 def table(results) -> str:
     """Return the table of a results file as text: mean, standard deviation and number of runs of each try."""
     lines = [
-        "| data | trained on | epochs | try | head alone | top-1 | macro recall | with mirror images | seconds | runs |",
+        "| data | trained on | epochs | try | head alone | top-1 | macro recall | mirror-averaged | seconds | runs |",
         "|---" * 10 + "|",
     ]
     groups = collections.defaultdict(list)
