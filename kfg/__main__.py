@@ -7,6 +7,9 @@ import sys
 from kfg import __version__, program, quiet
 from kfg.commands import on_photographs, on_runs, predicting, shipping, with_models, with_pages, with_queue
 
+ABOUT_FILES = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
+LONGEST = 200  # characters of a path that a message shows; it may be the names of a whole folder in one word
+
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the `kfg` command."""
@@ -420,8 +423,11 @@ def _answered(words) -> int:
     except KeyboardInterrupt:
         program.say(quiet.INTERRUPTED)
         return 130
-    except (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        program.say(f"error: {error.filename}: {error.strerror}")
+    except OSError as error:
+        if error.filename is None and not isinstance(error, ABOUT_FILES):
+            raise
+        named = "" if error.filename is None else f"{str(error.filename)[:LONGEST]}: "
+        program.say(f"error: {named}{error.strerror or error}")
         return 2
 
 

@@ -35,7 +35,8 @@ def weak_classes(labels, answers, *, n: int = 3, min_support: int = 5) -> np.nda
     Returns:
         int64 (n,), class numbers.
     Raises:
-        InputError: arrays whose shapes or values do not fit each other; no class with enough images.
+        InputError: arrays whose shapes or values do not fit each other; no class with enough images; a number out of
+            range.
     Example:
         >>> weak_classes([0] * 5 + [1] * 5, np.eye(2)[[0, 0, 0, 0, 0, 1, 1, 0, 0, 0]], n=1)
         array([1])
@@ -46,6 +47,7 @@ def weak_classes(labels, answers, *, n: int = 3, min_support: int = 5) -> np.nda
     if not np.isfinite(answers).all():
         raise InputError("answers: some values are not numbers (NaN)")
     labels = arrays.checked_labels(labels, count=len(answers), classes=answers.shape[1])
+    min_support = arrays.whole_number("min_support", min_support, least=1)
     matrix = confusion.confusion_matrix(labels, answers.argmax(axis=1), answers.shape[1])
     most = int(matrix.sum(axis=1).max(initial=0))
     if most < min_support:
@@ -72,15 +74,18 @@ def extra_images(
     Returns:
         Part of `count` images; each copy belongs to the group of its source image.
     Raises:
-        InputError: an unknown class, a class without images, a number out of range.
+        InputError: no Part, an unknown class, a class without images, no policy, a number out of range.
     Example:
         train = train + kfg.extra_images(train, weak, count=500)
     """
     from kfg.reaugment import copies_of
 
+    _check_part(part)
     chosen = None
     if classes is not None:
         chosen = [_class_number(part, one) for one in np.atleast_1d(classes).tolist()]
+    if policy is None:
+        raise InputError("policy: None would make unchanged copies; give one, such as kfg.Policy(rotation=20)")
     check_policy("policy", policy)
     numbers = {"count": arrays.whole_number("count", count), "pool": arrays.whole_number("pool", pool, least=1)}
     try:
@@ -98,14 +103,31 @@ def _class_number(part, one) -> int:
     return part.classes.index(one)
 
 
+def _check_part(part) -> None:
+    if not isinstance(part, Part):
+        raise InputError(
+            f"part: expected a kfg.Part, got {type(part).__name__}; make one from arrays with kfg.Part(images, labels)"
+        )
+
+
+def _keras_of(model, part: Part):
+    """Return the Keras model of a Run, whose classes must be those of the part; whatever else is given, unchanged."""
+    if not isinstance(model, Run):
+        return model
+    if model.classes != part.classes:
+        known, given = (names.printable(names.shortened(one)) for one in (model.classes, part.classes))
+        raise InputError(f"part: has the classes {given}, but the run has {known}; they must be equal, in this order")
+    return model.model
+
+
 def answers_on(model, part: Part) -> Predictions:
     """Return a model's answers on every image of a part.
 
     Args:
-        model: Keras model, images (B, H, W, 3) in [0, 255] -> probabilities (B, C); or its answers, float (N, C).
+        model: Keras model, images (B, H, W, 3) in [0, 255] -> probabilities (B, C); or a Run; or answers, float (N, C).
         part: N images of C classes.
     Raises:
-        InputError: the model is not a classifier of these classes.
+        InputError: no Part; the model is not a classifier of these classes; a Run of other classes or another order.
     """
     import tensorflow as tf
 
@@ -113,8 +135,8 @@ def answers_on(model, part: Part) -> Predictions:
     from kfg.exporting import saved_model
     from kfg.models.flattening import has_graph
 
-    if isinstance(model, Run):
-        model = model.model
+    _check_part(part)
+    model = _keras_of(model, part)
     if not hasattr(model, "predict_on_batch"):
         if not isinstance(model, (np.ndarray, list, tuple)):
             raise InputError(f"model: expected a Keras model, a Run or probabilities, got {type(model).__name__}")
@@ -136,13 +158,13 @@ def evaluate(model, part: Part) -> dict:
     """Return a model's figures on labelled images, with 95 % intervals.
 
     Args:
-        model: Keras model, images in [0, 255] -> probabilities; or its answers, float (N, C).
+        model: Keras model, images in [0, 255] -> probabilities; or a Run; or answers, float (N, C).
         part: images that the model was not trained on.
     Returns:
         dict of `top1`, `macro_recall`, `macro_f1`, `auc`, `loss` as {"value", "low", "high"}, and of `per_class`,
         `confusion`, `most_confused`, `baseline`; see kfg.evaluation.metrics.evaluate.
     Raises:
-        InputError: the model is not a classifier of these classes; the part has no images.
+        InputError: the model is not a classifier of these classes; the part has no images, or is no Part.
     """
     return metrics.evaluate(answers_on(model, part))
 
@@ -151,7 +173,7 @@ def report(model, part: Part, out) -> pathlib.Path:
     """Write the report on a model's answers: report.html, report.json, tables and pictures.
 
     Args:
-        model: as for `evaluate`; if only its answers are given, the report has no Grad-CAM.
+        model: as for `evaluate`; if only answers are given, the report has no Grad-CAM.
         part: images that the model was not trained on.
         out: folder to write to; it is made, or must be empty.
     Returns:
@@ -163,10 +185,11 @@ def report(model, part: Part, out) -> pathlib.Path:
     from kfg.evaluation import gradcam
     from kfg.exporting import saved_model
 
-    model = model.model if isinstance(model, Run) else model
+    _check_part(part)
     out = pathlib.Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"out: {out} is not empty; give a new folder")
+    model = _keras_of(model, part)
     predictions = answers_on(model, part)
     predictions = dataclasses.replace(predictions, paths=names.told_apart(map(names.utf8, predictions.paths)))
     out.mkdir(parents=True, exist_ok=True)
@@ -199,7 +222,7 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
     Returns:
         float32 (N, F).
     Raises:
-        InputError: an unknown name; images of a size that the trunk does not take.
+        InputError: an unknown name; images of a size that the trunk does not take; no Part.
     """
     import keras
 
@@ -207,6 +230,7 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
     from kfg.models import backbones
     from kfg.training import features as cached
 
+    _check_part(part)
     if isinstance(trunk, str):
         trunk = backbones.trunk(trunk, image_size=part.image_size)
     wanted = saved_model.input_size(trunk)

@@ -100,13 +100,13 @@ def served(application):
 
 
 def when(client, done, *, seconds=240):
-    """Ask for the server's health until `done` holds of it."""
+    """Ask for the server's state until `done` holds of it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if done(health := client.get("/health").json()):
-            return health
+        if done(state := client.get("/state").json()):
+            return state
         time.sleep(0.05)
-    raise AssertionError(f"after {seconds} s the server says {health}")
+    raise AssertionError(f"after {seconds} s the server says {state}")
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def server(colour_run):
     from kfg.serving.application import Application
 
     with served(Application(colour_run)) as client:
-        when(client, lambda health: health["nearest"]["state"] == "ready")
+        when(client, lambda state: state["nearest"]["state"] == "ready")
         yield client
 
 

@@ -144,17 +144,46 @@ def test_groups_of_parts_that_were_made_apart_stay_apart():
         (lambda data: data.train.batches(mixing="mixup"), "mixing: expected an object with `apply`"),
         (lambda data: data.train[:0].batches(), "Part 'train': 0 images .* holds no images"),
         (lambda data: kfg.extra_images(data.train, policy=2), "policy: expected an object with `apply`"),
+        (lambda data: kfg.extra_images(data.train, policy=None), "policy: None would make unchanged copies"),
+        (lambda data: kfg.extra_images(data.train.images), "part: expected a kfg.Part, got ndarray"),
+        (lambda data: kfg.evaluate(sequential(), data.test.batches(8)), "part: expected a kfg.Part, got .*Dataset"),
+        (lambda data: kfg.report(sequential(), data.test.images, "out"), "part: expected a kfg.Part, got ndarray"),
+        (lambda data: kfg.features(sequential(), data.test.images), "part: expected a kfg.Part, got ndarray"),
+        (lambda data: kfg.export("runs", "out", classes=CLASSES), "model: expected a Keras model, got str"),
         (
             lambda data: kfg.evaluate("export", data.test),
             "model: expected a Keras model, a Run or probabilities, got str",
         ),
         (lambda data: kfg.weak_classes([0], [[np.nan, 1]]), "answers: some values are not numbers"),
+        (lambda data: kfg.weak_classes([0], [[0, 1]], min_support=0), "min_support: expected a whole number"),
         (lambda data: kfg.features(sequential(16), data.test), "trunk: takes images of 16 x 16 pixels"),
     ],
 )
 def test_what_a_careless_user_gives_is_named(data, call, said):
     with pytest.raises(kfg.InputError, match=said):
         call(data)
+
+
+def test_a_run_is_asked_only_about_its_own_classes(data, model, tmp_path):
+    """The same number of other classes, or the same classes in another order, would give wrong figures."""
+
+    def run(*classes):
+        folder = tmp_path / "-".join(classes)
+        folder.mkdir()
+        (folder / "report.json").write_text("{}")
+        (folder / "classes.json").write_text(json.dumps(classes))
+        made = kfg.open(folder)
+        made.model = model  # a property that is computed once
+        return made
+
+    assert kfg.evaluate(run(*CLASSES), data.test) == kfg.evaluate(model, data.test)
+    for classes in (("blue", "green", "yellow"), CLASSES[::-1]):
+        other, said = run(*classes), f"has the classes blue, green, red, but the run has {', '.join(classes)};"
+        with pytest.raises(kfg.InputError, match=said):
+            kfg.evaluate(other, data.test)
+        with pytest.raises(kfg.InputError, match=said):
+            kfg.report(other, data.test, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_images_of_one_name_are_told_apart_in_a_report(data, tmp_path):

@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+from types import SimpleNamespace
 
 import keras
 import pytest
 from PIL import Image
 
 from kfg.__main__ import main
+from kfg.commands import predicting
+from kfg.errors import InputError
 from kfg.recipes import imagenet20
 
 
@@ -114,6 +117,24 @@ def test_predict_prints_names_that_are_not_utf8(tmp_path, capsys):
     assert printed.startswith(f"{folder}/caf\\xe9.png\tred\t1.0000") and printed.encode()
 
 
+def test_a_finished_table_is_not_written_again_by_resume(tmp_path, capsys):
+    """The second model must not pass for the author of the first one's table."""
+    for name in ("old", "new"):
+        model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.GlobalAveragePooling2D()])
+        model.add(keras.layers.Dense(2, activation="softmax"))
+        (tmp_path / name).mkdir()
+        model.save(tmp_path / name / "model.keras")
+        (tmp_path / name / "classes.json").write_text('["red", "green"]')
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "1.png")
+    words = [str(tmp_path / "1.png"), "--out", str(tmp_path / "a.csv")]
+    assert main(["predict", str(tmp_path / "old"), *words]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(tmp_path / "old"), *words, "--resume"]) == 0
+    assert "a.csv: is already complete, so nothing was answered; leave out --resume" in capsys.readouterr().err
+    assert main(["predict", str(tmp_path / "new"), *words, "--resume"]) == 2
+    assert "a.csv: was written with another model; leave out --resume to answer again" in capsys.readouterr().err
+
+
 def test_models_lists_the_models_named_as_json(capsys):
     assert main(["models", "convnet1", "retail258-cnn", "--classes", "7", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -170,14 +191,39 @@ def test_compare_shows_mean_spread_and_count_of_our_runs(tmp_path, capsys):
         (["predict", "nowhere", "nowhere.jpg"], "nowhere"),
         (["predict", "nowhere", "nowhere.jpg", "--top", "0"], "--top"),
         (["predict", "nowhere", "nowhere.jpg", "--top", "1000000000"], "--top"),
+        (["predict", "nowhere", "nowhere.jpg", "--out", "notes.csv"], "notes.csv: this file exists and is not a table"),
+        (["predict", "nowhere", "nowhere.jpg", "--csv", "."], "--csv .: give a name that ends in .csv"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(arguments, named, capsys, photos, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "notes.csv").write_text("mine")
     monkeypatch.chdir(tmp_path / "here")
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and named in error
+
+
+def test_a_path_that_the_system_refuses_is_one_line_and_exit_2(tmp_path, capsys):
+    names = "\n".join(f"{number}.jpg" for number in range(1000))  # as in kfg predict RUN "$(ls photos)"
+    assert main(["predict", str(tmp_path), names]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: 0.jpg") and line.endswith(": File name too long") and len(line) < 400
+
+
+def test_an_error_of_the_system_without_a_path_names_none(monkeypatch, capsys):
+    def failing(error):
+        def predict(args):
+            raise error
+
+        monkeypatch.setattr(predicting, "predict", predict)
+
+    failing(PermissionError(13, "Permission denied"))
+    assert main(["predict", "run", "photos"]) == 2
+    assert capsys.readouterr().err == "error: Permission denied\n"
+    failing(OSError(5, "Input/output error"))  # of unknown origin: its traceback is needed
+    with pytest.raises(OSError, match="Input/output error"):
+        main(["predict", "run", "photos"])
 
 
 def test_the_errata_of_the_study_are_all_there():
@@ -196,6 +242,34 @@ def test_a_misspelt_word_is_answered_with_the_one_that_was_meant(words, said, ca
     with pytest.raises(SystemExit):
         main(words)
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stands", [True, False, None])
+def test_a_repaired_run_is_exported_too_and_a_refused_format_keeps_nobody_from_the_repair(
+    stands, monkeypatch, tmp_path, capsys
+):
+    from kfg.engine import own_photographs
+    from kfg.exporting.formats import exporting
+    from kfg.recipes import folder
+    from kfg.repairing import repair
+
+    done = []
+
+    def export(run, formats):
+        done.append(run)
+        if run == "first":
+            raise InputError("keras: this export is not kept")
+
+    made = SimpleNamespace(stands=stands, run=None if stands is None else SimpleNamespace(path="repaired"))
+    monkeypatch.setattr(own_photographs, "prepared", lambda *_, **__: ("order", "index"))
+    monkeypatch.setattr(folder, "command", lambda *_: 0)
+    monkeypatch.setattr(folder, "run_folders", lambda _: ["first", "second"])
+    monkeypatch.setattr(repair, "repair", lambda run, **_: done.append("repair") or made)
+    monkeypatch.setattr(repair, "told", lambda _: [])
+    monkeypatch.setattr(exporting, "export", export)
+    assert main(["train", str(tmp_path), "--repair", "--formats", "keras"]) == 2
+    assert done == ["first", "second", "repair", *(["repaired"] if stands else [])]
+    assert capsys.readouterr().err == "error: first: keras: this export is not kept\n"
 
 
 def test_a_misspelt_folder_or_setting_is_answered_too(tmp_path, monkeypatch, capsys):

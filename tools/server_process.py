@@ -58,9 +58,9 @@ class Server:
     def settle(self) -> None:
         """Wait until the server has finished its preparations in the background."""
         deadline = time.monotonic() + PATIENCE
-        while not re.search('"state":"(ready|unavailable)"', self.health()):
+        while not re.search('"state":"(ready|unavailable)"', self.get("/state")):
             if time.monotonic() > deadline:
-                raise SystemExit(f"the server still prepares: {self.health()}")
+                raise SystemExit(f"the server still prepares: {self.get('/state')}")
             time.sleep(0.1)
 
     def memory(self) -> float:

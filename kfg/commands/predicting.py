@@ -72,7 +72,7 @@ def _check_order(model, images) -> None:
 
 
 def _checked(args):
-    """Return the form of the file to write; refuse options that exclude each other, before anything is loaded."""
+    """Return the form of the file to write, None without one; refuse what cannot work before anything is loaded."""
     target = args.out or args.csv
     if not 1 <= args.top <= MOST_NAMED:
         raise InputError(f"--top: must be from 1 to {MOST_NAMED:,}, got {args.top}")
@@ -85,9 +85,13 @@ def _checked(args):
         raise InputError("--resume: cannot be combined with --json or --sort-into, which need all answers at once")
     if args.out and args.json:
         raise InputError("--json: cannot be combined with --out, which writes to a file instead of the screen")
-    from kfg.exporting import answer_forms
+    if not target:
+        return None
+    from kfg.exporting import answer_file, answer_forms
 
-    return answer_forms.of(args.out) if args.out else answer_forms.FORMS[".csv"]
+    form = answer_forms.of(args.out) if args.out else answer_forms.csv_of(args.csv)
+    answer_file.check(target, form, top=args.top, sets=bool(args.sets))
+    return form
 
 
 def _asked(args) -> dict:
@@ -108,6 +112,7 @@ def _written(table, classifier, model, args) -> int:
     from kfg.exporting import answer_file, on_ray
 
     if args.resume and (unread := table.finished()) is not None:
+        program.say(f"{table.path}: is already complete, so nothing was answered; leave out --resume to answer again")
         return unread
     with table.begun(resume=args.resume):
         pieces = {number: table.stretch(number) for number in table.missing()}

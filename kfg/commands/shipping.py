@@ -1,6 +1,9 @@
 """`kfg export`: write a trained model in the file format that another program needs."""
 
 from kfg import quiet
+from kfg.errors import InputError
+
+OF_FORMATS = ("out", "data", "force")  # options that --serving alone, which copies the run's own export, does not use
 
 
 def export(args) -> int:
@@ -12,6 +15,9 @@ def export(args) -> int:
     from kfg.exporting.formats import known
 
     names = known.chosen(args.format, option="--format") if args.format or args.serving is None else []
+    for name in OF_FORMATS:
+        if not names and getattr(args, name):
+            raise InputError(f"--{name}: only works with --format; name a format as well, or leave the option out")
     with quiet.tensorflow_notes():
         from kfg.exporting.formats import exporting
         from kfg.runs import found

@@ -108,19 +108,33 @@ def train(args) -> int:
         from kfg.recipes import folder
 
     code = folder.command(order, index)
-    if formats and not code:
-        from kfg.exporting.formats import exporting
-
-        for run in folder.run_folders(order):
-            exporting.export(run, formats)
-    if code or not args.repair:
+    if code:
         return code
-    with quiet.tensorflow_notes():
-        from kfg.repairing import repair
+    refused = _exported(folder.run_folders(order), formats)
+    if args.repair:
+        with quiet.tensorflow_notes():
+            from kfg.repairing import repair
 
-    made = repair.repair(folder.run_folder(order), max_params=args.max_params, resume=args.resume)
-    print(*repair.told(made), sep="\n")
+        made = repair.repair(folder.run_folder(order), max_params=args.max_params, resume=args.resume)
+        print(*repair.told(made), sep="\n")
+        if made.stands:  # other commands go on with this run
+            refused += _exported([made.run.path], formats)
+    if refused:
+        raise InputError("; ".join(refused))
     return 0
+
+
+def _exported(runs, formats) -> list[str]:
+    """Export runs in some formats, and return lines on those that were refused: what comes after them is done first."""
+    from kfg.exporting.formats import exporting
+
+    refused = []
+    for run in runs if formats else ():
+        try:
+            exporting.export(run, formats)
+        except InputError as error:
+            refused.append(f"{run}: {error}")
+    return refused
 
 
 def _sides(text) -> tuple[int, int] | None:

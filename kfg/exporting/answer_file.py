@@ -3,6 +3,7 @@
 While `answers.csv` is being written, the folder `answers.csv.partial` beside it holds a file for each finished piece,
 and `order.json`, which describes what was asked. A piece is a fixed stretch of the list of photographs, and its file
 appears whole. So every photograph is answered exactly once, however often and in whatever order pieces are delivered.
+Beside a finished table, the hidden file `.answers.csv.order` keeps what was asked.
 """
 
 import contextlib
@@ -21,9 +22,11 @@ from kfg.runs import run_files
 
 PIECE = 256  # photographs in a piece
 ORDER, LOCK = "order.json", ".lock"
-
-
-DOUBT = "another --precision-of-answers or --sets"
+DIFFERENT = {
+    "model": "another model",
+    "top": "another --top",
+    "doubt": "another --precision-of-answers or --sets",
+}  # part of an order -> what to call another one; the other parts describe the photographs
 
 
 class AnswerFile:
@@ -42,27 +45,33 @@ class AnswerFile:
     """
 
     def __init__(self, path, form, photographs: Sequence[str], *, top: int, model: str, sets=False, doubt=()):
+        check(path, form, top=top, sets=sets)
         self.path, self.form, self.photographs = pathlib.Path(path), form, photographs
         self.columns = answer_table.columns(top, sets=sets)
         self.folder = self.path.with_name(f"{self.path.name}.partial")
+        self.asked = self.path.with_name(f".{self.path.name}.order")
         self.order = {"model": model, "photographs": _digest(photographs), "count": len(photographs), "top": top}
         self.order["doubt"] = list(doubt)
-        overwrite.check_file(self.path, self._is_own, what="a table written by kfg predict with these columns")
 
     def finished(self) -> int | None:
         """Return how many photographs of an existing table could not be read; None if there is no finished table.
 
         Raises:
-            InputError: the table exists and has other photographs.
+            InputError: the table exists and has other photographs, or another model or other options answered, or it is
+                not known which.
         """
         if not self.path.is_file() or (self.folder / ORDER).is_file():
             return None
         if _digest(path for path, _ in self.form.outcomes(self.path)) != _digest(map(utf8, self.photographs)):
             raise InputError(f"{self.path}: holds answers for other photographs; leave out --resume to write it again")
+        if not self.asked.is_file():
+            raise InputError(
+                f"{self.path}: it is not known which model gave these answers, because {self.asked.name} is missing; "
+                "leave out --resume to answer again"
+            )
+        if different := self._different(files.read_json(self.asked, dict)):
+            raise InputError(f"{self.path}: was written with {different}; leave out --resume to answer again")
         return sum(bool(error) for _, error in self.form.outcomes(self.path))
-
-    def _is_own(self, path) -> bool:
-        return self.form.columns(path) == self.columns
 
     @contextlib.contextmanager
     def begun(self, *, resume: bool):
@@ -72,34 +81,40 @@ class AnswerFile:
             InputError: another process is writing it; an interrupted table that is to be resumed is of another model or
                 of other photographs; there is an interrupted table, but `resume` is False.
         """
-        begun = (self.folder / ORDER).is_file()
-        if begun and not resume:
-            raise InputError(
-                f"{self.folder}: holds a table that was interrupted; add --resume to continue it, or remove this "
-                "folder to start again"
-            )
-        if not begun and os.path.lexists(self.folder) and not self._is_empty():
-            raise InputError(f"{self.folder}: holds something that kfg did not write; give --out another name")
-        if begun:
-            self._check_same(files.read_json(self.folder / ORDER, dict))
+        if not any((self.folder / name).is_file() for name in (LOCK, ORDER)):
+            self._check_empty()  # a folder that is not ours gets no lock
         with locks.exclusive(self.folder / LOCK, refusal=f"{self.path}: another command is writing this table"):
-            if not begun:
+            if (self.folder / ORDER).is_file():
+                self._check_continued(resume)
+            else:
+                self._check_empty()
                 files.write_json(self.folder / ORDER, self.order)
             files.sweep(self.folder, idle=0)
             yield
 
+    def _check_empty(self):
+        if os.path.lexists(self.folder) and not self._is_empty():
+            raise InputError(f"{self.folder}: holds something that kfg did not write; give --out another name")
+
     def _is_empty(self) -> bool:
         return self.folder.is_dir() and {entry.name for entry in os.scandir(self.folder)} <= {LOCK, f"{LOCK}.json"}
 
-    def _check_same(self, begun):
-        differ = [name for name, value in self.order.items() if begun.get(name) != value]
-        if differ:
-            what = {"model": "another model", "top": "another --top", "doubt": DOUBT}.get(
-                differ[0], "other photographs"
-            )
+    def _check_continued(self, resume):
+        if not resume:
             raise InputError(
-                f"{self.folder}: was started with {what}; give --out another name, or remove this folder to start again"
+                f"{self.folder}: holds a table that was interrupted; add --resume to continue it, or remove this "
+                "folder to start again"
             )
+        if different := self._different(files.read_json(self.folder / ORDER, dict)):
+            raise InputError(
+                f"{self.folder}: was started with {different}; give --out another name, or remove this folder to start "
+                "again"
+            )
+
+    def _different(self, order) -> str:
+        """Return what differs in another order, for a message; "" if nothing does."""
+        differ = [name for name, value in self.order.items() if order.get(name) != value]
+        return DIFFERENT.get(differ[0], "other photographs") if differ else ""
 
     def stretch(self, number: int) -> Sequence[str]:
         """Return the photographs of a piece."""
@@ -132,8 +147,22 @@ class AnswerFile:
         """Join the pieces into the table and remove them; return how many photographs could not be read."""
         names = [self.folder / self._name(number) for number in range(-(-len(self.photographs) // PIECE))]
         unread = self.form.join(names, self.path, self.columns)
+        files.write_json(self.asked, self.order)
         shutil.rmtree(self.folder, ignore_errors=True)
         return unread
+
+
+def check(path, form, *, top: int, sets: bool = False) -> None:
+    """Refuse a path that cannot be that of a table: a folder, or a file that is not a table with the same columns.
+
+    Args:
+        path, form, top, sets: as for AnswerFile.
+    Raises:
+        InputError: the path is refused.
+    """
+    columns = answer_table.columns(top, sets=sets)
+    what = "a table written by kfg predict with these columns"
+    overwrite.check_file(path, lambda path: form.columns(path) == columns, what=what)
 
 
 def _digest(photographs) -> str:

@@ -97,8 +97,19 @@ def _schema(columns):
 FORMS = {form.SUFFIX: form for form in (Csv(), Parquet())}
 
 
+def csv_of(path) -> Csv:
+    """Return the CSV format for the file of `--csv`.
+
+    Raises:
+        InputError: its suffix is not .csv.
+    """
+    if pathlib.Path(path).suffix.lower() != ".csv":
+        raise InputError(f"--csv {printable(str(path))}: give a name that ends in .csv; --out also writes .parquet")
+    return FORMS[".csv"]
+
+
 def of(path) -> Csv | Parquet:
-    """Return the format that belongs to a file's suffix.
+    """Return the format that belongs to the suffix of `--out`'s file.
 
     Raises:
         InputError: an unknown suffix; Parquet without pyarrow installed.

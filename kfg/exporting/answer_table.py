@@ -80,7 +80,7 @@ def copy_into(row: Mapping, folder) -> None:
         target, number = home / f"{source.stem}-{number}{source.suffix}", number + 1
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with files.whole(target, "wb") as file, open(source, "rb") as photograph:
+        with open(source, "rb") as photograph, files.whole(target, "wb") as file:  # `whole` blames its own file
             shutil.copyfileobj(photograph, file)
         shutil.copystat(source, target)
     except OSError as error:

@@ -23,11 +23,14 @@ def export(model, path, *, classes, samples=None):
     Returns:
         kfg.exporting.parity.Parity: the largest differences of the probabilities.
     Raises:
-        InputError: the number of names is not that of the outputs; outputs are not probabilities; the model expects
-            scaled images; the folder holds something else.
+        InputError: no Keras model; the number of names is not that of the outputs; outputs are not probabilities; the
+            model expects scaled images; the folder holds something else.
+        kfg.exporting.parity.ParityError: the export answers differently; it is kept in `path` with "-failed" added.
     """
     from kfg.exporting import saved_model
 
+    if not hasattr(model, "predict_on_batch"):
+        raise InputError(f"model: expected a Keras model, got {type(model).__name__}; of a kfg.Run, give run.model")
     classes, size = tuple(map(str, classes)), saved_model.input_size(model)
     labelled = isinstance(samples, Part)
     part = samples if labelled else _unlabelled(samples, size)

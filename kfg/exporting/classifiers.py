@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 BATCH = 32  # images in a batch
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Answer:
-    """The result for one image.
+    """The result for one image. Two answers are never equal: they hold arrays.
 
     Args:
         path: path of the image.
@@ -53,6 +53,13 @@ class Answer:
     error: str = ""
     verdict: str = ""
     chosen: tuple[int, ...] | None = None
+
+    def __repr__(self) -> str:
+        """Name what is of interest in a notebook, not the probabilities of all classes."""
+        return (
+            f"Answer(path={self.path!r}, class_name={self.class_name!r}, probability={self.probability:.4f}, "
+            f"verdict={self.verdict!r}, error={self.error!r})"
+        )
 
     @property
     def class_name(self) -> str:

@@ -47,6 +47,8 @@ def answers(
     Raises:
         InputError: Ray is not installed; no cluster answers; a worker fails.
     """
+    if not pieces:
+        return
     _check_installed()
     import ray
     import ray.data

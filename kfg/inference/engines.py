@@ -27,7 +27,7 @@ class Engine(typing.Protocol):
         """Convert a Keras model and write it; InputError if the engine lacks an operation."""
 
     def opened(self, folder) -> Answer:
-        """Return a function that computes answers with the converted model."""
+        """Return a function that computes answers with the converted model; InputError if its files are damaged."""
 
 
 class OpenVINO:

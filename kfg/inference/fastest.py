@@ -227,8 +227,9 @@ def _opened(net: Net, folder, made: dict) -> Chosen:
     name = made["engine"]
     if name == TENSORFLOW:
         return Chosen(name, net.answer(), made["images_per_second"])
-    if not _place(net, folder, name).is_dir():  # somebody removed it to make room
-        answer = _converted(net, net.build(), folder, name)
-    else:
-        answer = ENGINES[name].opened(_place(net, folder, name))
-    return Chosen(name, answer, made["images_per_second"])
+    path = _place(net, folder, name)
+    if path.is_dir():  # otherwise somebody removed it to make room
+        with contextlib.suppress(InputError):  # it is damaged: it is removed and made again
+            return Chosen(name, ENGINES[name].opened(path), made["images_per_second"])
+        shutil.rmtree(path, ignore_errors=True)
+    return Chosen(name, _converted(net, net.build(), folder, name), made["images_per_second"])

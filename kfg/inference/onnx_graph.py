@@ -124,16 +124,18 @@ def opened(path):
     """Return a function of ONNX Runtime, images -> float32 answers, or a list of them if the model has several.
 
     Raises:
-        InputError: ONNX Runtime cannot compute the model, such as one that cuts boxes out of images.
+        InputError: ONNX Runtime cannot compute the model, such as one that cuts boxes out of images; the file is
+            missing or damaged.
     """
     import onnxruntime
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, NotImplemented
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    except (Fail, InvalidGraph, NotImplemented) as error:
-        why = str(error).strip().splitlines()[0].partition("failed:")[2] or str(error)
-        raise InputError(f"ONNX: ONNX Runtime cannot compute this model: {why}") from error
+    except (state.Fail, state.InvalidGraph, state.NotImplemented) as error:
+        raise InputError(f"ONNX: ONNX Runtime cannot compute this model: {_why(error)}") from error
+    except (state.InvalidArgument, state.InvalidProtobuf, state.NoSuchFile) as error:
+        raise InputError(f"{path}: ONNX Runtime cannot read this file: {_why(error)}") from error
     name = session.get_inputs()[0].name
 
     def answers(images):
@@ -141,3 +143,7 @@ def opened(path):
         return found if len(found) > 1 else found[0]
 
     return answers
+
+
+def _why(error) -> str:
+    return str(error).strip().splitlines()[0].partition("failed:")[2] or str(error)

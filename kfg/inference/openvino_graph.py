@@ -150,4 +150,9 @@ def opened_for_many(path):
 
 
 def _compiled(path, hints):
-    return imported().Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", **hints})
+    """Compile the model for the processor; InputError if a file of it is missing or damaged."""
+    try:
+        return imported().Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32", **hints})
+    except RuntimeError as error:
+        why = str(error).strip().splitlines()[-1]
+        raise InputError(f"{path}: OpenVINO cannot read this model: {why}") from error

@@ -104,4 +104,5 @@ class Application:
         if number >= len(self.shown):
             raise Refusal(404, "there is no such photograph in this queue")
         found = self.jpeg(self.desk.root / self.shown[number], side)
-        return Response(found, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
+        # another queue, served under the same address later, has other photographs under these numbers
+        return Response(found, media_type="image/jpeg", headers={"Cache-Control": "no-store"})

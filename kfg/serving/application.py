@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import pathlib
 
 from starlette.applications import Starlette
@@ -14,11 +15,14 @@ from kfg.runs import run_files
 from kfg.serving.figures import Counted
 from kfg.serving.kept import Kept
 from kfg.serving.model import Model
+from kfg.serving.openapi import OPEN_TO_ALL
 from kfg.serving.service import Service
 from kfg.web.guard import Guard
 from kfg.web.limits import MB, Limits
 from kfg.web.pages import Pages
 from kfg.web.refusals import HANDLERS
+
+logger = logging.getLogger(__name__)
 
 HERE = pathlib.Path(__file__).parent
 
@@ -51,7 +55,7 @@ class Application:
         self.pages, self.figures = Pages(HERE), ", ".join(filter(None, (f"run {printable(str(path))}", tested(home))))
         app = Starlette(routes=self._routes(), exception_handlers=HANDLERS, lifespan=self._lifespan)
         paths = [route.path for route in app.routes if isinstance(route, Route)]
-        self.asgi = Counted(Guard(app, token=token, open_to_all=("/health",)), self.service.figures, paths)
+        self.asgi = Counted(Guard(app, token=token, open_to_all=OPEN_TO_ALL), self.service.figures, paths)
 
     def _routes(self) -> list:
         service = self.service
@@ -59,6 +63,7 @@ class Application:
             Route("/", self._page),
             Route("/docs", self._docs),
             Route("/health", service.health),
+            Route("/state", service.state),
             Route("/classes", service.classes),
             Route("/metrics", service.metrics),
             Route("/openapi.json", service.openapi),
@@ -81,8 +86,10 @@ class Application:
             megabytes=int(limits.photograph_bytes / MB),
         )
 
-    async def _docs(self, _):
-        return self.pages.page("docs.html", title=self.service.title, described=self.service.described)
+    async def _docs(self, request):
+        address = str(request.base_url).rstrip("/")
+        described = self.service.described
+        return self.pages.page("docs.html", title=self.service.title, described=described, address=address)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _):
@@ -102,10 +109,16 @@ class Application:
         await asyncio.to_thread(self.service.nearest.prepare)
 
     def _ended(self, loading):
-        """Stop the server if the model could not be loaded, since it would never answer."""
-        if not loading.cancelled() and loading.exception() is not None:
-            self.failure = loading.exception()
+        """Stop the server if the model could not be loaded, since it would never answer; go on without the rest."""
+        failure = None if loading.cancelled() else loading.exception()
+        if failure is None:
+            return
+        if self.model.classifier is None:
+            self.failure = failure
             self.on_failure()
+        else:
+            logger.error("the server goes on without what could not be prepared", exc_info=failure)
+            self.service.nearest.said = {"state": "unavailable", "why": "an error, which kfg serve has printed"}
 
 
 def home_of(path: pathlib.Path) -> pathlib.Path:

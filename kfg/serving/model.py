@@ -20,12 +20,16 @@ from kfg.web.refusals import Refusal
 
 logger = logging.getLogger(__name__)
 
-LOADING = Refusal(503, "the model is being loaded; try again in a moment", retry_after=2)
 HEAT_SIDE = 640  # px, longer side of a photograph with its heat map
 
 
 class Stopped(Exception):
     """The server is ending: background work is given up."""
+
+
+def still_loading() -> Refusal:
+    """Return a new refusal each time: one that is raised again would keep every earlier request's photograph alive."""
+    return Refusal(503, "the model is being loaded; try again in a moment", retry_after=2)
 
 
 class Model:
@@ -71,8 +75,10 @@ class Model:
         home = self.path.parent if self.path.name == run_files.EXPORT else self.path
         try:
             model, _ = classifiers.load_keras(home)
-        except InputError:
-            self.why_not = f"it needs the run's {run_files.MODEL}, which is missing"
+        except InputError as error:
+            there = (home / run_files.MODEL if home.is_dir() else home).is_file()
+            why = f"cannot be used ({error})" if there else "is missing"
+            self.why_not = f"it needs the run's {run_files.MODEL}, which {why}"
             return
         if gradcam.has_maps(model):
             self._heat = gradcam.reader(model)
@@ -84,7 +90,12 @@ class Model:
 
         home = self.path if self.path.is_dir() and self.path.name != run_files.EXPORT else self.path.parent
         try:
-            classifiers.hasten(self.classifier, self.path, origins.training_files(home))
+            self.check_going_on()
+            files = origins.training_files(home)
+            self.check_going_on()
+            classifiers.hasten(self.classifier, self.path, files)
+        except Stopped:
+            pass
         except InputError as error:
             logger.warning("%s", error)
 
@@ -98,12 +109,13 @@ class Model:
         Raises:
             Refusal: 503 while the model is being loaded; others as in `pictures.decoded`.
         """
-        return self.resized(pictures.decoded(upload, most_pixels=self.most_pixels))
+        return resize(self._decoded(upload), self.classifier.image_size)
 
-    def resized(self, pixels):
+    def _decoded(self, upload):
+        """Return a photograph's pixels; refuse it undecoded while the model is being loaded."""
         if self.classifier is None:
-            raise LOADING
-        return resize(pixels, self.classifier.image_size)
+            raise still_loading()
+        return pictures.decoded(upload, most_pixels=self.most_pixels)
 
     def answers(self, images) -> list:
         """Return a kfg.exporting.classifiers.Answer for each of some images that `seen` returned."""
@@ -118,11 +130,11 @@ class Model:
         """
         from kfg.evaluation import gradcam
 
-        pixels = pictures.decoded(upload, most_pixels=self.most_pixels)
-        image = self.resized(pixels)
+        pixels = self._decoded(upload)
+        image = resize(pixels, self.classifier.image_size)
         if self._heat is None:
             why = Refusal(404, f"no heat map: {self.why_not or 'the model has no feature maps'}")
-            raise why if self.ended_loading else LOADING
+            raise why if self.ended_loading else still_loading()
         with self.turn():
             heat = self._heat(image[None], [label])[0]
         shown = pictures.shrunk(pixels, HEAT_SIDE)
@@ -159,9 +171,13 @@ class Model:
         while self._asked and not self._stopped:
             time.sleep(0.01)
         with self._lock:
-            if self._stopped:
-                raise Stopped
+            self.check_going_on()
             yield
+
+    def check_going_on(self) -> None:
+        """Raise Stopped if the server is ending."""
+        if self._stopped:
+            raise Stopped
 
     def stop(self) -> None:
         """End the background work."""

@@ -5,6 +5,7 @@ and kept in the cache beside the runs. This uses the processor only when no requ
 """
 
 import concurrent.futures
+import contextlib
 import logging
 import os
 import pathlib
@@ -79,11 +80,12 @@ class Nearest:
     def _prepare(self):
         from kfg.training import features
 
+        self.model.check_going_on()
         if self.model.keras is None:
             raise InputError(f"{self.model.path}: {self.model.why_not}")
         run = self.model.path.resolve()
         run = run if run.is_dir() and run.name != run_files.EXPORT else run.parent
-        index, gone = training_photographs(run)
+        index, gone = training_photographs(run, going_on=self.model.check_going_on)
         self._trunk = features_of(self.model.keras)
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as decoders:
             rows = features.cached(
@@ -137,18 +139,28 @@ class Nearest:
             return None
 
 
-def training_photographs(run: pathlib.Path) -> tuple[Index, int]:
+def training_photographs(run: pathlib.Path, *, going_on=lambda: None) -> tuple[Index, int]:
     """Return the training photographs of a run that are unchanged, and the number of those that are not.
 
+    Args:
+        run: the run folder.
+        going_on: function (), called before each photograph is read; what it raises ends the work.
     Raises:
         InputError: the run has no split.csv, or none of the photographs exists.
     """
     if not (run / run_files.SPLIT).is_file():
         raise InputError(f"{run}: has no {run_files.SPLIT}, which lists the training photographs")
+
+    def digest_of(path) -> str:
+        going_on()
+        with contextlib.suppress(OSError):
+            return digest(path)
+        return ""
+
     rows = [row for row in split_rows(run / run_files.SPLIT)[0] if row["part"] == PART]
     root = pathlib.Path(read_json(run / run_files.ENVIRONMENT, dict).get("photographs", ""))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        digests = list(pool.map(_digest, [root / row["path"] for row in rows]))
+        digests = list(pool.map(digest_of, [root / row["path"] for row in rows]))
     there = [
         (row, found) for row, found in zip(rows, digests, strict=True) if found and row.get("sha256", found) == found
     ]
@@ -163,13 +175,6 @@ def training_photographs(run: pathlib.Path) -> tuple[Index, int]:
         sha256=[found for _, found in there],
     )
     return index, len(rows) - len(there)
-
-
-def _digest(path) -> str:
-    try:
-        return digest(path)
-    except OSError:
-        return ""
 
 
 def features_of(model):

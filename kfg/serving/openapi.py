@@ -4,6 +4,9 @@ from kfg import __version__
 from kfg.web.limits import MB, Limits
 
 JSON = "application/json"
+TOP, MOST_TOP = 5, 1000  # classes in an answer: by default, and at most
+MOST_NEAREST = 24  # training photographs in an answer
+OPEN_TO_ALL = ("/health",)  # addresses that need no token
 
 
 def _object(properties: dict, *, required=None) -> dict:
@@ -86,6 +89,13 @@ def _operation(summary: str, answer: dict, *, upload=False, parameters=(), error
     return made
 
 
+NEAREST = _object(
+    {
+        "state": {"enum": ["waiting", "computing", "ready", "unavailable"]},
+        "why": {**TEXT, "description": "why there are none"},
+    },
+    required=["state"],
+)
 UPLOAD_ERRORS = {
     "400": "the form is broken or empty",
     "408": "the request arrived too slowly",
@@ -95,6 +105,7 @@ UPLOAD_ERRORS = {
     "503": "the model is being loaded, or too many requests are waiting; see Retry-After",
     "504": "no answer in time",
 }
+AS_FIELD = "it may be a field of the form instead"
 DIGEST = _given("sha256", TEXT, "digest of the photograph", place="path", required=True)
 PATHS = {
     "/predict": {
@@ -105,12 +116,12 @@ PATHS = {
             parameters=[
                 _given(
                     "top",
-                    {**WHOLE, "minimum": 1, "default": 5},
+                    {**WHOLE, "minimum": 1, "maximum": MOST_TOP, "default": TOP},
                     "number of classes in each answer, the most likely first",
                 ),
                 _given(
                     "nearest",
-                    {**WHOLE, "minimum": 0, "default": 0},
+                    {**WHOLE, "minimum": 0, "maximum": MOST_NEAREST, "default": 0},
                     "number of most similar training photographs to list",
                 ),
                 _given(
@@ -127,7 +138,11 @@ PATHS = {
                 "the photograph, red where it speaks most for the class", {**TEXT, "format": "binary"}, "image/jpeg"
             ),
             upload=True,
-            parameters=[_given("class", TEXT, "class for which the heat map is drawn; default: the most likely one")],
+            parameters=[
+                _given(
+                    "class", TEXT, f"class for which the heat map is drawn; default: the most likely one; {AS_FIELD}"
+                )
+            ],
             errors={"404": "the model has no heat maps"},
         )
     },
@@ -140,7 +155,7 @@ PATHS = {
             "Store a photograph with its correct class.",
             _answered("its row", _ref("Correction")),
             upload=True,
-            parameters=[_given("class", TEXT, "the correct class", required=True)],
+            parameters=[_given("class", TEXT, f"the correct class; {AS_FIELD}")],
         ),
     },
     "/corrections/{sha256}": {
@@ -155,8 +170,13 @@ PATHS = {
     },
     "/health": {
         "get": _operation(
-            "Say whether the model is loaded. Needs no token.",
-            _answered("", _object({"ready": YES_OR_NO}, required=["ready"])),
+            "Say whether the model is loaded. Needs no token.", _answered("", _object({"ready": YES_OR_NO}))
+        )
+    },
+    "/state": {
+        "get": _operation(
+            "Say what the server can do so far: answer, draw heat maps, list the nearest training photographs.",
+            _answered("", _object({"ready": YES_OR_NO, "heat_maps": YES_OR_NO, "nearest": NEAREST})),
         )
     },
     "/metrics": {
@@ -171,6 +191,19 @@ PATHS = {
         )
     },
 }
+
+
+def _with_refusals(path: str, method: str, operation: dict, *, token: bool) -> dict:
+    """Return an operation with the answers of kfg.web.guard besides its own."""
+    said = {}
+    if token and path not in OPEN_TO_ALL:
+        said["401"] = "the token is missing or wrong"
+    if method != "get":
+        said["403"] = "the request comes from a page of another website"
+    if not token:
+        said["421"] = "the server was called by another name than localhost or 127.0.0.1"
+    refusals = {status: _answered(line, _ref("Error")) for status, line in said.items()}
+    return {**operation, "responses": dict(sorted({**operation["responses"], **refusals}.items()))}
 
 
 def description(title: str, limits: Limits, *, token: bool) -> dict:
@@ -188,7 +221,10 @@ def description(title: str, limits: Limits, *, token: bool) -> dict:
     made = {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": said},
-        "paths": PATHS,
+        "paths": {
+            path: {method: _with_refusals(path, method, one, token=token) for method, one in methods.items()}
+            for path, methods in PATHS.items()
+        },
         "components": {"schemas": SCHEMAS},
     }
     if token:

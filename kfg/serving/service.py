@@ -17,8 +17,6 @@ from kfg.serving.uploads import Upload
 from kfg.web.limits import Gate, Limits, answered_within
 from kfg.web.refusals import Refusal
 
-TOP = 5  # classes in an answer, unless the request asks for another number
-MOST_TOP, MOST_NEAREST = 1000, 24
 FRESH = {"Cache-Control": "no-store"}
 
 
@@ -40,12 +38,19 @@ class Service:
         self.answer = Batcher(model.answers, model.thread, told=self.figures.passes.observe)
         self.described = openapi.description(title, limits, token=token)
         self.figures.inside.set_function(lambda: self.gate.inside)
-        self.figures.ready.set_function(lambda: int(model.classifier is not None))
+        self.figures.ready.set_function(lambda: int(self._ready))
 
     async def health(self, _) -> JSONResponse:
-        ready = self.model.classifier is not None
-        said = {"ready": ready, "heat_maps": self.model.has_heat, "nearest": self.nearest.said}
+        """Say only whether the model is loaded: this address needs no token."""
+        return JSONResponse({"ready": self._ready}, headers=FRESH)
+
+    async def state(self, _) -> JSONResponse:
+        said = {"ready": self._ready, "heat_maps": self.model.has_heat, "nearest": self.nearest.said}
         return JSONResponse(said, headers=FRESH)
+
+    @property
+    def _ready(self) -> bool:
+        return self.model.classifier is not None
 
     async def classes(self, _) -> JSONResponse:
         return JSONResponse({"classes": list(self.kept.classes)})
@@ -57,7 +62,8 @@ class Service:
         return JSONResponse(self.described)
 
     async def predict(self, request: Request) -> JSONResponse:
-        top, near = _number(request, "top", TOP, 1, MOST_TOP), _number(request, "nearest", 0, 0, MOST_NEAREST)
+        top = _number(request, "top", openapi.TOP, 1, openapi.MOST_TOP)
+        near = _number(request, "nearest", 0, 0, openapi.MOST_NEAREST)
         with self.gate.entered():
             given, _ = await uploads.of(request, self.limits)
             async with answered_within(self.limits.answering):
@@ -94,17 +100,17 @@ class Service:
 
     async def heat(self, request: Request) -> Response:
         with self.gate.entered():
-            upload = await self._one(request)
+            upload, name = await self._one(request)
             async with answered_within(self.limits.answering):
                 image = await self._in_pool(self.model.seen, upload)
-                name = request.query_params.get("class")
                 name = (await self.answer(image)).class_name if name is None else self._known(name)
                 made = await self._in_pool(self.model.heat, upload, self.kept.classes.index(name))
         return Response(made, media_type="image/jpeg", headers=FRESH)
 
     async def correct(self, request: Request) -> JSONResponse:
         with self.gate.entered():
-            upload, label = await self._one(request), self._known(request.query_params.get("class", ""))
+            upload, name = await self._one(request)
+            label = self._known(name or "")
             async with answered_within(self.limits.answering):
                 image = await self._in_pool(self.model.seen, upload)  # only readable photographs are kept
                 answer = await self.answer(image)
@@ -125,13 +131,14 @@ class Service:
         made = await self._in_pool(self.nearest.thumbnail, request.path_params["number"])
         if made is None:
             raise Refusal(404, "this training photograph no longer exists")
-        return Response(made, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+        return Response(made, media_type="image/jpeg", headers=FRESH)  # another run has the same addresses
 
-    async def _one(self, request) -> Upload:
-        given, _ = await uploads.of(request, self.limits)
+    async def _one(self, request) -> tuple[Upload, str | None]:
+        """Return the only photograph of a request, and the class that the address or a field of the form names."""
+        given, fields = await uploads.of(request, self.limits)
         if len(given) != 1:
             raise Refusal(400, f"expected one photograph, got {len(given)}")
-        return given[0]
+        return given[0], request.query_params.get("class", fields.get("class"))
 
     def _known(self, name: str) -> str:
         if name not in self.kept.classes:

@@ -8,16 +8,16 @@ server, or from no page at all.
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse
 
 from kfg.web.refusals import Refusal
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 READING = ("GET", "HEAD", "OPTIONS")
 COOKIE = "kfg-token"
 SECURITY = {
@@ -71,29 +71,28 @@ class Guard:
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [None])[0]
         if given is not None and scope["method"] in READING and self._is_token(given):
-            return self._remembered(scope["path"])
-        return None if self._has_token(headers) else Refusal(401, WRONG_TOKEN).response()
+            return self._remembered(scope)
+        return None if self._has_token(scope, headers) else Refusal(401, WRONG_TOKEN).response()
 
     def _stranger(self, scope, headers) -> Refusal | None:
         host = headers.get("host", "")
-        if self.token is None and _name(host) not in LOOPBACK_NAMES:
+        if self.token is None and not _is_this_machine(_name(host)):
             return Refusal(421, "this server answers only to localhost and 127.0.0.1; open it under one of these names")
         if scope["method"] in READING:
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-        if site not in ("same-origin", "none") or (origin is not None and urlsplit(origin).netloc != host):
+        if site == "same-origin":  # the browser has compared the names; behind a proxy, Host may be another one
+            return None
+        if site != "none" or (origin is not None and urlsplit(origin).netloc != host):
             return Refusal(403, "refused: the request comes from a page of another website")
         return None
 
-    def _has_token(self, headers) -> bool:
+    def _has_token(self, scope, headers) -> bool:
         kind, _, given = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and self._is_token(given.strip()):
             return True
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return cookie is not None and _same(cookie.value, self._cookie())
+        cookie = cookie_parser(headers.get("cookie", "")).get(_cookie_name(scope))
+        return cookie is not None and _same(cookie, self._cookie())
 
     def _is_token(self, given: str) -> bool:
         return _same(given, self.token)
@@ -101,10 +100,11 @@ class Guard:
     def _cookie(self) -> str:
         return hmac.new(self._secret, self.token.encode(), hashlib.sha256).hexdigest()
 
-    def _remembered(self, path) -> RedirectResponse:
+    def _remembered(self, scope) -> RedirectResponse:
         """Return a redirect that stores a cookie in place of the token, to an address without the token."""
-        response = RedirectResponse("/" + path.lstrip("/\\"), status_code=303, headers={"Cache-Control": "no-store"})
-        response.set_cookie(COOKIE, self._cookie(), httponly=True, samesite="strict")
+        path = "/" + scope["path"].lstrip("/\\")
+        response = RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})
+        response.set_cookie(_cookie_name(scope), self._cookie(), httponly=True, samesite="strict")
         return response
 
 
@@ -112,6 +112,20 @@ def _same(given: str, expected: str) -> bool:
     """Compare in a time that does not depend on how much is equal."""
     digests = [hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest() for text in (given, expected)]
     return hmac.compare_digest(*digests)
+
+
+def _cookie_name(scope) -> str:
+    """Return the name of the cookie, with the server's port: a browser keeps one cookie of a name for all ports."""
+    _, port = scope.get("server") or (None, None)
+    return f"{COOKIE}-{port}"
+
+
+def _is_this_machine(name: str) -> bool:
+    """Return whether a name can only be this machine's: no page elsewhere can have "localhost" or an address."""
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _name(host: str) -> str:

@@ -21,7 +21,7 @@ def address(colour_run):  # noqa: F811
     from kfg.serving.application import Application
 
     with served(Application(colour_run)) as client:
-        when(client, lambda health: health["nearest"]["state"] == "ready")
+        when(client, lambda state: state["nearest"]["state"] == "ready")
         yield str(client.base_url)
 
 

@@ -130,17 +130,39 @@ def test_other_peoples_files_are_left_alone(target):
     (target.parent / f"{target.name}.partial" / "mine.txt").write_text("x")
     with pytest.raises(InputError, match=r"partial: holds something that kfg did not write"):
         fill(table(target), Classifier())
+    assert [path.name for path in (target.parent / f"{target.name}.partial").iterdir()] == ["mine.txt"]
 
 
-def test_a_second_command_on_one_table_is_refused(target):
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_second_command_on_one_table_is_refused(target, resume):
     with table(target).begun(resume=False), pytest.raises(InputError, match="another command is writing this table"):
-        fill(table(target), Classifier(), resume=True)
+        fill(table(target), Classifier(), resume=resume)
+
+
+def test_a_finished_table_is_complete_only_for_what_was_asked(target):
+    """--resume must not take an earlier model's answers for those of the model that is named now."""
+    fill(table(target), Classifier())
+    assert table(target).finished() == 1
+    with pytest.raises(InputError, match=r"answers\.\w+: was written with another model; leave out --resume to answer"):
+        table(target, model="other").finished()
+    form = answer_forms.of(target)
+    doubting = AnswerFile(target, form, PHOTOGRAPHS, top=2, model="m", doubt=[0.9, None])
+    with pytest.raises(InputError, match="was written with another --precision-of-answers or --sets"):
+        doubting.finished()
+    fill(table(target, model="other"), Classifier())
+    assert table(target, model="other").finished() == 1
+    (target.parent / f".{target.name}.order").unlink()  # as beside a table of an earlier version
+    with pytest.raises(InputError, match="it is not known which model gave these answers"):
+        table(target).finished()
 
 
 def test_the_suffix_says_the_form(monkeypatch):
     assert answer_forms.of("A.CSV").SUFFIX == ".csv"
     with pytest.raises(InputError, match=r"--out a.xlsx: give a name that ends in \.csv or \.parquet"):
         answer_forms.of("a.xlsx")
+    assert answer_forms.csv_of("A.CSV").SUFFIX == ".csv"
+    with pytest.raises(InputError, match=r"--csv a.parquet: give a name that ends in \.csv; --out also writes"):
+        answer_forms.csv_of("a.parquet")
     monkeypatch.setattr(answer_forms.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"Parquet needs the package pyarrow; install it with pip install pyarrow"):
         answer_forms.of("a.parquet")

@@ -52,6 +52,19 @@ def test_photographs_are_copied_into_class_folders_and_none_is_lost(tmp_path):
         answer_table.check_folder(out, NAMES)
 
 
+def test_a_photograph_that_is_gone_is_blamed_and_not_its_copy(tmp_path):
+    gone, out = tmp_path / "gone.jpg", tmp_path / "sorted"
+    with pytest.raises(InputError, match=f"--sort-into {out}: {gone}: No such file"):
+        answer_table.copy_into(answer_table.values(answer(gone), 1), out)
+
+
+def test_an_answer_is_shown_in_a_line_and_can_be_in_a_set():
+    one = answer("a.jpg")
+    assert repr(one) == "Answer(path='a.jpg', class_name='dog', probability=0.7500, verdict='', error='')"
+    assert "class_name='', probability=nan" in repr(answer("b.jpg", error="b.jpg: truncated"))
+    assert one == one and one != answer("a.jpg") and len({one, answer("a.jpg")}) == 2
+
+
 @pytest.mark.parametrize("name", ["a/b", "..", "aux", "what?", ""])
 def test_a_class_that_can_be_no_folder_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="cannot be the name of a folder"):

@@ -102,3 +102,8 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(on_ray.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"it with pip install 'ray\[data\]'"):
         list(on_ray.answers("export", {0: ["a.jpg"]}, top=1))
+
+
+def test_where_no_piece_is_missing_no_cluster_is_asked(monkeypatch):
+    monkeypatch.setattr(on_ray.importlib.util, "find_spec", lambda name: None)
+    assert list(on_ray.answers("export", {}, top=1)) == []

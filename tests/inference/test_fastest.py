@@ -27,7 +27,8 @@ class Doubling:
         (folder / "net").touch()
 
     def opened(self, folder):
-        assert (folder / "net").is_file()
+        if not (folder / "net").is_file():
+            raise InputError(f"{folder}: damaged")
 
         def answer(images):
             time.sleep(self.seconds)
@@ -129,6 +130,38 @@ def test_a_converted_net_that_was_removed_is_made_anew(installed, tmp_path):
     (place / "net").unlink()
     place.rmdir()
     assert choose(tmp_path, count=1).name == "quick" and engine.written == 2
+
+
+def test_a_converted_net_that_is_damaged_is_made_anew(installed, tmp_path):
+    engine = Doubling()
+    installed(quick=engine)
+    choose(tmp_path)
+    (place,) = tmp_path.glob("quick-*")
+    (place / "net").unlink()
+    assert choose(tmp_path, count=1).name == "quick" and engine.written == 2
+    assert (place / "net").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content"),
+    [
+        ("openvino", "model.bin", None),
+        ("openvino", "model.bin", b""),
+        ("openvino", "model.xml", b"<net"),
+        ("onnxruntime", "model.onnx", None),
+        ("onnxruntime", "model.onnx", b""),
+        ("onnxruntime", "model.onnx", b"damage"),
+    ],
+)
+def test_a_damaged_or_missing_file_of_an_engine_is_one_line(name, file, content, tmp_path):
+    if name not in engines.at_hand():
+        pytest.skip(f"{name} is not installed")
+    images = keras.Input((8, 6, 3))
+    engines.ENGINES[name].write(keras.Model(images, keras.layers.Conv2D(2, 3)(images)), tmp_path)
+    (tmp_path / file).unlink() if content is None else (tmp_path / file).write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.\w+: \w+.* cannot read this (file|model): .+") as refused:
+        engines.ENGINES[name].opened(tmp_path)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", engines.ENGINES)

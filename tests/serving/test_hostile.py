@@ -17,7 +17,7 @@ def target(colour_run):
     from kfg.serving.application import Application
 
     with served(Application(colour_run, limits=Limits(sending=SENDING, request_bytes=8 * MB))) as client:
-        when(client, lambda health: health["nearest"]["state"] == "ready")
+        when(client, lambda state: state["nearest"]["state"] == "ready")
         yield client.base_url.host, client.base_url.port
 
 

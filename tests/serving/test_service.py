@@ -61,6 +61,7 @@ def test_the_nearest_training_photographs_are_named_and_shown(server, colour_run
     assert not any(near["same"] for near in one["nearest"][1:]) and one["nearest"][0]["alike"] == pytest.approx(1)
     picture = server.get(one["nearest"][0]["picture"])
     assert Image.open(io.BytesIO(picture.content)).size == (60, 40)
+    assert picture.headers["cache-control"] == "no-store"  # another run's pictures have the same addresses
     assert server.get("/training/999").status_code == 404
     assert server.get("/training/-1").status_code == server.get("/training/../split.csv").status_code == 404
 
@@ -91,6 +92,7 @@ def test_a_correction_is_kept_replaced_and_taken_back(server, colour_run):
     assert (one["class"], one["corrected"]) == ("red", "blue")
     with open(folder / "split.csv", newline="") as file:
         assert [(r["path"], r["class"], r["part"]) for r in csv.DictReader(file)] == [(row["path"], "blue", "")]
+    assert server.post("/corrections", files=form_of(photograph), data={"class": "blue"}).json()["class"] == "blue"
     assert server.post("/corrections?class=grey", files=form_of(photograph)).status_code == 400
     assert server.post("/corrections?class=red", files=form_of(b"GIF89a no")).status_code == 422
     assert len(server.get("/corrections").json()["corrections"]) == 1
@@ -101,7 +103,8 @@ def test_a_correction_is_kept_replaced_and_taken_back(server, colour_run):
 
 def test_classes_health_and_description(server):
     assert server.get("/classes").json() == {"classes": list(COLOURS)}
-    assert server.get("/health").json() == {
+    assert server.get("/health").json() == {"ready": True}  # all that a stranger without the token learns
+    assert server.get("/state").json() == {
         "ready": True, "heat_maps": True, "nearest": {"state": "ready", "photographs": 9, "gone": 0},
     }  # fmt: skip
     described = server.get("/openapi.json").json()
@@ -111,6 +114,30 @@ def test_classes_health_and_description(server):
     page = server.get("/").text
     assert "http://" not in page.replace(str(server.base_url), "") and "https://" not in page
     assert "style=" not in page and "<script>" not in page  # the content policy would stop them
+
+
+def test_examples_and_refusals_are_those_of_this_server(server, colour_run):
+    from starlette.testclient import TestClient
+
+    from kfg.serving.application import Application
+
+    address = str(server.base_url).rstrip("/")
+    page = server.get("/docs").text
+    assert f"{address}/predict?top=3" in page and "127.0.0.1:8000" not in page and "Bearer" not in page
+    there = TestClient(Application(colour_run, token="s3cret").asgi, base_url="http://camera-box:8001")
+    there.headers["Authorization"] = "Bearer s3cret"
+    assert "-H &#34;Authorization: Bearer TOKEN&#34; -F photograph=@one.jpg" in there.get("/docs").text
+    open_to_all, guarded = (one.get("/openapi.json").json()["paths"] for one in (server, there))
+    post = open_to_all["/predict"]["post"]
+    assert {"403", "421"} <= post["responses"].keys() and "401" not in post["responses"]
+    assert {"401", "403"} <= guarded["/predict"]["post"]["responses"].keys()
+    assert "401" not in guarded["/health"]["get"]["responses"]
+    assert {one["name"]: one["schema"].get("maximum") for one in post["parameters"]} == {
+        "top": 1000, "nearest": 24, "errors": None, "name": None,
+    }  # fmt: skip
+    for name, most in (("top", 1000), ("nearest", 24)):
+        said = server.post(f"/predict?{name}={most + 1}", files=form_of(jpeg(RED))).json()["error"]
+        assert said.startswith(f"{name}: expected a whole number") and f"to {most}" in said
 
 
 def test_everything_that_is_described_is_there_and_the_other_way_round(server, colour_run):
@@ -166,7 +193,7 @@ def test_health_answers_before_the_model_is_there_and_photographs_are_told_to_wa
         answer = client.post("/predict", files=form_of(jpeg(RED)))
         assert answer.status_code == 503 and int(answer.headers["retry-after"]) >= 1
         go.set()
-        when(client, lambda health: health["ready"])
+        when(client, lambda state: state["ready"])
         assert client.post("/predict", files=form_of(jpeg(RED))).status_code == 200
 
 
@@ -178,10 +205,30 @@ def test_photographs_that_have_gone_are_told(colour_run, tmp_path):
     run = shutil.copytree(colour_run, tmp_path / "run")
     (run / "env.json").write_text(json.dumps({"photographs": str(tmp_path / "moved")}))
     with served(Application(run)) as client:
-        said = when(client, lambda health: health["nearest"]["state"] == "unavailable")["nearest"]["why"]
+        said = when(client, lambda state: state["nearest"]["state"] == "unavailable")["nearest"]["why"]
         assert said == f"the training photographs are no longer in {tmp_path / 'moved'}"
         (one,) = client.post("/predict?nearest=3", files=form_of(jpeg(RED))).json()["answers"]
         assert one["class"] == "red" and one["nearest"] == []
+
+
+def test_only_a_model_that_cannot_answer_ends_the_server(colour_run, tmp_path, monkeypatch, caplog):
+    import shutil
+
+    from kfg.serving.application import Application
+    from kfg.serving.model import Model
+
+    def fails(self):
+        raise RuntimeError("an engine that is not needed")
+
+    monkeypatch.setattr(Model, "hasten", fails)
+    run = shutil.copytree(colour_run, tmp_path / "run")
+    (run / "model.keras").write_bytes(b"damage")
+    with served(Application(run)) as client:
+        state = when(client, lambda state: state["nearest"]["state"] == "unavailable")
+        assert state["ready"] and "an engine that is not needed" in caplog.text
+        assert client.post("/predict", files=form_of(jpeg(GREEN))).json()["answers"][0]["class"] == "green"
+        said = client.post("/heat", files=form_of(jpeg(GREEN))).json()["error"]
+        assert "model.keras, which cannot be used (" in said and "not a complete Keras model" in said
 
 
 def test_an_export_alone_answers_without_heat_and_neighbours(colour_run, tmp_path):
@@ -191,8 +238,8 @@ def test_an_export_alone_answers_without_heat_and_neighbours(colour_run, tmp_pat
 
     export = shutil.copytree(colour_run / "export", tmp_path / "shipped")
     with served(Application(export)) as client:
-        health = when(client, lambda health: health["nearest"]["state"] == "unavailable")
-        assert health["ready"] and not health["heat_maps"] and "model.keras" in health["nearest"]["why"]
+        state = when(client, lambda state: state["nearest"]["state"] == "unavailable")
+        assert state["ready"] and not state["heat_maps"] and "model.keras, which is missing" in state["nearest"]["why"]
         assert client.post("/predict", files=form_of(jpeg(GREEN))).json()["answers"][0]["class"] == "green"
         answer = client.post("/heat", files=form_of(jpeg(GREEN)))
         assert answer.status_code == 404 and "model.keras" in answer.json()["error"]

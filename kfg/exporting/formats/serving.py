@@ -18,11 +18,14 @@ def add(saved_model, folder) -> pathlib.Path:
     Returns:
         The folder of the version.
     Raises:
-        InputError: no SavedModel; a folder that cannot be written.
+        InputError: no SavedModel, or a damaged one; a folder that cannot be written.
     """
+    from kfg.exporting import parity
+
     if saved_model is None:
         raise InputError("--serving: this run has no export, because the export failed its check or is not written yet")
-    folder = pathlib.Path(folder)
+    parity.check_digests(saved_model)
+    folder, partial = pathlib.Path(folder), None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal() and entry.is_dir()]
@@ -33,4 +36,7 @@ def add(saved_model, folder) -> pathlib.Path:
         files.rename(partial, version)
     except OSError as error:
         raise InputError(f"--serving {folder}: {error.strerror or error}") from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
     return version

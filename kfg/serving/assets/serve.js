@@ -39,13 +39,13 @@ async function watchServer() {
   const state = find("#state");
   for (;;) {
     try {
-      const health = await (await asked("/health")).json();
-      state.classList.toggle("ready", health.ready);
-      state.textContent = health.ready ? `The model is ready.${prepared(health.nearest)}` : "The model is being loaded …";
-      document.body.dataset.heat = health.heat_maps;
-      for (const card of cards) card.allowHeat(health.heat_maps);
-      if (health.nearest.state === "ready") for (const card of cards) card.findNearest();
-      if (["ready", "unavailable"].includes(health.nearest.state)) return;
+      const server = await (await asked("/state")).json();
+      state.classList.toggle("ready", server.ready);
+      state.textContent = server.ready ? `The model is ready.${prepared(server.nearest)}` : "The model is being loaded …";
+      document.body.dataset.heat = server.heat_maps;
+      for (const card of cards) card.allowHeat(server.heat_maps);
+      if (server.nearest.state === "ready") for (const card of cards) card.findNearest();
+      if (["ready", "unavailable"].includes(server.nearest.state)) return;
     } catch (error) {
       state.classList.remove("ready");
       state.textContent = error.message;

@@ -11,8 +11,8 @@ from small_run import CLASSES, SIZE
 
 from kfg.__main__ import main
 from kfg.errors import InputError
-from kfg.exporting import classifiers
-from kfg.exporting.formats import checking, exporting, known
+from kfg.exporting import classifiers, parity
+from kfg.exporting.formats import checking, exporting, known, serving
 from kfg.exporting.formats.checking import Check
 from kfg.inference import graph
 from kfg.training import precision
@@ -157,6 +157,26 @@ def test_a_refused_format_leaves_nothing_and_the_others_are_made(run, tmp_path, 
     assert [path.name for path in tmp_path.iterdir()] == ["savedmodel"]
 
 
+def test_a_run_without_export_gets_a_savedmodel_that_tells_strangeness(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy", ignore=shutil.ignore_patterns("export"))
+    exporting.export(copy, ["savedmodel"])
+    shipped = copy / "export-savedmodel"
+    check = json.loads((shipped / "export_check.json").read_text())
+    assert check["passed"] and check["strangeness_difference"] < 1e-5
+    assert classifiers.load(shipped).confidence is not None
+
+
+def test_a_savedmodel_that_answers_otherwise_is_refused_and_leaves_nothing(run, tmp_path, monkeypatch):
+    copy = shutil.copytree(run, tmp_path / "copy", ignore=shutil.ignore_patterns("export"))
+    before = sorted(copy.iterdir())
+    monkeypatch.setattr(parity, "TOLERANCE", -1.0)
+    with pytest.raises(
+        InputError, match=r"savedmodel: its probabilities differ from the model's by \S+, but only -1 is"
+    ):
+        exporting.export(copy, ["savedmodel"])
+    assert sorted(copy.iterdir()) == before
+
+
 def test_rounding_of_a_gpu_in_tf32_is_allowed_for(monkeypatch):
     def compared(gap):
         expected = [np.array([[0.5, 0.5]], np.float32)]
@@ -226,6 +246,27 @@ def test_tensorflow_serving_gets_a_version_each_time(run, tmp_path):
         ((_, given),) = answer.items()
         assert given.shape == (2, 3)
     assert sorted(path.name for path in (tmp_path / "birds").iterdir()) == ["1", "2"]
+
+
+def test_tensorflow_serving_gets_no_damaged_export_and_no_half_of_one(run, tmp_path, monkeypatch):
+    copy, birds = shutil.copytree(run, tmp_path / "copy"), tmp_path / "birds"
+    with monkeypatch.context() as patch:
+        patch.setattr(serving.files, "flush_tree", lambda folder: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(InputError, match=r"--serving .*birds: No space left"):
+            exporting.export(copy, [], serve=birds)
+    assert list(birds.iterdir()) == []
+    with open(next((copy / "export" / "variables").glob("*.data*")), "r+b") as file:
+        file.write(b"damage")
+    with pytest.raises(InputError, match="not a complete kfg export"):
+        exporting.export(copy, [], serve=birds)
+    assert list(birds.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", [["--out", "there"], ["--data", "photos"], ["--force"]])
+def test_an_option_of_formats_is_refused_where_no_format_is_named(option, run, tmp_path, capsys):
+    assert main(["export", str(run), "--serving", str(tmp_path / "birds"), *option]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {option[0]}: only works with --format;")
+    assert not (tmp_path / "birds").exists()
 
 
 @pytest.mark.parametrize("words", [["export", "run", "--format", "onx"], ["train", "photos", "--formats", "keras,onx"]])
