@@ -5,12 +5,14 @@ The result is a pure function of (seed, epoch, position).
 
 import dataclasses
 import math
+import numbers
 
 import cv2
 import numpy as np
 
 from kfg.augment import draws, ops
 from kfg.augment.policies import check_batch, check_number, check_pair
+from kfg.errors import InputError
 
 ATTEMPTS = 10  # crops tried before the largest centred crop is taken
 # Random numbers of an image: per attempt an area and a ratio, then two for the place, two flips and the rotation.
@@ -56,6 +58,8 @@ class ResizedCrop:
         check_pair("ratio", self.ratio, above_zero=True)
         if self.scale[1] > 1:
             raise ValueError(f"scale must be at most 1, the whole image, got {self.scale!r}")
+        if self.image_size is not None and not _is_size(self.image_size):
+            raise InputError(f"image_size must be (height, width) in pixels, got {self.image_size!r}")
         check_number("rotation", self.rotation, 0, 180, "degrees")
 
     def apply(self, images: np.ndarray, labels: np.ndarray, *, seed: int, epoch: int, positions: np.ndarray):
@@ -88,6 +92,11 @@ class ResizedCrop:
         for image, box, matrix, row in zip(images, boxes, matrices, out, strict=True):
             _cut(image, box, matrix, row)
         return out
+
+
+def _is_size(value) -> bool:
+    whole = isinstance(value, tuple) and all(isinstance(side, numbers.Integral) and side >= 1 for side in value)
+    return whole and len(value) == 2
 
 
 def crop_boxes(uniforms: np.ndarray, *, height: int, width: int, scale, ratio) -> np.ndarray:

@@ -5,7 +5,6 @@ neither a killed process nor a second browser page can lose a decision, write it
 effect of the decisions see `kfg.data.corrected`.
 """
 
-import csv
 import dataclasses
 import datetime
 import os
@@ -89,7 +88,7 @@ def read(table, root) -> list[Correction]:
             f"{table}: its first line is not {','.join(COLUMNS)}; give it that line, or move the file away and decide "
             "again with `kfg review`"
         )
-    rows = [_row(table, cells["line"], [cells[column] for column in columns], root) for cells in rows]
+    rows = [_row(table, cells[tables.LINE], [cells[column] for column in columns], root) for cells in rows]
     found = [_correction(row) for row in splitcsv.on_disk(rows, root)]
     lines = {}
     for one in found:
@@ -183,6 +182,5 @@ def lock_of(table) -> pathlib.Path:
 
 def _write(table, rows) -> None:
     with whole(table) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows([one.path, one.sha256, one.before, one.after, one.reason, one.time] for one in rows)
+        cells = ([one.path, one.sha256, one.before, one.after, one.reason, one.time] for one in rows)
+        tables.write_rows(file, [COLUMNS, *cells])

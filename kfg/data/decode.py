@@ -18,6 +18,7 @@ from kfg.data.foreign import UNREAD as UNREAD
 from kfg.data.formats import FORMATS as FORMATS
 from kfg.data.formats import SNIFF_BYTES, sniff, suffix_of
 
+DECODER = "1"  # part of the key of cached images: change it whenever this code decodes a file to other pixels
 MAX_PIXELS = 80_000_000  # per image; a JPEG of up to 4 times as many is read at half its width and height
 OPAQUE = (
     "BMP",
@@ -162,17 +163,26 @@ def _load(data, format, name, at_least):
     if image.format == "PNG" and isinstance(image.info.get("transparency"), int):
         image.info["transparency"] *= GREY_STEPS.get(image.tile[0][3], 1)
     extents = image.tile[0][1] if image.format == "GIF" else None
+    _drop_text(image)
     image.load()
+    _drop_text(image)  # Pillow reads the texts behind the pixels while it loads
     if extents is not None and extents != (0, 0, *size):
         image = _on_canvas(image, extents)
     if form is not None:
         image = sixteen.to_eight(image, form, reopen=lambda: opened(data, format))
+    depth = image.info["depth"] if form is not None else 0
     opaque = image.format in OPAQUE and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0)
     if opaque:
         image.putalpha(255)
-    defaults = {"depth": 0, "mended": ""}
-    image.info = {**defaults, **image.info, "full_size": size, "mode": mode, "opaque": opaque}
+    own = {"full_size": size, "mode": mode, "depth": depth, "opaque": opaque, "mended": ""}
+    image.info = {**image.info, **own}  # in this order, because texts in the file can have any name
     return image
+
+
+def _drop_text(image):
+    """Remove a text that is called "transparency": Pillow keeps texts and the transparent colour in one dict."""
+    if isinstance(image.info.get("transparency"), str):
+        del image.info["transparency"]
 
 
 def _on_canvas(image, extents):

@@ -2,14 +2,16 @@
 
 import concurrent.futures
 import hashlib
+import importlib.metadata
 import os
 import pathlib
 
+import cv2
 import numpy as np
 import PIL
-import tensorflow as tf
+import scipy
 
-from kfg.data.decode import decode
+from kfg.data.decode import DECODER, decode
 from kfg.data.folder import Index
 from kfg.data.resizing import METHOD, resize
 from kfg.data.stores import MEMORY_BUDGET, Budget, ImageFile, Images, has_size
@@ -100,5 +102,14 @@ def key_of(index: Index, image_size: tuple[int, int]) -> str:
     files = hashlib.sha256()
     for path, digest in zip(index.full_paths(), index.sha256, strict=True):
         files.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
-    how = hashlib.sha256(repr((METHOD, image_size, PIL.__version__, tf.__version__)).encode())
+    versions = (PIL.__version__, _heif_version(), cv2.__version__, scipy.__version__)
+    how = hashlib.sha256(repr((DECODER, METHOD, image_size, versions)).encode())
     return f"{files.hexdigest()[:32]}-{how.hexdigest()[:16]}"
+
+
+def _heif_version() -> str:
+    """Return the version of the optional package that decodes HEIC; "" if it is not installed."""
+    try:
+        return importlib.metadata.version("pillow-heif")
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -33,6 +33,7 @@ FLAT = 2.0  # standard deviation in levels; a thumbnail with less contrast has n
 NEIGHBOURS = 32  # each image is compared with its nearest earlier images only, so that 20,000 frames of a film are fast
 GROUP_BITS = 12  # largest distance inside a group: chains A ~ B ~ C ... must not join a whole class into one group
 BLOCK = 1024  # thumbnails compared at a time; they take 0.8 MB
+HASH_PAIRS = 1 << 18  # pairs of hashes compared at a time; they take 2 MB
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -216,13 +217,25 @@ def group(prints: Sequence[Fingerprint], known: Iterable[int], *, pairs: np.ndar
         first = {}
         for i, key in enumerate(keys):
             _join(sets, first.setdefault(key, i), i)
-    hashes = hashes_of(prints)
+    hashes, refused = hashes_of(prints), set()
     for i, j, _ in (near_pairs(prints) if pairs is None else pairs).tolist():
-        if sets[i] is sets[j]:  # checked first, because the next line costs the product of the two group sizes
+        # A set keeps its first member when others join it, and only moves further from the sets that it may not join.
+        key = frozenset((sets[i][0], sets[j][0]))
+        if len(key) == 1 or key in refused:  # checked first, because comparing costs the product of the two group sizes
             continue
-        if np.bitwise_count(hashes[sets[i], None] ^ hashes[None, sets[j]]).max() <= GROUP_BITS:
+        if _close(hashes[sets[i]], hashes[sets[j]]):
             _join(sets, i, j)
-    return np.array([min(members) for members in sets], dtype=np.int64)
+        else:
+            refused.add(key)
+    earliest = {}
+    return np.array([earliest.setdefault(id(members), i) for i, members in enumerate(sets)], dtype=np.int64)
+
+
+def _close(one, other) -> bool:
+    """Return whether each hash of one set is at most GROUP_BITS from each of another; both are uint64."""
+    rows = max(1, HASH_PAIRS // len(other))
+    blocks = (one[start : start + rows, None] for start in range(0, len(one), rows))
+    return all(np.bitwise_count(block ^ other).max() <= GROUP_BITS for block in blocks)
 
 
 def _join(sets, i, j):

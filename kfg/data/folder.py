@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import logging
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -47,6 +48,8 @@ class Index:
         listed: the contents of the table of labels; None: no such table was given.
         uncorrected: all images as they were before the corrections, for `splits.split`; None: there are no corrections,
             or this is a selection of the images.
+        separated: number of groups whose images the given parts separate, counted by `splits.split` before the
+            corrections; None: not counted yet.
     """
 
     root: pathlib.Path
@@ -59,6 +62,7 @@ class Index:
     corrected: Corrected | None = None
     listed: labelling.Listed | None = None
     uncorrected: "Index | None" = None
+    separated: int | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -267,7 +271,7 @@ def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
     rows, columns = split_rows(path, root)
     rows = splitcsv.on_disk(rows, root)
     for row in rows:
-        if not (root / row["path"]).is_file():
+        if not os.path.isfile(root / row["path"]):
             raise InputError(f"{path}:{row['line']}: {splitcsv.missing(root, row['path'])}")
     index = _build(root, [(row["path"], row["class"], row["part"]) for row in rows], classes)
     if "group" in columns:

@@ -1,7 +1,8 @@
 """Take data sets of Hugging Face and of TensorFlow Datasets: `kfg.from_datasets` and `kfg.from_tfds`."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def from_datasets(
     Returns:
         Without `out` a Part, or Parts (train, val, test) of a DatasetDict that has these splits; with `out` its path.
     Raises:
-        InputError: a column is missing, a row has no label, or an image cannot be read.
+        InputError: a column is missing, a row has no label or no image, an image cannot be read, or two splits become
+            the same part.
     Example:
         part = kfg.from_datasets(datasets.load_dataset("beans", split="train"), image_size=128)
         kfg.from_datasets(datasets.load_dataset("beans"), out="beans")  # then: kfg train beans
@@ -51,11 +53,15 @@ def from_datasets(
     splits = dict(dataset) if isinstance(dataset, Mapping) else {"": dataset}
     if not splits or not all(isinstance(one, kinds) for one in splits.values()):
         raise InputError(f"dataset: expected a datasets.Dataset or DatasetDict, got {type(dataset).__name__}")
-    first = next(iter(splits.values()))
+    named, first = _part_names(splits), next(iter(splits.values()))
+    if first.features is None:
+        raise InputError(
+            "dataset: its columns are not known before it is read; give their types when you make it (features=)"
+        )
     image = _column(first.column_names, image_column, IMAGES, "image_column")
     label = _column(first.column_names, label_column, LABELS, "label_column")
     names = labelled.class_names(_names_of(splits, label), classes)
-    parts = [Rows(_part(name), _of_datasets(one, image, label, names), names) for name, one in splits.items()]
+    parts = [Rows(named[name], _of_datasets(one, image, label, names), names) for name, one in splits.items()]
     return _taken(parts, image_size, out)
 
 
@@ -77,13 +83,23 @@ def _of_datasets(dataset, image, label, names) -> Iterator:
 
     numbers = {name: number for number, name in enumerate(names)}
     asked = dataset.cast_column(image, datasets.Image(decode=False))  # gives the bytes of the files, not decoded
-    for row in asked:
-        held = row[image]
-        if held["bytes"] is None:
-            with open(held["path"], "rb") as file:
-                held = {"bytes": file.read()}
+    for number, row in enumerate(asked):
         value = row[label]
-        yield held["bytes"], numbers.get(value, -1) if isinstance(value, str) else -1 if value is None else value
+        known = numbers.get(value, -1) if isinstance(value, str) else -1 if value is None else value
+        yield _bytes(row[image], number), known
+
+
+def _bytes(held, number) -> bytes:
+    """Return the bytes of the image file that a row holds, or whose path it holds."""
+    held = held or {"bytes": None, "path": None}
+    if held["bytes"] is not None:
+        return held["bytes"]
+    if held["path"] is None:
+        raise InputError(f"row {number}: has no image; remove rows without an image")
+    try:
+        return pathlib.Path(held["path"]).read_bytes()
+    except OSError as error:
+        raise InputError(f"row {number}: {printable(held['path'])}: {error.strerror}") from error
 
 
 def from_tfds(
@@ -110,7 +126,8 @@ def from_tfds(
     Returns:
         Without `out` a Part, or Parts (train, val, test) of a data set that has these splits; with `out` its path.
     Raises:
-        InputError: the data set does not exist or has no images and labels, or its classes have no names.
+        InputError: the data set does not exist or has no images and labels, its classes have no names, or two splits
+            become the same part.
     Example:
         part = kfg.from_tfds("beans", split="train", image_size=128)
         kfg.from_tfds(tfds.load("beans"), classes=["angular_leaf_spot", "bean_rust", "healthy"], out="beans")
@@ -121,13 +138,15 @@ def from_tfds(
     elif split is not None:
         raise InputError("split: only works with a data set that is given by its name")
     splits = dict(name) if isinstance(name, Mapping) else {split or "": name}
-    names = labelled.class_names(names, classes)
-    parts = [Rows(_part(part), _of_tfds(one), names) for part, one in splits.items()]
+    named, names = _part_names(splits), labelled.class_names(names, classes)
+    parts = [Rows(named[part], _of_tfds(one), names) for part, one in splits.items()]
     return _taken(parts, image_size, out)
 
 
 def _loaded(name, split, data_dir):
     """Return the result of `tfds.load` for a name, and the class names (None if the data set has none)."""
+    if isinstance(split, (list, tuple, dict)):
+        raise InputError(f"split: expected one split, such as 'train', got {split!r}; leave it out to take all splits")
     if importlib.util.find_spec("tensorflow_datasets") is None:
         raise InputError(
             "kfg.from_tfds needs the package tensorflow-datasets to load a data set by name; install it with pip "
@@ -155,8 +174,14 @@ def _of_tfds(dataset) -> Iterator:
         yield pair
 
 
-def _part(split: str) -> str:
-    return PART_OF.get(split, split)
+def _part_names(splits: Iterable[str]) -> dict[str, str]:
+    """Return the part that each split becomes; two that become the same part are refused."""
+    named, first = {split: PART_OF.get(split, split) for split in splits}, {}
+    for split, part in named.items():
+        other = first.setdefault(str(part).casefold(), split)
+        if other != split:
+            raise InputError(f"the splits {other} and {split} would both become the part {part}; leave out one of them")
+    return named
 
 
 def _column(columns, given: str | None, usual: Sequence[str], argument: str) -> str:

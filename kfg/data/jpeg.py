@@ -107,8 +107,13 @@ def ended(data: bytes) -> bytes | None:
     """
     if scan(data)[0] == len(data) or has_end(data):
         return None
-    data = data.rstrip(b"\xff") if data.endswith(b"\xff") else data  # the file was cut in the middle of the end mark
-    return None if lacks_data(data + EOI) else data + EOI
+    data = with_end(data)
+    return None if lacks_data(data) else data
+
+
+def with_end(data: bytes) -> bytes:
+    """Return a JPEG with its end mark added if it has none."""
+    return data if has_end(data) else data.rstrip(b"\xff") + EOI  # it may have been cut in the middle of the end mark
 
 
 def lacks_data(data: bytes, *, coarse: bool = False) -> bool:
@@ -127,7 +132,7 @@ def lacks_data(data: bytes, *, coarse: bool = False) -> bool:
 def _pixels(data, coarse):
     with JpegImagePlugin.JpegImageFile(io.BytesIO(data)) as image:
         parts = 8 if coarse else 2 if image.width * image.height > FINE else 1
-        image.draft(None, (image.width // parts, image.height // parts))
+        image.draft(None, (max(1, image.width // parts), max(1, image.height // parts)))
         return np.asarray(image)
 
 

@@ -10,7 +10,6 @@ from kfg.data import listing, splitcsv, tables, tree
 from kfg.errors import InputError
 from kfg.files import local
 from kfg.names import composed, is_utf8, printable, quoted, shortened, suggestion
-from kfg.runs import run_files
 
 PATH_NAMES = (*tables.PATH_NAMES, "image_id", "photo", "photograph", "picture", "id")
 CLASS_NAMES = (*tables.CLASS_NAMES, "breed")
@@ -53,13 +52,14 @@ class Listed:
     parted: bool
     told: str
 
-    def passed_over(self, root) -> list[tuple[str, str]]:
+    def passed_over(self, root, *, corrections=None) -> list[tuple[str, str]]:
         """Return (path, reason) of every file in the folder `root` of the photographs that the table does not list.
 
-        For the reasons see `Listing`.
+        For the reasons see `Listing`. kfg's own files, this table and the table `corrections` are left out.
         """
         root = pathlib.Path(root)
-        own = {(root / run_files.SPLIT).resolve(), self.csv.resolve()}
+        own = {(root / name).resolve() for name in listing.OURS} | {self.csv.resolve()}
+        own |= {pathlib.Path(corrections).resolve()} if corrections else set()
         found = listing.list_images(root).passed_over(path for path, _, _ in self.images)
         return [(path, why) for path, why in found if (root / path).resolve() not in own]
 
@@ -177,9 +177,9 @@ def _part_column(columns, rows, *, but) -> str | None:
 def _refuse_empty(labels, rows, path, label):
     """Refuse rows without a path or a label, and texts that are not UTF-8, because no report could repeat them."""
     for column, what in ((path, "path"), (label, "label")):
-        empty = [f"line {row['line']}" for row in rows if not (row[column] or "").strip()]
+        empty = [f"line {row[tables.LINE]}" for row in rows if not (row[column] or "").strip()]
         _refuse(labels, empty, "row", f"no {what} in column {printable(column)!r}", "fill it in, or remove the row")
-        odd = [f"{printable(row[column])!r} in line {row['line']}" for row in rows if not is_utf8(row[column])]
+        odd = [f"{printable(row[column])!r} in line {row[tables.LINE]}" for row in rows if not is_utf8(row[column])]
         _refuse(labels, odd, "row", f"a {what} that is not UTF-8", "save the table as CSV (UTF-8)")
 
 
@@ -210,7 +210,7 @@ def _photographs(labels, root, rows, column) -> tuple[list[str], str]:
     mend = f"paths are read relative to {printable(str(home))}"
     if missing:
         mend += _elsewhere(root, missing[0][column].strip())
-    lines = [f"{printable(row[column].strip())!r} in line {row['line']}" for row in missing]
+    lines = [f"{printable(row[column].strip())!r} in line {row[tables.LINE]}" for row in missing]
     _refuse(labels, lines, "row", "a photograph that does not exist", mend)
     return [path for path, _ in found], told
 
@@ -219,12 +219,13 @@ def _looked_up(labels, root, base, row, column, near) -> tuple[str | None, str]:
     """Return the path of a row, None if there is no such file; and why the path is refused, "" if it is not."""
     text = row[column].strip()
     try:
-        path = splitcsv.relative(f"{labels.csv}:{row['line']}", text, root, base=base)
+        path = splitcsv.relative(f"{labels.csv}:{row[tables.LINE]}", text, root, base=base)
     except InputError as error:
         # A drive or web address (with a colon) and an existing file outside are refused; any other path is missing.
         named = ":" in text or os.path.lexists(base / text.replace("\\", "/"))
         return None, str(error) if named else ""
-    return path if (root / path).is_file() else near(path), ""
+    # pathlib's is_file raises an error for a cell that is too long for a path
+    return path if os.path.isfile(root / path) else near(path), ""
 
 
 def _elsewhere(root, text) -> str:
@@ -278,9 +279,9 @@ def _once(labels, rows) -> list[tuple[str, str, str]]:
     for path, name, row, column in rows:
         part = splitcsv.part_named(row[column] or "") if column else ""
         if part is None or part == splitcsv.BOTH:
-            unknown.append(f"{printable(row[column])!r} in line {row['line']}")
-        earlier, earlier_part, line = first.setdefault(path, (name, part, row["line"]))
-        lines = f"in lines {line} and {row['line']}"
+            unknown.append(f"{printable(row[column])!r} in line {row[tables.LINE]}")
+        earlier, earlier_part, line = first.setdefault(path, (name, part, row[tables.LINE]))
+        lines = f"in lines {line} and {row[tables.LINE]}"
         if earlier != name:
             labelled.append(f"{printable(path)} ({printable(earlier)!r} and {printable(name)!r} {lines})")
         elif earlier_part != part:

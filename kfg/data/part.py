@@ -151,7 +151,7 @@ class Part:
             name=self.name,
             groups=np.concatenate([self.groups, groups]),
             root=self.root,
-            origin=self.origin,
+            origin=self.origin if len(self) else other.origin,  # an empty part has no group numbers
         )
 
     def batches(
@@ -168,8 +168,10 @@ class Part:
         """Return a tf.data.Dataset for `model.fit`, `model.predict` and `model.evaluate`, whose `len()` is one epoch.
 
         With shuffling, order and augmentation differ from epoch to epoch, and the same seed gives the same batches. An
-        epoch ends when its last batch has been taken; the next pass over the data set is the next epoch. To continue an
-        earlier training, make the batches with the same `initial_epoch` as you give to `model.fit`.
+        epoch ends when its last batch has been taken; the next pass over the data set is the next epoch. So add no step
+        that reads ahead, such as `prefetch`: the data set does so by itself. If an epoch has only one batch, and Keras
+        reads it to build a model, that counts as an epoch. To continue an earlier training, make the batches with the
+        same `initial_epoch` as you give to `model.fit`.
 
         Args:
             batch_size: number of images; the last batch of an epoch may be smaller, and no image is dropped.

@@ -36,7 +36,8 @@ def training_batches(
 
     With `epochs=None` each pass over the data set is one epoch, and the first pass is epoch `first_epoch`; so a plain
     `model.fit(data, epochs=N)` gets fresh augmentation in every epoch. A pass counts when its last batch has been
-    taken; the single batch that Keras reads to build a model does not count.
+    taken; so add no step that reads ahead, such as `prefetch`. The single batch that Keras reads to build a model does
+    not count, unless an epoch has only one batch.
 
     Args:
         images: a store of N images with `gather(positions) -> uint8 (B, H, W, 3)`.
@@ -118,8 +119,8 @@ class _Passes:
         """Return the batches of one pass; when the last batch has been taken, the next pass is the next epoch.
 
         A pass is not counted at its start, because Keras makes iterators that it never reads, and reads a single batch
-        from another one to build a model. Nothing prefetches from the returned data set, so its last batch is not taken
-        before the model asks for it.
+        from another one to build a model (if that batch is also the last, the pass counts nevertheless). Nothing
+        prefetches from the returned data set, so its last batch is not taken before the model asks for it.
         """
 
         def finish():
@@ -132,7 +133,11 @@ class _Passes:
                 return tf.nest.map_structure(tf.identity, batch)
 
         counted = tf.data.Dataset.zip(tf.data.Dataset.range(length), batches).map(passed_on)
-        return counted.apply(tf.data.experimental.assert_cardinality(length))
+        options = tf.data.Options()
+        # Both are on by default, and would take batches before the model asks for them, also in steps that a user adds.
+        options.experimental_optimization.inject_prefetch = False
+        options.experimental_optimization.map_parallelization = False
+        return counted.apply(tf.data.experimental.assert_cardinality(length)).with_options(options)
 
 
 def _described(policy) -> dict | None:

@@ -16,7 +16,7 @@ from kfg.data.formats import FORMATS, SNIFF_BYTES, sniff
 from kfg.data.part import Part
 from kfg.data.resizing import resize
 from kfg.errors import InputError
-from kfg.names import printable, shortened
+from kfg.names import composed, printable, shortened
 
 DIGITS = 6  # digits of the number in a file name
 
@@ -58,28 +58,20 @@ def to_folders(parts: Sequence[Rows], out) -> pathlib.Path:
     Image files in the data set are written unchanged, pixel arrays as PNG. The folder appears complete or not at all.
 
     Raises:
-        InputError: `out` is not empty; a class name cannot be a folder name; a row is refused as by `to_part`.
+        InputError: `out` is not empty or is the working folder; a class name cannot be a folder name, or two would be
+            the same folder on some disks; a row is refused as by `to_part`.
     """
     out = pathlib.Path(out)
-    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"out: {out} is not empty; give a new folder")
-    for name in parts[0].classes:
-        if not overwrite.can_be_folder(name):
-            raise InputError(
-                f"out: the class {printable(name)!r} cannot be the name of a folder; leave out the argument out="
-            )
-    partial = files.beside(out)
+    _check_out(out)
+    _check_folder_names(parts[0].classes)
+    partial = files.beside(out.absolute())
     try:
+        files.sweep(partial.parent, out.absolute().name)  # removes what a killed process left half written
         for rows in parts:
-            home = partial / rows.name if len(parts) > 1 else partial
-            for number, (image, label) in enumerate(rows.rows):
-                name = rows.classes[_label(rows, number, label)]
-                data = image if isinstance(image, bytes) else _png(_pixels(image, number))
-                folder = home / name
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / f"{number:0{DIGITS}}{_suffix(data, number)}").write_bytes(data)
+            _write(rows, partial / rows.name if len(parts) > 1 else partial)
         if not partial.is_dir():
             raise InputError("the data set has no rows")
+        files.flush_tree(partial)
         if out.is_dir():
             out.rmdir()
         files.rename(partial, out)
@@ -88,6 +80,40 @@ def to_folders(parts: Sequence[Rows], out) -> pathlib.Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return out
+
+
+def _check_out(out):
+    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(f"out: {out} is not empty; give a new folder")
+    if out.is_dir() and out.samefile("."):
+        raise InputError(f"out: {out} is the working folder, which cannot be replaced; give a new folder")
+
+
+def _check_folder_names(classes):
+    """Refuse class names that cannot be folders, and names that are one folder on disks that ignore case."""
+    first = {}
+    for name in classes:
+        if not overwrite.can_be_folder(name):
+            raise InputError(
+                f"out: the class {printable(name)!r} cannot be the name of a folder; leave out the argument out="
+            )
+        same = composed(name).casefold()
+        if same in first:
+            raise InputError(
+                f"out: the classes {printable(first[same])!r} and {printable(name)!r} would be one folder on some "
+                "disks; give other names with classes="
+            )
+        first[same] = name
+
+
+def _write(rows, home):
+    """Write each row of a part as home/<class>/NUMBER.SUFFIX."""
+    for number, (image, label) in enumerate(rows.rows):
+        name = rows.classes[_label(rows, number, label)]
+        data = image if isinstance(image, bytes) else _png(_pixels(image, number))
+        folder = home / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number:0{DIGITS}}{_suffix(data, number)}").write_bytes(data)
 
 
 def class_names(names, given) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def _filled(image, data) -> float | None:
     """
     if image.mode not in ("L", "RGB") or np.any(np.array(image.getpixel((image.width - 1, image.height - 1))) != 128):
         return None
-    if not jpeg.lacks_data(data, coarse=True):
+    if not jpeg.lacks_data(jpeg.with_end(data), coarse=True):
         return None
     grey = (np.asarray(image).reshape(image.height, -1) == 128).all(axis=1)
     return 1.0 if grey.all() else int(np.argmin(grey[::-1])) / len(grey)

@@ -52,16 +52,16 @@ def split_rows(path, root=None) -> tuple[list[dict], list[str]]:
         raise InputError(f"{path}: lists no images")
     rows, lines = [], {}
     for cells in found:
-        row = _row(f"{path}:{cells['line']}", {what: cells[name] for what, name in by_name.items() if name}, root)
+        row = _row(f"{path}:{cells[tables.LINE]}", {what: cells[name] for what, name in by_name.items() if name}, root)
         if row["path"] in lines:
             first, line = lines[row["path"]]
             written = cells[by_name["path"]]
             also = f"also in line {line}" if first == written else f"in line {line} as {printable(first)!r}"
             raise InputError(
-                f"{path}:{cells['line']}: {printable(written)} is listed twice, {also}; remove one of the lines"
+                f"{path}:{cells[tables.LINE]}: {printable(written)} is listed twice, {also}; remove one of the lines"
             )
-        lines[row["path"]] = cells[by_name["path"]], cells["line"]
-        rows.append({**row, "line": cells["line"]})
+        lines[row["path"]] = cells[by_name["path"]], cells[tables.LINE]
+        rows.append({**row, "line": cells[tables.LINE]})
     digests = {row["sha256"] for row in rows} - {""} if by_name["sha256"] else set()
     if None in digests or len(set(map(len, digests))) > 1:
         raise InputError(
@@ -152,7 +152,7 @@ def on_disk(rows, root) -> list[dict]:
             for word in row["path"].split("/"):
                 listed.setdefault(here, None)
                 if listed[here] is None:
-                    listed[here] = names.by_form(root / here)
+                    listed[here] = names.by_form(root / here) if os.path.isdir(root / here) else {}
                 same = listed[here].get(names.composed(word), [])
                 here = f"{here}/{same[0]}".lstrip("/") if len(same) == 1 else f"{here}/{word}".lstrip("/")
             row = {**row, "path": here if os.path.lexists(root / here) else row["path"]}
@@ -168,13 +168,13 @@ def missing(root, path: str) -> str:
         'photos/cat/1.jpg does not exist'
     """
     full = pathlib.Path(root) / path
-    return f"{printable(str(full))} {'is a folder' if full.is_dir() else 'does not exist'}{nearly(full)}"
+    return f"{printable(str(full))} {'is a folder' if os.path.isdir(full) else 'does not exist'}{nearly(full)}"
 
 
 def nearly(full) -> str:
     """Return a hint that names a file beside a missing one whose name looks the same; "" if there is none."""
     full = pathlib.Path(full)
-    if full.exists() or not full.parent.is_dir():
+    if os.path.exists(full) or not os.path.isdir(full.parent):  # pathlib's raise errors for paths that are too long
         return ""
     seen = names.appearance(full.name)
     alike = [one.name for one in full.parent.iterdir() if names.appearance(one.name) == seen and one.name != full.name]

@@ -3,7 +3,6 @@
 `kfg.data.dealing` says how the groups of a class are dealt to the parts, and what happens to rare classes.
 """
 
-import csv
 import dataclasses
 import io
 import logging
@@ -11,7 +10,7 @@ import os
 
 import numpy as np
 
-from kfg.data import dealing
+from kfg.data import dealing, tables
 from kfg.data.folder import Index
 from kfg.data.listing import untrained
 from kfg.data.splitcsv import BOTH, split_rows
@@ -35,11 +34,14 @@ def split(
 ) -> Index:
     """Decide the part of every image; `kfg.data.dealing` describes the method.
 
-    Parts that the index already has are kept. A missing part is taken from the images that have no part yet, or from
-    train if all images have one; `val` and `test` are fractions of these images. An image without a part gets the part
-    of its group, if the group has one. If the given parts separate the images of a group, the official split leaks:
-    this is logged, nothing is moved, and the group counts as two groups from then on, so that `check_apart` can check
-    all other groups. `check_apart` still refuses equal files in different parts.
+    Parts that the index already has are kept. A missing part is taken from the images that have no part yet. If these
+    are fewer than the images of train, it is taken from both together, because it would come out far too small
+    otherwise. `val` and `test` are fractions of the images that they are taken from. An image without a part gets the
+    part of its group, if the group has one.
+
+    If the given parts separate the images of a group, the official split leaks: this is logged and counted
+    (`Index.separated`), nothing is moved, and the group counts as two groups from then on, so that `check_apart` can
+    check all other groups. `check_apart` still refuses equal files in different parts.
 
     Corrections move no image to another part: the parts are those that the images had before them (the fractions of a
     class then differ a little). So a model that is trained after a review is tested on the same images. Only if they
@@ -51,7 +53,7 @@ def split(
         seed: int >= 0.
         min_per_class: number of groups; a class with fewer is rare.
     Returns:
-        The same images in the same order, with `parts` filled.
+        The same images in the same order, with `parts` and `separated` filled.
     Raises:
         InputError: fractions or seed are out of range; the given parts leave a class without a training image.
     Example:
@@ -79,19 +81,20 @@ def _filled(index, whole) -> bool:
 
 
 def _with_parts_of(index, whole) -> Index:
-    """Return the index with the parts and groups that its images have in `whole`."""
+    """Return the index with the parts and groups that its images have in `whole`, and with its count of leaks."""
     at = {path: position for position, path in enumerate(whole.paths)}
     own = [at[path] for path in index.paths]
-    return dataclasses.replace(index, parts=tuple(whole.parts[i] for i in own), groups=whole.groups[own])
+    parts = tuple(whole.parts[i] for i in own)
+    return dataclasses.replace(index, parts=parts, groups=whole.groups[own], separated=whole.separated)
 
 
 def _decided(index, val, test, seed, min_per_class) -> Index:
     parts = _joined(index)
     given = set(index.parts)
     fractions = {part: share for part, share in (("test", test), ("val", val)) if part not in given}
-    free = parts == ""
-    if not free.any():
-        free = parts == "train"
+    free, train = parts == "", parts == "train"
+    if free.sum() < train.sum():
+        free |= train
     return dataclasses.replace(index, parts=dealing.divided(index, parts, free, fractions, seed, min_per_class))
 
 
@@ -209,18 +212,19 @@ def _say_untrained(index, where=""):
 
 
 def _cut_groups_apart(index) -> Index:
-    """Give new group ids where the given parts separate a group, so that no group lies in two parts; log this."""
+    """Give new group ids where the given parts separate a group, so that no group lies in two parts; log and count."""
     ids, owner, fresh, leak = index.groups.copy(), {}, {}, None
     for position, (group, part) in enumerate(zip(index.groups.tolist(), index.parts, strict=True)):
         first = owner.setdefault(group, position) if part else position
         if part != index.parts[first]:
             leak = leak or (first, position)
             ids[position] = fresh.setdefault((group, part), int(index.groups.max()) + 1 + len(fresh))
+    separated = len({group for group, _ in fresh})
     if leak:
         one, other = (f"{printable(index.paths[i])} ({index.parts[i]})" for i in leak)
         text = "%s: the given parts separate %d groups of duplicates or near-duplicates, such as %s and %s"
-        logger.warning(text, index.root, len({group for group, _ in fresh}), one, other)
-    return dataclasses.replace(index, groups=ids)
+        logger.warning(text, index.root, separated, one, other)
+    return dataclasses.replace(index, groups=ids, separated=separated)
 
 
 def _joined(index) -> np.ndarray:
@@ -278,12 +282,8 @@ def write_csv(index: Index, path) -> None:
     if len(undecided):
         raise InputError(f"{path}: {index.paths[undecided[0]]} is in no part (one of {len(undecided)} such images)")
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(COLUMNS)
     names = (index.classes[label] for label in index.labels)
-    for row in zip(index.paths, names, index.parts, index.groups.tolist(), index.sha256, strict=True):
-        # before Python 3.13 the csv writer does not quote a carriage return, and the reader would end the line there
-        (quoting if "\r" in row[0] + row[1] else writer).writerow(row)
+    rows = zip(index.paths, names, index.parts, index.groups.tolist(), index.sha256, strict=True)
+    tables.write_rows(text, [COLUMNS, *rows])
     with whole(path, "wb") as file:  # as bytes, so that names that are not UTF-8 stay the same
         file.write(text.getvalue().encode("utf-8", "surrogateescape"))

@@ -7,6 +7,7 @@ import numpy as np
 
 from kfg.errors import InputError
 from kfg.files import whole
+from kfg.locks import exclusive
 
 MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; further images go to disk
 
@@ -40,8 +41,10 @@ class Images:
             InputError: the file cannot be written.
         """
         if not has_size(path, self.array.nbytes):
-            with whole(path, "wb") as file:
-                file.write(memoryview(np.ascontiguousarray(self.array)).cast("B"))
+            with exclusive(path.with_suffix(".lock")):  # its holder removes half-written files of this path
+                if not has_size(path, self.array.nbytes):
+                    with whole(path, "wb") as file:
+                        file.write(memoryview(np.ascontiguousarray(self.array)).cast("B"))
         self.file = ImageFile(path, self.shape, dtype=self.dtype, key=self.key)
         self.array = None
 

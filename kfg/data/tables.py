@@ -1,4 +1,7 @@
-"""Read CSV tables as people and spreadsheets write them, with various encodings, separators and column names."""
+"""Read CSV tables as people and spreadsheets write them, with various encodings, separators and column names.
+
+`write_rows` writes tables that are read back with the same cells.
+"""
 
 import codecs
 import csv
@@ -6,6 +9,7 @@ import io
 import itertools
 import pathlib
 import re
+from collections.abc import Iterable, Sequence
 
 from kfg.errors import InputError
 from kfg.names import printable
@@ -18,6 +22,7 @@ PATH_NAMES = (
 )  # fmt: skip
 CLASS_NAMES = ("class", "label", "labels", "class_name", "classname", "category", "target", "species")
 PART_NAMES = ("part", "split", "set", "subset", "partition")
+LINE = " line"  # key of a row's line number; no column has this name, because names have no spaces around them
 OTHER_FILES = {  # kind of file that is sometimes saved under the name of a table -> its first bytes
     "an Excel workbook or another zip archive": b"PK\x03\x04",
     "an old Excel workbook": b"\xd0\xcf\x11\xe0",
@@ -36,7 +41,7 @@ def read(path, *, limit: int | None = None) -> tuple[list[str], list[dict]]:
         limit: largest number of rows to read; default all.
     Returns:
         The column names, without spaces around them; and the rows, each a dict column name -> text, None if the row is
-        too short, with the row's line number under the key "line".
+        too short, with the row's line number (int) under the key LINE.
     Raises:
         InputError: the file cannot be read, or is not such a table.
     """
@@ -63,12 +68,28 @@ def read(path, *, limit: int | None = None) -> tuple[list[str], list[dict]]:
                 columns = [cell.strip() for cell in cells]
                 continue
             row = dict(itertools.zip_longest(columns, cells[: len(columns)]))
-            rows.append({**row, "line": reader.line_num})
+            rows.append({**row, LINE: reader.line_num})
             if limit is not None and len(rows) >= limit:
                 break
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: {error}") from error
     return columns or [], rows
+
+
+def write_rows(file, rows: Iterable[Sequence]) -> None:
+    """Write rows of cells as lines of CSV to a text file that was opened with newline=""; `read` reads the same cells.
+
+    Example:
+        >>> file = io.StringIO(newline="")
+        >>> write_rows(file, [("path", "part"), ("a\\r,b.jpg", 1)])
+        >>> file.getvalue()
+        'path,part\\n"a\\r,b.jpg","1"\\n'
+    """
+    writer = csv.writer(file, lineterminator="\n")
+    quoting = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        # before Python 3.13 the csv writer does not quote a carriage return, and the reader would end the line there
+        (quoting if any("\r" in str(cell) for cell in row) else writer).writerow(row)
 
 
 def _text(path, data: bytes) -> str:

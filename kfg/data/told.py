@@ -46,7 +46,7 @@ def _parts_read(index) -> str:
 def passed_over(index) -> list[tuple[str, str]]:
     """List the folder of `index` again and return (path, reason) of every file and folder that `index` does not use."""
     if index.listed:
-        return index.listed.passed_over(index.root)
+        return index.listed.passed_over(index.root, corrections=index.corrected and index.corrected.table)
     layout = None if (index.root / run_files.SPLIT).is_file() else layouts.find(index.root)
     left_out = index.corrected.left_out if index.corrected else ()
     return list_folder(index.root).passed_over((*index.paths, *left_out), below=layout.folder if layout else "")

@@ -51,7 +51,7 @@ class Kept:
             raise InputError(
                 f"{self.table}: one of its columns path, class and part is missing; restore it, or move the file away"
             )
-        return [{name: value or "" for name, value in row.items() if name != "line"} for row in rows]
+        return [{name: value or "" for name, value in row.items() if name != tables.LINE} for row in rows]
 
     def label_of(self, sha256: str) -> str | None:
         """Return the class that a photograph was given, or None; also None if the table is damaged."""

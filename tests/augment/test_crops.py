@@ -108,6 +108,10 @@ def test_it_goes_through_json():
         ({"scale": (0.0, 1.0)}, "scale must have 0 <"),
         ({"scale": (0.5, 1.5)}, "scale must be at most 1"),
         ({"ratio": (2.0, 1.0)}, "ratio must have"),
+        ({"image_size": 224}, r"image_size must be \(height, width\) in pixels, got 224"),
+        ({"image_size": (224, 0)}, "image_size must be"),
+        ({"image_size": (224.5, 224)}, "image_size must be"),
+        ({"image_size": (224, 224, 3)}, "image_size must be"),
         ({"rotation": 200}, r"rotation must be in \[0, 180\]"),
     ],
 )

@@ -74,6 +74,7 @@ def test_backslashes_in_file_names_are_told_as_the_trouble(tmp_path, home):
         ("train.csv", "filename,label", "{:04d}.jpg,{}"),
         ("labels.csv", "id;breed", "{:04d};{}"),
         ("data.tsv", "width\timage_path\tclass", "80\timages/{:04d}.jpg\t{}"),
+        ("list.csv", "file,line", "{:04d}.jpg,{}"),
     ],
 )
 def test_a_flat_folder_with_a_table_is_told_how_to_write_split_csv(tmp_path, table, columns, cell):

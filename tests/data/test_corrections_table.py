@@ -265,6 +265,17 @@ def test_a_decision_is_written_taken_back_and_changed_one_row_each(root):
     assert [one.path for one in corrections.read(table, root)] == [SECOND]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such name")
+def test_names_with_a_line_break_are_written_and_read_back(root):
+    table, odd = root / "corrections.csv", ("blue/a\rb.jpg", 'blue/"c\r\n, d".jpg', "blue/e\nf.jpg")
+    for path in odd:
+        shutil.copy(root / FIRST, root / path)
+        corrections.decide(table, root, path, correction(root, path, LEFT_OUT), was=None)
+    corrections.decide(table, root, SECOND, correction(root, SECOND, "green"), was=None)
+    assert [one.path for one in corrections.read(table, root)] == [*odd, SECOND]
+    assert labels(folder.scan(root))[SECOND] == "green" and not set(odd) & set(folder.scan(root).paths)
+
+
 def test_who_does_not_know_of_a_decision_cannot_overwrite_it(root):
     table = root / "corrections.csv"
     corrections.decide(table, root, FIRST, correction(root, FIRST, "green"), was=None)

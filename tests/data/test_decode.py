@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from kfg.data import decode as decoding
 from kfg.data.decode import BadImage, decode
@@ -82,6 +82,26 @@ def test_palette_with_a_transparent_entry_is_laid_on_white():
     image.putpixel((1, 0), 1)
     assert decode(encoded(image, "PNG")).tolist() == [[[255, 0, 0], [0, 0, 200]]]
     assert decode(encoded(image, "PNG", transparency=1)).tolist() == [[[255, 0, 0], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "I;16"])
+def test_texts_in_a_png_are_no_notes_of_ours(mode):
+    deep = Image.fromarray(np.arange(400, dtype=np.uint16).reshape(20, 20))
+    image = deep if mode == "I;16" else picture().convert(mode)
+    plain = encoded(image, "PNG")
+    texts = PngImagePlugin.PngInfo()
+    for name in ("transparency", "depth", "mended", "opaque", "mode", "full_size"):
+        texts.add_text(name, "7")
+    before = encoded(image, "PNG", pnginfo=texts)
+    chunks = before[before.index(b"tEXt") - 4 : before.index(b"IDAT") - 4]
+    behind = plain[:-12] + chunks + plain[-12:]
+    names = ["depth", "opaque", "mode", "full_size"]
+    names += ["mended"] if mode != "P" else []  # Pillow applies such a text to a palette, so the file has to be mended
+    for data in (before, behind):
+        np.testing.assert_array_equal(decode(data), decode(plain))
+        found, wanted = decoding.load(data, "x"), decoding.load(plain, "x")
+        assert [found.info[name] for name in names] == [wanted.info[name] for name in names]
+        assert not decoding.has_alpha(found)
 
 
 def test_on_white_is_exact_for_every_colour_and_alpha():

@@ -57,6 +57,18 @@ def test_the_cache_is_of_these_bytes_at_this_size(tmp_path):
     assert files_after(index, (6, 4)) == 3
 
 
+@pytest.mark.parametrize(
+    "changed", ["DECODER", "METHOD", "PIL.__version__", "cv2.__version__", "scipy.__version__", "_heif_version"]
+)
+def test_the_cache_is_of_this_decoder(tmp_path, monkeypatch, changed):
+    index = write_images(tmp_path / "data")
+    before = decoded.key_of(index, (6, 4))
+    assert decoded.key_of(index, (6, 4)) == before
+    monkeypatch.setattr(f"kfg.data.decoded.{changed}", (lambda: "new") if changed == "_heif_version" else "new")
+    files, _, how = decoded.key_of(index, (6, 4)).partition("-")
+    assert before.startswith(f"{files}-") and not before.endswith(how)
+
+
 def test_while_one_process_decodes_another_waits_and_then_reads(tmp_path):
     index = write_images(tmp_path / "data")
     cached = {"image_size": (6, 4), "memory_budget": 0, "cache_dir": tmp_path / "cache"}

@@ -131,11 +131,13 @@ def test_split_csv_decides_class_and_part(tmp_path):
         ("path,class,part\na/1.jpg,a,train\na/1.jpg,a,test\n", ":3: a/1.jpg is listed twice"),
         ("path,class,part,group\na/1.jpg,a,train,x\n", ":2: group 'x' is not a whole number"),
         ("path,class,part\na/1.jpg,a,train\nb/9.jpg,b,test\n", "9.jpg does not exist"),
+        (f"path,class,part\n{'long ' * 99}.jpg,b,test\n", "long .jpg does not exist"),
+        (f"path,class,part\n{'lång ' * 99}/1.jpg,b,test\n", "1.jpg does not exist"),
     ],
 )
 def test_a_wrong_split_csv_is_named_with_its_line(tmp_path, text, said):
     put(tmp_path, "a/1.jpg")
-    (tmp_path / "split.csv").write_text(text)
+    (tmp_path / "split.csv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as error:
         folder.scan(tmp_path)
     assert str(error.value).startswith(str(tmp_path / "split.csv")) and said in str(error.value)

@@ -1,15 +1,18 @@
 """Data sets of Hugging Face and of TensorFlow Datasets, made here: to Parts, and to class folders as they are."""
 
 import io
+import os
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import kfg
-from kfg.data import folder
+from kfg.data import folder, rows
 from kfg.data.decode import decode
 from kfg.errors import InputError
+from kfg.files import beside
 
 NAMES = ["ant", "bee", "cicada"]
 
@@ -89,6 +92,73 @@ def test_what_is_wrong_with_rows_of_hugging_face_is_said_and_nothing_is_left(dat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_rows_of_hugging_face_without_an_image_are_named(datasets, tmp_path):
+    gone = tmp_path / "gone.jpg"
+    found = hugging(datasets).to_dict()
+    features = hugging(datasets).features
+    for held, said in (
+        (None, "row 3: has no image; remove rows without an image"),
+        ({"bytes": None, "path": str(gone)}, f"row 3: {gone}: No such file or directory"),
+    ):
+        images = [*found["image"][:3], held, *found["image"][4:]]
+        dataset = datasets.Dataset.from_dict({**found, "image": images}, features=features)
+        with pytest.raises(InputError, match=said):
+            kfg.from_datasets(dataset, image_size=8)
+    gone.write_bytes(found["image"][3]["bytes"])
+    whole = kfg.from_datasets(dataset, image_size=8)
+    np.testing.assert_array_equal(whole.images, kfg.from_datasets(hugging(datasets), image_size=8).images)
+    streamed = datasets.IterableDataset.from_generator(lambda: iter(hugging(datasets)))
+    with pytest.raises(InputError, match="dataset: its columns are not known before it is read"):
+        kfg.from_datasets(streamed, image_size=8)
+
+
+def unread(*_):
+    pytest.fail("rows were read")
+
+
+def test_two_splits_that_become_one_part_are_refused_before_anything_is_read(datasets, tmp_path, monkeypatch):
+    monkeypatch.setattr("kfg.data.rows.to_part", unread)
+    monkeypatch.setattr("kfg.data.rows.to_folders", unread)
+    found = datasets.DatasetDict({name: hugging(datasets) for name in ("train", "validation", "dev", "test")})
+    examples = {name: tensors(pictures()) for name in found}
+    for options in ({"image_size": 8}, {"out": tmp_path / "out"}):
+        said = "the splits validation and dev would both become the part val; leave out one of them"
+        with pytest.raises(InputError, match=said):
+            kfg.from_datasets(found, **options)
+        with pytest.raises(InputError, match=said):
+            kfg.from_tfds(examples, classes=NAMES, **options)
+
+
+@pytest.mark.parametrize("twins", [("Ant", "ant"), ("caf\u00e9", "cafe\u0301")])
+def test_classes_that_are_one_folder_on_some_disks_are_refused(tmp_path, twins):
+    with pytest.raises(InputError, match=r"out: the classes .* would be one folder on some disks; give other names"):
+        kfg.from_tfds(tensors(pictures()), classes=[*twins, "bee"], out=tmp_path / "out")
+    assert kfg.from_tfds(tensors(pictures()), classes=[*twins, "bee"], image_size=8).classes == (*twins, "bee")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_class_folders_are_flushed_and_what_a_killed_process_left_is_removed(tmp_path, monkeypatch):
+    flushed, flush_tree = [], rows.files.flush_tree
+    monkeypatch.setattr(
+        rows.files, "flush_tree", lambda home: flushed.append(len(list(home.rglob("*.png")))) or flush_tree(home)
+    )
+    left = beside(tmp_path / "insects")
+    (left / "ant").mkdir(parents=True)
+    os.utime(left, (time.time() - 86400,) * 2)
+    out = kfg.from_tfds(tensors(pictures()), classes=NAMES, out=tmp_path / "insects")
+    assert flushed == [9] and list(tmp_path.iterdir()) == [out] and len(list(out.rglob("*.png"))) == 9
+
+
+def test_the_working_folder_is_refused_and_a_relative_path_is_taken(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in (".", "../here"):
+        with pytest.raises(InputError, match=r"out: .* is the working folder, which cannot be replaced"):
+            kfg.from_tfds(tensors(pictures()), classes=NAMES, out=name)
+    kfg.from_tfds(tensors(pictures()), classes=NAMES, out="../insects")
+    assert len(list((tmp_path / "insects").rglob("*.png"))) == 9
+
+
 def tensors(pictures, *, pairs=False):
     import tensorflow as tf
 
@@ -143,5 +213,7 @@ def test_a_data_set_of_tfds_is_loaded_by_its_name(tmp_path):
     assert {one.tobytes() for one in parts.val.images} == {one.tobytes() for one in pictures(shift=1)}
     part = kfg.from_tfds("tiny_insects", split="train", data_dir=tmp_path, image_size=8)
     assert part.name == "train" and sorted(part.labels.tolist()) == [0] * 3 + [1] * 3 + [2] * 3
+    with pytest.raises(InputError, match=r"split: expected one split, such as 'train', got \['train', 'test'\]"):
+        kfg.from_tfds("tiny_insects", split=["train", "test"], data_dir=tmp_path)
     with pytest.raises(InputError, match="no_such_set: tfds cannot load it"):
         kfg.from_tfds("no_such_set", data_dir=tmp_path)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -136,3 +137,56 @@ def test_a_spoilt_picture_is_not_mended():
     with pytest.raises(BadImage):
         decode(bytes(data))
     assert png.without_spoilt(encoded(picture(), "PNG")) is None
+
+
+def png_of(pixels, packed, *, interlaced=0):
+    """A PNG of colours whose chunk IDAT holds `packed`."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 2, 0, 0, interlaced))]
+    chunks += [(b"IDAT", packed), (b"IEND", b"")]
+    whole = (struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in chunks)
+    return png.SIGNATURE + b"".join(whole)
+
+
+def rows_of(pixels) -> bytes:
+    return b"".join(b"\0" + row.tobytes() for row in pixels)
+
+
+def test_a_small_png_that_unpacks_to_very_much_is_unpacked_only_as_far_as_its_rows_go():
+    pixels = np.asarray(picture(16, 12))
+    data = png_of(pixels, zlib.compress(rows_of(pixels) + bytes(200 << 20), 1))
+    np.testing.assert_array_equal(decode(data), pixels)
+    tracemalloc.start()
+    assert png.damage(data) == ""
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(data) > 800_000 and peak < 3 << 20
+
+
+def seven_passes(pixels) -> bytes:
+    """The rows of an interlaced PNG, pixel by pixel after the pattern in the standard (section 8.1)."""
+    pattern = ["16462646", "77777777", "56565656", "77777777", "36463646", "77777777", "56565656", "77777777"]
+    wanted = np.array([[int(digit) for digit in row] for row in pattern])
+    number = np.tile(wanted, (5, 5))[: len(pixels), : pixels.shape[1]]
+    passes = [[row[own] for row, own in zip(pixels, number == one, strict=True)] for one in range(1, 8)]
+    return b"".join(rows_of([row for row in rows if len(row)]) for rows in passes)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (1, 5), (4, 4), (5, 3), (8, 8), (33, 17)])
+@pytest.mark.parametrize("interlaced", [0, 1])
+def test_missing_pixels_are_noticed_in_interlaced_files_too(size, interlaced):
+    pixels = np.asarray(picture(*size))
+    rows = seven_passes(pixels) if interlaced else rows_of(pixels)
+    packed = zlib.compress(rows)
+    np.testing.assert_array_equal(decode(png_of(pixels, packed, interlaced=interlaced)), pixels)
+    assert png.damage(png_of(pixels, packed, interlaced=interlaced)) == ""
+    assert png.damage(png_of(pixels, packed[:-4], interlaced=interlaced)) == png.NO_END
+    lacking = png_of(pixels, zlib.compress(rows[:-1]), interlaced=interlaced)
+    assert png.damage(lacking) == "pixels are missing in the file"
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_pixels_that_fill_whole_pieces_are_counted_to_the_last(monkeypatch, more):
+    pixels = np.zeros((64, 21, 3), np.uint8)  # 64 rows of 64 bytes
+    monkeypatch.setattr(png, "PIECE", 1024)
+    found = png.damage(png_of(pixels, zlib.compress(rows_of(pixels)[: 4096 + more] + bytes(max(0, more)))))
+    assert found == ("pixels are missing in the file" if more < 0 else "")

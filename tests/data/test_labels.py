@@ -1,6 +1,7 @@
 """Labels from a table of any columns: what is read, what is said, and what is refused."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 import kfg
 from kfg.__main__ import main
-from kfg.data import audit, folder, labels
+from kfg.data import audit, corrections, folder, labels
 from kfg.data.labels import Labels
 from kfg.errors import InputError
 
@@ -77,6 +78,14 @@ def test_columns_with_usual_names_are_found_and_said(photos):
     assert index.classes == ("test", "train") and set(index.parts) == {""}  # the label's column says no part
 
 
+def test_a_column_called_line_is_a_column_like_any_other(photos):
+    csv = table(photos / "labels.csv", "filename,line", rows())
+    check(folder.scan(photos, labels=Labels(csv, "filename", "line")))
+    csv = table(photos / "labels.csv", "filename,line", [*rows(), "images/a0.JPG,"])
+    with pytest.raises(InputError, match="1 row has no label in column 'line': line 26;"):
+        labels.read(Labels(csv, "filename", "line"), photos)
+
+
 def test_paths_relative_to_the_folder_of_the_photographs_are_found_and_said(photos, tmp_path):
     csv = table(tmp_path / "train.csv", "id,breed", rows("{}"))
     index = folder.scan(photos / "images", labels=Labels(csv))
@@ -108,6 +117,22 @@ def test_what_the_table_does_not_list_is_passed_over_and_said(photos):
     assert found.images == 22 and found.classes == {"ant": 8, "bee": 7, "cicada": 7} and "'label'" in found.told
 
 
+@pytest.mark.parametrize("name", ["corrections.csv", "decided.csv"])
+def test_corrections_in_the_folder_are_not_reported_as_unread(photos, name):
+    csv = table(photos / "labels.csv", "path,label", rows())
+    digest = hashlib.sha256((photos / "images" / "a0.JPG").read_bytes()).hexdigest()
+    made = corrections.Correction("images/a0.JPG", digest, "ant", "bee", "seen", corrections.now())
+    corrections.decide(photos / "corrections.csv", photos, made.path, made, was=None)
+    (photos / "corrections.csv").rename(photos / name)
+    wanted = True if name == "corrections.csv" else photos / name
+    index = folder.scan(photos, labels=Labels(csv), corrections=wanted)
+    assert index.counts().tolist() == [7, 9, 8] and folder.passed_over(index) == []
+    found = audit.audit(photos, labels=Labels(csv), corrections=wanted)
+    assert found.passed_over == [] and found.corrected.applied == 1
+    ignored = folder.passed_over(folder.scan(photos, labels=Labels(csv), corrections=False))
+    assert ignored == ([] if wanted is True else [(name, "not-an-image")])
+
+
 BAD = [  # header, lines, what is said
     (
         "name,kind",
@@ -126,6 +151,7 @@ BAD = [  # header, lines, what is said
     ("path,label", ["images/a0.JPG,ant", "images/a1.JPG,ant"], "all photographs have the label 'ant'"),
     ("path,label", [*rows(), "C:\\me\\a.jpg,ant"], "is on another computer"),
     ("path,label", [*rows(), "../beside.txt,ant"], "is outside of"),
+    ("path,label", [*rows(), f"{'long ' * 99},ant"], "1 row has a photograph that does not exist: 'long long "),
     ("path,label", [], "lists no photographs"),
     ("path,label", rows("{}.JPG"), "24 rows have a photograph that does not exist: 'a0.JPG' in line 2, "),
 ]

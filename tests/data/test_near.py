@@ -110,3 +110,42 @@ def test_groups_of_planted_photographs_are_those_of_comparing_all(monkeypatch):
     monkeypatch.setattr(near, "pairs", lambda hashes, *, bits, most: [by_comparing_all(hashes, bits, most)])
     assert groups.tolist() == fingerprints.group(prints, range(len(prints))).tolist()
     assert len(set(groups.tolist())) == 4400 - sum(i % 13 <= 8 for i in range(400))
+
+
+def alike(hashes):
+    """Fingerprints of files with different bytes and one thumbnail."""
+    thumb = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    return [fingerprints.Fingerprint(str(i), sha256=str(i), phash=one, thumb=thumb) for i, one in enumerate(hashes)]
+
+
+def grouped_plainly(hashes, known, pairs):
+    """Groups in the way that the docstring of `group` says, with each pair of sets compared anew."""
+    sets = [{k for k, other in enumerate(known) if other == one} for one in known]
+    for i, j, _ in pairs.tolist():
+        if max((hashes[a] ^ hashes[b]).bit_count() for a in sets[i] for b in sets[j]) <= fingerprints.GROUP_BITS:
+            joined = sets[i] | sets[j]
+            sets = [joined if joined & one else one for one in sets]
+    return [min(one) for one in sets]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_that_grow_and_are_refused_are_those_of_comparing_all(seed):
+    rng = np.random.default_rng(seed)
+    hashes = flipped(np.zeros(120, np.uint64), rng.integers(0, 9, 120), rng).tolist()
+    prints, known = alike(hashes), rng.integers(0, 100, 120).tolist()
+    pairs = fingerprints.near_pairs(prints)
+    found = fingerprints.group(prints, known).tolist()
+    assert found == grouped_plainly(hashes, known, pairs)
+    assert 1 < len(set(found)) < len(set(known)) and len(pairs) > 500
+
+
+def test_two_sets_that_may_not_be_joined_are_compared_once_and_in_blocks(monkeypatch):
+    half = 1000
+    hashes = [0] * half + [0xFF] * (half - 1) + [0xFFFF]  # two sets that are near, but for the last image
+    pairs = np.array([(i, half + i, 8) for i in range(half - 1)])
+    compared, count_bits = [], np.bitwise_count
+    monkeypatch.setattr(np, "bitwise_count", lambda bits: compared.append(bits.size) or count_bits(bits))
+    groups = fingerprints.group(alike(hashes), [0] * half + [1] * half, pairs=pairs)
+    assert groups.tolist() == [0] * half + [half] * half
+    assert sum(compared) <= half * half and max(compared) <= fingerprints.HASH_PAIRS
+    assert len(compared) == 1  # an excess in the first block ends the comparison

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from kfg.data import audit, decode, fingerprints, folder, jpeg, splits
+from kfg.data import audit, decode, fingerprints, folder, jpeg, signs, splits
 from kfg.data.audit import duplicate_groups
 
 
@@ -106,6 +106,25 @@ def test_partly_lost_pictures_are_named(clean):
     assert "ends before its end mark" in found["damaged", "warning", "b/cut.png"]
     assert "zero bytes" in found["damaged", "warning", "a/hole.jpg"]
     assert audit.exit_code(audit.audit(clean)) == 0
+
+
+def noise(size, mode):
+    """Return noise with a grey corner, which is looked at for what a decoder filled in."""
+    width, height = size
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+    image.paste((128, 128, 128), (max(0, width - 32), max(0, height - 32), width, height))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+def test_small_pictures_and_such_without_an_end_mark_are_looked_at_if_their_last_pixel_is_grey(mode, options):
+    for size in ((64, 64), (7, 64), (64, 5), (1, 1)):
+        data = encoded(noise(size, mode), **options)
+        for cut in (data, data[:-1], data[:-2]):  # Pillow reads some of them by itself, others have to be mended
+            image = decode.load(cut, "x")
+            found = signs.of(image, decode.to_rgb(image), cut)
+            assert found.filled is None and found.mended == ("" if cut is data else jpeg.NO_END)
 
 
 def test_frames_beyond_the_first_and_a_small_first_page_are_said(clean):

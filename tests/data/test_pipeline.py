@@ -1,5 +1,7 @@
 """The batches that nets are trained and judged on."""
 
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -49,6 +51,20 @@ def test_later_epochs_are_the_same_when_earlier_ones_are_not_made():
 def test_the_policy_sees_epoch_and_position():
     for number, (x, y) in enumerate(batches_of(policy=AddPosition())):
         np.testing.assert_array_equal(x[:, 0, 0, 0], 100 * (number // 5) + y)
+
+
+def test_a_pass_counts_only_when_its_last_batch_has_been_asked_for():
+    images = stores.Images(np.zeros((20, 2, 2, 3), np.uint8))
+    batches = pipeline.training_batches(
+        images, np.arange(20), batch_size=5, seed=3, first_epoch=0, epochs=None, policy=AddPosition()
+    )
+    batches = batches.map(lambda x, y: (x[:, 0, 0, 0], y))  # a step of the user's own
+    assert len(batches) == 4
+    for taken, epoch in ((3, 0), (1, 0), (4, 0), (2, 1), (4, 1), (0, 2), (4, 2)):
+        some = iter(batches)
+        levels = [next(some) for _ in range(taken)]
+        time.sleep(0.2)  # a prefetch would take the other batches meanwhile
+        assert all((x.numpy() == 100 * epoch + y.numpy()).all() for x, y in levels)
 
 
 RARE = np.repeat([0, 1, 2], [18, 4, 1])

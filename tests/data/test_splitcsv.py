@@ -200,7 +200,7 @@ def test_a_class_that_is_not_utf8_names_the_table_as_a_cause(root):
 def test_a_table_is_read_no_further_than_asked(tmp_path):
     (tmp_path / "t.csv").write_text("a;b\n1;2\n\n3\n4;5;6\n")
     assert tables.read(tmp_path / "t.csv", limit=2)[1] == [
-        {"a": "1", "b": "2", "line": 2},
-        {"a": "3", "b": None, "line": 4},
+        {"a": "1", "b": "2", tables.LINE: 2},
+        {"a": "3", "b": None, tables.LINE: 4},
     ]
-    assert tables.read(tmp_path / "t.csv")[1][2] == {"a": "4", "b": "5", "line": 5}
+    assert tables.read(tmp_path / "t.csv")[1][2] == {"a": "4", "b": "5", tables.LINE: 5}

@@ -107,10 +107,24 @@ def test_undecided_images_are_divided_and_follow_their_group():
     splits.check_apart(index)
 
 
+@pytest.mark.parametrize("empty, val", [(4, [10, 10]), (24, [10, 10]), (50, [8, 8])])
+def test_a_few_images_without_a_part_do_not_shrink_a_missing_one(empty, val):
+    """Of the 80 images of each class, 20 are given to test, and so many of the others are left to kfg."""
+    class_parts = ["test"] * 20 + [""] * empty + ["train"] * (60 - empty)
+    index = splits.split(index_of([80, 80], parts=class_parts * 2), val=1 / 6)
+    assert per_class(index, "val") == val and per_class(index, "test") == [20, 20]
+    moved = {pair for pair in zip(class_parts * 2, index.parts, strict=True) if pair[0] != pair[1]}
+    assert ("train", "val") in moved or empty == 50
+    assert splits.empty_parts(index_of([80, 80], parts=class_parts * 2), val=1 / 6) == []
+
+
 def test_a_leak_of_the_given_parts_is_said_and_equal_bytes_are_refused(caplog):
     given, groups = ["train", "test"] * 10, [0, 0, *range(2, 20)]
-    index = splits.split(index_of([10, 10], parts=given, groups=groups), val=0.2)
+    leaky = index_of([10, 10], parts=given, groups=groups)
+    index = splits.split(leaky, val=0.2)
     assert "separate 1 groups" in caplog.text and "0/0.jpg (train) and 0/1.jpg (test)" in caplog.text
+    assert index.separated == 1 and splits.split(index_of([10, 10], parts=given)).separated == 0
+    assert splits.split(dataclasses.replace(leaky.take(range(1, 20)), uncorrected=leaky)).separated == 1
     splits.check_apart(index)
     leaking = index_of([10, 10], parts=given, groups=groups, sha256=["same", "same", *map(str, range(18))])
     with pytest.raises(InputError, match=r"0/0.jpg \(train\) and 0/1.jpg \(test\) have the same content"):

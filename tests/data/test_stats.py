@@ -68,6 +68,14 @@ def test_the_commonest_size_is_found_upright(tmp_path):
     assert names == {"a/3.jpg", "b/4.jpg"}  # number 2 is turned by its EXIF entry
 
 
+def test_sizes_are_read_of_files_with_more_pixels_than_pillow_opens(tmp_path, monkeypatch):
+    index = written(tmp_path, [((30, 20), 1)] * 2)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 200)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(index.full_paths()[0])
+    assert stats.sizes(index) == [(30, 20)] * 2
+
+
 def test_a_file_that_is_no_image_is_named(tmp_path):
     index = written(tmp_path, [((30, 20), 1)] * 4)
     (tmp_path / index.paths[2]).write_bytes(b"\xff\xd8\xff\xe0 not much")

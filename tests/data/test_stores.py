@@ -1,5 +1,7 @@
 """Stores of images: their dtype, what their hash follows, and the memory they share."""
 
+import concurrent.futures
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,6 +11,8 @@ from kfg.data import audit, decoded, folder, pipeline, stores
 from kfg.data.stores import Budget, Chosen, Images
 from kfg.engine.photographs import Data
 from kfg.errors import InputError
+from kfg.files import sweep
+from kfg.locks import exclusive
 from kfg.training.features import pixels_hash
 
 FLOATS = np.array([[-1.2, 255.5], [0.25, 3.0], [7.5, -8.0]], dtype=np.float32)
@@ -47,6 +51,21 @@ def test_a_file_keeps_the_dtype_of_what_was_moved_into_it(tmp_path):
     store.move_to(tmp_path / "a.float32")
     assert store.array is None and store.dtype == np.float32
     np.testing.assert_array_equal(store.gather([2, 0]), FLOATS[[2, 0]])
+
+
+def test_a_store_is_moved_to_its_file_under_the_lock_of_that_file(tmp_path):
+    path = tmp_path / "a.float32"
+    store = Images(FLOATS.copy())
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        with exclusive(path.with_suffix(".lock")):
+            moving = pool.submit(store.move_to, path)
+            with pytest.raises(concurrent.futures.TimeoutError):
+                moving.result(timeout=0.3)
+            sweep(tmp_path, path.name, idle=0)  # what the holder of the lock may do
+            assert not path.exists() and store.array is not None
+            path.write_bytes(FLOATS[::-1].tobytes())  # what another process wrote meanwhile, marked
+        moving.result(timeout=20)
+    np.testing.assert_array_equal(store.gather([0]), FLOATS[[2]])
 
 
 @pytest.mark.parametrize(

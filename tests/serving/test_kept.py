@@ -66,11 +66,11 @@ def test_what_somebody_wrote_into_the_table_stays_and_misleads_nobody(tmp_path):
     kept, data = Kept(tmp_path / "in", CLASSES), jpeg((9, 9, 9))
     row = add(kept, data, "red")
     (tmp_path / "precious.jpg").write_bytes(b"mine")
-    text = kept.table.read_text().replace("\n", ",\n").replace("time,\n", "time,remark\n", 1)
+    text = kept.table.read_text().replace("\n", ",\n").replace("time,\n", "time,line\n", 1)
     kept.table.write_text(f"{text}../precious.jpg,red,,{row['sha256']},,,,,look\nhand.jpg,blue,,,,,,,by hand\n")
     assert kept.label_of(row["sha256"]) == "red"
     assert kept.remove(row["sha256"]) and (tmp_path / "precious.jpg").read_bytes() == b"mine"
-    assert [(one["path"], one["class"], one["remark"]) for one in kept.rows()] == [("hand.jpg", "blue", "by hand")]
+    assert [(one["path"], one["class"], one["line"]) for one in kept.rows()] == [("hand.jpg", "blue", "by hand")]
 
 
 def test_a_table_that_is_none_any_more_is_refused_and_left_alone(tmp_path):
