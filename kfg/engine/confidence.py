@@ -1,6 +1,7 @@
 """How far a run's model can be trusted: its temperature, the thresholds for doubt, and confidence.json."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,20 +23,30 @@ FALSE_ALARMS = 0.05  # share of photographs of the classes that may be called "n
 FEW = 50  # with fewer validation images, the out-of-fold answers of heads are the better basis
 MANY = 3_000_000  # photographs times classes; with more, heads take a minute, and hundreds of images are held out
 DIGITS = 6
+VALIDATION = "validation images"
+WEIGHTED = "weighted to be as difficult as the training images were for heads that had not seen them"
+BY_HEADS = "training and validation images, each classified by a head on the pretrained trunk that had not seen it"
+PRIOR = f"beside which the temperature of heads on the pretrained trunk counts like {calibration.PRIOR_IMAGES} images"
+
+
+def _unchanged(answers):
+    return answers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """Answers of heads on photographs that they have not seen; the heads are trained with the run's own loss.
+    """Answers of heads on photographs that they have not seen; the heads learn as the run does.
 
     at: int (M,), positions of the M training and validation photographs.
     answers: float32 (M, C), probabilities, not calibrated.
     equal: whether all classes should count the same, as they do if the training treats unequal classes.
+    raised: function (calibrated answers) -> answers in which classes are raised as in those of the run.
     """
 
     at: np.ndarray
     answers: np.ndarray
     equal: bool = False
+    raised: Callable = _unchanged
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,7 +68,7 @@ class Settled:
     reliability: tuple[list, list]
 
 
-def heads_out_of_fold(job, index: Index, images, *, equal: bool = False) -> OutOfFold | None:
+def heads_out_of_fold(job, index: Index, images, *, equal: bool = False, manner=None) -> OutOfFold | None:
     """Return out-of-fold answers on the training and validation photographs, by heads on features of a frozen trunk.
 
     Return None if all photographs are near-duplicates of each other, or if there are so many that the validation images
@@ -66,6 +77,8 @@ def heads_out_of_fold(job, index: Index, images, *, equal: bool = False) -> OutO
     Args:
         job: compiled job; its trunk's features of all `images` are taken from the cache, or computed.
         equal: as in OutOfFold.
+        manner: kfg.repairing.manner.Manner of the run, whose sampling and class bias the heads share; None: each
+            photograph is shown once in an epoch, and no class is raised.
     """
     at = np.concatenate([index.where("train"), index.where("val")])
     own = index.take(at)
@@ -74,8 +87,10 @@ def heads_out_of_fold(job, index: Index, images, *, equal: bool = False) -> OutO
         return None
     of_trunk = features.cached(halves.front(job.model), images, cache_dir=job.data.cache_dir)[at]
     fold_of = splits.fold_of_each_image(own, k=folds, seed=0)
-    answers = out_of_fold.answers(of_trunk, own.labels, fold_of, num_classes=len(own.classes), loss=job.loss)
-    return OutOfFold(at, answers, equal)
+    shown = manner.order(own.labels, np.arange(len(own)), 0) if manner else None
+    learning = {"num_classes": len(own.classes), "loss": job.loss, "shown": shown}
+    answers = out_of_fold.answers(of_trunk, own.labels, fold_of, **learning)
+    return OutOfFold(at, answers, equal, manner.raised if manner else _unchanged)
 
 
 def settle(model, index: Index, images, *, batch_size: int, cache_dir, crossed: OutOfFold | None = None) -> Settled:
@@ -135,7 +150,7 @@ def thresholds(plain: dict, index: Index, crossed: OutOfFold | None, *, strangen
     test = answers["test"]
     content = {
         "temperature": temperature,
-        "found_on": found_on,
+        **found_on,
         "calibration": {
             "test_images": len(test),
             "before": calibration.of_answers(plain["test"].probabilities, test.labels),
@@ -188,22 +203,33 @@ def _bank(model, index, images, cache_dir) -> np.ndarray | None:
 
 
 def _held_out(val, index, crossed) -> tuple[float, HeldOut, dict]:
-    """Return the temperature, the answers on which thresholds are found, and a description of these answers."""
+    """Return the temperature, the answers on which thresholds are found, and what both were found on.
+
+    The last is part of confidence.json: "temperature_found_on" and "found_on", for the thresholds.
+    """
     if crossed is None:
         temperature = calibration.temperature(val.probabilities, val.labels)
-        return temperature, _of(val.probabilities, val.labels, temperature), _told(val, index, "validation images")
+        return temperature, _of(val.probabilities, val.labels, temperature), _both(_told(val, index, VALIDATION))
     labels = index.labels[crossed.at]
     if len(val) < FEW:
         expected = calibration.temperature(crossed.answers, labels)
         temperature = calibration.temperature(val.probabilities, val.labels, expected=expected)
-        kind = "training and validation images, each classified by a head on the pretrained trunk that had not seen it"
-        return temperature, _of(crossed.answers, labels, expected), {"images": len(labels), "kind": kind}
+        found_on = {
+            "temperature_found_on": _told(val, index, f"{VALIDATION}, {PRIOR}"),
+            "found_on": {"images": len(labels), "kind": BY_HEADS},
+        }
+        held = HeldOut.of(crossed.raised(calibration.scaled(crossed.answers, expected)), labels)
+        return temperature, held, found_on
     difficulty = crossed.answers[np.arange(len(labels)), labels]
     held = np.flatnonzero(np.isin(crossed.at, index.where("val")))
     weights = held_out.alike(difficulty, labels, held, equal=crossed.equal)
     temperature = calibration.temperature(val.probabilities, val.labels, weights=weights)
-    kind = "validation images, weighted to be as difficult as the training images were for heads that had not seen them"
-    return temperature, _of(val.probabilities, val.labels, temperature, weights), _told(val, index, kind)
+    told = _told(val, index, f"{VALIDATION}, {WEIGHTED}")
+    return temperature, _of(val.probabilities, val.labels, temperature, weights), _both(told)
+
+
+def _both(told) -> dict:
+    return {"temperature_found_on": told, "found_on": told}
 
 
 def _told(val, index, kind) -> dict:
@@ -250,7 +276,7 @@ def _none_of_these(strangeness, images) -> dict:
     threshold = held_out.highest(strangeness["val"], FALSE_ALARMS)
     return {
         "threshold": threshold,
-        "false_alarms": FALSE_ALARMS,
+        "false_alarms": max(FALSE_ALARMS, 1 / (images + 1)),  # fewer cannot be promised by the strangest of them
         "images": images,
         "test": {"false_alarms": _share(strangeness["test"] > threshold)},
     }

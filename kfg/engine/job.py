@@ -79,7 +79,6 @@ class Job:
 
     def __post_init__(self):
         self.forget()
-        self.kept = ""  # a sentence on what Ctrl-C left in model.keras
         self.logs = None  # a kfg.tracking.logs.Logs while kfg.engine.runner runs the job
 
     def forget(self) -> None:
@@ -243,11 +242,14 @@ class Job:
         if not self.begun:
             unfinished.withdraw(self.workdir, out=self.out)
 
-    def keep_interrupted(self) -> str:
-        """After Ctrl-C, write model.keras with the weights of the last finished epoch; return what it holds, or ""."""
-        if self.fitted is None or self.finished():
-            return ""
-        return unfinished.keep(self)
+    def keep_interrupted(self) -> None:
+        """After Ctrl-C, write model.keras with the weights of the last finished epoch, if this session was there."""
+        if self.fitted is not None and not self.finished():
+            unfinished.keep(self)
+
+    def held(self) -> str:
+        """Return what the run folder holds, such as "the last finished epoch"; "" if no epoch was finished."""
+        return unfinished.held(self)
 
     def float32_model(self):
         """Return the model computing in float32, so that its export gives the same answers on every machine."""

@@ -6,6 +6,7 @@ from kfg.data.folder import Index, split_rows
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.runs import run_files
+from kfg.training import lineage
 
 
 def resolved(run: str, *, option: str = "--init-from") -> str:
@@ -69,6 +70,8 @@ def model_file(run, *, option: str = "--init-from") -> pathlib.Path:
 def check_unseen(run, index: Index, *, option: str = "--init-from") -> None:
     """Check, by content hash, that a run was not trained on images that are val or test in `index`.
 
+    What the runs were trained on from whose weights it began counts as well.
+
     Args:
         run: run folder or model file; a model without a split.csv beside it cannot be checked.
         index: the images, with parts decided and digests filled in.
@@ -76,11 +79,11 @@ def check_unseen(run, index: Index, *, option: str = "--init-from") -> None:
     Raises:
         InputError: it was trained on such images; the message says how many and names one.
     """
-    listed = model_file(run, option=option).parent / run_files.SPLIT
-    if not listed.is_file():
-        return
-    rows, _ = split_rows(listed)
-    seen = {row.get("sha256") for row in rows if row["part"] == "train"} - {None, ""}
+    seen = set()
+    for one in lineage.runs(model_file(run, option=option)):
+        if (one / run_files.SPLIT).is_file():
+            rows, _ = split_rows(one / run_files.SPLIT)
+            seen |= {row.get("sha256") for row in rows if row["part"] == "train"} - {None, ""}
     held_out = sorted({*index.where("val").tolist(), *index.where("test").tolist()})
     both = [index.paths[at] for at in held_out if index.sha256[at] in seen]
     if both:

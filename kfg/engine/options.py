@@ -24,6 +24,16 @@ NO_LIMIT = 1e9  # seconds; a time budget this long never ends a training
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes an int32 seed
 
 
+def shown(left: float, *, budget: float) -> float | None:
+    """Return the seconds that are left of a time budget if they are worth showing; None if the budget has no end.
+
+    Example:
+        >>> shown(90.0, budget=600.0), shown(1e9 - 30, budget=NO_LIMIT)
+        (90.0, None)
+    """
+    return left if budget < NO_LIMIT else None
+
+
 def second_for(backbone: str) -> str:
     """Return the trunk for a second opinion on nets with this trunk; its weights come with kfg."""
     return "efficientnet-lite0" if backbone == "efficientnet-lite2" else "efficientnet-lite2"

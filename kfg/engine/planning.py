@@ -96,12 +96,13 @@ def head_stage(job, training, *, views, epochs: int, batch_size: int, optimizer,
     sought = (images, labels) if views else (images.store,)
     if features.ready(trunk, *sought, cache_dir=job.data.cache_dir, views=views):
         return {**plan, "why": f"{AS_SET}; the features exist from an earlier run"}
-    pictures = len(images.store) + plan["views"] * len(images)
+    plain = 0 if features.ready(trunk, images.store, cache_dir=job.data.cache_dir) else len(images.store)
+    pictures = plain + plan["views"] * len(images)
     chosen = features.engine(trunk, images, cache_dir=job.data.cache_dir, count=pictures)
     print(f"Features: {chosen.told}")
     forward = features.rate(trunk, images, labels, views=views, answer=chosen.answer)
-    steps = _head_rate(job.model, optimizer(), loss, batch_size)
-    sizes = {"images": len(images.store), "trained": len(images), "forward": forward, "steps": steps}
+    steps = head_rate(job.model, optimizer(), loss, batch_size)
+    sizes = {"images": plain, "trained": len(images), "forward": forward, "steps": steps}
     fitting = views_within(left, **plan, **sizes)
     expected = head_seconds(**{**plan, "views": fitting}, **sizes)
     why = AS_SET if fitting == plan["views"] else f"{plan['views']} do not fit into the time budget"
@@ -127,7 +128,7 @@ def views_within(seconds, *, views: int, epochs: int, images: int, trained: int,
         seconds: float, the time that there is.
         views: the most views wanted.
         epochs: epochs of the head, on cached features; they are quick.
-        images: number of all images; each goes through the trunk once in any case.
+        images: number of images that go through the trunk in any case: all, or 0 if their features exist.
         trained: number of images that the head is trained on; each of their views goes through the trunk.
         forward, steps: images/s of the trunk, and of training the head.
     Example:
@@ -139,8 +140,8 @@ def views_within(seconds, *, views: int, epochs: int, images: int, trained: int,
     return max(0, min(views, int(left * forward / trained)))
 
 
-def _head_rate(model, optimizer, loss, batch_size) -> float:
-    """Return the images/s of the head's training steps, measured on a copy."""
+def head_rate(model, optimizer, loss, batch_size: int) -> float:
+    """Return the images/s of the training steps of a model's head, measured on a copy."""
     head = keras.models.clone_model(keras.Model(model.get_layer("features").output, model.output))
     fit.compile_classifier(head, optimizer=optimizer, loss=loss)
     return precision.training_rate(head, batch_size)
@@ -191,9 +192,9 @@ def fine_tuning(job, *, epochs: int, count: int, judged: int, batch_size: int, l
     Returns:
         {"epochs", "why"}, and what was measured to decide them.
     """
-    rate = _training_rate(job, batch_size)
+    rate, first = _training_pace(job, batch_size)
     seconds = count / rate + judged / (PASSES * rate)
-    fitting = max(0, min(epochs, int(left() / seconds)))
+    fitting = max(0, min(epochs, int((left() - first) / seconds)))
     why = AS_SET if fitting == epochs else FITTING
     return {"epochs": fitting, "why": why, "images per second": round(rate, 1), "seconds per epoch": round(seconds)}
 
@@ -221,8 +222,8 @@ def last_stage_alone(job, training, *, after: str, views, epochs: int, judged: i
     forward = features.rate(front, images, training.labels, views=views, answer=chosen.answer)
     learner = halves.rest(_copy(job), after)
     fit.compile_classifier(learner, optimizer=job.optimizer(), loss=job.loss)
-    rate = precision.training_rate(learner, batch_size)
-    epoch, plain = len(images) / rate + judged / (PASSES * rate), (len(images) + judged) / forward
+    rate, first = precision.training_pace(learner, batch_size)
+    epoch, plain = len(images) / rate + judged / (PASSES * rate), first + (len(images) + judged) / forward
     found = epochs_and_views(left(), epochs=epochs, views=most, epoch=epoch, plain=plain, view=len(images) / forward)
     why = f"{FITTING}; only the last stage learns, on outputs of the stage before it, stored in the cache"
     measured = {"images per second": round(rate, 1), "seconds per epoch": round(epoch)}
@@ -260,7 +261,8 @@ def epochs_and_views(seconds, *, epochs: int, views: int, epoch: float, plain: f
     Args:
         seconds: the time that there is.
         epochs, views: the most epochs and views wanted.
-        epoch, plain, view: seconds for an epoch, for the outputs of the images, and for those of one view of each.
+        epoch, plain, view: seconds for an epoch, for the outputs of the images and all else that comes before the
+            first epoch, and for the outputs of one view of each image.
     Returns:
         {"epochs", "views"}: as many views as leave time for two epochs for each picture of an image.
     Example:
@@ -282,11 +284,11 @@ def _copy(job):
         return job.build()
 
 
-def _training_rate(job, batch_size) -> float:
-    """Return the images/s of training steps, measured on a copy of the model."""
+def _training_pace(job, batch_size) -> tuple[float, float]:
+    """Return the images/s of training steps and the seconds of the first, which traces, measured on a copy."""
     chosen = read_json(job.workdir / run_files.ENVIRONMENT, dict)
     copy = halves.learning(_copy(job))
     fit.compile_classifier(copy, optimizer=job.optimizer(), loss=job.loss, jit_compile=chosen["jit_compile"])
     if len(job.devices) > 1:
-        return Replicas(copy, job.devices, compiled=fit.compile_classifier).rate(batch_size)
-    return precision.training_rate(copy, batch_size)
+        return Replicas(copy, job.devices, compiled=fit.compile_classifier).pace(batch_size)
+    return precision.training_pace(copy, batch_size)

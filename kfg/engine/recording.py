@@ -18,7 +18,8 @@ def record(job: Job) -> dict:
     settings = read_json(job.workdir / run_files.CONFIG, dict)  # the run's settings, not today's, which may be more
     choices = settings.pop("choices", {})
     result, made = (read_json(job.workdir / name, dict) for name in (run_files.REPORT, run_files.ENVIRONMENT))
-    listed, _ = folder.split_rows(job.workdir / run_files.SPLIT)
+    left_out = set(settings["config"].get("left_out", ()))  # the training images from which nothing was learned
+    listed = [one for one in folder.split_rows(job.workdir / run_files.SPLIT)[0] if one["path"] not in left_out]
     history = job.workdir / run_files.HISTORY
     row = {
         "commit": made["commit"],

@@ -24,6 +24,8 @@ def owned(workdir: pathlib.Path):
 def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool, options, changed) -> None:
     """Make a run folder, or check that an existing one has the same settings; remove what a killed run left.
 
+    A folder in which nothing was trained is begun anew, except by `resume` with the same settings.
+
     Args:
         workdir: the folder, which this process owns.
         settings: everything that decides the result.
@@ -61,9 +63,10 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
             raise InputError(f"{workdir}: holds an unfinished run{lacking}; add --resume to continue it, or remove it")
         for folder in {workdir, *checkpoints, *(path.parent for path in checkpoints)}:
             sweep(folder, idle=0)  # safe: this process owns the run
-        if begun:
+        if begun or (resume and not different):  # what a session chose stands: the clock would now choose otherwise
             return
-        (workdir / run_files.ENVIRONMENT).unlink(missing_ok=True)  # nothing was trained: begin anew
+        for name in (run_files.ENVIRONMENT, run_files.CLOCK):  # nothing was trained: begin anew
+            (workdir / name).unlink(missing_ok=True)
         from kfg.tracking import logs  # imports keras, which takes seconds
 
         logs.discard(workdir)

@@ -85,13 +85,17 @@ def answered(recipe, order: Order, *, index: Index | None = None, options=OF_REC
         program.say(f"error: {error.filename or order.out}: {error.strerror}; then run again with --resume")
         return 2
     except KeyboardInterrupt:
-        kept = current[0].kept if current else ""
-        where = current[0].workdir if current else order.out
         progress.end()
-        program.say(f"interrupted; {where} {f'holds {kept}' if kept else 'has no finished epoch'}")
+        program.say(f"interrupted{f'; {_left(current[0])}' if current else ''}")
         program.say("to continue, give the same command with --resume")
         return 130
     return 0
+
+
+def _left(job) -> str:
+    """Return half a sentence on what an interrupted job has left."""
+    held = job.held()
+    return f"{job.workdir} {f'holds {held}' if held else 'has no finished epoch'}"
 
 
 def perform(
@@ -125,7 +129,13 @@ def perform(
 def _earlier(out) -> dict[tuple[str, str], float]:
     """Return (recipe, row) -> the seconds for which its last run in a folder of runs trained."""
     rows = results_file.read(out) if out.is_dir() else []
-    return {(row["recipe"], row["row"]): row["seconds"] for row in rows if isinstance(row.get("seconds"), (int, float))}
+    trained = {(row["recipe"], row["row"]): _seconds(row) for row in rows}
+    return {row: seconds for row, seconds in trained.items() if isinstance(seconds, (int, float))}
+
+
+def _seconds(row) -> float | None:
+    """Return the seconds of all stages of a run, where it recorded them, else those of its last stage."""
+    return row.get("metrics", {}).get("seconds_to_trained", {}).get("value", row.get("seconds"))
 
 
 def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES):
@@ -231,7 +241,7 @@ def _run_kept(recipe, job) -> None:
     try:
         _run_unfinished(recipe, job)
     except KeyboardInterrupt:
-        job.kept = job.keep_interrupted()
+        job.keep_interrupted()
         raise
 
 
@@ -249,7 +259,10 @@ def _run_unfinished(recipe, job) -> None:
 
 
 def configured_rows(recipe, order: Order) -> dict[str, Row]:
-    """Return the rows to run, in order, after applying `quick`, `smoke`, `settings` and `epochs`, in this order."""
+    """Return the rows to run, in order, after applying `quick`, `smoke`, `settings` and `epochs`, in this order.
+
+    A row whose own `epochs` are 0 keeps them unless `settings` have others.
+    """
     changes = {**(recipe.QUICK if order.quick else {}), **(recipe.SMOKE if order.smoke else {}), **order.settings}
     fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
     if order.weights is not None and "weights" not in fields:
@@ -267,10 +280,11 @@ def configured_rows(recipe, order: Order) -> dict[str, Row]:
     rows = {}
     for name in ordered(recipe.ROWS, recipe.DEFAULT_ROWS if order.rows is None else order.rows):
         row = recipe.ROWS[name]
-        config = replaced(row.config, changes)
+        trains = getattr(row.config, "epochs", None) != 0  # if not, only --set lets this row train for epochs
+        config = replaced(row.config, changes if trains else {**changes, "epochs": order.settings.get("epochs", 0)})
         if order.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none
             config = dataclasses.replace(config, weights=order.weights)
-        if order.epochs is not None:
+        if order.epochs is not None and trains:
             config = replaced(config, {"epochs": epochs(order.epochs, config.epochs)})
         rows[name] = dataclasses.replace(row, config=config)
     return rows

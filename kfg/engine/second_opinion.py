@@ -54,15 +54,31 @@ def check_budget(config, job, num_classes: int) -> None:
         freezing.check_budget(both, job.max_params)
 
 
-def planned(config, job, index, images, *, left: float) -> dict:
-    """Decide whether there is time for a second opinion; return the choice, a dict with "trunk", "" for none."""
-    second = net(config.second_opinion, config, len(index.classes), job.seed)
-    pictures = stores.Chosen(images, _learned(index))
-    seconds = features.seconds(halves.front(second), pictures, cache_dir=job.data.cache_dir)
+def planned(config, job, index, images, *, left: float, **learning) -> dict:
+    """Decide whether there is time for a second opinion; return the choice, a dict with "trunk", "" for none.
+
+    Args:
+        left: the seconds that are left.
+        learning: as for `added`.
+    """
+    seconds = _seconds(config, job, index, images, **learning)
     if seconds > max(TIME * left, 0):
         why = f"it would take {duration(seconds)}, more than half of what is left of the time budget"
         return {"trunk": "", "why": why, "seconds expected": round(seconds)}
     return {"trunk": config.second_opinion, "why": "as the settings say", "seconds expected": round(seconds)}
+
+
+def _seconds(config, job, index, images, *, optimizer, loss, batch_size: int, epochs: int, **_) -> float:
+    """Return the seconds that a second opinion takes: features, head, and passes over the validation images.
+
+    The second net answers these twice, the first one once: when its weight is chosen, and when both are averaged.
+    """
+    second = net(config.second_opinion, config, len(index.classes), job.seed)
+    pictures, trunk = stores.Chosen(images, _learned(index)), halves.front(second)
+    of_features = features.seconds(trunk, pictures, cache_dir=job.data.cache_dir)
+    steps = planning.head_rate(second, optimizer(), loss, batch_size)
+    passes = 2 / features.rate(trunk, pictures) + 1 / features.rate(halves.front(job.model), pictures)
+    return of_features + epochs * len(index.where("train")) / steps + len(index.where("val")) * passes
 
 
 def added(config, job, index, images, judged: Judged, *, trunk: str, equal: bool, **learning) -> keras.Model | None:

@@ -15,6 +15,11 @@ SETTLED_FIRST = {
     run_files.CONFIG, run_files.ENVIRONMENT, run_files.SPLIT, run_files.CLASSES, run_files.CLASS_IDS, run_files.CLOCK,
     run_files.LOCK, f"{run_files.LOCK}.json",
 }  # fmt: skip
+EPOCHS = {  # folder of a training in the run folder -> what its checkpoint holds; of several, the first is named
+    "": "the last finished epoch",
+    run_files.HEAD: "the last finished epoch of the head",
+    run_files.SECOND: "the last finished epoch of the second opinion",
+}
 
 
 def withdraw(workdir: pathlib.Path, *, out: pathlib.Path) -> None:
@@ -35,32 +40,43 @@ def withdraw(workdir: pathlib.Path, *, out: pathlib.Path) -> None:
             return
 
 
-def keep(job) -> str:
+def held(job) -> str:
+    """Return what is in a job's run folder, by its files; "" if no epoch was finished."""
+    if job.finished():
+        return "the finished run"
+    return next((said for folder, said in EPOCHS.items() if (job.workdir / folder / checkpoint.LAST).is_file()), "")
+
+
+def keep(job) -> None:
     """Write model.keras with the weights of a run's last finished epoch.
+
+    Nothing is written if the session has not come as far as that epoch, or if no epoch was finished.
 
     Args:
         job: an interrupted job with a model that was being fitted.
-    Returns:
-        A description of what the file holds; "" if no epoch was finished.
     """
+    if not job.begun:  # this session has added nothing to what an earlier one left
+        return
     state = checkpoint.read(job.workdir / checkpoint.LAST)
-    head = checkpoint.read(job.workdir / run_files.HEAD / checkpoint.LAST)
-    if state is None and head is None:
-        return ""
-    if job.begun:  # otherwise this session has added nothing to what an earlier one left
-        model = _with_head(job, head) if state is None else _restored(job, state)
+    model = _with_head(job) if state is None else _restored(job, state)
+    if model is not None:
         exporting.save_keras(model, read_json(job.workdir / run_files.CLASSES), job.workdir)
-    return "the last finished epoch of the head" if state is None else "the last finished epoch"
 
 
 def _restored(job, state):
+    """Return the model of a checkpoint; None if something else is being fitted, as the head of a resumed run is."""
+    if not checkpoint.fits(job.fitted, state):
+        return None
     checkpoint.restore(job.fitted, state)
     job.fitted.optimizer.finalize_variable_values(job.fitted.trainable_variables)  # averages, if it keeps them
     return job.float32_model()
 
 
-def _with_head(job, state):
-    """Return a new model with the head of a checkpoint; the current trunk may be half trained, so it is not used."""
+def _with_head(job):
+    """Return a new model with the head of its checkpoint, None if it has none; the trunk may be half trained by now."""
+    state = checkpoint.read(job.workdir / run_files.HEAD / checkpoint.LAST)
+    if state is None:
+        return None
     keras.utils.set_random_seed(job.seed)
     with precision.scope("float32"):
         model = job.first_build()

@@ -18,7 +18,7 @@ from kfg.data.folder import Index
 from kfg.engine import planning, runner
 from kfg.engine.clock import Clock
 from kfg.engine.demonstration import Demonstration
-from kfg.engine.options import OF_TRAIN
+from kfg.engine.options import OF_TRAIN, shown
 from kfg.engine.orders import Order
 from kfg.engine.own_photographs import STEPS
 from kfg.engine.runner import Row
@@ -57,7 +57,7 @@ def run(config, job):
         2,
         STEPS,
         "the photographs are divided into training, validation and test photographs, decoded and resized",
-        left=config.time_budget,
+        left=shown(config.time_budget, budget=config.time_budget),
     )
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     with Clock(job.workdir / run_files.CLOCK, go_on=job.resume) as clock:
@@ -67,7 +67,7 @@ def run(config, job):
         step(5, STEPS, "the network is tested, reported on and exported")
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
     return job.finish(
-        index,
+        made.index,
         images,
         batch_size=config.batch_size,
         examine=lambda val, test: ({"seconds_to_trained": spent}, []),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 from kfg import quiet
 from kfg.augment import mixing
@@ -10,6 +11,7 @@ from kfg.data.splits import FRACTIONS
 from kfg.engine.options import NO_LIMIT, TRUNKS, replaced, within
 
 AUTO = "auto"
+FREEZE = (AUTO, "none", "all", "head", "last-block+bn", "stages:N", "re:REGEX")  # as kfg.models.freezing.POLICIES
 AUGMENTED = Policy(
     rotation=15,
     width_shift=0.08,
@@ -75,6 +77,8 @@ class Config:
             raise ValueError(
                 f"class_bias: expected pairs of class and number like (('gull', 0.5),), got {self.class_bias!r}"
             )
+        if not _is_freeze(self.freeze):
+            raise ValueError(f"freeze: expected one of {', '.join(FREEZE)}, got {self.freeze!r}")
         for name in ("second_backbone", "second_opinion"):
             if getattr(self, name) == self.backbone:
                 raise ValueError(f"{name}: must be another trunk than backbone, got {self.backbone!r} for both")
@@ -86,6 +90,17 @@ class Config:
         known = (imbalance.AUTO, *imbalance.TREATMENTS)
         if self.imbalance not in known:
             raise ValueError(f"imbalance: expected one of {', '.join(known)}, got {self.imbalance!r}")
+
+
+def _is_freeze(policy: str) -> bool:
+    """Return whether a policy has the form of one; whether it fits the network is known once that is built."""
+    kind, _, argument = policy.partition(":")
+    if kind == "re":
+        try:
+            return bool(re.compile(argument).pattern)
+        except re.error:
+            return False
+    return policy in FREEZE[:-2] or (kind == "stages" and argument.isdecimal())
 
 
 def _is_bias(one) -> bool:

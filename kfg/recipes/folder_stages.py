@@ -11,6 +11,7 @@ from kfg.engine.clock import Clock
 from kfg.engine.fitting import train, train_head
 from kfg.engine.job import Job
 from kfg.engine.judged import Judged
+from kfg.engine.options import shown
 from kfg.engine.own_photographs import STEPS
 from kfg.errors import InputError
 from kfg.models import heads, mirrored
@@ -37,11 +38,11 @@ def fit(config: Config, job: Job, index: Index, images, clock: Clock) -> "Traini
     """
     training = begun(config, job, index, images, clock)
     third, fourth = steps_of(config)
-    step(3, STEPS, third, left=training.left())
+    step(3, STEPS, third, left=shown(training.left(), budget=config.time_budget))
     if not config.net_of:
         training.fit_head()
     training.judge_classes()
-    step(4, STEPS, fourth, left=training.left())
+    step(4, STEPS, fourth, left=shown(training.left(), budget=config.time_budget))
     second = training.plan_second_opinion()
     plan = training.plan_fine_tuning(reserved=second.get("seconds expected", 0) if second["trunk"] else 0)
     if config.net_of:
@@ -169,6 +170,7 @@ class Training:
             "optimizer": head_optimizer(self.config),
             "epochs": epochs,
             "schedule": Cosine(),
+            "rate_setting": "head_learning_rate",
         }
 
     def judge_classes(self) -> None:
@@ -177,11 +179,12 @@ class Training:
         Those for the last section also decide whether the net is fine-tuned.
         """
         job, config = self.job, self.config
+        own = manner(config, self.index, self.treatment)
         if job.reports:
-            self.crossed = confidence.heads_out_of_fold(job, self.index, self.images, equal=self.treatment != "none")
+            equal = self.treatment != "none"
+            self.crossed = confidence.heads_out_of_fold(job, self.index, self.images, equal=equal, manner=own)
         if job.reports or config.min_errors:
             limit = after_training.SHARE * config.time_budget
-            own = manner(config, self.index, self.treatment)
             self.judged = after_training.diagnosed(job, self.index, self.images, own, limit=limit)
             print(*self.judged.why, sep="\n", end="\n" if self.judged.why else "")
 
@@ -207,7 +210,8 @@ class Training:
                 return {"trunk": config.second_opinion, "why": "as the settings say"}
             if self.too_few_errors():
                 return {"trunk": "", "why": "the head makes too few errors for a gain to show"}
-            return second_opinion.planned(config, self.job, self.index, self.images, left=self.left())
+            learning = self.head_learning(config.head_epochs)
+            return second_opinion.planned(config, self.job, self.index, self.images, left=self.left(), **learning)
 
         if not config.second_opinion:
             return {"trunk": ""}

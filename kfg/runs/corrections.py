@@ -37,7 +37,7 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
     """Correct a run's answers by logit adjustment and, if images are given, tau-normalisation; write posthoc.json.
 
     tau is chosen on the validation images; the figures are for the test images. The prior is the class distribution of
-    the training images in split.csv, without extra images.
+    the training images in split.csv, without extra images and without those that were left out.
 
     Args:
         run: folder of a finished run.
@@ -56,7 +56,7 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
     val, test = answers["val"], answers["test"]
     if val.classes != test.classes:
         raise InputError(f"{run}: {PREDICTIONS['val']} and {PREDICTIONS['test']} have different classes")
-    counts = _train_counts(file_of(run, run_files.SPLIT), val.classes)
+    counts = _train_counts(run, val.classes)
     prior = losses.log_prior(counts)
     methods = {"logit adjustment": lambda part, tau: posthoc.adjusted(answers[part], prior, tau=tau)}
     if data_dir is not None:
@@ -100,8 +100,7 @@ def corrections_table(result: dict) -> str:
 
 def _remarks(run, data_dir) -> list[str]:
     """Say what was already done for rare classes, what cannot be tried, and if tau is chosen on the test images."""
-    remarks, path = [], pathlib.Path(run) / run_files.CONFIG
-    settings = read_json(path, dict) if path.is_file() else {}
+    remarks, settings = [], _settings(run)
     config = settings.get("config", {})
     if config.get("imbalance") == "auto":
         config["imbalance"] = settings["choices"]["classes"]["treatment"]
@@ -134,14 +133,21 @@ def _corrected(name, method, test, counts, taus):
     }
 
 
-def _train_counts(path, classes) -> np.ndarray:
+def _train_counts(run, classes) -> np.ndarray:
+    """Return int (C,), the images of each class that a run learned from."""
+    path, left_out = file_of(run, run_files.SPLIT), _settings(run).get("config", {}).get("left_out", ())
     rows, _ = folder.split_rows(path)
     counts = dict.fromkeys(classes, 0)
     for row in rows:
         if row["class"] not in counts:
             raise InputError(f"{path}: class {row['class']!r} is not in the run's predictions")
-        counts[row["class"]] += row["part"] == "train"
+        counts[row["class"]] += row["part"] == "train" and row["path"] not in left_out
     return np.array(list(counts.values()))
+
+
+def _settings(run) -> dict:
+    path = pathlib.Path(run) / run_files.CONFIG
+    return read_json(path, dict) if path.is_file() else {}
 
 
 def _head_method(run, data_dir, answers):

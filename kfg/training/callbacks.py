@@ -81,12 +81,18 @@ class StopOnNaN(keras.callbacks.Callback):
     This callback must come first in the list, so that no checkpoint of the bad epoch is written and the checkpoint of
     the last good epoch stays.
 
+    Args:
+        rate_setting: name of the setting that decides the learning rate, for the message.
     Raises:
         InputError: the loss or a weight is not finite; the message names the epoch, the range of steps in which it
             happened, and the learning rate.
     """
 
     EVERY = 50  # steps between two checks of the loss
+
+    def __init__(self, *, rate_setting: str = "learning_rate"):
+        super().__init__()
+        self.rate_setting = rate_setting
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.steps, self.finite_until = epoch, 0, 0
@@ -114,8 +120,8 @@ class StopOnNaN(keras.callbacks.Callback):
         what = "weights became NaN or infinite" if math.isfinite(loss) else f"the loss became {loss}"
         rate = float(self.model.optimizer.learning_rate.numpy())
         raise InputError(
-            f"learning_rate: {what} in epoch {self.epoch + 1}, step {self.finite_until + 1} to {self.steps}, with "
-            f"learning_rate={rate:g}; remove the run folder and try a smaller one"
+            f"{self.rate_setting}: {what} in epoch {self.epoch + 1}, step {self.finite_until + 1} to {self.steps}, "
+            f"with {self.rate_setting}={rate:g}; remove the run folder and try a smaller one"
         )
 
     def on_epoch_end(self, epoch, logs=None):
@@ -125,6 +131,6 @@ class StopOnNaN(keras.callbacks.Callback):
             values = variable.numpy()
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise InputError(
-                    f"learning_rate: {variable.path} is not finite after epoch {epoch + 1}; "
+                    f"{self.rate_setting}: {variable.path} is not finite after epoch {epoch + 1}; "
                     "remove the run folder and try a smaller one"
                 )

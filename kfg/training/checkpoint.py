@@ -6,6 +6,7 @@ killed at any moment, the file holds the state after the last finished epoch.
 """
 
 import collections
+import errno
 import json
 import pathlib
 import re
@@ -77,7 +78,7 @@ def read(path) -> dict | None:
     """Return the state that was saved at `path`, None if there is no such file.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged, or it cannot be read.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -90,6 +91,9 @@ def read(path) -> dict | None:
         if plain.get("count", len(arrays)) != len(arrays):  # earlier versions of kfg wrote no count
             raise ValueError(f"it has {len(arrays)} of {plain['count']} arrays")
     except (*DAMAGED_ARCHIVE, KeyError, TypeError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: a seek to a damaged offset
+            why = f"cannot be read now ({error.strerror}), but it may be whole"
+            raise InputError(f"{path}: {why}; make it readable, then run again with --resume") from error
         said = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: damaged checkpoint ({said}); remove it to start again") from error
     return {**plain, "epoch": epoch, "callbacks": callbacks, "arrays": arrays, "path": path}
@@ -117,6 +121,15 @@ def restore(model, state: dict) -> int:
         for variable, array in zip(variables, found[kind], strict=True):
             variable.assign(array)
     return state["epoch"]
+
+
+def fits(model, state: dict) -> bool:
+    """Return whether a checkpoint is of a model, by the names and shapes of its variables."""
+    try:
+        _fitting(state, "model", model.variables)
+    except InputError:
+        return False
+    return True
 
 
 def restore_weights(model, state: dict) -> None:

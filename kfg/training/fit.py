@@ -60,6 +60,7 @@ def train(
     start_from=None,
     callbacks=(),
     devices: tuple[str, ...] = (),
+    rate_setting: str = "learning_rate",
     verbose: bool = True,
 ):
     """Fit a compiled model; afterwards it holds the final weights (see `stop_patience` and `keep_best`).
@@ -84,6 +85,7 @@ def train(
         callbacks: further Keras callbacks, called after the history and checkpoint of the epoch are on disk.
         devices: names of the devices that share each batch, see kfg.training.replicas; one or none: the model is
             trained where it is. They do not affect the result, so a training may go on with others than it began with.
+        rate_setting: as for kfg.training.callbacks.StopOnNaN.
         verbose: show the progress, see kfg.training.shown.
     Returns:
         The rows of history.csv, a dict per epoch.
@@ -113,6 +115,7 @@ def train(
     shown = [Shown(epochs=epochs, steps=steps_per_epoch)] if verbose else []
     _make_variables(model)
     trained = Replicas(model, devices, compiled=compile_classifier) if len(devices) > 1 else model
+    stop = StopOnNaN(rate_setting=rate_setting)
     trained.fit(
         batches(first_epoch),
         validation_data=val_batches,
@@ -120,7 +123,7 @@ def train(
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
         shuffle=False,  # the batches are already shuffled
-        callbacks=[StopOnNaN(), *companions, checkpoint.Checkpoint(last, companions, state=state), *callbacks, *shown],
+        callbacks=[stop, *companions, checkpoint.Checkpoint(last, companions, state=state), *callbacks, *shown],
         verbose=0,
     )
     return history.rows

@@ -73,7 +73,7 @@ def rates(
     learning_rate: float,
     trunk_multiplier: float = 1.0,
     head: tuple[str, ...] = HEAD,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
     decay_vectors: bool = False,
     **arguments,
 ) -> keras.optimizers.Optimizer:
@@ -84,7 +84,7 @@ def rates(
         learning_rate: float > 0, the rate of the head, which schedules change and histories show.
         trunk_multiplier: float >= 0, ratio of the trunk's rate to the head's.
         head: a variable belongs to the head if a layer on its path has a name that starts with one of these words.
-        weight_decay: float >= 0, decoupled: in every step w -= rate * weight_decay * w, with the rate of w.
+        weight_decay: float >= 0, decoupled: in every step w -= rate * weight_decay * w, with the rate of w. None: 0.
         decay_vectors: whether variables with one axis (biases, and gamma and beta of batch norm) decay, too.
         arguments: further arguments of the Keras class, such as `momentum`, `nesterov`, `epsilon`, `clipnorm`.
     Raises:
@@ -98,8 +98,8 @@ def rates(
     """
     if name not in OPTIMIZERS:
         raise InputError(f"optimizer: {name!r} is not one of {', '.join(OPTIMIZERS)}")
-    if name == "adamw" and not weight_decay:
-        raise InputError(f"weight_decay: must be above 0 for adamw, got {weight_decay}")
+    if name == "adamw" and weight_decay is None:
+        raise InputError("weight_decay: must be given for adamw")
     return OPTIMIZERS[name](
         learning_rate=learning_rate,
         trunk_multiplier=trunk_multiplier,

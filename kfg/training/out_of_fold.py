@@ -95,7 +95,7 @@ class Heads:
 
         epoch, order, start, pace = 0, lesson.shown(0), 0, Pace(steps, limit)
         for _ in range(steps):
-            pace.check()
+            pace.check(self.bias.numpy)
             if start >= len(order):
                 epoch, start = epoch + 1, 0
                 order = lesson.shown(epoch)
@@ -134,14 +134,19 @@ class Pace:
     def __init__(self, steps: int, limit: float):
         self.steps, self.limit, self.begun, self.started = steps, limit, 0, 0.0
 
-    def check(self) -> None:
+    def check(self, wait: Callable) -> None:
         """Measure the time; to be called before each step. Raises TooLong if the training would exceed the limit.
 
         The first step is not timed, because it is traced then.
+
+        Args:
+            wait: function () that returns once the steps so far are done, for a GPU does them later.
         """
         if self.begun == 1:
+            wait()
             self.started = time.monotonic()
         elif self.begun == 1 + TIMED:
+            wait()
             expected = (time.monotonic() - self.started) / TIMED * self.steps
             if expected > self.limit:
                 raise TooLong(expected)

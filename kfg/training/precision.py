@@ -149,20 +149,28 @@ def label(precision: str, jit_compile: bool) -> str:
 
 
 def training_rate(model, batch_size: int, *, seconds: float = math.inf) -> float:
-    """Return the images/s of a compiled model's training steps on random images; this changes its weights.
+    """Return the images/s of a compiled model's training steps. Arguments as for `training_pace`."""
+    return training_pace(model, batch_size, seconds=seconds)[0]
+
+
+def training_pace(model, batch_size: int, *, seconds: float = math.inf) -> tuple[float, float]:
+    """Time a compiled model's training steps on random images; this changes its weights.
 
     Args:
         model: the compiled model.
         batch_size: number of images of a step.
         seconds: after this time no further step is begun; at least one step is timed.
+    Returns:
+        The images/s of the steps, and the seconds of the first one, which is not among them: it traces the graph.
     """
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch_size, *model.input_shape[1:]), dtype=np.uint8)
     labels = rng.integers(0, model.output_shape[-1], batch_size).astype(np.int32)
+    started = time.perf_counter()
     model.train_on_batch(images, labels)  # the first step traces the graph and allocates memory
-    took = []
+    first, took = time.perf_counter() - started, []
     while not took or (len(took) < PROBE_STEPS and sum(took) < seconds):
         started = time.perf_counter()
         model.train_on_batch(images, labels)
         took.append(time.perf_counter() - started)
-    return batch_size / statistics.median(took)
+    return batch_size / statistics.median(took), first

@@ -94,17 +94,21 @@ class Replicas:
 
         return self.strategy.distribute_datasets_from_function(lambda _: batches.flat_map(shares).prefetch(2 * count))
 
-    def rate(self, batch_size: int) -> float:
-        """Return the images/s of training steps on random images; the model does not learn from them."""
+    def pace(self, batch_size: int) -> tuple[float, float]:
+        """Return the images/s of training steps on random images, and the seconds of the first step, which traces.
+
+        The model does not learn from them.
+        """
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (batch_size, *self.net.input_shape[1:]), dtype=np.uint8)
         labels = rng.integers(0, self.net.output_shape[-1], batch_size).astype(np.int32)
         batches = self.dealt(tf.data.Dataset.from_tensors((images, labels)).repeat(2 * (1 + TIMED_STEPS)))
         self._take()
+        began = time.perf_counter()
         self.net.fit(batches, steps_per_epoch=1, shuffle=False, verbose=0)  # traces and allocates
         started = time.perf_counter()
         self.net.fit(batches, steps_per_epoch=TIMED_STEPS, shuffle=False, verbose=0)
-        return TIMED_STEPS * batch_size / (time.perf_counter() - started)
+        return TIMED_STEPS * batch_size / (time.perf_counter() - started), started - began
 
     def _pairs(self):
         """Yield each variable of the copies with the model's."""

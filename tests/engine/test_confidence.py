@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import types
 
 import keras
 import numpy as np
@@ -11,10 +12,13 @@ import tensorflow as tf
 import tiny_recipe
 
 from kfg.__main__ import main
-from kfg.engine import runner
+from kfg.data.folder import make_index
+from kfg.engine import confidence, runner
 from kfg.evaluation import calibration, predict
 from kfg.exporting import classifiers
 from kfg.models import calibrated
+from kfg.repairing.manner import Manner
+from kfg.reporting import doubt
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def test_the_saved_model_is_calibrated_on_the_validation_images_and_names_the_sa
     test = predict.read_csv(run / "predictions.csv")
     after = calibration.of_answers(test.probabilities, test.labels)["value"]
     assert abs(said["calibration"]["after"]["value"] - after) < 1e-3
-    assert said["found_on"] == {"images": len(answers), "kind": "validation images"}
+    assert said["found_on"] == {"images": len(answers), "kind": "validation images"} == said["temperature_found_on"]
 
 
 def test_the_report_shows_errors_thresholds_and_the_diagram(run):
@@ -129,3 +133,71 @@ def test_the_thresholds_of_another_model_and_damaged_ones_are_refused(run, tmp_p
 def test_a_share_that_is_none_is_refused_before_anything_is_loaded(words, tmp_path, capsys):
     assert main(["predict", str(tmp_path), str(tmp_path), *words]) == 2
     assert f"{words[0]}: expected a share above 0 and below 100%" in capsys.readouterr().err
+
+
+def of_few(count):
+    """Return an index of 60 training images and so many for validation and for test, and answers on all of them."""
+    parts = ["train"] * 60 + ["val"] * count + ["test"] * count
+    labels = np.arange(len(parts)) % 3
+    index = make_index("photos", [f"{n}.jpg" for n in range(len(parts))], labels.tolist(), list("abc"), parts=parts)
+    answers = np.random.default_rng(0).dirichlet([1, 1, 1], len(parts)).astype(np.float32)
+    answers[np.arange(len(parts)), labels] += 1
+    return index, answers / answers.sum(axis=1, keepdims=True)
+
+
+def settled(count, manner):
+    """Return the content of confidence.json of a net with so many validation images, and what the heads answered."""
+    index, answers = of_few(count)
+    plain = {}
+    for part in ("val", "test"):
+        at = index.where(part)
+        paths = tuple(index.paths[one] for one in at)
+        plain[part] = predict.Predictions(paths, index.labels[at], answers[at], index.classes)
+    at = np.concatenate([index.where("train"), index.where("val")])
+    crossed = confidence.OutOfFold(at, answers[at], raised=manner.raised)
+    strangeness = {part: np.linspace(0, 1, count) for part in plain}
+    _, content = confidence.thresholds(plain, index, crossed, strangeness=strangeness)
+    return content, answers[at], index.labels[at]
+
+
+def test_with_few_validation_images_the_heads_answers_are_raised_as_the_nets_are():
+    manner = Manner(None, bias=np.array([0, 0, 2.0]))
+    content, answers, labels = settled(9, manner)
+    scaled = calibration.scaled(answers, calibration.temperature(answers, labels))
+    assert not np.allclose(manner.raised(scaled), scaled, atol=0.1)
+    expected = manner.raised(scaled)[np.arange(len(labels)), labels]
+    np.testing.assert_allclose(content["held_out"]["true"], expected, atol=1e-5)
+
+
+def test_what_the_temperature_was_found_on_is_told_apart_from_the_thresholds():
+    content, *_ = settled(9, Manner(None))
+    assert (content["temperature_found_on"]["images"], content["found_on"]["images"]) == (9, 69)
+    told = str(doubt._calibration(content))
+    assert "It was found on 9 images: validation images, beside which the temperature of heads" in told
+    assert "The thresholds for unsure answers and for sets were found on 69 images: training and validation" in told
+    content, *_ = settled(50, Manner(None))
+    assert content["temperature_found_on"] == content["found_on"] and content["found_on"]["images"] == 50
+    assert "thresholds" not in str(doubt._calibration(content))
+
+
+@pytest.mark.parametrize("count, share, told", [(9, 0.1, "10%"), (19, 0.05, "5%"), (60, 0.05, "5%")])
+def test_fewer_false_alarms_than_the_images_allow_are_not_promised(count, share, told):
+    found = settled(count, Manner(None))[0]["none_of_these"]
+    assert found["false_alarms"] == pytest.approx(share)
+    assert f"{count} validation images to give false alarms for {told}." in doubt._none(found)[0]
+
+
+def test_heads_out_of_fold_are_shown_each_class_as_often_as_the_run_shows_it(monkeypatch):
+    index, _ = of_few(9)
+    index = index.take(np.flatnonzero((index.labels != 2) | (np.arange(len(index)) % 4 == 0)))
+    asked = {}
+    monkeypatch.setattr(confidence.halves, "front", lambda _: None)
+    monkeypatch.setattr(confidence.features, "cached", lambda *_, **__: np.zeros((len(index), 2), np.float32))
+    monkeypatch.setattr(confidence.out_of_fold, "answers", lambda *_, **given: asked.update(given))
+    job = types.SimpleNamespace(model=None, loss=None, data=types.SimpleNamespace(cache_dir=None))
+    manner = Manner(None, sampling="balanced", bias=np.zeros(3))
+    crossed = confidence.heads_out_of_fold(job, index, None, manner=manner)
+    shown = np.bincount(index.labels[crossed.at][asked["shown"](0)])
+    assert np.ptp(shown) <= 1 < np.ptp(np.bincount(index.labels[crossed.at]))
+    assert crossed.raised == manner.raised
+    assert confidence.heads_out_of_fold(job, index, None).raised(3) == 3 and asked["shown"] is None

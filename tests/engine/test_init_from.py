@@ -132,6 +132,18 @@ def test_a_run_that_trained_on_what_is_held_out_here_lends_nothing(photos, tmp_p
         lenders.check_unseen(run, renamed)
 
 
+@pytest.mark.parametrize("lent_by", ["init_from", "net_of"])
+def test_what_an_earlier_lender_was_trained_on_counts_too(photos, tmp_path, lent_by):
+    first = lender(tmp_path / "first", config_of("plain-lite0"))
+    second = lender(tmp_path / "second", config_of("plain-lite0"))
+    write_json(second / "config.json", {"config": {lent_by: str(first)}})
+    splits.write_csv(indexed(photos, ["train", "train", "val", "val"]), first / "split.csv")
+    splits.write_csv(indexed(photos, ["train", "val", "val", "val"]), second / "split.csv")
+    lenders.check_unseen(second, indexed(photos, ["train", "train", "val", "test"]))
+    with pytest.raises(InputError, match="trained on 1 images that are val or test here"):
+        lenders.check_unseen(second, indexed(photos, ["train", "test", "val", "test"]))
+
+
 def test_a_run_of_another_split_is_refused_before_images_are_read(photos, tmp_path, capsys, monkeypatch):
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
     splits.write_csv(indexed(photos, ["train"] * 4), run / "split.csv")

@@ -10,7 +10,7 @@ from kfg.augment.policies import Policy
 from kfg.engine import orders, runner
 from kfg.engine.options import assigned, replaced
 from kfg.errors import InputError
-from kfg.recipes import competition100, cub200, imagenet20
+from kfg.recipes import competition100, cub200, folder, imagenet20
 
 FIELDS = ("epochs", "l2_on", "policy")
 
@@ -46,6 +46,23 @@ def test_what_is_no_setting_is_refused(tmp_path, monkeypatch, word, content):
         (tmp_path / word[1:]).write_text(content)
     with pytest.raises(InputError, match=word[1:] if word.startswith("@") else word):
         assigned([word], FIELDS)
+
+
+@pytest.mark.parametrize(
+    "words, transfer, head",
+    [
+        ((), 8, 0),
+        (("--quick",), 2, 0),
+        (("--smoke",), 1, 0),
+        (("--epochs", "5"), 5, 0),
+        (("--epochs", "50%"), 4, 0),
+        (("--smoke", "--set", "epochs=3"), 3, 3),
+    ],
+)
+def test_a_row_that_is_not_fine_tuned_stays_so_unless_told(words, transfer, head):
+    given = orders.read(folder, ["--data", "x", "--rows", "transfer,head", *words])
+    rows = runner.configured_rows(folder, given)
+    assert [rows[name].config.epochs for name in ("transfer", "head")] == [transfer, head]
 
 
 def test_a_schedule_stays_of_its_kind():

@@ -1,6 +1,7 @@
 """A run folder has one owner, its report comes before its export, and a kill anywhere costs neither."""
 
 import contextlib
+import functools
 import json
 import pathlib
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 import tiny_recipe
 
 from kfg.__main__ import main as kfg
-from kfg.engine import runner
+from kfg.engine import run_folder, runner
 from kfg.exporting import classifiers, saved_model
 
 HOLD = """
@@ -165,3 +166,22 @@ def test_a_folder_may_begin_with_a_dash(photos, tmp_path, monkeypatch):
     (order,) = given
     assert (order.out, order.seeds) == (pathlib.Path("-runs"), (0, 1))
     assert order.settings == {"time_budget": 180.0, "views": 0}
+
+
+@pytest.mark.parametrize(
+    "resume, epochs, kept",
+    [(True, 8, {"config.json", "env.json", "clock.json"}), (True, 9, {"config.json"}), (False, 8, {"config.json"})],
+)
+def test_what_was_chosen_before_the_first_epoch_stands_if_the_same_run_goes_on(resume, epochs, kept, tmp_path):
+    settings = {"recipe": "tiny", "row": "net", "seed": 0, "data": {}, "config": {"epochs": 8}}
+    begin = functools.partial(run_folder.begin, tmp_path, finished=False, options={}, changed=None)
+    begin(settings, resume=False)
+    choices = {"head": {"views": 2}}
+    (tmp_path / "config.json").write_text(json.dumps({**settings, "choices": choices}))
+    (tmp_path / "env.json").write_text("{}")
+    (tmp_path / "clock.json").write_text('{"seconds": 100}')
+    wanted = {**settings, "config": {"epochs": epochs}}
+    begin(wanted, resume=resume)
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    found = json.loads((tmp_path / "config.json").read_text())
+    assert found == ({**wanted, "choices": choices} if "env.json" in kept else wanted)

@@ -67,10 +67,14 @@ def test_runs_without_time_for_a_second_opinion_are_told_apart(monkeypatch, left
     for module, name in ((second_opinion, "net"), (second_opinion, "_learned"), (second_opinion.stores, "Chosen")):
         monkeypatch.setattr(module, name, lambda *_: None)
     monkeypatch.setattr(second_opinion.halves, "front", lambda _: None)
-    monkeypatch.setattr(second_opinion.features, "seconds", lambda *_, **__: 100.0)
-    job = types.SimpleNamespace(seed=0, data=types.SimpleNamespace(cache_dir=None))
-    index = types.SimpleNamespace(classes=("a", "b"))
+    monkeypatch.setattr(second_opinion.features, "seconds", lambda *_, **__: 80.0)
+    monkeypatch.setattr(second_opinion.features, "rate", lambda *_: 30.0)  # 10 s for three passes over 100 images
+    monkeypatch.setattr(second_opinion.planning, "head_rate", lambda *_: 4000.0)  # 10 s for 40 epochs
+    job = types.SimpleNamespace(seed=0, model=None, data=types.SimpleNamespace(cache_dir=None))
+    parts = {"train": range(1000), "val": range(100)}
+    index = types.SimpleNamespace(classes=("a", "b"), where=parts.get)
     config = Config(second_opinion="efficientnet-lite2")
-    plan = second_opinion.planned(config, job, index, None, left=left)
-    assert plan["trunk"] == trunk
+    learning = {"optimizer": lambda: None, "loss": None, "batch_size": 64, "epochs": 40, "schedule": None}
+    plan = second_opinion.planned(config, job, index, None, left=left, **learning)
+    assert plan["trunk"] == trunk and plan["seconds expected"] == 100
     assert results_file.choices({"config": {}, "choices": {choices.SECOND: plan}}) == told_apart_by

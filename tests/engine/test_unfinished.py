@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from kfg.__main__ import main
-from kfg.engine import own_photographs, runner
+from kfg.engine import own_photographs, recording, runner
 from kfg.engine.job import Job
 from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed, assigned, tuples
 from kfg.exporting import classifiers
 from kfg.models import backbones, saved
 from kfg.recipes import folder
+from kfg.recipes.folder_stages import Training
 from kfg.training import checkpoint
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk", "without_export")
@@ -42,6 +43,10 @@ def interrupted(monkeypatch, stage, *, before=False):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint, "save", cut)
+
+
+def cut(*_, **__):
+    raise KeyboardInterrupt
 
 
 def heads_weights(run):
@@ -85,10 +90,6 @@ def test_ctrl_c_in_the_first_epoch_of_fine_tuning_keeps_the_head_on_an_untouched
 
 def test_ctrl_c_after_a_second_opinion_keeps_the_head(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES["tiny"])
-
-    def cut(*_, **__):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(Job, "finish", cut)
     assert runner.main(folder, words(photos, tmp_path, settings=("epochs=0", "second_opinion=other"))) == 130
     assert "holds the last finished epoch of the head" in capsys.readouterr().err
@@ -102,7 +103,38 @@ def test_without_an_epoch_it_says_so(photos, tmp_path, capsys, monkeypatch):
     assert f"{tmp_path / RUN} has no finished epoch" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("setting", ["backbone=WRONG", "freeze=nowhere", "image_size=(8, 8)"])
+@pytest.mark.parametrize("place", [(Training, "judge_classes"), (Job, "split")])
+def test_ctrl_c_before_a_resumed_session_comes_as_far_as_an_earlier_one_leaves_all_as_it_is(
+    place, photos, tmp_path, capsys, monkeypatch
+):
+    settings = ("epochs=2", "min_errors=0")
+    with monkeypatch.context() as patch:
+        interrupted(patch, "seed-0")
+        assert runner.main(folder, words(photos, tmp_path, settings=settings)) == 130
+    said = f"interrupted; {tmp_path / RUN} holds the last finished epoch\n"
+    assert said in capsys.readouterr().err
+    before = (tmp_path / RUN / "model.keras").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, cut)
+        assert runner.main(folder, words(photos, tmp_path, "--resume", settings=settings)) == 130
+    error = capsys.readouterr().err
+    assert said in error and "to continue, give the same command with --resume" in error
+    assert (tmp_path / RUN / "model.keras").read_bytes() == before
+
+
+def test_ctrl_c_after_the_end_does_not_call_a_finished_run_unfinished(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(recording, "record", cut)
+    assert runner.main(folder, words(photos, tmp_path, settings=("epochs=0",))) == 130
+    assert f"interrupted; {tmp_path / RUN} holds the finished run\n" in capsys.readouterr().err
+
+
+def test_ctrl_c_before_there_is_a_run_says_nothing_of_one(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(runner, "jobs", cut)
+    assert runner.main(folder, words(photos, tmp_path)) == 130
+    assert capsys.readouterr().err.startswith("interrupted\n")
+
+
+@pytest.mark.parametrize("setting", ["backbone=WRONG", "freeze=re:nowhere", "image_size=(8, 8)"])
 def test_a_run_that_is_refused_before_training_leaves_no_folder(setting, photos, tmp_path, capsys):
     assert runner.main(folder, words(photos, tmp_path / "out", settings=(setting,))) == 2
     error = capsys.readouterr().err
@@ -115,7 +147,7 @@ def test_a_run_that_is_refused_before_training_leaves_no_folder(setting, photos,
 def test_a_refused_run_takes_nothing_of_anothers_with_it(photos, tmp_path):
     (tmp_path / RUN).mkdir(parents=True)
     (tmp_path / RUN / "notes.txt").write_text("mine")
-    assert runner.main(folder, words(photos, tmp_path, settings=("freeze=nowhere",))) == 2
+    assert runner.main(folder, words(photos, tmp_path, settings=("freeze=re:nowhere",))) == 2
     assert (tmp_path / RUN / "notes.txt").read_text() == "mine"
 
 

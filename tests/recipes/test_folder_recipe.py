@@ -10,14 +10,15 @@ import pytest
 from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
-from kfg.engine import own_photographs, planning, second_opinion
+from kfg.engine import confidence, own_photographs, planning, second_opinion
 from kfg.engine.judged import AIMS
 from kfg.errors import InputError
 from kfg.exporting.classifiers import load
 from kfg.models import backbones, saved
 from kfg.recipes import folder as recipe
+from kfg.recipes import folder_stages
 from kfg.runs import choices
-from kfg.training import checkpoint, features, imbalance
+from kfg.training import callbacks, checkpoint, features, imbalance
 
 pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
@@ -147,7 +148,7 @@ def test_mixed_images_fine_tune_the_net_and_a_cut_run_ends_as_the_whole_one(phot
 def test_where_an_epoch_takes_too_long_the_last_stage_learns_on_stored_outputs_and_a_cut_run_ends_alike(
     photos, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(planning, "_training_rate", lambda *_: 0.01)  # images/s
+    monkeypatch.setattr(planning, "_training_pace", lambda *_: (0.01, 0.0))  # images/s; seconds of the first step
     settings = ("min_errors=0", "epochs=4")
     assert train(photos, tmp_path / "whole", settings=settings) == 0
     plan = choices_of(tmp_path / "whole")["fine-tuning"]
@@ -313,6 +314,58 @@ def test_the_budget_is_a_total_over_all_sessions(photos, tmp_path, monkeypatch):
     assert choices_of(tmp_path)["fine-tuning"] == {"epochs": 0, "why": "the time budget is used up"}
     report = json.loads((tmp_path / "folder/transfer/seed-0/report.json").read_text())
     assert report["figures"]["seconds_to_trained"]["value"] > 3600.5
+
+
+@pytest.mark.usefixtures("without_export")
+def test_what_a_session_chose_before_its_first_epoch_stands_after_a_resume(photos, tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise RuntimeError("killed")
+
+    settings, run = ("epochs=0",), tmp_path / "folder/transfer/seed-0"
+    with monkeypatch.context() as patch:
+        patch.setattr(planning, "head_stage", lambda *_, **__: {"views": 0, "epochs": 3, "why": "a slow machine"})
+        patch.setattr(folder_stages, "train_head", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(photos, tmp_path, settings=settings)
+    assert not (run / "head").exists() and (run / "clock.json").is_file()
+    assert train(photos, tmp_path, "--resume", settings=settings) == 0
+    assert choices_of(tmp_path)["head"] == {"views": 0, "epochs": 3, "why": "a slow machine"}
+
+
+@pytest.mark.usefixtures("without_export")
+def test_photographs_left_out_of_training_count_nowhere_as_training_photographs(photos, tmp_path):
+    run = "folder/transfer/seed-0"
+    assert train(photos, tmp_path / "all", settings=("epochs=0", "views=0")) == 0
+    listed = [line.split(",") for line in (tmp_path / "all" / run / "split.csv").read_text().splitlines()[1:]]
+    training = [path for path, _, part, *_ in listed if part == "train"]
+    settings = ("epochs=0", "views=0", f"left_out={tuple(training[:3])}")
+    assert train(photos, tmp_path / "fewer", settings=settings) == 0
+    for out, count in (("all", len(training)), ("fewer", len(training) - 3)):
+        assert json.loads((tmp_path / out / "results.jsonl").read_text())["parts"]["train"] == count
+        assert len(np.load(tmp_path / out / run / "strangeness.npz")["bank"]) == count
+
+
+@pytest.mark.usefixtures("without_export")
+def test_the_heads_for_calibration_learn_and_answer_as_the_run_does(photos, tmp_path, monkeypatch):
+    manners = []
+    monkeypatch.setattr(confidence, "heads_out_of_fold", lambda *_, manner, **__: manners.append(manner))
+    settings = ("epochs=0", "views=0", "imbalance=balanced", "class_bias=(('red', 2),)")
+    assert train(photos, tmp_path, settings=settings) == 0
+    assert [(manner.sampling, np.ptp(manner.bias)) for manner in manners] == [("balanced", 2)]
+
+
+@pytest.mark.usefixtures("without_export")
+def test_a_budget_without_an_end_is_not_counted_down(photos, tmp_path, capsys):
+    assert train(photos, tmp_path, settings=("epochs=0", "views=0", "time_budget=1e9")) == 0
+    said = capsys.readouterr().out
+    assert "Step 4 of 5" in said and "of the time for training left" not in said
+
+
+@pytest.mark.usefixtures("without_export")
+def test_a_head_that_diverges_is_told_by_its_own_setting(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(callbacks.StopOnNaN, "_loss", lambda self: float("nan"))
+    assert train(photos, tmp_path, settings=("epochs=0", "views=0")) == 2
+    assert "error: head_learning_rate: " in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("without_export")

@@ -6,7 +6,7 @@ import pytest
 
 from kfg.data.folder import make_index
 from kfg.errors import InputError
-from kfg.models import heads
+from kfg.models import freezing, heads
 from kfg.recipes import folder_parts, folder_settings
 
 PATHS = ["ant/0.jpg", "ant/1.jpg", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]
@@ -22,11 +22,25 @@ PATHS = ["ant/0.jpg", "ant/1.jpg", "bee/0.jpg", "bee/1.jpg", "bee/2.jpg"]
         ({"second_backbone": "efficientnet-lite9"}, "second_backbone=efficientnet-lite9: expected one of"),
         ({"second_opinion": "efficientnet-lite0"}, "second_opinion: must be another trunk than backbone"),
         ({"second_opinion": "efficientnet-lite9"}, "second_opinion=efficientnet-lite9: expected one of"),
+        (
+            {"freeze": "nowhere"},
+            "freeze: expected one of auto, none, all, head, last-block.bn, stages:N, re:REGEX, got",
+        ),
+        ({"freeze": "stages:N"}, "freeze: expected one of"),
+        ({"freeze": "stages:"}, "freeze: expected one of"),
+        ({"freeze": "re:"}, "freeze: expected one of"),
+        ({"freeze": "re:("}, "freeze: expected one of"),
     ],
 )
 def test_settings_that_cannot_be_are_refused_before_a_photograph_is_read(settings, said):
     with pytest.raises(InputError, match=said):
         folder_settings.checked(settings)
+
+
+def test_every_policy_of_freezing_is_taken_and_named():
+    assert (folder_settings.AUTO, *freezing.POLICIES) == folder_settings.FREEZE
+    for policy in ("none", "all", "head", "last-block+bn", "stages:3", "re:^block[56]"):
+        assert folder_settings.checked({"freeze": policy})
 
 
 def index():

@@ -88,6 +88,14 @@ def test_both_corrections_are_written_and_shown_before_and_after(made, run, caps
     assert "top1" in printed and "rare < 20" in printed and str(run / "posthoc.json") in printed
 
 
+def test_images_that_were_left_out_of_training_are_not_in_the_prior(run, made):
+    index = made[2]
+    left_out = [index.paths[at] for at in index.where("train")[:3]]
+    write_json(run / "config.json", {"config": {"left_out": left_out}})
+    expected = index.take(index.where("train")[3:]).counts().tolist()
+    assert corrections.posthoc_corrections(run)["train_counts"] == expected
+
+
 def test_the_normalised_head_is_the_model_with_its_kernel_divided(made, run):
     root, _, index = made
     result = corrections.posthoc_corrections(run, data_dir=root, tau=1.0)

@@ -1,6 +1,7 @@
 """Training, its checkpoint and its resume, on a net of a few weights."""
 
 import csv
+import errno
 
 import keras
 import numpy as np
@@ -142,6 +143,11 @@ def test_nan_stops_in_its_epoch_and_keeps_the_last_good_one(tmp_path):
     assert (tmp_path / "checkpoint" / "last.npz").read_bytes() == before
 
 
+def test_nan_names_the_setting_that_decides_the_rate(tmp_path):
+    with pytest.raises(InputError, match=r"^head_learning_rate: .* with head_learning_rate=1e\+30; remove"):
+        train(tmp_path, model=small_model(learning_rate=1e30), rate_setting="head_learning_rate")
+
+
 @pytest.mark.parametrize("bad, steps", [(10, "1 to 50"), (49, "1 to 50"), (50, "51 to 100"), (123, "101 to 130")])
 def test_nan_is_named_within_fifty_steps(tmp_path, bad, steps):
     x, y = data()
@@ -179,6 +185,17 @@ def test_damaged_and_foreign_checkpoints_are_named(tmp_path):
     train(tmp_path / "other", model=other, epochs=1)
     with pytest.raises(InputError, match="another model"):
         train(tmp_path / "other", resume=True)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_to_be_removed(tmp_path, monkeypatch):
+    train(tmp_path, epochs=1)
+
+    def refused(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(checkpoint.zipfile, "ZipFile", refused)
+    with pytest.raises(InputError, match=r"last\.npz: cannot be read now \(Permission denied\), but it may be whole"):
+        train(tmp_path, resume=True)
 
 
 def test_a_checkpoint_appears_whole(tmp_path, monkeypatch):

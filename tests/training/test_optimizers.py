@@ -78,6 +78,12 @@ def test_with_one_rate_and_all_weights_decayed_it_is_keras(name, plain, argument
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 
 
+def test_adamw_without_any_decay_is_adam():
+    ours = applied(small_model(), optimizers.rates("adamw", learning_rate=0.1, weight_decay=0))
+    for a, b in zip(ours, applied(small_model(), optimizers.rates("adam", learning_rate=0.1)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_biases_and_batch_norm_do_not_decay_unless_asked():
     def decayed(decay_vectors):
         model = small_model()
@@ -130,7 +136,7 @@ def test_saved_with_its_model_it_goes_on_as_if_it_had_not_been(tmp_path):
     "name, arguments, named",
     [
         ("lion", {}, "lion"),
-        ("adamw", {}, "weight_decay"),
+        ("adamw", {}, "weight_decay: must be given"),
         ("adam", {"trunk_multiplier": -1}, "trunk_multiplier"),
         ("sgd", {"weight_decay": -0.1}, "weight_decay"),
     ],

@@ -1,7 +1,9 @@
 """Cross-validated answers of a head: no image is answered by a head that has seen it."""
 
 import numpy as np
+import pytest
 
+from kfg.training import out_of_fold
 from kfg.training.losses import CrossEntropy
 from kfg.training.out_of_fold import answers
 
@@ -42,3 +44,24 @@ def test_the_same_seed_gives_the_same_answers():
     features, labels = clusters(50)
     once, again = (answers(features, labels, np.arange(50) % 2, num_classes=3, loss=CrossEntropy()) for _ in range(2))
     np.testing.assert_array_equal(once, again)
+
+
+class Queue:
+    """A device that does a step in a second, but only when it is waited for."""
+
+    def __init__(self):
+        self.now, self.waiting = 0.0, 0
+
+    def wait(self):
+        self.now, self.waiting = self.now + self.waiting, 0
+
+
+def test_steps_that_are_only_queued_are_waited_for_before_the_time_is_taken(monkeypatch):
+    queue = Queue()
+    monkeypatch.setattr(out_of_fold.time, "monotonic", lambda: queue.now)
+    pace = out_of_fold.Pace(100, limit=99.0)
+    with pytest.raises(out_of_fold.TooLong) as raised:
+        for _ in range(100):
+            pace.check(queue.wait)
+            queue.waiting += 1
+    assert raised.value.expected == 100 and pace.begun == 1 + out_of_fold.TIMED

@@ -1,4 +1,5 @@
 import logging
+import types
 
 import keras
 import numpy as np
@@ -164,6 +165,13 @@ def test_the_measurement_ends_when_its_time_is_up():
 
     assert precision.training_rate(Slow(), 4, seconds=0) > 0
     assert steps == [4, 4]  # the first traces
+
+
+def test_the_first_step_which_traces_is_timed_apart(monkeypatch):
+    clock = iter([0.0, 9.0, 10.0, 12.0, 20.0, 22.0, 30.0, 32.0])
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: next(clock))
+    model = types.SimpleNamespace(input_shape=(None, 2, 2, 3), output_shape=(None, 2), train_on_batch=lambda *_: None)
+    assert precision.training_pace(model, 8) == (4.0, 9.0)
 
 
 @pytest.mark.parametrize("build", [cropping, pooling])

@@ -95,7 +95,7 @@ def test_nets_of_several_branches_come_to_the_same_weights_and_losses(found):
 
 
 def test_timing_a_step_leaves_the_model_as_it_was(found):
-    assert found("rate")["rate"] > 0 and found("rate")["changed"] == 0
+    assert found("rate")["rate"] > 0 and found("rate")["first"] > 0 and found("rate")["changed"] == 0
 
 
 def test_devices_are_chosen_by_number_or_all(found):

@@ -324,8 +324,8 @@ def rate(folder):
     model = convnet()
     fit.compile_classifier(model, optimizer=sgd())
     before = model.get_weights()
-    found = Replicas(model, TWO, compiled=fit.compile_classifier).rate(8)
-    return {"rate": found, "changed": farthest(before, model.get_weights())}
+    found, first = Replicas(model, TWO, compiled=fit.compile_classifier).pace(8)
+    return {"rate": found, "first": first, "changed": farthest(before, model.get_weights())}
 
 
 def chosen(folder):
