@@ -162,11 +162,12 @@ def evaluate(model, part: Part) -> dict:
         part: images that the model was not trained on.
     Returns:
         dict of `top1`, `macro_recall`, `macro_f1`, `auc`, `loss` as {"value", "low", "high"}, and of `per_class`,
-        `confusion`, `most_confused`, `baseline`; see kfg.evaluation.metrics.evaluate.
+        `confusion`, `most_confused`, `baseline`; see kfg.evaluation.metrics.evaluate. Near-duplicates, which share a
+        group of the part, count together in most intervals.
     Raises:
         InputError: the model is not a classifier of these classes; the part has no images, or is no Part.
     """
-    return metrics.evaluate(answers_on(model, part))
+    return metrics.evaluate(answers_on(model, part), groups=part.groups)
 
 
 def report(model, part: Part, out) -> pathlib.Path:
@@ -207,6 +208,7 @@ def report(model, part: Part, out) -> pathlib.Path:
         maps=looks.maps,
         extra_sections=looks.sections,
         evaluated=evaluated,
+        groups=part.groups,
     )
     return out / run_files.PAGE
 

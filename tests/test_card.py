@@ -61,9 +61,49 @@ def test_the_text_says_figures_with_intervals_by_class_and_what_is_weak_or_not_j
     )
     assert r"| bee\_2 | 2 | 10 | 0.400 [0.168, 0.687] | 0.800 [0.376, 0.964] | ant (6) |" in text
     assert r"| bee\_2 | ant | 6 | 60% |" in text
-    assert r"at most 70%: bee\_2 (0.40 of 10)." in text
-    assert r"Not judged, because they have fewer than 5 test photographs: rare\|one." in text
+    assert "is recognised (0.667): none." in text  # four of ten could be chance
+    assert r"Not judged, because they have fewer than 10 test photographs: rare\|one." in text
     assert "which Kaiming He and others (deep residual networks) published under mit" in text
+
+
+@pytest.mark.parametrize("times, chance", [(1, ""), (10, "If all 20 classes that were judged were equally good")])
+def test_weak_on_the_card_is_what_the_report_calls_weak_with_its_interval(run, times, chance):
+    labels = np.repeat(np.arange(2 * times), 100).astype(np.int32)
+    said = np.where((np.arange(len(labels)) % 100 < 60) & (labels == 0), 1, labels)  # 40 of 100 of the first class
+    names = ("bee_2", *(f"ant{n}" for n in range(1, 2 * times)))
+    paths = tuple(map(str, range(len(labels))))
+    answers = Predictions(paths, labels, np.eye(2 * times, dtype=np.float32)[said], names)
+    (run / "report.json").write_text(json.dumps(metrics.evaluate(answers)))
+    text = card.text(run)
+    share = np.mean(said == labels)
+    assert rf"is recognised ({share:.3f}): bee\_2 (0.400 [0.309, 0.498] of 100)." in text
+    assert ("by chance" in text or "chance alone" in text) == bool(chance) and chance in text
+
+
+@pytest.mark.parametrize(
+    "grouped, separated, said",
+    [
+        (False, None, "Whether near-duplicates of a photograph lie in different parts is not known."),
+        (True, None, "are in the same part, unless the photographs were divided before kfg got them"),
+        (True, 0, "Copies and near-duplicates of a photograph are always in the same part."),
+        (True, 3, "This division separates near-duplicates: 3 groups of them lie in several parts, so the figures may"),
+    ],
+)
+def test_the_card_claims_no_more_about_near_duplicates_than_the_run_knows(run, grouped, separated, said):
+    if grouped:
+        header, *rows = (run / "split.csv").read_text().split()
+        (run / "split.csv").write_text("\n".join([f"{header},group", *(f"{row},{n}" for n, row in enumerate(rows))]))
+    result = json.loads((run / "report.json").read_text())
+    result |= {} if separated is None else {"separated_groups": separated}
+    (run / "report.json").write_text(json.dumps(result))
+    text = card.text(run)
+    assert said in text and ("are always in the same part" in text) == (separated == 0)
+
+
+def test_the_card_of_a_repair_says_what_the_test_photographs_have_decided(run):
+    assert card.REPAIRED not in card.text(run)
+    (run / "repair_of.json").write_text("{}")
+    assert card.REPAIRED in card.text(run)
 
 
 def test_calibration_is_told_where_the_run_has_it(run):

@@ -150,7 +150,7 @@ def test_the_policy_arm_is_compared_where_all_its_runs_are_there(tmp_path, caplo
     finish(tmp_path, "d", "seed-1")
     found = arms.compare(tmp_path, rows, like=like)
     assert list(found["groups"]["all"]["arms"]) == list(rows)
-    assert "  targeted-policy against targeted +0.0 [+0.0, +0.0]" in reporting.arms_table(found)
+    assert "  targeted-policy against targeted +0.0 [" in reporting.arms_table(found)
 
 
 def test_near_duplicates_of_the_runs_split_are_compared_as_one(tmp_path):

@@ -2,6 +2,7 @@ import csv
 import html.parser
 import json
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from kfg.errors import InputError
 from kfg.evaluation import metrics
 from kfg.evaluation.paired import paired_recall, still_needed
 from kfg.evaluation.predict import Predictions, read_csv
-from kfg.reporting import arms, arms_words, markup
+from kfg.reporting import arms, arms_words, doubt, markup
+from kfg.reporting import photographs as page_photographs
 from kfg.runs import run_files
 
 NASTY = "<script>alert('x')</script>"
@@ -167,6 +169,20 @@ def test_an_empty_folder_gets_a_report_that_says_what_is_missing(tmp_path):
     assert not (tmp_path / "learning_curves.png").exists()
 
 
+def test_of_many_photographs_only_those_on_the_page_are_rounded(monkeypatch):
+    predictions = predictions_of([f"c{at}" for at in range(100)], count=10_000)
+    monkeypatch.setattr("kfg.reporting.photographs.most_telling", lambda predictions: [7, 9_000])
+    tracemalloc.start()
+    data = page_photographs.block(predictions, None, {})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert data["at"] == [7, 9_000] and peak < 10_000 * 100 * 2
+    for truth, top, at in zip(data["truth"], data["top"], data["at"], strict=True):
+        row = predictions.probabilities[at]
+        assert truth == round(1000 * float(row[predictions.labels[at]]))
+        assert top[:2] == [int(row.argmax()), round(1000 * float(row.max()))]
+
+
 def test_an_unreadable_image_is_shown_as_such(tmp_path):
     reporting.write(tmp_path, predictions_of(["a", "b"]), image_root=tmp_path / "gone")
     assert "cannot be read" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
@@ -197,11 +213,37 @@ def test_images_outside_the_split_are_counted_and_said(tmp_path):
     assert "9 of the 10 images of part test" in text and "1 image that split.csv does not list" in text
 
 
+def test_near_duplicates_in_the_split_widen_the_intervals_and_the_method_says_how(tmp_path):
+    predictions, tops, told = predictions_of(["a", "b"]), [], []
+    for name, groups in (("none", None), ("own", range(60)), ("pairs", [at // 4 for at in range(60)])):
+        (folder := tmp_path / name).mkdir()
+        header, *rows = list(csv.reader(_split_of(folder, predictions)))
+        if groups is not None:
+            rows = [[*row, group] for row, group in zip(rows[:60], groups, strict=True)]
+            with open(folder / "split.csv", "w", newline="") as file:
+                csv.writer(file).writerows([[*header, "group"], *rows])
+        tops.append(reporting.write(folder, predictions)["top1"])
+        told.append(Page((folder / "report.html").read_text(encoding="utf-8")).text)
+    assert tops[0] == tops[1] and tops[2]["low"] < tops[1]["low"] and tops[2]["high"] > tops[1]["high"]
+    assert "separated_groups" not in json.loads((folder / "report.json").read_text())
+    assert (
+        reporting.write(folder, predictions, separated=2)["separated_groups"] == 2
+    )  # the model card takes it from here
+    assert "Near-duplicates among the test images are not known here" in told[0]
+    assert "No two of these test images are known to be near-duplicates." in told[1]
+    assert "These 60 test images are worth 15 that are all different." in told[2]
+
+
+def _split_of(run_dir, predictions) -> list[str]:
+    fill(run_dir, predictions)
+    return (run_dir / "split.csv").read_text().splitlines()
+
+
 @pytest.mark.parametrize(
     "file, content, message",
     [
         ("classes.json", '["b", "a"]', "another order"),
-        ("split.csv", "path,class\nx,a\n", "no column 'part'"),
+        ("split.csv", "path,class\nx,a\n", "no column 'split' or 'part'"),
         ("config.json", "{", "config.json"),
         ("history.csv", "epoch,loss\n1,x\n", "history.csv"),
     ],
@@ -421,6 +463,39 @@ def test_the_method_says_what_was_drawn_and_how_folds_were_allowed_for(tmp_path)
     found |= {"clusters": 7, "folds": 3}
     assert "The 7 groups of near-duplicates among the images are resampled" in arms_words.method(found)
     assert "for 3 folds" in arms_words.method(found)
+
+
+def test_names_written_from_right_to_left_leave_the_numbers_beside_them_in_place(tmp_path):
+    hebrew, arabic = "\u05e4\u05e8\u05d7", "\u0648\u0631\u062f"
+    predictions = predictions_of(["daisy_x", hebrew, arabic], signal=0.5)
+    photographs(tmp_path, predictions)
+    reporting.write(tmp_path, predictions, image_root=tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for name in (hebrew, arabic):
+        assert f"<bdi>{name}</bdi>" in page  # in tables
+        assert f"true class: \u2068{name}\u2069" in page and f"predicted: \u2068{name}\u2069, " in page
+    assert any(f"<bdi>\u2068{name}\u2069 (" in page for name in (hebrew, arabic))  # most often taken for
+    assert "<bdi>daisy" not in page and markup.isolated("daisy") == "daisy"
+    assert data_of(page)["classes"] == ["daisy_x", f"\u2068{hebrew}\u2069", f"\u2068{arabic}\u2069"]
+
+
+def data_of(page) -> dict:
+    return json.loads(re.search(r'<script type="application/json" id="answers">(.*?)</script>', page, re.DOTALL)[1])
+
+
+@pytest.mark.parametrize(
+    "temperature, said",
+    [
+        (0.8, "makes the model more certain"),
+        (1.02, "hardly changes how certain"),
+        (0.98, "hardly"),
+        (1.3, "less certain"),
+    ],
+)
+def test_a_temperature_of_about_1_is_not_said_to_change_much(temperature, said):
+    found = {"images": 40, "kind": "validation images"}
+    told = doubt._calibration({"temperature": temperature, "temperature_found_on": found, "found_on": found})
+    assert said in told and "It was found on 40 images: validation images." in told
 
 
 def test_attributes_are_escaped_too():

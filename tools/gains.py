@@ -70,7 +70,7 @@ def main(argv=None) -> int:
         return 2
     for (seed, fold), gain in found["gains"].items():
         print(f"seed {seed}{'' if fold is None else f', fold {fold + 1}'}: {gain:+.2f}")
-    interval = "no interval of one run" if found["low"] is None else f"[{found['low']:+.1f}, {found['high']:+.1f}]"
+    interval = "no interval" if found["low"] is None else f"[{found['low']:+.1f}, {found['high']:+.1f}]"
     spread = "" if found["sd"] is None else f" ± {found['sd']:.1f}"
     print(f"{args.metric}, {args.row} against {args.other}: {found['mean']:+.1f}{spread} points, {interval}")
     if needed := still_needed(found, folds=found["folds"]):

@@ -113,7 +113,8 @@ def table(results) -> str:
 
 
 def _difference(one) -> str:
-    return f"{100 * one['mean']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
+    bounds = "" if one["low"] is None else f" [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
+    return f"{100 * one['mean']:+.1f}{bounds}"
 
 
 def command_line(doc: str, results: pathlib.Path) -> argparse.ArgumentParser:

@@ -301,6 +301,7 @@ class Job:
             extra_figures=figures,
             extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks.sections],
             last_sections=last,
+            separated=index.separated,
         )
         draft.write()  # written now, so that the run has its report even if the export fails
         test = index.take(index.where("test"))

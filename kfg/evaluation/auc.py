@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from kfg.evaluation.intervals import wilson
+from kfg.evaluation.intervals import normal_quantile, wilson
 
 EPSILON = 1e-12
 
@@ -63,6 +63,28 @@ def one_vs_rest(scores, labels) -> Areas:
     judged = np.count_nonzero(~np.isnan(values))
     images = np.bincount(labels, minlength=scores.shape[1])[~np.isnan(values)]
     return Areas(values=values, influence=influence / max(judged, 1), effective=_effective(images, len(labels)))
+
+
+def between(higher, lower, *, confidence: float = 0.95) -> dict:
+    """Return how often a value of `higher` exceeds one of `lower`, ties counting half, as {"value", "low", "high"}.
+
+    The bounds are normal ones with DeLong's variance, within [0, 1]. They are meant for areas that are not near 0 or 1,
+    where the variance may be zero by luck.
+
+    Args:
+        higher, lower: float (M,), (N,); at least one each.
+        confidence: level of the interval, in (0, 1).
+    Source:
+        as for `one_vs_rest`.
+    Example:
+        >>> {name: round(value, 3) for name, value in between([2, 3, 4, 5], [1, 2, 3, 6]).items()}
+        {'value': 0.625, 'low': 0.156, 'high': 1.0}
+    """
+    scores = np.concatenate([np.asarray(higher, np.float64), np.asarray(lower, np.float64)])
+    of_lower = (np.arange(len(scores)) >= len(higher)).astype(int)
+    found = one_vs_rest(np.stack([scores, -scores], axis=1), of_lower)  # both classes have the same area
+    value, half = float(found.values[0]), normal_quantile(confidence) * math.sqrt(float((found.influence**2).sum()))
+    return {"value": value, "low": max(0.0, value - half), "high": min(1.0, value + half)}
 
 
 def _effective(images, total) -> float:

@@ -20,15 +20,17 @@ LEARNED = (BETTER, COMMONEST_BETTER)  # verdicts on models that tell the classes
 LEVEL = 0.025  # level of the one-sided test, which agrees with a two-sided 95 % interval
 
 
-def judge(predictions: Predictions) -> dict:
+def judge(predictions: Predictions, *, effective: float | None = None) -> dict:
     """Compare a model with always naming the most common class of these images, and with guessing.
 
     The model is better in top-1 if it is right on more than half of the images on which exactly one of the two, model
     or most common class, is right (McNemar's exact test, one-sided). It is better in macro recall, which is 1 / K for
-    guessing and for every constant answer, if its interval (see kfg.evaluation.macro) lies above 1 / K.
+    guessing and for every constant answer, if its interval (see kfg.evaluation.macro) lies above 1 / K. The verdict
+    counts near-duplicates singly.
 
     Args:
         predictions: predictions on images with known labels, at least one.
+        effective: the number of independent images that these are worth, for `interval`; default their number.
     Returns:
         A dict, ready for JSON, with the `verdict`, which is one of
         BETTER: significantly better in top-1, or better than guessing and not behind in top-1;
@@ -36,9 +38,9 @@ def judge(predictions: Predictions) -> dict:
         NO_BETTER: better than neither;
         TOO_FEW: ahead in top-1, but these images are too few to show it;
         ONE_CLASS: all images are of one class, so the model cannot be judged;
-        and with the figures behind it: `images`, `right`, `commonest` (name of the most common class),
-        `commonest_right` (number of its images), `p` (of McNemar's test), `macro_recall` {"value", "low", "high"} and
-        `guessing` (1 / K, with K classes that have images).
+        and with the figures behind it: `images`, `right`, `interval` (95 % bounds of that share), `commonest` (name of
+        the most common class), `commonest_right` (number of its images), `p` (of McNemar's test), `macro_recall`
+        {"value", "low", "high"} and `guessing` (1 / K, with K classes that have images).
     Raises:
         InputError: the predictions are not valid, see `check_answers`.
     Source:
@@ -62,6 +64,7 @@ def judge(predictions: Predictions) -> dict:
         "verdict": ONE_CLASS if guessing == 1 else _verdict(ahead - behind, p, recall, guessing),
         "images": len(labels),
         "right": int(right.sum()),
+        "interval": list(wilson(int(right.sum()), len(labels), effective=effective)),
         "commonest": predictions.classes[commonest],
         "commonest_right": int(images[commonest]),
         "p": p,
@@ -101,7 +104,7 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
     always = f"always answering {judged['commonest']!r}"
     even = judged["commonest_right"] / n <= judged["guessing"] * 1.001  # equal class sizes: both baselines agree
     than = f"guessing, or {always}" if even else always
-    low, high = wilson(judged["right"], n)
+    low, high = judged.get("interval") or wilson(judged["right"], n)  # reports of earlier versions lack it
     is_right = (
         f"right on {judged['right']:,} of {n:,} {part} images ({percent(judged['right'] / n)}, 95 % interval "
         f"{percent(low)} to {percent(high)})"

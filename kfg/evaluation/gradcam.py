@@ -172,7 +172,8 @@ def _scores(model, x):
     """Return the logits of the classes, computed from the input of the last layer."""
     last = model.layers[-1]
     if isinstance(last, layers.Dense):  # computed here without the layer's softmax
-        return tf.cast(x, last.compute_dtype) @ tf.cast(last.kernel, last.compute_dtype) + last.bias
+        scores = tf.cast(x, last.compute_dtype) @ tf.cast(last.kernel, last.compute_dtype)
+        return scores if last.bias is None else scores + last.bias
     return x
 
 

@@ -9,6 +9,7 @@ from kfg.evaluation.intervals import wilson
 
 STRATA_IMAGES = 15  # average number of held-out images in a stratum of `alike`
 MOST_STRATA = 10
+ROUNDING = 1e-12  # of 1 - coverage
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +78,8 @@ class HeldOut:
         """Return a threshold so that the set of all classes at or above it holds the true class often enough.
 
         The threshold is interpolated between the values of the images, so that on average exactly the share `coverage`
-        of new photographs is covered, and not a little more.
+        of new photographs is covered, and not a little more. If the images are too few for that share (99.9 % takes
+        999), it is 0, so that the set holds all classes.
 
         Args:
             coverage: float in (0, 1), share of photographs whose true class is to be in the set.
@@ -89,6 +91,8 @@ class HeldOut:
         """
         order = np.argsort(self.true, kind="stable")
         reached = np.cumsum(self.weights[order]) / (self.weights.sum() + 1)
+        if 1 - coverage < reached[0] - ROUNDING:
+            return 0.0
         return float(np.interp(1 - coverage, reached, self.true[order]))
 
     def _share(self, value: float) -> dict:

@@ -22,6 +22,7 @@ from kfg.errors import InputError
 from kfg.evaluation import baseline, clusters
 from kfg.evaluation.predict import Predictions, check_answers
 
+ROUNDING = 1e-12  # a smaller standard deviation comes from rounding
 MOST_TRIED = 10_000  # runs; the search for a number ends here
 
 
@@ -44,7 +45,8 @@ def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
         folds: int >= 1, number of parts that the images were divided into, each tested in turn; 1 for a single split.
     Returns:
         A dict with `mean`, `sd` (with divisor n - 1), `n`, `low`, `high`. With a single difference only `mean` and `n`
-        are given, with none only `n`; the other values are None.
+        are given, with none only `n`; the other values are None. If all differences are equal, there are
+        no bounds either: a few runs that happen to agree do not show how far others would differ.
     Source:
         Nadeau & Bengio 2003, Machine Learning 52:239; for repeated folds Bouckaert & Frank 2004, PAKDD, LNCS 3056:3.
     Example:
@@ -67,6 +69,8 @@ def paired(differences, confidence: float = 0.95, *, folds: int = 1) -> dict:
     if n < 2:
         return {"mean": mean, "sd": None, "n": n, "low": None, "high": None}
     sd = float(values.std(ddof=1))
+    if sd <= ROUNDING:
+        return {"mean": mean, "sd": 0.0, "n": n, "low": None, "high": None}
     shared = 1 / (folds - 1) if folds > 1 else 0.0
     half = float(student_t.ppf((1 + confidence) / 2, n - 1)) * sd * math.sqrt(1 / n + shared)
     return {"mean": mean, "sd": sd, "n": n, "low": mean - half, "high": mean + half}
@@ -98,12 +102,12 @@ def runs_needed(effect: float, sd: float, *, folds: int = 1, confidence: float =
 
 
 def still_needed(found: Mapping, *, folds: int = 1) -> str:
-    """Return a sentence on how many runs would show a difference, "" if the runs that there are show it.
+    """Return a sentence on how many runs would show a difference, "" if the runs show it or do not differ.
 
     Args:
         found: result of `paired` with the same `folds`.
     """
-    if found["n"] < 2 or not found["low"] <= 0 <= found["high"]:
+    if found["low"] is None or not found["low"] <= 0 <= found["high"]:
         return ""
     count = runs_needed(found["mean"], found["sd"], folds=folds)
     if count is None:
@@ -160,8 +164,7 @@ def paired_recall(
     classes = arms[control][0].classes
     groups = {}
     for group, mask in masks.items():
-        asked = int((sums[group][-1] > 0).sum())  # number of clusters, which are independent of each other
-        compared = _compare(names, right, runs, mask, len(weak), spread[group], asked, confidence, folds)
+        compared = _compare(names, right, runs, mask, len(weak), sums[group], spread[group], confidence, folds)
         images = len(np.unique(image[mask]))
         groups[group] = {"images": images, "answers": int(mask.sum()), "arms": compared}
     beaten = {name: sum(baseline.judge(one)["verdict"] in baseline.LEARNED for one in arms[name]) for name in names}
@@ -214,8 +217,10 @@ def _answers(arms, weak, names, control):
     return np.concatenate(runs), np.concatenate(paths), np.concatenate(targeted), np.concatenate(right, axis=1)
 
 
-def _compare(names, right, runs, mask, num_runs, spread, count, confidence, folds) -> dict:
+def _compare(names, right, runs, mask, num_runs, sums, spread, confidence, folds) -> dict:
     """Return the recall and the differences of each arm in one group of classes."""
+    sums = sums[:, sums[-1] > 0]
+    count = sums.shape[1]  # of clusters, which are independent of each other
     asked = np.bincount(runs[mask], minlength=num_runs)
     by_run = np.stack([clusters.share(np.bincount(runs[mask & row], minlength=num_runs), asked) for row in right])
     pooled = right[:, mask].mean(axis=1) if mask.any() else np.full(len(names), np.nan)
@@ -224,7 +229,10 @@ def _compare(names, right, runs, mask, num_runs, spread, count, confidence, fold
 
     def against(a, b):
         gained = by_run[a] - by_run[b]
-        difference = clusters.interval(pooled[a] - pooled[b], spread[a] - spread[b], confidence)
+        changes = (sums[a] - sums[b]) / max(1, sums[-1].sum())
+        difference = clusters.difference(changes, spread[a] - spread[b], count=count, confidence=confidence)
+        if count:
+            difference["value"] = float(pooled[a] - pooled[b])  # without the rounding of a sum over clusters
         return {
             "difference": clusters.apart(difference, recalls[a], recalls[b]),
             "over_runs": paired(gained[~np.isnan(gained)], confidence, folds=folds),

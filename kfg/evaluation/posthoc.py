@@ -124,13 +124,16 @@ def gain(before: Predictions, after: Predictions, *, resamples: int = 1000, seed
         A dict of floats `value`, `low`, `high`.
     """
     changed = (after.predicted == after.labels).astype(float) - (before.predicted == before.labels)
-    own = np.eye(len(before.classes))[before.labels]
     rng, count = np.random.default_rng(seed), len(before)
+
+    def by_class(values):
+        return np.bincount(before.labels, weights=values, minlength=len(before.classes))
+
     rises = []
     for _ in range(resamples):
         times = np.bincount(rng.integers(0, count, count), minlength=count)
-        images = times @ own
-        rises.append((((times * changed) @ own)[images > 0] / images[images > 0]).mean())
+        images = by_class(times)
+        rises.append((by_class(times * changed)[images > 0] / images[images > 0]).mean())
     low, high = np.quantile(rises, [0.025, 0.975])
     return {"value": macro_recall(after) - macro_recall(before), "low": float(low), "high": float(high)}
 

@@ -137,25 +137,33 @@ def read_csv(path) -> Predictions:
     path, fixed = pathlib.Path(path), len(CSV_COLUMNS)
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            if tuple(header[:fixed]) != CSV_COLUMNS or not all(name.startswith("p_") for name in header[fixed:]):
+                found = ",".join(header[:8])
+                raise InputError(f"{path}: columns must be {','.join(CSV_COLUMNS)},p_CLASS...; found {found}")
+            found = _of_rows(path, reader, tuple(name[len("p_") :] for name in header[fixed:]))
+    except InputError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:  # ValueError: not UTF-8, or not a number
         raise InputError(f"{path}: {error}") from error
-    if tuple(header[:fixed]) != CSV_COLUMNS or not all(name.startswith("p_") for name in header[fixed:]):
-        raise InputError(f"{path}: columns must be {','.join(CSV_COLUMNS)},p_CLASS...; found {','.join(header[:8])}")
-    classes = tuple(name[2:] for name in header[fixed:])
-    ids = {name: i for i, name in enumerate(classes)}
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header) or row[1] not in ids:
-            raise InputError(f"{path}:{line}: has {len(row)} of {len(header)} fields, true class {row[1:2]}")
     try:
-        probabilities = np.array([row[fixed:] for row in rows], dtype=np.float64).astype(np.float32)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-    labels = np.array([ids[row[1]] for row in rows], dtype=np.int32)
-    found = Predictions(tuple(row[0] for row in rows), labels, probabilities.reshape(len(rows), len(classes)), classes)
-    try:
-        if rows:
+        if len(found):
             check_answers(found)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return found
+
+
+def _of_rows(path, rows, classes) -> Predictions:
+    """Return the predictions in the rows of a CSV file; each row becomes float32 at once: its text is much larger."""
+    fixed, ids = len(CSV_COLUMNS), {name: i for i, name in enumerate(classes)}
+    paths, labels, probabilities = [], [], []
+    for line, row in enumerate(rows, start=2):
+        if len(row) != fixed + len(classes) or row[1] not in ids:
+            raise InputError(f"{path}:{line}: has {len(row)} of {fixed + len(classes)} fields, true class {row[1:2]}")
+        paths.append(row[0])
+        labels.append(ids[row[1]])
+        probabilities.append(np.array(row[fixed:], dtype=np.float64).astype(np.float32))
+    stacked = np.array(probabilities, dtype=np.float32).reshape(len(paths), len(classes))
+    return Predictions(tuple(paths), np.array(labels, dtype=np.int32), stacked, classes)

@@ -4,6 +4,7 @@ The intervals of differences are paired: groups of near-duplicates (or single ph
 drawn with replacement, together with the answers of both models. There are N photographs and C classes.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -48,14 +49,19 @@ def compare(
         raise ValueError("first, second: must be answers on the same photographs, of the same classes")
     count, cluster = clusters.of_paths(first.paths, alike)
     right = np.stack([one.predicted == one.labels for one in (first, second)])
-    sums = _sums(first.labels, right, np.stack([first.losses, second.losses]), cluster, count)
-    spread = clusters.bootstrap(sums, count, resamples, seed)
-    classes = [group for group in sums if isinstance(group, int)]
-    per_class = [_class(c, first, right, sums[c], spread[c], cluster, confidence) for c in classes]
+    losses = np.stack([first.losses, second.losses])
+    groups = {ALL: _Group.of(cluster, right), LOSS: _Group.of(cluster, losses)}
+    groups |= {c: _Group.of(cluster[at], right[:, at]) for c, at in _positions(first.labels)}
+    drawn = {name: clusters.among(group.at, group.sums, count) for name, group in groups.items()}
+    spread = clusters.bootstrap(drawn, count, resamples, seed)
+    classes = [name for name in groups if isinstance(name, int)]
+    per_class = [_class(c, first, right, groups[c], spread[c], confidence) for c in classes]
     for row, adjusted in zip(per_class, holm([row["p"] for row in per_class]), strict=True):
         row["adjusted"] = adjusted
-    recalls = np.array([_shares(sums[c]) for c in classes]).mean(axis=0)
+    recalls = np.array([groups[c].shares for c in classes]).mean(axis=0)
     means = np.nanmean(np.stack([spread[c] for c in classes]), axis=0)
+    places, changes = (np.concatenate([getattr(groups[c], name) for c in classes]) for name in ("at", "changes"))
+    changes = np.bincount(places, weights=changes, minlength=count) / len(classes)
     both_wrong = ~right[0] & ~right[1] & (first.predicted != second.predicted)
     return {
         "images": len(first),
@@ -63,56 +69,86 @@ def compare(
         "confidence": confidence,
         "resamples": resamples,
         "seed": seed,
-        "top1": _figure(_shares(sums[ALL]), spread[ALL], count, confidence),
-        "macro_recall": _figure(recalls, means, count, confidence),
-        "loss": _figure(_shares(sums[LOSS]), spread[LOSS], None, confidence),
+        "top1": _figure(groups[ALL].shares, groups[ALL].changes, spread[ALL], confidence),
+        "macro_recall": _figure(recalls, changes, means, confidence),
+        "loss": _loss(groups[LOSS].shares, spread[LOSS], confidence),
         "lost": np.flatnonzero(right[0] & ~right[1]).tolist(),
         "gained": np.flatnonzero(~right[0] & right[1]).tolist(),
         "otherwise": np.flatnonzero(both_wrong).tolist(),
-        "p": sign_test(sums[ALL]),
+        "p": sign_test(groups[ALL].sums),
         "per_class": per_class,
     }
 
 
-def _sums(labels, right, losses, cluster, count) -> dict:
-    """Return sums per cluster (see `clusters.sums_of`), float64 (3, G), for all photographs, losses, and each class."""
-    sums = {ALL: clusters.sums_of(cluster, right, count), LOSS: clusters.sums_of(cluster, losses, count)}
-    for c in np.unique(labels).tolist():
-        mine = labels == c
-        sums[c] = clusters.sums_of(cluster[mine], right[:, mine], count)
-    return sums
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Group:
+    """The sums of some photographs, such as those of a class, over their K clusters.
+
+    Only clusters that have such a photograph are kept, so all classes together take no more room than the photographs.
+
+    Args:
+        at: int (K,), the clusters.
+        sums: float64 (3, K), see `clusters.sums_of`.
+    """
+
+    at: np.ndarray
+    sums: np.ndarray
+
+    @classmethod
+    def of(cls, cluster, values) -> "_Group":
+        """Make a group from the cluster of each photograph, int (M,), and both models' values on it, (2, M)."""
+        at, number = np.unique(cluster, return_inverse=True)
+        return cls(at, clusters.sums_of(number, values, len(at)))
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Float64 (2,), the mean value of each model."""
+        return self.sums[:2].sum(axis=1) / self.sums[2].sum()
+
+    @property
+    def changes(self) -> np.ndarray:
+        """Float64 (K,), what each cluster adds to the difference of the shares."""
+        return (self.sums[1] - self.sums[0]) / self.sums[2].sum()
 
 
-def _shares(sums) -> np.ndarray:
-    return sums[:2].sum(axis=1) / sums[2].sum()
+def _positions(labels):
+    """Yield each class that has photographs, in order, with their positions."""
+    order = np.argsort(labels, kind="stable")
+    classes, starts = np.unique(labels[order], return_index=True)
+    yield from zip(classes.tolist(), np.split(order, starts[1:]), strict=True)
 
 
-def _class(c, answers, right, sums, spread, cluster, confidence) -> dict:
-    mine = answers.labels == c
-    figure = _figure(_shares(sums), spread, len(np.unique(cluster[mine])), confidence)
+def _class(c, answers, right, group, spread, confidence) -> dict:
+    gained, lost = (int((one & (answers.labels == c)).sum()) for one in (right[1] & ~right[0], right[0] & ~right[1]))
     return {
         "id": c,
         "name": answers.classes[c],
-        "images": int(mine.sum()),
-        **figure,
-        "lost": int((right[0] & ~right[1] & mine).sum()),
-        "gained": int((~right[0] & right[1] & mine).sum()),
-        "p": sign_test(sums),
+        "images": int(group.sums[2].sum()),
+        **_figure(group.shares, group.changes, spread, confidence),
+        "lost": lost,
+        "gained": gained,
+        "p": sign_test(group.sums),
     }
 
 
-def _figure(values, spread, count, confidence) -> dict:
-    """Return the figures of both models and their difference, with intervals.
+def _figure(values, changes, spread, confidence) -> dict:
+    """Return the shares of both models and their difference, with intervals.
 
-    `count` is the number of clusters; None: the figure is not a proportion.
+    Args:
+        values: float (2,), the shares.
+        changes: float (K,), what each cluster adds to their difference.
+        spread: float (2, R), the shares in each resample.
     """
-    if count is None:
-        one, other = (clusters.interval(*pair, confidence) for pair in zip(values, spread, strict=True))
-    else:
-        one, other = (clusters.recall(*pair, count, confidence) for pair in zip(values, spread, strict=True))
+    count = len(changes)
+    one, other = (clusters.recall(*pair, count, confidence) for pair in zip(values, spread, strict=True))
+    difference = clusters.difference(changes, spread[1] - spread[0], count=count, confidence=confidence)
+    difference["value"] = float(values[1] - values[0])  # without the rounding of a sum over clusters
+    return {"first": one, "second": other, "difference": clusters.apart(difference, other, one)}
+
+
+def _loss(values, spread, confidence) -> dict:
+    one, other = (clusters.interval(*pair, confidence) for pair in zip(values, spread, strict=True))
     difference = clusters.interval(values[1] - values[0], spread[1] - spread[0], confidence)
-    if count is not None:
-        difference = clusters.apart(difference, other, one)
     return {"first": one, "second": other, "difference": difference}
 
 

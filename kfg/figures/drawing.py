@@ -4,9 +4,12 @@ Figures use Matplotlib's objects, never pyplot. The colours are those of Okabe a
 kind of colour blindness can tell apart.
 """
 
+import contextlib
 import functools
+import warnings
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from kfg import files
@@ -27,6 +30,14 @@ STYLE = {
     "text.parse_math": False,  # a class may be called "$5"
     "figure.facecolor": "white",
 }
+# Matplotlib's own font has no Chinese, Japanese or Korean letters; these come with Linux, macOS and Windows
+FALLBACKS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR",
+    "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAexGothic",
+    "NanumGothic", "PingFang SC", "Hiragino Sans GB", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS",
+    "Microsoft YaHei", "SimHei", "Yu Gothic", "MS Gothic", "Malgun Gothic",
+    "Noto Sans Arabic", "Noto Sans Hebrew", "Geeza Pro", "Arial Hebrew", "Segoe UI", "Tahoma",
+)  # fmt: skip
 DPI = 150
 NAME_LENGTH = 28  # most characters of a class name that are shown
 
@@ -36,10 +47,26 @@ def styled(draw):
 
     @functools.wraps(draw)
     def wrapper(*args, **kwargs):
-        with matplotlib.rc_context(STYLE):
+        with _style():
             return draw(*args, **kwargs)
 
     return wrapper
+
+
+@contextlib.contextmanager
+def _style():
+    """Draw with STYLE and the fonts of this machine; a letter that none of them has becomes a box without a warning."""
+    fonts = {"font.family": ["sans-serif", *fallbacks()]}
+    with matplotlib.rc_context({**STYLE, **fonts}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+@functools.cache
+def fallbacks() -> tuple[str, ...]:
+    """Return those of FALLBACKS that are installed; Matplotlib logs a warning for each text in a font that is not."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return tuple(name for name in FALLBACKS if name in installed)
 
 
 def save(figure: Figure, path) -> None:
@@ -47,7 +74,7 @@ def save(figure: Figure, path) -> None:
 
     The file is never seen half written.
     """
-    with matplotlib.rc_context(STYLE), files.whole(path, "wb") as file:
+    with _style(), files.whole(path, "wb") as file:
         figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12, metadata={"Software": None})
 
 

@@ -9,7 +9,7 @@ from kfg.data import stores
 from kfg.models import halves
 from kfg.names import printable, quoted
 from kfg.progress import duration
-from kfg.repairing import causes, looks, weakness
+from kfg.repairing import causes, findings, looks, weakness
 from kfg.repairing.crossed import crossed
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Mirrored
@@ -98,11 +98,12 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
         parts = [
             f"Weak classes: {', '.join(weak)}. This is the recall on {len(index):,} training and validation "
             "photographs, each classified by a classifier that had not seen it.",
+            *filter(None, [weakness.by_chance(found.recalls)]),
             "This command says why, tries what may help, and makes a new run with what is proven:",
             command,
         ]
     else:
-        parts = ["No class is weak: as far as the photographs can tell, none has a recall below the mean."]
+        parts = [findings.none_weak(found)]
         if len(found.crossed.suspects()):
             parts += ["This command lists the photographs whose labels may be wrong:", command]
     steps = next_steps(found, run=run)

@@ -14,6 +14,7 @@ import scipy.stats
 
 from kfg.data import shortcuts
 from kfg.data.fingerprints import Fingerprint
+from kfg.evaluation import auc
 from kfg.repairing.crossed import Crossed
 from kfg.repairing.looks import Looks
 from kfg.repairing.needs import Needs
@@ -21,6 +22,9 @@ from kfg.repairing.needs import Needs
 LEAST = 3  # photographs; with fewer than this, no claim is made
 WRONG_SHARE = 0.03  # of a class's labels: the least share that must be contradicted
 PAIR, SAME_CLASS = 10, 0.65  # photographs needed of each class; area under the ROC curve between the two, 0.5 is chance
+SURE = (
+    0.9  # level of the two-sided interval of that area: its upper bound, which must be below SAME_CLASS, is 95 % sure
+)
 EXCESS = (
     1.5  # times as many contradicted labels as calibrated answers expect: fewer may be a hard class, rightly labelled
 )
@@ -88,7 +92,8 @@ class Evidence:
 def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
     """Find wrong labels: photographs that heads, which have not seen them, firmly take for another class."""
     own, crossed = evidence.of(label), evidence.crossed
-    suspects = [at for at in crossed.suspects() if crossed.index.labels[at] == label]
+    suspects = crossed.suspects()
+    suspects = suspects[crossed.index.labels[suspects] == label]
     groups = crossed.index.groups  # near-duplicates of one photograph with a wrong label count once
     different, wrong = (len(set(groups[at].tolist())) for at in (own, suspects))
     if wrong < max(LEAST, WRONG_SHARE * different) or len(suspects) < EXCESS * crossed.expected(label):
@@ -98,7 +103,9 @@ def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
         f"{len(suspects)} of its {len(own)} photographs seem to be labelled wrongly; most of them look like "
         f"{evidence.name(taken_for)}"
     )
-    return Cause("labels", label, said, "look through these photographs and relabel them", tuple(suspects), taken_for)
+    return Cause(
+        "labels", label, said, "look through these photographs and relabel them", tuple(suspects.tolist()), taken_for
+    )
 
 
 def one_class(evidence: Evidence, label: int) -> Cause | None:
@@ -109,12 +116,13 @@ def one_class(evidence: Evidence, label: int) -> Cause | None:
     if shares[other] < TAKEN or min(len(evidence.of(label)), len(evidence.of(other))) < PAIR:
         return None
     log_odds = np.log(np.maximum(crossed.answers[:, label], TINY) / np.maximum(crossed.answers[:, other], TINY))
-    told = _area(log_odds[evidence.of(label)], log_odds[evidence.of(other)])
-    if told >= SAME_CLASS:
-        return None
+    told = auc.between(log_odds[evidence.of(label)], log_odds[evidence.of(other)], confidence=SURE)
+    if told["high"] >= SAME_CLASS:
+        return None  # on few photographs even classes that differ may look like one
     said = (
         f"it can hardly be told apart from {evidence.name(other)}: given one photograph of each, the right one is "
-        f"picked in {told:.0%} of the cases, and guessing picks it in 50%"
+        f"picked in {told['value']:.0%} of the cases (95 % sure: in at most {told['high']:.0%}), and guessing picks it "
+        "in 50%"
     )
     return Cause("one-class", label, said, "merge the two, or photograph what distinguishes them", (), other)
 
@@ -292,8 +300,3 @@ def counted(number: int, thing: str) -> str:
         ('1 photograph', '1,200 photographs')
     """
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def _area(higher, lower) -> float:
-    """Return the area under the ROC curve: how often a value of `higher` exceeds one of `lower`, ties counting half."""
-    return float(np.mean(higher[:, None] > lower) + np.mean(higher[:, None] == lower) / 2)

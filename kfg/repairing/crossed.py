@@ -37,27 +37,27 @@ class Crossed:
     cleaned: np.ndarray
     said: str = ""
 
-    @property
+    @functools.cached_property
     def right(self) -> np.ndarray:
         """Bool (N,), whether the likeliest class is the label."""
         return self.answers.argmax(axis=1) == self.index.labels
 
-    @property
+    @functools.cached_property
     def likelier(self) -> np.ndarray:
         """Int (N,), the likeliest class other than the label."""
         return _others(self.cleaned, self.index.labels).argmax(axis=1)
 
-    @property
+    @functools.cached_property
     def margins(self) -> np.ndarray:
         """Float (N,) in [-1, 1], the label's probability minus that of the likeliest other class."""
         return margins(self.cleaned, self.index.labels)
 
-    @property
+    @functools.cached_property
     def label_probability(self) -> np.ndarray:
         """Float (N,), the probability of the label."""
         return label_probability(self.cleaned, self.index.labels)
 
-    @property
+    @functools.cached_property
     def suspicion(self) -> np.ndarray:
         """Float (N,) in [0, 1], how suspicious a label is: q^4 / (q^4 + p).
 
@@ -74,6 +74,10 @@ class Crossed:
 
     def suspects(self) -> np.ndarray:
         """Return int (K,), the positions of the photographs whose label is contradicted, the most suspicious first."""
+        return self._contradicted
+
+    @functools.cached_property
+    def _contradicted(self) -> np.ndarray:
         worst = np.argsort(-self.suspicion, kind="stable")
         return worst[self.label_probability[worst] < CONTRADICTED]
 

@@ -67,11 +67,12 @@ def lines(found: Diagnosis) -> list[str]:
     ]
     told += found.said
     told += left_out_lines(found)
-    if not weak:
-        asked = "the mean of all classes" if found.target is None else f"the {found.target:.0%} asked for"
-        told.append(f"No class is weak: the interval of each class's recall reaches {asked}.")
-        told += [lowest] if (lowest := weak_in_name_only(found)) else []
-    told += [small] if (small := too_small(found)) else []
+    notes = (
+        [too_small(found), weakness.by_chance(found.recalls)]
+        if weak
+        else [none_weak(found), weak_in_name_only(found), too_small(found)]
+    )
+    told += filter(None, notes)
     for one in sorted(weak, key=lambda one: one.value):
         name = printable(index.classes[one.label])
         told.append(
@@ -85,6 +86,24 @@ def lines(found: Diagnosis) -> list[str]:
     for one in beside:
         told += [f"{printable(index.classes[one.label])}: {_sentence(cause)}" for cause in found.causes[one.label]]
     return told
+
+
+def none_weak(found: Diagnosis) -> str:
+    """Return a sentence that no class is weak, as far as the classes can be judged. Use it if no class is weak."""
+    judged = sum(one.judged for one in found.recalls)
+    small = sum(one.images > 0 and not one.judged for one in found.recalls)
+    if not judged:
+        return f"No class can be judged: each has fewer than {weakness.JUDGED} training and validation photographs."
+    asked = (
+        "the share of all photographs that is recognised"
+        if found.target is None
+        else f"the {found.target:.0%} asked for"
+    )
+    which = "No class that can be judged is weak" if small else "No class is weak"
+    told = f"{which}: as far as the photographs can tell, the recall of each reaches {asked}."
+    if not small:
+        return told
+    return f"{told} {small:,} {'class has' if small == 1 else 'classes have'} too few photographs to be judged."
 
 
 def left_out_lines(found: Diagnosis) -> list[str]:

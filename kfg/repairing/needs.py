@@ -12,7 +12,7 @@ from kfg.augment import draws
 from kfg.data import splits
 from kfg.data.folder import Index
 from kfg.evaluation import clusters
-from kfg.evaluation.intervals import wilson
+from kfg.evaluation.intervals import effective_counts, wilson
 from kfg.names import printable
 from kfg.repairing.manner import Manner
 from kfg.training import out_of_fold
@@ -100,7 +100,7 @@ def measured(index: Index, features, manner: Manner, *, cache_dir=None, left: fl
     count = np.bincount(index.labels, minlength=len(index.classes))
     hits = np.stack([np.bincount(index.labels, weights=one, minlength=len(count)) for one in right.T])
     recall = clusters.share(hits, np.broadcast_to(count, hits.shape))
-    low, high = wilson(hits[-1], count)
+    low, high = wilson(hits[-1], count, effective=effective_counts(index.groups, index.labels, len(count)))
     flat, steep = _exponent(right, index.groups)
     # Each bound of today's error is taken with the exponent that moves it further out.
     worst, best = (1 - low) * MORE**-flat, (1 - high) * MORE**-steep

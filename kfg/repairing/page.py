@@ -8,7 +8,7 @@ from kfg import files
 from kfg.data.decode import decode
 from kfg.errors import InputError
 from kfg.names import printable
-from kfg.repairing import findings, needs, proof
+from kfg.repairing import findings, needs, proof, weakness
 from kfg.repairing.causes import counted
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.trial import Trial, remedy
@@ -21,7 +21,15 @@ SUSPECTS = 48  # most suspicious photographs shown
 
 
 def write(
-    out, found: Diagnosis, *, title: str, steps, trial: Trial | None, after: dict | None, said: list[str]
+    out,
+    found: Diagnosis,
+    *,
+    title: str,
+    steps,
+    trial: Trial | None,
+    after: dict | None,
+    said: list[str],
+    again: bool = False,
 ) -> None:
     """Write the page.
 
@@ -33,15 +41,16 @@ def write(
         trial: the remedies that were tried, or None.
         after: the effect of the best remedy on the test images, from kfg.repairing.retraining.compared, or None.
         said: sentences on the outcome; the first stands at the top of the page.
+        again: whether the run was itself made by a repair, which the test images have judged.
     """
     sections = [
         ("What to do next", "next", _steps(steps, said[1:])),
         ("Weak classes", "weak", _weak(found)),
         ("Other findings", "others", _others(found)),
         ("What was tried", "tried", _tried(trial)),
-        ("On the test photographs", "after", _after(after)),
+        ("On the test photographs", "after", _after(after, again)),
         ("Suspicious labels", "suspects", _suspects(found)),
-        ("How this was found", "method", _method(found, after)),
+        ("How this was found", "method", _method(found, after, again)),
     ]
     shown = [Section(*one) for one in sections if one[2]]
     page = markup.page(f"Repair of {printable(title)}", said[0], shown)
@@ -59,9 +68,9 @@ def _steps(steps, said) -> Safe:
 
 def _weak(found) -> Safe:
     recalls = sorted((one for one in found.recalls if one.weak), key=lambda one: one.value)
-    told = [*found.said, findings.too_small(found)]
+    told = [*([weakness.by_chance(found.recalls)] if recalls else []), *found.said, findings.too_small(found)]
     if not recalls:
-        told = ["No class is weak.", findings.weak_in_name_only(found), *told]
+        told = [findings.none_weak(found), findings.weak_in_name_only(found), *told]
     notes = [markup.paragraph(one) for one in told if one]
     return markup.joined([*(_class(found, one) for one in recalls), *notes])
 
@@ -176,7 +185,7 @@ def _points(difference, *, bounds: bool = True):
     return Number(text, difference["mean"])
 
 
-def _after(after) -> Safe:
+def _after(after, again) -> Safe:
     if after is None:
         return Safe("")
     rows = []
@@ -188,9 +197,14 @@ def _after(after) -> Safe:
         change = f"{100 * difference['value']:+.1f} [{100 * difference['low']:+.1f}, {100 * difference['high']:+.1f}]"
         recalls = [percent(arms[name]["recall"]["value"]) for name in ("before", "after")]
         rows.append([words, str(after["groups"][group]["images"]), *recalls, change])
+    used = (
+        "These have already decided whether the earlier repair stands, so the figures may be a little too good"
+        if again
+        else "These were not used before"
+    )
     told = (
-        "Share of right answers on the test images, which were not used before; the difference is in points, with its "
-        "95 % interval over images."
+        f"Share of right answers on the test images. {used}. The difference is in points, with its 95 % interval over "
+        "images."
     )
     return markup.joined([markup.paragraph(told), markup.table(["", "images", "before", "after", "difference"], rows)])
 
@@ -210,12 +224,17 @@ def _suspects(found) -> Safe:
     return markup.joined([markup.paragraph(told), _photographs(found, shown, captions=captions)])
 
 
-def _method(found, after) -> Safe:
-    asked = "the mean over all photographs" if found.target is None else f"{found.target:.0%}, as asked for"
+def _method(found, after, again) -> Safe:
+    asked = (
+        "the share of all photographs that is recognised"
+        if found.target is None
+        else f"{found.target:.0%}, as asked for"
+    )
     told = (
         f"Each of the {len(found.crossed.index):,} training and validation photographs was classified by classifiers "
         f"that had seen neither it nor its near-duplicates, on features of {found.eyes.trunk.told}. A class is "
         f"weak if the interval of its recall is below {asked}. The test images were not used"
     )
-    told += "." if after is None else " before the proven remedy was applied."
+    told += "" if after is None else " before the proven remedy was applied"
+    told += ", except that they decided whether the earlier repair stands." if again else "."
     return markup.paragraph(told, note=True)

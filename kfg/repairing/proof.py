@@ -16,6 +16,7 @@ from scipy.stats import norm
 
 from kfg.evaluation import clusters
 from kfg.evaluation.paired import paired
+from kfg.evaluation.versus import holm
 
 CONTROL, UNTREATED, UNIFORM = "bias", "none", "uniform"  # names of remedies
 LEVEL = 0.05  # largest chance of one wrong claim among all remedies
@@ -108,21 +109,6 @@ def verdicts(asked: Asked, predicted: Mapping[str, np.ndarray], *, controls: Seq
         verdict = Verdict(name, recall, against[name], over_images[name], p, kept=False)
         found.append(dataclasses.replace(verdict, kept=not verdict.costly and any(map(verdict.clear, p))))
     return found
-
-
-def holm(p_values) -> list[float]:
-    """Return p-values corrected for their number by Holm's step-down method.
-
-    Source: Holm 1979, Scandinavian Journal of Statistics 6:65.
-    Example:
-        >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-        [0.03, 0.06, 0.06]
-    """
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, at in enumerate(np.argsort(p_values, kind="stable")):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[at]))
-        corrected[at] = largest
-    return corrected
 
 
 def best(found: Sequence[Verdict]) -> Verdict | None:

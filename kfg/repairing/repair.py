@@ -17,6 +17,7 @@ from kfg.repairing import diagnosis, findings, page, proof, retraining, trial
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.next_steps import next_steps
 from kfg.repairing.trial import Trial
+from kfg.reporting import card
 from kfg.runs import choices, run_files
 from kfg.runs.run import Run
 
@@ -122,10 +123,11 @@ def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
                 after = retraining.compared(run, made, found.weak)
                 stands = retraining.stands(made, after)
                 retraining.note(made, stands)
+                card.write(made)  # the test images have now decided about the run, and its card says so
         elif tried:
             print(f"Step 3 of {STEPS} is left out: no remedy is proven with which a network can be trained.")
     else:
-        print(f"Steps 2 and 3 of {STEPS} are left out: no class is weak, so there is nothing to try.")
+        print(f"Steps 2 and 3 of {STEPS} are left out: no class was found weak, so there is nothing to try.")
     said = outcome(run, found, tried, made, after, stands=stands, late=late)
     step(4, STEPS, "the page is written")
     work.write_page(tried, after, said)
@@ -196,7 +198,16 @@ class _Work:
 
     def write_page(self, tried, after, said) -> None:
         name = read_json(self.run / run_files.CONFIG, dict)["data"]["name"]
-        page.write(self.out, self.found, title=name, steps=self.steps, trial=tried, after=after, said=said)
+        page.write(
+            self.out,
+            self.found,
+            title=name,
+            steps=self.steps,
+            trial=tried,
+            after=after,
+            said=said,
+            again=(self.run / run_files.REPAIR_OF).is_file(),
+        )
 
 
 def told(made: Repaired) -> list[str]:
@@ -247,8 +258,7 @@ def outcome(run, found, tried, made, after, *, stands: bool | None = None, late:
         late: a sentence that there was no time for the training, or "".
     """
     if not found.weak:
-        asked = "the mean" if found.target is None else f"the {found.target:.0%} asked for"
-        return [f"No class is weak: as far as the photographs can tell, the recall of each reaches {asked}."]
+        return [findings.none_weak(found)]
     if tried is None:
         return [f"{_count(found)} weak. For lack of time, no remedy was tried; give a longer --time-budget."]
     if late:

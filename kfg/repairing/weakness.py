@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from kfg.evaluation.intervals import wilson
+from kfg.evaluation import weak as rule
+from kfg.evaluation.intervals import effective_counts, wilson
 from kfg.repairing.crossed import Crossed
 
-JUDGED = 10  # photographs that a class needs; with fewer, each counts more than ten points of recall
+JUDGED = rule.JUDGED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Recall:
         label: number of the class.
         images: number of its photographs.
         right: how many of them are recognised.
-        low, high: bounds of the 95 % interval of the recall.
+        low, high: bounds of the 95 % interval of the recall, Wilson's; near-duplicates count as they do in
+            `kfg.evaluation.intervals.effective_counts`.
         weak: whether `high` lies below the target; always False for a class that is not judged.
     """
 
@@ -42,8 +44,7 @@ class Recall:
 def recalls(crossed: Crossed, *, target: float | None = None) -> list[Recall]:
     """Return the recall of each class. A class is weak if the interval of its recall lies below the target.
 
-    A class of few photographs has a wide interval, so it is not called weak however low it ranks. A class of fewer than
-    JUDGED photographs is not judged.
+    The rule is that of kfg.evaluation.weak.
 
     Args:
         crossed: the answers of heads that have not seen the photographs.
@@ -52,10 +53,15 @@ def recalls(crossed: Crossed, *, target: float | None = None) -> list[Recall]:
     labels, right = crossed.index.labels, crossed.right
     images = np.bincount(labels, minlength=len(crossed.index.classes))
     hits = np.bincount(labels[right], minlength=len(images))
-    low, high = wilson(hits, images)
+    low, high = wilson(hits, images, effective=effective_counts(crossed.index.groups, labels, len(images)))
     wanted = float(right.mean()) if target is None else target
-    weak = (high < wanted) & (images >= JUDGED)
+    weak = rule.weak(high, images, wanted)
     return [
         Recall(label, int(images[label]), int(hits[label]), float(low[label]), float(high[label]), bool(weak[label]))
         for label in range(len(images))
     ]
+
+
+def by_chance(found: list[Recall]) -> str:
+    """Return a sentence on how many of the judged classes chance alone would call weak; "" if there is none to say."""
+    return rule.by_chance(sum(one.judged for one in found))

@@ -57,7 +57,8 @@ def _runs(comparison) -> str:
 
 def _over_runs(runs, folds) -> str:
     if runs["low"] is None:
-        return "only one run, so there is no interval over runs"
+        why = "only one run" if runs["n"] < 2 else f"{100 * runs['mean']:+.1f} in each of {runs['n']} runs"
+        return f"{why}, so there is no interval over runs"
     needed = still_needed(runs, folds=folds)
     return f"over {runs['n']} runs: {_figure(runs, 'mean', '+')}{needed and '; '}{needed}"
 
@@ -122,7 +123,8 @@ def finding(name: str, other: str, group: str, compared: dict) -> list:
         f"(interval over images: {points(difference['low'])} to {points(difference['high'])}"
     )
     if runs["low"] is None:
-        return [tag("b", name), text + "; with only one run, nothing is known about training again)."]
+        why = "with only one run" if runs["n"] < 2 else f"as the {runs['n']} runs agree exactly"
+        return [tag("b", name), f"{text}; {why}, nothing is known about training again)."]
     text += f"; interval over {runs['n']} runs: {points(runs['low'])} to {points(runs['high'])}): "
     clear = [clear_of_zero(difference), clear_of_zero(runs)]
     verdict = {

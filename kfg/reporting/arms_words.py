@@ -53,7 +53,9 @@ def method(comparison: dict) -> Safe:
         f"Intervals over images: bootstrap with {comparison['resamples']:,} resamples, seed {comparison['seed']}. "
         f"{drawn} are resampled together with their answers from every run and arm, because one image under several "
         "seeds does not count as several independent images, nor do near-duplicates. These intervals say whether other "
-        "test images would show the same for these trained models.",
+        "test images would show the same for these trained models. Where fewer than ten of them are answered otherwise "
+        "by one arm than by the other, the interval of the difference reaches at least as far as the exact one of the "
+        "share of gains among these (Clopper and Pearson).",
         f"Intervals over runs: Student t on one difference per run. {again}",
         "Trust a gain only if both intervals exclude zero.",
         f"Where the targeted classes were chosen by the answers of {comparison['control']} itself, that arm is low on "

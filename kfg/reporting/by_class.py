@@ -44,7 +44,8 @@ def class_table(result, run, pictures) -> Safe:
     for c in sorted(range(len(mistakes)), key=lambda c: _recall_key(result["per_class"][c])):
         row = result["per_class"][c]
         taken = int(mistakes[c].argmax())
-        mistake = f"{result['per_class'][taken]['name']} ({mistakes[c, taken]})" if mistakes[c].any() else ""
+        other = markup.isolated(result["per_class"][taken]["name"])
+        mistake = f"{other} ({mistakes[c, taken]})" if mistakes[c].any() else ""
         mistake = markup.shows(mistake, f"cell:{c},{taken}") if mistake else ""
         cells = [markup.shows(row["name"], f"class:{c}"), Number(f"{row['support']:,}", row["support"])]
         cells += [] if trained is None else [Number(f"{trained[row['name']]:,}", trained[row["name"]])]
@@ -78,10 +79,10 @@ def worst_images(worst) -> Safe:
     cells = []
     for one in worst:
         right = one.true == one.predicted
-        said = f"predicted: {one.predicted}, {one.confidence:.0%}"
+        said = f"predicted: {markup.isolated(one.predicted)}, {one.confidence:.0%}"
         caption = tag(
             "figcaption",
-            tag("b", markup.breakable(f"true class: {one.true}")),
+            tag("b", markup.breakable(f"true class: {markup.isolated(one.true)}")),
             Safe("<br>"),
             tag("span", markup.breakable(said), class_="right" if right else "wrong"),
             Safe("<br>"),

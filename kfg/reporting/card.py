@@ -12,20 +12,19 @@ from kfg import files
 from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.errors import InputError
-from kfg.evaluation import baseline
+from kfg.evaluation import baseline, weak
 from kfg.names import shortened
 from kfg.reporting import card_fields, doubt
 from kfg.reporting.card_fields import FIGURES, licence_of
 from kfg.reporting.card_fields import plain as _plain
 from kfg.runs import choices, run_files
 
-WEAK = 0.7  # a class with at most this recall is called weak
-JUDGED = 5  # test photographs that a class needs to be judged
 NAMED = 40  # most classes named in a sentence
 CONFUSED = 10  # most pairs in the table of confused classes
 OWNERS = "kfg does not know what the owners of the photographs allow: add it before you pass the model on."
 NOT_CALIBRATED = "The probabilities are not calibrated: 0.9 need not mean that 90 % of such answers are right."
 USES = ("for training", "for choosing settings and when to stop", "for one test at the end")
+REPAIRED = "The test photographs have also decided whether this repair of an earlier run is used."
 
 
 def write(run) -> pathlib.Path:
@@ -82,6 +81,7 @@ def _read(run) -> dict:
         "env": content(run_files.ENVIRONMENT),
         "confidence": content(run_files.CONFIDENCE),
         "rows": rows,
+        "repaired": (run / run_files.REPAIR_OF).is_file(),
     }
 
 
@@ -125,8 +125,29 @@ def _data(told) -> str:
     if rows:
         counts = collections.Counter(part for row in rows for part in row["part"].split("+"))
         share = ", ".join(f"{counts[part]:,} {what}" for part, what in zip(PARTS, USES, strict=True))
-        lines.append(f"Of these, {share}. Copies and near-duplicates of a photograph are always in the same part.")
+        lines.append(f"Of these, {share}. {_apart(rows, told['result'])}")
+    if told["repaired"]:
+        lines.append(REPAIRED)
     return "\n".join(lines) + "\n"
+
+
+def _apart(rows, result) -> str:
+    """Say whether near-duplicates of a photograph can lie in different parts, as far as the run knows."""
+    if "group" not in rows[0]:
+        return "Whether near-duplicates of a photograph lie in different parts is not known."
+    separated = result.get("separated_groups")
+    if separated is None:  # not recorded, as in runs of earlier versions
+        return (
+            "Copies and near-duplicates of a photograph are in the same part, unless the photographs were divided "
+            "before kfg got them: such a division is kept, even if it separates near-duplicates."
+        )
+    if not separated:
+        return "Copies and near-duplicates of a photograph are always in the same part."
+    lie = "1 group of them lies" if separated == 1 else f"{separated:,} groups of them lie"
+    return (
+        f"The photographs were divided before kfg got them. This division separates near-duplicates: {lie} in several "
+        "parts, so the figures may be too good."
+    )
 
 
 def _figures(told) -> str:
@@ -194,14 +215,19 @@ def _confusions(result) -> str:
 
 
 def _limits(told) -> str:
-    rows = told["result"]["per_class"]
-    judged = [row for row in rows if row["support"] >= JUDGED]
-    weak = sorted((row for row in judged if row["recall"]["value"] <= WEAK), key=lambda row: row["recall"]["value"])
-    unjudged = [row["name"] for row in rows if row["support"] < JUDGED]
-    named = [f"{row['name']} ({row['recall']['value']:.2f} of {row['support']})" for row in weak]
-    lines = [f"- Weak classes, with a recall of at most {WEAK:.0%}: {_listed(named) if weak else 'none'}."]
+    rows, target = told["result"]["per_class"], told["result"]["top1"]["value"]
+    judged = [row for row in rows if row["support"] >= weak.JUDGED]
+    found = [row for row in judged if weak.weak(row["recall"]["high"], row["support"], target)]
+    found.sort(key=lambda row: row["recall"]["value"])
+    unjudged = [row["name"] for row in rows if row["support"] < weak.JUDGED]
+    named = [f"{_plain(row['name'])} ({_interval(row['recall'])} of {row['support']})" for row in found]
+    lines = [
+        "- Weak classes, whose recall lies with its whole 95 % interval below the share of all test photographs that "
+        f"is recognised ({target:.3f}): {shortened(named, count=NAMED) if found else 'none'}."
+    ]
+    lines += [f"- {chance}"] if found and (chance := weak.by_chance(len(judged))) else []
     if unjudged:
-        lines.append(f"- Not judged, because they have fewer than {JUDGED} test photographs: {_listed(unjudged)}.")
+        lines.append(f"- Not judged, because they have fewer than {weak.JUDGED} test photographs: {_listed(unjudged)}.")
     lines.append("- The figures are from one training run; another seed gives a slightly different model.")
     return "\n".join(["## Limits found\n", *lines]) + "\n"
 

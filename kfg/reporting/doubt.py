@@ -1,11 +1,14 @@
 """The report's section on how far the model's probabilities can be trusted, and when its answers are in doubt."""
 
+import math
+
 from kfg.figures import drawing, reliability_figure
 from kfg.reporting import markup
 from kfg.reporting.markup import percent, tag
 
 TITLE = "How sure the model may be"
 PICTURE = "reliability"
+NOTICED = 0.05  # of the logarithm of a temperature: a smaller one moves 75 % by one point at most
 
 
 def section(content: dict, reliability, workdir) -> tuple:
@@ -40,14 +43,19 @@ DIAGRAM = (
 
 
 def _calibration(content):
-    found = content["found_on"]
+    found, held = content["temperature_found_on"], content["found_on"]
+    apart = f"The thresholds for unsure answers and for sets were found on {held['images']:,} images: {held['kind']}."
     return markup.paragraph(
         f"The probabilities are calibrated with a temperature of {content['temperature']:.2f}, which is part of the "
-        "model and of the export. It makes the model "
-        + ("more" if content["temperature"] < 1 else "less")
-        + " certain and does not change the most likely class. It was found on "
-        f"{found['images']:,} images: {found['kind']}."
+        f"model and of the export. It {_effect(content['temperature'])} and does not change the most likely class. It "
+        f"was found on {found['images']:,} images: {found['kind']}." + ("" if held == found else f" {apart}")
     )
+
+
+def _effect(temperature: float) -> str:
+    if abs(math.log(temperature)) < NOTICED:
+        return "hardly changes how certain the model is"
+    return f"makes the model {'more' if temperature < 1 else 'less'} certain"
 
 
 def _errors(calibration):

@@ -10,6 +10,7 @@ import html
 import io
 import json
 import string
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -57,6 +58,7 @@ class Safe(str):
 
 
 EMPTY = Safe("")
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 
 
 class Number(NamedTuple):
@@ -87,11 +89,28 @@ def escape(text) -> Safe:
 def breakable(text) -> Safe:
     """Return text as HTML that may break after an underscore, as long class names must on a narrow screen.
 
+    A text with a name that is written from right to left is set apart, so that it does not move what stands beside it.
+
     Example:
         >>> breakable("Barn_Swallow")
         'Barn_<wbr>Swallow'
     """
-    return text if isinstance(text, Safe) else Safe(escape(text).replace("_", "_<wbr>"))
+    if isinstance(text, Safe):
+        return text
+    shown = Safe(escape(text).replace("_", "_<wbr>"))
+    return Safe(f"<bdi>{shown}</bdi>") if _right_to_left(str(text)) else shown
+
+
+def isolated(name: str) -> str:
+    """Return a name for use in a sentence: if it is written from right to left, between isolates (UAX 9).
+
+    Otherwise a number after an Arabic or Hebrew name would be shown before it.
+    """
+    return f"{FIRST_STRONG_ISOLATE}{name}{POP_ISOLATE}" if _right_to_left(name) else name
+
+
+def _right_to_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
 
 
 def joined(parts: Iterable, between: str = "\n") -> Safe:

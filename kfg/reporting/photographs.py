@@ -50,15 +50,16 @@ def block(predictions: Predictions, thumbnails: Thumbnails | None, maps: Mapping
         base64, ...]. Probabilities are in thousandths.
     """
     kept = most_telling(predictions) if thumbnails is None else thumbnails.kept
-    thousandths = np.rint(predictions.probabilities * 1000).astype(int)
+    shown = predictions.probabilities[kept]
+    thousandths = np.rint(shown * 1000).astype(np.int32)
     return {
-        "classes": [printable(name) for name in predictions.classes],
+        "classes": [markup.isolated(printable(name)) for name in predictions.classes],
         "note": _note(thumbnails, len(kept), len(predictions)),
         "at": kept,
         "path": [printable(predictions.paths[at]) for at in kept],
         "true": predictions.labels[kept].tolist(),
-        "truth": [int(thousandths[at, predictions.labels[at]]) for at in kept],
-        "top": [_top(predictions.probabilities[at], thousandths[at]) for at in kept],
+        "truth": thousandths[np.arange(len(kept)), predictions.labels[kept]].tolist(),
+        "top": [_top(*rows) for rows in zip(shown, thousandths, strict=True)],
         "thumbnail": None if thumbnails is None else thumbnails.encoded,
         "maps": {str(at): _encoded(drawn) for at, drawn in maps.items()},
     }

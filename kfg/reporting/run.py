@@ -11,9 +11,10 @@ from types import MappingProxyType
 import numpy as np
 
 from kfg import files
+from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.errors import InputError
-from kfg.evaluation import metrics, predict
+from kfg.evaluation import clusters, metrics, predict
 from kfg.evaluation.predict import Predictions
 from kfg.reporting import photographs, thumbnails
 from kfg.reporting.markup import Safe
@@ -112,6 +113,8 @@ def prepare(
     extra_sections: Sequence[tuple[str, object]] = (),
     last_sections: Sequence[tuple[str, object]] = (),
     evaluated: dict | None = None,
+    groups=None,
+    separated: int | None = None,
 ) -> Draft:
     """Compute the metrics of a run's test predictions and draw the pictures: the parts of the report that take time.
 
@@ -135,15 +138,19 @@ def prepare(
         last_sections: the same, for sections at the end of the report.
         evaluated: for a report that is not about a run: "model", "photographs" and more, for report.json. Sections that
             only a run can have are then left out: training, settings, how to use the model.
+        groups: (N,), the group of near-duplicates of each image, see `metrics.evaluate`; default those in split.csv.
+        separated: number of groups of near-duplicates that lie in several parts, because the parts were given; None if
+            it is not known. It becomes `separated_groups` of report.json, from which the model card takes it.
     Raises:
         InputError: predictions that cannot be evaluated; classes in another order than classes.json; a damaged file in
             the folder; a full disk.
     """
     run_dir = pathlib.Path(run_dir)
-    result = metrics.evaluate(predictions)
     run = read(run_dir, predictions.classes)
+    result = metrics.evaluate(predictions, groups=_groups(run.split, predictions.paths) if groups is None else groups)
     result["parts"] = part_counts(run.split)
     result["figures"] = extra_figures or {}
+    result |= {} if separated is None else {"separated_groups": separated}
     if evaluated is not None:
         result["evaluated"] = evaluated
     predict.write_csv(predictions, run_dir / run_files.PREDICTIONS)
@@ -174,7 +181,7 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
         name=run_dir.resolve().name,
         config=_json(run_dir / run_files.CONFIG),
         env=_json(run_dir / run_files.ENVIRONMENT),
-        split=_split(run_dir / run_files.SPLIT),
+        split=folder.split_rows(run_dir / run_files.SPLIT)[0] if (run_dir / run_files.SPLIT).is_file() else None,
         history=history if history and len(next(iter(history.values()))) else None,
     )
 
@@ -192,22 +199,11 @@ def _json(path, kind=dict):
     return files.read_json(path, kind) if path.is_file() else None
 
 
-def _split(path) -> list[dict] | None:
-    if not path.is_file():
+def _groups(split, paths) -> np.ndarray | None:
+    """Return the group of near-duplicates of each path, int (N,); None if the split is unknown or has no groups."""
+    if split is None or "group" not in split[0]:
         return None
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: {error}") from error
-    absent = {"path", "class", "part"} - set(reader.fieldnames or ())
-    if absent:
-        raise InputError(f"{path}: has no column {sorted(absent)[0]!r}; {files.RESTORE}")
-    for line, row in enumerate(rows, start=2):
-        if None in (row["path"], row["class"], row["part"]):
-            raise InputError(f"{path}:{line}: damaged, this line ends early; {files.RESTORE}")
-    return rows
+    return clusters.of_paths(paths, {row["path"]: row["group"] for row in split})[1]
 
 
 def _write_confusion(confusion, classes, path) -> None:

@@ -227,6 +227,7 @@ def _method(result) -> Safe:
     made = result["intervals"]
     lines = [
         "Top-1, top-5, precision and recall of a class: Wilson score intervals.",
+        _grouped(result["images"], made.get("effective_images")),
         "Macro recall and macro F1: Wilson's interval with the effective number of images, which is the number that "
         "would give a single share the same variance as the mean over classes. AUC: the same, with DeLong's variance "
         "of the mean over classes. Even where every answer is right, these intervals allow for the errors that so few "
@@ -240,6 +241,22 @@ def _method(result) -> Safe:
         "Only several seeds can show how much another training could differ.",
     ]
     return tag("ul", *(tag("li", line) for line in lines), class_="note")
+
+
+def _grouped(images: int, effective: float | None) -> str:
+    """Say how near-duplicates among the test images count in the intervals."""
+    if effective is None:
+        return "Near-duplicates among the test images are not known here, so each image counts singly."
+    worth = (
+        "No two of these test images are known to be near-duplicates."
+        if effective == images
+        else f"These {images:,} test images are worth {effective:,.0f} that are all different."
+    )
+    return (
+        "Near-duplicates are mostly right or wrong together. In these intervals and in those of macro recall and macro "
+        f"F1, a group of them counts about once (Kish's effective number of images). {worth} AUC, loss and calibration "
+        "error count each image singly, so with many near-duplicates their intervals are too narrow."
+    )
 
 
 def _without_paths(env: dict | None) -> dict | None:

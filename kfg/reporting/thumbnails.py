@@ -70,6 +70,8 @@ def make(
 def reader(paths, root, decode, store=None) -> Callable[[int], np.ndarray | None]:
     """Return a function position -> uint8 (H, W, 3), or None for a photograph that cannot be read.
 
+    Decoded photographs come no larger than the largest thumbnail, as `make` holds many of them at once.
+
     Args:
         paths: N paths, relative to `root`.
         root: folder of the photographs.
@@ -81,7 +83,7 @@ def reader(paths, root, decode, store=None) -> Callable[[int], np.ndarray | None
 
     def decoded(at):
         try:
-            return decode(root / paths[at])
+            return shrunk(decode(root / paths[at]), RUNGS[0][0])
         except (OSError, ValueError):  # reported among the worst images, or when it was first read
             return None
 

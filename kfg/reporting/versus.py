@@ -171,10 +171,10 @@ def _sheet(shown, positions, kind, small) -> Safe:
 def _cell(shown, at, encoded) -> Safe:
     answers = shown.answers[0]
     truth = answers.classes[answers.labels[at]]
-    lines = [tag("b", markup.breakable(f"true class: {truth}"))]
+    lines = [tag("b", markup.breakable(f"true class: {markup.isolated(truth)}"))]
     for name, one in zip(shown.names, shown.answers, strict=True):
         said, right = int(one.predicted[at]), one.predicted[at] == one.labels[at]
-        answer = "right" if right else one.classes[said]
+        answer = "right" if right else markup.isolated(one.classes[said])
         text = f"{name}: {answer}, {one.probabilities[at, said]:.0%}"
         lines.append(tag("span", markup.breakable(text), class_="right" if right else "wrong"))
     lines.append(tag("small", printable(answers.paths[at])))
@@ -196,7 +196,9 @@ def _method(made) -> Safe:
         "Differences are the second run minus the first, on the same photographs. Their intervals come from a paired "
         f"bootstrap with {made['resamples']:,} resamples, seed {made['seed']}: the {drawn} are resampled together with "
         "the answers of both models.",
-        "Where no resample could differ, the bounds follow from Wilson's intervals of both shares (Newcombe).",
+        "Where no resample could differ, the bounds follow from Wilson's intervals of both shares (Newcombe). Where "
+        "fewer than ten changed between right and wrong, they reach at least as far as the exact interval of the share "
+        "of gains among the changes (Clopper and Pearson); where none changed, they are what so few cannot rule out.",
         "p comes from McNemar's exact test; the adjusted p is by Holm's method over the classes.",
         "The intervals say what to expect of these two trained models on other photographs of this kind. They do not "
         "say what a second training would give; only trainings with several seeds can tell that.",

@@ -9,19 +9,20 @@ import sys
 import numpy as np
 
 from kfg import reporting
-from kfg.data import corrected, decode, folder, splits
+from kfg.data import audit, corrected, decode, folder, splits
 from kfg.data.folder import Index
 from kfg.data.labels import Labels
 from kfg.data.listing import remark
 from kfg.errors import InputError
 from kfg.evaluation.predict import Predictions
 from kfg.exporting import classifiers
-from kfg.files import read_json
 from kfg.names import is_utf8, printable
 from kfg.progress import Progress
+from kfg.reporting import thumbnails
 from kfg.runs import run_files
+from kfg.training import lineage
 
-SHOWN = 220  # pixels, at least, at which the report shows a photograph
+SHOWN = 220  # pixels, at most, at which the report shows a photograph
 EDITED = "copies that were edited or saved again are not recognised"
 
 
@@ -58,6 +59,7 @@ def score(model, root, *, out, corrections=True, labels: Labels | None = None) -
     print(classifier.engine)
     _make(out)
     read, predictions = _classified(classifier, new)
+    read = audit.duplicate_groups(read, progress=Progress("photographs compared with each other"))
     splits.write_csv(read, out / run_files.SPLIT)
     failed = len(new) - len(read)
     evaluated = {
@@ -74,7 +76,7 @@ def score(model, root, *, out, corrections=True, labels: Labels | None = None) -
 
 
 def _small(path):
-    return decode.decode_small(path, SHOWN)
+    return thumbnails.shrunk(decode.decode_small(path, SHOWN), SHOWN)  # only a JPEG is decoded at a reduced size
 
 
 def _check_out(out, root):
@@ -97,7 +99,10 @@ def _make(out):
 
 
 def _with_digests(index: Index) -> Index:
-    """Fill in the digests, "" for a file that cannot be read, and put all images into one part."""
+    """Fill in the digests, "" for a file that cannot be read, and put all images into one part and groups of their own.
+
+    Near-duplicates are looked for only among those that can be read.
+    """
 
     def digest(path):
         try:
@@ -111,10 +116,8 @@ def _with_digests(index: Index) -> Index:
 
 def _known(model, classes) -> set[str] | None:
     """Return the digests of all images of the run and of the runs it started from; None if some are unknown."""
-    known, lender = set(), model.resolve()
-    while lender:
-        lender = pathlib.Path(lender)
-        run = lender.parent if lender.is_file() or lender.name == "export" else lender
+    known = set()
+    for run in lineage.runs(model):
         if not (run / run_files.SPLIT).is_file() or not (run / run_files.CONFIG).is_file():
             return None
         rows, _ = folder.split_rows(run / run_files.SPLIT)
@@ -122,7 +125,6 @@ def _known(model, classes) -> set[str] | None:
         if not digests.isdisjoint({None, ""}) or (not known and {row["class"] for row in rows} - set(classes)):
             return None
         known |= digests
-        lender = read_json(run / run_files.CONFIG, dict).get("config", {}).get("init_from")
     return known
 
 

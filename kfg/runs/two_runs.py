@@ -14,11 +14,12 @@ from kfg.evaluation import predict, versus
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json, write_text
 from kfg.names import printable, shortened
+from kfg.reporting import thumbnails
 from kfg.reporting import versus as versus_page
 from kfg.reporting.sections import flattened
 from kfg.runs import found, run_files
 
-SIDE = 160  # pixels, at least, to which a photograph is decoded
+SIDE = thumbnails.RUNGS[0][0]  # pixels, of the largest thumbnail
 SHOWN = 10  # most classes on the screen, those that changed most
 
 
@@ -211,11 +212,15 @@ def write(pair: Pair, out, *, data=None) -> int:
 
 
 def _as_it_was(path, digest) -> np.ndarray:
-    """Return a photograph; InputError if it cannot be read, or has changed since the run answered it."""
+    """Return a photograph, at most SIDE pixels wide and high; many are held at once.
+
+    Raises:
+        InputError: it cannot be read, or has changed since the run answered it.
+    """
     content = decode.read_bytes(path)
     if digest and hashlib.sha256(content).hexdigest() != digest:
         raise InputError(f"{path}: has changed since")
-    return decode.to_rgb(decode.load(content, path, at_least=SIDE), path)
+    return thumbnails.shrunk(decode.to_rgb(decode.load(content, path, at_least=SIDE), path), SIDE)
 
 
 def photographs_folder(pair: Pair, data=None) -> pathlib.Path:

@@ -44,12 +44,10 @@ def test_a_few_right_answers_do_not_make_a_model_certain():
 def test_the_error_is_the_mean_gap_and_its_interval_holds_what_other_images_give():
     gap = calibration.expected_error(np.array([0.5] * 10 + [0.95] * 10), [True] * 9 + [False] + [True] * 10)
     assert abs(gap["value"] - (0.5 * 0.4 + 0.5 * 0.05)) < 1e-12
-    inside = 0
-    large = calibration.of_answers(*drawn(50_000, 1.6))["value"]
-    for _ in range(40):
-        error = calibration.of_answers(*drawn(400, 1.6))
-        inside += error["low"] <= large <= error["high"]
-    assert inside >= 34
+    for sharpness, large in ((1.6, calibration.of_answers(*drawn(50_000, 1.6))["value"]), (1.0, 0.0)):
+        errors = [calibration.of_answers(*drawn(400, sharpness)) for _ in range(40)]
+        assert sum(error["low"] <= large <= error["high"] for error in errors) >= 34, sharpness
+        assert (sum(error["low"] > 0 for error in errors) > 34) == (sharpness > 1)
 
 
 def test_bins_count_every_image_once_also_at_the_ends():

@@ -46,6 +46,16 @@ def test_the_heat_of_a_class_lies_on_its_colour(split_softmax):
     np.testing.assert_array_equal(exact[0], (images[0, :, :, 0] > 0).astype(np.float32))
 
 
+def test_a_head_without_a_bias_has_the_heat_of_one_whose_bias_is_0():
+    net = colour_net(split_softmax=False)
+    kernel, _ = net.get_layer("head").get_weights()
+    answer = layers.Dense(2, activation="softmax", use_bias=False)(net.get_layer("head").input)
+    bare = keras.Model(net.inputs, answer)
+    bare.layers[-1].set_weights([kernel])
+    maps = [gradcam.heatmaps(one, red_left_blue_right(), [0]) for one in (bare, net)]
+    np.testing.assert_array_equal(*maps)
+
+
 @pytest.mark.parametrize("form", ["functional", "sequential", "loaded"])
 def test_the_heat_of_a_net_that_begins_with_a_crop_lies_in_what_it_sees(form, tmp_path):
     net, rim = colour_net(split_softmax=True), ((3, 5), (2, 8))

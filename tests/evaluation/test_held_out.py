@@ -42,6 +42,13 @@ def test_sets_cover_what_is_asked_for_on_other_images():
         assert abs(np.mean(covered) - coverage) < 0.012
 
 
+def test_a_share_for_which_there_are_too_few_images_is_kept_by_sets_of_all_classes():
+    held = HeldOut.of(*drawn(60))
+    assert held.least_likely(0.999) == 0.0 < held.least_likely(0.98) < held.least_likely(0.9)
+    exact = HeldOut.of([[0.3, 0.7]] + [[0.9, 0.1]] * 8, [0] * 9)  # 1 - 0.9 is a little less than a tenth
+    assert exact.least_likely(0.9) == 0.3
+
+
 def test_weights_count_as_so_many_images():
     probabilities, labels = drawn(150)
     times = RNG.integers(1, 4, 150)

@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 
 from kfg.errors import InputError
 from kfg.evaluation import auc
+from kfg.evaluation.intervals import effective_counts
 from kfg.evaluation.metrics import evaluate, true_rank, wilson
 from kfg.evaluation.predict import Predictions
 
@@ -85,6 +86,36 @@ def test_figures_agree_with_scikit_learn_at_real_scale():
         assert result[name]["value"] == pytest.approx(value, abs=1e-6), name
         assert result[name]["low"] < value < result[name]["high"], name
     json.dumps(result, allow_nan=False)
+
+
+def test_copies_of_an_image_make_no_interval_narrower():
+    single, copies = drawn(np.arange(60) % 6, 6, signal=1.0), np.repeat(np.arange(60), 10)
+    tenfold = made(single.labels[copies], single.probabilities[copies])
+    plain, grouped = evaluate(single), evaluate(tenfold, groups=copies)
+    assert grouped["intervals"]["effective_images"] == 60 and plain["intervals"]["effective_images"] is None
+    for name in ("top1", "top5", "macro_recall"):
+        assert grouped[name] == pytest.approx(plain[name])
+    for name in ("macro_recall", "macro_f1"):
+        widths = [result[name]["high"] - result[name]["low"] for result in (grouped, plain, evaluate(tenfold))]
+        assert widths[0] == pytest.approx(widths[1], rel=0.06) and widths[2] < 0.4 * widths[1]
+    for mine, own in zip(grouped["per_class"], plain["per_class"], strict=True):
+        assert mine["recall"] == pytest.approx(own["recall"]) and mine["precision"] == pytest.approx(own["precision"])
+    assert grouped["baseline"]["interval"] == pytest.approx([plain["top1"]["low"], plain["top1"]["high"]])
+    assert evaluate(single, groups=np.arange(60))["per_class"] == plain["per_class"]  # no copies: nothing changes
+
+
+def test_a_wilson_interval_of_an_effective_number_keeps_the_share_and_the_exact_ends():
+    assert wilson(80, 100, effective=10) == pytest.approx(wilson(8, 10))
+    assert wilson(7, 7, effective=49 / 13)[1] == 1.0 and wilson(0, 7, effective=49 / 13)[0] == 0.0
+    assert effective_counts([3, 3, 3, 8], [0, 0, 2, 2], 4).tolist() == [1, 0, 2, 0]
+    assert effective_counts(np.r_[np.zeros(9, int), np.arange(1, 10)])[0] == pytest.approx(18**2 / (81 + 9))
+
+
+def test_the_level_is_that_of_every_interval():
+    narrow, wide = (evaluate(drawn(np.arange(60) % 3, 3, signal=1.0), confidence=level) for level in (0.5, 0.95))
+    for name in (*HEADLINE, "calibration_error"):
+        if name != "top5":
+            assert narrow[name]["high"] < wide[name]["high"], name
 
 
 def test_the_same_seed_gives_the_same_bounds_and_another_gives_others():

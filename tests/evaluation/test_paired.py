@@ -7,6 +7,7 @@ import scipy.stats
 from kfg.errors import InputError
 from kfg.evaluation.paired import paired, paired_recall, runs_needed, still_needed
 from kfg.evaluation.predict import Predictions
+from kfg.reporting import arms
 
 
 def answered(labels, right, paths=None, num_classes=3) -> Predictions:
@@ -47,13 +48,14 @@ def test_one_difference_has_no_interval_and_none_no_mean():
         paired([0.1, float("nan")])
 
 
-def test_identical_arms_differ_by_nothing():
+def test_identical_arms_differ_by_no_more_than_so_few_images_could_hide():
     labels, right = [0, 0, 1, 1, 2, 2], [1, 0, 1, 0, 1, 1]
     runs = [answered(labels, right), answered(labels, right[::-1])]
     result = paired_recall({"none": runs, "copy": runs}, [{0}, {1}])
     for group in result["groups"].values():
-        assert group["arms"]["copy"]["difference"] == {"value": 0, "low": 0, "high": 0}
-        assert group["arms"]["copy"]["over_runs"] == {"mean": 0, "sd": 0, "n": 2, "low": 0, "high": 0}
+        difference = group["arms"]["copy"]["difference"]
+        assert difference["value"] == 0 and difference["high"] == -difference["low"] > 0.4
+        assert group["arms"]["copy"]["over_runs"] == {"mean": 0, "sd": 0, "n": 2, "low": None, "high": None}
         recall = group["arms"]["copy"]["recall"]
         assert recall["low"] < recall["value"] < recall["high"]  # the recall itself is uncertain
 
@@ -105,7 +107,27 @@ def test_the_order_of_images_does_not_matter():
     straight = answered(labels, right, paths)
     mixed = answered(labels[order], right[order], paths[order])
     result = paired_recall({"none": [straight], "more": [mixed]}, [{0}])
-    assert result["groups"]["all"]["arms"]["more"]["difference"] == {"value": 0, "low": 0, "high": 0}
+    assert result["groups"]["all"]["arms"]["more"]["difference"]["value"] == 0
+
+
+def test_few_changed_images_exclude_zero_only_where_the_exact_test_does():
+    """Four of 1,000 images gained and none lost: McNemar's exact test has p = 0.125."""
+    for gained, clear in ((4, False), (6, True)):
+        before = answered([0] * 1000, np.arange(1000) >= gained)
+        result = paired_recall({"none": [before], "more": [answered([0] * 1000, [1] * 1000)]}, [{0}])
+        difference = result["groups"]["all"]["arms"]["more"]["difference"]
+        assert difference["value"] == pytest.approx(gained / 1000) and (difference["low"] > 0) == clear
+
+
+def test_runs_that_agree_exactly_have_no_interval():
+    found = paired([0.1, 0.1, 0.1])
+    assert found == {"mean": pytest.approx(0.1), "sd": 0.0, "n": 3, "low": None, "high": None}
+    assert still_needed(found) == ""
+    line = arms.finding(
+        "more", "none", "all", {"difference": {"value": 0.1, "low": 0.0, "high": 0.2}, "over_runs": found}
+    )
+    assert "as the 3 runs agree exactly, nothing is known about training again" in line[1]
+    assert arms._over_runs(found, 1) == "+10.0 in each of 3 runs, so there is no interval over runs"
 
 
 def test_a_group_without_images_says_so():

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,22 @@ def test_the_gain_is_paired():
     assert same == {"value": 0, "low": 0, "high": 0}
     better = posthoc.gain(lopsided, posthoc.adjusted(lopsided, np.log(COUNTS / 200), tau=1))
     assert 0 < better["low"] < better["value"] < better["high"]
+
+
+def test_the_gain_of_many_classes_needs_no_table_of_images_by_classes():
+    labels = np.arange(20_000) % 200
+    before, after = (
+        Predictions(
+            tuple(map(str, range(20_000))), labels, np.eye(200, dtype=np.float32)[guess], tuple(map(str, range(200)))
+        )
+        for guess in (labels // 2, labels)
+    )
+    tracemalloc.start()
+    found = posthoc.gain(before, after, resamples=5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found["value"] == pytest.approx(199 / 200) and found["low"] <= found["value"] <= found["high"] + 0.01
+    assert peak < 20_000 * 200 * 8 / 8
 
 
 def test_the_gains_interval_holds_the_truth_about_as_often_as_it_says():

@@ -1,3 +1,4 @@
+import tracemalloc
 import types
 
 import numpy as np
@@ -94,6 +95,21 @@ def test_csv_gives_the_same_float32_back(tmp_path):
     np.testing.assert_array_equal(after.probabilities, before.probabilities)
     assert (after.labels.dtype, after.probabilities.dtype) == (np.int32, np.float32)
     assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]  # nothing half-written is left
+
+
+def test_a_large_table_is_read_without_keeping_its_text(tmp_path):
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(200), 2000).astype(np.float32)
+    before = Predictions(
+        tuple(map(str, range(2000))), np.zeros(2000, np.int32), probabilities, tuple(map(str, range(200)))
+    )
+    write_csv(before, tmp_path / "p.csv")
+    tracemalloc.start()
+    after = read_csv(tmp_path / "p.csv")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(after.probabilities, probabilities)
+    assert peak < 8 * probabilities.nbytes  # as texts they take some 15 times as much
 
 
 def test_csv_lines_read_as_they_say(tmp_path):

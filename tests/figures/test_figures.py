@@ -2,6 +2,7 @@ import io
 import itertools
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -20,6 +21,28 @@ def picture(figure, tmp_path):
 
 def texts(axes):
     return [text.get_text() for text in axes.texts if text.get_text()]
+
+
+def test_names_in_other_scripts_are_drawn_without_a_warning_in_fonts_that_are_there(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(drawing, "FALLBACKS", ("No Such Font", "DejaVu Serif"))
+    drawing.fallbacks.cache_clear()
+    try:
+        assert drawing.fallbacks() == ("DejaVu Serif",)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            names = [
+                "\u83ca\u82b1",
+                "\u3072\u306a\u304e\u304f",
+                "\ub370\uc774\uc9c0",
+                "\u05d7\u05d9\u05e0\u05e0\u05d9\u05ea",
+            ]
+            figure = confusion_figure.draw(np.eye(4, dtype=int), names)
+            picture(figure, tmp_path)
+        assert figure.axes[0].get_yticklabels()[0].get_fontfamily() == ["sans-serif", "DejaVu Serif"]
+    finally:
+        monkeypatch.undo()
+        drawing.fallbacks.cache_clear()
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("count", [2, 20, 41, 120])

@@ -96,6 +96,33 @@ def test_a_bias_is_tuned_for_the_mean_recall_and_only_on_weak_classes():
     np.testing.assert_allclose(shifted(answers, np.array([np.log(2), 0]))[0], [0.7 / 1.35, 0.65 / 1.35], rtol=1e-6)
 
 
+def tuned_by_softmax(answers, labels, weak):
+    """Return what `controls.tuned` returned when it computed all probabilities anew at each step."""
+    bias, counts = np.zeros(answers.shape[1]), np.bincount(labels, minlength=answers.shape[1])
+    each = 1 / counts[labels] / np.count_nonzero(counts)
+    for _ in range(controls.ROUNDS):
+        for label in weak:
+            tried = [np.where(np.arange(len(bias)) == label, step, bias) for step in controls.STEPS]
+            recalls = [float(each[shifted(answers, one).argmax(axis=1) == labels].sum()) for one in tried]
+            bias[label] = controls.STEPS[int(np.argmax(recalls))]
+    return bias
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bias_is_tuned_as_if_all_probabilities_were_computed_at_each_step(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 12, 600)
+    answers = rng.dirichlet(np.full(12, 0.3), 600).astype(np.float32)
+    answers[np.arange(600), labels] += 0.4
+    answers[:, :3] *= 0.3  # the weak classes are named too seldom
+    answers[::7] = 0  # equal ones, and probabilities below the smallest
+    answers[::7, seed] = answers[::7, 5] = 0.5
+    answers = (answers / answers.sum(axis=1, keepdims=True)).astype(np.float32)
+    weak = (0, 1, 2, 11)
+    found = controls.tuned(answers, labels, weak)
+    assert found.tolist() == tuned_by_softmax(answers, labels, weak).tolist() and found[[0, 1, 2]].any()
+
+
 def test_half_of_what_the_others_gained_is_spent_on_weak_classes():
     labels = np.array([0] * 4 + [1] * 10)
     odds = np.concatenate([np.full(4, -3.0), np.linspace(0.1, 2.8, 10)])  # log-odds of class 1; class 0 is never named

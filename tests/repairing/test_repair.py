@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -15,9 +16,12 @@ from kfg.data.fingerprints import Fingerprint
 from kfg.data.folder import make_index
 from kfg.data.stores import Images
 from kfg.errors import InputError
-from kfg.repairing import causes, diagnosis, findings, looking, looks, weakness
+from kfg.evaluation.intervals import wilson
+from kfg.repairing import after_training, causes, diagnosis, findings, looking, looks, page, repair, weakness
+from kfg.repairing import crossed as crossed_module
 from kfg.repairing.crossed import Crossed, crossed
 from kfg.repairing.manner import Manner
+from kfg.reviewing import suspicions
 from kfg.training.losses import CrossEntropy
 
 CLASSES = ("ant", "bee", "cat", "dog")
@@ -98,9 +102,35 @@ def test_a_rare_class_that_a_large_one_swallows_is_not_called_the_same_class(few
     assert causes.one_class(causes.Evidence(found, [], None), 0) is None
 
 
+def test_what_is_known_of_each_photograph_is_computed_once_and_not_for_each_class(monkeypatch):
+    given = np.where(np.arange(len(TRUE)) % EACH < 6, (TRUE + 1) % 4, TRUE)  # six of each class look like the next
+    found, calls = told(index_of(TRUE), given), []
+    real = crossed_module._others
+    monkeypatch.setattr(crossed_module, "_others", lambda *given: calls.append(1) or real(*given))
+    seen = causes.Evidence(found, None, None)
+    assert next(cause.kind for cause in causes.of_all(seen)[2]) == "labels" and len(calls) <= 2
+    queue = types.SimpleNamespace(crossed=found, index=found.index)
+    assert len(list(suspicions.labels(queue))) == 24 and len(calls) <= 2
+
+
 def test_two_classes_that_are_one_are_named_and_not_called_mislabelled():
-    features = separable(np.where(TRUE == 0, 1, TRUE))  # ants look like bees
-    assert kinds(evidence(TRUE, features)) == {**NONE, "ant": ["one-class"], "bee": ["one-class"]}
+    labels = np.repeat(np.arange(4), 100)
+    features = separable(np.where(labels == 0, 1, labels))  # ants look like bees
+    assert kinds(evidence(labels, features)) == {**NONE, "ant": ["one-class"], "bee": ["one-class"]}
+
+
+@pytest.mark.parametrize("each, found", [(10, False), (100, True)])
+def test_two_classes_of_few_photographs_are_not_called_one_by_chance(each, found):
+    """The right one of each pair is picked in 51 % of the cases; of ten photographs each that may be 75 % as well."""
+    labels = np.repeat([0, 1], each)
+    even = np.tile(np.linspace(0.3, 0.7, each), 2)
+    answers = np.stack([even + np.where(labels == 0, 0.006, 0), 1 - even, 0 * even, 0 * even], axis=1).astype(
+        np.float32
+    )
+    seen = causes.Evidence(Crossed(index_of(labels), answers, answers), None, None)
+    cause = causes.one_class(seen, 0)
+    assert (cause is not None) == found
+    assert not found or "picked in 51% of the cases (95 % sure: in at most" in cause.said
 
 
 def test_near_duplicates_do_not_count_as_photographs():
@@ -197,6 +227,17 @@ def test_weak_is_what_lies_below_the_mean_with_its_whole_interval():
     assert all(one.weak for one in weakness.recalls(answers([90, 90, 90, 90], [100] * 4), target=0.99))
 
 
+def test_copies_of_few_photographs_do_not_make_a_class_weak():
+    """Three of ten photographs are not recognised; ten copies of each say no more than one."""
+    found = answers([70, 95, 95, 95], [100, 100, 100, 100])
+    groups = np.arange(400)
+    groups[:100] = groups[:100] // 10
+    copied = dataclasses.replace(found, index=dataclasses.replace(found.index, groups=groups))
+    plain, grouped = (weakness.recalls(one)[0] for one in (found, copied))
+    assert plain.weak and not grouped.weak
+    assert (grouped.low, grouped.high) == pytest.approx(wilson(7, 10))
+
+
 def test_sharpness_is_measured_at_one_size_and_blur_is_seen():
     rng = np.random.default_rng(0)
     coarse = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
@@ -283,10 +324,54 @@ def test_the_lines_say_what_is_weak_by_what_measure_and_why(monkeypatch):
     )
     assert weak == "ant is weak: 60 of 100 photographs are recognised (60%; 95 % interval 50% to 69%)."
     assert because == "  Why: it has 1 photograph. What helps: add photographs of it."
-    assert "No class is weak: the interval of each class's recall reaches the 50% asked for." in said(0.5)
+    none = "No class is weak: as far as the photographs can tell, the recall of each reaches the 50% asked for."
+    assert none in said(0.5)
     assert "Left out: 1 photograph: a.jpg (it has been changed since)." in said(
         None, [("a.jpg", "it has been changed since")]
     )
+
+
+def diagnosis_of(hits, images):
+    found, eyes = answers(hits, images), looking.Eyes(None, looking.Trunk("a", (32, 32)), None, None)
+    return findings.Diagnosis(found, weakness.recalls(found), {c: [] for c in range(4)}, [], None, eyes, None)
+
+
+def test_classes_too_small_to_be_judged_are_not_said_to_be_well_recognised(tmp_path):
+    some, none = diagnosis_of([20, 20, 1, 0], [20, 20, 4, 9]), diagnosis_of([0, 0, 1, 2], [4, 4, 4, 4])
+    some_said = (
+        "No class that can be judged is weak: as far as the photographs can tell, the recall of each reaches the share "
+        "of all photographs that is recognised. 2 classes have too few photographs to be judged."
+    )
+    none_said = "No class can be judged: each has fewer than 10 training and validation photographs."
+    for found, said in ((some, some_said), (none, none_said)):
+        assert said in findings.lines(found)
+        assert repair.outcome(None, found, None, None, None) == [said]
+        assert said in page._weak(found)
+        assert said in after_training.section(after_training.Judged(found), tmp_path)[1]
+
+
+def test_a_second_repair_does_not_call_the_test_photographs_unused(tmp_path):
+    found, figure = diagnosis_of([60, 95, 95, 95], [100] * 4), {"value": 0.9, "low": 0.8, "high": 0.95}
+    arms = {"before": {"recall": figure}, "after": {"recall": figure, "difference": figure}}
+    after = {"groups": {group: {"images": 9, "arms": arms} for group in ("targeted", "other", "all")}}
+    written = {}
+    for again in (False, True):
+        page.write(tmp_path, found, title="x", steps=[], trial=None, after=after, said=["a"], again=again)
+        written[again] = (tmp_path / findings.PAGE).read_text(encoding="utf-8")
+    assert "These were not used before." in written[False] and "earlier repair" not in written[False]
+    assert "not used before." not in written[True]
+    assert "These have already decided whether the earlier repair stands" in written[True]
+    assert "except that they decided whether the earlier repair stands." in written[True]
+
+
+def test_among_many_classes_the_weak_ones_are_listed_with_how_many_chance_would_list(tmp_path):
+    found = diagnosis_of([60, 95, 95, 95], [100] * 4)
+    said = "If all 40 classes that were judged were equally good, chance alone would still call up to 1.0 of them weak."
+    for one, there in ((found, False), (dataclasses.replace(found, recalls=found.recalls * 10), True)):
+        one = dataclasses.replace(one, causes={c: [] for c in range(4)})
+        assert (said in findings.lines(one)) == there
+        assert (said in page._weak(one)) == there
+        assert (said in after_training.section(after_training.Judged(one), tmp_path)[1]) == there
 
 
 def test_a_class_that_ranks_last_is_not_weak_for_that():
@@ -296,7 +381,8 @@ def test_a_class_that_ranks_last_is_not_weak_for_that():
     assert one.weak == ()
     last = "ant is recognised least often, 19 of 20 photographs (95%; 95 % interval 76% to 99%); this may be chance."
     assert findings.lines(one)[1:] == [
-        "No class is weak: the interval of each class's recall reaches the mean of all classes.",
+        "No class is weak: as far as the photographs can tell, the recall of each reaches the share of all photographs "
+        "that is recognised.",
         last,
     ]
     assert findings.weak_in_name_only(dataclasses.replace(one, recalls=recalls[1:])) == ""  # all are alike

@@ -32,10 +32,10 @@ def test_the_pace_of_the_first_steps_decides_whether_heads_learn(monkeypatch):
     monkeypatch.setattr(out_of_fold.time, "monotonic", lambda: next(clock))
     patient = Pace(steps=90, limit=30.0)
     for _ in range(90):
-        patient.check()
+        patient.check(lambda: None)
     with pytest.raises(TooLong) as error:
         for hurried in [Pace(steps=91, limit=30.0)] * 91:
-            hurried.check()
+            hurried.check(lambda: None)
     assert error.value.expected == pytest.approx(91 / out_of_fold.TIMED)
 
 

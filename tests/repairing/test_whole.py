@@ -89,6 +89,8 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     np.testing.assert_array_equal(before, after)
     page = (tmp_path / "found" / "repair.html").read_text()
     assert "On the test photographs" in page and "flip-averaged" in page and "proven" in page
+    assert "These were not used before." in page
+    assert "have also decided whether this repair" in (new / "model_card.md").read_text(encoding="utf-8")
     remedies = json.loads((tmp_path / "found" / "repair.json").read_text())["remedies"]
     assert [one["name"] for one in remedies] == ["none", "bias", "flip-averaged"]
     image = resized(np.asarray(Image.open(alike / "sky" / "0.png")))

@@ -115,6 +115,7 @@ def test_a_page_without_a_server_is_written_beside_the_photographs_never_among_t
         assert main(["review", str(root), "--static", str(out)]) == 0
     assert f"page: {out / 'index.html'}" in capsys.readouterr().out
     assert len(list((out / "pictures").glob("large-*.jpg"))) >= 3
+    assert "The file replaces an earlier one of that name." in (out / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

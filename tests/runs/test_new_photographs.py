@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from kfg.__main__ import main
-from kfg.data import audit, folder, splits
+from kfg.data import audit, decode, folder, splits
 from kfg.exporting import saved_model
 from kfg.files import write_json
+from kfg.reporting import thumbnails
+from kfg.runs import new_photographs, two_runs
 
 pytestmark = pytest.mark.usefixtures("untraced")
 COLOURS = {"blue": (30, 30, 220), "green": (30, 220, 30), "red": (220, 30, 30)}
@@ -102,6 +104,33 @@ def test_the_runs_own_images_are_left_out_and_the_rest_is_reported(run, photogra
     assert {row["part"] for row in listed} == {"test"} and len({row["group"] for row in listed}) == 9
 
 
+def test_near_duplicates_among_the_new_photographs_share_a_group(run, tmp_path):
+    """So that a comparison of two such reports, which says that their groups are resampled, has looked for them."""
+    noise = np.random.default_rng(0).integers(0, 90, (6, 8, 8), dtype=np.uint8)
+    for name, channel in (("red", 0), ("blue", 2)):
+        (tmp_path / "new" / name).mkdir(parents=True)
+        for number, grid in enumerate(noise[:3] if channel else noise[3:]):
+            pixels = np.repeat(grid[..., None], 3, axis=2)
+            pixels[..., channel] += 120
+            Image.fromarray(pixels).resize((96, 96)).save(tmp_path / "new" / name / f"{number}.png")
+    Image.open(tmp_path / "new" / "red" / "0.png").save(tmp_path / "new" / "red" / "again.jpg", quality=90)
+    assert evaluate(run, tmp_path / "new", tmp_path / "out") == 0
+    group = {row["path"]: row["group"] for row in rows_of(tmp_path / "out" / "split.csv")}
+    assert len(group) == 7 and group["red/0.png"] == group["red/again.jpg"] and len(set(group.values())) == 6
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["intervals"]["effective_images"] == 49 / 9
+    assert "Kish" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_photograph_for_the_page_is_small_whatever_its_format(tmp_path):
+    large = Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 900, 3), dtype=np.uint8))
+    for name in ("a.png", "a.tif", "a.jpg"):
+        large.save(tmp_path / name)
+        assert new_photographs._small(tmp_path / name).shape == (147, 220, 3)
+        assert two_runs._as_it_was(tmp_path / name, None).shape == (107, 160, 3)
+    read = thumbnails.reader(["a.png"], tmp_path, decode.decode)
+    assert read(0).shape == (107, 160, 3)
+
+
 def test_the_page_is_of_the_photographs_and_not_of_a_run(run, photographs, tmp_path):
     assert evaluate(run, photographs, tmp_path / "out") == 0
     page = (tmp_path / "out" / "report.html").read_text()
@@ -125,10 +154,11 @@ def test_the_run_is_found_from_its_export_and_from_inside_it(run, photographs, t
     assert capsys.readouterr().out.count("21 images belong to the run itself") == 2
 
 
-def test_a_run_that_began_from_another_knows_that_ones_images(exported, run, photographs, tmp_path, capsys):
+@pytest.mark.parametrize("lent_by", ["init_from", "net_of"])
+def test_a_run_that_began_from_another_knows_that_ones_images(exported, run, photographs, tmp_path, capsys, lent_by):
     later = shutil.copytree(exported, tmp_path / "later")
     write_split(later, photographs, {7: "train"})
-    write_json(later / "config.json", {"config": {"init_from": str(run)}})
+    write_json(later / "config.json", {"config": {lent_by: str(run)}})
     assert evaluate(later, photographs, tmp_path / "out") == 0
     assert "24 images belong to the run itself" in capsys.readouterr().out
     shutil.rmtree(run)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kfg.data.folder import Index
-from kfg.evaluation import calibration
+from kfg.evaluation import calibration, posthoc
 from kfg.repairing.case import Case
 from kfg.repairing.manner import shifted
 from kfg.repairing.remedies.protocol import Remedy
@@ -43,13 +43,18 @@ def tuned(answers, labels, weak) -> np.ndarray:
     bias = np.zeros(answers.shape[1])
     counts = np.bincount(labels, minlength=len(bias))
     each = 1 / counts[labels] / np.count_nonzero(counts)  # what a right answer adds to macro recall
+    logs = np.log(np.maximum(answers, posthoc.SMALLEST)).astype(np.float64)
     for _ in range(ROUNDS):
         for label in weak:
+            others = logs + bias
+            others[:, label] = -np.inf
+            likeliest = others.argmax(axis=1)  # only one class is moved, so this is found once for all steps
+            highest = others[np.arange(len(others)), likeliest]
             recalls = []
             for step in STEPS:
-                tried = bias.copy()
-                tried[label] = step
-                recalls.append(float(each[shifted(answers, tried).argmax(axis=1) == labels].sum()))
+                own = logs[:, label] + step
+                named = (own > highest) | ((own == highest) & (label < likeliest))  # of equal ones the lowest id
+                recalls.append(float(each[np.where(named, label, likeliest) == labels].sum()))
             bias[label] = STEPS[int(np.argmax(recalls))]  # the smallest of equals
     return bias
 
