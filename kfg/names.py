@@ -99,10 +99,17 @@ def told_apart(names: Iterable[str]) -> tuple[str, ...]:
         >>> told_apart(["a.jpg", "b.jpg", "a.jpg"])
         ('a.jpg', 'b.jpg', 'a.jpg (2)')
     """
-    count, found = collections.Counter(), []
-    for name in names:
+    given = list(names)
+    taken, count, found = set(given), collections.Counter(), []
+    for name in given:
         count[name] += 1
-        found.append(name if count[name] == 1 else f"{name} ({count[name]})")
+        if count[name] == 1:
+            found.append(name)
+            continue
+        while f"{name} ({count[name]})" in taken:  # a name that was given, or made already
+            count[name] += 1
+        found.append(f"{name} ({count[name]})")
+        taken.add(found[-1])
     return tuple(found)
 
 

@@ -253,6 +253,7 @@ def tune(job, training, validation, one: Try, config, mixed, *, epochs, sampling
     if one.stored:
         after = planning.last_stage_but_one(config.backbone)
         own = {"optimizer": job.optimizer, "loss": job.loss, "views": views_of(config), "after": after}
+        job.data = Data(job.workdir)  # so that the seconds of each seed hold the computing of the outputs
         fitting.train_head(job, training, validation, **own, **learning)
         return
     learner = halves.learning(job.model)

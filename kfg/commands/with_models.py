@@ -110,7 +110,7 @@ def train(args) -> int:
     code = folder.command(order, index)
     if code:
         return code
-    refused = _exported(folder.run_folders(order), formats)
+    refused = not _exported(folder.run_folders(order), formats)
     if args.repair:
         with quiet.tensorflow_notes():
             from kfg.repairing import repair
@@ -118,23 +118,22 @@ def train(args) -> int:
         made = repair.repair(folder.run_folder(order), max_params=args.max_params, resume=args.resume)
         print(*repair.told(made), sep="\n")
         if made.stands:  # other commands go on with this run
-            refused += _exported([made.run.path], formats)
-    if refused:
-        raise InputError("; ".join(refused))
-    return 0
+            refused |= not _exported([made.run.path], formats)
+    return 2 if refused else 0
 
 
-def _exported(runs, formats) -> list[str]:
-    """Export runs in some formats, and return lines on those that were refused: what comes after them is done first."""
+def _exported(runs, formats) -> bool:
+    """Export runs in some formats, say which formats are refused, and return whether none was."""
     from kfg.exporting.formats import exporting
 
-    refused = []
+    done = True
     for run in runs if formats else ():
         try:
             exporting.export(run, formats)
         except InputError as error:
-            refused.append(f"{run}: {error}")
-    return refused
+            program.say(f"error: {run}: {error}")
+            done = False
+    return done
 
 
 def _sides(text) -> tuple[int, int] | None:

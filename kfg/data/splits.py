@@ -34,10 +34,10 @@ def split(
 ) -> Index:
     """Decide the part of every image; `kfg.data.dealing` describes the method.
 
-    Parts that the index already has are kept. A missing part is taken from the images that have no part yet. If these
-    are fewer than the images of train, it is taken from both together, because it would come out far too small
-    otherwise. `val` and `test` are fractions of the images that they are taken from. An image without a part gets the
-    part of its group, if the group has one.
+    The parts val and test that the index already has are kept. A missing part is taken from the images that have no
+    part yet. If these are fewer than the images of train, it is taken from both together, because it would come out far
+    too small otherwise. `val` and `test` are fractions of the images that they are taken from. An image without a part
+    gets the part of its group, if the group has one.
 
     If the given parts separate the images of a group, the official split leaks: this is logged and counted
     (`Index.separated`), nothing is moved, and the group counts as two groups from then on, so that `check_apart` can
@@ -267,8 +267,8 @@ def check_as_before(index: Index, path) -> None:
     for one, part in zip(index.paths, index.parts, strict=True):
         if before.get(one, part) != part:
             raise InputError(
-                f"{path}: {printable(one)} was in {before[one]} and would now be in {part}, because the photographs or "
-                "their corrections have changed since this run began; give another --out"
+                f"{path}: {printable(one)} was in {before[one]} and would now be in {part}, because the photographs, "
+                "their corrections or kfg have changed since this run began; give another --out"
             )
 
 

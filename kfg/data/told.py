@@ -26,12 +26,22 @@ def parts_read(index) -> str:
     return "; ".join(filter(None, told))
 
 
+def _undecided(index, table) -> str:
+    """Say how many images have no part in a table, and from which images a missing part is taken."""
+    left = index.parts.count("")
+    told = f"{left:,} images have no part in {table}; kfg chooses one for them"
+    missing = {"val", "test"} - set(index.parts)
+    if missing and left < index.parts.count("train"):  # as kfg.data.splits.split does
+        told += ", and takes a missing part from these and the training images"
+    return told
+
+
 def _parts_read(index) -> str:
     root, left = index.root, index.parts.count("")
     if (root / run_files.SPLIT).is_file():
-        return f"{left:,} images have no part in {run_files.SPLIT}; kfg chooses one for them" if left else ""
+        return _undecided(index, run_files.SPLIT) if left else ""
     if index.listed and 0 < left < len(index):
-        return f"{left:,} images have no part in {printable(str(index.listed.csv))}; kfg chooses one for them"
+        return _undecided(index, printable(str(index.listed.csv)))
     if left == len(index) or index.listed or layouts.find(root):
         return ""
     top = {part: path.partition("/")[0] for path, part in zip(index.paths, index.parts, strict=True) if part}

@@ -276,7 +276,7 @@ def _none_of_these(strangeness, images) -> dict:
     threshold = held_out.highest(strangeness["val"], FALSE_ALARMS)
     return {
         "threshold": threshold,
-        "false_alarms": max(FALSE_ALARMS, 1 / (images + 1)),  # fewer cannot be promised by the strangest of them
+        "false_alarms": max(FALSE_ALARMS, 1 / (images + 1)),  # a new one exceeds the strangest of n with 1 / (n + 1)
         "images": images,
         "test": {"false_alarms": _share(strangeness["test"] > threshold)},
     }

@@ -158,7 +158,7 @@ class Job:
         if val_is_test:
             index = splits.with_test_as_val(index)
         # what corrections leave out is not part of the fingerprint, but it matters for how a class is divided
-        if index.uncorrected is not None and any(self.workdir.rglob(run_files.CHECKPOINT)):
+        if any(self.workdir.rglob(run_files.CHECKPOINT)):
             splits.check_as_before(index, self.workdir / run_files.SPLIT)
         splits.write_csv(index, self.workdir / run_files.SPLIT)
         write_json(self.workdir / run_files.CLASSES, list(index.classes))

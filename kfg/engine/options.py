@@ -24,14 +24,14 @@ NO_LIMIT = 1e9  # seconds; a time budget this long never ends a training
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes an int32 seed
 
 
-def shown(left: float, *, budget: float) -> float | None:
-    """Return the seconds that are left of a time budget if they are worth showing; None if the budget has no end.
+def countdown(budget: float, spent: float = 0.0) -> float | None:
+    """Return the seconds that are left of a time budget, for the screen; None if the budget has no end.
 
     Example:
-        >>> shown(90.0, budget=600.0), shown(1e9 - 30, budget=NO_LIMIT)
+        >>> countdown(600.0, 510.0), countdown(NO_LIMIT, 30.0)
         (90.0, None)
     """
-    return left if budget < NO_LIMIT else None
+    return budget - spent if budget < NO_LIMIT else None
 
 
 def second_for(backbone: str) -> str:

@@ -13,7 +13,7 @@ from kfg.data import audit, corrected, folder
 from kfg.data.folder import Index
 from kfg.data.labels import Labels
 from kfg.engine import places
-from kfg.engine.options import MAX_SEED, NO_LIMIT, shown
+from kfg.engine.options import MAX_SEED, NO_LIMIT, countdown
 from kfg.engine.orders import RUNS, Order
 from kfg.errors import InputError
 from kfg.names import printable, quoted
@@ -41,7 +41,7 @@ def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, 
     places.check_beside(order.data, pathlib.Path(out) if out else RUNS, given=out is not None)
     places.check_unused(order.data, pathlib.Path(out) if out else None, order.seeds)
     budget = order.settings["time_budget"]
-    step(1, STEPS, f"the photographs in {printable(str(root))} are checked", left=shown(budget, budget=budget))
+    step(1, STEPS, f"the photographs in {printable(str(root))} are checked", left=countdown(budget))
     seen = audited(root, corrections=corrections, labels=labels)
     index = folder.scan(order.data, corrections=corrections, labels=labels)
     index = audit.duplicate_groups(index, audited=seen)

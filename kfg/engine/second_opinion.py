@@ -71,14 +71,15 @@ def planned(config, job, index, images, *, left: float, **learning) -> dict:
 def _seconds(config, job, index, images, *, optimizer, loss, batch_size: int, epochs: int, **_) -> float:
     """Return the seconds that a second opinion takes: features, head, and passes over the validation images.
 
-    The second net answers these twice, the first one once: when its weight is chosen, and when both are averaged.
+    The second net answers these twice, the first one once: when its weight is chosen, and when both are averaged. All
+    three are timed as passes of the second, whose trunk is the slower one by default.
     """
     second = net(config.second_opinion, config, len(index.classes), job.seed)
     pictures, trunk = stores.Chosen(images, _learned(index)), halves.front(second)
     of_features = features.seconds(trunk, pictures, cache_dir=job.data.cache_dir)
     steps = planning.head_rate(second, optimizer(), loss, batch_size)
-    passes = 2 / features.rate(trunk, pictures) + 1 / features.rate(halves.front(job.model), pictures)
-    return of_features + epochs * len(index.where("train")) / steps + len(index.where("val")) * passes
+    passes = 3 * len(index.where("val")) / features.rate(trunk, pictures)
+    return of_features + epochs * len(index.where("train")) / steps + passes
 
 
 def added(config, job, index, images, judged: Judged, *, trunk: str, equal: bool, **learning) -> keras.Model | None:

@@ -87,19 +87,20 @@ def recall(value, spread, count, confidence) -> dict:
     return interval(value, spread, confidence)
 
 
-def difference(changes, spread, *, count: int, confidence: float) -> dict:
+def difference(changes, spread, *, count: float, confidence: float) -> dict:
     """Return a paired difference of two shares with percentile bounds; where few clusters changed, with wider ones.
 
     Of 4 clusters that gained and none that lost, each resample has a gain or none at all, so the percentile bounds
     would exclude a loss, although the exact test has p = 0.12. Where fewer than FEW clusters changed, the bounds
     therefore reach at least as far as the exact interval of the share of gains among the changes; so they exclude 0
-    only where McNemar's exact test does. Where none changed, they are what no change among `count` clusters leaves
-    possible.
+    only where McNemar's exact test does. Where they include 0, they also reach as far as the largest change that
+    `count` clusters without any would leave possible.
 
     Args:
         changes: float (G,), what each cluster adds to the difference.
         spread: float (R,), the difference in each resample.
-        count: number of clusters that have an image of the group; 0: all three values are None.
+        count: number of clusters that have an image of the group, or of photographs that they are worth; 0: all three
+            values are None.
         confidence: level of the interval, in (0, 1).
     Source:
         Clopper & Pearson 1934, Biometrika 26:404; for no change, Hanley & Lippman-Hand 1983, JAMA 249:1743.
@@ -114,13 +115,13 @@ def difference(changes, spread, *, count: int, confidence: float) -> dict:
     gained, lost = int((changes > TINY).sum()), int((changes < -TINY).sum())
     if not count or gained + lost >= FEW:
         return found
+    unseen = 1 - ((1 - confidence) / 2) ** (1 / count)  # the largest change that none among so many leaves possible
+    low, high = value - unseen, value + unseen
     if gained + lost:
         size = float(np.abs(changes).sum())
         exact = binomtest(gained, gained + lost).proportion_ci(confidence, method="exact")
-        low, high = size * (2 * exact.low - 1), size * (2 * exact.high - 1)
-    else:
-        high = 1 - ((1 - confidence) / 2) ** (1 / count)
-        low = -high
+        ends = size * (2 * exact.low - 1), size * (2 * exact.high - 1)
+        low, high = ends if exact.low > 0.5 or exact.high < 0.5 else (min(low, ends[0]), max(high, ends[1]))
     return {"value": value, "low": min(found["low"], low, value), "high": max(found["high"], high, value)}
 
 

@@ -91,7 +91,7 @@ class HeldOut:
         """
         order = np.argsort(self.true, kind="stable")
         reached = np.cumsum(self.weights[order]) / (self.weights.sum() + 1)
-        if 1 - coverage < reached[0] - ROUNDING:
+        if 1 - coverage < 1 / (self.weights.sum() + 1) - ROUNDING:
             return 0.0
         return float(np.interp(1 - coverage, reached, self.true[order]))
 

@@ -1,9 +1,11 @@
 """The rule by which a class is called weak: never by rank alone, and never on a few images. No TensorFlow here."""
 
 import numpy as np
+from scipy.stats import binom
+
+from kfg.evaluation.intervals import wilson
 
 JUDGED = 10  # images that a class needs; with fewer, each counts more than ten points of recall
-BY_CHANCE = 0.025  # share of equally good classes whose whole 95 % interval lies below the target by chance
 
 
 def weak(high, images, target: float) -> np.ndarray:
@@ -23,19 +25,29 @@ def weak(high, images, target: float) -> np.ndarray:
     return (np.asarray(high) < target) & (np.asarray(images) >= JUDGED)
 
 
-def by_chance(judged: int) -> str:
-    """Return a sentence on how many of the classes judged chance alone would call weak; "" if less than half a class.
+def by_chance(images, target: float) -> str:
+    """Return a sentence on how many classes of these sizes chance alone would call weak; "" if less than half a class.
 
+    Args:
+        images: int (C,), number of images of each class; near-duplicates are taken for different images.
+        target: recall that is asked for, which all classes are supposed to have.
     Example:
-        >>> by_chance(50)
-        'If all 50 classes that were judged were equally good, chance alone would still call up to 1.2 of them weak.'
-        >>> by_chance(19)
+        >>> by_chance([20] * 50, 0.9)
+        'If all 50 classes that were judged were equally good, chance alone would still call about 2.2 of them weak.'
+        >>> by_chance([20] * 5, 0.9)
         ''
     """
-    expected = judged * BY_CHANCE
+    sizes, counts = np.unique([count for count in images if count >= JUDGED], return_counts=True)
+    expected = sum(number * _share(size, target) for size, number in zip(sizes.tolist(), counts.tolist(), strict=True))
     if expected < 0.5:
         return ""
     return (
-        f"If all {judged:,} classes that were judged were equally good, chance alone would still call up to "
+        f"If all {counts.sum():,} classes that were judged were equally good, chance alone would still call about "
         f"{expected:.1f} of them weak."
     )
+
+
+def _share(images: int, target: float) -> float:
+    """Return the probability that a class whose recall is the target is called weak."""
+    _, high = wilson(np.arange(images + 1), np.full(images + 1, images))
+    return float(binom.cdf(np.flatnonzero(high < target).max(initial=-1), images, target))

@@ -49,7 +49,7 @@ class AnswerFile:
         self.path, self.form, self.photographs = pathlib.Path(path), form, photographs
         self.columns = answer_table.columns(top, sets=sets)
         self.folder = self.path.with_name(f"{self.path.name}.partial")
-        self.asked = self.path.with_name(f".{self.path.name}.order")
+        self.order_file = self.path.with_name(f".{self.path.name}.order")
         self.order = {"model": model, "photographs": _digest(photographs), "count": len(photographs), "top": top}
         self.order["doubt"] = list(doubt)
 
@@ -64,12 +64,13 @@ class AnswerFile:
             return None
         if _digest(path for path, _ in self.form.outcomes(self.path)) != _digest(map(utf8, self.photographs)):
             raise InputError(f"{self.path}: holds answers for other photographs; leave out --resume to write it again")
-        if not self.asked.is_file():
+        kept = files.read_json(self.order_file, dict) if self.order_file.is_file() else {}
+        if kept.get("table") != files.digest(self.path):
             raise InputError(
-                f"{self.path}: it is not known which model gave these answers, because {self.asked.name} is missing; "
-                "leave out --resume to answer again"
+                f"{self.path}: it is not known which model gave these answers, because {self.order_file.name} is "
+                "missing or belongs to another table; leave out --resume to answer again"
             )
-        if different := self._different(files.read_json(self.asked, dict)):
+        if different := self._different(kept):
             raise InputError(f"{self.path}: was written with {different}; leave out --resume to answer again")
         return sum(bool(error) for _, error in self.form.outcomes(self.path))
 
@@ -147,7 +148,7 @@ class AnswerFile:
         """Join the pieces into the table and remove them; return how many photographs could not be read."""
         names = [self.folder / self._name(number) for number in range(-(-len(self.photographs) // PIECE))]
         unread = self.form.join(names, self.path, self.columns)
-        files.write_json(self.asked, self.order)
+        files.write_json(self.order_file, {**self.order, "table": files.digest(self.path)})
         shutil.rmtree(self.folder, ignore_errors=True)
         return unread
 

@@ -18,7 +18,7 @@ from kfg.data.folder import Index
 from kfg.engine import planning, runner
 from kfg.engine.clock import Clock
 from kfg.engine.demonstration import Demonstration
-from kfg.engine.options import OF_TRAIN, shown
+from kfg.engine.options import OF_TRAIN, countdown
 from kfg.engine.orders import Order
 from kfg.engine.own_photographs import STEPS
 from kfg.engine.runner import Row
@@ -57,7 +57,7 @@ def run(config, job):
         2,
         STEPS,
         "the photographs are divided into training, validation and test photographs, decoded and resized",
-        left=shown(config.time_budget, budget=config.time_budget),
+        left=countdown(config.time_budget),
     )
     index = job.split(val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
     with Clock(job.workdir / run_files.CLOCK, go_on=job.resume) as clock:

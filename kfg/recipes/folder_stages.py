@@ -11,7 +11,7 @@ from kfg.engine.clock import Clock
 from kfg.engine.fitting import train, train_head
 from kfg.engine.job import Job
 from kfg.engine.judged import Judged
-from kfg.engine.options import shown
+from kfg.engine.options import countdown
 from kfg.engine.own_photographs import STEPS
 from kfg.errors import InputError
 from kfg.models import heads, mirrored
@@ -38,11 +38,11 @@ def fit(config: Config, job: Job, index: Index, images, clock: Clock) -> "Traini
     """
     training = begun(config, job, index, images, clock)
     third, fourth = steps_of(config)
-    step(3, STEPS, third, left=shown(training.left(), budget=config.time_budget))
+    step(3, STEPS, third, left=countdown(config.time_budget, clock.spent()))
     if not config.net_of:
         training.fit_head()
     training.judge_classes()
-    step(4, STEPS, fourth, left=shown(training.left(), budget=config.time_budget))
+    step(4, STEPS, fourth, left=countdown(config.time_budget, clock.spent()))
     second = training.plan_second_opinion()
     plan = training.plan_fine_tuning(reserved=second.get("seconds expected", 0) if second["trunk"] else 0)
     if config.net_of:

@@ -35,8 +35,8 @@ CLASSES = ("cherry", "strawberry", "tomato")
 ADAM_EPSILON = 1e-8  # torch's value; Keras has 1e-7
 
 LIMITS = (
-    ("conv_dropout", 0, 0.95), ("dense_dropout", 0, 0.95), ("head_units", 0, 100_000), ("batch_size", 1, 65536),
-    ("epochs", 1, 100_000), ("learning_rate", 1e-9, 1e3), ("stop_patience", 1, 100_000),
+    ("conv_dropout", 0, 0.95), ("dense_dropout", 0, 0.95), ("features_dropout", 0, 0.95), ("head_units", 0, 100_000),
+    ("batch_size", 1, 65536), ("epochs", 1, 100_000), ("learning_rate", 1e-9, 1e3), ("stop_patience", 1, 100_000),
     ("test_fraction", 0.01, 0.9), ("val_fraction", 0.01, 0.9), ("split_seed", 0, 2**31),
 )  # fmt: skip
 

@@ -98,7 +98,7 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
         parts = [
             f"Weak classes: {', '.join(weak)}. This is the recall on {len(index):,} training and validation "
             "photographs, each classified by a classifier that had not seen it.",
-            *filter(None, [weakness.by_chance(found.recalls)]),
+            *filter(None, [weakness.by_chance(found.recalls, target=found.target)]),
             "This command says why, tries what may help, and makes a new run with what is proven:",
             command,
         ]

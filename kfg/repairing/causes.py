@@ -22,12 +22,10 @@ from kfg.repairing.needs import Needs
 LEAST = 3  # photographs; with fewer than this, no claim is made
 WRONG_SHARE = 0.03  # of a class's labels: the least share that must be contradicted
 PAIR, SAME_CLASS = 10, 0.65  # photographs needed of each class; area under the ROC curve between the two, 0.5 is chance
-SURE = (
-    0.9  # level of the two-sided interval of that area: its upper bound, which must be below SAME_CLASS, is 95 % sure
-)
-EXCESS = (
-    1.5  # times as many contradicted labels as calibrated answers expect: fewer may be a hard class, rightly labelled
-)
+# Level of the two-sided interval of that area; its upper bound, which must be below SAME_CLASS, is 95 % sure.
+SURE = 0.9
+# Times as many contradicted labels as calibrated answers expect; fewer may be a hard class, rightly labelled.
+EXCESS = 1.5
 TAKEN = 0.1  # of a class's photographs: the least share mistaken for one other class
 OUTNUMBERED = 2  # times as many photographs as a class has: a look-alike class with so many may win by its number alone
 FEW, FEW_OF_MEDIAN = 20, 0.5  # a class is small below 20 photographs, and below half of the median class
@@ -113,10 +111,13 @@ def one_class(evidence: Evidence, label: int) -> Cause | None:
     crossed = evidence.crossed
     shares = taken(crossed, label)
     other = int(shares.argmax())
-    if shares[other] < TAKEN or min(len(evidence.of(label)), len(evidence.of(other))) < PAIR:
+    if shares[other] < TAKEN:
         return None
     log_odds = np.log(np.maximum(crossed.answers[:, label], TINY) / np.maximum(crossed.answers[:, other], TINY))
-    told = auc.between(log_odds[evidence.of(label)], log_odds[evidence.of(other)], confidence=SURE)
+    pair = [_means(log_odds[own], crossed.index.groups[own]) for own in map(evidence.of, (label, other))]
+    if min(map(len, pair)) < PAIR:
+        return None
+    told = auc.between(*pair, confidence=SURE)
     if told["high"] >= SAME_CLASS:
         return None  # on few photographs even classes that differ may look like one
     said = (
@@ -125,6 +126,12 @@ def one_class(evidence: Evidence, label: int) -> Cause | None:
         "in 50%"
     )
     return Cause("one-class", label, said, "merge the two, or photograph what distinguishes them", (), other)
+
+
+def _means(values, groups) -> np.ndarray:
+    """Return the mean of the values of each group: near-duplicates of one photograph count once."""
+    _, number = np.unique(groups, return_inverse=True)
+    return np.bincount(number, weights=values) / np.bincount(number)
 
 
 def too_alike(evidence: Evidence, label: int) -> Cause | None:

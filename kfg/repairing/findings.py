@@ -68,7 +68,7 @@ def lines(found: Diagnosis) -> list[str]:
     told += found.said
     told += left_out_lines(found)
     notes = (
-        [too_small(found), weakness.by_chance(found.recalls)]
+        [too_small(found), weakness.by_chance(found.recalls, target=found.target)]
         if weak
         else [none_weak(found), weak_in_name_only(found), too_small(found)]
     )

@@ -68,7 +68,8 @@ def _steps(steps, said) -> Safe:
 
 def _weak(found) -> Safe:
     recalls = sorted((one for one in found.recalls if one.weak), key=lambda one: one.value)
-    told = [*([weakness.by_chance(found.recalls)] if recalls else []), *found.said, findings.too_small(found)]
+    chance = weakness.by_chance(found.recalls, target=found.target) if recalls else ""
+    told = [chance, *found.said, findings.too_small(found)]
     if not recalls:
         told = [findings.none_weak(found), findings.weak_in_name_only(found), *told]
     notes = [markup.paragraph(one) for one in told if one]

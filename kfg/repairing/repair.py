@@ -122,8 +122,8 @@ def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
             if made:
                 after = retraining.compared(run, made, found.weak)
                 stands = retraining.stands(made, after)
-                retraining.note(made, stands)
-                card.write(made)  # the test images have now decided about the run, and its card says so
+                if retraining.note(made, stands):
+                    card.write(made)  # the test images have now decided about the run, and its card says so
         elif tried:
             print(f"Step 3 of {STEPS} is left out: no remedy is proven with which a network can be trained.")
     else:

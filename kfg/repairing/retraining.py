@@ -107,9 +107,15 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
     return made
 
 
-def note(made, stands: bool) -> None:
-    """Note in a new run whether the repair stands, so that commands know which run to take."""
+def note(made, stands: bool) -> bool:
+    """Note in a new run whether the repair stands, so that commands know which run to take.
+
+    Return whether this was not noted before; if it was, the user may have changed the run's card since.
+    """
+    path = pathlib.Path(made) / run_files.REPAIR_OF
+    known = path.is_file() and "stands" in read_json(path, dict)
     _note(made, {"stands": stands})
+    return not known
 
 
 def _note(made, told: dict) -> None:

@@ -62,6 +62,14 @@ def recalls(crossed: Crossed, *, target: float | None = None) -> list[Recall]:
     ]
 
 
-def by_chance(found: list[Recall]) -> str:
-    """Return a sentence on how many of the judged classes chance alone would call weak; "" if there is none to say."""
-    return rule.by_chance(sum(one.judged for one in found))
+def by_chance(found: list[Recall], *, target: float | None = None) -> str:
+    """Return a sentence on how many of these classes chance alone would call weak; "" if there is nothing to say.
+
+    Args:
+        found: the recalls of all classes.
+        target: the one that was asked for. The classes may all be worse than it, so then nothing is said.
+    """
+    images = [one.images for one in found]
+    if target is not None or not sum(images):
+        return ""
+    return rule.by_chance(images, sum(one.right for one in found) / sum(images))

@@ -225,7 +225,7 @@ def _limits(told) -> str:
         "- Weak classes, whose recall lies with its whole 95 % interval below the share of all test photographs that "
         f"is recognised ({target:.3f}): {shortened(named, count=NAMED) if found else 'none'}."
     ]
-    lines += [f"- {chance}"] if found and (chance := weak.by_chance(len(judged))) else []
+    lines += [f"- {chance}"] if found and (chance := weak.by_chance([row["support"] for row in judged], target)) else []
     if unjudged:
         lines.append(f"- Not judged, because they have fewer than {weak.JUDGED} test photographs: {_listed(unjudged)}.")
     lines.append("- The figures are from one training run; another seed gives a slightly different model.")

@@ -196,9 +196,10 @@ def _method(made) -> Safe:
         "Differences are the second run minus the first, on the same photographs. Their intervals come from a paired "
         f"bootstrap with {made['resamples']:,} resamples, seed {made['seed']}: the {drawn} are resampled together with "
         "the answers of both models.",
-        "Where no resample could differ, the bounds follow from Wilson's intervals of both shares (Newcombe). Where "
-        "fewer than ten changed between right and wrong, they reach at least as far as the exact interval of the share "
-        "of gains among the changes (Clopper and Pearson); where none changed, they are what so few cannot rule out.",
+        "Where fewer than ten changed between right and wrong, the bounds reach at least as far as the exact interval "
+        "of the share of gains among the changes (Clopper and Pearson), and, if that does not exclude zero, as far as "
+        "the largest change that this many photographs could still hide. Where all changed alike, they follow from "
+        "Wilson's intervals of both shares (Newcombe).",
         "p comes from McNemar's exact test; the adjusted p is by Holm's method over the classes.",
         "The intervals say what to expect of these two trained models on other photographs of this kind. They do not "
         "say what a second training would give; only trainings with several seeds can tell that.",

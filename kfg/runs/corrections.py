@@ -135,7 +135,7 @@ def _corrected(name, method, test, counts, taus):
 
 def _train_counts(run, classes) -> np.ndarray:
     """Return int (C,), the images of each class that a run learned from."""
-    path, left_out = file_of(run, run_files.SPLIT), _settings(run).get("config", {}).get("left_out", ())
+    path, left_out = file_of(run, run_files.SPLIT), set(_settings(run).get("config", {}).get("left_out", ()))
     rows, _ = folder.split_rows(path)
     counts = dict.fromkeys(classes, 0)
     for row in rows:

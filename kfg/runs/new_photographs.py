@@ -1,7 +1,6 @@
 """Test a trained model on newly labelled photographs, with the figures and report of a run's own test images."""
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import sys
@@ -9,7 +8,7 @@ import sys
 import numpy as np
 
 from kfg import reporting
-from kfg.data import audit, corrected, decode, folder, splits
+from kfg.data import corrected, decode, fingerprints, folder, splits
 from kfg.data.folder import Index
 from kfg.data.labels import Labels
 from kfg.data.listing import remark
@@ -49,7 +48,8 @@ def score(model, root, *, out, corrections=True, labels: Labels | None = None) -
     folder.check_names(index)
     _check_out(out, root)
     passed_over = remark(folder.passed_over(index))
-    new, told = _new(_with_digests(index), _known(model, classifier.classes))
+    prints = fingerprints.read(index.root, index.paths, progress=Progress("photographs compared with each other"))
+    new, told = _new(_with_digests(index, prints), *_known(model, classifier.classes))
     said = filter(None, (folder.parts_read(index) if labels else "", passed_over))
     told = [*(f"{root}: {one}" for one in said), *told]
     if said := corrected.said(index.corrected):
@@ -59,7 +59,7 @@ def score(model, root, *, out, corrections=True, labels: Labels | None = None) -
     print(classifier.engine)
     _make(out)
     read, predictions = _classified(classifier, new)
-    read = audit.duplicate_groups(read, progress=Progress("photographs compared with each other"))
+    read = _grouped(read, prints)
     splits.write_csv(read, out / run_files.SPLIT)
     failed = len(new) - len(read)
     evaluated = {
@@ -98,37 +98,42 @@ def _make(out):
         raise InputError(f"--out {out}: {error.strerror}") from error
 
 
-def _with_digests(index: Index) -> Index:
-    """Fill in the digests, "" for a file that cannot be read, and put all images into one part and groups of their own.
-
-    Near-duplicates are looked for only among those that can be read.
-    """
-
-    def digest(path):
-        try:
-            return hashlib.sha256(decode.read_bytes(path)).hexdigest()
-        except decode.BadImage:
-            return ""  # reported when it is classified
-
-    digests = tuple(map(digest, index.full_paths()))
+def _with_digests(index: Index, prints) -> Index:
+    """Fill in the digests, "" for a file that cannot be read (it is reported when it is classified), and one part."""
+    digests = tuple(one.sha256 for one in prints)
     return dataclasses.replace(index, parts=("test",) * len(index), groups=np.arange(len(index)), sha256=digests)
 
 
-def _known(model, classes) -> set[str] | None:
-    """Return the digests of all images of the run and of the runs it started from; None if some are unknown."""
-    known = set()
-    for run in lineage.runs(model):
-        if not (run / run_files.SPLIT).is_file() or not (run / run_files.CONFIG).is_file():
-            return None
-        rows, _ = folder.split_rows(run / run_files.SPLIT)
-        digests = {row.get("sha256") for row in rows}
-        if not digests.isdisjoint({None, ""}) or (not known and {row["class"] for row in rows} - set(classes)):
-            return None
-        known |= digests
-    return known
+def _grouped(index: Index, prints) -> Index:
+    """Give near-duplicates one group; `prints` are the fingerprints of these photographs and of others."""
+    of_path = {one.path: one for one in prints if not one.problem}
+    at = np.array([place for place, path in enumerate(index.paths) if path in of_path])
+    groups = np.arange(len(index))
+    groups[at] = at[fingerprints.group([of_path[index.paths[place]] for place in at], at.tolist())]
+    return dataclasses.replace(index, groups=groups)
 
 
-def _new(index: Index, known: set[str] | None) -> tuple[Index, list[str]]:
+def _known(model, classes) -> tuple[set[str], bool]:
+    """Return the digests of the images of the run and of the runs it started from, and whether these are all."""
+    known, complete = set(), True
+    for number, run in enumerate(lineage.runs(model)):
+        digests = _listed(run, None if number else set(classes))
+        complete &= digests is not None
+        known |= digests or set()
+    return known, complete
+
+
+def _listed(run, classes) -> set[str] | None:
+    """Return the digests in a run's split.csv; None if it is not there, lacks some, or has a class not in `classes`."""
+    if not (run / run_files.SPLIT).is_file() or not (run / run_files.CONFIG).is_file():
+        return None
+    rows, _ = folder.split_rows(run / run_files.SPLIT)
+    digests = {row.get("sha256") for row in rows}
+    strange = classes is not None and {row["class"] for row in rows} - classes
+    return None if strange or not digests.isdisjoint({None, ""}) else digests
+
+
+def _new(index: Index, known: set[str], complete: bool) -> tuple[Index, list[str]]:
     """Return the images that are not known, each once, and lines on those left out."""
     first, keep = {}, []
     for at, digest in enumerate(index.sha256):
@@ -138,20 +143,20 @@ def _new(index: Index, known: set[str] | None) -> tuple[Index, list[str]]:
                 f"{index.root / index.paths[at]}: is the same image as {index.paths[earlier]} in another class; keep "
                 "one of them"
             )
-        if earlier == at and digest not in (known or ()):
+        if earlier == at and digest not in known:
             keep.append(at)
     copies = sum(digest != "" for digest in index.sha256) - len(first)
     lines = [f"{copies:,} images are copies of others in this folder and were left out."] if copies else []
-    if known is None:
-        return index.take(keep), [
-            *lines,
-            "It is not known which images the model was trained on, because its run folder is not complete.",
-        ]
     left = len(first.keys() & known)
     if not keep:
         raise InputError(f"{index.root}: none of its {len(index):,} images is new; all belong to the run")
     if left:
         lines.append(f"{left:,} images belong to the run itself and were left out; {EDITED}.")
+    if not complete:
+        lines.append(
+            "It is not known which other images the model was trained on, because its run folder, or that of a run it "
+            "began from, is missing or not complete."
+        )
     return index.take(keep), lines
 
 

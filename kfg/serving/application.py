@@ -88,6 +88,8 @@ class Application:
 
     async def _docs(self, request):
         address = str(request.base_url).rstrip("/")
+        if request.headers.get("x-forwarded-proto") == "https":  # the command shown must not send the token unencrypted
+            address = address.replace("http://", "https://", 1)
         described = self.service.described
         return self.pages.page("docs.html", title=self.service.title, described=described, address=address)
 
@@ -118,7 +120,10 @@ class Application:
             self.on_failure()
         else:
             logger.error("the server goes on without what could not be prepared", exc_info=failure)
-            self.service.nearest.said = {"state": "unavailable", "why": "an error, which kfg serve has printed"}
+            why = "an error, which kfg serve has printed"
+            self.service.nearest.said = {"state": "unavailable", "why": why}
+            if not self.model.ended_loading:
+                self.model.why_not = why
 
 
 def home_of(path: pathlib.Path) -> pathlib.Path:

@@ -81,9 +81,9 @@ class Guard:
         if scope["method"] in READING:
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-        if site == "same-origin":  # the browser has compared the names; behind a proxy, Host may be another one
+        if site == "same-origin" and self.token is not None:  # the browser has compared; a proxy may change Host
             return None
-        if site != "none" or (origin is not None and urlsplit(origin).netloc != host):
+        if site not in ("same-origin", "none") or (origin is not None and urlsplit(origin).netloc != host):
             return Refusal(403, "refused: the request comes from a page of another website")
         return None
 

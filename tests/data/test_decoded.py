@@ -1,5 +1,6 @@
 """The resize, and decoded images in memory and in a cache."""
 
+import dataclasses
 import concurrent.futures
 import os
 
@@ -57,16 +58,25 @@ def test_the_cache_is_of_these_bytes_at_this_size(tmp_path):
     assert files_after(index, (6, 4)) == 3
 
 
-@pytest.mark.parametrize(
-    "changed", ["DECODER", "METHOD", "PIL.__version__", "cv2.__version__", "scipy.__version__", "_heif_version"]
-)
+@pytest.mark.parametrize("changed", ["DECODER", "METHOD", "PIL.__version__", "cv2.__version__", "scipy.__version__"])
 def test_the_cache_is_of_this_decoder(tmp_path, monkeypatch, changed):
     index = write_images(tmp_path / "data")
     before = decoded.key_of(index, (6, 4))
     assert decoded.key_of(index, (6, 4)) == before
-    monkeypatch.setattr(f"kfg.data.decoded.{changed}", (lambda: "new") if changed == "_heif_version" else "new")
+    monkeypatch.setattr(f"kfg.data.decoded.{changed}", "new")
     files, _, how = decoded.key_of(index, (6, 4)).partition("-")
     assert before.startswith(f"{files}-") and not before.endswith(how)
+
+
+def test_what_decodes_heic_matters_only_where_there_is_one(tmp_path, monkeypatch):
+    index = write_images(tmp_path / "data")
+    first = index.full_paths()[0]
+    first.with_suffix(".HEIC").write_bytes(first.read_bytes())
+    with_heic = dataclasses.replace(index, paths=(str(first.with_suffix(".HEIC")), *index.paths[1:]))
+    before = [decoded.key_of(one, (6, 4)) for one in (index, with_heic)]
+    monkeypatch.setattr(decoded, "_heif_version", lambda: "new")
+    after = [decoded.key_of(one, (6, 4)) for one in (index, with_heic)]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False]
 
 
 def test_while_one_process_decodes_another_waits_and_then_reads(tmp_path):

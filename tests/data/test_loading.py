@@ -28,6 +28,12 @@ def test_parts_that_were_added_together_can_be_divided():
             np.testing.assert_array_equal(image, both.images[number + 30 * second])
 
 
+def test_what_was_divided_can_be_added_to_and_divided_again():
+    parts = kfg.split(noise(30) + noise(30, seed=1), val=0.2, test=0.3)
+    again = kfg.split(parts.train + noise(30, seed=2), val=0.2, test=0.3)
+    assert len({path for part in again for path in part.paths}) == len(parts.train) + 30
+
+
 def test_images_are_read_in_blocks_and_fingerprinted_beside_each_other(monkeypatch):
     sizes = []
 

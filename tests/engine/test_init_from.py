@@ -144,6 +144,17 @@ def test_what_an_earlier_lender_was_trained_on_counts_too(photos, tmp_path, lent
         lenders.check_unseen(second, indexed(photos, ["train", "test", "val", "test"]))
 
 
+def test_a_model_file_that_is_a_link_does_not_hide_what_it_was_trained_on(photos, tmp_path):
+    """As under DVC and git-annex, whose files are links into a store."""
+    run, store = lender(tmp_path / "run", config_of("plain-lite0")), tmp_path / "store"
+    splits.write_csv(indexed(photos, ["train", "train", "val", "val"]), run / "split.csv")
+    store.mkdir()
+    (run / "model.keras").replace(store / "ab12")
+    (run / "model.keras").symlink_to(store / "ab12")
+    with pytest.raises(InputError, match="trained on 1 images that are val or test here"):
+        lenders.check_unseen(run, indexed(photos, ["train", "test", "val", "test"]))
+
+
 def test_a_run_of_another_split_is_refused_before_images_are_read(photos, tmp_path, capsys, monkeypatch):
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
     splits.write_csv(indexed(photos, ["train"] * 4), run / "split.csv")

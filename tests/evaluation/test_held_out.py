@@ -49,6 +49,14 @@ def test_a_share_for_which_there_are_too_few_images_is_kept_by_sets_of_all_class
     assert exact.least_likely(0.9) == 0.3
 
 
+def test_the_weight_of_the_least_likely_image_does_not_decide_which_share_can_be_kept():
+    probabilities, labels = drawn(150)
+    lowest = HeldOut.of(probabilities, labels).true.argmin()
+    for weight in (3.0, 0.2):
+        held = HeldOut.of(probabilities, labels, np.where(np.arange(150) == lowest, weight, 1.0))
+        assert held.least_likely(0.999) == 0.0 < held.least_likely(0.99)
+
+
 def test_weights_count_as_so_many_images():
     probabilities, labels = drawn(150)
     times = RNG.integers(1, 4, 150)

@@ -70,6 +70,23 @@ def test_few_changes_exclude_zero_where_the_exact_test_does_and_only_there(gaine
         assert found["top1"]["difference"]["high"] == pytest.approx(3.7 / 1000, rel=0.01)  # Hanley's 3 / n, two-sided
 
 
+def test_a_rare_class_without_changes_leaves_the_mean_over_classes_uncertain():
+    labels = [0] * 990 + [1] * 10
+    found = versus.compare(answers(labels, labels), answers(labels, labels), resamples=50)
+    rare, mean = found["per_class"][1]["difference"], found["macro_recall"]["difference"]
+    assert rare["high"] == pytest.approx(0.308, abs=1e-3) and 0.05 < mean["high"] < rare["high"] / 2
+    assert found["top1"]["difference"]["high"] < 0.01
+
+
+def test_a_gain_does_not_make_the_interval_narrower_than_none():
+    labels, before = [0] * 20, [0] * 20
+    widths = []
+    for gained in range(3):
+        figure = versus.compare(answers(labels, [1] * gained + before[gained:]), answers(labels, before), resamples=500)
+        widths.append(figure["top1"]["difference"]["high"] - figure["top1"]["difference"]["low"])
+    assert widths == sorted(widths)
+
+
 def test_many_classes_take_no_more_room_than_their_photographs(monkeypatch):
     labels, drawn = np.arange(2000) % 100, {}
     guesses = [np.where(np.random.default_rng(seed).random(2000) < 0.8, labels, 0) for seed in (1, 2)]

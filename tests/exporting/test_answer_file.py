@@ -1,6 +1,7 @@
 """Tables of any size: written piece by piece, resumed after a kill, every photograph answered exactly once."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -151,7 +152,12 @@ def test_a_finished_table_is_complete_only_for_what_was_asked(target):
         doubting.finished()
     fill(table(target, model="other"), Classifier())
     assert table(target, model="other").finished() == 1
-    (target.parent / f".{target.name}.order").unlink()  # as beside a table of an earlier version
+    order = target.parent / f".{target.name}.order"
+    kept = order.read_text()
+    order.write_text(json.dumps({**json.loads(kept), "table": "of another table, moved to this name"}))
+    with pytest.raises(InputError, match="it is not known which model gave these answers"):
+        table(target, model="other").finished()
+    order.unlink()  # as beside a table of an earlier version
     with pytest.raises(InputError, match="it is not known which model gave these answers"):
         table(target).finished()
 

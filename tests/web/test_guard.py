@@ -61,6 +61,9 @@ def test_behind_a_proxy_the_browser_says_whether_the_page_is_of_this_server():
     assert there.post("/", headers={**own, "Sec-Fetch-Site": "same-origin"}).status_code == 200
     assert there.post("/", headers={**own, "Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert there.post("/", headers=own).status_code == 403  # a browser that does not say
+    open_to_all = client(base="http://127.0.0.1:8000")  # the proxy would let in whoever reaches it
+    page = {"Origin": "https://kfg.example", "Sec-Fetch-Site": "same-origin"}
+    assert open_to_all.post("/", headers=page).status_code == 403
 
 
 def test_a_token_is_asked_for_whatever_the_name():
