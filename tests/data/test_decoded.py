@@ -1,7 +1,7 @@
 """The resize, and decoded images in memory and in a cache."""
 
-import dataclasses
 import concurrent.futures
+import dataclasses
 import os
 
 import numpy as np
