@@ -22,8 +22,9 @@ from kfg.repairing.needs import Needs
 LEAST = 3  # photographs; with fewer than this, no claim is made
 WRONG_SHARE = 0.03  # of a class's labels: the least share that must be contradicted
 PAIR, SAME_CLASS = 10, 0.65  # photographs needed of each class; area under the ROC curve between the two, 0.5 is chance
-# Level of the two-sided interval of that area; its upper bound, which must be below SAME_CLASS, is 95 % sure.
-SURE = 0.9
+# Level of the two-sided interval of that area whose upper bound must be below SAME_CLASS, so that it is 75 % sure: at
+# 95 %, two halves of a class of 30 photographs could not be told from two classes.
+SURE = 0.5
 # Times as many contradicted labels as calibrated answers expect; fewer may be a hard class, rightly labelled.
 EXCESS = 1.5
 TAKEN = 0.1  # of a class's photographs: the least share mistaken for one other class
@@ -117,13 +118,13 @@ def one_class(evidence: Evidence, label: int) -> Cause | None:
     pair = [_means(log_odds[own], crossed.index.groups[own]) for own in map(evidence.of, (label, other))]
     if min(map(len, pair)) < PAIR:
         return None
-    told = auc.between(*pair, confidence=SURE)
-    if told["high"] >= SAME_CLASS:
+    if auc.between(*pair, confidence=SURE)["high"] >= SAME_CLASS:
         return None  # on few photographs even classes that differ may look like one
+    told = auc.between(*pair)
     said = (
         f"it can hardly be told apart from {evidence.name(other)}: given one photograph of each, the right one is "
-        f"picked in {told['value']:.0%} of the cases (95 % sure: in at most {told['high']:.0%}), and guessing picks it "
-        "in 50%"
+        f"picked in {told['value']:.0%} of the cases (95 % interval {told['low']:.0%} to {told['high']:.0%}), and "
+        "guessing picks it in 50%"
     )
     return Cause("one-class", label, said, "merge the two, or photograph what distinguishes them", (), other)
 
