@@ -118,7 +118,7 @@ def runs(args) -> int:
 
 
 def compare(args) -> int:
-    """Print a study's figures beside ours; or what changed from one finished run to another, class by class.
+    """Print a study's figures beside those of the runs in --out; or what changed from one run to another, by class.
 
     Two runs are compared on the test photographs that both have answered, with paired 95 % intervals. With --html, a
     page in one file shows the photographs of which one run is right and the other wrong.
