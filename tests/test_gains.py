@@ -39,6 +39,17 @@ def test_folds_widen_the_interval():
     assert width(2) > 1.5 * width(1)
 
 
+def test_the_number_of_folds_is_that_of_the_runs_compared():
+    single = [row(name, seed, 0.5 + seed / 10) for name in "ab" for seed in (0, 1)]
+    folded = [
+        row(name, seed, top1, fold=fold, folds=3)
+        for seed in (0, 1)
+        for fold in range(3)
+        for name, top1 in (("a", 0.6 + fold / 10), ("b", 0.5))
+    ]
+    assert gains.gains([*single, *folded], "a", "b", metric="top1")["folds"] == 3
+
+
 def test_rows_without_a_common_run_are_refused():
     with pytest.raises(InputError, match="no run of both"):
         gains.gains([row("a", 0, 0.5), row("b", 1, 0.5)], "a", "b", metric="top1")

@@ -4,11 +4,14 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import statistics
 import time
 from collections.abc import Callable
 
 from kfg.training.processor import BFLOAT16
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def interleaved(cases: dict[str, Callable[[], float]], *, repeats: int, warm_up: bool = True) -> dict[str, list[float]]:
@@ -65,3 +68,11 @@ def processor() -> str:
     units = "AVX-512" if "avx512f" in told else "AVX2" if "avx2" in told else ""
     half = "bfloat16" if BFLOAT16 & set(told.split()) else ""
     return " ".join(filter(None, (name and name[1], units, half))) or platform.processor()
+
+
+def browser() -> str:
+    """Return the path of Chromium or Chrome, whichever is installed."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        raise SystemExit(f"no browser is installed; install one of {', '.join(BROWSERS)}")
+    return found

@@ -10,6 +10,7 @@ import sys
 
 from kfg.errors import InputError
 from kfg.files import write_text
+from kfg.locks import exclusive
 from kfg.runs import results_file
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
@@ -24,10 +25,11 @@ def collect(rows, folder=RECIPES) -> dict[str, int]:
     counts = {}
     for recipe in sorted({row["recipe"] for row in rows}):
         path = folder / recipe / "results.jsonl"
-        earlier = results_file.read(path) if path.exists() else []
         ours = [row for row in rows if row["recipe"] == recipe]
-        kept = {results_file.run_of(row): row for row in [*earlier, *ours]}
-        write_text(path, "".join(json.dumps(row) + "\n" for row in kept.values()))
+        with exclusive(path.with_name(f".{path.name}.lock")):  # another collection would lose its rows
+            earlier = results_file.read(path) if path.exists() else []
+            kept = {results_file.run_of(row): row for row in [*earlier, *ours]}
+            write_text(path, "".join(json.dumps(row) + "\n" for row in kept.values()))
         counts[recipe] = len(kept)
     return counts
 

@@ -22,7 +22,7 @@ from kfg.data import decoded, folder
 from kfg.data.stores import MEMORY_BUDGET, Budget
 from kfg.engine import confidence, photographs, provenance
 from kfg.evaluation import calibration, held_out, posthoc, predict
-from kfg.files import digest, read_json
+from kfg.files import digest, read_json, whole
 from kfg.models import calibrated, saved
 from kfg.progress import Progress
 from kfg.recipes import folder_parts
@@ -130,7 +130,8 @@ def asked(model, root, rows, path) -> Asked:
         images = decoded.load(index, image_size=model.input_shape[1:3], memory_budget=MEMORY_BUDGET)
         trunk, kernel, bias = corrections.dense_head(calibrated.without_temperature(model))
         found = features.of(trunk, images)
-        np.savez(path, paths=names, features=found, logits=found @ kernel + bias)
+        with whole(path, "wb") as file:
+            np.savez(file, paths=names, features=found, logits=found @ kernel + bias)
     with np.load(path) as file:
         if file["paths"].tolist() != names.tolist():
             raise SystemExit(f"{path}: of other photographs; remove it")

@@ -36,13 +36,15 @@ def gains(results, row: str, other: str, *, metric: str, data: str | None = None
     """
     kept = [result for result in results if data is None or result["data"]["name"] == data]
     ours, theirs = (by_settings([result for result in kept if result["row"] == name]) for name in (row, other))
-    pairs = [(_by_run(a, metric), _by_run(b, metric)) for a in ours for b in theirs if _alike(a[0], b[0])]
-    common = max(pairs, key=lambda pair: len(pair[0].keys() & pair[1].keys()), default=({}, {}))
-    runs = [run for run in common[0] if run in common[1]]
+    pairs = [
+        (_by_run(a, metric), _by_run(b, metric), a[0].get("folds", 1))
+        for a in ours for b in theirs if _alike(a[0], b[0])
+    ]  # fmt: skip
+    mine, others, folds = max(pairs, key=lambda pair: len(pair[0].keys() & pair[1].keys()), default=({}, {}, 1))
+    runs = [run for run in mine if run in others]
     if not runs:
         raise InputError(f"{row} and {other}: no run of both with the same data, seed and fold")
-    found = {run: 100 * (common[0][run] - common[1][run]) for run in runs}
-    folds = next(result.get("folds", 1) for result in kept if result["row"] == row)
+    found = {run: 100 * (mine[run] - others[run]) for run in runs}
     return {"gains": found, "folds": folds, **paired(found.values(), folds=folds)}
 
 

@@ -9,14 +9,13 @@ The demo's photographs are drawn by kfg, so the screenshots may be published. Lo
 import argparse
 import io
 import pathlib
-import shutil
 
+from _measure import browser as installed_browser
 from PIL import Image
 
 from kfg.reviewing import static
 from kfg.runs import run_files
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 VIEW = {"width": 1100, "height": 760}  # pixels
 COLOURS = 128  # colours in the palette of each screenshot; the file has a third of the bytes
 PARTS = {  # name of the screenshot -> CSS selector of the part of the report
@@ -42,8 +41,7 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        program = next(filter(None, map(shutil.which, BROWSERS)))
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=installed_browser(), args=["--no-sandbox"])
         tab = browser.new_page(viewport=VIEW)
         tab.goto((args.run / run_files.PAGE).resolve().as_uri())
         kept(args.out / "report.png", tab.screenshot())

@@ -98,6 +98,9 @@ def main() -> int:
         held = [memory for written, memory in [*before, *after] if written >= 0.98 * share * args.photographs]
         print(f"  {share:>4.0%} of the answers written: {held[0] if held else float('nan'):,.0f} MB")
     print(f"most: {max(memory for _, memory in [*before, *after]):,.0f} MB")
+    if killed >= args.photographs:
+        print("the command ended before it was killed: nothing was tested; give more photographs")
+        return 1
     return 0 if len(paths) == len(set(paths)) == args.photographs else 1
 
 

@@ -10,6 +10,8 @@ import shutil
 import statistics
 import time
 
+from _measure import browser as installed_browser
+
 from kfg import explain, reporting
 from kfg.data import decode, decoded
 from kfg.data.folder import make_index
@@ -19,7 +21,6 @@ from kfg.runs import run_files
 from kfg.runs.run import Run
 
 READ = (run_files.CONFIG, run_files.ENVIRONMENT, run_files.CLASSES, run_files.SPLIT, run_files.HISTORY)
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Clicks on the first mistake and waits until its pictures are decoded and the browser has drawn a frame after that.
 CLICK = """async () => {
   const began = performance.now();
@@ -81,9 +82,8 @@ def clicks(page, repeats) -> list[tuple[float, float]]:
     """Open the page `repeats` times; return each time the ms until it is ready, and from a click to its pictures."""
     from playwright.sync_api import sync_playwright
 
-    program = next(filter(None, map(shutil.which, BROWSERS)))
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=installed_browser(), args=["--no-sandbox"])
         found = []
         for _ in range(repeats):
             tab = browser.new_page(viewport={"width": 1280, "height": 800})

@@ -153,6 +153,13 @@ class Random(Kept, oracles.RandomSearchOracle):
 class Bayesian(Kept, oracles.BayesianOptimizationOracle):
     """Draws, one for each setting, then settings of which a Gaussian process expects most; KerasTuner draws three."""
 
+    def populate_space(self, trial_id):
+        """Return settings that were not tried yet; the process alone may come back to some that were."""
+        response = super().populate_space(trial_id)
+        if response["status"] == RUNNING and self._duplicate(response["values"]):
+            return self._random_populate_space()
+        return response
+
 
 class Hyperband(Kept, oracles.HyperbandOracle):
     """Hyperband: many short trials, of which the best are run again for longer."""

@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Search over a recipe's settings with KerasTuner.",
         epilog="The same command continues a search that was interrupted. Use its best.json with --set @best.json.",
     )
-    p.add_argument("recipe", help="a recipe with search spaces: imagenet20 or folder")
+    p.add_argument("recipe", nargs="?", help="a recipe with search spaces: imagenet20 or folder")
     p.add_argument("--data", help="folder of class folders, or 'demo' for drawn images")
     p.add_argument("--out", type=pathlib.Path, help="folder of this search")
     p.add_argument("--space", help="search space, which says what settings may change (default: the recipe's first)")

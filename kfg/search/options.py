@@ -25,6 +25,8 @@ def from_words(args, spaces=None) -> Definition:
         InputError: an unknown name; a number out of range; no images; settings that do not fit each other.
     """
     spaces = SPACES if spaces is None else spaces
+    if args.recipe is None:
+        raise InputError(f"RECIPE: is missing; give one of {', '.join(spaces)}, or --show DIR to print a search")
     _known("RECIPE", args.recipe, spaces)
     known = spaces[args.recipe]
     name = next(iter(known)) if args.space is None else args.space

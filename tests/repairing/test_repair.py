@@ -124,9 +124,7 @@ def test_two_classes_of_few_photographs_are_not_called_one_by_chance(each, found
     """The right one of each pair is picked in 60 % of the cases; of ten photographs each that may be 75 % as well."""
     labels = np.repeat([0, 1], each)
     even = np.tile(np.linspace(0.3, 0.7, each), 2)
-    answers = np.stack([even + np.where(labels == 0, 0.09, 0), 1 - even, 0 * even, 0 * even], axis=1).astype(
-        np.float32
-    )
+    answers = np.stack([even + np.where(labels == 0, 0.09, 0), 1 - even, 0 * even, 0 * even], axis=1).astype(np.float32)
     seen = causes.Evidence(Crossed(index_of(labels), answers, answers), None, None)
     cause = causes.one_class(seen, 0)
     assert (cause is not None) == found

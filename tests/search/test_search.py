@@ -101,7 +101,7 @@ def test_where_all_fail_the_end_is_one_line(search, tmp_path, capsys):
     assert not (tmp_path / "out" / "best.json").exists()
 
 
-@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+@pytest.mark.parametrize("algorithm", ["random", "hyperband", "bayesian"])
 def test_a_space_of_three_has_three_trials(search, tmp_path, capsys, algorithm):
     assert search("--space", "small", "--max-trials", 30, "--algorithm", algorithm, "--set", "epochs=1") == 0
     assert "fewer trials than asked for, because no other settings were found" in capsys.readouterr().out
@@ -266,6 +266,8 @@ def test_a_finished_search_is_shown(search, tmp_path, capsys):
     assert search("--space", "failing", "--max-trials", 8, "--seed", 1) == 0
     capsys.readouterr()
     assert search("--show", tmp_path / "out") == 0
+    assert command.main(["--show", str(tmp_path / "out")]) == 0  # the recipe is not asked for
+    assert command.main(["--data", "demo"]) == 2
     said = capsys.readouterr().out
     assert "RuntimeError: a defect" in said
     assert "8 trials, " in said
