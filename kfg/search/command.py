@@ -61,7 +61,8 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="how long the chief and a worker wait for an answer from each other (default: 60)",
+        help="how long the chief and a worker wait for an answer from each other (default: 60); give all the same, or "
+        "the chief takes a worker for lost that only reports more seldom",
     )
     p.add_argument(
         "--finish",
