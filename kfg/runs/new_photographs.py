@@ -107,7 +107,7 @@ def _with_digests(index: Index, prints) -> Index:
 def _grouped(index: Index, prints) -> Index:
     """Give near-duplicates one group; `prints` are the fingerprints of these photographs and of others."""
     of_path = {one.path: one for one in prints if not one.problem}
-    at = np.array([place for place, path in enumerate(index.paths) if path in of_path])
+    at = np.array([place for place, path in enumerate(index.paths) if path in of_path], dtype=np.int64)
     groups = np.arange(len(index))
     groups[at] = at[fingerprints.group([of_path[index.paths[place]] for place in at], at.tolist())]
     return dataclasses.replace(index, groups=groups)
