@@ -80,7 +80,7 @@ def check_unseen(run, index: Index, *, option: str = "--init-from") -> None:
         InputError: it was trained on such images; the message says how many and names one.
     """
     seen = set()
-    for one in lineage.runs(model_file(run, option=option).parent):
+    for one in lineage.runs(model_file(run, option=option)):
         if (one / run_files.SPLIT).is_file():
             rows, _ = split_rows(one / run_files.SPLIT)
             seen |= {row.get("sha256") for row in rows if row["part"] == "train"} - {None, ""}

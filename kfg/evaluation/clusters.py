@@ -87,7 +87,15 @@ def recall(value, spread, count, confidence) -> dict:
     return interval(value, spread, confidence)
 
 
-def difference(changes, spread, *, count: float, confidence: float) -> dict:
+def unseen(count: int, confidence: float) -> float:
+    """Return the largest share of changes of which `count` photographs may well show none.
+
+    Source: Hanley & Lippman-Hand 1983, JAMA 249:1743; two-sided.
+    """
+    return 1 - ((1 - confidence) / 2) ** (1 / count)
+
+
+def difference(changes, spread, *, count: int, confidence: float, hidden: float | None = None) -> dict:
     """Return a paired difference of two shares with percentile bounds; where few clusters changed, with wider ones.
 
     Of 4 clusters that gained and none that lost, each resample has a gain or none at all, so the percentile bounds
@@ -99,11 +107,11 @@ def difference(changes, spread, *, count: float, confidence: float) -> dict:
     Args:
         changes: float (G,), what each cluster adds to the difference.
         spread: float (R,), the difference in each resample.
-        count: number of clusters that have an image of the group, or of photographs that they are worth; 0: all three
-            values are None.
+        count: number of clusters that have an image of the group; 0: all three values are None.
         confidence: level of the interval, in (0, 1).
+        hidden: the largest change of the difference that may not show; default that of a share, `unseen`.
     Source:
-        Clopper & Pearson 1934, Biometrika 26:404; for no change, Hanley & Lippman-Hand 1983, JAMA 249:1743.
+        Clopper & Pearson 1934, Biometrika 26:404.
     Example:
         >>> changes = np.array([0.001] * 4 + [0] * 996)
         >>> found = difference(changes, np.array([0.001, 0.004, 0.008]), count=1000, confidence=0.95)
@@ -115,8 +123,8 @@ def difference(changes, spread, *, count: float, confidence: float) -> dict:
     gained, lost = int((changes > TINY).sum()), int((changes < -TINY).sum())
     if not count or gained + lost >= FEW:
         return found
-    unseen = 1 - ((1 - confidence) / 2) ** (1 / count)  # the largest change that none among so many leaves possible
-    low, high = value - unseen, value + unseen
+    hidden = unseen(count, confidence) if hidden is None else hidden
+    low, high = max(-1.0, value - hidden), min(1.0, value + hidden)
     if gained + lost:
         size = float(np.abs(changes).sum())
         exact = binomtest(gained, gained + lost).proportion_ci(confidence, method="exact")

@@ -70,7 +70,9 @@ def compare(
         "resamples": resamples,
         "seed": seed,
         "top1": _figure(groups[ALL].shares, groups[ALL].changes, spread[ALL], confidence),
-        "macro_recall": _figure(recalls, changes, means, confidence, count=_worth(groups[c] for c in classes)),
+        "macro_recall": _figure(
+            recalls, changes, means, confidence, hidden=_hidden([groups[c] for c in classes], confidence)
+        ),
         "loss": _loss(groups[LOSS].shares, spread[LOSS], confidence),
         "lost": np.flatnonzero(right[0] & ~right[1]).tolist(),
         "gained": np.flatnonzero(~right[0] & right[1]).tolist(),
@@ -131,24 +133,25 @@ def _class(c, answers, right, group, spread, confidence) -> dict:
     }
 
 
-def _worth(groups) -> float:
-    """Return the number of photographs on which a proportion would vary as much as a mean over classes."""
-    sizes = np.array([len(group.at) for group in groups])
-    return len(sizes) ** 2 / float((1 / sizes).sum())
+def _hidden(groups, confidence) -> float:
+    """Return the largest change of a mean over classes that may not show, in the rarest class or spread over all."""
+    sizes = [len(group.at) for group in groups]
+    alone = max(clusters.unseen(size, confidence) for size in sizes) / len(sizes)
+    return max(alone, clusters.unseen(sum(sizes), confidence))
 
 
-def _figure(values, changes, spread, confidence, *, count: float | None = None) -> dict:
+def _figure(values, changes, spread, confidence, *, hidden: float | None = None) -> dict:
     """Return the shares of both models and their difference, with intervals.
 
     Args:
         values: float (2,), the shares.
         changes: float (K,), what each cluster adds to their difference.
         spread: float (2, R), the shares in each resample.
-        count: number of independent photographs that the shares are worth; default that of the clusters, K.
+        hidden: as for `clusters.difference`.
     """
-    count = len(changes) if count is None else count
+    count = len(changes)
     one, other = (clusters.recall(*pair, count, confidence) for pair in zip(values, spread, strict=True))
-    difference = clusters.difference(changes, spread[1] - spread[0], count=count, confidence=confidence)
+    difference = clusters.difference(changes, spread[1] - spread[0], count=count, confidence=confidence, hidden=hidden)
     difference["value"] = float(values[1] - values[0])  # without the rounding of a sum over clusters
     return {"first": one, "second": other, "difference": clusters.apart(difference, other, one)}
 

@@ -254,9 +254,10 @@ def _grouped(images: int, effective: float | None) -> str:
     )
     return (
         "Near-duplicates are mostly right or wrong together. In these intervals and in those of macro recall and macro "
-        "F1, a group of them therefore counts about once, and less where one group is far larger than the others and "
-        f"so decides much of the figure alone (Kish's effective number of images). {worth} AUC, loss and calibration "
-        "error count each image singly, so with many near-duplicates their intervals are too narrow."
+        "F1, a group of them therefore counts about as one photograph. Where one group is far larger than the others, "
+        "it decides much of the figure alone, so the interval is wider still (Kish's effective number of images). "
+        f"{worth} AUC, loss and calibration error count each image singly, so with many near-duplicates their "
+        "intervals are too narrow."
     )
 
 

@@ -198,8 +198,9 @@ def _method(made) -> Safe:
         "the answers of both models.",
         "Where fewer than ten changed between right and wrong, the bounds reach at least as far as the exact interval "
         "of the share of gains among the changes (Clopper and Pearson), and, if that does not exclude zero, as far as "
-        "the largest change that this many photographs could still hide. Where all changed alike, they follow from "
-        "Wilson's intervals of both shares (Newcombe).",
+        "the largest change of which this many photographs might show nothing. Where ten or more photographs were "
+        "asked and all of them changed in the same direction, they follow from Wilson's intervals of both shares "
+        "(Newcombe).",
         "p comes from McNemar's exact test; the adjusted p is by Holm's method over the classes.",
         "The intervals say what to expect of these two trained models on other photographs of this kind. They do not "
         "say what a second training would give; only trainings with several seeds can tell that.",

@@ -61,8 +61,9 @@ def parser() -> argparse.ArgumentParser:
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="how long the chief and a worker wait for an answer from each other (default: 60); give all the same, or "
-        "the chief takes a worker for lost that only reports more seldom",
+        help="how long the chief and a worker wait for an answer from each other (default: 60). Give the chief and all "
+        "workers the same value: a worker with a longer one reports less often, and the chief would give its trial to "
+        "another",
     )
     p.add_argument(
         "--finish",

@@ -20,10 +20,10 @@ def runs(model) -> Iterator[pathlib.Path]:
     Raises:
         InputError: a config.json is damaged.
     """
-    waiting, seen = [pathlib.Path(model).resolve()], set()
+    waiting, seen = [pathlib.Path(model)], set()
     while waiting:
-        named = waiting.pop(0)
-        run = named.parent if named.is_file() or named.name == run_files.EXPORT else named
+        named = waiting.pop(0).absolute()  # resolved only as a folder: a model file may be a link into a store
+        run = (named.parent if named.is_file() or named.name == run_files.EXPORT else named).resolve()
         if run in seen:
             continue
         seen.add(run)

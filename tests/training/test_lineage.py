@@ -26,6 +26,13 @@ def test_all_runs_are_found_by_both_settings_and_each_once(tmp_path):
     assert sorted(lineage.runs(third / "export")) == sorted(found)
 
 
+def test_a_model_file_that_is_a_link_is_of_the_run_that_it_lies_in(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "ab12").touch()
+    (run(tmp_path / "run") / "model.keras").symlink_to(tmp_path / "store" / "ab12")
+    assert list(lineage.runs(tmp_path / "run" / "model.keras")) == [tmp_path / "run"]
+
+
 def test_two_runs_that_name_each_other_come_to_an_end(tmp_path):
     run(tmp_path / "one", init_from=tmp_path / "other")
     run(tmp_path / "other", init_from=tmp_path / "one")
