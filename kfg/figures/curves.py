@@ -10,6 +10,7 @@ from kfg.errors import InputError
 from kfg.figures.drawing import BLUE, FAINT, INK, ORANGE, short, styled
 
 BARS = 40  # most classes in the recall figure; the table has all of them
+LABEL = 0.06  # height of a label of the learning rate, as a share of its axis
 
 
 def read_history(path) -> dict[str, np.ndarray]:
@@ -111,10 +112,19 @@ def _rate_axis(axes, rate):
         return
     axes.set_yscale("log")
     if len(steps) <= 8:
-        axes.set_yticks(steps, minor=False)
+        axes.set_yticks(_legible(steps), minor=False)
         axes.set_yticks([], minor=True)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
     axes.yaxis.set_minor_formatter(lambda value, _: "")
+
+
+def _legible(steps) -> list[float]:
+    """Return the values, from the largest down, whose labels do not run into each other on a log scale."""
+    kept, least = [steps[-1]], LABEL * np.log(steps[-1] / steps[0])
+    for value in steps[-2::-1]:
+        if np.log(kept[-1] / value) >= least:
+            kept.append(value)
+    return kept
 
 
 @styled

@@ -128,6 +128,14 @@ def history_of(epochs=6):
     }
 
 
+def test_learning_rates_that_differ_little_are_not_labelled_over_each_other():
+    rates = np.array([4.4e-6, 2e-4, 1.9e-4, 1.5e-4, 1.1e-4, 7.2e-5, 3.6e-5, 1.2e-5])
+    axis = curves.learning_curves({"learning_rate": rates}).axes[0]
+    ticks = np.log(np.sort(axis.get_yticks()))
+    assert len(ticks) == 7 and np.exp(ticks[-1]) == pytest.approx(2e-4) and np.exp(ticks[0]) == pytest.approx(4.4e-6)
+    assert np.diff(ticks).min() > 0.06 * (ticks[-1] - ticks[0])
+
+
 def test_learning_curves_mark_the_best_epoch_and_each_cut(tmp_path):
     figure = curves.learning_curves(history_of())
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
