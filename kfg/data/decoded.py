@@ -13,7 +13,6 @@ import scipy
 
 from kfg.data.decode import DECODER, decode
 from kfg.data.folder import Index
-from kfg.data.formats import READS_HEIC, SNIFF_BYTES, sniff
 from kfg.data.resizing import METHOD, resize
 from kfg.data.stores import MEMORY_BUDGET, Budget, ImageFile, Images, has_size
 from kfg.errors import InputError
@@ -103,20 +102,16 @@ def key_of(index: Index, image_size: tuple[int, int]) -> str:
     files = hashlib.sha256()
     for path, digest in zip(index.full_paths(), index.sha256, strict=True):
         files.update((digest or hashlib.sha256(path.read_bytes()).hexdigest()).encode())
-    heif = _heif_version() if READS_HEIC and any(map(_is_heic, index.full_paths())) else ""
-    versions = (PIL.__version__, heif, cv2.__version__, scipy.__version__)
+    versions = (PIL.__version__, _heif_version(), cv2.__version__, scipy.__version__)
     how = hashlib.sha256(repr((DECODER, METHOD, image_size, versions)).encode())
     return f"{files.hexdigest()[:32]}-{how.hexdigest()[:16]}"
 
 
-def _is_heic(path) -> bool:
-    """Return whether a file is decoded by pillow-heif, whatever its name."""
-    with open(path, "rb") as file:
-        return sniff(file.read(SNIFF_BYTES), path.suffix) == "HEIF"
-
-
 def _heif_version() -> str:
-    """Return the version of the optional package that decodes HEIC; "" if it is not installed."""
+    """Return the version of the optional package that decodes HEIC; "" if it is not installed.
+
+    It counts for all photographs: any may be HEIC, whatever its name, and files with known digests are not read here.
+    """
     try:
         return importlib.metadata.version("pillow-heif")
     except importlib.metadata.PackageNotFoundError:
