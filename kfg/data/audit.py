@@ -101,7 +101,10 @@ def audit(
     listed, changed = corrected.of_listing(root, listed, folders, wanted=understood and corrections)
     prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
     used = [*(path for path, _, _ in listed), *(changed.left_out if changed else ())]
-    skipped = _passed_over(index, changed) if index else listing.passed_over(used, below=below)
+    if index:
+        skipped = folder.passed_over(dataclasses.replace(index, corrected=changed))
+    else:
+        skipped = listing.passed_over(used, below=below)
     if digests is not None:  # a list names the images, so a link that leads nowhere is not a missing class
         missing = itertools.count()  # each hint lists a folder, which would take hours for a long list of missing files
         prints = [
@@ -225,10 +228,6 @@ def _official(root):
         return ((layout.images, layout.folder, {}) if layout else None), []
     except InputError as error:
         return None, [Finding("bad-split", run_files.SPLIT if csv.is_file() else ".", str(error))]
-
-
-def _passed_over(index, changed) -> list[tuple[str, str]]:
-    return folder.passed_over(dataclasses.replace(index, corrected=changed))
 
 
 def _relative(root, path) -> str:

@@ -18,7 +18,7 @@ from kfg.reviewing.desk import Desk, rows
 from kfg.web.guard import Guard
 from kfg.web.limits import receive
 from kfg.web.pages import Pages
-from kfg.web.refusals import HANDLERS, Refusal
+from kfg.web.refusals import FRESH, HANDLERS, Refusal
 
 HERE = pathlib.Path(__file__).parent
 MOST, SECONDS = 100_000, 30  # most bytes of a decision; most seconds in which it must arrive
@@ -85,7 +85,7 @@ class Application:
             found = rows(self.desk.decisions())
         except InputError as error:
             problem = printable(str(error))
-        return JSONResponse({"rows": found, "problem": problem}, headers={"Cache-Control": "no-store"})
+        return JSONResponse({"rows": found, "problem": problem}, headers=FRESH)
 
     def _read(self, body) -> tuple[int, str | None, str | None]:
         try:
@@ -105,4 +105,4 @@ class Application:
             raise Refusal(404, "there is no such photograph in this queue")
         found = self.jpeg(self.desk.root / self.shown[number], side)
         # another queue, served under the same address later, has other photographs under these numbers
-        return Response(found, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+        return Response(found, media_type="image/jpeg", headers=FRESH)

@@ -15,9 +15,7 @@ from kfg.serving.model import Model
 from kfg.serving.nearest import Nearest
 from kfg.serving.uploads import Upload
 from kfg.web.limits import Gate, Limits, answered_within
-from kfg.web.refusals import Refusal
-
-FRESH = {"Cache-Control": "no-store"}
+from kfg.web.refusals import FRESH, Refusal
 
 
 class Service:

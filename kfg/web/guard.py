@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse
 
-from kfg.web.refusals import Refusal
+from kfg.web.refusals import FRESH, Refusal
 
 READING = ("GET", "HEAD", "OPTIONS")
 COOKIE = "kfg-token"
@@ -103,7 +103,7 @@ class Guard:
     def _remembered(self, scope) -> RedirectResponse:
         """Return a redirect that stores a cookie in place of the token, to an address without the token."""
         path = "/" + scope["path"].lstrip("/\\")
-        response = RedirectResponse(path, status_code=303, headers={"Cache-Control": "no-store"})
+        response = RedirectResponse(path, status_code=303, headers=FRESH)
         response.set_cookie(_cookie_name(scope), self._cookie(), httponly=True, samesite="strict")
         return response
 

@@ -7,6 +7,8 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from kfg.web.refusals import FRESH
+
 HERE = pathlib.Path(__file__).parent
 
 
@@ -30,7 +32,7 @@ class Pages:
     def page(self, template: str, **values) -> HTMLResponse:
         """Return a page from a template; all values are escaped."""
         text = self._templates.get_template(template).render(**values)
-        return HTMLResponse(text, headers={"Cache-Control": "no-store"})
+        return HTMLResponse(text, headers=FRESH)
 
     def assets(self) -> list[Mount]:
         """Return the routes for style sheets and scripts: /assets, and /shared for those that all pages share."""

@@ -10,6 +10,8 @@ from kfg.names import printable
 
 logger = logging.getLogger(__name__)
 
+FRESH = {"Cache-Control": "no-store"}  # headers of an answer that a browser must not show again later
+
 
 class Refusal(Exception):
     """A request that is refused.
@@ -26,7 +28,7 @@ class Refusal(Exception):
         self.status, self.line, self.retry_after, self.close = status, line, retry_after, close
 
     def response(self) -> JSONResponse:
-        headers = {"Cache-Control": "no-store"}
+        headers = dict(FRESH)
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
         if self.close:

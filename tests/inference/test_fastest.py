@@ -122,22 +122,15 @@ def test_a_folder_that_cannot_be_written_costs_the_speed_alone(installed, tmp_pa
     assert choose(tmp_path / "file" / "engines").name == "tensorflow"
 
 
-def test_a_converted_net_that_was_removed_is_made_anew(installed, tmp_path):
+@pytest.mark.parametrize("removed", [True, False], ids=["removed", "damaged"])
+def test_a_converted_net_that_was_removed_or_is_damaged_is_made_anew(installed, tmp_path, removed):
     engine = Doubling()
     installed(quick=engine)
     choose(tmp_path)
     (place,) = tmp_path.glob("quick-*")
     (place / "net").unlink()
-    place.rmdir()
-    assert choose(tmp_path, count=1).name == "quick" and engine.written == 2
-
-
-def test_a_converted_net_that_is_damaged_is_made_anew(installed, tmp_path):
-    engine = Doubling()
-    installed(quick=engine)
-    choose(tmp_path)
-    (place,) = tmp_path.glob("quick-*")
-    (place / "net").unlink()
+    if removed:
+        place.rmdir()
     assert choose(tmp_path, count=1).name == "quick" and engine.written == 2
     assert (place / "net").is_file()
 
