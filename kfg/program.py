@@ -87,6 +87,7 @@ def run(work) -> int:
                 raise
         except SystemExit as error:  # argparse: --help, --version and wrong options
             ended = error
+    _flush_errors()
     error = failure()
     if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `kfg predict ... | head`
         return 0
@@ -196,7 +197,19 @@ def say(*lines: str) -> None:
     """Print lines on standard error; if that fails, they are dropped and only the exit code shows the error."""
     with contextlib.suppress(OSError):
         for line in lines:
-            print(printable(line), file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr)
+    _flush_errors()
+
+
+def _flush_errors() -> None:
+    """Write what standard error still holds; leave the stream if that fails.
+
+    The interpreter flushes sys.stderr when it ends; a failure there would replace the program's exit code by 120.
+    """
+    try:
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
 
 def open_missing_streams() -> None:

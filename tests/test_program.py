@@ -102,8 +102,10 @@ def test_closed_streams_do_no_harm(shell, code, photos, tmp_path):
 
 
 @needs_full_device
-def test_a_full_device_for_errors_leaves_the_exit_code(tmp_path):
-    assert kfg("audit", tmp_path / "nowhere", shell="2> /dev/full").returncode == 2
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["audit", "nowhere"], ["audit", "--no-such-option"], ["no-such-command"]])
+def test_a_full_device_for_errors_leaves_the_exit_code(words, unbuffered):
+    assert kfg(*words, shell="2> /dev/full", PYTHONUNBUFFERED=unbuffered).returncode == 2
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(photos):
