@@ -106,6 +106,15 @@ def test_the_card_of_a_repair_says_what_the_test_photographs_have_decided(run):
     assert card.REPAIRED in card.text(run)
 
 
+def test_photographs_from_which_nothing_was_learned_are_not_counted_for_training(run):
+    assert "Of these, 6 for training" in card.text(run) and "not to learn from" not in card.text(run)
+    settings = json.loads((run / "config.json").read_text())
+    settings["config"]["left_out"] = [f"{CLASSES[0]}/train1.jpg"]
+    (run / "config.json").write_text(json.dumps(settings))
+    assert "Of these, 5 for training" in card.text(run)
+    assert "told not to learn from 1 training photograph, for example because its label is" in card.text(run)
+
+
 def test_calibration_is_told_where_the_run_has_it(run):
     assert "The probabilities are not calibrated: 0.9" in card.text(run)
     error = {"value": 0.081, "low": 0.06, "high": 0.1}

@@ -125,7 +125,10 @@ def test_a_campaign_fails_on_any_bad_kind_and_where_nothing_was_checked(tally, t
     tally.figures["skipped"] = "this system has no tmpfs to mount"
     assert not tally.failed()
     tally.note("row")
-    assert not tally.failed()
+    tally.figures["kills"] = 0
+    assert tally.failed() and "nothing was killed" in tally.table()
+    tally.figures["kills"] = 1
+    assert not tally.failed() and "nothing was killed" not in tally.table()
     for kind in BAD:
         other = Tally("test", kept=tmp_path / kind, seed=3)
         other.note("row", [Failure(kind, "what")], keep=[("input", b"bytes")])

@@ -203,6 +203,19 @@ def test_decode_gets_the_full_path(tmp_path):
     ]
 
 
+def test_photographs_from_which_nothing_was_learned_do_not_count_as_trained_on(tmp_path):
+    predictions = predictions_of(["a", "b"], count=10)
+    fill(tmp_path, predictions)
+    settings = json.loads((tmp_path / "config.json").read_text())
+    settings["config"]["left_out"] = ["train-a/000.jpg", "train-a/002.jpg"]
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    assert reporting.write(tmp_path, predictions)["parts"] == {"train": 8, "test": 10}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "told not to learn from 2 training photographs" in Page(page).text
+    trained = re.findall(r'<tr><td[^>]*>(?:<[^>]*>)*([ab])<.*?</td><td[^>]*>5</td><td[^>]*>(\d+)</td>', page)
+    assert dict(trained) == {"a": "3", "b": "5"}
+
+
 def test_images_outside_the_split_are_counted_and_said(tmp_path):
     predictions = predictions_of(["a", "b"], count=10)
     fill(tmp_path, predictions)

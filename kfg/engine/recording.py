@@ -1,10 +1,9 @@
 """Record a finished run as a row of results.jsonl."""
 
-from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.engine.job import Job
 from kfg.files import read_json
-from kfg.runs import results_file, run_files
+from kfg.runs import origins, results_file, run_files
 from kfg.training import callbacks, precision
 
 METRICS = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
@@ -18,13 +17,12 @@ def record(job: Job) -> dict:
     settings = read_json(job.workdir / run_files.CONFIG, dict)  # the run's settings, not today's, which may be more
     choices = settings.pop("choices", {})
     result, made = (read_json(job.workdir / name, dict) for name in (run_files.REPORT, run_files.ENVIRONMENT))
-    left_out = set(settings["config"].get("left_out", ()))  # the training images from which nothing was learned
-    listed = [one for one in folder.split_rows(job.workdir / run_files.SPLIT)[0] if one["path"] not in left_out]
+    used = origins.used_rows(job.workdir)
     history = job.workdir / run_files.HISTORY
     row = {
         "commit": made["commit"],
         **settings,
-        "parts": {part: sum(part in one["part"].split("+") for one in listed) for part in PARTS},
+        "parts": {part: sum(part in one["part"].split("+") for one in used) for part in PARTS},
         "metrics": {**{name: result[name] for name in METRICS}, **result.get("figures", {})},
         "parameters": made.get("parameters"),  # None in folders of earlier versions
         "export_difference": read_json(job.workdir / run_files.EXPORT_CHECK, dict)["largest_difference"],

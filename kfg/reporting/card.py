@@ -9,7 +9,6 @@ import pathlib
 import numpy as np
 
 from kfg import files
-from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.errors import InputError
 from kfg.evaluation import baseline, weak
@@ -17,7 +16,7 @@ from kfg.names import shortened
 from kfg.reporting import card_fields, doubt
 from kfg.reporting.card_fields import FIGURES, licence_of
 from kfg.reporting.card_fields import plain as _plain
-from kfg.runs import choices, run_files
+from kfg.runs import choices, origins, run_files
 
 NAMED = 40  # most classes named in a sentence
 CONFUSED = 10  # most pairs in the table of confused classes
@@ -74,7 +73,7 @@ def _read(run) -> dict:
     def content(name):
         return files.read_json(run / name, dict) if (run / name).is_file() else {}
 
-    rows = folder.split_rows(run / run_files.SPLIT)[0] if (run / run_files.SPLIT).is_file() else None
+    rows = origins.used_rows(run) if (run / run_files.SPLIT).is_file() else None
     return {
         "result": content(run_files.REPORT),
         "config": content(run_files.CONFIG),
@@ -125,7 +124,8 @@ def _data(told) -> str:
     if rows:
         counts = collections.Counter(part for row in rows for part in row["part"].split("+"))
         share = ", ".join(f"{counts[part]:,} {what}" for part, what in zip(PARTS, USES, strict=True))
-        lines.append(f"Of these, {share}. {_apart(rows, told['result'])}")
+        sentences = (f"Of these, {share}.", origins.unlearned_told(told["config"]), _apart(rows, told["result"]))
+        lines.append(" ".join(filter(None, sentences)))
     if told["repaired"]:
         lines.append(REPAIRED)
     return "\n".join(lines) + "\n"

@@ -11,14 +11,13 @@ from types import MappingProxyType
 import numpy as np
 
 from kfg import files
-from kfg.data import folder
 from kfg.data.folder import PARTS
 from kfg.errors import InputError
 from kfg.evaluation import clusters, metrics, predict
 from kfg.evaluation.predict import Predictions
 from kfg.reporting import photographs, thumbnails
 from kfg.reporting.markup import Safe
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class Run:
     Args:
         name: name of the folder.
         config, env: contents of config.json and env.json.
-        split: rows of split.csv.
+        split: rows of split.csv, without training photographs that the run was told not to learn from.
         history: column -> values of history.csv.
         exported: whether there is an export.
         export_told: a sentence on how the export compares with the model; None if they have not been compared yet.
@@ -95,8 +94,8 @@ def write(run_dir, predictions: Predictions, **settings) -> dict:
     """Write everything about a run's test predictions into its folder. Arguments, files and errors as for `prepare`.
 
     Returns:
-        The content of report.json: the result of `metrics.evaluate`; `parts`, images in each part of the split;
-        `figures`; and `evaluated` if given.
+        The content of report.json: the result of `metrics.evaluate`; `parts`, images in each part of the split,
+        without training photographs that the run was told not to learn from; `figures`; and `evaluated` if given.
     """
     return prepare(run_dir, predictions, **settings).write()
 
@@ -181,7 +180,7 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
         name=run_dir.resolve().name,
         config=_json(run_dir / run_files.CONFIG),
         env=_json(run_dir / run_files.ENVIRONMENT),
-        split=folder.split_rows(run_dir / run_files.SPLIT)[0] if (run_dir / run_files.SPLIT).is_file() else None,
+        split=origins.used_rows(run_dir) if (run_dir / run_files.SPLIT).is_file() else None,
         history=history if history and len(next(iter(history.values()))) else None,
     )
 

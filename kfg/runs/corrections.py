@@ -11,7 +11,7 @@ from kfg.errors import InputError
 from kfg.evaluation import posthoc, predict
 from kfg.files import read_json, write_json
 from kfg.models import calibrated, saved
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 from kfg.runs.found import file_of
 from kfg.training import losses
 
@@ -135,13 +135,11 @@ def _corrected(name, method, test, counts, taus):
 
 def _train_counts(run, classes) -> np.ndarray:
     """Return int (C,), the images of each class that a run learned from."""
-    path, left_out = file_of(run, run_files.SPLIT), set(_settings(run).get("config", {}).get("left_out", ()))
-    rows, _ = folder.split_rows(path)
-    counts = dict.fromkeys(classes, 0)
-    for row in rows:
+    path, counts = file_of(run, run_files.SPLIT), dict.fromkeys(classes, 0)
+    for row in origins.used_rows(run):
         if row["class"] not in counts:
             raise InputError(f"{path}: class {row['class']!r} is not in the run's predictions")
-        counts[row["class"]] += row["part"] == "train" and row["path"] not in left_out
+        counts[row["class"]] += row["part"] == "train"
     return np.array(list(counts.values()))
 
 

@@ -1,4 +1,4 @@
-"""Find a run's surroundings: the cache that it shares with other runs, and its training photographs."""
+"""Find a run's surroundings: the cache that it shares with other runs, and the photographs that it used."""
 
 import pathlib
 
@@ -18,5 +18,37 @@ def training_files(run: pathlib.Path) -> list[pathlib.Path]:
     if not (run / run_files.SPLIT).is_file() or not (run / run_files.ENVIRONMENT).is_file():
         return []
     root = pathlib.Path(read_json(run / run_files.ENVIRONMENT, dict).get("photographs", ""))
-    rows, _ = split_rows(run / run_files.SPLIT)
+    rows = used_rows(run)
     return [root / row["path"] for row in rows if row["part"] == "train" and (root / row["path"]).is_file()]
+
+
+def unlearned(settings: dict) -> frozenset[str]:
+    """Return the training photographs that a run was told not to learn from, by the content of its config.json."""
+    config = settings.get("config")
+    return frozenset(config.get("left_out") or ()) if isinstance(config, dict) else frozenset()
+
+
+def unlearned_told(settings: dict) -> str:
+    """Return a sentence on the photographs that a run was told not to learn from; "" if there are none."""
+    count = len(unlearned(settings))
+    if not count:
+        return ""
+    return (
+        f"The run was told not to learn from {count:,} training photograph{'s' * (count > 1)}, for example because "
+        f"{'their labels are' if count > 1 else 'its label is'} probably wrong; {'they are' if count > 1 else 'it is'} "
+        "not counted here."
+    )
+
+
+def used_rows(run) -> list[dict]:
+    """Return the rows of a run's split.csv without the training photographs that the run was told not to learn from.
+
+    Those are named in its setting `left_out`; a repair leaves out photographs whose labels are probably wrong.
+
+    Raises:
+        InputError: split.csv or config.json is missing or damaged.
+    """
+    run = pathlib.Path(run)
+    settings = read_json(run / run_files.CONFIG, dict) if (run / run_files.CONFIG).is_file() else {}
+    left_out = unlearned(settings)
+    return [row for row in split_rows(run / run_files.SPLIT)[0] if row["path"] not in left_out]

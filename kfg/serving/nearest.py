@@ -13,7 +13,7 @@ import pathlib
 import numpy as np
 
 from kfg.data import decode
-from kfg.data.folder import Index, make_index, split_rows
+from kfg.data.folder import Index, make_index
 from kfg.data.resizing import resize
 from kfg.errors import InputError
 from kfg.files import digest, read_json
@@ -157,7 +157,7 @@ def training_photographs(run: pathlib.Path, *, going_on=lambda: None) -> tuple[I
             return digest(path)
         return ""
 
-    rows = [row for row in split_rows(run / run_files.SPLIT)[0] if row["part"] == PART]
+    rows = [row for row in origins.used_rows(run) if row["part"] == PART]
     root = pathlib.Path(read_json(run / run_files.ENVIRONMENT, dict).get("photographs", ""))
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = list(pool.map(digest_of, [root / row["path"] for row in rows]))

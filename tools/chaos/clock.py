@@ -40,6 +40,7 @@ def campaign(tally: Tally, scratch, *, count: int = 12, minutes: float | None = 
     (site / "sitecustomize.py").write_text(SITE)
     tally.figures["way"] = "faketime" if shutil.which("faketime") else "sitecustomize shifts time.time"
     print(f"clock: {tally.figures['way']}; files get times in the future", flush=True)
+    tally.figures["kills"] = 0
     end = None if minutes is None else time.monotonic() + 60 * minutes
     for work in (workload.train(), workload.recipe()):
         known = kills.reference(runner, work, data, scratch / f"whole-{work.runs[0].split('/')[0]}", tally)
@@ -47,22 +48,27 @@ def campaign(tally: Tally, scratch, *, count: int = 12, minutes: float | None = 
             if end is not None and time.monotonic() > end:
                 break
             out, shift = scratch / f"{work.runs[0].split('/')[0]}-{number}", SHIFTS[number % len(SHIFTS)]
-            failures = cut_and_go_on(runner, work, data, out, known, site, shift, rng)
+            killed, failures = cut_and_go_on(runner, work, data, out, known, site, shift, rng)
+            tally.figures["kills"] += killed
             tally.note(work.name, failures, keep=[out], what=f"clock moved by {shift} s")
             print(f"{work.name}: clock moved by {shift} s, {len(failures)} failures", flush=True)
 
 
-def cut_and_go_on(runner, work, data, out, known, site, shift, rng) -> list:
-    """Kill when a file appears or after some time, shift the clock, resume; return the failures of the result."""
+def cut_and_go_on(runner, work, data, out, known, site, shift, rng) -> tuple[bool, list]:
+    """Kill when a file appears or after some time, shift the clock, and resume.
+
+    Returns:
+        whether the command still ran when it was killed, and the failures of the result.
+    """
     process = runner.start(*work.command(data, out))
     moment = {"after": 0.0, "at": "last.npz"} if rng.random() < 0.7 else {"after": known.seconds / 2, "at": ""}
-    kills.kill_at(process, out, **moment)
+    killed = kills.kill_at(process, out, **moment)
     process.wait()
     future = time.time() + max(-shift, DAY)
     for path in out.rglob("*"):
         os.utime(path, (future, future))
     ended = resumed(runner, work.command(data, out, resume=True), site, shift)
-    return running.judged(ended) or state.check_end(out, work.runs, known.weights)
+    return killed, running.judged(ended) or state.check_end(out, work.runs, known.weights)
 
 
 def resumed(runner, words, site, shift):

@@ -72,15 +72,22 @@ class Tally:
         return {kind: sum(row[kind] for row in self.rows.values()) for kind in KINDS}
 
     def failed(self) -> bool:
-        """Return whether there is a failure; a campaign that checked nothing without saying why has failed, too."""
+        """Return whether there is a failure.
+
+        A campaign that checked nothing without saying why has failed, too, and so has one whose kills all came too
+        late.
+        """
         total = self.total()
-        return not (total["done"] or self.figures.get("skipped")) or any(total[kind] for kind in BAD)
+        nothing = not (total["done"] or self.figures.get("skipped")) or self.figures.get("kills") == 0
+        return nothing or any(total[kind] for kind in BAD)
 
     def table(self) -> str:
         width = max(20, *(len(row) for row in [*self.rows, self.name]))
         lines = [f"{self.name:<{width}}" + "".join(f"{kind:>12}" for kind in KINDS)]
         for row, counts in [*self.rows.items(), ("total", self.total())]:
             lines.append(f"{row:<{width}}" + "".join(f"{counts[kind]:>12,}" for kind in KINDS))
+        if self.figures.get("kills") == 0:
+            lines += ["", "nothing was killed: every command had ended before its kill"]
         if self.failures:
             lines += ["", f"failures, the first {SHOWN} (all of them, and their inputs: {self.kept}):"]
             lines += self.failures[:SHOWN]
