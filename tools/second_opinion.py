@@ -4,7 +4,8 @@
 
 A RUN is a finished run of `kfg train --set second_opinion=TRUNK`, whose answers are the average of two networks: the
 trained one, and a head on a pretrained trunk that stays as it is. The test photographs are shown to each of them alone,
-and to both. A row for each run is added to the results file; `--table FILE` prints the table of a results file.
+to both, and to both together with their mirror images, over which the answers are averaged. A row for each run is added
+to the results file; `--table FILE` prints the table of a results file.
 
 With --speed, runs with and without a second opinion answer photographs of DIR in turns, and only their images/s are
 printed.
@@ -38,6 +39,7 @@ from kfg.runs.choices import WEIGHT, heard, tuning
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/second_opinion.jsonl"
 NETS = ("trained", "second", "both")
+MIRRORED = "mirrored"  # both, averaged over a photograph and its mirror image
 FIGURES = ("top1", "macro_recall")
 BATCH = 32  # photographs
 PHOTOGRAPHS, TURNS = 400, 5  # for measuring the speed
@@ -51,14 +53,19 @@ def shown(run: kfg.Run, paths):
 
 
 def answers_of(run: kfg.Run) -> dict[str, Predictions]:
-    """Return the test answers of a run's trained net, of its second opinion, and of both."""
+    """Return the test answers of a run's trained net, its second opinion, both, and both with mirror images."""
     both = plain(without_temperature(run.model))
     trained, second = apart(both)
     asked = keras.Model(both.input, [trained.output, second.output, both.output])
-    told = [asked.predict_on_batch(pictures) for pictures in shown(run, run.predictions.paths)]
+    told = []
+    for pictures in shown(run, run.predictions.paths):
+        answers = asked.predict_on_batch(pictures)
+        mirrored = asked.predict_on_batch(np.ascontiguousarray(pictures[:, :, ::-1]))[-1]
+        told.append([*answers, (answers[-1] + mirrored) / 2])
     joined = [np.concatenate(one) for one in zip(*told, strict=True)]
     return {
-        name: dataclasses.replace(run.predictions, probabilities=one) for name, one in zip(NETS, joined, strict=True)
+        name: dataclasses.replace(run.predictions, probabilities=one)
+        for name, one in zip((*NETS, MIRRORED), joined, strict=True)
     }
 
 
@@ -85,6 +92,7 @@ def row_of(path) -> dict:
     answers, settings = answers_of(run), read_json(run.path / run_files.CONFIG, dict)
     compared = versus.compare(answers["trained"], answers["both"])
     alone = versus.compare(answers["trained"], answers["second"])
+    mirrored = versus.compare(answers["both"], answers[MIRRORED])
     return {
         "data": settings["data"]["name"], "seed": training_of(run.path)["seed"], "images": len(run.predictions),
         "second": run.config["second_opinion"], "epochs": epochs_of(run.path), "weight": weight_of(settings),
@@ -94,6 +102,7 @@ def row_of(path) -> dict:
             name: {
                 "trained": compared[name]["first"]["value"], "second": alone[name]["second"]["value"],
                 "both": compared[name]["second"]["value"], "gained": compared[name]["difference"],
+                MIRRORED: mirrored[name]["second"]["value"], "gained by mirror images": mirrored[name]["difference"],
             }
             for name in FIGURES
         },
@@ -103,14 +112,21 @@ def row_of(path) -> dict:
 def table(results) -> str:
     """Return the table of a results file as text."""
     lines = [
-        "| data | seed | epochs | test images | trained net | second opinion | its weight | both | gained | macro |",
-        "|---" * 10 + "|",
+        "| data | seed | epochs | test images | trained net | second opinion | its weight | both | gained | macro "
+        "| both, mirror-averaged | gained by that |",
+        "|---" * 12 + "|",
     ]
     for row in results:
         *alone, both = (f"{100 * row['top1'][name]:.1f}" for name in NETS)
         shares = " | ".join([*alone, f"{row['weight']:.2f}", both])
         gained = " | ".join(difference(row[name]["gained"]) for name in ("top1", "macro_recall"))
-        lines.append(f"| {row['data']} | {row['seed']} | {row['epochs']} | {row['images']:,} | {shares} | {gained} |")
+        top1 = row["top1"]  # rows of earlier versions have no answers on mirror images
+        mirrored = f"{100 * top1[MIRRORED]:.1f}" if MIRRORED in top1 else ""
+        by_that = difference(top1.get("gained by mirror images"))
+        lines.append(
+            f"| {row['data']} | {row['seed']} | {row['epochs']} | {row['images']:,} | {shares} | {gained} "
+            f"| {mirrored} | {by_that} |"
+        )
     return "\n".join(lines)
 
 

@@ -7,6 +7,24 @@ from kfg.progress import Progress
 OPTIONS = ("accept_terms", "per_class", "seed", "jobs", "base")
 
 
+def add_options(p):
+    """Add the options of `kfg data imagenet20`, whose classes are chosen from an archive each."""
+    group = p.add_argument_group("only for imagenet20", "20 classes of ImageNet, as in the study of this name")
+    group.add_argument("--accept-terms", action="store_true", help="agree to ImageNet's terms, which are shown first")
+    group.add_argument(
+        "--per-class", type=int, metavar="N", help="maximum number of photographs of each class (default: 800)"
+    )
+    group.add_argument(
+        "--seed", type=int, metavar="N", help="random seed that decides which photographs are taken (default: 0)"
+    )
+    group.add_argument(
+        "--jobs", type=int, metavar="N", help="number of archives downloaded at the same time (default: 4)"
+    )
+    group.add_argument(
+        "--from", dest="base", metavar="URL", help="download the archives SYNSET.tar from below this address instead"
+    )
+
+
 def refuse_options_of_imagenet20(args):
     """Refuse what only `kfg data imagenet20` takes."""
     for name in OPTIONS:

@@ -1,15 +1,28 @@
 """`kfg audit`, `split`, `data` and `demo`: the commands for a folder of photographs before a training."""
 
 import collections
+import pathlib
 import re
 
-from kfg.commands import fetching
+from kfg.commands import fetching, of_photographs
 from kfg.errors import InputError
 from kfg.names import printable
 from kfg.progress import Progress
 from kfg.runs import run_files
 
 SPLIT_OPTIONS = ("val", "test", "seed", "min_per_class")
+
+
+def audit_options(p):
+    """Add the options of `kfg audit`."""
+    p.add_argument("folder", type=pathlib.Path, metavar="DIR")
+    p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write the findings to FILE")
+    of_photographs.add(p)
+    p.add_argument(
+        "--expect-size",
+        metavar="WxH",
+        help="size that the images should have (default: the most common size, see above)",
+    )
 
 
 def audit(args) -> int:
@@ -28,8 +41,8 @@ def audit(args) -> int:
     result = auditing.audit(
         args.folder,
         expect_size=_size(args.expect_size),
-        corrections=corrections_of(args),
-        labels=labels_of(args),
+        corrections=of_photographs.corrections(args),
+        labels=of_photographs.labels(args),
         progress=Progress("photographs"),
     )
     if result.told:
@@ -40,20 +53,23 @@ def audit(args) -> int:
     return auditing.exit_code(result)
 
 
-def corrections_of(args):
-    """Return the corrections that the command line asks for, in the form that `kfg.data.folder.scan` takes."""
-    if args.no_corrections and args.corrections:
-        raise InputError(
-            "--corrections: cannot be combined with --no-corrections, which ignores them; give only one of the two"
-        )
-    return args.corrections or not args.no_corrections
-
-
-def labels_of(args):
-    """Return the kfg.data.labels.Labels that the command line describes; None if it names no table of labels."""
-    from kfg.data import labels
-
-    return labels.given(args.csv, args.path_column, args.label_column, args.part_column)
+def split_options(p):
+    """Add the options of `kfg split`."""
+    p.add_argument("folder", type=pathlib.Path, metavar="DIR")
+    p.add_argument(
+        "--out", type=pathlib.Path, metavar="FILE", help="default: DIR/split.csv, which kfg train and the recipes use"
+    )
+    p.add_argument("--val", type=float, help="fraction of the images for validation (default: 0.05, as in kfg train)")
+    p.add_argument("--test", type=float, help="fraction of the images for the test (default: 0.2, as in kfg train)")
+    p.add_argument("--seed", type=int, help="random seed (default: 0)")
+    of_photographs.add(p)
+    p.add_argument(
+        "--min-per-class",
+        type=int,
+        metavar="N",
+        help="do not divide a class by fractions if it has fewer groups than this; an image and its duplicates are one "
+        "group (default: 4)",
+    )
 
 
 def split(args) -> int:
@@ -66,7 +82,7 @@ def split(args) -> int:
     listing.checked_root(args.folder)
     overwrite.check_file(out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv written by kfg")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
-    index = folder.scan(args.folder, corrections=corrections_of(args), labels=labels_of(args))
+    index = folder.scan(args.folder, corrections=of_photographs.corrections(args), labels=of_photographs.labels(args))
     if said := corrected.said(index.corrected):
         print(said)
     if parts := folder.parts_read(index):
@@ -117,6 +133,21 @@ def _say_decided(index, chosen):
     print(f"{index.root}: {decided}, no fraction was used there{rest}")
 
 
+def data_options(p):
+    """Add the options of `kfg data`."""
+    p.add_argument("name", metavar="NAME", help="cub-200-2011, imagenet20, ...; an unknown name lists all")
+    p.add_argument(
+        "folder", type=pathlib.Path, metavar="DIR", help="folder in which NAME is made and the archive is kept"
+    )
+    p.add_argument(
+        "--url",
+        action="append",
+        default=[],
+        help="download the archive from this address instead; for several archives repeat the option, in their order",
+    )
+    fetching.add_options(p)
+
+
 def data(args) -> int:
     """Download, check and unpack a published data set. The same command resumes an interrupted download."""
     from kfg.data import download, folder, published
@@ -136,6 +167,11 @@ def _megabytes():
     """Return a function (file, bytes done, bytes in all) that shows how much of each file has been downloaded."""
     bars = collections.defaultdict(lambda: Progress("megabytes"))
     return lambda file, done, total: bars[file](done // 1_000_000, max(1, total // 1_000_000), file)
+
+
+def demo_options(p):
+    """Add the options of `kfg demo`."""
+    p.add_argument("folder", type=pathlib.Path, metavar="DIR")
 
 
 def demo(args) -> int:

@@ -3,13 +3,35 @@
 import pathlib
 
 from kfg import program, progress, quiet
-from kfg.commands.on_photographs import corrections_of, labels_of
+from kfg.commands import of_photographs
 from kfg.errors import InputError
 from kfg.runs import run_files
 
 RUNS = pathlib.Path(run_files.RUNS)
 COMPARED = pathlib.Path("compared.html")
 EVALUATED = pathlib.Path("evaluated")
+
+
+def evaluate_options(p):
+    """Add the options of `kfg evaluate`."""
+    p.add_argument(
+        "folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run; with --on also an export"
+    )
+    p.add_argument("--on", type=pathlib.Path, metavar="DIR", help="test the model on the labelled photographs in DIR")
+    p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="folder for the report of --on (default: evaluated)")
+    of_photographs.add(p)
+    p.add_argument(
+        "--posthoc",
+        action="store_true",
+        help="compare the figures before and after logit adjustment and tau-normalisation",
+    )
+    p.add_argument(
+        "--tau",
+        type=float,
+        metavar="T",
+        help="strength of these corrections (default: chosen on the validation images)",
+    )
+    p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's images, which tau-normalisation needs")
 
 
 def evaluate(args) -> int:
@@ -24,7 +46,7 @@ def evaluate(args) -> int:
         raise InputError("--out: only works with --on; add --on DIR")
     if args.on is None and (args.corrections or args.no_corrections):
         raise InputError("--corrections, --no-corrections: only work with --on; add --on DIR")
-    labels = labels_of(args)
+    labels = of_photographs.labels(args)
     if args.on is None and labels is not None:
         raise InputError("--csv: only works with --on; add --on DIR")
     if args.on is not None and args.posthoc:
@@ -37,7 +59,7 @@ def evaluate(args) -> int:
             from kfg.runs import new_photographs
 
         out = args.out or EVALUATED
-        chosen = {"corrections": corrections_of(args), "labels": labels}
+        chosen = {"corrections": of_photographs.corrections(args), "labels": labels}
         failed = new_photographs.score(run, args.on, out=out, **chosen)
         print(found.summary(out))
         print(f"report: {out / 'report.html'}")
@@ -50,6 +72,24 @@ def evaluate(args) -> int:
         print(corrections.corrections_table(corrections.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
         print(f"written: {run / run_files.POSTHOC}")
     return 0
+
+
+def repair_options(p):
+    """Add the options of `kfg repair`."""
+    p.add_argument("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
+    p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's photographs (default: where they were)")
+    p.add_argument(
+        "--target",
+        type=float,
+        metavar="R",
+        help="recall to reach: a class is weak if the whole 95%% interval of its recall lies below it (default: the "
+        "share of all photographs that is recognised)",
+    )
+    p.add_argument(
+        "--time-budget", default="20m", metavar="T", help="how long the whole repair may take (default: %(default)s)"
+    )
+    p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="folder for the findings (default: RUN/repair)")
+    p.add_argument("--resume", action="store_true", help="continue a repair that was interrupted")
 
 
 def repair(args) -> int:
@@ -80,6 +120,12 @@ def repair(args) -> int:
     return 0
 
 
+def needs_options(p):
+    """Add the options of `kfg needs`."""
+    p.add_argument("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
+    p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's photographs (default: where they were)")
+
+
 def needs(args) -> int:
     """Say for which classes more photographs would help most.
 
@@ -102,6 +148,11 @@ def needs(args) -> int:
     return 0
 
 
+def runs_options(p):
+    """Add the options of `kfg runs`."""
+    p.add_argument("folder", type=pathlib.Path, nargs="?", default=RUNS, metavar="DIR", help="default: runs")
+
+
 def runs(args) -> int:
     """List the finished runs, the newest first, and write a page with links to their reports."""
     from kfg.runs import found, page
@@ -115,6 +166,23 @@ def runs(args) -> int:
     print(found.runs_table(listed))
     print(f"page: {page.write(args.folder, listed)}")
     return 0
+
+
+def compare_options(p):
+    """Add the options of `kfg compare`."""
+    p.add_argument("what", nargs="+", metavar="RUN RUN|RECIPE", help="two run folders, or the name of a study")
+    p.add_argument(
+        "--html",
+        action="store_true",
+        help="for two runs: also write a page with the photographs whose answers changed, see --out",
+    )
+    p.add_argument(
+        "--out",
+        type=pathlib.Path,
+        metavar="FILE|DIR",
+        help="for two runs: file of the page (default: compared.html); for a study: folder of the runs (default: runs)",
+    )
+    p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the runs' photographs (default: where they were)")
 
 
 def compare(args) -> int:

@@ -13,6 +13,48 @@ MOST_NAMED = 1_000  # classes of each photograph in the table
 SHARES = (("precision_of_answers", "--precision-of-answers"), ("sets", "--sets"))  # argument, option
 
 
+def predict_options(p):
+    """Add the options of `kfg predict`."""
+    p.add_argument(
+        "model", type=pathlib.Path, metavar="RUN|EXPORT", help="a run folder, its export, or its model.keras"
+    )
+    p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
+    p.add_argument("--top", type=int, default=1, metavar="K", help="number of classes shown per image (default: 1)")
+    p.add_argument(
+        "--out",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="write the table to FILE (.csv or .parquet) instead of the screen, piece by piece, for any number of "
+        "images",
+    )
+    p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="write the table to FILE and show it on the screen")
+    p.add_argument("--resume", action="store_true", help="continue a FILE that was interrupted")
+    p.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="divide the work among the machines of a Ray cluster (default: the cluster running on this machine)",
+    )
+    p.add_argument(
+        "--sort-into",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="copy each photograph into DIR/<its class>, or DIR/none of these",
+    )
+    p.add_argument(
+        "--precision-of-answers",
+        metavar="P",
+        help="mark answers as unsure so that this share of the other answers is right (default: 95%%)",
+    )
+    p.add_argument(
+        "--sets",
+        metavar="P",
+        help="show the set of classes that holds the true one with this probability, for example 90%%",
+    )
+    p.add_argument("--json", action="store_true", help="print JSON instead of the table")
+
+
 def predict(args) -> int:
     """Print path, class, probability and verdict of each image; exit 1 if one could not be read.
 

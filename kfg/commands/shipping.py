@@ -1,9 +1,43 @@
 """`kfg export`: write a trained model in the file format that another program needs."""
 
+import pathlib
+
 from kfg import quiet
 from kfg.errors import InputError
 
 OF_FORMATS = ("out", "data", "force")  # options that --serving alone, which copies the run's own export, does not use
+
+
+def export_options(p):
+    """Add the options of `kfg export`."""
+    p.add_argument("run_folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run")
+    p.add_argument(
+        "--format",
+        action="append",
+        default=[],
+        metavar="NAMES",
+        help="savedmodel, litert, litert-int8, onnx, openvino or keras; separate several with commas",
+    )
+    p.add_argument(
+        "--out",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="folder in which each format gets its own folder (default: RUN/export-NAME)",
+    )
+    p.add_argument(
+        "--serving", type=pathlib.Path, metavar="DIR", help="add the model to this model folder of TensorFlow Serving"
+    )
+    p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the run's photographs (default: where they were)")
+    p.add_argument(
+        "--force", action="store_true", help="keep a quantised model even if it loses more than 1 point of top-1"
+    )
+    p.add_argument(
+        "--compare",
+        type=int,
+        default=500,
+        metavar="N",
+        help="the most test photographs on which each format is compared (default: %(default)s)",
+    )
 
 
 def export(args) -> int:

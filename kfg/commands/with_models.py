@@ -1,12 +1,20 @@
 """`kfg models`, `train`, `answer` and `explain`: the commands that make a model, or ask one."""
 
 import json
+import pathlib
 import re
 
 from kfg import program, quiet
-from kfg.commands.on_photographs import corrections_of, labels_of
+from kfg.commands import of_photographs
 from kfg.errors import InputError
 from kfg.names import printable
+
+
+def models_options(p):
+    """Add the options of `kfg models`."""
+    p.add_argument("names", nargs="*", metavar="NAME", help="list only these models (default: all)")
+    p.add_argument("--classes", type=int, default=20, metavar="N", help="number of classes (default: %(default)s)")
+    p.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
 
 def models(args) -> int:
@@ -25,6 +33,25 @@ def models(args) -> int:
     ]  # fmt: skip
     tables.show(("name", ">input", ">parameters", ">trainable", ">gmacs"), cells)
     return 0
+
+
+def answer_options(p):
+    """Add the options of `kfg answer`."""
+    p.add_argument(
+        "model", type=pathlib.Path, metavar="RUN|EXPORT", help="a run folder, its export, or its model.keras"
+    )
+    p.add_argument(
+        "images",
+        type=pathlib.Path,
+        nargs="+",
+        metavar="DIR|IMAGE",
+        help="images to classify; of a contest's folder only test is used",
+    )
+    p.add_argument(
+        "--out", type=pathlib.Path, default=pathlib.Path("answer.json"), metavar="FILE", help="default: answer.json"
+    )
+    p.add_argument("--group", default="", metavar="NAME", help="the groupname to write into the file (default: empty)")
+    p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="also write a table with the probabilities")
 
 
 def answer(args) -> int:
@@ -48,6 +75,16 @@ def answer(args) -> int:
     return 1 if given.unread else 0
 
 
+def explain_options(p):
+    """Add the options of `kfg explain`."""
+    p.add_argument("model", type=pathlib.Path, metavar="RUN|MODEL.keras", help="a run folder or its model.keras")
+    p.add_argument("images", type=pathlib.Path, nargs="+", metavar="IMAGE|DIR")
+    p.add_argument(
+        "--out", type=pathlib.Path, default=pathlib.Path("explained"), metavar="DIR", help="default: explained"
+    )
+    p.add_argument("--classname", metavar="NAME", help="also show the heat map of this class")
+
+
 def explain(args) -> int:
     """Draw where in each image the model sees the class; print class and PNG path; exit 1 if an image is unreadable."""
     with quiet.tensorflow_notes():
@@ -60,6 +97,87 @@ def explain(args) -> int:
     files = image_files.files(args.images)
     program.say(*image_files.remarks(args.images))
     return explaining.draw(model, classes, files, out=args.out, class_name=args.classname)
+
+
+def train_options(p):
+    """Add the options of `kfg train`."""
+    p.add_argument(
+        "folder", type=pathlib.Path, metavar="DIR", help="class folders, or another layout that kfg audit reads"
+    )
+    p.add_argument(
+        "--out",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="folder for the run folders (default: runs/NAME, where NAME is the name of the folder of photographs)",
+    )
+    p.add_argument(
+        "--time-budget",
+        default="12m",
+        metavar="T",
+        help="how long one run may train: 90s, 10m or 2h; a number without a unit means minutes (default: %(default)s)",
+    )
+    p.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="number of runs, each with its own seed (default: 1)"
+    )
+    p.add_argument(
+        "--weights",
+        metavar="imagenet|none|PATH",
+        help="weights from which the trunk starts (default: ImageNet weights)",
+    )
+    p.add_argument(
+        "--max-params", metavar="N", help="refuse models with more parameters than this (10M means ten million)"
+    )
+    p.add_argument(
+        "--image-size",
+        metavar="N",
+        help="side of the images in pixels, or HEIGHTxWIDTH (default: 256); larger images take longer",
+    )
+    p.add_argument(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="maximum number of epochs of fine-tuning (default: 8, or as many as fit into the time budget; if not even "
+        "two fit, only the last stage is trained); 0 trains only the head",
+    )
+    p.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="learning rate of fine-tuning (default: 0.0002; try 0.00005 to 0.001)",
+    )
+    p.add_argument(
+        "--second-opinion",
+        action="store_true",
+        help="average the answers with those of a second pretrained network, which count as much as the validation "
+        "photographs say; often more are right, and answering takes more than twice as long; it is left out if time is "
+        "short, if the head hardly errs, or if it would count less than 15%%",
+    )
+    of_photographs.add(p)
+    p.add_argument("--resume", action="store_true", help="continue a run that was interrupted")
+    p.add_argument(
+        "--devices", default="1", metavar="all|N", help="GPUs that share the fine-tuning of the network (default: 1)"
+    )
+    p.add_argument(
+        "--formats",
+        action="append",
+        default=[],
+        metavar="NAMES",
+        help="also export the model in these formats, separated by commas (see kfg export)",
+    )
+    p.add_argument(
+        "--repair", action="store_true", help="then run kfg repair on the first run, which takes up to 20 more minutes"
+    )
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting, for example freeze=none, "
+        "which fine-tunes all stages; docs/tutorials/train.md lists the settings",
+    )
+    p.add_argument(
+        "--track", action="append", default=[], metavar="LOG", help="log to tensorboard or wandb; repeat for both"
+    )
 
 
 def train(args) -> int:
@@ -100,8 +218,8 @@ def train(args) -> int:
         resume=args.resume,
         settings=settings,
         track=args.track,
-        corrections=corrections_of(args),
-        labels=labels_of(args),
+        corrections=of_photographs.corrections(args),
+        labels=of_photographs.labels(args),
         devices=args.devices,
     )
     with quiet.tensorflow_notes():

@@ -1,12 +1,27 @@
 """`kfg serve`: a page and a JSON API that answer with a run's model."""
 
 import importlib.util
+import pathlib
 import warnings
 
 from kfg import program
 from kfg.errors import InputError
 
 NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart", "prometheus_client")
+
+
+def serve_options(p):
+    """Add the options of `kfg serve`."""
+    p.add_argument("run_folder", type=pathlib.Path, metavar="RUN", help="a run folder, its export, or its model.keras")
+    p.add_argument("--port", type=int, default=8000, metavar="N", help="default: %(default)s; 0 takes any free port")
+    p.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s, for this machine only); 0.0.0.0 lets other machines in",
+    )
+    p.add_argument(
+        "--token", metavar="WORD", help="password that browsers must give; required if other machines are let in"
+    )
 
 
 def serve(args) -> int:

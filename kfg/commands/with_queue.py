@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pathlib
 
 from kfg import program, quiet
 from kfg.errors import InputError
@@ -11,6 +12,40 @@ from kfg.runs import run_files
 HOST = "127.0.0.1"
 NEEDED = ("starlette", "uvicorn", "jinja2")
 SENDING = 60.0  # seconds a browser may take to send the head of a request
+
+
+def review_options(p):
+    """Add the options of `kfg review`."""
+    p.add_argument(
+        "folder", type=pathlib.Path, metavar="DIR", help="class folders, or another layout that kfg audit reads"
+    )
+    p.add_argument(
+        "--run",
+        dest="run_folder",
+        type=pathlib.Path,
+        metavar="RUN",
+        help="a finished run on these photographs; its trunk and the labels that it learned are used to find what is "
+        "suspicious",
+    )
+    p.add_argument(
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also show all other photographs of this class (with --run, not its test photographs); may be given more "
+        "than once",
+    )
+    p.add_argument("--port", type=int, default=8001, metavar="N", help="default: %(default)s; 0 takes any free port")
+    p.add_argument(
+        "--static", type=pathlib.Path, metavar="OUT", help="write the page into a folder instead of serving it"
+    )
+    p.add_argument(
+        "--corrections",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="file for the decisions (default: DIR/corrections.csv); give another if DIR cannot be written",
+    )
 
 
 def review(args) -> int:
