@@ -17,7 +17,7 @@ from kfg.data.folder import make_index
 from kfg.data.stores import Images
 from kfg.errors import InputError
 from kfg.evaluation.intervals import wilson
-from kfg.repairing import after_training, causes, diagnosis, findings, looking, looks, page, repair, weakness
+from kfg.repairing import after_training, causes, diagnosis, findings, looking, looks, outcome, page, weakness
 from kfg.repairing import crossed as crossed_module
 from kfg.repairing.crossed import Crossed, crossed
 from kfg.repairing.manner import Manner
@@ -343,7 +343,7 @@ def test_classes_too_small_to_be_judged_are_not_said_to_be_well_recognised(tmp_p
     none_said = "No class can be judged: each has fewer than 10 training and validation photographs."
     for found, said in ((some, some_said), (none, none_said)):
         assert said in findings.lines(found)
-        assert repair.outcome(None, found, None, None, None) == [said]
+        assert outcome.sentences(None, found, None, None, None) == [said]
         assert said in page._weak(found)
         assert said in after_training.section(after_training.Judged(found), tmp_path)[1]
 

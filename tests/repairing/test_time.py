@@ -14,7 +14,7 @@ from kfg.engine import second_opinion
 from kfg.errors import InputError
 from kfg.models import opinions
 from kfg.recipes.folder_settings import Config
-from kfg.repairing import after_training, diagnosis, findings, looking, looks, needs, repair, screening, trial
+from kfg.repairing import after_training, diagnosis, findings, looking, looks, needs, outcome, repair, screening, trial
 from kfg.repairing.crossed import crossed
 from kfg.repairing.manner import Manner
 from kfg.repairing.remedies import REMEDIES
@@ -163,7 +163,7 @@ def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatc
     class Found:
         weak, target = (0,), None
 
-    none = repair.outcome(tmp_path, Found, None, None, None)
+    none = outcome.sentences(tmp_path, Found, None, None, None)
     assert none == ["1 class is weak. For lack of time, no remedy was tried; give a longer --time-budget."]
     verdict = type("Verdict", (), {"name": "flip-averaged"})
     tried = trial.Trial([], [], 1.0)
@@ -176,7 +176,7 @@ def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatc
     monkeypatch.setattr(repair.retraining, "keeping_net", lambda run, config, changed: config)
     made, late = work.trained(tried, None)
     assert made is None and late.startswith("For lack of time, it was not applied")
-    (said,) = repair.outcome(tmp_path, Found, tried, None, None, late=late)
+    (said,) = outcome.sentences(tmp_path, Found, tried, None, None, late=late)
     assert said.startswith("1 class is weak. Proven to help: flip-averaged. For lack of time")
 
 
