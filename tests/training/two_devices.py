@@ -127,19 +127,11 @@ def compared(folder, **settings) -> dict:
     }
 
 
-def plain(folder):
-    return compared(folder)
-
-
 def augmented(folder):
-    """Augmentation, a penalty on weights, and a last batch of three images."""
+    """Augmentation, a penalty on weights, a layer that computes with copies of its weights, a last batch of three."""
     policy = Policy(rotation=20, horizontal_flip=True, zoom=0.2)
-    return compared(folder, count=27, policy=policy, build=lambda: convnet(penalty=keras.regularizers.L2(0.1)))
-
-
-def normalised(folder):
-    """A layer that computes with copies of its weights."""
-    return compared(folder, build=lambda: convnet(adapted=True))
+    net = functools.partial(convnet, penalty=keras.regularizers.L2(0.1), adapted=True)
+    return compared(folder, count=27, policy=policy, build=net)
 
 
 def last_batch_of_one(folder):
@@ -346,7 +338,7 @@ def measured(_):
 
 
 CASES = (
-    chosen, shares, plain, augmented, normalised, last_batch_of_one, averaged, watched, many_steps, frozen, resumed,
+    chosen, shares, augmented, last_batch_of_one, averaged, watched, many_steps, frozen, resumed,
     resumed_on_others, masks, overflowing, half_precision, branched, rate, measured,
 )  # fmt: skip
 
