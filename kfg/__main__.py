@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from kfg import __version__, program, quiet
-from kfg.commands import on_photographs, on_runs, predicting, shipping, with_models, with_pages, with_queue
+from kfg.commands import on_photographs, on_runs, predicting, shipping, training, with_models, with_pages, with_queue
 
 ABOUT_FILES = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
 LONGEST = 200  # characters of a path that a message shows; it may be the names of a whole folder in one word
@@ -21,7 +21,7 @@ COMMANDS = (
     (on_photographs.data, on_photographs.data_options, "download a published data set"),
     (on_photographs.demo, on_photographs.demo_options, "draw the demo images"),
     (with_models.models, with_models.models_options, "list the models"),
-    (with_models.train, with_models.train_options, "train on your own photographs"),
+    (training.train, training.train_options, "train on your own photographs"),
     (predicting.predict, predicting.predict_options, "classify images"),
     (with_models.answer, with_models.answer_options, "write a contest's answer file"),
     (with_models.explain, with_models.explain_options, "show what a model looks at"),

@@ -77,6 +77,13 @@ def run(work) -> int:
     Args:
         work: function () -> exit code; if it raises InputError, the exit code is 2.
     """
+    try:
+        return _run(work)
+    finally:
+        _leave_full_errors()
+
+
+def _run(work) -> int:
     open_missing_streams()
     code, ended = 2, None
     with _checked_stdout() as failure, _any_character(sys.stderr):
@@ -87,7 +94,6 @@ def run(work) -> int:
                 raise
         except SystemExit as error:  # argparse: --help, --version and wrong options
             ended = error
-    _flush_errors()
     error = failure()
     if isinstance(error, BrokenPipeError):  # the reader has seen enough, as in `kfg predict ... | head`
         return 0
@@ -197,18 +203,17 @@ def say(*lines: str) -> None:
     """Print lines on standard error; if that fails, they are dropped and only the exit code shows the error."""
     with contextlib.suppress(OSError):
         for line in lines:
-            print(printable(line), file=sys.stderr)
-    _flush_errors()
+            print(printable(line), file=sys.stderr, flush=True)
 
 
-def _flush_errors() -> None:
-    """Write what standard error still holds; leave the stream if that fails.
+def _leave_full_errors() -> None:
+    """Leave standard error if what it still holds cannot be written.
 
     The interpreter flushes sys.stderr when it ends; a failure there would replace the program's exit code by 120.
     """
     try:
         sys.stderr.flush()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: it is closed
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
 

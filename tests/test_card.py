@@ -107,12 +107,12 @@ def test_the_card_of_a_repair_says_what_the_test_photographs_have_decided(run):
 
 
 def test_photographs_from_which_nothing_was_learned_are_not_counted_for_training(run):
-    assert "Of these, 6 for training" in card.text(run) and "not to learn from" not in card.text(run)
+    assert "Of these, 6 for training" in card.text(run) and "did not learn from" not in card.text(run)
     settings = json.loads((run / "config.json").read_text())
     settings["config"]["left_out"] = [f"{CLASSES[0]}/train1.jpg"]
     (run / "config.json").write_text(json.dumps(settings))
     assert "Of these, 5 for training" in card.text(run)
-    assert "told not to learn from 1 training photograph, for example because its label is" in card.text(run)
+    assert "The run did not learn from 1 further training photograph, which its settings leave out" in card.text(run)
 
 
 def test_calibration_is_told_where_the_run_has_it(run):

@@ -211,7 +211,7 @@ def test_photographs_from_which_nothing_was_learned_do_not_count_as_trained_on(t
     (tmp_path / "config.json").write_text(json.dumps(settings))
     assert reporting.write(tmp_path, predictions)["parts"] == {"train": 8, "test": 10}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "told not to learn from 2 training photographs" in Page(page).text
+    assert "did not learn from 2 further training photographs" in Page(page).text
     trained = re.findall(r"<tr><td[^>]*>(?:<[^>]*>)*([ab])<.*?</td><td[^>]*>5</td><td[^>]*>(\d+)</td>", page)
     assert dict(trained) == {"a": "3", "b": "5"}
 

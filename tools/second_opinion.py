@@ -3,8 +3,8 @@
     python tools/second_opinion.py RUN [RUN ...] [--out FILE] [--speed DIR]
 
 A RUN is a finished run of `kfg train --set second_opinion=TRUNK`, whose answers are the average of two networks: the
-trained one, and a head on a pretrained trunk that stays as it is. The test photographs are shown to each of them alone,
-to both, and to both together with their mirror images, over which the answers are averaged. A row for each run is added
+trained one, and a head on a pretrained trunk that stays as it is. The test photographs are shown to each network alone
+and to both; the answers of both are also averaged over a photograph and its mirror image. A row for each run is added
 to the results file; `--table FILE` prints the table of a results file.
 
 With --speed, runs with and without a second opinion answer photographs of DIR in turns, and only their images/s are
@@ -60,7 +60,7 @@ def answers_of(run: kfg.Run) -> dict[str, Predictions]:
     told = []
     for pictures in shown(run, run.predictions.paths):
         answers = asked.predict_on_batch(pictures)
-        mirrored = asked.predict_on_batch(np.ascontiguousarray(pictures[:, :, ::-1]))[-1]
+        mirrored = both.predict_on_batch(np.ascontiguousarray(pictures[:, :, ::-1]))
         told.append([*answers, (answers[-1] + mirrored) / 2])
     joined = [np.concatenate(one) for one in zip(*told, strict=True)]
     return {
@@ -112,8 +112,8 @@ def row_of(path) -> dict:
 def table(results) -> str:
     """Return the table of a results file as text."""
     lines = [
-        "| data | seed | epochs | test images | trained net | second opinion | its weight | both | gained | macro "
-        "| both, mirror-averaged | gained by that |",
+        "| data | seed | epochs | test images | trained net | second opinion | its weight | both | gained "
+        "| macro recall, gained | both, with mirror images | gained by mirror images |",
         "|---" * 12 + "|",
     ]
     for row in results:

@@ -7,7 +7,7 @@ from kfg.progress import Progress
 OPTIONS = ("accept_terms", "per_class", "seed", "jobs", "base")
 
 
-def add_options(p):
+def imagenet20_options(p):
     """Add the options of `kfg data imagenet20`, whose classes are chosen from an archive each."""
     group = p.add_argument_group("only for imagenet20", "20 classes of ImageNet, as in the study of this name")
     group.add_argument("--accept-terms", action="store_true", help="agree to ImageNet's terms, which are shown first")

@@ -4,7 +4,7 @@ import collections
 import pathlib
 import re
 
-from kfg.commands import fetching, of_photographs
+from kfg.commands import choosing, fetching
 from kfg.errors import InputError
 from kfg.names import printable
 from kfg.progress import Progress
@@ -17,7 +17,7 @@ def audit_options(p):
     """Add the options of `kfg audit`."""
     p.add_argument("folder", type=pathlib.Path, metavar="DIR")
     p.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write the findings to FILE")
-    of_photographs.add(p)
+    choosing.photograph_options(p)
     p.add_argument(
         "--expect-size",
         metavar="WxH",
@@ -41,8 +41,8 @@ def audit(args) -> int:
     result = auditing.audit(
         args.folder,
         expect_size=_size(args.expect_size),
-        corrections=of_photographs.corrections(args),
-        labels=of_photographs.labels(args),
+        corrections=choosing.corrections(args),
+        labels=choosing.labels(args),
         progress=Progress("photographs"),
     )
     if result.told:
@@ -62,7 +62,7 @@ def split_options(p):
     p.add_argument("--val", type=float, help="fraction of the images for validation (default: 0.05, as in kfg train)")
     p.add_argument("--test", type=float, help="fraction of the images for the test (default: 0.2, as in kfg train)")
     p.add_argument("--seed", type=int, help="random seed (default: 0)")
-    of_photographs.add(p)
+    choosing.photograph_options(p)
     p.add_argument(
         "--min-per-class",
         type=int,
@@ -82,7 +82,7 @@ def split(args) -> int:
     listing.checked_root(args.folder)
     overwrite.check_file(out, lambda path: overwrite.is_csv(path, splits.COLUMNS), what="a split.csv written by kfg")
     chosen = {name: getattr(args, name) for name in SPLIT_OPTIONS if getattr(args, name) is not None}
-    index = folder.scan(args.folder, corrections=of_photographs.corrections(args), labels=of_photographs.labels(args))
+    index = folder.scan(args.folder, corrections=choosing.corrections(args), labels=choosing.labels(args))
     if said := corrected.said(index.corrected):
         print(said)
     if parts := folder.parts_read(index):
@@ -145,7 +145,7 @@ def data_options(p):
         default=[],
         help="download the archive from this address instead; for several archives repeat the option, in their order",
     )
-    fetching.add_options(p)
+    fetching.imagenet20_options(p)
 
 
 def data(args) -> int:

@@ -3,7 +3,7 @@
 import pathlib
 
 from kfg import program, progress, quiet
-from kfg.commands import of_photographs
+from kfg.commands import choosing
 from kfg.errors import InputError
 from kfg.runs import run_files
 
@@ -19,7 +19,7 @@ def evaluate_options(p):
     )
     p.add_argument("--on", type=pathlib.Path, metavar="DIR", help="test the model on the labelled photographs in DIR")
     p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="folder for the report of --on (default: evaluated)")
-    of_photographs.add(p)
+    choosing.photograph_options(p)
     p.add_argument(
         "--posthoc",
         action="store_true",
@@ -46,7 +46,7 @@ def evaluate(args) -> int:
         raise InputError("--out: only works with --on; add --on DIR")
     if args.on is None and (args.corrections or args.no_corrections):
         raise InputError("--corrections, --no-corrections: only work with --on; add --on DIR")
-    labels = of_photographs.labels(args)
+    labels = choosing.labels(args)
     if args.on is None and labels is not None:
         raise InputError("--csv: only works with --on; add --on DIR")
     if args.on is not None and args.posthoc:
@@ -59,7 +59,7 @@ def evaluate(args) -> int:
             from kfg.runs import new_photographs
 
         out = args.out or EVALUATED
-        chosen = {"corrections": of_photographs.corrections(args), "labels": labels}
+        chosen = {"corrections": choosing.corrections(args), "labels": labels}
         failed = new_photographs.score(run, args.on, out=out, **chosen)
         print(found.summary(out))
         print(f"report: {out / 'report.html'}")

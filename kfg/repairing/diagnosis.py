@@ -129,7 +129,7 @@ def _whole(rows, index) -> tuple[Index, np.ndarray]:
 def _photographs(run, root, settings) -> tuple[list[dict], AsTheyWere]:
     """Return all rows of the run's split, and the training and validation photographs that the run learned from."""
     all_rows, _ = folder.split_rows(run / run_files.SPLIT)
-    unlearned = origins.unlearned(settings)
+    unlearned = origins.left_out(run)
     rows = [row for row in all_rows if row["part"] in JUDGED and row["path"] not in unlearned]
     found = as_they_were(run, root, rows, progress=Progress("photographs read"))
     if not found.prints:

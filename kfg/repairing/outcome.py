@@ -40,7 +40,7 @@ def sentences(run, found, tried, made, after, *, stands: bool | None = None, lat
     """Return sentences on the outcome; the first stands at the top of the page.
 
     Args:
-        stands: as in `Repaired`.
+        stands: whether the new run is to be used; None without a new run.
         late: a sentence that there was no time for the training, or "".
     """
     if not found.weak:

@@ -16,6 +16,7 @@ from kfg.names import shortened
 from kfg.reporting import card_fields, doubt
 from kfg.reporting.card_fields import FIGURES, licence_of
 from kfg.reporting.card_fields import plain as _plain
+from kfg.reporting.run import left_out_told
 from kfg.runs import choices, origins, run_files
 
 NAMED = 40  # most classes named in a sentence
@@ -80,6 +81,7 @@ def _read(run) -> dict:
         "env": content(run_files.ENVIRONMENT),
         "confidence": content(run_files.CONFIDENCE),
         "rows": rows,
+        "left_out": len(origins.left_out(run)),
         "repaired": (run / run_files.REPAIR_OF).is_file(),
     }
 
@@ -124,8 +126,8 @@ def _data(told) -> str:
     if rows:
         counts = collections.Counter(part for row in rows for part in row["part"].split("+"))
         share = ", ".join(f"{counts[part]:,} {what}" for part, what in zip(PARTS, USES, strict=True))
-        sentences = (f"Of these, {share}.", origins.unlearned_told(told["config"]), _apart(rows, told["result"]))
-        lines.append(" ".join(filter(None, sentences)))
+        left_out = f" {left_out_told(told['left_out'])}" if told["left_out"] else ""
+        lines.append(f"Of these, {share}.{left_out} {_apart(rows, told['result'])}")
     if told["repaired"]:
         lines.append(REPAIRED)
     return "\n".join(lines) + "\n"

@@ -29,7 +29,8 @@ class Run:
     Args:
         name: name of the folder.
         config, env: contents of config.json and env.json.
-        split: rows of split.csv, without training photographs that the run was told not to learn from.
+        split: rows of split.csv, without the photographs that were left out of the training.
+        left_out: number of those photographs.
         history: column -> values of history.csv.
         exported: whether there is an export.
         export_told: a sentence on how the export compares with the model; None if they have not been compared yet.
@@ -40,6 +41,7 @@ class Run:
     config: dict | None
     env: dict | None
     split: list[dict] | None
+    left_out: int
     history: dict[str, np.ndarray] | None
     exported: bool = False
     export_told: str | None = None
@@ -95,7 +97,7 @@ def write(run_dir, predictions: Predictions, **settings) -> dict:
 
     Returns:
         The content of report.json: the result of `metrics.evaluate`; `parts`, images in each part of the split,
-        without training photographs that the run was told not to learn from; `figures`; and `evaluated` if given.
+        without the photographs that were left out of the training; `figures`; and `evaluated` if given.
     """
     return prepare(run_dir, predictions, **settings).write()
 
@@ -181,7 +183,16 @@ def read(run_dir: pathlib.Path, classes: Sequence[str]) -> Run:
         config=_json(run_dir / run_files.CONFIG),
         env=_json(run_dir / run_files.ENVIRONMENT),
         split=origins.used_rows(run_dir) if (run_dir / run_files.SPLIT).is_file() else None,
+        left_out=len(origins.left_out(run_dir)),
         history=history if history and len(next(iter(history.values()))) else None,
+    )
+
+
+def left_out_told(count: int) -> str:
+    """Return a sentence on photographs from which a run did not learn, and which its counts lack."""
+    return (
+        f"The run did not learn from {count:,} further training photograph{'s' * (count > 1)}, which its settings "
+        f"leave out, perhaps because {'their labels are' if count > 1 else 'its label is'} wrong."
     )
 
 

@@ -10,7 +10,8 @@ from kfg.evaluation import baseline, metrics
 from kfg.evaluation.predict import Predictions
 from kfg.reporting import by_class, markup, photographs, training
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
-from kfg.runs import origins, run_files
+from kfg.reporting.run import left_out_told
+from kfg.runs import run_files
 
 RUN_ONLY = ("training", "use", "settings")  # sections on how a model was made and where it is
 LAST = "last-"  # prefix of the anchors of the last sections
@@ -153,8 +154,8 @@ def _data(run, result) -> Safe:
         numbers = (total, len(counts), counts.min(), float(np.median(counts)), counts.max())
         rows.append([part or "(none)", *(Number(f"{number:,g}", float(number)) for number in numbers)])
     headers = ["part", "images", "classes", "fewest in a class", "median of the classes", "most in a class"]
-    if unlearned := origins.unlearned_told(run.config or {}):
-        told.append(markup.paragraph(unlearned))
+    if run.left_out:
+        told.append(markup.paragraph(left_out_told(run.left_out)))
     return markup.joined([*told, markup.table(headers, rows)])
 
 

@@ -3,7 +3,8 @@
 import pathlib
 
 from kfg.data.folder import split_rows
-from kfg.files import read_json
+from kfg.errors import InputError
+from kfg.files import RESTORE, read_json
 from kfg.runs import run_files
 
 
@@ -22,33 +23,27 @@ def training_files(run: pathlib.Path) -> list[pathlib.Path]:
     return [root / row["path"] for row in rows if row["part"] == "train" and (root / row["path"]).is_file()]
 
 
-def unlearned(settings: dict) -> frozenset[str]:
-    """Return the training photographs that a run was told not to learn from, by the content of its config.json."""
-    config = settings.get("config")
-    return frozenset(config.get("left_out") or ()) if isinstance(config, dict) else frozenset()
+def left_out(run) -> frozenset[str]:
+    """Return the training photographs that a run was told not to learn from, as paths in its split.csv.
 
+    They are the setting `left_out`; a repair leaves out photographs whose labels are probably wrong.
 
-def unlearned_told(settings: dict) -> str:
-    """Return a sentence on the photographs that a run was told not to learn from; "" if there are none."""
-    count = len(unlearned(settings))
-    if not count:
-        return ""
-    return (
-        f"The run was told not to learn from {count:,} training photograph{'s' * (count > 1)}, for example because "
-        f"{'their labels are' if count > 1 else 'its label is'} probably wrong; {'they are' if count > 1 else 'it is'} "
-        "not counted here."
-    )
+    Raises:
+        InputError: config.json is damaged.
+    """
+    path = pathlib.Path(run) / run_files.CONFIG
+    config = read_json(path, dict).get("config") if path.is_file() else None
+    paths = (config.get("left_out") if isinstance(config, dict) else None) or []
+    if not isinstance(paths, list) or not all(isinstance(one, str) for one in paths):
+        raise InputError(f"{path}: left_out: expected a list of paths, got {paths!r}; {RESTORE}")
+    return frozenset(paths)
 
 
 def used_rows(run) -> list[dict]:
-    """Return the rows of a run's split.csv without the training photographs that the run was told not to learn from.
-
-    Those are named in its setting `left_out`; a repair leaves out photographs whose labels are probably wrong.
+    """Return the rows of a run's split.csv without the photographs that were left out of the training.
 
     Raises:
-        InputError: split.csv or config.json is missing or damaged.
+        InputError: split.csv is missing or damaged, or config.json is damaged.
     """
-    run = pathlib.Path(run)
-    settings = read_json(run / run_files.CONFIG, dict) if (run / run_files.CONFIG).is_file() else {}
-    left_out = unlearned(settings)
-    return [row for row in split_rows(run / run_files.SPLIT)[0] if row["path"] not in left_out]
+    gone = left_out(run)
+    return [row for row in split_rows(pathlib.Path(run) / run_files.SPLIT)[0] if row["path"] not in gone]

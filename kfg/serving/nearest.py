@@ -140,7 +140,7 @@ class Nearest:
 
 
 def training_photographs(run: pathlib.Path, *, going_on=lambda: None) -> tuple[Index, int]:
-    """Return the training photographs of a run that are unchanged, and the number of those that are not.
+    """Return the photographs that a run learned from and that are unchanged, and the number of those that are not.
 
     Args:
         run: the run folder.

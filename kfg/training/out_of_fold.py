@@ -64,8 +64,8 @@ class Heads:
 
     def __init__(self, width: int, heads: int, num_classes: int):
         self.shape = (-1, heads, num_classes)
-        self.weights = tf.zeros((width, heads * num_classes))  # convex problem: zeros are a good start
-        self.bias = tf.zeros(heads * num_classes)
+        self.weights = tf.Variable(tf.zeros((width, heads * num_classes)))  # convex problem: zeros are a good start
+        self.bias = tf.Variable(tf.zeros(heads * num_classes))
 
     def learn(self, lesson: Lesson, *, loss, steps: int, limit: float = math.inf) -> "Heads":
         """Train the heads for a number of steps, however many rows an epoch of the lesson has; return self.
@@ -79,22 +79,21 @@ class Heads:
         Raises:
             TooLong: judged by the first steps, the training would take longer than `limit`.
         """
-        step = _step(loss, len(self.weights), *self.shape[1:])
-        state = [one for learned in (self.weights, self.bias) for one in (learned, *[tf.zeros_like(learned)] * 2)]
+        step = _step(loss, self.shape[2])
+        state = [one for own in (self.weights, self.bias) for one in (own, *_zeros_like(own, 2))]
         labels = np.broadcast_to(lesson.labels.reshape(len(lesson.labels), -1), lesson.weights.shape).astype(np.int32)
         weights = lesson.weights.astype(np.float32)
 
         epoch, order, start, pace = 0, lesson.shown(0), 0, Pace(steps, limit)
         for done in range(steps):
-            pace.check(state[-1].numpy)
+            pace.check(self.bias.numpy)
             if start >= len(order):
                 epoch, start = epoch + 1, 0
                 order = lesson.shown(epoch)
             batch = order[start : start + BATCH]
             start += BATCH
-            when = np.array([done, steps], np.float32)
-            state = step(lesson.rows[batch], labels[batch], weights[batch], when, *state)
-        self.weights, self.bias = state[0], state[3]
+            when = np.array([done, steps, len(batch)], np.float32)
+            step(*state, *(_filled(one[batch]) for one in (lesson.rows, labels, weights)), when)
         return self
 
     def ask(self, features, own=None) -> np.ndarray:
@@ -116,43 +115,51 @@ class Heads:
         return tf.nn.softmax(tf.reshape(features @ self.weights + self.bias, self.shape))
 
 
-@functools.lru_cache(maxsize=8)
-def _step(loss, width: int, heads: int, num_classes: int):
-    """Return the training step of heads under a loss.
+def _zeros_like(variable, count: int) -> list[tf.Variable]:
+    return [tf.Variable(tf.zeros_like(variable)) for _ in range(count)]
 
-    Tracing it takes as long as a hundred steps on few photographs, and a run trains some twenty sets of heads, most of
-    them alike. With an optimizer of Keras it would be traced anew for each set, because that one's state is its own.
+
+def _filled(batch) -> np.ndarray:
+    """Return a batch with zeros up to BATCH rows, so that batches of all sizes run through one graph."""
+    return np.pad(batch, [(0, BATCH - len(batch)), *[(0, 0)] * (batch.ndim - 1)])
+
+
+@functools.lru_cache(maxsize=16)
+def _step(loss, num_classes: int):
+    """Return the training step of heads under one loss object; heads of the same shape share its graph.
+
+    Tracing it takes as long as a hundred steps on few photographs, and a repair trains some twenty sets of heads, most
+    of them alike. An optimizer of Keras would need a graph of its own for each set, because it holds its variables.
 
     Returns:
-        function (rows, labels and weights of a Lesson for one batch; float32 [number of the step, steps]; weights,
-        means of their gradients and of their squares; the same of the bias) -> the new values of the last six.
+        function (variables of the weights, of the means of their gradients and of their squares; the same for the
+        bias; BATCH rows, labels and weights of a Lesson; float32 [steps done, steps in all, rows that count]), which
+        changes the variables.
     """
-    matrix, bias = tf.TensorSpec((width, heads * num_classes)), tf.TensorSpec((heads * num_classes,))
-    of_batch = (tf.TensorSpec((None, width)), tf.TensorSpec((None, heads), tf.int32), tf.TensorSpec((None, heads)))
 
-    @tf.function(autograph=False, input_signature=(*of_batch, tf.TensorSpec((2,)), *[matrix] * 3, *[bias] * 3))
-    def step(rows, told, counted, when, *state):
-        done, steps = when[0], when[1]
+    @tf.function(autograph=False)
+    def step(
+        weights, mean_of_weights, square_of_weights, bias, mean_of_bias, square_of_bias, rows, told, counted, when
+    ):
+        done, steps, count = tf.unstack(when)
         rate = LEARNING_RATE * 0.5 * (1 + tf.cos(math.pi * done / steps))
-        learned = (state[0], state[3])
         with tf.GradientTape() as tape:
-            tape.watch(learned)
-            answers = tf.nn.softmax(tf.reshape(rows @ learned[0] + learned[1], (-1, num_classes)))
-            losses = loss.call(tf.reshape(told, [-1]), answers) * tf.reshape(counted, [-1])
-            value = tf.reduce_sum(losses) / tf.cast(tf.shape(told)[0], tf.float32)
-        of_weights, of_bias = tape.gradient(value, learned)
-        decayed = state[0] * (1 - DECAY * rate)
+            answers = tf.nn.softmax(tf.reshape(rows @ weights + bias, (-1, num_classes)))
+            value = tf.reduce_sum(loss.call(tf.reshape(told, [-1]), answers) * tf.reshape(counted, [-1])) / count
+        for_weights, for_bias = tape.gradient(value, [weights, bias])
+        weights.assign(weights * (1 - DECAY * rate))
         unbiased = rate * tf.sqrt(1 - BETA_2 ** (done + 1)) / (1 - BETA_1 ** (done + 1))
-        return (*_adam(unbiased, of_weights, decayed, *state[1:3]), *_adam(unbiased, of_bias, *state[3:]))
+        _adam(unbiased, for_weights, weights, mean_of_weights, square_of_weights)
+        _adam(unbiased, for_bias, bias, mean_of_bias, square_of_bias)
 
     return step
 
 
-def _adam(rate, gradient, value, mean, square):
-    """Return a value after a step of Adam, and the means of its gradients and of their squares."""
-    mean += (gradient - mean) * (1 - BETA_1)
-    square += (gradient**2 - square) * (1 - BETA_2)
-    return value - rate * mean / (tf.sqrt(square) + EPSILON), mean, square
+def _adam(rate, gradient, value, mean, square) -> None:
+    """Take a step of Adam: change a variable, and those of the means of its gradients and of their squares."""
+    mean.assign_add((gradient - mean) * (1 - BETA_1))
+    square.assign_add((gradient**2 - square) * (1 - BETA_2))
+    value.assign_sub(rate * mean / (tf.sqrt(square) + EPSILON))
 
 
 class Pace:
@@ -169,7 +176,7 @@ class Pace:
     def check(self, wait: Callable) -> None:
         """Measure the time; to be called before each step. Raises TooLong if the training would exceed the limit.
 
-        The first step is not timed, because it is traced then.
+        The first step is not timed, because it may be traced then.
 
         Args:
             wait: function () that returns once the steps so far are done, for a GPU does them later.

@@ -4,7 +4,8 @@ Run       python tools/chaos CAMPAIGN [--count N] [--minutes M] [--seed S]; CAMP
           permissions, clock, review, images or files
           python tools/chaos cases DIR
 Prints    a table: checks done, results lost, rows doubled, tracebacks, other failures
-Exit      0 if all numbers but the checks done are 0, else 1. What failed is kept in a folder, which is printed.
+Exit      0 if all numbers but the checks done are 0, something was checked, and a campaign that kills has killed;
+          else 1. What failed is kept in a folder, which is printed.
 """
 
 import argparse

@@ -50,8 +50,9 @@ def campaign(tally: Tally, scratch, *, count: int = 12, minutes: float | None = 
             out, shift = scratch / f"{work.runs[0].split('/')[0]}-{number}", SHIFTS[number % len(SHIFTS)]
             killed, failures = cut_and_go_on(runner, work, data, out, known, site, shift, rng)
             tally.figures["kills"] += killed
-            tally.note(work.name, failures, keep=[out], what=f"clock moved by {shift} s")
-            print(f"{work.name}: clock moved by {shift} s, {len(failures)} failures", flush=True)
+            done = f"{'killed' if killed else 'ended before its kill'}, clock moved by {shift} s"
+            tally.note(work.name, failures, keep=[out], what=done)
+            print(f"{work.name}: {done}, {len(failures)} failures", flush=True)
 
 
 def cut_and_go_on(runner, work, data, out, known, site, shift, rng) -> tuple[bool, list]:

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 KINDS = ("done", "lost", "doubled", "tracebacks", "other")
-BAD = KINDS[1:]  # "done" counts the checks; a campaign is passed if all other counts are 0
+BAD = KINDS[1:]  # "done" counts the checks; for a campaign to pass, all other counts must be 0
 SHOWN = 40  # most failures printed; failures.txt has all of them
 
 
@@ -74,8 +74,7 @@ class Tally:
     def failed(self) -> bool:
         """Return whether there is a failure.
 
-        A campaign that checked nothing without saying why has failed, too, and so has one whose kills all came too
-        late.
+        A campaign that checked nothing without saying why has failed, too, and so has one that was to kill and has not.
         """
         total = self.total()
         nothing = not (total["done"] or self.figures.get("skipped")) or self.figures.get("kills") == 0
@@ -87,7 +86,7 @@ class Tally:
         for row, counts in [*self.rows.items(), ("total", self.total())]:
             lines.append(f"{row:<{width}}" + "".join(f"{counts[kind]:>12,}" for kind in KINDS))
         if self.figures.get("kills") == 0:
-            lines += ["", "nothing was killed: every command had ended before its kill"]
+            lines += ["", "nothing was killed, so nothing is shown"]
         if self.failures:
             lines += ["", f"failures, the first {SHOWN} (all of them, and their inputs: {self.kept}):"]
             lines += self.failures[:SHOWN]

@@ -5,7 +5,7 @@ import pathlib
 from kfg.errors import InputError
 
 
-def add(p):
+def photograph_options(p):
     """Add the options that say which photographs of a folder to use, and with which labels."""
     _add_labels(p)
     p.add_argument(
