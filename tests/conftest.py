@@ -112,7 +112,7 @@ def tiny_trunk():
 
     ends = tuple(f"block{i}_relu" for i in (1, 2, 3, 4, 6))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(backbones.BACKBONES, "tiny", backbones.Backbone(small_net, 64, 32, "x / 127.5 - 1", ends))
+        patch.setitem(backbones.BACKBONES, "tiny", backbones.Backbone(small_net, 64, 32, ends))
         patch.setitem(mmal.TAPS, "tiny", ("block6_relu", "block5_relu"))
         yield "tiny"
 

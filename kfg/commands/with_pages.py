@@ -1,11 +1,10 @@
 """`kfg serve`: a page and a JSON API that answer with a run's model."""
 
-import importlib.util
 import pathlib
 import warnings
 
 from kfg import program
-from kfg.errors import InputError
+from kfg.web import installed
 
 NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart", "prometheus_client")
 
@@ -32,7 +31,7 @@ def serve(args) -> int:
     photographs in RUN/corrected, which kfg evaluate --on and kfg train can read. Nothing else that is sent is written
     to disk.
     """
-    _check_installed()
+    installed.check("kfg serve", NEEDED)
     warnings.filterwarnings("ignore", module="PIL")  # Pillow warns of damaged files; the sender is told instead
     from kfg.runs import found
     from kfg.serving.application import Application
@@ -55,12 +54,3 @@ def serve(args) -> int:
     if application.failure is not None:
         raise application.failure
     return 0
-
-
-def _check_installed():
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"kfg serve: needs {missing[0]}, which is not installed; install it in the folder of kfg with "
-            "pip install '.[serve]'"
-        )

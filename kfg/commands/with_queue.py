@@ -1,6 +1,5 @@
 """`kfg review`: show the photographs that are worth a look, the most suspicious first, and record what you decide."""
 
-import importlib.util
 import os
 import pathlib
 
@@ -8,6 +7,7 @@ from kfg import program, quiet
 from kfg.errors import InputError
 from kfg.names import printable
 from kfg.runs import run_files
+from kfg.web import installed
 
 HOST = "127.0.0.1"
 NEEDED = ("starlette", "uvicorn", "jinja2")
@@ -56,7 +56,7 @@ def review(args) -> int:
     audit, split, train and kfg.load honour. No photograph is moved, changed or deleted. Ctrl-C ends the session; the
     same command continues where you stopped.
     """
-    _check_installed()
+    installed.check("kfg review", NEEDED)
     from kfg.data import listing
 
     listing.checked_root(args.folder)
@@ -131,12 +131,3 @@ def _checked_place(port, table):
             "the same option to kfg train"
         )
     return listening.bound(HOST, port)
-
-
-def _check_installed():
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"kfg review: needs {missing[0]}, which is not installed; install it in the folder of kfg with "
-            "pip install '.[serve]'"
-        )

@@ -26,7 +26,6 @@ class Backbone:
         build: function (height, width) -> flat model with random weights, images -> last map (or features (B, F)).
         image_size: side in pixels of the square images that it was trained on.
         smallest: smallest side in pixels that it accepts.
-        preprocessing: formula that its first layers apply to RGB in [0, 255].
         stages: names of the layers that end its stages. The maps of the last three have an eighth, a sixteenth and a
             32nd of the image's size. Every path through the net passes these layers.
         last_block: names of the layers that end the last block but one and the last block; needed only if the names of
@@ -36,7 +35,6 @@ class Backbone:
     build: Callable[[tuple[int, int]], keras.Model]
     image_size: int
     smallest: int
-    preprocessing: str
     stages: tuple[str, ...]
     last_block: tuple[str, str] | None = None
 
@@ -54,22 +52,18 @@ def _lite(name):
     return lambda image_size: efficientnet_lite.trunk(name, image_size=image_size, weights="none")
 
 
-_CAFFE, _SYMMETRIC = "BGR minus the ImageNet mean", "x / 127.5 - 1"
-_STANDARDISED = "(x / 255 - ImageNet mean) / deviation"
-
-
 def _vgg(application):
     pools = tuple(f"block{i}_pool" for i in range(1, 6))
-    return Backbone(builders.plain(application, preprocessing.caffe), 224, 32, _CAFFE, pools)
+    return Backbone(builders.plain(application, preprocessing.caffe), 224, 32, pools)
 
 
 def _resnet(application, third):
     ends = ("conv1_relu", "conv2_block3_out", "conv3_block4_out", f"conv4_block{third}_out", "conv5_block3_out")
-    return Backbone(builders.plain(application, preprocessing.caffe), 224, 32, _CAFFE, ends)
+    return Backbone(builders.plain(application, preprocessing.caffe), 224, 32, ends)
 
 
 def _inception(application, *ends, last_block):
-    return Backbone(builders.plain(application, preprocessing.symmetric), 299, 75, _SYMMETRIC, ends, last_block)
+    return Backbone(builders.plain(application, preprocessing.symmetric), 299, 75, ends, last_block)
 
 
 def _densenet(application, third, fourth):
@@ -81,27 +75,27 @@ def _densenet(application, third, fourth):
         f"conv4_block{third}_concat",
         f"conv5_block{fourth}_concat",
     )
-    return Backbone(builders.plain(application, preprocessing.standardised), 224, 32, _STANDARDISED, ends)
+    return Backbone(builders.plain(application, preprocessing.standardised), 224, 32, ends)
 
 
-def _b(application, size, first, *last, preprocessing=_STANDARDISED, build=builders.efficientnet):
+def _b(application, size, first, *last, build=builders.efficientnet):
     """Describe an EfficientNet, given the last block of its stages 1, 2, 3 and 5."""
     ends = (first, *(f"block{block}_add" for block in last), "top_activation")
-    return Backbone(build(application), size, 32, preprocessing, ends)
+    return Backbone(build(application), size, 32, ends)
 
 
-def _v2(application, size, first, *last, preprocessing=_STANDARDISED):
-    return _b(application, size, first, *last, preprocessing=preprocessing, build=builders.own)
+def _v2(application, size, first, *last):
+    return _b(application, size, first, *last, build=builders.own)
 
 
 def _next(application, name, depth):
     ends = tuple(f"{name}_stage_{stage}_block_{last}_add" for stage, last in enumerate((2, 2, depth - 1, 2)))
-    return Backbone(builders.convnext(application), 224, 32, _STANDARDISED, ends)
+    return Backbone(builders.convnext(application), 224, 32, ends)
 
 
 def _light(name, *last):
     ends = ("block1a_project_bn", *(f"block{block}_add" for block in last), "top_activation")
-    return Backbone(_lite(name), efficientnet_lite.VARIANTS[name].image_size, 32, "(x - 127) / 128", ends)
+    return Backbone(_lite(name), efficientnet_lite.VARIANTS[name].image_size, 32, ends)
 
 
 BACKBONES = {
@@ -121,15 +115,15 @@ BACKBONES = {
     "densenet169": _densenet(applications.DenseNet169, 32, 32),
     "densenet201": _densenet(applications.DenseNet201, 48, 32),
     "mobilenet-v2": Backbone(
-        builders.plain(applications.MobileNetV2, preprocessing.symmetric), 224, 32, _SYMMETRIC,
+        builders.plain(applications.MobileNetV2, preprocessing.symmetric), 224, 32,
         ("expanded_conv_project_BN", "block_2_add", "block_5_add", "block_12_add", "out_relu"),
     ),
     "mobilenet-v3-small": Backbone(
-        builders.mobilenet_v3(applications.MobileNetV3Small), 224, 32, _SYMMETRIC,
+        builders.mobilenet_v3(applications.MobileNetV3Small), 224, 32,
         ("expanded_conv_project_bn", "expanded_conv_2_add", "expanded_conv_7_add", "top_activation"),
     ),
     "mobilenet-v3-large": Backbone(
-        builders.mobilenet_v3(applications.MobileNetV3Large), 224, 32, _SYMMETRIC,
+        builders.mobilenet_v3(applications.MobileNetV3Large), 224, 32,
         ("expanded_conv_add", "expanded_conv_2_add", "expanded_conv_5_add", "expanded_conv_11_add",
          "top_activation"),
     ),
@@ -142,7 +136,7 @@ BACKBONES = {
     "efficientnetv2-b2": _v2(applications.EfficientNetV2B2, 260, "block1b_add", "2c", "3c", "5f"),
     "efficientnetv2-b3": _v2(applications.EfficientNetV2B3, 300, "block1b_add", "2c", "3c", "5g"),
     "efficientnetv2-s": _v2(
-        applications.EfficientNetV2S, 384, "block1b_add", "2d", "3d", "5i", preprocessing="x / 128 - 1"
+        applications.EfficientNetV2S, 384, "block1b_add", "2d", "3d", "5i"
     ),
     "convnext-tiny": _next(applications.ConvNeXtTiny, "convnext_tiny", 9),
     "convnext-base": _next(applications.ConvNeXtBase, "convnext_base", 27),

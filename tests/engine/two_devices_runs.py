@@ -86,6 +86,6 @@ if __name__ == "__main__":
     processor = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
     ends = tuple(f"block{i}_relu" for i in (1, 2, 3, 4, 6))
-    backbones.BACKBONES["tiny"] = backbones.Backbone(small_net, 64, 32, "x / 127.5 - 1", ends)
+    backbones.BACKBONES["tiny"] = backbones.Backbone(small_net, 64, 32, ends)
     with bare_runs():
         main(*map(pathlib.Path, sys.argv[1:3]))

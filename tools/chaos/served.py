@@ -39,7 +39,7 @@ def tiny_trunk(image_size) -> keras.Model:
 def know_tiny_trunk() -> None:
     """Register the tiny trunk with kfg in this process, for `backbone=tiny`."""
     ends = tuple(f"block{i}_relu" for i in (1, 2, 3, 4, 6))
-    backbones.BACKBONES[TINY] = backbones.Backbone(tiny_trunk, 64, 32, "x / 127.5 - 1", ends)
+    backbones.BACKBONES[TINY] = backbones.Backbone(tiny_trunk, 64, 32, ends)
     mmal.TAPS[TINY] = ("block6_relu", "block5_relu")
 
 
