@@ -15,19 +15,18 @@ IMAGES = "images"  # name of a graph's input, in every format
 OUTPUTS = ("probabilities", "strangeness")  # names of its outputs, as many as the model has
 
 
-def function_of(model, *, batch: int | None = None, dtype=tf.uint8):
+def function_of(model, *, dtype=tf.uint8):
     """Return a model's forward pass for inference, with batch normalisation folded into the convolutions before it.
 
     Args:
         model: Keras model, images in [0, 255] (B, H, W, 3) -> answers (B, ...), or a list of several.
-        batch: images in a batch; None for any number.
         dtype: type of the pixels.
     Returns:
         tf.function images -> float32 answers, or a list of them, which keeps the variables alive; and the tf.TensorSpec
         of its input.
     """
     folded = folding.fold(model)
-    spec = tf.TensorSpec((batch, *model.input_shape[1:]), dtype, name=IMAGES)
+    spec = tf.TensorSpec((None, *model.input_shape[1:]), dtype, name=IMAGES)
 
     @tf.function(input_signature=[spec], autograph=False, jit_compile=False)
     def answers(images):

@@ -90,23 +90,22 @@ def reader(paths, root, decode, store=None) -> Callable[[int], np.ndarray | None
     return decoded if store is None else lambda at: as_taken(store.gather([at])[0], root / paths[at])
 
 
-def most_telling(predictions: Predictions, most: int = MOST) -> list[int]:
-    """Return the positions of up to `most` photographs, in rising order: those named wrong, then the least certain."""
-    if len(predictions) <= most:
+def most_telling(predictions: Predictions) -> list[int]:
+    """Return the positions of up to MOST photographs, in rising order: those named wrong, then the least certain."""
+    if len(predictions) <= MOST:
         return list(range(len(predictions)))
     right = predictions.predicted == predictions.labels
     order = np.lexsort((predictions.probabilities.max(axis=1), right))
-    return sorted(order[:most].tolist())
+    return sorted(order[:MOST].tolist())
 
 
-def sizes(sample, count: int, wrong: int, budget: int = BUDGET):
+def sizes(sample, count: int, wrong: int):
     """Return the rungs for photographs that are right and for those that are wrong.
 
     Args:
         sample: some of the photographs, uint8 (H, W, 3).
         count: number of all photographs.
         wrong: number of photographs that are wrong.
-        budget: characters for all thumbnails.
     """
     if not sample:
         return RUNGS[-1], RUNGS[-1]
@@ -115,8 +114,8 @@ def sizes(sample, count: int, wrong: int, budget: int = BUDGET):
     def largest(number, room):
         return next((rung for rung in RUNGS if taken[rung] * number <= room), RUNGS[-1])
 
-    of_right = largest(count, FOR_RIGHT * budget)
-    of_wrong = largest(max(wrong, 1), budget - taken[of_right] * (count - wrong))
+    of_right = largest(count, FOR_RIGHT * BUDGET)
+    of_wrong = largest(max(wrong, 1), BUDGET - taken[of_right] * (count - wrong))
     return of_right, max(of_right, of_wrong)
 
 
