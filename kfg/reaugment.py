@@ -14,12 +14,12 @@ import numpy as np
 
 from kfg.augment.copies import materialise
 from kfg.augment.policies import Policy
-from kfg.data.listing import shortened
 from kfg.data.part import Part
 from kfg.errors import InputError
 from kfg.evaluation import confusion
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json, write_json
+from kfg.names import shortened
 from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)

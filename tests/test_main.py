@@ -62,10 +62,11 @@ def test_split_writes_what_the_next_scan_uses(photos, capsys):
     assert main(["split", str(photos), "--out", str(photos / "split.csv"), "--val", "0.2", "--test", "0.2"]) == 0
     printed = capsys.readouterr().out
     from kfg.data import folder
+    from kfg.data.part_folders import PARTS
 
     index = folder.scan(photos)
     assert len(index) == 9 and set(index.parts) == {"train", "val", "test"}
-    assert all(f"{part} {len(index.where(part))}" in printed for part in folder.PARTS)
+    assert all(f"{part} {len(index.where(part))}" in printed for part in PARTS)
 
 
 def test_split_says_what_was_decided_already_and_refuses_options_without_effect(photos, tmp_path, capsys):

@@ -7,7 +7,7 @@ from PIL import Image
 
 from kfg import names
 from kfg.__main__ import main
-from kfg.data import audit, folder
+from kfg.data import audit, class_names
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ LOOK_ALIKE = [
 def test_names_that_look_the_same_are_told_by_what_differs(one, other, said):
     assert names.look_alikes(["ox", other, one]) in ([(one, other)], [(other, one)])
     assert names.difference(one, other) == said
-    assert said in folder.look_alikes([one, other])
+    assert said in class_names.look_alikes([one, other])
 
 
 def test_names_that_look_different_are_let_be():
     assert names.look_alikes(["cat", "cats", "cat 2", "cat_2", "chat", "café", "cafe", "01", "1", "猫", "犬"]) == []
-    assert folder.look_alikes(["cat", "dog"]) == ""
+    assert class_names.look_alikes(["cat", "dog"]) == ""
 
 
 @pytest.mark.parametrize(

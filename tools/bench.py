@@ -197,7 +197,8 @@ def stream(count) -> None:
     from PIL import Image
 
     from kfg.augment.policies import Policy
-    from kfg.data import decoded, folder, pipeline
+    from kfg.data import decoded, pipeline
+    from kfg.data.index import make_index
 
     with tempfile.TemporaryDirectory() as scratch:
         rng = np.random.default_rng(0)
@@ -205,7 +206,7 @@ def stream(count) -> None:
             pixels = rng.integers(0, 256, (30, 30, 3), dtype=np.uint8)
             Image.fromarray(pixels).resize((300, 300)).save(f"{scratch}/{i}.jpg")
         paths = [f"{i % 200}.jpg" for i in range(count)]
-        index = folder.make_index(scratch, paths, np.arange(count) % 2, ("a", "b"))
+        index = make_index(scratch, paths, np.arange(count) % 2, ("a", "b"))
         images = decoded.load(index, image_size=(128, 128), memory_budget=0, cache_dir=f"{scratch}/cache")
         policy = Policy(rotation=TURN, horizontal_flip=True)
         drain(pipeline.training_batches(images, index.labels, batch_size=BATCH, seed=0, policy=policy))

@@ -18,7 +18,8 @@ import types
 import numpy as np
 from remedies import processor
 
-from kfg.data import decoded, folder
+from kfg.data import decoded, folder, splitcsv
+from kfg.data.index import Index
 from kfg.data.stores import MEMORY_BUDGET, Budget
 from kfg.engine import confidence, photographs, provenance
 from kfg.evaluation import calibration, held_out, posthoc, predict
@@ -123,7 +124,7 @@ def asked(model, root, rows, path) -> Asked:
     if not path.is_file():
         classes = sorted({row[1] for row in rows})
         labels = np.array([classes.index(row[1]) for row in rows], np.int32)
-        index = folder.Index(
+        index = Index(
             root=pathlib.Path(root), classes=tuple(classes), paths=tuple(names), labels=labels,
             parts=("test",) * len(rows), groups=np.arange(len(rows)), sha256=("",) * len(rows),
         )  # fmt: skip
@@ -141,7 +142,7 @@ def asked(model, root, rows, path) -> Asked:
 
 def own_rows(run, *, training: int, test: int) -> list[tuple[str, str, str]]:
     """Return (path, class, part) of a run's photographs, with at most `training` and `test` of these parts."""
-    rows, _ = folder.split_rows(run / run_files.SPLIT)
+    rows, _ = splitcsv.split_rows(run / run_files.SPLIT)
     left = {"train": training, "test": test}
     found = []
     for at in np.random.default_rng(0).permutation(len(rows)):

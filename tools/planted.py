@@ -19,6 +19,7 @@ from PIL import Image, ImageFilter
 from remedies import at_most, divided, processor
 
 from kfg.data import fingerprints, folder
+from kfg.data.index import Index
 from kfg.data.stores import Images
 from kfg.engine import photographs, provenance
 from kfg.recipes.folder_settings import Config
@@ -41,7 +42,7 @@ CLEAN = "nothing"  # name of the case in which nothing is planted
 class Set:
     """Photographs with all data in which causes of weakness are searched."""
 
-    index: folder.Index
+    index: Index
     features: np.ndarray
     prints: list
     looks: looks.Looks

@@ -22,7 +22,7 @@ import sys
 import numpy as np
 
 from kfg import reaugment
-from kfg.data.folder import split_rows
+from kfg.data.splitcsv import split_rows
 from kfg.errors import InputError
 from kfg.evaluation import paired, posthoc, predict
 from kfg.files import read_json

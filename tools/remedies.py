@@ -16,6 +16,7 @@ import numpy as np
 from _measure import processor
 
 from kfg.data import audit, decoded, folder, splits
+from kfg.data.index import Index
 from kfg.data.stores import MEMORY_BUDGET, Budget
 from kfg.engine import photographs, provenance
 from kfg.progress import Progress
@@ -32,13 +33,13 @@ from kfg.training import imbalance
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "repair" / "remedies.jsonl"
 
 
-def divided(root, config) -> folder.Index:
+def divided(root, config) -> Index:
     """Return the photographs of a folder, divided into the default parts."""
     index = audit.duplicate_groups(folder.scan(root), progress=Progress("photographs read"))
     return splits.split(index, val=config.val_fraction, test=config.test_fraction, seed=config.split_seed)
 
 
-def at_most(index, per_class: int) -> folder.Index:
+def at_most(index, per_class: int) -> Index:
     """Return the first `per_class` photographs of each class, or all if `per_class` is 0."""
     if not per_class:
         return index

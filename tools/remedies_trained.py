@@ -20,7 +20,7 @@ from remedies import diagnosed, processor
 from second_opinion import difference, epochs_of, shown, training_of
 
 import kfg
-from kfg.data import folder
+from kfg.data import splitcsv
 from kfg.engine import photographs, provenance
 from kfg.evaluation import calibration
 from kfg.evaluation.paired import paired_recall
@@ -75,7 +75,7 @@ def asked(run: kfg.Run, part: str) -> tuple[dict[str, np.ndarray], list[dict]]:
     """
     both = plain(without_temperature(run.model))
     model = keras.Model(both.input, [apart(both)[0].output, both.output])
-    listed = [row for row in folder.split_rows(run.path / run_files.SPLIT)[0] if row["part"] == part]
+    listed = [row for row in splitcsv.split_rows(run.path / run_files.SPLIT)[0] if row["part"] == part]
     told = [
         [*model.predict_on_batch(pictures), both.predict_on_batch(pictures[:, :, ::-1])]
         for pictures in shown(run, [row["path"] for row in listed])

@@ -14,7 +14,7 @@ from _measure import browser as installed_browser
 
 from kfg import explain, reporting
 from kfg.data import decode, decoded
-from kfg.data.folder import make_index
+from kfg.data.index import make_index
 from kfg.exporting import classifiers, saved_model
 from kfg.files import read_json
 from kfg.runs import run_files

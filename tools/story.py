@@ -13,7 +13,7 @@ import sys
 import time
 
 from kfg import program, quiet, tables
-from kfg.data import audit, demo
+from kfg.data import audit, audit_table, demo
 from kfg.engine import demonstration, own_photographs
 from kfg.files import read_json
 from kfg.progress import Progress, duration
@@ -58,7 +58,7 @@ def told(out: pathlib.Path) -> int:
     heading(1, "Draw 20 look-alike classes and check the photographs")
     demo.write(photographs)
     seen = audit.audit(photographs, progress=Progress("photographs looked at"))
-    print(audit.findings_table(seen), flush=True)
+    print(audit_table.findings_table(seen), flush=True)
     heading(2, "Measure this machine, and size images and training to it")
     with quiet.tensorflow_notes():
         from kfg.recipes import folder

@@ -18,7 +18,7 @@ from remedies import at_most, command_line, divided, pictures, processor, read
 from sklearn.metrics import roc_auc_score
 
 from kfg.augment import draws
-from kfg.data import folder
+from kfg.data.index import Index, make_index
 from kfg.engine import provenance
 from kfg.progress import Progress
 from kfg.recipes.folder_settings import Config
@@ -47,7 +47,7 @@ def planted(labels, means, *, share, kind, seed) -> np.ndarray:
     return made
 
 
-def looked_at(args, second=()) -> tuple[folder.Index, np.ndarray]:
+def looked_at(args, second=()) -> tuple[Index, np.ndarray]:
     """Return the photographs that the command line names, divided into parts, and their features, float32 (N, F).
 
     `second` has names of further trunks, whose features stand beside those of the first.
@@ -179,7 +179,7 @@ def main() -> int:
 
 
 def labelled(index, labels):
-    return folder.make_index(
+    return make_index(
         index.root, index.paths, labels, index.classes, parts=index.parts, groups=index.groups, sha256=index.sha256
     )
 

@@ -26,8 +26,9 @@ import tensorflow as tf
 from remedies import add, command_line, divided, processor, read
 
 from kfg.augment import mixing
-from kfg.data import folder, stores
+from kfg.data import stores
 from kfg.data.decode import decode
+from kfg.data.index import Index, fingerprint
 from kfg.data.part import Part
 from kfg.data.resizing import resize
 from kfg.engine import fitting, planning, provenance
@@ -116,11 +117,11 @@ def square(image, size: int, aspect: str) -> np.ndarray:
     return resize(image, (size, size))
 
 
-def pictures(index: folder.Index, size: int, aspect: str) -> stores.Images:
+def pictures(index: Index, size: int, aspect: str) -> stores.Images:
     """Return a store of all photographs of an index, in memory."""
     with concurrent.futures.ThreadPoolExecutor() as pool:
         images = list(pool.map(lambda path: square(decode(path), size, aspect), index.full_paths()))
-    return stores.Images(np.stack(images), key=f"{folder.fingerprint(index)} {size} {aspect}")
+    return stores.Images(np.stack(images), key=f"{fingerprint(index)} {size} {aspect}")
 
 
 @keras.saving.register_keras_serializable(package="kfg_tools")
@@ -200,7 +201,7 @@ class Job:
 Data = collections.namedtuple("Data", "cache_dir")
 
 
-def fewer(index, per_class: int) -> folder.Index:
+def fewer(index, per_class: int) -> Index:
     """Return the first `per_class` photographs of each class in each part, or all if `per_class` is 0."""
     places = collections.defaultdict(list)
     for position, own in enumerate(zip(index.labels.tolist(), index.parts, strict=True)):

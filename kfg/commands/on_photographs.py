@@ -33,6 +33,7 @@ def audit(args) -> int:
     """
     from kfg import overwrite
     from kfg.data import audit as auditing
+    from kfg.data import audit_table
     from kfg.files import write_json
 
     if args.json:
@@ -47,9 +48,9 @@ def audit(args) -> int:
     )
     if result.told:
         print(f"{printable(str(args.folder))}: {result.told}")
-    print(auditing.findings_table(result))
+    print(audit_table.findings_table(result))
     if args.json:
-        write_json(args.json, auditing.as_json(result))
+        write_json(args.json, audit_table.as_json(result))
     return auditing.exit_code(result)
 
 
@@ -76,7 +77,8 @@ def split(args) -> int:
     """Write a stratified, leak-safe split.csv. Parts that DIR already has, from a split.csv or part folders, stay."""
     from kfg import overwrite
     from kfg.data import audit as auditing
-    from kfg.data import corrected, folder, listing, splits
+    from kfg.data import class_names, corrected, folder, listing, remarks, splits, told
+    from kfg.data.part_folders import PARTS
 
     out = args.out or args.folder / run_files.SPLIT
     listing.checked_root(args.folder)
@@ -85,29 +87,30 @@ def split(args) -> int:
     index = folder.scan(args.folder, corrections=choosing.corrections(args), labels=choosing.labels(args))
     if said := corrected.said(index.corrected):
         print(said)
-    if parts := folder.parts_read(index):
+    if parts := told.parts_read(index):
         print(f"{printable(str(args.folder))}: {parts}")
     _say_decided(index, chosen)
     index = auditing.duplicate_groups(index, progress=Progress("photographs read"))
-    if remark := listing.remark(folder.passed_over(index)):
+    if remark := remarks.remark(told.passed_over(index)):
         print(f"{printable(str(args.folder))}: {remark}")
-    if alike := folder.look_alikes(index.classes):
+    if alike := class_names.look_alikes(index.classes):
         print(f"{printable(str(args.folder))}: {alike}")
     index = splits.split(index, **{**splits.FRACTIONS, **chosen})
     splits.check_apart(index)
     _check_filled(index, chosen)
     splits.write_csv(index, out)
-    counts = ", ".join(f"{part} {len(index.where(part))}" for part in folder.PARTS)
+    counts = ", ".join(f"{part} {len(index.where(part))}" for part in PARTS)
     print(f"{printable(str(out))}: {counts}; {len(set(index.groups.tolist()))} groups")
     return 0
 
 
 def _check_filled(index, chosen):
     """Refuse a split in which a part that was asked for is empty; print which classes a part has no image of."""
-    from kfg.data import folder, splits
+    from kfg.data import splits
+    from kfg.data.part_folders import PARTS
     from kfg.names import shortened
 
-    for part in folder.PARTS:
+    for part in PARTS:
         counts = index.take(index.where(part)).counts()
         if not counts.any() and chosen.get(part, 1):
             leave = "" if part == "train" else f"; or leave this part empty with --{part} 0"
@@ -119,13 +122,14 @@ def _check_filled(index, chosen):
 
 def _say_decided(index, chosen):
     """Print which parts the data set already defines; refuse options that would then decide nothing."""
-    from kfg.data import folder
+    from kfg.data import told
+    from kfg.data.part_folders import PARTS
 
-    own = [part for part in folder.PARTS if part in index.parts]
+    own = [part for part in PARTS if part in index.parts]
     if not own:
         return
     missing = [part for part in ("val", "test") if part not in own]
-    decided = f"{', '.join(own)} already decided by {folder.decided_by(index)}"
+    decided = f"{', '.join(own)} already decided by {told.decided_by(index)}"
     for name in chosen:
         if not missing or name in own:
             raise InputError(f"--{name.replace('_', '-')}: has no effect, because {decided}; leave the option out")
@@ -151,13 +155,14 @@ def data_options(p):
 def data(args) -> int:
     """Download, check and unpack a published data set. The same command resumes an interrupted download."""
     from kfg.data import download, folder, published
+    from kfg.data.part_folders import PARTS
 
     if args.name == published.OF_SYNSETS:
         return fetching.imagenet20(args)
     fetching.refuse_options_of_imagenet20(args)
     where = download.get(args.name, args.folder, urls=args.url, progress=_megabytes())
     index = folder.scan(where)
-    parts = ", ".join(f"{part} {len(index.where(part)):,}" for part in folder.PARTS if len(index.where(part)))
+    parts = ", ".join(f"{part} {len(index.where(part)):,}" for part in PARTS if len(index.where(part)))
     print(f"{where}: {len(index):,} images in {len(index.classes)} classes" + (f" ({parts})" if parts else ""))
     print(f"terms of use: {published.find(args.name).page}")
     return 0

@@ -23,17 +23,18 @@ from kfg.data import (
     splitcsv,
     splits,
 )
-from kfg.data.audit_table import LEVELS as LEVELS
-from kfg.data.audit_table import as_json as as_json
-from kfg.data.audit_table import findings_table as findings_table
+from kfg.data.audit_table import LEVELS
+from kfg.data.bad_image import BadImage
 from kfg.data.checks import SEVERITY, Entry, Finding
+from kfg.data.class_names import not_utf8
 from kfg.data.contest import list_folder
 from kfg.data.corrected import Corrected
-from kfg.data.decode import BadImage
 from kfg.data.fingerprints import Fingerprint
-from kfg.data.folder import BOTH_PARTS, Index, make_index, not_utf8
+from kfg.data.folder import BOTH_PARTS
+from kfg.data.index import Index, make_index
 from kfg.data.labels import Labels
 from kfg.data.listing import checked_root, list_images
+from kfg.data.told import parts_read, passed_over
 from kfg.errors import InputError
 from kfg.names import is_utf8
 from kfg.runs import run_files
@@ -102,7 +103,7 @@ def audit(
     prints = fingerprints.read(root, [path for path, _, _ in listed], progress=progress)
     used = [*(path for path, _, _ in listed), *(changed.left_out if changed else ())]
     if index:
-        skipped = folder.passed_over(dataclasses.replace(index, corrected=changed))
+        skipped = passed_over(dataclasses.replace(index, corrected=changed))
     else:
         skipped = listing.passed_over(used, below=below)
     if digests is not None:  # a list names the images, so a link that leads nowhere is not a missing class
@@ -132,7 +133,7 @@ def audit(
         findings.extend(_shortcuts(entries))
     kinds = list(SEVERITY)
     findings.sort(key=lambda one: (LEVELS.index(one.severity), kinds.index(one.kind), one.path))
-    told, classes = folder.parts_read(index) if index else "", dict(sorted(classes.items()))
+    told, classes = parts_read(index) if index else "", dict(sorted(classes.items()))
     return Audit(root, len(entries), classes, findings, prints, pairs, skipped, changed, told)
 
 

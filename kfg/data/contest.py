@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from kfg.data import listing, tree
 from kfg.data.listing import Listing
+from kfg.data.remarks import TO_ANSWER
 from kfg.errors import InputError
 
 _ID = re.compile("([0-9]+)_")  # not \d, which would also match digits of other scripts
@@ -140,7 +141,7 @@ def list_folder(root) -> Listing:
         found,
         images=[(path, name, "" if part == "train" else part) for path, name, part in found.images if part != "test"],
         folders=[name for name in found.folders if name in known],
-        skipped=[(path, listing.TO_ANSWER if _to_answer(path, why) else why) for path, why in found.skipped],
+        skipped=[(path, TO_ANSWER if _to_answer(path, why) else why) for path, why in found.skipped],
         misnamed=found.misnamed + deeper[:1],
     )
 

@@ -11,11 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kfg.data import foreign, jpeg, png, sixteen
-from kfg.data.bad_image import DAMAGE as DAMAGE
-from kfg.data.bad_image import BadImage as BadImage
-from kfg.data.bad_image import ends_early, undecodable
-from kfg.data.foreign import UNREAD as UNREAD
-from kfg.data.formats import FORMATS as FORMATS
+from kfg.data.bad_image import DAMAGE, BadImage, ends_early, undecodable
 from kfg.data.formats import SNIFF_BYTES, sniff, suffix_of
 
 DECODER = "1"  # part of the key of cached images: change it whenever this code decodes a file to other pixels

@@ -12,7 +12,7 @@ import PIL
 import scipy
 
 from kfg.data.decode import DECODER, decode
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.data.resizing import METHOD, resize
 from kfg.data.stores import MEMORY_BUDGET, Budget, ImageFile, Images, has_size
 from kfg.errors import InputError

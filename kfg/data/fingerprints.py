@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from kfg.data import decode, near, signs
-from kfg.data.decode import BadImage
+from kfg.data.bad_image import BadImage
 from kfg.data.signs import Signs
 
 READ_SIDE = 256  # px; a large JPEG is decoded at a reduced size of at least this: hash and thumbnail need only 32

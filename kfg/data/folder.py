@@ -1,7 +1,6 @@
-"""Read a data folder into an Index, the list of labelled images that the rest of kfg works with."""
+"""Read a data folder of any layout, or a split.csv, into an Index."""
 
 import dataclasses
-import hashlib
 import logging
 import os
 import pathlib
@@ -9,115 +8,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kfg import names
 from kfg.data import corrected, layouts, splitcsv
 from kfg.data import labels as labelling
 from kfg.data.contest import list_folder
-from kfg.data.corrected import Corrected
-from kfg.data.listing import SUFFIXES as SUFFIXES
+from kfg.data.index import Index, make_index
 from kfg.data.listing import checked_root
-from kfg.data.part_folders import PARTS as PARTS
 from kfg.data.remarks import remark
 from kfg.data.splitcsv import BOTH
-from kfg.data.splitcsv import split_rows as split_rows
-from kfg.data.told import decided_by as decided_by
-from kfg.data.told import parts_read as parts_read
-from kfg.data.told import passed_over as passed_over
 from kfg.errors import InputError
-from kfg.names import is_utf8, printable, shortened
+from kfg.names import printable, shortened
 from kfg.runs import run_files
 
 BOTH_PARTS = f"part {BOTH!r} only describes what a run did; for a new run put each image into one part"
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Index:
-    """Labelled images of one folder.
-
-    Args:
-        root: folder that `paths` are relative to.
-        paths: N posix paths relative to `root`.
-        labels: int32 array (N,), in [0, C).
-        classes: C class names; their order is decided when the folder is read and does not change after that.
-        parts: N strings: "train", "val", "test", "val+test" (see `splits.with_test_as_val`), or "" if the part is not
-            decided yet.
-        groups: int64 array (N,); images of one group (copies, near-duplicates) stay in one part.
-        sha256: N hex digests of the file bytes, "" for a file that was not read.
-        corrected: the changes that a corrections.csv has made to these labels and paths; None: there is none.
-        listed: the contents of the table of labels; None: no such table was given.
-        uncorrected: all images as they were before the corrections, for `splits.split`; None: there are no corrections,
-            or this is a selection of the images.
-        separated: number of groups whose images the given parts separate, counted by `splits.split` before the
-            corrections; None: not counted yet.
-    """
-
-    root: pathlib.Path
-    paths: tuple[str, ...]
-    labels: np.ndarray
-    classes: tuple[str, ...]
-    parts: tuple[str, ...]
-    groups: np.ndarray
-    sha256: tuple[str, ...]
-    corrected: Corrected | None = None
-    listed: labelling.Listed | None = None
-    uncorrected: "Index | None" = None
-    separated: int | None = None
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def take(self, positions) -> "Index":
-        """Return an Index of the images at `positions` (ints, any order); the classes stay the same."""
-        positions = np.asarray(positions, dtype=np.int64)
-        return dataclasses.replace(
-            self,
-            paths=tuple(self.paths[i] for i in positions),
-            labels=self.labels[positions],
-            parts=tuple(self.parts[i] for i in positions),
-            groups=self.groups[positions],
-            sha256=tuple(self.sha256[i] for i in positions),
-            uncorrected=None,
-        )
-
-    def where(self, part: str) -> np.ndarray:
-        """Return the int64 positions of the images of one part; images of "val+test" belong to both val and test."""
-        own = np.asarray(self.parts, dtype=object)
-        return np.flatnonzero((own == part) | ((own == BOTH) & (part in BOTH.split("+"))))
-
-    def counts(self) -> np.ndarray:
-        """Return the number of images per class, int64 (C,)."""
-        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
-
-    def full_paths(self) -> list[pathlib.Path]:
-        return [self.root / path for path in self.paths]
-
-
-def make_index(root, paths, labels, classes, *, parts=None, groups=None, sha256=None) -> Index:
-    """Build an Index; values that are not given become part "", one group per image and digest ""."""
-    labels = np.asarray(labels, dtype=np.int32)
-    classes = tuple(classes)
-    if len(labels) and (labels.min() < 0 or labels.max() >= len(classes)):
-        bad = int(np.flatnonzero((labels < 0) | (labels >= len(classes)))[0])
-        raise InputError(f"{pathlib.Path(root) / paths[bad]}: label {labels[bad]} is outside [0, {len(classes)})")
-    count = len(paths)
-    return Index(
-        root=pathlib.Path(root),
-        paths=tuple(paths),
-        labels=labels,
-        classes=classes,
-        parts=tuple(parts) if parts is not None else ("",) * count,
-        groups=np.asarray(groups, dtype=np.int64) if groups is not None else np.arange(count),
-        sha256=tuple(sha256) if sha256 is not None else ("",) * count,
-    )
-
-
-def fingerprint(index: Index) -> str:
-    """Return a digest of the images and their classes, which is the same for the same data in another place."""
-    found = hashlib.sha256(repr(index.classes).encode())
-    for row in sorted(zip(index.paths, index.labels.tolist(), index.parts, index.sha256, strict=True)):
-        found.update(repr(row).encode())
-    return found.hexdigest()[:16]
 
 
 def scan(
@@ -235,32 +138,6 @@ def from_layout(layout: layouts.Layout, root, *, classes: Sequence[str] | None =
     return _build(root, layout.images, classes, own=layout.classes)
 
 
-def check_names(index: Index) -> None:
-    """Refuse names that are not UTF-8, because reports, tables and exports could not repeat them."""
-    for name in (str(index.root.resolve()), *index.classes, *index.paths):
-        if not is_utf8(name):
-            raise InputError(f"{printable(str(index.root / name))}: {not_utf8(index.root)}")
-
-
-def look_alikes(classes: Sequence[str]) -> str:
-    """Return a warning that names classes whose names look alike, and how they differ; "" if there are none.
-
-    Example:
-        >>> look_alikes(["cat", "cat ", "dog"])
-        "classes whose names look the same: 'cat' and 'cat ' differ only by U+0020 SPACE at the end"
-    """
-    pairs = names.look_alikes(classes)
-    said = [f"{one!a} and {other!a} differ {names.difference(one, other)}" for one, other in pairs]
-    return f"classes whose names look the same: {'; '.join(said)}" if said else ""
-
-
-def not_utf8(root) -> str:
-    """Return a message that says what to do about a class or file whose name is not UTF-8."""
-    listed = pathlib.Path(root) / run_files.SPLIT
-    also = f" (if only {run_files.SPLIT} spells it like this, save that table as UTF-8)" if listed.is_file() else ""
-    return f"this name is not UTF-8; rename it{also}"
-
-
 def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
     """Read a split.csv: columns path, class, part (or split), and optionally group, sha256.
 
@@ -268,7 +145,7 @@ def read_split(path, root, *, classes: Sequence[str] | None = None) -> Index:
         InputError: as `splitcsv.split_rows`; or a listed file is missing.
     """
     path, root = pathlib.Path(path), pathlib.Path(root)
-    rows, columns = split_rows(path, root)
+    rows, columns = splitcsv.split_rows(path, root)
     rows = splitcsv.on_disk(rows, root)
     for row in rows:
         if not os.path.isfile(root / row["path"]):

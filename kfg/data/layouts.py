@@ -8,7 +8,7 @@ study cub200 matches by position: 2,957 of the 5,994 images that it trains on ar
 import dataclasses
 import pathlib
 
-from kfg.data.listing import PARTS
+from kfg.data.part_folders import PARTS
 from kfg.errors import InputError
 
 AIRCRAFT_LEVELS = {"variant": "variants.txt", "family": "families.txt", "manufacturer": "manufacturers.txt"}

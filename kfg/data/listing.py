@@ -12,15 +12,10 @@ from collections.abc import Collection, Iterable
 from kfg.data import advice, part_folders, tree
 from kfg.data.foreign import UNREAD
 from kfg.data.litter import is_litter
-from kfg.data.part_folders import PARTS as PARTS
-from kfg.data.remarks import TO_ANSWER as TO_ANSWER
-from kfg.data.remarks import remark as remark
-from kfg.data.splitcsv import BOTH as BOTH
-from kfg.data.tree import SUFFIXES as SUFFIXES
+from kfg.data.part_folders import PARTS
 from kfg.errors import InputError
 from kfg.files import local
-from kfg.names import printable as printable
-from kfg.names import shortened as shortened
+from kfg.names import printable
 from kfg.runs import run_files
 
 OURS = (run_files.SPLIT, run_files.CORRECTIONS, run_files.CORRECTIONS_LOCK, f"{run_files.CORRECTIONS_LOCK}.json")

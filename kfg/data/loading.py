@@ -67,17 +67,17 @@ def load(
         train, val, test = kfg.load("photos", image_size=224)
         model.fit(train.batches(32), validation_data=val.batches(32), epochs=20)
     """
-    from kfg.data import audit, corrected, decoded, labels, splits, stores
+    from kfg.data import audit, class_names, corrected, decoded, labels, splits, stores, told
     from kfg.data import folder as folders
     from kfg.data.remarks import remark
 
     size = arrays.checked_size(image_size)
     listed = labels.given(csv, path_column, label_column, part_column)
     index = folders.scan(folder, corrections=corrections, labels=listed)
-    folders.check_names(index)
+    class_names.check_names(index)
     if said := corrected.said(index.corrected):
         warnings.warn(said, stacklevel=2)
-    for said in filter(None, (folders.parts_read(index), remark(folders.passed_over(index)))):
+    for said in filter(None, (told.parts_read(index), remark(told.passed_over(index)))):
         warnings.warn(f"{printable(str(index.root))}: {said}", stacklevel=2)
     index = audit.duplicate_groups(index)
     index = splits.split(index, seed=arrays.whole_number("seed", seed), **splits.fractions(val, test))
@@ -106,7 +106,7 @@ def split(part: Part, *, val: float | None = None, test: float | None = None, se
         InputError: `part` is not a Part, a fraction is out of range, or a class is too small to be divided.
     """
     from kfg.data import fingerprints, splits
-    from kfg.data.folder import make_index
+    from kfg.data.index import make_index
 
     if not isinstance(part, Part):
         raise InputError(

@@ -71,7 +71,7 @@ class Part:
         """Return the images of one part of a divided data set.
 
         Args:
-            index: kfg.data.folder.Index whose parts are decided.
+            index: kfg.data.index.Index whose parts are decided.
             store: the images of the whole index, in its order.
             name: "train", "val" or "test".
             origin: origin of the group numbers, as for Part; default `index`.

@@ -12,6 +12,7 @@ from PIL import Image
 
 from kfg import files, overwrite
 from kfg.data import arrays, decode
+from kfg.data.bad_image import BadImage
 from kfg.data.formats import FORMATS, SNIFF_BYTES, sniff
 from kfg.data.part import Part
 from kfg.data.resizing import resize
@@ -145,7 +146,7 @@ def _pixels(image, number) -> np.ndarray:
     if isinstance(image, bytes):
         try:
             return decode.decode(image)
-        except decode.BadImage as error:
+        except BadImage as error:
             raise InputError(f"row {number}: {error.reason}") from error
     image = np.asarray(image)
     image = image[..., None] if image.ndim == 2 else image

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from kfg.data import decode, jpeg, png
+from kfg.data.bad_image import DAMAGE
 
 BLANK = 2  # most levels between the darkest and brightest pixel of a blank picture: re-encoding can add so much
 PAGES = 16  # number of pages of a TIFF that are searched for one larger than the first
@@ -98,7 +99,7 @@ def _frames(data, format):
         for page in range(1, min(frames, PAGES)):
             image.seek(page)
             sizes.append(image.size)
-    except decode.DAMAGE:  # the damage lies after the first frame, which is complete
+    except DAMAGE:  # the damage lies after the first frame, which is complete
         return 1, None
     largest = max(sizes, key=lambda size: size[0] * size[1])
     return frames, largest if largest[0] * largest[1] > first[0] * first[1] else None

@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from kfg.data import dealing, tables
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.data.listing import untrained
 from kfg.data.splitcsv import BOTH, split_rows
 from kfg.errors import InputError
@@ -57,7 +57,7 @@ def split(
     Raises:
         InputError: fractions or seed are out of range; the given parts leave a class without a training image.
     Example:
-        >>> from kfg.data.folder import make_index
+        >>> from kfg.data.index import make_index
         >>> index = make_index(".", [f"{i}.jpg" for i in range(40)], [0] * 20 + [1] * 20, ["a", "b"])
         >>> decided = split(index, val=0.1, test=0.2)
         >>> [len(decided.where(part)) for part in ("train", "val", "test")]

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from kfg.data import decode
-from kfg.data.folder import Index
+from kfg.data.index import Index
 
 CHUNK = 64  # images held in memory at a time
 

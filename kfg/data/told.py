@@ -1,4 +1,4 @@
-"""Messages about the photographs of a kfg.data.folder.Index: how they were read, and which files were skipped."""
+"""Messages about the photographs of a kfg.data.index.Index: how they were read, and which files were skipped."""
 
 from kfg.data import layouts
 from kfg.data.contest import list_folder

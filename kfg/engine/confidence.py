@@ -6,9 +6,9 @@ from collections.abc import Callable
 import numpy as np
 
 from kfg.data import splits, stores
-from kfg.data.folder import Index
-from kfg.data.listing import BOTH
+from kfg.data.index import Index
 from kfg.data.part import Part
+from kfg.data.splitcsv import BOTH
 from kfg.evaluation import calibration, held_out, predict
 from kfg.evaluation.held_out import HeldOut
 from kfg.evaluation.intervals import wilson

@@ -10,8 +10,9 @@ import keras
 from kfg import explain, reporting
 from kfg.data import contest, corrected, splits, stores
 from kfg.data.decode import decode
-from kfg.data.folder import PARTS, Index
-from kfg.data.listing import BOTH
+from kfg.data.index import Index
+from kfg.data.part_folders import PARTS
+from kfg.data.splitcsv import BOTH
 from kfg.engine import changes, confidence, provenance, run_folder, timed_precision, unfinished
 from kfg.engine import shipping as exporting
 from kfg.engine.options import OF_RECIPES

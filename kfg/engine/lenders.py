@@ -2,7 +2,8 @@
 
 import pathlib
 
-from kfg.data.folder import Index, split_rows
+from kfg.data.index import Index
+from kfg.data.splitcsv import split_rows
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.runs import run_files

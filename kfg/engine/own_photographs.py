@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from kfg.data import audit, corrected, folder
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.data.labels import Labels
 from kfg.engine import places
 from kfg.engine.options import MAX_SEED, NO_LIMIT, countdown

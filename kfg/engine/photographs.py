@@ -5,8 +5,8 @@ import pathlib
 
 import tensorflow as tf
 
-from kfg.data import audit, corrected, decoded, demo, folder, remarks, stores
-from kfg.data.folder import Index
+from kfg.data import audit, class_names, corrected, decoded, demo, folder, remarks, stores, told
+from kfg.data.index import Index
 from kfg.names import printable
 from kfg.progress import Progress
 from kfg.training import precision
@@ -83,14 +83,14 @@ def open_index(
         index = folder.scan(root, corrections=corrections)
         if said := corrected.said(index.corrected):
             print(said)
-        folder.check_names(index)
+        class_names.check_names(index)
         index = audit.duplicate_groups(index, progress=Progress("photographs read"))
     print(f"{root}: {len(index)} images in {len(index.classes)} classes")
-    if parts := folder.parts_read(index):
+    if parts := told.parts_read(index):
         print(f"{printable(str(root))}: {parts}")
-    if remark := remarks.remark(folder.passed_over(index)):
+    if remark := remarks.remark(told.passed_over(index)):
         print(f"{printable(str(root))}: {remark}")
-    if alike := folder.look_alikes(index.classes):
+    if alike := class_names.look_alikes(index.classes):
         print(f"{printable(str(root))}: {alike}")
     return index, "demo" if where is None else root.resolve().name
 

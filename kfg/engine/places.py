@@ -7,7 +7,7 @@ import itertools
 import pathlib
 import re
 
-from kfg.data.folder import Index, fingerprint
+from kfg.data.index import Index, fingerprint
 from kfg.engine import changes, run_folder
 from kfg.engine.orders import RUNS
 from kfg.errors import InputError

@@ -10,7 +10,7 @@ import subprocess
 
 import kfg
 from kfg import program
-from kfg.data.folder import fingerprint
+from kfg.data.index import fingerprint
 from kfg.engine.lenders import model_file
 from kfg.errors import InputError
 from kfg.files import digest, read_json

@@ -1,6 +1,6 @@
 """Record a finished run as a row of results.jsonl."""
 
-from kfg.data.folder import PARTS
+from kfg.data.part_folders import PARTS
 from kfg.engine.job import Job
 from kfg.files import read_json
 from kfg.runs import origins, results_file, run_files

@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from kfg import overwrite, program, progress
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.engine import demonstration, lenders, orders, places
 from kfg.engine.options import OF_RECIPES, epochs, replaced
 from kfg.engine.orders import Order

@@ -80,7 +80,7 @@ def predict(model, batches, *, index) -> Predictions:
         model: Keras model, uint8 (B, H, W, 3) -> probabilities (B, C).
         batches: iterable (tf.data) of images, or of (images, labels), in the order of `index`; labels are checked
             against the index.
-        index: kfg.data.folder.Index with `paths`, `labels`, `classes`.
+        index: kfg.data.index.Index with `paths`, `labels`, `classes`.
     Returns:
         Predictions in the order of `index`.
     Raises:

@@ -14,7 +14,7 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 import pathlib
 import sys
 
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.engine import planning, runner
 from kfg.engine.clock import Clock
 from kfg.engine.demonstration import Demonstration

@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.errors import InputError
 from kfg.models import backbones, freezing, heads
 from kfg.names import printable

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 from kfg.augment import mixing
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.data.part import Part
 from kfg.engine import confidence, earlier_net, planning, second_opinion
 from kfg.engine.clock import Clock

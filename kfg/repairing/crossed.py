@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from kfg.data import splits
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.errors import InputError
 from kfg.evaluation.calibration import calibrated
 from kfg.repairing.manner import Manner

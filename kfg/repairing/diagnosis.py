@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kfg.data import folder
-from kfg.data.folder import Index
+from kfg.data import splitcsv
+from kfg.data.index import Index, make_index
 from kfg.engine import photographs
 from kfg.errors import InputError
 from kfg.files import read_json
@@ -122,13 +122,13 @@ def _whole(rows, index) -> tuple[Index, np.ndarray]:
     paths = [row["path"] for row in rows]
     where = {path: number for number, path in enumerate(paths)}
     digests = [row.get("sha256", "") for row in rows]
-    whole = folder.make_index(index.root, paths, [0] * len(paths), index.classes, sha256=digests)
+    whole = make_index(index.root, paths, [0] * len(paths), index.classes, sha256=digests)
     return whole, np.array([where[path] for path in index.paths])
 
 
 def _photographs(run, root, settings) -> tuple[list[dict], AsTheyWere]:
     """Return all rows of the run's split, and the training and validation photographs that the run learned from."""
-    all_rows, _ = folder.split_rows(run / run_files.SPLIT)
+    all_rows, _ = splitcsv.split_rows(run / run_files.SPLIT)
     unlearned = origins.left_out(run)
     rows = [row for row in all_rows if row["part"] in JUDGED and row["path"] not in unlearned]
     found = as_they_were(run, root, rows, progress=Progress("photographs read"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from kfg.augment import draws, mixing
 from kfg.data import decoded, stores
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.engine.options import second_for
 from kfg.errors import InputError
 from kfg.models import backbones, efficientnet_lite, halves

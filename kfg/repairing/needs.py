@@ -10,7 +10,7 @@ import numpy as np
 from kfg import files, tables
 from kfg.augment import draws
 from kfg.data import splits
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.evaluation import clusters
 from kfg.evaluation.intervals import effective_counts, wilson
 from kfg.names import printable

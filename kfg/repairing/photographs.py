@@ -4,9 +4,9 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from kfg.data import fingerprints, folder
+from kfg.data import fingerprints
 from kfg.data.fingerprints import Fingerprint
-from kfg.data.folder import Index
+from kfg.data.index import Index, make_index
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.runs import run_files
@@ -41,7 +41,7 @@ def as_they_were(
     Args:
         run: the run folder.
         root: folder of the photographs.
-        rows: from kfg.data.folder.split_rows.
+        rows: from kfg.data.splitcsv.split_rows.
         known: path -> fingerprint of photographs that were read already; they are not read again.
         progress: function (photographs read, photographs in all), called after each.
     Raises:
@@ -63,7 +63,7 @@ def as_they_were(
     if unknown:
         raise InputError(f"{run / run_files.SPLIT}: class {sorted(unknown)[0]!r} is not in {run_files.CLASSES}")
     prints = [one for _, one in kept]
-    index = folder.make_index(
+    index = make_index(
         root,
         [row["path"] for row, _ in kept],
         [classes.index(row["class"]) for row, _ in kept],

@@ -9,9 +9,9 @@ import types
 
 import numpy as np
 
-from kfg.data import folder
-from kfg.data.folder import Index
-from kfg.engine import earlier_net, provenance, runner
+from kfg.data import splitcsv
+from kfg.data.index import Index, fingerprint
+from kfg.engine import earlier_net, runner
 from kfg.engine.options import OF_TRAIN, replaced, tuples
 from kfg.engine.orders import Order
 from kfg.engine.runner import Row
@@ -153,7 +153,7 @@ def _row(out, seed, index, config) -> tuple[str, Config]:
         if not path.is_file():
             return row, config
         found = read_json(path, dict)
-        same = found["data"]["fingerprint"] == provenance.fingerprint(index)
+        same = found["data"]["fingerprint"] == fingerprint(index)
         if same and _without_time(found["config"]) == wanted:
             return row, dataclasses.replace(config, time_budget=found["config"]["time_budget"])
 
@@ -172,7 +172,7 @@ def photographs_of(run, root, *, known=None) -> Index:
             photograph of a class is left.
     """
     run, root = pathlib.Path(run), pathlib.Path(root)
-    rows, _ = folder.split_rows(run / run_files.SPLIT)
+    rows, _ = splitcsv.split_rows(run / run_files.SPLIT)
     if both := [row["path"] for row in rows if "+" in row["part"]]:
         raise InputError(
             f"{run}: its validation images are also its test images, such as {both[0]}, so nothing can be proven; give "

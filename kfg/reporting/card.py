@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 
 from kfg import files
-from kfg.data.folder import PARTS
+from kfg.data.part_folders import PARTS
 from kfg.errors import InputError
 from kfg.evaluation import baseline, weak
 from kfg.names import shortened

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from kfg import files
-from kfg.data.folder import PARTS
+from kfg.data.part_folders import PARTS
 from kfg.errors import InputError
 from kfg.evaluation import clusters, metrics, predict
 from kfg.evaluation.predict import Predictions

@@ -5,9 +5,9 @@ from collections import Counter
 
 import numpy as np
 
-from kfg.data.listing import shortened
 from kfg.evaluation import baseline, metrics
 from kfg.evaluation.predict import Predictions
+from kfg.names import shortened
 from kfg.reporting import by_class, markup, photographs, training
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
 from kfg.reporting.run import left_out_told

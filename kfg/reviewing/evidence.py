@@ -9,7 +9,7 @@ import numpy as np
 
 from kfg.data import fingerprints
 from kfg.data.fingerprints import Fingerprint
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.engine import photographs
 from kfg.errors import InputError
 from kfg.files import digest

@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from kfg.data import decode
-from kfg.data.decode import BadImage
+from kfg.data.bad_image import BadImage
 
 LARGE, SMALL = 1400, 220  # pixels of the longer side, at most
 QUALITY = 85  # of the JPEG

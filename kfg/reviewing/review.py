@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kfg.data import corrected, folder
+from kfg.data import class_names, corrected, folder
 from kfg.errors import InputError
 from kfg.names import printable, suggestion
 from kfg.reviewing import evidence, suspicions
@@ -40,7 +40,7 @@ def prepared(root, *, run=None, table=None, classes: Sequence[str] = (), cache_d
             on other photographs; an unknown class.
     """
     index, table = folder.scan(root, corrections=False), table_of(root, table)
-    folder.check_names(index)
+    class_names.check_names(index)
     check_table(index, table)
     for name in classes:
         if name not in index.classes:

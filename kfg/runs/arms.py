@@ -5,7 +5,7 @@ import logging
 import pathlib
 
 from kfg import reaugment
-from kfg.data.folder import split_rows
+from kfg.data.splitcsv import split_rows
 from kfg.evaluation import paired, predict
 from kfg.files import read_json
 from kfg.runs import run_files

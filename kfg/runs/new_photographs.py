@@ -8,10 +8,11 @@ import sys
 import numpy as np
 
 from kfg import reporting
-from kfg.data import corrected, decode, fingerprints, folder, splits
-from kfg.data.folder import Index
+from kfg.data import class_names, corrected, decode, fingerprints, folder, splitcsv, splits
+from kfg.data.index import Index
 from kfg.data.labels import Labels
-from kfg.data.listing import remark
+from kfg.data.remarks import remark
+from kfg.data.told import parts_read, passed_over
 from kfg.errors import InputError
 from kfg.evaluation.predict import Predictions
 from kfg.exporting import classifiers
@@ -45,12 +46,12 @@ def score(model, root, *, out, corrections=True, labels: Labels | None = None) -
     model, root, out = pathlib.Path(model), pathlib.Path(root), pathlib.Path(out)
     classifier = classifiers.load(model)
     index = folder.scan(root, classes=classifier.classes, corrections=corrections, labels=labels)
-    folder.check_names(index)
+    class_names.check_names(index)
     _check_out(out, root)
-    passed_over = remark(folder.passed_over(index))
+    unused = remark(passed_over(index))
     prints = fingerprints.read(index.root, index.paths, progress=Progress("photographs compared with each other"))
     new, told = _new(_with_digests(index, prints), *_known(model, classifier.classes))
-    said = filter(None, (folder.parts_read(index) if labels else "", passed_over))
+    said = filter(None, (parts_read(index) if labels else "", unused))
     told = [*(f"{root}: {one}" for one in said), *told]
     if said := corrected.said(index.corrected):
         told = [said, *told]
@@ -127,7 +128,7 @@ def _listed(run, classes) -> set[str] | None:
     """Return the digests in a run's split.csv; None if it is not there, lacks some, or has a class not in `classes`."""
     if not (run / run_files.SPLIT).is_file() or not (run / run_files.CONFIG).is_file():
         return None
-    rows, _ = folder.split_rows(run / run_files.SPLIT)
+    rows, _ = splitcsv.split_rows(run / run_files.SPLIT)
     digests = {row.get("sha256") for row in rows}
     strange = classes is not None and {row["class"] for row in rows} - classes
     return None if strange or not digests.isdisjoint({None, ""}) else digests

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from kfg.data.folder import split_rows
+from kfg.data.splitcsv import split_rows
 from kfg.errors import InputError
 from kfg.files import RESTORE, read_json
 from kfg.runs import run_files

@@ -8,7 +8,7 @@ import numpy as np
 
 from kfg import overwrite
 from kfg.data import decode
-from kfg.data.folder import split_rows
+from kfg.data.splitcsv import split_rows
 from kfg.errors import InputError
 from kfg.evaluation import predict, versus
 from kfg.evaluation.predict import Predictions

@@ -10,7 +10,7 @@ import pathlib
 import keras_tuner
 
 from kfg import locks
-from kfg.engine import provenance
+from kfg.data.index import fingerprint
 from kfg.engine.options import replaced, tuples
 from kfg.errors import InputError
 from kfg.files import sweep, write_json
@@ -72,7 +72,7 @@ class Definition:
             "trial_time": self.trial_time,
             "precision": self.precision,
             "data": {
-                "images": len(index), "classes": len(index.classes), "fingerprint": provenance.fingerprint(index),
+                "images": len(index), "classes": len(index.classes), "fingerprint": fingerprint(index),
             },
             "config": dataclasses.asdict(self.config),
             "hyperparameters": self.hyperparameters().get_config()["space"],

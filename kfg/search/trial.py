@@ -15,7 +15,7 @@ from multiprocessing import connection
 import tensorflow as tf
 
 from kfg import quiet
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.data.part import Part
 from kfg.engine import photographs
 from kfg.engine.job import Job

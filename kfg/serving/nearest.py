@@ -13,7 +13,8 @@ import pathlib
 import numpy as np
 
 from kfg.data import decode
-from kfg.data.folder import Index, make_index
+from kfg.data.bad_image import BadImage
+from kfg.data.index import Index, make_index
 from kfg.data.resizing import resize
 from kfg.errors import InputError
 from kfg.files import digest, read_json
@@ -135,7 +136,7 @@ class Nearest:
         try:
             image = decode.load(decode.read_bytes(path), path, at_least=THUMBNAIL)
             return pictures.jpeg(pictures.shrunk(decode.to_rgb(image, path), THUMBNAIL))
-        except decode.BadImage:
+        except BadImage:
             return None
 
 

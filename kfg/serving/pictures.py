@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from kfg.data import decode
-from kfg.data.bad_image import BadImage
+from kfg.data.bad_image import DAMAGE, BadImage
 from kfg.data.formats import SNIFF_BYTES, sniff, suffix_of
 from kfg.serving.uploads import Upload
 from kfg.web.refusals import Refusal
@@ -33,7 +33,7 @@ def _check_pixels(upload, most):
     """Refuse a photograph by the size in its header, before anything is decoded."""
     format = sniff(upload.data[:SNIFF_BYTES], suffix_of(upload.name))
     width = height = 0
-    with contextlib.suppress(*decode.DAMAGE, Image.DecompressionBombError):  # decoding will report it
+    with contextlib.suppress(*DAMAGE, Image.DecompressionBombError):  # decoding will report it
         width, height = decode.opened(upload.data, format).size if format else (0, 0)
     if width * height > most:
         reason = f"too large: {width} x {height} pixels, this server takes at most {most:,}; save it smaller"

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from kfg.__main__ import main
-from kfg.data import audit, folder
+from kfg.data import audit, audit_table, folder
 from kfg.errors import InputError
 
 
@@ -25,7 +25,7 @@ def refusal(root):
     kinds = {one.kind for one in result.findings}
     assert not kinds & {"one-class", "no-images", "empty-class", "one-image-class", "too-few-images", "imbalance"}
     assert audit.exit_code(result) == 1 and result.classes == {}
-    assert "images and no classes" in audit.findings_table(result)
+    assert "images and no classes" in audit_table.findings_table(result)
     return str(error.value)
 
 

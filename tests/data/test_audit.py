@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from kfg.data import audit, checks, decode, fingerprints, folder, splits
+from kfg.data.audit_table import as_json, findings_table
+from kfg.data.index import make_index
 from kfg.errors import InputError
 
 
@@ -50,8 +52,8 @@ def test_a_clean_folder_has_no_findings(clean):
     result = audit.audit(clean)
     assert result.findings == [] and audit.exit_code(result) == 0
     assert (result.images, result.classes) == (12, {"a": 6, "b": 6})
-    assert audit.as_json(result) == {"images": 12, "classes": {"a": 6, "b": 6}, "imbalance_ratio": 1.0, "findings": []}
-    assert "0 errors, 0 warnings, 0 notes" in audit.findings_table(result)
+    assert as_json(result) == {"images": 12, "classes": {"a": 6, "b": 6}, "imbalance_ratio": 1.0, "findings": []}
+    assert "0 errors, 0 warnings, 0 notes" in findings_table(result)
     assert found(clean, expect_size=(48, 40)) == {
         ("odd-size", "warning", f"{n}/{i}.jpg") for n in "ab" for i in range(6)
     }
@@ -216,7 +218,7 @@ def test_class_counts(tmp_path):
         ("one-image-class", "error", "one"),
         ("imbalance", "note", "."),
     }
-    assert "imbalance ratio 12.0" in audit.findings_table(result) and audit.as_json(result)["imbalance_ratio"] == 12.0
+    assert "imbalance ratio 12.0" in findings_table(result) and as_json(result)["imbalance_ratio"] == 12.0
 
 
 def test_sizes_without_a_common_one_are_one_note(tmp_path):
@@ -295,12 +297,12 @@ def test_table_and_json_hold_every_kind_and_odd_names(clean):
     for i in range(5):
         shutil.copy(clean / "a/0.jpg", clean / f"a/copy {i}.jpg")
     result = audit.audit(clean)
-    text = audit.findings_table(result)
+    text = findings_table(result)
     text.encode("utf-8")
     line = next(line for line in text.splitlines() if line.startswith("duplicate "))
     assert line.split()[:3] == ["duplicate", "warning", "5"] and "and 2 more" in text
     assert "1 error, 6 warnings, 0 notes" in text
-    findings = json.loads(json.dumps(audit.as_json(result), ensure_ascii=False).encode())["findings"]
+    findings = json.loads(json.dumps(as_json(result), ensure_ascii=False).encode())["findings"]
     assert (findings[0]["kind"], findings[0]["path"]) == ("bad-name", "a/\\xff.jpg")
     assert findings[1] == {
         "kind": "odd-size",
@@ -318,7 +320,7 @@ def test_duplicate_groups_join_copies_near_duplicates_and_known_groups(clean):
     known = np.arange(len(index))
     at = {path: i for i, path in enumerate(index.paths)}
     known[at["b/4.jpg"]] = known[at["b/5.jpg"]]
-    grouped = audit.duplicate_groups(folder.make_index(clean, index.paths, index.labels, index.classes, groups=known))
+    grouped = audit.duplicate_groups(make_index(clean, index.paths, index.labels, index.classes, groups=known))
     sets = collections.defaultdict(set)
     for path, group in zip(grouped.paths, grouped.groups.tolist(), strict=True):
         sets[group].add(path)

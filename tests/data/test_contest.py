@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfg.data import audit, contest, folder, splits
-from kfg.data.listing import remark
+from kfg.data import audit, contest, folder, splits, told
+from kfg.data.index import make_index
+from kfg.data.part_folders import PARTS
+from kfg.data.remarks import remark
 from kfg.errors import InputError
 
 FOX, CAT, BOEING = "007_fox", "12_cat", "0004615_Boeing_737"
@@ -50,7 +52,7 @@ def test_train_is_read_without_parts_and_test_is_to_be_answered(root):
     assert index.classes == (BOEING, FOX, CAT)  # sorted as text, not by number
     assert index.labels.tolist() == [0, 1, 2, 2] and set(index.parts) == {""}
     assert all(path.startswith("train/") for path in index.paths)
-    passed = folder.passed_over(index)
+    passed = told.passed_over(index)
     assert sorted(path for path, why in passed if why == "to-answer") == ["test/a.jpg", "test/b.jpg"]
     assert remark(passed) == (
         "not used: 1 .jxl file, which kfg does not read (test/c.jxl); left for kfg answer: 2 (test/a.jpg)"
@@ -65,7 +67,7 @@ def test_an_order_asked_for_is_kept_and_a_label_out_of_range_names_the_folder(ro
     paths = folder.scan(root).paths
     ids = [int(contest.class_id(path.split("/")[1])) for path in paths]  # the study's labels: ids, not indices
     with pytest.raises(InputError) as error:
-        folder.make_index(root, paths, ids, [BOEING, FOX, CAT])
+        make_index(root, paths, ids, [BOEING, FOX, CAT])
     assert str(error.value) == f"{root}/train/{BOEING}/1.jpg: label 4615 is outside [0, 3)"
 
 
@@ -153,7 +155,7 @@ def test_images_in_a_folder_of_test_are_refused_and_an_empty_one_is_nothing(root
 def test_an_empty_test_leaves_training_alone_and_has_nothing_to_answer(tmp_path):
     put(tmp_path, "train/1_a/1.jpg", "train/2_b/1.jpg")
     (tmp_path / "test").mkdir()
-    assert folder.passed_over(folder.scan(tmp_path)) == []
+    assert told.passed_over(folder.scan(tmp_path)) == []
     with pytest.raises(InputError, match="test: no images in this folder"):
         contest.images_to_answer(tmp_path)
 
@@ -172,8 +174,8 @@ def test_the_audit_and_the_split_take_a_contest(tmp_path):
     found = {(one.kind, one.severity, one.path) for one in result.findings}
     assert found == {("to-answer", "note", "test/a.jpg"), ("empty-class", "error", "13_empty")}
     index = splits.split(audit.duplicate_groups(folder.scan(tmp_path)), val=0.2, test=0.2)
-    assert [len(index.where(part)) for part in folder.PARTS] == [8, 2, 2]
+    assert [len(index.where(part)) for part in PARTS] == [8, 2, 2]
     splits.write_csv(index, tmp_path / "split.csv")
     again = folder.scan(tmp_path)
     assert again.parts == index.parts and again.classes == index.classes
-    assert remark(folder.passed_over(again)) == "left for kfg answer: 1 (test/a.jpg)"
+    assert remark(told.passed_over(again)) == "left for kfg answer: 1 (test/a.jpg)"

@@ -14,8 +14,10 @@ import pytest
 
 import kfg
 from kfg.__main__ import main
-from kfg.data import audit, corrected, corrections, folder, splits
+from kfg.data import audit, audit_table, corrected, corrections, folder, splits
 from kfg.data.corrections import COLUMNS, LEFT_OUT, Correction
+from kfg.data.index import fingerprint
+from kfg.data.told import passed_over
 from kfg.errors import InputError
 
 FIRST, SECOND, THIRD = "blue/000.jpg", "blue/001.jpg", "green/000.jpg"
@@ -55,7 +57,7 @@ def test_photographs_are_relabelled_and_left_out_and_no_file_is_touched(root):
     assert (
         index.corrected.said() == f"{root / 'corrections.csv'}: 2 corrections applied"
     )  # to keep one is no correction
-    assert folder.passed_over(index) == []
+    assert passed_over(index) == []
     plain = folder.scan(root, corrections=False)
     assert len(plain) == 36 and labels(plain)[FIRST] == "blue" and plain.corrected is None
     assert {path: path.read_bytes() for path in root.rglob("*.jpg")} == before
@@ -64,9 +66,9 @@ def test_photographs_are_relabelled_and_left_out_and_no_file_is_touched(root):
 def test_corrected_photographs_are_other_data(root):
     plain = audit.duplicate_groups(folder.scan(root))
     write(root, correction(root, SECOND, "blue"))
-    assert folder.fingerprint(audit.duplicate_groups(folder.scan(root))) == folder.fingerprint(plain)  # kept as it is
+    assert fingerprint(audit.duplicate_groups(folder.scan(root))) == fingerprint(plain)  # kept as it is
     write(root, correction(root, FIRST, "green"))
-    assert folder.fingerprint(audit.duplicate_groups(folder.scan(root))) != folder.fingerprint(plain)
+    assert fingerprint(audit.duplicate_groups(folder.scan(root))) != fingerprint(plain)
 
 
 def test_corrections_move_no_photograph_to_another_part(root):
@@ -142,8 +144,8 @@ def test_the_audit_looks_at_the_corrected_classes_and_not_at_what_is_left_out(ro
     write(root, correction(root, "blue/000.jpg", LEFT_OUT), correction(root, SECOND, "green"))
     result = audit.audit(root)
     assert result.images == 35 and result.classes == {"blue": 10, "green": 13, "red": 12}
-    assert audit.exit_code(result) == 0 and "2 corrections applied" in audit.findings_table(result)
-    assert audit.as_json(result)["corrections"]["relabelled"] == {SECOND: "green"}
+    assert audit.exit_code(result) == 0 and "2 corrections applied" in audit_table.findings_table(result)
+    assert audit_table.as_json(result)["corrections"]["relabelled"] == {SECOND: "green"}
     assert not {one.path for one in result.findings} & {"corrections.csv", "blue/000.jpg"}
     assert audit.audit(root, corrections=False).classes["blue"] == 12
 

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from kfg.data import decode as decoding
-from kfg.data.decode import BadImage, decode
+from kfg.data import formats
+from kfg.data.bad_image import BadImage
+from kfg.data.decode import decode
 from kfg.errors import InputError
 
 BEST = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
@@ -228,8 +230,8 @@ def test_flipped_bytes_give_pixels_or_a_bad_image_and_nothing_else(format):
 
 @pytest.mark.parametrize("text", ["BM", "BMI by country\n", "BMX races of 2019, by rider", "BM" + "\n" * 60])
 def test_a_text_that_starts_like_a_bmp_is_none(text):
-    assert decoding.sniff(text.encode()[: decoding.SNIFF_BYTES]) == ""
-    assert decoding.sniff(encoded(picture(), "BMP")[: decoding.SNIFF_BYTES]) == "BMP"
+    assert formats.sniff(text.encode()[: formats.SNIFF_BYTES]) == ""
+    assert formats.sniff(encoded(picture(), "BMP")[: formats.SNIFF_BYTES]) == "BMP"
 
 
 def test_what_is_no_image_is_named(tmp_path):

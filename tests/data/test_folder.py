@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kfg.data import audit, folder
-from kfg.data.listing import list_folder, remark
+from kfg.data import audit, folder, told
+from kfg.data.index import make_index
+from kfg.data.listing import list_folder
+from kfg.data.remarks import remark
 from kfg.errors import InputError
 
 GIF = b"GIF89a and the rest"
@@ -145,11 +147,11 @@ def test_a_wrong_split_csv_is_named_with_its_line(tmp_path, text, said):
 
 def test_a_label_out_of_range_names_the_image():
     with pytest.raises(InputError, match=r"b\.jpg: label 2 is outside \[0, 2\)"):
-        folder.make_index(".", ["a.jpg", "b.jpg"], [1, 2], ["x", "y"])
+        make_index(".", ["a.jpg", "b.jpg"], [1, 2], ["x", "y"])
 
 
 def test_take_keeps_order_and_classes():
-    index = folder.make_index(".", "abc", [0, 1, 1], ["x", "y", "z"], parts=["train", "val", "test"], sha256="123")
+    index = make_index(".", "abc", [0, 1, 1], ["x", "y", "z"], parts=["train", "val", "test"], sha256="123")
     taken = index.take([2, 0])
     assert taken.paths == ("c", "a") and taken.parts == ("test", "train") and taken.sha256 == ("3", "1")
     assert taken.labels.tolist() == [1, 0] and taken.groups.tolist() == [2, 0] and taken.classes == index.classes
@@ -186,15 +188,15 @@ def test_photographs_passed_over_are_counted_with_an_example_of_each_kind(tmp_pa
     (tmp_path / "b" / "more").symlink_to(tmp_path / ".elsewhere", target_is_directory=True)
     index = folder.scan(tmp_path)
     assert index.paths == ("a/1.jpg", "b/1.jpg")
-    assert remark(folder.passed_over(index)) == (
+    assert remark(told.passed_over(index)) == (
         "not used: 2 .jxl and 1 .txt files, which kfg does not read (a/2.JXL), 1 as linked folders (b/more), "
         "1 outside of the class folders (stray.png)"
     )
     assert ("linked", "b/more") in {(one.kind, one.path) for one in audit.audit(tmp_path).findings}
     (tmp_path / "split.csv").write_text("path,class,part\na/1.jpg,a,train\nstray.png,b,test\n")
-    assert "1 not listed (b/1.jpg)" in remark(folder.passed_over(folder.scan(tmp_path)))
+    assert "1 not listed (b/1.jpg)" in remark(told.passed_over(folder.scan(tmp_path)))
 
 
 def test_nothing_passed_over_is_nothing_said(tmp_path):
     put(tmp_path, "a/1.jpg", "b/1.jpg", "readme.md", "labels.csv", "b/.DS_Store", "b/Thumbs.db", "b/Icon\r")
-    assert remark(folder.passed_over(folder.scan(tmp_path))) == ""
+    assert remark(told.passed_over(folder.scan(tmp_path))) == ""

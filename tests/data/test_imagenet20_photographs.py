@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from kfg.__main__ import main
-from kfg.data import decode, imagenet20, synset
+from kfg.data import formats, imagenet20, synset
 from kfg.errors import InputError
 
 SYNSETS = tuple(imagenet20.CLASSES.values())
@@ -409,4 +409,4 @@ def test_a_server_that_says_no_length_is_refused(monkeypatch):
 def test_the_table_has_the_studys_twenty():
     assert len(set(imagenet20.CLASSES)) == len(set(SYNSETS)) == 20
     assert all(re.fullmatch(r"n\d{8}", name) for name in SYNSETS)
-    assert decode.FORMATS["JPEG"]  # what the members are
+    assert formats.FORMATS["JPEG"]  # what the members are

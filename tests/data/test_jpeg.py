@@ -11,7 +11,8 @@ from PIL import Image
 
 from kfg.data import decode as decoding
 from kfg.data import jpeg, png
-from kfg.data.decode import BadImage, decode
+from kfg.data.bad_image import BadImage
+from kfg.data.decode import decode
 
 
 def picture(width=320, height=240, seed=0):

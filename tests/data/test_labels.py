@@ -9,7 +9,7 @@ from PIL import Image
 
 import kfg
 from kfg.__main__ import main
-from kfg.data import audit, corrections, folder, labels
+from kfg.data import audit, corrections, folder, labels, told
 from kfg.data.labels import Labels
 from kfg.errors import InputError
 
@@ -61,7 +61,7 @@ def test_tables_of_spreadsheets_are_read_whatever_their_form(photos, form, separ
     csv = table(photos / "labels.csv", header, rows(form, separator), encoding=encoding, end=end)
     index = folder.scan(photos, labels=Labels(csv, "filename", "species"))
     check(index)
-    assert set(index.parts) == {""} and folder.parts_read(index) == "" and folder.passed_over(index) == []
+    assert set(index.parts) == {""} and told.parts_read(index) == "" and told.passed_over(index) == []
 
 
 def test_columns_with_usual_names_are_found_and_said(photos):
@@ -71,7 +71,7 @@ def test_columns_with_usual_names_are_found_and_said(photos):
     check(index)
     assert index.parts.count("train") == 16 and index.parts.count("test") == 8
     taken = f"{csv}: using the column 'File' for the path and 'Species' for the label and 'subset' for the part"
-    assert folder.parts_read(index).startswith(
+    assert told.parts_read(index).startswith(
         f"{taken} (choose others with --path-column and --label-column and --part-column"
     )
     index = folder.scan(photos, labels=Labels(csv, "File", "subset"))
@@ -90,7 +90,7 @@ def test_paths_relative_to_the_folder_of_the_photographs_are_found_and_said(phot
     csv = table(tmp_path / "train.csv", "id,breed", rows("{}"))
     index = folder.scan(photos / "images", labels=Labels(csv))
     check(index)
-    assert f"paths in {csv} are read relative to {photos / 'images'}" in folder.parts_read(index)
+    assert f"paths in {csv} are read relative to {photos / 'images'}" in told.parts_read(index)
     below = table(tmp_path / "all.csv", "path,label", rows("photos/images/{}.JPG"))
     assert set(folder.scan(photos, labels=Labels(below)).paths) == {f"images/{path}" for path in index.paths}
     whole = table(tmp_path / "whole.csv", "path,label", rows(f"{photos}/images/{{}}.JPG"))
@@ -101,14 +101,14 @@ def test_a_photograph_that_is_listed_twice_with_one_label_counts_once(photos):
     csv = table(photos / "boxes.csv", "path,label", [*rows(), "images/../images/a0.JPG,ant", "images/b1.JPG,bee"])
     index = folder.scan(photos, labels=Labels(csv))
     check(index)
-    assert f"2 rows of {csv} repeat a photograph" in folder.parts_read(index)
+    assert f"2 rows of {csv} repeat a photograph" in told.parts_read(index)
 
 
 def test_what_the_table_does_not_list_is_passed_over_and_said(photos):
     csv = table(photos / "labels.csv", "path,label", rows()[:-2])
     (photos / "notes.txt").write_text("mine")
     index = folder.scan(photos, labels=Labels(csv))
-    assert sorted(folder.passed_over(index)) == [
+    assert sorted(told.passed_over(index)) == [
         ("images/b7.JPG", "unlisted"),
         ("images/c7.JPG", "unlisted"),
         ("notes.txt", "not-an-image"),
@@ -126,10 +126,10 @@ def test_corrections_in_the_folder_are_not_reported_as_unread(photos, name):
     (photos / "corrections.csv").rename(photos / name)
     wanted = True if name == "corrections.csv" else photos / name
     index = folder.scan(photos, labels=Labels(csv), corrections=wanted)
-    assert index.counts().tolist() == [7, 9, 8] and folder.passed_over(index) == []
+    assert index.counts().tolist() == [7, 9, 8] and told.passed_over(index) == []
     found = audit.audit(photos, labels=Labels(csv), corrections=wanted)
     assert found.passed_over == [] and found.corrected.applied == 1
-    ignored = folder.passed_over(folder.scan(photos, labels=Labels(csv), corrections=False))
+    ignored = told.passed_over(folder.scan(photos, labels=Labels(csv), corrections=False))
     assert ignored == ([] if wanted is True else [(name, "not-an-image")])
 
 
@@ -190,7 +190,7 @@ def test_split_writes_what_training_takes_with_and_without_the_table(photos, cap
     capsys.readouterr()
     alone, beside = folder.scan(photos), folder.scan(photos, labels=Labels(csv))
     assert alone.parts == beside.parts and alone.paths == beside.paths and set(alone.parts) == {"train", "val", "test"}
-    assert folder.decided_by(beside) == str(photos / "split.csv")
+    assert told.decided_by(beside) == str(photos / "split.csv")
     other = table(photos / "other.csv", "filename,species", [*rows()[:-1], "images/c7.JPG,bee"])
     with pytest.raises(
         InputError, match=r"split\.csv: cannot be used together with .*other\.csv \(1 photographs differ, such as"

@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import Image
 
-from kfg.data import audit, contest, folder, litter
+from kfg.data import audit, contest, folder, litter, told
 from kfg.data.listing import images_below, list_folder
 from kfg.data.remarks import by_kind, remark
 
@@ -33,7 +33,7 @@ def test_litter_of_systems_is_no_class_and_doubles_none(tmp_path, name):
     why = dict(list_folder(tmp_path).skipped)
     assert set(why) == {name, f"cat/{name}", f"dog/{name}"}
     assert set(why.values()) == ({"hidden"} if name.startswith(".") else {"litter"})
-    said = remark(folder.passed_over(index))
+    said = remark(told.passed_over(index))
     assert said == (
         "" if name.startswith(".") else f"not used: 3 as folders that an operating system or a device made ({name})"
     )
@@ -50,7 +50,7 @@ def test_litter_does_not_make_part_folders_unclear(tmp_path):
 )
 def test_litter_files_are_hidden_and_not_worth_a_word(tmp_path, name):
     put(tmp_path, "cat/1.jpg", "dog/1.jpg", f"cat/{name}", name)
-    assert len(folder.scan(tmp_path)) == 2 and remark(folder.passed_over(folder.scan(tmp_path))) == ""
+    assert len(folder.scan(tmp_path)) == 2 and remark(told.passed_over(folder.scan(tmp_path))) == ""
 
 
 def test_classes_of_nearly_such_names_are_classes(tmp_path):
@@ -64,7 +64,7 @@ def test_every_file_in_a_class_folder_that_is_not_read_is_counted_by_kind(tmp_pa
     put(tmp_path, "cat/1.jpg", "dog/1.jpg", "dog/deep/2.jpg", "labels.csv", "readme.txt")
     put(tmp_path, *(f"cat/v{i}.svg" for i in range(3)), *(f"dog/s{i}.DCM" for i in range(2)), "dog/deep/a.npy")
     put(tmp_path, "dog/clip.mp4", "dog/notes.txt", "dog/noname", "dog/raw.rwl", "dog/many.jxr")
-    said = remark(folder.passed_over(folder.scan(tmp_path)))
+    said = remark(told.passed_over(folder.scan(tmp_path)))
     counted = "3 .svg, 2 .dcm, 1 .jxr, 1 .mp4, 1 .npy, 1 .rwl and 1 .txt files and 1 without a suffix"
     assert said.startswith(f"not used: {counted}, which kfg does not read (")
     kinds = {one.path: one.kind for one in audit.audit(tmp_path).findings}
@@ -88,7 +88,7 @@ def test_links_that_lead_nowhere_are_named(tmp_path):
     (tmp_path / "cat" / "more").symlink_to("/nowhere")
     why = dict(list_folder(tmp_path).skipped)
     assert why == {"horse": "dead-class", "St. Bernard": "dead-class", "list.csv": "outside", "cat/more": "dead-link"}
-    said = remark(folder.passed_over(folder.scan(tmp_path)))
+    said = remark(told.passed_over(folder.scan(tmp_path)))
     assert "2 among the class folders as links that lead nowhere (St. Bernard)" in said and "(cat/more)" in said
     found = {(one.kind, one.severity, one.path) for one in audit.audit(tmp_path).findings}
     assert {("dead-link", "error", "horse"), ("dead-link", "warning", "cat/more")} <= found
@@ -107,7 +107,7 @@ def test_links_in_circles_end(tmp_path):
     (tmp_path / "data" / "ring").symlink_to("ring")
     index = folder.scan(tmp_path / "data")
     assert index.classes == ("cat", "dog") and len(index) == 3
-    why = dict(folder.passed_over(index))
+    why = dict(told.passed_over(index))
     assert why == {"self": "linked", "up": "linked", "dog/loop": "linked", "dog/here": "linked", "ring": "dead-class"}
 
 

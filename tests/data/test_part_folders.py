@@ -5,7 +5,7 @@ import collections
 import pytest
 from PIL import Image
 
-from kfg.data import audit, folder, part_folders
+from kfg.data import audit, folder, part_folders, splitcsv, told
 from kfg.errors import InputError
 
 
@@ -52,7 +52,7 @@ def test_part_folders_under_any_usual_name_are_parts(tmp_path, names):
     given = {part: name for part, name in zip(("train", "val", "test"), names, strict=True) if name}
     grid(tmp_path, *given.values())
     assert read(tmp_path) == (("cats", "dogs"), {part: [name] for part, name in given.items()})
-    said = folder.parts_read(folder.scan(tmp_path))
+    said = told.parts_read(folder.scan(tmp_path))
     assert (said == "") == all(part == name for part, name in given.items())
     assert all(f"{name} as {part}" in said for part, name in given.items()) or not said
 
@@ -61,7 +61,7 @@ def test_parts_one_level_deeper_with_a_folder_to_predict_on_and_notes_beside_the
     grid(tmp_path, "seg_train/seg_train", "seg_test/seg_test", classes=("sea", "forest", "street"))
     put(tmp_path, "seg_pred/seg_pred/1.jpg", "seg_pred/seg_pred/2.jpg", "notes/readme.txt")
     assert read(tmp_path) == (("forest", "sea", "street"), {"train": ["seg_train"], "test": ["seg_test"]})
-    passed = folder.passed_over(folder.scan(tmp_path))
+    passed = told.passed_over(folder.scan(tmp_path))
     assert [path for path, why in passed if why == "stray"] == ["seg_pred/seg_pred/1.jpg", "seg_pred/seg_pred/2.jpg"]
 
 
@@ -83,12 +83,12 @@ def test_parts_inside_each_class_are_parts(tmp_path):
     assert index.classes == ("ant", "bee")
     assert index.parts == ("train",) * 4 + ("test",) * 4
     assert "/Train/" in index.paths[0] and "/Test/" in index.paths[-1]
-    assert folder.parts_read(index) == "the parts are folders inside the class folders"
+    assert told.parts_read(index) == "the parts are folders inside the class folders"
 
 
 def test_a_class_that_is_called_train_is_no_part_inside_of_the_classes(tmp_path):
     grid(tmp_path, "train", "test", classes=("train", "bus"))
-    assert folder.parts_read(folder.scan(tmp_path)) == ""
+    assert told.parts_read(folder.scan(tmp_path)) == ""
 
 
 def test_linked_class_folders_in_a_part_are_read(tmp_path):
@@ -178,7 +178,7 @@ def test_the_split_keeps_the_parts_of_folders_under_other_names(tmp_path, capsys
     assert main(["split", str(tmp_path / "data"), "--out", str(tmp_path / "split.csv")]) == 0
     printed = capsys.readouterr().out
     assert "read as parts: Training as train, Testing as test" in printed
-    rows, _ = folder.split_rows(tmp_path / "split.csv")
+    rows, _ = splitcsv.split_rows(tmp_path / "split.csv")
     assert {row["part"] for row in rows if row["path"].startswith("Testing/")} == {"test"}
     assert {row["part"] for row in rows if row["path"].startswith("Training/")} == {"train", "val"}
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from kfg.data import decode as decoding
-from kfg.data.decode import BadImage, decode
+from kfg.data.bad_image import BadImage
+from kfg.data.decode import decode
 
 
 def encoded(image, format, **options) -> bytes:

@@ -5,7 +5,8 @@ import unicodedata
 
 import pytest
 
-from kfg.data import audit, folder, splits, tables
+from kfg.data import audit, class_names, folder, splitcsv, splits, tables, told
+from kfg.data.index import make_index
 from kfg.errors import InputError
 
 ROWS = [
@@ -91,7 +92,7 @@ def test_what_means_the_same_reads_the_same(root, text):
 def test_absolute_paths_inside_the_folder_are_relative_and_all_of_it_is_used(root, tmp_path):
     write(root, table([(str(root / path), name, part) for path, name, part in ROWS]))
     assert read(root) == ROWS
-    assert folder.passed_over(folder.scan(root)) == []
+    assert told.passed_over(folder.scan(root)) == []
     if os.name != "nt":
         (tmp_path / "link").symlink_to(root)
         assert read(tmp_path / "link") == ROWS  # the table names the real folder, the user gave a link to it
@@ -167,7 +168,7 @@ def test_an_empty_part_leaves_it_to_kfg_and_only_that(root):
     write(root, table([(path, name, "" if part == "val" else part) for path, name, part in ROWS]))
     index = folder.scan(root)
     assert sorted(index.parts) == ["", "", "test", "test", "train", "train"]
-    assert folder.parts_read(index) == "2 images have no part in split.csv; kfg chooses one for them"
+    assert told.parts_read(index) == "2 images have no part in split.csv; kfg chooses one for them"
     decided = splits.split(index, val=0.5)
     assert [part for part, given in zip(decided.parts, index.parts, strict=True) if given] == [
         p for p in index.parts if p
@@ -181,18 +182,18 @@ def test_what_kfg_writes_comes_back_to_the_letter(tmp_path):
         paths.append(f"{name}/0.jpg")
         (tmp_path / name).mkdir()
         (tmp_path / paths[-1]).write_bytes(b"x")
-    index = folder.make_index(tmp_path, paths, range(len(names)), names, parts=["train"] * len(names))
+    index = make_index(tmp_path, paths, range(len(names)), names, parts=["train"] * len(names))
     splits.write_csv(index, tmp_path / "split.csv")
     back = folder.read_split(tmp_path / "split.csv", tmp_path, classes=names)
     assert (back.paths, back.classes, back.labels.tolist()) == (tuple(paths), tuple(names), list(range(len(names))))
-    rows, columns = folder.split_rows(tmp_path / "split.csv")
+    rows, columns = splitcsv.split_rows(tmp_path / "split.csv")
     assert [row["path"] for row in rows] == paths and columns == ["path", "class", "part", "group", "sha256"]
 
 
 def test_a_class_that_is_not_utf8_names_the_table_as_a_cause(root):
     write(root, table([(path, f"{name}é", part) for path, name, part in ROWS]), "latin-1")
     with pytest.raises(InputError, match=r"cat\\xe9: this name is not UTF-8; rename it \(if only split"):
-        folder.check_names(folder.scan(root))
+        class_names.check_names(folder.scan(root))
     found = [(one.kind, one.severity) for one in audit.audit(root).findings]
     assert found.count(("bad-name", "error")) == 2
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kfg.data import audit, folder, splits
+from kfg.data.index import make_index
 from kfg.errors import InputError
 
 
@@ -16,7 +17,7 @@ def index_of(counts, *, groups=None, parts=None, sha256=None):
     labels = np.repeat(np.arange(len(counts)), counts)
     paths = [f"{label}/{i}.jpg" for i, label in enumerate(labels)]
     classes = [f"class {i}" for i in range(len(counts))]
-    return folder.make_index("root", paths, labels, classes, groups=groups, parts=parts, sha256=sha256)
+    return make_index("root", paths, labels, classes, groups=groups, parts=parts, sha256=sha256)
 
 
 def per_class(index, part):
@@ -179,7 +180,7 @@ def test_wrong_folds_name_the_argument():
 def test_a_class_that_the_given_parts_leave_untrained_is_refused():
     parts = ["train"] * 6 + ["test"] * 3 + ["val"] * 2
     labels = [0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 1]
-    index = folder.make_index("here", [f"{i}.jpg" for i in range(11)], labels, "abcd", parts=parts)
+    index = make_index("here", [f"{i}.jpg" for i in range(11)], labels, "abcd", parts=parts)
     with pytest.raises(InputError, match=r"^here: class 'c' has 3 in test, none in train; use the same name in every"):
         splits.split(index)
     splits.split(dataclasses.replace(index, parts=("",) * 11))
@@ -187,10 +188,10 @@ def test_a_class_that_the_given_parts_leave_untrained_is_refused():
 
 
 def test_a_class_that_chance_leaves_untrained_is_said_once(caplog):
-    splits.folds(folder.make_index("here", "uvwxyz", [0, 0, 0, 0, 0, 1], "ab"), k=2, val=0)
+    splits.folds(make_index("here", "uvwxyz", [0, 0, 0, 0, 0, 1], "ab"), k=2, val=0)
     assert [message for message in caplog.messages if "class 'b'" in message] == caplog.messages != []
     caplog.clear()
-    index = folder.make_index(
+    index = make_index(
         "here",
         "uvwxyz",
         [0, 0, 0, 1, 1, 2],
@@ -211,7 +212,7 @@ def test_check_names_the_two_that_meet():
         splits.check_apart(index_of([2, 1], **good, groups=[0, 7, 7]))
     with pytest.raises(InputError, match=r"0/1.jpg: is in no part \(one of 1 such images\)"):
         splits.check_apart(index_of([2, 1], parts=["train", "", "val"]))
-    twice = folder.make_index("root", ["x.jpg", "x.jpg"], [0, 1], ["a", "b"], parts=["train", "test"])
+    twice = make_index("root", ["x.jpg", "x.jpg"], [0, 1], ["a", "b"], parts=["train", "test"])
     with pytest.raises(InputError, match="same path"):
         splits.check_apart(twice)
 
@@ -222,9 +223,7 @@ def test_split_csv_there_and_back(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     parts, digests = ["test", "train", "val", "train"], ["x", "y", "", "z"]
-    index = folder.make_index(
-        tmp_path, names, [1, 0, 0, 0], ["a", "b"], parts=parts, groups=[9, 4, 4, 2], sha256=digests
-    )
+    index = make_index(tmp_path, names, [1, 0, 0, 0], ["a", "b"], parts=parts, groups=[9, 4, 4, 2], sha256=digests)
     splits.write_csv(index, tmp_path / "split.csv")
     for back in (folder.read_split(tmp_path / "split.csv", tmp_path), folder.scan(tmp_path)):
         assert (back.paths, back.classes, back.parts, back.sha256) == (
@@ -238,7 +237,7 @@ def test_split_csv_there_and_back(tmp_path):
 
 
 def test_a_test_set_that_is_val_too_is_said_in_the_file_and_is_no_split_of_a_folder(tmp_path):
-    index = folder.make_index(
+    index = make_index(
         tmp_path,
         [f"{i}.jpg" for i in range(5)],
         [0, 1, 0, 1, 0],

@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfg.data import folder, splits
-from kfg.data.folder import PARTS, make_index
+from kfg.data import folder, splitcsv, splits
+from kfg.data.index import make_index
+from kfg.data.part_folders import PARTS
 
 FRACTIONS = st.sampled_from([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
 SEEDS = st.integers(0, 2**31 - 1)
@@ -106,7 +107,7 @@ def test_a_split_csv_comes_back_as_it_was_written(paths, names, data):
     with tempfile.TemporaryDirectory() as where:
         path = pathlib.Path(where) / "split.csv"
         splits.write_csv(index, path)
-        rows, columns = folder.split_rows(path)
+        rows, columns = splitcsv.split_rows(path)
     assert tuple(columns) == splits.COLUMNS
     assert [row["path"] for row in rows] == paths
     assert [row["class"] for row in rows] == [names[label] for label in labels]

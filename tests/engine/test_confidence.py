@@ -12,7 +12,7 @@ import tensorflow as tf
 import tiny_recipe
 
 from kfg.__main__ import main
-from kfg.data.folder import make_index
+from kfg.data.index import make_index
 from kfg.engine import confidence, runner
 from kfg.evaluation import calibration, predict
 from kfg.exporting import classifiers

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from kfg.data.folder import make_index
+from kfg.data.index import make_index
 from kfg.engine import earlier_net
 from kfg.errors import InputError
 from kfg.models import backbones, calibrated, heads, mirrored, opinions

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from kfg.data import folder
+from kfg.data.part_folders import PARTS
 from kfg.engine.job import Job
 from kfg.engine.photographs import Data
 from kfg.errors import InputError
@@ -47,7 +48,7 @@ def test_a_contest_keeps_its_ids_as_text_beside_the_classes(tmp_path):
     photos(root, "train/0012_cat", "train/007_fox", "test")
     run = job(root, tmp_path / "out")
     index = run.split(val=0.2, test=0.2, seed=0)
-    assert [len(index.where(part)) for part in folder.PARTS] == [6, 2, 2]
+    assert [len(index.where(part)) for part in PARTS] == [6, 2, 2]
     assert json.loads((run.workdir / "classes.json").read_text()) == ["0012_cat", "007_fox"]
     assert (run.workdir / "class_labels.txt").read_text() == "0 0012\n1 007\n"
     # a split.csv of one's own, whose classes have no ids beside one that has

@@ -10,6 +10,7 @@ from PIL import Image
 
 from kfg.__main__ import main
 from kfg.data import audit, folder
+from kfg.data.index import fingerprint
 from kfg.engine import places, run_folder
 from kfg.errors import InputError
 from kfg.runs import found
@@ -31,7 +32,7 @@ def index_of(root):
 def run_on(index, path):
     """Write what tells a finished run on these photographs."""
     path.mkdir(parents=True)
-    data = {"name": index.root.name, "fingerprint": folder.fingerprint(index)}
+    data = {"name": index.root.name, "fingerprint": fingerprint(index)}
     (path / "config.json").write_text(json.dumps({"data": data}))
     rows = [
         f"{one},{index.classes[label]},train,0,{sha}"

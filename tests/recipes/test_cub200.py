@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from kfg.data import folder
+from kfg.data.index import make_index
 from kfg.engine import runner
 from kfg.engine.job import Job
 from kfg.models import backbones, freezing
@@ -97,7 +97,7 @@ def test_a_weights_file_is_known_by_its_content(photos, tmp_path, capsys):
 
 def test_the_studys_misreading_moves_flags_between_images_and_keeps_their_number():
     listed = ["a/3.jpg", "a/1.jpg", "a/2.jpg", "b/1.jpg"]  # the lists' order is not the sorted one
-    index = folder.make_index("root", listed, [0, 0, 0, 1], ["a", "b"], parts=["train", "test", "test", "train"])
+    index = make_index("root", listed, [0, 0, 0, 1], ["a", "b"], parts=["train", "test", "test", "train"])
     found = dict(zip(listed, cub200.misread(index).parts, strict=True))
     assert found == {"a/1.jpg": "train", "a/2.jpg": "test", "a/3.jpg": "test", "b/1.jpg": "train"}
     in_order = index.take([1, 2, 0, 3])

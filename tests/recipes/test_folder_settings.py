@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kfg.data.folder import make_index
+from kfg.data.index import make_index
 from kfg.errors import InputError
 from kfg.models import freezing, heads
 from kfg.recipes import folder_parts, folder_settings

@@ -21,8 +21,8 @@ from bare import bare_runs
 
 from kfg import __main__, program, reaugment
 from kfg.augment.policies import ClassTargeted, Policy
-from kfg.data import folder
 from kfg.data import imagenet20 as photographs_of_the_study
+from kfg.data import splitcsv
 from kfg.engine import fitting, orders, runner
 from kfg.errors import InputError
 from kfg.exporting import classifiers
@@ -393,7 +393,7 @@ def test_a_row_that_repeats_a_mistake_says_so_in_its_report(photos, tmp_path):
     note = imagenet20.ROWS["convnet1-val-is-test"].note
     page = (run / "report.html").read_text()
     assert html.escape(note) in page and "validation images are also the test images" in page
-    parts = [row["part"] for row in folder.split_rows(run / "split.csv")[0]]
+    parts = [row["part"] for row in splitcsv.split_rows(run / "split.csv")[0]]
     assert set(parts) == {"train", "val+test"}
     answers = [(run / name).read_text() for name in ("val_predictions.csv", "predictions.csv")]
     assert answers[0] == answers[1] and len(answers[0].splitlines()) == 1 + parts.count("val+test")

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from kfg.__main__ import main
 from kfg.data.fingerprints import Fingerprint
-from kfg.data.folder import make_index
+from kfg.data.index import make_index
 from kfg.data.stores import Images
 from kfg.errors import InputError
 from kfg.evaluation.intervals import wilson

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kfg.__main__ import main
-from kfg.data import corrections, folder
+from kfg.data import corrections, folder, splitcsv
 from kfg.errors import InputError
 from kfg.reviewing import evidence, review
 
@@ -96,7 +96,7 @@ def test_a_run_judges_its_own_training_photographs_and_leaves_its_test_alone(roo
     (root / "green/broken.jpg").unlink()
     run = finished_run(root, tmp_path / "run")
     desk = review.prepared(root, run=run, cache_dir=tmp_path / "cache")
-    rows, _ = folder.split_rows(run / "split.csv")
+    rows, _ = splitcsv.split_rows(run / "split.csv")
     test = {row["path"] for row in rows if row["part"] == "test"}
     assert {"red/wrong.jpg", "blue/wrong.jpg"} - test <= {item.path for item in desk.items}
     assert not test & {item.path for item in desk.items}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kfg.data.fingerprints import of_pixels
-from kfg.data.folder import make_index
+from kfg.data.index import make_index
 from kfg.data.signs import Signs
 from kfg.repairing.crossed import Crossed
 from kfg.repairing.looks import Looks

@@ -12,6 +12,7 @@ from PIL import Image
 
 from kfg.__main__ import main
 from kfg.data import audit, decode, folder, splits
+from kfg.data.index import make_index
 from kfg.exporting import saved_model
 from kfg.files import write_json
 from kfg.reporting import thumbnails
@@ -63,7 +64,7 @@ def write_split(run, photographs, parts):
     numbers = [int(pathlib.Path(path).stem) for path in index.paths]
     index = index.take([at for at, number in enumerate(numbers) if number in parts])
     parts = [parts[int(pathlib.Path(path).stem)] for path in index.paths]
-    index = folder.make_index(index.root, index.paths, index.labels, index.classes, parts=parts)
+    index = make_index(index.root, index.paths, index.labels, index.classes, parts=parts)
     splits.write_csv(audit.duplicate_groups(index), run / "split.csv")
     write_json(run / "config.json", {"config": {}})
 

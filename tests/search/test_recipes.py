@@ -13,6 +13,7 @@ from reading import state, trials
 
 from kfg.augment.policies import Policy
 from kfg.data import audit, folder
+from kfg.data.index import make_index
 from kfg.files import read_json
 from kfg.search import spaces, trial
 from kfg.search.command import main
@@ -96,7 +97,7 @@ def test_finetune_trains_the_net_after_its_head(pictures, tiny_trunk, tmp_path):
 def planned(recipe, name, **given):
     space = spaces.SPACES[recipe][name]
     row = importlib.import_module(space.module).ROWS[space.row].config
-    index = folder.make_index("/x", ["a/1.jpg", "b/1.jpg"], [0, 1], ["a", "b"])
+    index = make_index("/x", ["a/1.jpg", "b/1.jpg"], [0, 1], ["a", "b"])
     return Definition(
         recipe=recipe,
         space_name=name,

@@ -99,8 +99,9 @@ class Pair:
         import tensorflow as tf
 
         from kfg.data import decode, decode_in_graph
+        from kfg.data.bad_image import BadImage
 
-        self.tf, self.graph, self.BadImage = tf, decode_in_graph, decode.BadImage
+        self.tf, self.graph, self.BadImage = tf, decode_in_graph, BadImage
         self.decode = decode.decode
         self.exported = tf.function(decode_in_graph.decode, input_signature=[tf.TensorSpec((), tf.string)])
         self.exported(tf.constant(seeds()["png-RGB"]))  # traced now, before memory is measured

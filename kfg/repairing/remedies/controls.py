@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.evaluation import calibration, posthoc
 from kfg.repairing.case import Case
 from kfg.repairing.manner import shifted

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.evaluation.calibration import calibrated
 from kfg.repairing.case import Case
 from kfg.repairing.crossed import CONTRADICTED, label_probability

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.repairing.case import Case
 from kfg.repairing.looking import Trunk
 
