@@ -26,7 +26,7 @@ RANKS = {
 WITHOUT_TENSORFLOW = (
     "kfg.__main__", "kfg.commands", "kfg.errors", "kfg.files", "kfg.locks", "kfg.overwrite", "kfg.quiet",
     "kfg.runs.results_file", "kfg.runs.comparison", "kfg.runs.found", "kfg.runs.answers", "kfg.runs.choices",
-    "kfg.data.folder", "kfg.data.index", "kfg.data.class_names", "kfg.data.decode",
+    "kfg.data.folder", "kfg.data.index", "kfg.data.class_names", "kfg.data.decode", "kfg.data.exif",
     "kfg.data.audit", "kfg.data.splits", "kfg.data.demo", "kfg.evaluation.confusion", "kfg.evaluation.metrics",
     "kfg.evaluation.paired", "kfg.evaluation.posthoc", "kfg.evaluation.baseline", "kfg.evaluation.macro",
     "kfg.augment.policies", "kfg.augment.copies", "kfg.data.layouts", "kfg.data.download", "kfg.data.contest",

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kfg import reporting
+from kfg.data.decode import decode
 from kfg.errors import InputError
 from kfg.evaluation import metrics
 from kfg.evaluation.paired import paired_recall, still_needed
@@ -84,7 +85,7 @@ def finished(tmp_path_factory):
     fill(root, predictions)
     photographs(images, predictions)
     sections = [("Paper & ours", [["row", "paper"], [NASTY, 47.2]]), ("Note", f"one\n\n{NASTY}")]
-    result = reporting.write(root, predictions, image_root=images, extra_sections=sections)
+    result = reporting.write(root, predictions, image_root=images, decode=decode, extra_sections=sections)
     return root, predictions, result, Page((root / "report.html").read_text(encoding="utf-8"))
 
 
@@ -184,18 +185,24 @@ def test_of_many_photographs_only_those_on_the_page_are_rounded(monkeypatch):
 
 
 def test_an_unreadable_image_is_shown_as_such(tmp_path):
-    reporting.write(tmp_path, predictions_of(["a", "b"]), image_root=tmp_path / "gone")
+    reporting.write(tmp_path, predictions_of(["a", "b"]), image_root=tmp_path / "gone", decode=decode)
     assert "cannot be read" in Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+
+
+def test_a_folder_of_images_needs_a_function_that_decodes_them(tmp_path):
+    with pytest.raises(TypeError, match="decode"):
+        reporting.write(tmp_path, predictions_of(["a", "b"]), image_root=tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 def test_decode_gets_the_full_path(tmp_path):
     seen = []
 
-    def decode(path):
+    def black(path):
         seen.append(path)
         return np.zeros((4, 4, 3), np.uint8)
 
-    reporting.write(tmp_path, predictions_of(["a", "b"], count=3), image_root=tmp_path / "root", decode=decode)
+    reporting.write(tmp_path, predictions_of(["a", "b"], count=3), image_root=tmp_path / "root", decode=black)
     assert sorted(path.relative_to(tmp_path).as_posix() for path in seen) == [
         "root/a/000.jpg",
         "root/a/002.jpg",
@@ -482,7 +489,7 @@ def test_names_written_from_right_to_left_leave_the_numbers_beside_them_in_place
     hebrew, arabic = "\u05e4\u05e8\u05d7", "\u0648\u0631\u062f"
     predictions = predictions_of(["daisy_x", hebrew, arabic], signal=0.5)
     photographs(tmp_path, predictions)
-    reporting.write(tmp_path, predictions, image_root=tmp_path)
+    reporting.write(tmp_path, predictions, image_root=tmp_path, decode=decode)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for name in (hebrew, arabic):
         assert f"<bdi>{name}</bdi>" in page  # in tables

@@ -1,20 +1,21 @@
-"""Decode any supported image file to uint8 (H, W, 3) RGB; no other module decodes files.
+"""Decode any supported image file to uint8 (H, W, 3) RGB.
 
-The format is recognised by the file's content, whatever its suffix says.
+All photographs are decoded here, except that an exported model reads files with `kfg.data.decode_in_graph`. The format
+is recognised by the file's content, whatever its suffix says.
 """
 
 import io
 import pathlib
-import re
 
 import numpy as np
 from PIL import Image
 
-from kfg.data import foreign, jpeg, png, sixteen
+from kfg.data import exif, foreign, jpeg, png, sixteen
 from kfg.data.bad_image import DAMAGE, BadImage, ends_early, undecodable
 from kfg.data.formats import SNIFF_BYTES, sniff, suffix_of
+from kfg.data.to_rgb import to_rgb
 
-DECODER = "1"  # part of the key of cached images: change it whenever this code decodes a file to other pixels
+DECODER = "1"  # part of the key of cached images: change it whenever a file is decoded to other pixels
 MAX_PIXELS = 80_000_000  # per image; a JPEG of up to 4 times as many is read at half its width and height
 OPAQUE = (
     "BMP",
@@ -24,19 +25,8 @@ OPAQUE = (
     "CUR",
 )  # formats whose writers often leave alpha zero everywhere without meaning a transparent picture
 GREY_STEPS = {"L;2": 85, "L;4": 17}  # step between grey levels when a PNG of 2 or 4 bits is converted to 8 bits
-STRIP_PIXELS = 1 << 18  # pixels blended at a time: 80 M pixels at once would take 4 GB
-CAMERA_MAKE, CAMERA_MODEL, EXIF_TAGS, WHEN_TAKEN = 0x010F, 0x0110, 0x8769, 0x9003  # EXIF tag numbers
-ORIENTATION_TAG, DNG_VERSION, PHOTOMETRIC = 0x0112, 50706, 262
+DNG_VERSION, PHOTOMETRIC = 50706, 262  # TIFF tag numbers
 RAW_PHOTOMETRIC = (32803, 34892)  # these values mark raw sensor data, measured behind colour filters
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def decode(source) -> np.ndarray:
@@ -82,7 +72,7 @@ def size_shown(path) -> tuple[int, int]:
     except DAMAGE as error:
         raise undecodable(path, error) from error
     width, height = image.size
-    return (width, height) if orientation(image) >= 5 else (height, width)
+    return (width, height) if exif.orientation(image) >= 5 else (height, width)
 
 
 def read_bytes(path) -> bytes:
@@ -242,79 +232,3 @@ def _mended(data, format):
     if format == "PNG":
         return png.without_spoilt(data), "a chunk outside of the image data is damaged or too long and was ignored"
     return None, ""
-
-
-def to_rgb(image: Image.Image, name="image") -> np.ndarray:
-    """Turn a loaded Pillow image upright and into uint8 (H, W, 3) RGB.
-
-    Raises:
-        BadImage: the pixels are 32-bit or floating-point numbers, not colours.
-    """
-    if image.mode in ("I", "F"):
-        kind = "whole numbers" if image.mode == "I" else "floating-point numbers"
-        raise BadImage(
-            name,
-            "undecodable",
-            f"cannot be decoded: its pixels are 32-bit {kind}, not colours; save it with 8 or 16 bits per channel",
-        )
-    try:
-        turn = TURNS.get(orientation(image))
-        if turn is not None:
-            image = image.transpose(turn)
-        if image.mode == "La":
-            image = image.convert("LA")
-        if has_alpha(image):
-            return on_white(image)
-        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-    except DAMAGE as error:
-        raise undecodable(name, error) from error
-
-
-def on_white(image: Image.Image) -> np.ndarray:
-    """Lay an image with alpha on white: uint8 (H, W, 3), exactly the values that the exported graph computes.
-
-    Example:
-        >>> on_white(Image.new("RGBA", (1, 1), (0, 100, 200, 51))).tolist()
-        [[[204, 224, 244]]]
-    """
-    width, height = image.size
-    out = np.empty((height, width, 3), dtype=np.uint8)
-    rows = max(1, STRIP_PIXELS // width)  # blending in strips needs little memory
-    for start in range(0, height, rows):
-        end = min(start + rows, height)
-        strip = np.asarray(image.crop((0, start, width, end)).convert("RGBA")).astype(np.int32)
-        colour, alpha = strip[..., :3], strip[..., 3:]
-        out[start:end] = (colour * alpha + 255 * (255 - alpha) + 127) // 255
-    return out
-
-
-def has_alpha(image: Image.Image) -> bool:
-    """Return whether the image has an alpha channel or a transparent colour."""
-    if image.info.get("opaque"):
-        return False
-    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
-
-
-def orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 (upright) if there is none or its value is invalid."""
-    if image.format == "TIFF":  # Pillow turns a TIFF upright when it loads it
-        return 1
-    try:
-        value = image.getexif().get(ORIENTATION_TAG, 1)
-    except DAMAGE:  # a broken EXIF block does not make the picture unusable
-        return 1
-    return value if isinstance(value, int) and value in TURNS else 1
-
-
-def taken(image: Image.Image) -> tuple[str, str]:
-    """Return the camera and the day (such as 2026-11-28) from EXIF; "" for a value that is not there."""
-    try:
-        exif = image.getexif()
-        words = [exif.get(CAMERA_MAKE), exif.get(CAMERA_MODEL)]
-        when = exif.get_ifd(EXIF_TAGS).get(WHEN_TAKEN)
-    except DAMAGE:
-        return "", ""
-    camera = " ".join(word.strip(" \0") for word in words if isinstance(word, str) and word.strip(" \0"))
-    # a year 0000 means that the clock was never set
-    day = re.match(r"([1-9]\d{3})[:-](\d{2})[:-](\d{2})", when) if isinstance(when, str) else None
-    return camera, "-".join(day.groups()) if day else ""

@@ -3,10 +3,12 @@
 import tensorflow as tf
 
 from kfg.data import gif, jpeg, png
-from kfg.data.decode import MAX_PIXELS, has_alpha, load, opened, orientation
+from kfg.data.decode import MAX_PIXELS, load, opened
+from kfg.data.exif import orientation
 from kfg.data.exif_in_graph import jpeg_orientation, png_chunk, png_orientation, upright
 from kfg.data.formats import SNIFF_BYTES, sniff
 from kfg.data.sixteen import DEPTHS
+from kfg.data.to_rgb import has_alpha
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP")  # formats that TensorFlow decodes; not all kinds of each
 PLAIN_BMP = {8: ("L",), 24: ("BGR",), 32: ("BGRX", "BGRA")}  # bits per pixel -> byte orders that TensorFlow decodes

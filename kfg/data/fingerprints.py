@@ -15,9 +15,10 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from kfg.data import decode, near, signs
+from kfg.data import decode, exif, near, signs
 from kfg.data.bad_image import BadImage
 from kfg.data.signs import Signs
+from kfg.data.to_rgb import has_alpha, to_rgb
 
 READ_SIDE = 256  # px; a large JPEG is decoded at a reduced size of at least this: hash and thumbnail need only 32
 THUMB_SIDE = 16  # px
@@ -96,13 +97,13 @@ def _read_one(root, path) -> Fingerprint:
     try:
         data = decode.read_bytes(root / path)
         image = decode.load(data, root / path, at_least=READ_SIDE)
-        pixels = decode.to_rgb(image, root / path)
+        pixels = to_rgb(image, root / path)
     except BadImage as error:
         return Fingerprint(path, problem=error.kind, reason=error.reason)
     of_picture = _looks(pixels)
     width, height = image.info["full_size"]
-    camera, day = decode.taken(image)
-    turn = decode.orientation(image)
+    camera, day = exif.taken(image)
+    turn = exif.orientation(image)
     return Fingerprint(
         path,
         sha256=hashlib.sha256(data).hexdigest(),
@@ -110,7 +111,7 @@ def _read_one(root, path) -> Fingerprint:
         size=(height, width) if turn >= 5 else (width, height),
         format=image.format or "",
         mode=image.info["mode"],
-        alpha=decode.has_alpha(image),
+        alpha=has_alpha(image),
         orientation=turn,
         signs=signs.of(image, pixels, data),
         camera=camera,

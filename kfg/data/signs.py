@@ -6,6 +6,7 @@ import numpy as np
 
 from kfg.data import decode, jpeg, png
 from kfg.data.bad_image import DAMAGE
+from kfg.data.to_rgb import has_alpha
 
 BLANK = 2  # most levels between the darkest and brightest pixel of a blank picture: re-encoding can add so much
 PAGES = 16  # number of pages of a TIFF that are searched for one larger than the first
@@ -47,7 +48,7 @@ def of(image, pixels: np.ndarray, data: bytes) -> Signs:
 
     Args:
         image: the Pillow image that `decode.load` returns.
-        pixels: uint8 (H, W, 3), as `decode.to_rgb` returns them.
+        pixels: uint8 (H, W, 3), as `to_rgb` returns them.
         data: the bytes of the file.
     """
     flat = _one_colour(pixels)
@@ -58,7 +59,7 @@ def of(image, pixels: np.ndarray, data: bytes) -> Signs:
     frames, larger = _frames(data, image.format) if image.format in FRAMED else (1, None)
     return Signs(
         blank=tuple(pixels[0, 0].tolist()) if flat else None,
-        hidden=flat and decode.has_alpha(image),
+        hidden=flat and has_alpha(image),
         filled=filled,
         zeros=zeros,
         frames=frames,

@@ -14,6 +14,7 @@ import requests
 from kfg.data import decode, download
 from kfg.data.bad_image import BadImage
 from kfg.data.published import Archive
+from kfg.data.to_rgb import to_rgb
 from kfg.data.unpack import DAMAGE
 from kfg.errors import InputError
 from kfg.files import beside, flush, flush_tree, read_json, rename, write_json
@@ -178,7 +179,7 @@ def _extract(archive, folder, *, count, seed, check) -> Chosen:
         check()
         data = archive.extractfile(members[name]).read()
         try:
-            decode.to_rgb(decode.load(data, name, at_least=READ_SIDE), name)
+            to_rgb(decode.load(data, name, at_least=READ_SIDE), name)
         except BadImage as error:
             unreadable.append(f"{name} ({error.reason})")
             continue

@@ -129,7 +129,7 @@ def prepare(
         predictions: answers on the test images.
         image_root: folder that `predictions.paths` are relative to; None leaves out the worst images and all
             thumbnails.
-        decode: function full path -> uint8 (H, W, 3); default Pillow, with the EXIF rotation applied.
+        decode: function full path -> uint8 (H, W, 3), such as `kfg.data.decode.decode`; needed with `image_root`.
         store: the images of the predictions, as in `Part.store`. Thumbnails are then made from these, and only the
             worst images are decoded again.
         maps: position among the predictions -> [(title, uint8 (H, W, 3))], pictures that show where the model looks.
@@ -145,7 +145,10 @@ def prepare(
     Raises:
         InputError: predictions that cannot be evaluated; classes in another order than classes.json; a damaged file in
             the folder; a full disk.
+        TypeError: `image_root` is given without `decode`.
     """
+    if image_root is not None and decode is None:
+        raise TypeError("image_root: give decode as well")
     run_dir = pathlib.Path(run_dir)
     run = read(run_dir, predictions.classes)
     result = metrics.evaluate(predictions, groups=_groups(run.split, predictions.paths) if groups is None else groups)
@@ -229,14 +232,14 @@ def _worst(predictions, image_root, decode):
 
     if image_root is None:
         return None
-    root, read_image = pathlib.Path(image_root), decode or decode_with_pillow
-    return worst.find(predictions, lambda path: read_image(root / path))
+    root = pathlib.Path(image_root)
+    return worst.find(predictions, lambda path: decode(root / path))
 
 
 def _photographs(predictions, image_root, decode, store, worst, maps) -> Safe:
     if image_root is None:
         return photographs.end(predictions, None)
-    read = thumbnails.reader(predictions.paths, image_root, decode or decode_with_pillow, store)
+    read = thumbnails.reader(predictions.paths, image_root, decode, store)
     small = thumbnails.make(predictions, read, standing={one.at for one in worst if one.thumbnail is not None})
     root = pathlib.Path(image_root)
     drawn = {
@@ -244,14 +247,6 @@ def _photographs(predictions, image_root, decode, store, worst, maps) -> Safe:
         for at, shown in maps.items()
     }
     return photographs.end(predictions, small, maps=drawn)
-
-
-def decode_with_pillow(path) -> np.ndarray:
-    """Return an image file as uint8 (H, W, 3), with the EXIF rotation applied; OSError if it cannot be read."""
-    from PIL import Image, ImageOps
-
-    with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def _pictures(run_dir, run, result, classes, worst) -> dict[str, bytes]:

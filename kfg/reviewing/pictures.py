@@ -6,6 +6,7 @@ from PIL import Image
 
 from kfg.data import decode
 from kfg.data.bad_image import BadImage
+from kfg.data.to_rgb import to_rgb
 
 LARGE, SMALL = 1400, 220  # pixels of the longer side, at most
 QUALITY = 85  # of the JPEG
@@ -21,7 +22,7 @@ def jpeg(path, side: int) -> bytes:
     """
     try:
         image = decode.load(decode.read_bytes(path), path, at_least=side)
-        picture = Image.fromarray(decode.to_rgb(image, path))
+        picture = Image.fromarray(to_rgb(image, path))
     except BadImage:
         picture = GONE.copy()
     picture.thumbnail((side, side))

@@ -9,6 +9,7 @@ import numpy as np
 from kfg import overwrite
 from kfg.data import decode
 from kfg.data.splitcsv import split_rows
+from kfg.data.to_rgb import to_rgb
 from kfg.errors import InputError
 from kfg.evaluation import predict, versus
 from kfg.evaluation.predict import Predictions
@@ -220,7 +221,7 @@ def _as_it_was(path, digest) -> np.ndarray:
     content = decode.read_bytes(path)
     if digest and hashlib.sha256(content).hexdigest() != digest:
         raise InputError(f"{path}: has changed since")
-    return thumbnails.shrunk(decode.to_rgb(decode.load(content, path, at_least=SIDE), path), SIDE)
+    return thumbnails.shrunk(to_rgb(decode.load(content, path, at_least=SIDE), path), SIDE)
 
 
 def photographs_folder(pair: Pair, data=None) -> pathlib.Path:

@@ -16,6 +16,7 @@ from kfg.data import decode
 from kfg.data.bad_image import BadImage
 from kfg.data.index import Index, make_index
 from kfg.data.resizing import resize
+from kfg.data.to_rgb import to_rgb
 from kfg.errors import InputError
 from kfg.files import digest, read_json
 from kfg.runs import origins, run_files
@@ -135,7 +136,7 @@ class Nearest:
         path = self.index.full_paths()[at]
         try:
             image = decode.load(decode.read_bytes(path), path, at_least=THUMBNAIL)
-            return pictures.jpeg(pictures.shrunk(decode.to_rgb(image, path), THUMBNAIL))
+            return pictures.jpeg(pictures.shrunk(to_rgb(image, path), THUMBNAIL))
         except BadImage:
             return None
 

@@ -9,6 +9,7 @@ from PIL import Image
 from kfg.data import decode
 from kfg.data.bad_image import DAMAGE, BadImage
 from kfg.data.formats import SNIFF_BYTES, sniff, suffix_of
+from kfg.data.to_rgb import to_rgb
 from kfg.serving.uploads import Upload
 from kfg.web.refusals import Refusal
 
@@ -24,7 +25,7 @@ def decoded(upload: Upload, *, most_pixels: int) -> np.ndarray:
     """
     try:
         _check_pixels(upload, most_pixels)
-        return decode.to_rgb(decode.load(upload.data, upload.name), upload.name)
+        return to_rgb(decode.load(upload.data, upload.name), upload.name)
     except BadImage as error:
         raise Refusal(STATUS.get(error.kind, 422), f"{upload.name}: {error.reason}") from error
 

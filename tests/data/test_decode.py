@@ -14,6 +14,7 @@ from kfg.data import decode as decoding
 from kfg.data import formats
 from kfg.data.bad_image import BadImage
 from kfg.data.decode import decode
+from kfg.data.to_rgb import has_alpha, on_white
 from kfg.errors import InputError
 
 BEST = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
@@ -103,26 +104,26 @@ def test_texts_in_a_png_are_no_notes_of_ours(mode):
         np.testing.assert_array_equal(decode(data), decode(plain))
         found, wanted = decoding.load(data, "x"), decoding.load(plain, "x")
         assert [found.info[name] for name in names] == [wanted.info[name] for name in names]
-        assert not decoding.has_alpha(found)
+        assert not has_alpha(found)
 
 
 def test_on_white_is_exact_for_every_colour_and_alpha():
     colour, alpha = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
     rgba = np.stack([colour, colour, colour, alpha], axis=-1).astype(np.uint8)
     exact = np.floor((colour * alpha + 255 * (255 - alpha)) / 255 + 0.5 - 1e-9)  # a half cannot occur: 255 is odd
-    np.testing.assert_array_equal(decoding.on_white(Image.fromarray(rgba))[..., 0], exact)
+    np.testing.assert_array_equal(on_white(Image.fromarray(rgba))[..., 0], exact)
 
 
 def test_on_white_goes_in_strips_that_leave_no_seam(monkeypatch):
     rgba = np.random.default_rng(0).integers(0, 256, (2000, 1000, 4), dtype=np.uint8)
     image = Image.fromarray(rgba)
     tracemalloc.start()
-    out = decoding.on_white(image)
+    out = on_white(image)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * rgba.nbytes  # all at once took 12 times
-    monkeypatch.setattr(decoding, "STRIP_PIXELS", 10**9)
-    np.testing.assert_array_equal(out, decoding.on_white(image))
+    monkeypatch.setattr("kfg.data.to_rgb.STRIP_PIXELS", 10**9)
+    np.testing.assert_array_equal(out, on_white(image))
 
 
 def sixteen_bit_png(rgb):

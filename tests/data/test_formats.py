@@ -11,6 +11,8 @@ from kfg.data import audit, foreign, formats, remarks
 from kfg.data import decode as decoding
 from kfg.data.bad_image import BadImage
 from kfg.data.decode import decode
+from kfg.data.exif import orientation, taken
+from kfg.data.to_rgb import to_rgb
 
 
 def encoded(image, format, **options) -> bytes:
@@ -193,7 +195,7 @@ def test_heic_of_a_phone_is_read_whatever_its_name_and_turned_upright(tmp_path):
     turned = heic(exif=exif.tobytes())
     assert np.abs(decode(turned).astype(int) - np.rot90(np.asarray(picture(256, 192)), -1)).mean() < 4
     image = decoding.load(turned, "IMG_1.HEIC")
-    assert decoding.orientation(image) == 1 and decoding.taken(image)[0] == "Apple"  # turned once, not twice
+    assert orientation(image) == 1 and taken(image)[0] == "Apple"  # turned once, not twice
 
 
 @needs_heif
@@ -281,7 +283,7 @@ def test_no_error_shows_an_address_or_what_only_pillow_understands(kind):
 def test_every_mode_of_pillow_is_rgb_or_a_bad_image(mode):
     image = Image.new(mode, (3, 2))
     try:
-        pixels = decoding.to_rgb(image, "x.tif")
+        pixels = to_rgb(image, "x.tif")
     except BadImage as error:
         assert mode in ("I", "F", "I;16") and str(error).startswith("x.tif: cannot be decoded")
     else:
@@ -290,7 +292,7 @@ def test_every_mode_of_pillow_is_rgb_or_a_bad_image(mode):
 
 def test_premultiplied_grey_is_laid_on_white():
     image = Image.merge("LA", (Image.new("L", (4, 4), 120), Image.new("L", (4, 4), 128))).convert("La")
-    assert (decoding.to_rgb(image) == 187).all()  # 120 at half strength on white
+    assert (to_rgb(image) == 187).all()  # 120 at half strength on white
 
 
 @pytest.mark.parametrize("format", ["BMP", "TGA"])

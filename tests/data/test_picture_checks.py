@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from kfg.data import audit, decode, fingerprints, folder, jpeg, signs, splits
 from kfg.data.audit import duplicate_groups
+from kfg.data.to_rgb import to_rgb
 
 
 def picture(seed, size=(64, 48)):
@@ -123,7 +124,7 @@ def test_small_pictures_and_such_without_an_end_mark_are_looked_at_if_their_last
         data = encoded(noise(size, mode), **options)
         for cut in (data, data[:-1], data[:-2]):  # Pillow reads some of them by itself, others have to be mended
             image = decode.load(cut, "x")
-            found = signs.of(image, decode.to_rgb(image), cut)
+            found = signs.of(image, to_rgb(image), cut)
             assert found.filled is None and found.mended == ("" if cut is data else jpeg.NO_END)
 
 
