@@ -48,14 +48,13 @@ def _how_to_convert(images, name) -> str:
     return f" from {low:.3g} to {high:.3g}; scale the values to 0 to 255 first"
 
 
-def checked_labels(labels, *, count: int, classes: int | None, name: str = "labels") -> np.ndarray:
+def checked_labels(labels, *, count: int, classes: int | None) -> np.ndarray:
     """Return labels as int32 (N,).
 
     Args:
         labels: class numbers.
         count: N, the number of images.
         classes: the number of classes; None: any number from 0 up is allowed.
-        name: the argument's name, for the message.
     Raises:
         InputError: the shape is another one, values are not whole numbers, or numbers are outside the classes.
     Example:
@@ -66,20 +65,20 @@ def checked_labels(labels, *, count: int, classes: int | None, name: str = "labe
     labels = np.asarray(labels)
     if labels.ndim == 2 and len(labels) == count:
         hint = "labels[:, 0]" if labels.shape[1] == 1 else "labels.argmax(axis=1)"
-        raise InputError(f"{name}: expected class numbers (N,), got {labels.shape}; use {hint}")
+        raise InputError(f"labels: expected class numbers (N,), got {labels.shape}; use {hint}")
     if labels.shape != (count,):
-        raise InputError(f"{name}: expected {count} labels, one for each image, got shape {labels.shape}")
+        raise InputError(f"labels: expected {count} labels, one for each image, got shape {labels.shape}")
     if count and not np.issubdtype(labels.dtype, np.integer):
         hint = "; np.unique(labels, return_inverse=True) numbers names" if labels.dtype.kind in "US" else ""
-        raise InputError(f"{name}: expected whole numbers, got {labels.dtype} such as {labels[0].item()!r}{hint}")
+        raise InputError(f"labels: expected whole numbers, got {labels.dtype} such as {labels[0].item()!r}{hint}")
     wrong = np.flatnonzero((labels < 0) | (labels >= (np.inf if classes is None else classes))) if count else []
     if len(wrong):
         allowed = "0 or more" if classes is None else f"0 to {classes - 1}"
-        raise InputError(f"{name}: {labels[wrong[0]]} at position {wrong[0]} is not a class number, expected {allowed}")
+        raise InputError(f"labels: {labels[wrong[0]]} at position {wrong[0]} is not a class number, expected {allowed}")
     return labels.astype(np.int32)
 
 
-def checked_size(image_size, *, name: str = "image_size") -> tuple[int, int]:
+def checked_size(image_size) -> tuple[int, int]:
     """Return an image size as (height, width); it may be given as one number or as a pair.
 
     Example:
@@ -89,7 +88,7 @@ def checked_size(image_size, *, name: str = "image_size") -> tuple[int, int]:
     pair = (image_size, image_size) if isinstance(image_size, numbers.Integral) else image_size
     good = isinstance(pair, (tuple, list)) and len(pair) == 2
     if not good or not all(isinstance(one, numbers.Integral) and one >= 1 for one in pair):
-        raise InputError(f"{name}: expected a number of pixels like 224, or (height, width), got {image_size!r}")
+        raise InputError(f"image_size: expected a number of pixels like 224, or (height, width), got {image_size!r}")
     return int(pair[0]), int(pair[1])
 
 

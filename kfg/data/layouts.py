@@ -11,8 +11,6 @@ import pathlib
 from kfg.data.part_folders import PARTS
 from kfg.errors import InputError
 
-AIRCRAFT_LEVELS = {"variant": "variants.txt", "family": "families.txt", "manufacturer": "manufacturers.txt"}
-
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
@@ -87,36 +85,32 @@ def cub_200_2011(root, home=None) -> Layout:
     return Layout("CUB-200-2011", images, tuple(names.values()), home / "images.txt", folder)
 
 
-def fgvc_aircraft(root, home=None, *, level: str = "variant") -> Layout:
-    """Read the lists of FGVC-Aircraft: images_LEVEL_train.txt, images_LEVEL_val.txt and images_LEVEL_test.txt.
+def fgvc_aircraft(root, home=None) -> Layout:
+    """Read the lists of FGVC-Aircraft: images_variant_train.txt, images_variant_val.txt and images_variant_test.txt.
 
-    Each line has an image id and then a class name, which may have spaces.
+    Each line has an image id and then a class name, which may have spaces. The classes are the 100 variants; the lists
+    of families and manufacturers are not read.
 
     Args:
         root: the folder that paths are relative to.
         home: the folder of the lists (the archive's `data`), at or below `root`; default `root`.
-        level: a key of AIRCRAFT_LEVELS; the set is published with 100 variants.
     Raises:
-        InputError: the level is unknown; or a list is missing, cannot be read, or contradicts another.
+        InputError: a list is missing, cannot be read, or contradicts another.
     Source: Maji et al. 2013, arXiv:1306.5151: 10,000 images, 6,667 of them train and val, 3,333 test.
     """
-    if level not in AIRCRAFT_LEVELS:
-        raise InputError(f"level: {level!r} is not one of {', '.join(AIRCRAFT_LEVELS)}")
     home = pathlib.Path(home or root)
-    classes = tuple(_lines(home / AIRCRAFT_LEVELS[level]))
+    classes = tuple(_lines(home / "variants.txt"))
     folder = (home / "images").relative_to(root).as_posix()
     images, part_of = [], {}
     for part in PARTS:
-        path = home / f"images_{level}_{part}.txt"
+        path = home / f"images_variant_{part}.txt"
         for image, name in _table(path).items():
             if name not in classes:
-                raise InputError(
-                    f"{path}: image {image} has class {name!r}, which {AIRCRAFT_LEVELS[level]} does not list"
-                )
+                raise InputError(f"{path}: image {image} has class {name!r}, which variants.txt does not list")
             if part_of.setdefault(image, part) != part:
                 raise InputError(f"{path}: image {image} is also in {part_of[image]}")
             images.append((f"{folder}/{image}.jpg", name, part))
-    return Layout("FGVC-Aircraft", images, classes, home / f"images_{level}_{PARTS[0]}.txt", folder)
+    return Layout("FGVC-Aircraft", images, classes, home / f"images_variant_{PARTS[0]}.txt", folder)
 
 
 def oxford_iiit_pet(root) -> Layout:

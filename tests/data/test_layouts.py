@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from kfg.data import audit, folder, layouts
+from kfg.data import audit, folder
 from kfg.errors import InputError
 
 BIRDS = {"1": "001.Black_footed_Albatross", "2": "002.Laysan_Albatross", "3": "010.Red_winged_Blackbird"}
@@ -107,14 +107,6 @@ def test_aircraft_labels_are_joined_by_image_id(tmp_path, inside):
         for path, label, part in zip(index.paths, index.labels, index.parts, strict=True)
     }
     assert found == {(part, image): name for part, rows in AIRCRAFT.items() for image, name in rows.items()}
-
-
-def test_aircraft_families_on_request(tmp_path):
-    aircraft(tmp_path)
-    index = folder.from_layout(layouts.fgvc_aircraft(tmp_path, level="family"), tmp_path)
-    assert index.classes == ("Boeing 737", "F-16", "Falcon 2000") and index.counts().tolist() == [2, 3, 2]
-    with pytest.raises(InputError, match="level: 'model' is not one of variant, family, manufacturer"):
-        layouts.fgvc_aircraft(tmp_path, level="model")
 
 
 def pets(root):
