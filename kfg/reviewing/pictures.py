@@ -1,16 +1,13 @@
 """Photographs for the browser: upright JPEGs, no larger than a screen needs."""
 
-import io
+import numpy as np
 
-from PIL import Image
-
-from kfg.data import decode
 from kfg.data.bad_image import BadImage
-from kfg.data.to_rgb import to_rgb
+from kfg.data.decode import decode_small
+from kfg.web import pictures
 
 LARGE, SMALL = 1400, 220  # pixels of the longer side, at most
-QUALITY = 85  # of the JPEG
-GONE = Image.new("RGB", (SMALL, SMALL), (128, 128, 128))  # shown for a photograph that cannot be read
+GONE = np.full((SMALL, SMALL, 3), 128, np.uint8)  # shown for a photograph that cannot be read
 
 
 def jpeg(path, side: int) -> bytes:
@@ -21,11 +18,7 @@ def jpeg(path, side: int) -> bytes:
         side: pixels of the longer side, at most.
     """
     try:
-        image = decode.load(decode.read_bytes(path), path, at_least=side)
-        picture = Image.fromarray(to_rgb(image, path))
+        pixels = decode_small(path, side)
     except BadImage:
-        picture = GONE.copy()
-    picture.thumbnail((side, side))
-    file = io.BytesIO()
-    picture.save(file, format="JPEG", quality=QUALITY)
-    return file.getvalue()
+        pixels = GONE
+    return pictures.jpeg(pictures.shrunk(pixels, side))

@@ -16,6 +16,7 @@ from kfg.errors import InputError
 from kfg.runs import origins, run_files
 from kfg.serving import pictures
 from kfg.serving.uploads import Upload
+from kfg.web.pictures import jpeg, shrunk
 from kfg.web.refusals import Refusal
 
 logger = logging.getLogger(__name__)
@@ -137,11 +138,11 @@ class Model:
             raise why if self.ended_loading else still_loading()
         with self.turn():
             heat = self._heat(image[None], [label])[0]
-        shown = pictures.shrunk(pixels, HEAT_SIDE)
+        shown = shrunk(pixels, HEAT_SIDE)
         from PIL import Image
 
         large = Image.fromarray(heat).resize(shown.shape[1::-1], Image.Resampling.BILINEAR)
-        return pictures.jpeg(gradcam.overlay(shown, np.clip(np.asarray(large), 0, 1)))
+        return jpeg(gradcam.overlay(shown, np.clip(np.asarray(large), 0, 1)))
 
     @property
     def ended_loading(self) -> bool:

@@ -16,12 +16,11 @@ from kfg.data import decode
 from kfg.data.bad_image import BadImage
 from kfg.data.index import Index, make_index
 from kfg.data.resizing import resize
-from kfg.data.to_rgb import to_rgb
 from kfg.errors import InputError
 from kfg.files import digest, read_json
 from kfg.runs import origins, run_files
-from kfg.serving import pictures
 from kfg.serving.model import Model, Stopped
+from kfg.web.pictures import jpeg, shrunk
 
 logger = logging.getLogger(__name__)
 
@@ -135,8 +134,7 @@ class Nearest:
             return None
         path = self.index.full_paths()[at]
         try:
-            image = decode.load(decode.read_bytes(path), path, at_least=THUMBNAIL)
-            return pictures.jpeg(pictures.shrunk(to_rgb(image, path), THUMBNAIL))
+            return jpeg(shrunk(decode.decode_small(path, THUMBNAIL), THUMBNAIL))
         except BadImage:
             return None
 

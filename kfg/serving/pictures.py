@@ -1,7 +1,6 @@
-"""Turn a photograph's bytes into the image that a model sees, and the picture that a reader sees."""
+"""Turn the bytes of an uploaded photograph into the image that a model sees."""
 
 import contextlib
-import io
 
 import numpy as np
 from PIL import Image
@@ -14,7 +13,6 @@ from kfg.serving.uploads import Upload
 from kfg.web.refusals import Refusal
 
 STATUS = {"bomb": 413, "not-an-image": 415}  # kind of damage -> HTTP status; all other kinds are 422
-QUALITY = 85  # of the JPEGs that are sent
 
 
 def decoded(upload: Upload, *, most_pixels: int) -> np.ndarray:
@@ -39,17 +37,3 @@ def _check_pixels(upload, most):
     if width * height > most:
         reason = f"too large: {width} x {height} pixels, this server takes at most {most:,}; save it smaller"
         raise BadImage(upload.name, "bomb", reason)
-
-
-def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Return a picture of the same shape whose longer side has at most `side` pixels: uint8 (H, W, 3)."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((side, side))
-    return np.asarray(image)
-
-
-def jpeg(pixels: np.ndarray) -> bytes:
-    """Return uint8 (H, W, 3) as the bytes of a JPEG."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()

@@ -1,1 +1,1 @@
-"""The common parts of kfg's web servers: access control, limits, refusals, pages and listening."""
+"""The common parts of kfg's web servers: access control, limits, refusals, pages, pictures and listening."""
