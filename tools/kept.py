@@ -29,7 +29,7 @@ from kfg.models import halves
 from kfg.progress import Progress
 from kfg.recipes.folder_parts import classifier, fine_tuning_optimizer
 from kfg.recipes.folder_settings import Config
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 from kfg.runs.choices import tuning
 from kfg.training import checkpoint, features, fit, imbalance
 
@@ -62,7 +62,7 @@ def answers_of(run: kfg.Run, cache) -> tuple[Predictions, Predictions]:
     if not (run.path / checkpoint.LAST).is_file() or len(run.predictions) < max(SIZES):
         raise InputError(f"{run.path}: was not fine-tuned here, or has fewer than {max(SIZES)} test photographs")
     config = replaced(Config(), tuples(run.config))
-    root = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"])
+    root = origins.photographs_folder(run.path)
     index = folder.read_split(run.path / run_files.SPLIT, root, classes=run.classes)
     store = pictures(index, cache, config)
     at = np.array([index.paths.index(path) for path in run.predictions.paths])

@@ -36,7 +36,7 @@ from kfg.repairing.manner import shifted
 from kfg.repairing.remedies.controls import bias_settings, spent_settings
 from kfg.repairing.remedies.seeing import second_opinion, second_opinion_flipped
 from kfg.runs import arms as of_runs
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes/repair/remedies_trained.jsonl"
 CONTROL = "bias"
@@ -109,7 +109,7 @@ def rows(paths, args) -> list[dict]:
     """Return a row of the results file for each arm."""
     runs = [kfg.open(path) for path in paths]
     settings = [read_json(run.path / run_files.CONFIG, dict) for run in runs]
-    root = pathlib.Path(read_json(runs[0].path / run_files.ENVIRONMENT)["photographs"])
+    root = origins.photographs_folder(runs[0].path)
     found = diagnosed(root, args.cache, 0, args.target, Config())
     classes = found.crossed.index.classes
     for run in runs:

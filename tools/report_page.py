@@ -16,8 +16,7 @@ from kfg import explain, reporting
 from kfg.data import decode, decoded
 from kfg.data.index import make_index
 from kfg.exporting import classifiers, saved_model
-from kfg.files import read_json
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 from kfg.runs.run import Run
 
 READ = (run_files.CONFIG, run_files.ENVIRONMENT, run_files.CLASSES, run_files.SPLIT, run_files.HISTORY)
@@ -40,7 +39,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     run = Run(args.run)
-    data = args.data or pathlib.Path(read_json(run.path / run_files.ENVIRONMENT, dict)["photographs"])
+    data = origins.photographs_folder(run.path, args.data)
     told = written(run, data, args.out)
     page = args.out / run_files.PAGE
     print(f"{len(run.predictions):,} test photographs, {len(run.classes)} classes")

@@ -34,7 +34,7 @@ from kfg.files import read_json
 from kfg.models.calibrated import without_temperature
 from kfg.models.mirrored import plain
 from kfg.models.opinions import apart
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 from kfg.runs.choices import WEIGHT, heard, tuning
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/second_opinion.jsonl"
@@ -47,7 +47,7 @@ PHOTOGRAPHS, TURNS = 400, 5  # for measuring the speed
 
 def shown(run: kfg.Run, paths):
     """Yield photographs of a run as its networks see them, uint8 (B, H, W, 3), BATCH at a time."""
-    root = pathlib.Path(read_json(run.path / run_files.ENVIRONMENT)["photographs"])
+    root = origins.photographs_folder(run.path)
     for start in range(0, len(paths), BATCH):
         yield np.stack([resize(decode(root / one), run.model.input_shape[1:3]) for one in paths[start : start + BATCH]])
 

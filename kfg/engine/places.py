@@ -13,7 +13,7 @@ from kfg.engine.orders import RUNS
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import printable
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 
 PATTERN = f"*/*/seed-*/{run_files.CONFIG}"  # below the folder of the runs: recipe, row, run
 RUN = "folder/transfer/seed-{seed}"  # below the folder of the runs, of `kfg train`
@@ -64,9 +64,7 @@ def check_unused(photographs: pathlib.Path, out: pathlib.Path | None, seeds, *, 
     homes = [home / _numbered(name, number) for number in _numbers(home, name)] if out is None else [out]
     for one, seed in itertools.product(homes, seeds):
         run = one / RUN.format(seed=seed)
-        if (run / run_files.REPORT).is_file() or not (run / run_files.ENVIRONMENT).is_file():
-            continue  # it has ended, or has not begun
-        if read_json(run / run_files.ENVIRONMENT, dict).get("photographs") == str(photographs):
+        if not (run / run_files.REPORT).is_file() and origins.photographs_of(run) == photographs:
             with run_folder.owned(run):
                 pass
 

@@ -13,7 +13,6 @@ from kfg.engine import photographs
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.models import backbones, heads
-from kfg.names import printable
 from kfg.progress import Progress, duration
 from kfg.recipes.folder_settings import AUGMENTED, Config
 from kfg.repairing import causes, looks, needs, weakness
@@ -63,7 +62,7 @@ def diagnose(
     run = pathlib.Path(run).resolve()
     check_target(target)
     settings = read_json(run / run_files.CONFIG, dict)
-    rows, there = _photographs(run, photographs_folder(run, data), settings)
+    rows, there = _photographs(run, origins.photographs_folder(run, data), settings)
     photographs.be_deterministic()
     eyes = _eyes(run, settings, rows, there.index, cache_dir)
     eyes.check_time(left())
@@ -138,21 +137,6 @@ def _photographs(run, root, settings) -> tuple[list[dict], AsTheyWere]:
         raise InputError(f"{root}: has photographs of only one class of {run}; give their folder with --data")
     gone = [(row["path"], "this run did not use it") for row in all_rows if row["path"] in unlearned]
     return all_rows, dataclasses.replace(found, left_out=found.left_out + gone)
-
-
-def photographs_folder(run, data) -> pathlib.Path:
-    """Return the folder of a run's photographs: `data`, or the one that the run was trained on."""
-    if data is None:
-        made = read_json(run / run_files.ENVIRONMENT, dict)
-        data = made.get("photographs")
-        if not isinstance(data, str):
-            raise InputError(f"{run}: does not say where its photographs are; give their folder with --data DIR")
-    root = pathlib.Path(data)
-    if not root.is_dir():
-        raise InputError(
-            f"{printable(str(root))}: no such folder; give the folder of the run's photographs with --data DIR"
-        )
-    return root
 
 
 def _own(settings) -> dict:

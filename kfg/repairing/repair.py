@@ -18,7 +18,7 @@ from kfg.repairing.findings import Diagnosis
 from kfg.repairing.next_steps import next_steps
 from kfg.repairing.trial import Trial
 from kfg.reporting import card
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 from kfg.runs.run import Run
 
 STEPS = 4
@@ -92,7 +92,7 @@ def repair(
     def left():
         return time_budget - (time.monotonic() - started)
 
-    root = diagnosis.photographs_folder(run, data)
+    root = origins.photographs_folder(run, data)
     diagnosis.check_target(target)
     places.check_beside(root, out)
     findings.check_out(out)

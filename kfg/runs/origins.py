@@ -5,6 +5,7 @@ import pathlib
 from kfg.data.splitcsv import split_rows
 from kfg.errors import InputError
 from kfg.files import RESTORE, read_json
+from kfg.names import printable
 from kfg.runs import run_files
 
 
@@ -14,11 +15,38 @@ def cache_beside(run: pathlib.Path) -> pathlib.Path:
     return (out if (out / run_files.RESULTS).is_file() else run) / "cache"
 
 
+def photographs_of(run) -> pathlib.Path | None:
+    """Return the folder of the photographs that a run was trained on, as env.json names it; None if it does not.
+
+    Raises:
+        InputError: env.json is damaged.
+    """
+    path = pathlib.Path(run) / run_files.ENVIRONMENT
+    named = read_json(path, dict).get("photographs") if path.is_file() else None
+    return pathlib.Path(named) if named and isinstance(named, str) else None
+
+
+def photographs_folder(run, data=None) -> pathlib.Path:
+    """Return the folder of a run's photographs: `data`, or the one that the run was trained on.
+
+    Raises:
+        InputError: the folder is unknown, or does not exist.
+    """
+    root = photographs_of(run) if data is None else pathlib.Path(data)
+    if root is None:
+        raise InputError(f"{run}: does not say where its photographs are; give their folder with --data DIR")
+    if not root.is_dir():
+        raise InputError(
+            f"{printable(str(root))}: no such folder; give the folder of the run's photographs with --data DIR"
+        )
+    return root
+
+
 def training_files(run: pathlib.Path) -> list[pathlib.Path]:
     """Return the files of a run's training photographs that still exist; [] if their places are unknown."""
-    if not (run / run_files.SPLIT).is_file() or not (run / run_files.ENVIRONMENT).is_file():
+    root = photographs_of(run) if (run / run_files.SPLIT).is_file() else None
+    if root is None:
         return []
-    root = pathlib.Path(read_json(run / run_files.ENVIRONMENT, dict).get("photographs", ""))
     rows = used_rows(run)
     return [root / row["path"] for row in rows if row["part"] == "train" and (root / row["path"]).is_file()]
 

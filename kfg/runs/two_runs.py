@@ -18,7 +18,7 @@ from kfg.names import printable, shortened
 from kfg.reporting import thumbnails
 from kfg.reporting import versus as versus_page
 from kfg.reporting.sections import flattened
-from kfg.runs import found, run_files
+from kfg.runs import found, origins, run_files
 
 SIDE = thumbnails.RUNGS[0][0]  # pixels, of the largest thumbnail
 SHOWN = 10  # most classes on the screen, those that changed most
@@ -196,7 +196,7 @@ def write(pair: Pair, out, *, data=None) -> int:
         InputError: `out` exists and is not such a page; the photographs cannot be found.
     """
     overwrite.check_file(out, _is_own, what="a comparison written by kfg")
-    root, gone = photographs_folder(pair, data), []
+    root, gone = _photographs_folder(pair, data), []
 
     def read(at):
         path = pair.answers[0].paths[at]
@@ -224,25 +224,20 @@ def _as_it_was(path, digest) -> np.ndarray:
     return thumbnails.shrunk(to_rgb(decode.load(content, path, at_least=SIDE), path), SIDE)
 
 
-def photographs_folder(pair: Pair, data=None) -> pathlib.Path:
+def _photographs_folder(pair: Pair, data) -> pathlib.Path:
     """Return the folder of the photographs: `data`, or the one that a run was trained on.
 
     Raises:
         InputError: the folder is unknown, or does not exist.
     """
-    named = [data] if data is not None else [_trained_on(path) for path in reversed(pair.paths)]
-    known = [pathlib.Path(one) for one in named if one]
+    named = [pathlib.Path(data)] if data is not None else map(origins.photographs_of, reversed(pair.paths))
+    known = [one for one in named if one is not None]
     there = next((one for one in known if one.is_dir()), None)
     if there is None:
         unknown = f"{pair.paths[1]}: does not say where its photographs are"
         where = f"{printable(str(known[0]))}: no such folder" if known else unknown
         raise InputError(f"{where}; give the folder of the test photographs with --data DIR")
     return there
-
-
-def _trained_on(run) -> str | None:
-    path = run / run_files.ENVIRONMENT
-    return read_json(path, dict).get("photographs") if path.is_file() else None
 
 
 def _is_own(path) -> bool:

@@ -146,7 +146,7 @@ def training_photographs(run: pathlib.Path, *, going_on=lambda: None) -> tuple[I
         run: the run folder.
         going_on: function (), called before each photograph is read; what it raises ends the work.
     Raises:
-        InputError: the run has no split.csv, or none of the photographs exists.
+        InputError: the run has no split.csv or does not say where its photographs are, or none of them exists.
     """
     if not (run / run_files.SPLIT).is_file():
         raise InputError(f"{run}: has no {run_files.SPLIT}, which lists the training photographs")
@@ -158,7 +158,9 @@ def training_photographs(run: pathlib.Path, *, going_on=lambda: None) -> tuple[I
         return ""
 
     rows = [row for row in origins.used_rows(run) if row["part"] == PART]
-    root = pathlib.Path(read_json(run / run_files.ENVIRONMENT, dict).get("photographs", ""))
+    root = origins.photographs_of(run)
+    if root is None:
+        raise InputError(f"{run}: does not say where its photographs are")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         digests = list(pool.map(digest_of, [root / row["path"] for row in rows]))
     there = [

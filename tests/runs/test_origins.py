@@ -29,6 +29,26 @@ def configured(run, config) -> None:
     (run / "config.json").write_text(json.dumps(config))
 
 
+def test_the_folder_of_the_photographs_is_the_one_that_the_run_names(run, tmp_path):
+    assert origins.photographs_of(run) == origins.photographs_folder(run) == tmp_path / "photos"
+    assert origins.photographs_folder(run, str(tmp_path)) == tmp_path
+    (tmp_path / "photos").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="photos: no such folder; give the folder of the run's photographs with"):
+        origins.photographs_folder(run)
+
+
+@pytest.mark.parametrize(
+    "content", [None, "{}", '{"photographs": ""}', '{"photographs": null}', '{"photographs": [1]}']
+)
+def test_a_run_that_names_no_photographs_does_not_use_those_of_the_working_folder(run, tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path / "photos")
+    (run / "env.json").unlink() if content is None else (run / "env.json").write_text(content)
+    assert origins.photographs_of(run) is None and origins.training_files(run) == []
+    for refused in (origins.photographs_folder, nearest.training_photographs):
+        with pytest.raises(InputError, match="run: does not say where its photographs are"):
+            refused(run)
+
+
 def test_photographs_left_out_of_the_training_are_not_used_and_not_shown_as_neighbours(run):
     configured(run, {"config": {"left_out": ["0.jpg", "3.jpg"]}})
     assert origins.left_out(run) == {"0.jpg", "3.jpg"}

@@ -15,10 +15,10 @@ from kfg.exporting import classifiers, confidence
 from kfg.exporting.formats import checking, description, serving
 from kfg.exporting.formats.known import FORMATS
 from kfg.exporting.formats.protocol import Shipment
-from kfg.files import read_json, write_json
+from kfg.files import write_json
 from kfg.models import calibrated
 from kfg.names import printable
-from kfg.runs import run_files
+from kfg.runs import origins, run_files
 
 COMPARED = 500  # the most test photographs that a format is compared on
 CALIBRATED = 200  # the most training photographs that a format is calibrated on
@@ -131,9 +131,9 @@ class Photographs:
 
     @functools.cached_property
     def _index(self):
-        root = self.data or read_json(self.run / run_files.ENVIRONMENT, dict).get("photographs")
-        if not root or not pathlib.Path(root).is_dir():
-            where = printable(str(root)) if root else "the folder of its photographs"
+        root = self.data or origins.photographs_of(self.run)
+        if root is None or not pathlib.Path(root).is_dir():
+            where = printable(str(root)) if root is not None else "the folder of its photographs"
             raise InputError(
                 f"{self.run}: an export is compared on the run's test photographs, but {where} does not exist; give it "
                 "with --data DIR"
