@@ -67,9 +67,9 @@ def evaluate(args) -> int:
     print(found.summary(run))
     if args.posthoc:
         with quiet.tensorflow_notes():
-            from kfg.runs import corrections
+            from kfg.runs import posthoc
 
-        print(corrections.corrections_table(corrections.posthoc_corrections(run, data_dir=args.data, tau=args.tau)))
+        print(posthoc.table(posthoc.correct(run, data_dir=args.data, tau=args.tau)))
         print(f"written: {run / run_files.POSTHOC}")
     return 0
 

@@ -33,7 +33,7 @@ COLUMNS = {
 }
 
 
-def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict:
+def correct(run, *, data_dir=None, tau: float | None = None) -> dict:
     """Correct a run's answers by logit adjustment and, if images are given, tau-normalisation; write posthoc.json.
 
     tau is chosen on the validation images; the figures are for the test images. The prior is the class distribution of
@@ -75,8 +75,8 @@ def posthoc_corrections(run, *, data_dir=None, tau: float | None = None) -> dict
     return result
 
 
-def corrections_table(result: dict) -> str:
-    """Return the result of `posthoc_corrections` as a table of figures before and after."""
+def table(result: dict) -> str:
+    """Return the result of `correct` as a table of figures before and after."""
 
     def line(name, tau, figures):
         cells = ["-" if figures[key] is None else f"{figures[key]:.4f}" for key in COLUMNS]
