@@ -62,7 +62,7 @@ def evaluate(args) -> int:
         chosen = {"corrections": choosing.corrections(args), "labels": labels}
         failed = new_photographs.score(run, args.on, out=out, **chosen)
         print(found.summary(out))
-        print(f"report: {out / 'report.html'}")
+        print(f"report: {out / run_files.PAGE}")
         return 1 if failed else 0
     print(found.summary(run))
     if args.posthoc:

@@ -101,9 +101,9 @@ def predict(args) -> int:
 
 def _check_order(model, images) -> None:
     """Refuse a folder of photographs in the place of the model if the model stands where photographs belong."""
-    from kfg.runs import found
+    from kfg.runs import found, run_files
 
-    if not model.is_dir() or any((model / name).exists() for name in (*found.MADE_BY_ONE, "export")):
+    if not model.is_dir() or any((model / name).exists() for name in (*found.MADE_BY_ONE, run_files.EXPORT)):
         return
     for path in map(pathlib.Path, images):
         if path.is_dir() and found.below(path):

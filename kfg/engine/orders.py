@@ -75,7 +75,7 @@ def parser(recipe) -> argparse.ArgumentParser:
         help="folder of class folders, or 'demo' for drawn images; without any arguments the recipe's main task runs "
         "on the drawn images, in a few minutes",
     )
-    p.add_argument("--out", default="runs", type=pathlib.Path, help="folder for the run folders (default: runs)")
+    p.add_argument("--out", default=RUNS, type=pathlib.Path, help="folder for the run folders (default: runs)")
     p.add_argument(
         "--rows",
         default=",".join(recipe.DEFAULT_ROWS),

@@ -9,6 +9,7 @@ from kfg.data import audit, class_names, corrected, decoded, demo, folder, remar
 from kfg.data.index import Index
 from kfg.names import printable
 from kfg.progress import Progress
+from kfg.runs import run_files
 from kfg.training import precision
 
 
@@ -67,7 +68,7 @@ def open_data(
     index, name = open_index(where, out=out, index=index, corrections=corrections)
     be_deterministic()
     print(f"device: {precision.device()}")
-    return Data(index=index, name=name, cache_dir=cache_dir or out / "cache", memory_budget=memory_budget)
+    return Data(index=index, name=name, cache_dir=cache_dir or out / run_files.CACHE, memory_budget=memory_budget)
 
 
 def open_index(

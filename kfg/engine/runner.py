@@ -255,7 +255,7 @@ def _run_unfinished(recipe, job) -> None:
     print(f"{job.workdir}: right on {top1} of the {result['images']:,} test images")
     if warning := baseline.warning(result["baseline"]):
         print(f"WARNING: {warning}")
-    print(f"report: {job.workdir / 'report.html'}", flush=True)
+    print(f"report: {job.workdir / run_files.PAGE}", flush=True)
 
 
 def configured_rows(recipe, order: Order) -> dict[str, Row]:

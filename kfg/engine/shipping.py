@@ -16,7 +16,7 @@ from kfg.files import beside, flush, rename
 from kfg.runs import run_files
 
 PARITY_IMAGES = 8
-FAILED = saved_model.failed_folder("export").name
+FAILED = saved_model.failed_folder(run_files.EXPORT).name
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def save(model, index, workdir, *, confidence: dict | None = None, bank=None) ->
     try:
         parity = saved_model.save(
             model,
-            workdir / "export",
+            workdir / run_files.EXPORT,
             classes=index.classes,
             samples=samples,
             encoded=encoded,

@@ -176,7 +176,7 @@ def _digest(photographs) -> str:
 def model_digest(model) -> str:
     """Return a digest of the weights that answer when `classifiers.load` loads this model."""
     path = pathlib.Path(model)
-    home = path / run_files.EXPORT if (path / run_files.EXPORT / "saved_model.pb").is_file() else path
+    home = path / run_files.EXPORT if (path / run_files.EXPORT / run_files.SAVED_MODEL).is_file() else path
     weights = [home] if home.is_file() else sorted(home.glob("variables/*")) or [home / run_files.MODEL]
     return hashlib.sha256("".join(map(files.digest, weights)).encode()).hexdigest()
 

@@ -174,12 +174,12 @@ def load(path) -> Classifier:
     path = local(path)
     if path.name == run_files.MODEL and path.is_file():
         return _load_keras(path)
-    for folder in (path / "export", path):
-        if (folder / "saved_model.pb").is_file():
+    for folder in (path / run_files.EXPORT, path):
+        if (folder / run_files.SAVED_MODEL).is_file():
             beside = path / run_files.CONFIDENCE
             return _load_export(folder, beside if beside.is_file() else folder / run_files.CONFIDENCE)
     if (path / run_files.MODEL).is_file():
-        if (failed := failed_folder(path / "export")).is_dir():
+        if (failed := failed_folder(path / run_files.EXPORT)).is_dir():
             logger.warning("%s: this export failed its check; %s is used instead", failed, run_files.MODEL)
         return _load_keras(path)
     raise InputError(
@@ -293,7 +293,7 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
             fit.
     """
     path = local(path)
-    if (path / "saved_model.pb").is_file():
+    if (path / run_files.SAVED_MODEL).is_file():
         beside = path.parent / run_files.MODEL
         raise InputError(f"{path}: is an export, which has no layers; give the Keras model instead: {beside}")
     path = path / run_files.MODEL if path.is_dir() else path

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from kfg.errors import InputError
 from kfg.files import digest, read_json
+from kfg.runs import run_files
 from kfg.training import precision
 
-DIGESTS_FILE = "digests.json"  # path in the folder -> SHA-256; TensorFlow does not notice a graph with a flipped bit
 TOLERANCE = 1e-4  # largest allowed difference of probabilities between a model and its export
 TF32_TOLERANCE = 1e-2  # the same on a GPU that multiplies with 10 bits of mantissa: 1e-3 a product, summed over layers
 PATTERN = frozenset("*?[\\")  # characters that TensorFlow reads as a pattern in the path of a SavedModel's variables
@@ -98,9 +98,9 @@ def check_digests(folder: pathlib.Path) -> None:
     Raises:
         InputError: a file that has changed or is missing; the message names it.
     """
-    if not (folder / DIGESTS_FILE).is_file():
+    if not (folder / run_files.DIGESTS).is_file():
         return
-    for name, wanted in read_json(folder / DIGESTS_FILE, dict).items():
+    for name, wanted in read_json(folder / run_files.DIGESTS, dict).items():
         try:
             whole = digest(folder / name) == wanted
         except (OSError, ValueError) as error:  # ValueError: a name with a zero byte, if the list itself is damaged

@@ -25,7 +25,7 @@ from kfg import files, overwrite
 from kfg.data import decode_in_graph
 from kfg.errors import InputError
 from kfg.exporting import parity
-from kfg.exporting.parity import DIGESTS_FILE, Parity, ParityError
+from kfg.exporting.parity import Parity, ParityError
 from kfg.files import write_json
 from kfg.models import calibrated, folding
 from kfg.models.flattening import has_graph
@@ -33,10 +33,11 @@ from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)
 
-MARKS = ("saved_model.pb", run_files.CLASSES)  # files that every export has; a folder without them is somebody else's
+# files that every export has; a folder without them is somebody else's
+MARKS = (run_files.SAVED_MODEL, run_files.CLASSES)
 FAILED_FILE = "parity_failed.json"  # marks an export that must not be used
 PARTS = (
-    DIGESTS_FILE,
+    run_files.DIGESTS,
     "variables",
     "variables/variables.*",
     "assets",
@@ -102,7 +103,7 @@ def save(
                 overwrite.replace_folder(partial, failed, marks=MARKS, parts=PARTS)
             raise ParityError(found, failed)
         # classes.json beside the model has no digest: the classes inside the model are the ones that count
-        write_json(partial / DIGESTS_FILE, parity.digests(partial, but=run_files.CLASSES))
+        write_json(partial / run_files.DIGESTS, parity.digests(partial, but=run_files.CLASSES))
         overwrite.replace_folder(partial, path, marks=MARKS, parts=PARTS)
         if (failed / FAILED_FILE).is_file() and _is_export(failed):  # left by an earlier try
             shutil.rmtree(failed)

@@ -87,7 +87,7 @@ def repair(
     """
     run, started = pathlib.Path(run).resolve(), time.monotonic()
     max_params = None if max_params is None else parse_count(max_params)
-    out = run / "repair" if out is None else pathlib.Path(out)
+    out = run / run_files.REPAIR if out is None else pathlib.Path(out)
 
     def left():
         return time_budget - (time.monotonic() - started)

@@ -240,7 +240,7 @@ def _licence(config) -> str:
 
 
 def _loading(run) -> str:
-    exported = (run / run_files.EXPORT / "saved_model.pb").is_file()
+    exported = (run / run_files.EXPORT / run_files.SAVED_MODEL).is_file()
     return f"""## How to load it
 
 ```bash

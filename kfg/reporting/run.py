@@ -82,7 +82,7 @@ class Draft:
         """
         from kfg.reporting import sections
 
-        exported = (self.run_dir / "export").is_dir()
+        exported = (self.run_dir / run_files.EXPORT).is_dir()
         run = dataclasses.replace(self.run, exported=exported, export_told=export_told, export_failed=export_failed)
         page = sections.page(
             run, self.result, self.predictions, self.pictures, self.worst, self.extra, self.last, end=self.end

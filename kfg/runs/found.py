@@ -13,7 +13,7 @@ from kfg.names import printable, shortened
 from kfg.program import say
 from kfg.runs import run_files
 
-MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, "saved_model.pb")  # files of a run's or an export's folder
+MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, run_files.SAVED_MODEL)  # files of a run's or an export's folder
 FIGURES = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
 DEEPEST = 6  # most folder levels between the given folder and a run
 

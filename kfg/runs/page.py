@@ -7,6 +7,7 @@ from urllib.parse import quote
 from kfg import files, overwrite
 from kfg.reporting import markup
 from kfg.reporting.markup import Number, Section, tag
+from kfg.runs import run_files
 from kfg.runs.found import Found
 
 PAGE_FILE = "runs.html"
@@ -31,7 +32,7 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
                 one.data,
                 Number(str(one.classes), one.classes),
                 Number(f"{value:.1f} % [{low:.1f}, {high:.1f}] of {one.images:,}", value),
-                tag("a", str(inside), href=quote((inside / "report.html").as_posix())),
+                tag("a", str(inside), href=quote((inside / run_files.PAGE).as_posix())),
             ]
         )
     headers = ["Finished", "Photographs", "Classes", "Right on test images", "Report"]

@@ -1,4 +1,8 @@
-"""The names of the files in a run folder; no other module spells them out."""
+"""The names of files and folders in a run folder, and of what lies beside it.
+
+Other modules use these constants. A file that concerns only one part of the package, such as a picture of the report,
+is named there.
+"""
 
 CONFIG = "config.json"  # everything that decides the result, and the run's own choices
 ENVIRONMENT = "env.json"  # versions, device, precision, parameters
@@ -15,6 +19,8 @@ HEAD = "head"  # folder for training the head
 SECOND = "second_opinion"  # folder for training the head of the second opinion
 MODEL = "model.keras"
 EXPORT = "export"  # folder
+SAVED_MODEL = "saved_model.pb"  # in an export: the graph; TensorFlow names it
+DIGESTS = "digests.json"  # in an export: path -> SHA-256, as TensorFlow does not notice a flipped bit
 EXPORT_CHECK = "export_check.json"  # written last: a run with this file and its report is finished
 ENGINES = "engines"  # folder for other engines than TensorFlow: converted models and timings
 MODEL_JSON = "model.json"  # beside an export: classes, image size, preprocessing, confidence
@@ -25,9 +31,11 @@ VAL_PREDICTIONS = "val_predictions.csv"
 CARD = "model_card.md"
 REPORT = "report.json"  # written after all files that the report describes
 PAGE = "report.html"
+REPAIR = "repair"  # folder for the findings of kfg repair
 REPAIR_OF = "repair_of.json"  # in a run that kfg repair made: the run it repairs
 WEAK = "weak_classes.json"
 POSTHOC = "posthoc.json"
 CORRECTED = "corrected"  # folder of photographs whose class was corrected in `kfg serve`, with a split.csv
 RUNS = "runs"  # default folder of all runs
+CACHE = "cache"  # beside the folders of recipes: folder for decoded photographs and features
 RESULTS = "results.jsonl"  # beside the folders of recipes: a line for each finished run

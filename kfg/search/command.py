@@ -10,6 +10,7 @@ import sys
 from kfg import program, progress, quiet
 from kfg.engine.runner import MACHINE_ERRORS
 from kfg.errors import InputError
+from kfg.runs import run_files
 
 DEMO = (
     "folder", "--space", "head", "--data", "demo", "--out", "runs/demo/search", "--max-trials", "4", "--set",
@@ -200,7 +201,7 @@ def search(args, spaces) -> int:
             from kfg.search import finish
 
             progress.step(3, 3, "a full training with the best settings is run and tested")
-            finish.finish(plan, args.out, args.cache or args.out / "cache", runs=args.finish)
+            finish.finish(plan, args.out, args.cache or args.out / run_files.CACHE, runs=args.finish)
     return 0
 
 
@@ -233,7 +234,7 @@ def run_trials(oracle, plan, args, *, worker, ended) -> None:
         plan,
         worker=worker,
         folder=args.out / "trials",
-        cache_dir=args.cache or args.out / "cache",
+        cache_dir=args.cache or args.out / run_files.CACHE,
         made=process.context(plan.space.module),
         every=args.patience / 4,
         ended=ended,

@@ -115,5 +115,5 @@ class _Trial:
     def _earlier(self, seed) -> pathlib.Path | None:
         """Return the checkpoint to continue from, if a worker that shares this folder has left one."""
         trial = self.plan.begun_in(self.values)
-        found = sorted(self.folder.parents[1].glob(f"*/{trial}/seed-{seed}/checkpoint")) if trial else []
+        found = sorted(self.folder.parents[1].glob(f"*/{trial}/seed-{seed}/{run_files.CHECKPOINT}")) if trial else []
         return found[0] if found else None

@@ -134,7 +134,7 @@ def home_of(path: pathlib.Path) -> pathlib.Path:
     """
     home = path.parent if path.is_file() or path.name == run_files.EXPORT else path
     home = home if (home / run_files.CLASSES).is_file() else path
-    models = (home / run_files.EXPORT, home / "saved_model.pb", home / run_files.MODEL)
+    models = (home / run_files.EXPORT, home / run_files.SAVED_MODEL, home / run_files.MODEL)
     if (home / run_files.CLASSES).is_file() and any(model.exists() for model in models):
         return home
     wanted = f"{run_files.EXPORT}/ or {run_files.MODEL}, and {run_files.CLASSES} beside it"

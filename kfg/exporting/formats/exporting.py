@@ -102,7 +102,7 @@ def parts_of(name: str) -> tuple[str, ...]:
 def _saved_model(run) -> pathlib.Path | None:
     """Return the SavedModel that was exported when the run ended; None if there is none."""
     made = run / run_files.EXPORT
-    return made if (made / "saved_model.pb").is_file() else None
+    return made if (made / run_files.SAVED_MODEL).is_file() else None
 
 
 @dataclasses.dataclass

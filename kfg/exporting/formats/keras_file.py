@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from kfg.runs import run_files
+
 TITLE = "Keras"
 EXTRA, MODULES = "", ()
-FILE, PARTS = "model.keras", ()
+FILE, PARTS = run_files.MODEL, ()
 ANY_SIZE = ROUNDS = False
 JUDGES = False
 NOTE = "It takes images of the model's size. If it has layers of kfg, import kfg before you load it."

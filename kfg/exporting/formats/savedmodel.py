@@ -11,8 +11,8 @@ TITLE = "TensorFlow SavedModel"
 EXTRA, MODULES = "", ()
 FILE = "."
 PARTS = (
-    "saved_model.pb", run_files.CLASSES, run_files.CONFIDENCE, "digests.json", "variables", "variables/variables.*",
-    "assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb",
+    run_files.SAVED_MODEL, run_files.CLASSES, run_files.CONFIDENCE, run_files.DIGESTS,
+    "variables", "variables/variables.*", "assets", "assets.extra", "fingerprint.pb", "keras_metadata.pb",
 )  # fmt: skip
 ANY_SIZE, ROUNDS = True, False
 JUDGES = True
