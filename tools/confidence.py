@@ -28,8 +28,8 @@ from kfg.models import calibrated, saved
 from kfg.progress import Progress
 from kfg.recipes import folder_parts
 from kfg.recipes.folder_settings import Config
+from kfg.runs import origins, run_files
 from kfg.runs import posthoc as posthoc_of_runs
-from kfg.runs import run_files
 from kfg.training import features, imbalance
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "confidence" / "results.jsonl"
@@ -264,7 +264,7 @@ def main() -> int:
     if args.data is None:
         parser.error("RUN and DATA are needed")
     photographs.be_deterministic()
-    cache = args.cache or args.run.resolve().parents[2] / "cache"
+    cache = args.cache or origins.cache_beside(args.run.resolve())
     made = {"run": args.name or args.data.name, "processor": processor(), "commit": provenance.commit()}
     rows = [{"kind": "calibration", **made, **calibration_told(args.run, args.data, cache)}]
     if args.foreign:

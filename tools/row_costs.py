@@ -30,7 +30,7 @@ from kfg.data import folder
 from kfg.engine import provenance
 from kfg.errors import InputError
 from kfg.models import attention_nets, backbones, baselines, catalogue, convnets
-from kfg.runs import results_file
+from kfg.runs import results_file, run_files
 
 RECIPES = pathlib.Path(__file__).parents[1] / "recipes"
 ALL_SIZES = 4_195  # photographs of fruit3 if those of other sizes count, too
@@ -209,7 +209,7 @@ def run(recipe: str, row: str, photographs: pathlib.Path, scratch: pathlib.Path)
     words += ["--weights", "none"] if hasattr(config, "weights") else []
     words += ["--set", "min_support=1"] if hasattr(config, "min_support") else []
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
-    if done.returncode or not (scratch / recipe / row / "seed-0" / "report.html").is_file():
+    if done.returncode or not (run_files.run_folder(scratch, recipe, row, 0) / run_files.PAGE).is_file():
         raise InputError(f"{recipe} {row} did not run: {(done.stderr or done.stdout).strip()[-SAID:]}")
 
 

@@ -89,7 +89,7 @@ def told(out: pathlib.Path) -> int:
 
 def sized(out) -> dict:
     """Return the settings for this machine, or those of an earlier call if there was one, and print them."""
-    earlier = out / "folder" / "transfer" / "seed-0" / run_files.CONFIG
+    earlier = run_files.run_folder(out, run_files.TRAIN_RECIPE, run_files.TRAIN_ROW, 0) / run_files.CONFIG
     gflops = demonstration.speed()
     settings = next(size.settings for size in SIZES if gflops >= size.gflops)
     if earlier.is_file():

@@ -48,7 +48,7 @@ def order(recipe, out: pathlib.Path = OUT) -> Order:
 
 def _earlier(recipe, out) -> int | None:
     """Return the epochs of an earlier demonstration: it is continued with them, however fast the machine is now."""
-    config = out / recipe.NAME / recipe.DEMO.rows[0] / "seed-0" / run_files.CONFIG
+    config = run_files.run_folder(out, recipe.NAME, recipe.DEMO.rows[0], 0) / run_files.CONFIG
     return read_json(config, dict)["config"]["epochs"] if config.is_file() else None
 
 

@@ -63,4 +63,4 @@ def take_over(run, model, classes) -> None:
 
 def _settings(run) -> dict:
     found = read_json(run / run_files.CONFIG, dict)
-    return found["config"] if found.get("recipe") == "folder" else {}
+    return found["config"] if found.get("recipe") == run_files.TRAIN_RECIPE else {}

@@ -47,7 +47,7 @@ class Job:
         fold, folds: number of the fold that is the test set, and how many folds there are; None and 1 for a single
             split.
         data: the images.
-        out: the folder given with --out; the run folder is `out/recipe/row/seed-N[-fold-K-of-M]`.
+        out: the folder given with --out; for the run folder in it see kfg.runs.run_files.run_folder.
         precision: one of kfg.training.precision.CHOICES.
         resume: continue where an interrupted run stopped.
         note: what a reader of the report must know about the row.
@@ -92,8 +92,7 @@ class Job:
 
     @property
     def workdir(self) -> pathlib.Path:
-        fold = "" if self.fold is None else f"-fold-{self.fold}-of-{self.folds}"
-        return self.out / self.recipe / self.row / f"seed-{self.seed}{fold}"
+        return run_files.run_folder(self.out, self.recipe, self.row, self.seed, fold=self.fold, folds=self.folds)
 
     @property
     def first(self) -> pathlib.Path | None:

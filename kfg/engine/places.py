@@ -15,9 +15,6 @@ from kfg.files import read_json
 from kfg.names import printable
 from kfg.runs import origins, run_files
 
-PATTERN = f"*/*/seed-*/{run_files.CONFIG}"  # below the folder of the runs: recipe, row, run
-RUN = "folder/transfer/seed-{seed}"  # below the folder of the runs, of `kfg train`
-
 
 def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.Path, str]:
     """Return the folder for runs on these photographs, and a line that explains it if it is not the obvious one.
@@ -63,7 +60,7 @@ def check_unused(photographs: pathlib.Path, out: pathlib.Path | None, seeds, *, 
     name = photographs.name or "photos"
     homes = [home / _numbered(name, number) for number in _numbers(home, name)] if out is None else [out]
     for one, seed in itertools.product(homes, seeds):
-        run = one / RUN.format(seed=seed)
+        run = run_files.run_folder(one, run_files.TRAIN_RECIPE, run_files.TRAIN_ROW, seed)
         if not (run / run_files.REPORT).is_file() and origins.photographs_of(run) == photographs:
             with run_folder.owned(run):
                 pass
@@ -83,7 +80,8 @@ def _numbers(home, name) -> list[int]:
 
 def _runs_in(out) -> dict[pathlib.Path, dict]:
     """Return run folder -> the entry "data" of its config.json, on its photographs."""
-    return {path.parent: read_json(path, dict).get("data", {}) for path in sorted(out.glob(PATTERN))}
+    found = out.glob(f"{run_files.ANY_RUN}/{run_files.CONFIG}")
+    return {path.parent: read_json(path, dict).get("data", {}) for path in sorted(found)}
 
 
 def check_beside(photographs: pathlib.Path, out: pathlib.Path, *, given: bool = True) -> None:

@@ -28,18 +28,18 @@ from kfg.recipes.folder_stages import fit
 from kfg.repairing import after_training
 from kfg.runs import run_files
 
-NAME = "folder"
+NAME = run_files.TRAIN_RECIPE
 
 OWN_STEPS = True  # it announces its steps itself, as kfg train
 ROWS = {
-    "transfer": Row(
+    run_files.TRAIN_ROW: Row(
         Config(),
         note="A head is trained on cached features, then the network is fine-tuned if there is time and a gain can be "
         "expected.",
     ),
     "head": Row(Config(epochs=0), note="Control: only the head is trained."),
 }
-DEFAULT_ROWS = ("transfer",)
+DEFAULT_ROWS = (run_files.TRAIN_ROW,)
 QUICK = {"epochs": 2}
 DEMO = Demonstration(
     does="trains a head on a pretrained EfficientNet-Lite0, then fine-tunes the network if that promises a gain",
@@ -89,8 +89,7 @@ def run_folder(order: Order) -> pathlib.Path:
 
 def run_folders(order: Order) -> list[pathlib.Path]:
     """Return the folders of an order's runs."""
-    (row,) = DEFAULT_ROWS
-    return [order.out / NAME / row / f"seed-{seed}" for seed in order.seeds]
+    return [run_files.run_folder(order.out, NAME, run_files.TRAIN_ROW, seed) for seed in order.seeds]
 
 
 def trained(order: Order, index: Index) -> list[pathlib.Path]:

@@ -27,7 +27,6 @@ from kfg.training.features import Views
 from kfg.training.out_of_fold import TooLong
 
 JUDGED = ("train", "val")  # parts whose photographs are judged
-OWN = "folder"  # name of the recipe of kfg train
 VIEWS = Views(count=Config.views, policy=AUGMENTED)
 
 
@@ -142,7 +141,7 @@ def _photographs(run, root, settings) -> tuple[list[dict], AsTheyWere]:
 def _own(settings) -> dict:
     """Return the settings of a run of `kfg train`, also of one made by a repair; {} for a run of another recipe."""
     config = settings.get("config")
-    return config if settings.get("recipe") == OWN and isinstance(config, dict) else {}
+    return config if settings.get("recipe") == run_files.TRAIN_RECIPE and isinstance(config, dict) else {}
 
 
 def _trunk_settings(settings) -> Config:

@@ -102,7 +102,7 @@ def other_net(run, found) -> list[str]:
     config = before.get("config", {})
     second = config.get("second_backbone") or choices.heard(before)
     trained = (config.get("backbone"), config.get("weights"), second)
-    same = before.get("recipe") == "folder" and trained == (trunk.backbone, trunk.weights, trunk.second)
+    same = before.get("recipe") == run_files.TRAIN_RECIPE and trained == (trunk.backbone, trunk.weights, trunk.second)
     if same and tuple(config.get("image_size", ())) == tuple(trunk.image_size):
         return []
     size = f"{trunk.image_size[0]} x {trunk.image_size[1]}"

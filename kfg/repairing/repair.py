@@ -220,4 +220,4 @@ def _folder_of_runs(run) -> pathlib.Path:
     """Return the folder above a run's recipe folder; for a run that was moved, a folder beside it."""
     settings = read_json(run / run_files.CONFIG, dict)
     names = (run.parent.name, run.parent.parent.name)
-    return run.parents[2] if names == (settings.get("row"), settings.get("recipe")) else run.parent / RUNS
+    return run_files.out_of(run) if names == (settings.get("row"), settings.get("recipe")) else run.parent / RUNS

@@ -149,7 +149,7 @@ def _row(out, seed, index, config) -> tuple[str, Config]:
     wanted = _without_time(dataclasses.asdict(config))
     for number in itertools.count(1):
         row = ROW if number == 1 else f"{ROW}-{number}"
-        path = out / own_photographs.NAME / row / f"seed-{seed}" / run_files.CONFIG
+        path = run_files.run_folder(out, own_photographs.NAME, row, seed) / run_files.CONFIG
         if not path.is_file():
             return row, config
         found = read_json(path, dict)

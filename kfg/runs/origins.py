@@ -11,8 +11,9 @@ from kfg.runs import run_files
 
 def cache_beside(run: pathlib.Path) -> pathlib.Path:
     """Return the cache of the folder of runs that a run lies in; for a run that stands alone, one in its own folder."""
-    out = run.parents[2] if len(run.parents) > 2 else run
-    return (out if (out / run_files.RESULTS).is_file() else run) / run_files.CACHE
+    out = run_files.out_of(run)
+    beside = out is not None and (out / run_files.RESULTS).is_file()
+    return (out if beside else run) / run_files.CACHE
 
 
 def photographs_of(run) -> pathlib.Path | None:
