@@ -46,6 +46,16 @@ class Predictions:
         true = self.probabilities[np.arange(len(self)), self.labels].astype(np.float64)
         return -np.log(np.clip(true, EPSILON, 1 - EPSILON))
 
+    def take(self, positions) -> "Predictions":
+        """Return the predictions at these positions, in the order given."""
+        positions = np.asarray(positions, dtype=np.int64)
+        return dataclasses.replace(
+            self,
+            paths=tuple(self.paths[at] for at in positions),
+            labels=self.labels[positions],
+            probabilities=self.probabilities[positions],
+        )
+
 
 def check_answers(predictions: Predictions) -> None:
     """Raise unless every image has a label in range and finite probabilities that sum to 1.

@@ -202,15 +202,7 @@ def compared(before, after, weak) -> dict:
     shared = set(answers[BEFORE].paths) & set(answers[AFTER].paths)
     if not shared:
         raise InputError(f"{after}: has no test image in common with {before}")
-    answers = {name: [_only(one, shared)] for name, one in answers.items()}
+    answers = {
+        name: [one.take([at for at, path in enumerate(one.paths) if path in shared])] for name, one in answers.items()
+    }
     return paired.paired_recall(answers, [list(weak)], control=BEFORE, alike=arms.alike(after))
-
-
-def _only(answers, paths):
-    kept = np.flatnonzero(np.isin(answers.paths, list(paths)))
-    return dataclasses.replace(
-        answers,
-        paths=tuple(answers.paths[at] for at in kept),
-        labels=answers.labels[kept],
-        probabilities=answers.probabilities[kept],
-    )

@@ -114,8 +114,7 @@ def _common(one, other, digests, digests_other) -> list[str]:
 
 def _only(answers, paths) -> Predictions:
     place = {path: at for at, path in enumerate(answers.paths)}
-    at = [place[path] for path in paths]
-    return Predictions(tuple(paths), answers.labels[at], answers.probabilities[at], answers.classes)
+    return answers.take([place[path] for path in paths])
 
 
 def _remarks(answers, common, paths) -> list[str]:

@@ -81,6 +81,16 @@ def test_a_keras_model_on_tf_data():
     np.testing.assert_allclose(answers.probabilities, model(images).numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("positions", [[2, 0], np.array([2, 0]), []])
+def test_some_predictions_are_taken_in_the_order_asked_for(positions):
+    answers = predict(Echo(), batches_of([0, 1, 2], 3), index=listed([0, 1, 1]))
+    some = answers.take(positions)
+    assert len(some) == len(positions) and some.paths == ("2.jpg", "0.jpg")[: len(positions)]
+    assert some.labels.tolist() == [1, 0][: len(positions)] and some.labels.dtype == np.int32
+    assert some.predicted.tolist() == [2, 0][: len(positions)]
+    assert some.probabilities.shape == (len(positions), 3) and some.classes == answers.classes
+
+
 def test_csv_gives_the_same_float32_back(tmp_path):
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.full(7, 0.1), 200).astype(np.float32)
