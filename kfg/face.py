@@ -6,7 +6,7 @@ import tempfile
 
 import numpy as np
 
-from kfg import names
+from kfg import names, overwrite
 from kfg.augment.policies import Policy
 from kfg.data import arrays
 from kfg.data.part import Part, check_policy
@@ -188,7 +188,7 @@ def report(model, part: Part, out) -> pathlib.Path:
 
     _check_part(part)
     out = pathlib.Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not overwrite.is_free(out):
         raise InputError(f"out: {out} is not empty; give a new folder")
     model = _keras_of(model, part)
     predictions = answers_on(model, part)

@@ -73,6 +73,12 @@ def check_writable(option: str, folder) -> None:
                 probe.unlink()
 
 
+def is_free(path) -> bool:
+    """Return whether a new folder can be written there: nothing has this path, or only an empty folder."""
+    path = pathlib.Path(path)
+    return not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir()))
+
+
 def check_folder(path, *, marks: Collection[str], parts: Collection[str]) -> None:
     """Refuse to replace a folder that holds anything kfg does not write there.
 
@@ -176,3 +182,8 @@ def is_json(path, keys: Collection[str]) -> bool:
     except InputError:
         return False
     return isinstance(found, dict) and set(keys) <= found.keys()
+
+
+def is_page(path, text: str) -> bool:
+    """Return whether a file has this text, which is in every page of its kind that kfg writes."""
+    return text in pathlib.Path(path).read_text(encoding="utf-8", errors="replace")

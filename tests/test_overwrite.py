@@ -108,6 +108,14 @@ def test_what_is_no_file_is_refused_before_the_work(made, said, photos, tmp_path
     assert f"error: {tmp_path / 'target'}: {said}" in capsys.readouterr().err
 
 
+def test_a_new_folder_can_be_written_where_nothing_is_or_an_empty_folder(tmp_path):
+    made(tmp_path / "empty")
+    made(tmp_path / "full", "photo")
+    (tmp_path / "link").symlink_to("nowhere")
+    names = ("new", "empty", "full", "full/photo", "link")
+    assert [overwrite.is_free(tmp_path / name) for name in names] == [True, True, False, False, False]
+
+
 def test_a_folder_is_tried_with_a_name_as_long_as_a_runs_and_a_rename(tmp_path, monkeypatch):
     (tmp_path / ".writable").write_text("mine")
     overwrite.check_writable("--out", tmp_path)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import os
 import pathlib
 import shutil
 from collections.abc import Iterable, Sequence
@@ -84,7 +83,7 @@ def to_folders(parts: Sequence[Rows], out) -> pathlib.Path:
 
 
 def _check_out(out):
-    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
+    if not overwrite.is_free(out):
         raise InputError(f"out: {out} is not empty; give a new folder")
     if out.is_dir() and out.samefile("."):
         raise InputError(f"out: {out} is the working folder, which cannot be replaced; give a new folder")

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -60,8 +59,7 @@ def line(row: Sequence[str]) -> str:
 
 def check_folder(folder, classes: Sequence[str]) -> None:
     """Refuse a folder that is not empty, and class names that cannot be names of folders."""
-    folder = pathlib.Path(folder)
-    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+    if not overwrite.is_free(folder):
         raise InputError(f"--sort-into {folder}: is not empty; give a new folder")
     for name in classes:
         if not overwrite.can_be_folder(name):

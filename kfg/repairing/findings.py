@@ -162,7 +162,11 @@ def check_out(out) -> None:
         lambda path: overwrite.is_csv(path, COLUMNS) or overwrite.is_csv(path, EARLIER),
         what="a file written by kfg repair",
     )
-    overwrite.check_file(pathlib.Path(out) / PAGE, _is_page, what="a file written by kfg repair")
+    overwrite.check_file(
+        pathlib.Path(out) / PAGE,
+        lambda path: overwrite.is_page(path, "<h1>Repair of "),
+        what="a file written by kfg repair",
+    )
     overwrite.check_file(
         pathlib.Path(out) / FOUND, lambda path: overwrite.is_json(path, KEYS), what="a file written by kfg repair"
     )
@@ -172,10 +176,6 @@ def sweep(out) -> None:
     """Remove the half-written findings of a killed repair; no other process may be repairing there."""
     for name in (SUSPECTS, FOUND, PAGE):
         files.sweep(out, name, idle=0)
-
-
-def _is_page(path) -> bool:
-    return "<h1>Repair of " in path.read_text(encoding="utf-8", errors="replace")
 
 
 def write(found: Diagnosis, out, *, remedies=(), not_tried: dict[str, str] | None = None) -> int:

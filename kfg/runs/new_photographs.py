@@ -1,13 +1,12 @@
 """Test a trained model on newly labelled photographs, with the figures and report of a run's own test images."""
 
 import dataclasses
-import os
 import pathlib
 import sys
 
 import numpy as np
 
-from kfg import reporting
+from kfg import overwrite, reporting
 from kfg.data import class_names, corrected, decode, fingerprints, folder, splitcsv, splits
 from kfg.data.index import Index
 from kfg.data.labels import Labels
@@ -88,7 +87,7 @@ def _check_out(out, root):
             f"--out {out}: is inside the folder of photographs, so its pictures would be taken for photographs; give "
             "another folder"
         )
-    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
+    if not overwrite.is_free(out):
         raise InputError(f"{out}: is not empty; give another folder with --out")
 
 

@@ -21,7 +21,8 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
         InputError: there is another page of this name that kfg did not write.
     """
     folder = pathlib.Path(folder)
-    overwrite.check_file(folder / PAGE_FILE, _is_own, what="a list of runs")
+    title = f"<title>{TITLE}</title>"
+    overwrite.check_file(folder / PAGE_FILE, lambda path: overwrite.is_page(path, title), what="a list of runs")
     rows = []
     for one in sorted(runs, key=lambda one: one.finished, reverse=True):
         value, low, high = (100 * share for share in one.top1)
@@ -41,7 +42,3 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
     lead = f"{runs_there} in {folder.resolve()}. 95 % intervals are in brackets."
     files.write_text(folder / PAGE_FILE, markup.page(TITLE, lead, sections))
     return folder / PAGE_FILE
-
-
-def _is_own(path) -> bool:
-    return f"<title>{TITLE}</title>" in path.read_text(encoding="utf-8", errors="replace")

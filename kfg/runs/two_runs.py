@@ -194,7 +194,8 @@ def write(pair: Pair, out, *, data=None) -> int:
     Raises:
         InputError: `out` exists and is not such a page; the photographs cannot be found.
     """
-    overwrite.check_file(out, _is_own, what="a comparison written by kfg")
+    title = f"<title>{versus_page.TITLE}"
+    overwrite.check_file(out, lambda path: overwrite.is_page(path, title), what="a comparison written by kfg")
     root, gone = _photographs_folder(pair, data), []
 
     def read(at):
@@ -237,7 +238,3 @@ def _photographs_folder(pair: Pair, data) -> pathlib.Path:
         where = f"{printable(str(known[0]))}: no such folder" if known else unknown
         raise InputError(f"{where}; give the folder of the test photographs with --data DIR")
     return there
-
-
-def _is_own(path) -> bool:
-    return f"<title>{versus_page.TITLE}" in path.read_text(encoding="utf-8", errors="replace")
