@@ -63,7 +63,8 @@ def diagnosed(root, cache, per_class, target, config) -> Diagnosis:
     treatment = imbalance.chosen(imbalance.AUTO, index.counts())["treatment"]
     manner = Manner(*imbalance.treated(treatment, index.counts(), label_smoothing=0.0))
     found = crossed(index, eyes.plain(), manner)
-    return Diagnosis(found, weakness.recalls(found, target=target), {}, [], target, eyes, manner)
+    evidence = causes.Evidence(found, None, None)
+    return Diagnosis(evidence, weakness.recalls(found, target=target), {}, [], target, eyes, manner)
 
 
 def rows(found: Diagnosis, verdicts, seconds, *, name, seeds) -> list[dict]:

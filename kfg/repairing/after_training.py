@@ -9,8 +9,7 @@ from kfg.data import stores
 from kfg.models import halves
 from kfg.names import printable, quoted
 from kfg.progress import duration
-from kfg.repairing import causes, findings, looks, weakness
-from kfg.repairing.crossed import crossed
+from kfg.repairing import findings, judging, weakness
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Mirrored
 from kfg.repairing.manner import Manner
@@ -54,13 +53,20 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
         return Judged(
             None, ("The classes were not judged, because all photographs are near-duplicates of each other.",)
         )
-    trunk, cache_dir, judged, said = halves.front(job.model), job.data.cache_dir, index.take(asked), []
+    trunk, cache_dir = halves.front(job.model), job.data.cache_dir
     own = features.cached(trunk, images, cache_dir=cache_dir)[asked]
     mirrored = None
     if manner.mirrored and features.ready(trunk, Mirrored(images), cache_dir=cache_dir):
         mirrored = features.cached(trunk, Mirrored(images), cache_dir=cache_dir)[asked]
     try:
-        found = crossed(judged, own, manner, mirrored=mirrored, left=limit)
+        found = judging.of_features(
+            index.take(asked),
+            own,
+            manner,
+            lambda: stores.chosen(images, asked),
+            mirrored=mirrored,
+            left=lambda: limit - (time.monotonic() - began),
+        )
     except TooLong as error:
         return Judged(
             None,
@@ -71,13 +77,7 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
                 f"kfg review {quoted(index.root)} --run {quoted(job.workdir)} shows labels that may be wrong.",
             ),
         )
-    said += [found.said] if found.said else []
-    seen = looks.of_store(stores.chosen(images, asked), left=limit - (time.monotonic() - began))
-    if seen is None:
-        said.append("For lack of time, photographs were not checked for being blurred, dark or washed out.")
-    recalls = weakness.recalls(found)
-    of_class = causes.of_all(causes.Evidence(found, None, seen))
-    return Judged(Diagnosis(found, recalls, of_class, [], None, None, manner, said=tuple(said)), tuple(said))
+    return Judged(found, found.said)
 
 
 def section(judged: Judged, run) -> tuple[str, Safe]:

@@ -15,8 +15,7 @@ from kfg.files import read_json
 from kfg.models import backbones, heads
 from kfg.progress import Progress, duration
 from kfg.recipes.folder_settings import AUGMENTED, Config
-from kfg.repairing import causes, looks, needs, weakness
-from kfg.repairing.crossed import crossed
+from kfg.repairing import judging, needs
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Eyes, Trunk
 from kfg.repairing.manner import Manner
@@ -40,7 +39,6 @@ def diagnose(
     data=None,
     cache_dir=None,
     target: float | None = None,
-    seed: int = 0,
     left: Callable[[], float] = forever,
 ) -> Diagnosis:
     """Find out which classes of a run are weak, and why.
@@ -51,7 +49,6 @@ def diagnose(
         cache_dir: where features are kept; default the cache beside the runs, or inside the run folder if it stands
             alone.
         target: recall in (0, 1] below which a class is weak; default the share of all photographs that is recognised.
-        seed: int >= 0, decides the division into folds.
         left: function () -> seconds that are left. Steps that there is no time for are left out, and the result says
             so.
     Raises:
@@ -65,35 +62,22 @@ def diagnose(
     photographs.be_deterministic()
     eyes = _eyes(run, settings, rows, there.index, cache_dir)
     eyes.check_time(left())
-    return _judged(eyes, there, manner_of(settings, there.index), target=target, seed=seed, left=left)
+    return _judged(eyes, there, manner_of(settings, there.index), target=target, left=left)
 
 
-def _judged(eyes, there, manner, *, target, seed, left) -> Diagnosis:
+def _judged(eyes, there, manner, *, target, left) -> Diagnosis:
     features = eyes.plain()
     mirrored = eyes.mirrored() if manner.mirrored else None
+    known = {"prints": there.prints, "left_out": there.left_out, "target": target, "eyes": eyes}
     try:
-        found = crossed(there.index, features, manner, mirrored=mirrored, seed=seed, left=left())
+        return judging.of_features(
+            there.index, features, manner, lambda: eyes.images, mirrored=mirrored, left=left, **known
+        )
     except TooLong as error:
         raise InputError(
             f"--time-budget: judging {len(there.index):,} photographs takes about {duration(error.expected)}, but only "
             f"{duration(max(left(), 0))} are left; give more time"
         ) from error
-    recalls, said = weakness.recalls(found, target=target), [found.said] if found.said else []
-    weak, curve = tuple(one.label for one in recalls if one.weak), None
-    if weak:
-        try:
-            curve = needs.measured(there.index, features, manner, cache_dir=eyes.cache_dir, left=left())
-        except TooLong as error:
-            said.append(
-                f"For lack of time, kfg did not measure what more photographs would bring; it would take about "
-                f"{duration(error.expected * needs.SEEDS)}."
-            )
-    seen = looks.of_store(eyes.images, left=left())
-    if seen is None:
-        said.append("For lack of time, photographs were not checked for being blurred, dark or washed out.")
-    of_class = causes.of_all(causes.Evidence(found, there.prints, seen, curve, weak))
-    prints = dict(zip(there.index.paths, there.prints, strict=True))
-    return Diagnosis(found, recalls, of_class, there.left_out, target, eyes, manner, curve, prints, tuple(said))
 
 
 def curves(found: Diagnosis) -> needs.Needs:

@@ -3,11 +3,11 @@
 import csv
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from kfg import files, overwrite
-from kfg.data.fingerprints import Fingerprint
 from kfg.names import printable, shortened
 from kfg.repairing import causes, weakness
 from kfg.repairing.crossed import Crossed
@@ -29,28 +29,34 @@ class Diagnosis:
     """The findings about a run's classes.
 
     Args:
-        crossed: the training and validation photographs, each answered by heads that have not seen it.
+        evidence: what was measured of the training and validation photographs, each answered by heads that have not
+            seen it.
         recalls: the recall of each class.
         causes: class -> the causes of its weakness, the most credible first.
         left_out: (path, why) of photographs that have changed or gone since the run.
         target: the recall that was asked for; None for the share of all photographs that is recognised.
         eyes: computes the features of the photographs; None at the end of a training.
         manner: how the run learns and answers.
-        needs: recall as a function of the share of photographs; None if no class is weak or time was short.
-        prints: path -> fingerprint of the photographs that were read.
         said: sentences on what was left out for want of time.
     """
 
-    crossed: Crossed
+    evidence: causes.Evidence
     recalls: list[weakness.Recall]
     causes: dict[int, list[causes.Cause]]
-    left_out: list[tuple[str, str]]
+    left_out: Sequence[tuple[str, str]]
     target: float | None
     eyes: Eyes | None
     manner: Manner
-    needs: Needs | None = None
-    prints: dict[str, Fingerprint] = dataclasses.field(default_factory=dict)
     said: tuple[str, ...] = ()
+
+    @property
+    def crossed(self) -> Crossed:
+        return self.evidence.crossed
+
+    @property
+    def needs(self) -> Needs | None:
+        """Recall as a function of the share of photographs; None if no class is weak or time was short."""
+        return self.evidence.needs
 
     @property
     def weak(self) -> tuple[int, ...]:

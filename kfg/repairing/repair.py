@@ -115,7 +115,8 @@ def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
     )
     tried, made, late, after, stands = None, None, "", None, None
     if found.weak:
-        index = retraining.photographs_of(run, root, known=found.prints)
+        known = dict(zip(found.crossed.index.paths, found.evidence.prints, strict=True))
+        index = retraining.photographs_of(run, root, known=known)
         tried = work.tried(options["max_params"])
         if tried and tried.best:
             made, late = work.trained(tried, index, **options)

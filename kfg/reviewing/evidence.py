@@ -100,5 +100,5 @@ def of_run(run, root, *, cache_dir=None) -> Evidence:
         InputError: as for kfg.repairing.diagnosis.diagnose.
     """
     found = diagnosis.diagnose(run, data=root, cache_dir=cache_dir)
-    prints = [found.prints[path] for path in found.crossed.index.paths]
-    return Evidence(found.crossed, found.eyes.plain(), prints, looks.of_store(found.eyes.images))
+    seen = found.evidence
+    return Evidence(seen.crossed, found.eyes.plain(), seen.prints, seen.looks)

@@ -216,6 +216,14 @@ def answers(hits, images):
     return told(index_of(labels), given)
 
 
+def diagnosed(answered, why=None, *, target=None, left_out=(), second="", said=()):
+    """Return the Diagnosis of answered photographs of which nothing else was measured; `why` are the causes."""
+    eyes = looking.Eyes(answered.index, looking.Trunk("efficientnet-lite0", (32, 32), second=second), None, None)
+    evidence, recalls = causes.Evidence(answered, None, None), weakness.recalls(answered, target=target)
+    why = {label: [] for label in range(4)} if why is None else why
+    return findings.Diagnosis(evidence, recalls, why, left_out, target, eyes, Manner(CrossEntropy()), said)
+
+
 def test_weak_is_what_lies_below_the_mean_with_its_whole_interval():
     found = weakness.recalls(answers([60, 95, 95, 2], [100, 100, 100, 4]))
     assert [one.weak for one in found] == [True, False, False, False]  # two of four could be chance
@@ -309,11 +317,7 @@ def test_the_lines_say_what_is_weak_by_what_measure_and_why(monkeypatch):
     why[0] = [causes.Cause("few", 0, "it has 1 photograph", "add photographs of it")]
 
     def said(target, left_out=()):
-        recalls = weakness.recalls(found, target=target)
-        eyes = looking.Eyes(found.index, looking.Trunk("efficientnet-lite0", (32, 32)), None, None)
-        return findings.lines(
-            findings.Diagnosis(found, recalls, why, list(left_out), target, eyes, Manner(CrossEntropy()))
-        )
+        return findings.lines(diagnosed(found, why, target=target, left_out=left_out))
 
     first, weak, because, *_ = said(None)
     assert (
@@ -330,8 +334,7 @@ def test_the_lines_say_what_is_weak_by_what_measure_and_why(monkeypatch):
 
 
 def diagnosis_of(hits, images):
-    found, eyes = answers(hits, images), looking.Eyes(None, looking.Trunk("a", (32, 32)), None, None)
-    return findings.Diagnosis(found, weakness.recalls(found), {c: [] for c in range(4)}, [], None, eyes, None)
+    return diagnosed(answers(hits, images))
 
 
 def test_classes_too_small_to_be_judged_are_not_said_to_be_well_recognised(tmp_path):
@@ -375,9 +378,7 @@ def test_among_many_classes_the_weak_ones_are_listed_with_how_many_chance_would_
 
 
 def test_a_class_that_ranks_last_is_not_weak_for_that():
-    found, eyes = answers([19, 20, 20, 20], [20] * 4), looking.Eyes(None, looking.Trunk("a", (32, 32)), None, None)
-    recalls = weakness.recalls(found)
-    one = findings.Diagnosis(found, recalls, {label: [] for label in range(4)}, [], None, eyes, None)
+    one = diagnosis_of([19, 20, 20, 20], [20] * 4)
     assert one.weak == ()
     last = "ant is recognised least often, 19 of 20 photographs (95%; 95 % interval 76% to 99%); this may be chance."
     assert findings.lines(one)[1:] == [
@@ -385,7 +386,7 @@ def test_a_class_that_ranks_last_is_not_weak_for_that():
         "that is recognised.",
         last,
     ]
-    assert findings.weak_in_name_only(dataclasses.replace(one, recalls=recalls[1:])) == ""  # all are alike
+    assert findings.weak_in_name_only(dataclasses.replace(one, recalls=one.recalls[1:])) == ""  # all are alike
 
 
 @pytest.mark.parametrize(

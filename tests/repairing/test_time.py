@@ -22,7 +22,7 @@ from kfg.training import out_of_fold
 from kfg.training.losses import CrossEntropy
 from kfg.training.out_of_fold import Pace, TooLong
 from tests.repairing.test_remedies import case_of
-from tests.repairing.test_repair import CLASSES, TRUE, index_of, separable
+from tests.repairing.test_repair import CLASSES, TRUE, answers, diagnosed, index_of, separable
 
 PLAIN = Manner(CrossEntropy())
 
@@ -169,8 +169,8 @@ def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatc
     tried = trial.Trial([], [], 1.0)
     monkeypatch.setattr(trial.Trial, "best", verdict)
     eyes = looking.Eyes(None, None, None, None)
-    diagnosed = findings.Diagnosis(None, [], {}, [], None, eyes, PLAIN)
-    work = repair._Work(tmp_path, tmp_path, diagnosed, [], 100.0, lambda: 5.0)
+    found = findings.Diagnosis(None, [], {}, [], None, eyes, PLAIN)
+    work = repair._Work(tmp_path, tmp_path, found, [], 100.0, lambda: 5.0)
     monkeypatch.setattr(trial, "settings", lambda *_: {"mirror_averaged": True})
     monkeypatch.setattr(repair.retraining, "base", lambda *_: diagnosis.Config())
     monkeypatch.setattr(repair.retraining, "keeping_net", lambda run, config, changed: config)
@@ -213,12 +213,7 @@ def test_each_photograph_is_read_once(tmp_path, monkeypatch):
 
 
 def test_what_there_was_no_time_for_is_among_the_lines():
-    from tests.repairing.test_repair import answers
-
     found = answers([95, 95, 95, 4], [100, 100, 100, 6])
-    eyes = looking.Eyes(found.index, looking.Trunk("a", (32, 32), second="b"), None, None)
-    recalls = findings.weakness.recalls(found)
-    one = findings.Diagnosis(found, recalls, {i: [] for i in range(4)}, [], None, eyes, PLAIN, said=("No time.",))
-    told = findings.lines(one)
-    assert "on features of a and b" in told[0] and told[1] == "No time."
+    told = findings.lines(diagnosed(found, second="efficientnet-lite2", said=("No time.",)))
+    assert "on features of efficientnet-lite0 and efficientnet-lite2" in told[0] and told[1] == "No time."
     assert "Not judged, because they have fewer than 10 training and validation photographs: dog (6)." in told

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import json
-import pathlib
 import shutil
 import subprocess
 import sys
@@ -239,18 +238,17 @@ def test_smaller_shares_are_parts_of_larger_ones_and_hold_every_class():
 
 
 def test_the_steps_say_what_to_do_for_each_cause():
-    from kfg.repairing import causes, findings, weakness
+    from kfg.repairing import causes
     from kfg.repairing.next_steps import next_steps
-    from tests.repairing.test_repair import answers
+    from tests.repairing.test_repair import answers, diagnosed
 
-    crossed = answers([60, 95, 95, 4], [100, 100, 100, 6])
+    answered = answers([60, 95, 95, 4], [100, 100, 100, 6])
     why = {label: [] for label in range(4)}
     why[0] = [causes.Cause("one-class", 0, "nothing tells it", "merge", (), 1)]
     why[1] = [causes.Cause("one-class", 1, "nothing tells it", "merge", (), 0)]
     why[2] = [causes.Cause("shortcut", 2, "all are grey", "add colour")]
     why[3] = [causes.Cause("look-alike", 3, "a third is taken", "look", (), 0)]
-    eyes = looking.Eyes(crossed.index, Trunk("efficientnet-lite0", (32, 32)), None, pathlib.Path())
-    found = findings.Diagnosis(crossed, weakness.recalls(crossed), why, [], None, eyes, None)
+    found = diagnosed(answered, why)
     steps = next_steps(found, run="runs/a", suspects="suspects.csv")
     assert steps[0].startswith("Look at ") and "kfg review" in steps[0] and "suspects.csv" in steps[0]
     assert steps[1].startswith("Merge ant and bee, or photograph what distinguishes them")
@@ -269,16 +267,15 @@ def test_the_steps_say_what_to_do_for_each_cause():
 
 
 def test_the_pairs_confused_most_get_a_sentence_each_and_all_others_one(monkeypatch):
-    from kfg.repairing import causes, findings, next_steps, weakness
-    from tests.repairing.test_repair import answers
+    from kfg.repairing import causes, next_steps
+    from tests.repairing.test_repair import answers, diagnosed
 
     monkeypatch.setattr(next_steps, "PAIRS", 1)
-    crossed = answers([60, 95, 95, 4], [100, 100, 100, 6])
+    answered = answers([60, 95, 95, 4], [100, 100, 100, 6])
     why = {label: [] for label in range(4)}
     why[1] = [causes.Cause("look-alike", 1, "some are taken", "look", (), 2)]
     why[3] = [causes.Cause("look-alike", 3, "a third is taken", "look", (), 0)]
-    eyes = looking.Eyes(crossed.index, Trunk("efficientnet-lite0", (32, 32)), None, pathlib.Path())
-    found = findings.Diagnosis(crossed, weakness.recalls(crossed), why, [], None, eyes, None)
+    found = diagnosed(answered, why)
     said = [one for one in next_steps.next_steps(found, run="runs/a") if "bee" in one or "dog from ant" in one]
     assert len(said) == 2 and said[0].startswith("Photograph what distinguishes dog from ant: 33% of the photographs")
     assert said[1] == "Photograph also what distinguishes 1 more pair of classes: bee and cat."
