@@ -61,7 +61,7 @@ def diagnosed(root, cache, per_class, target, config) -> Diagnosis:
     index = index.take(np.flatnonzero(np.array(index.parts) != "test"))
     eyes = Eyes(index, Trunk(config.backbone, config.image_size, config.weights), VIEWS, cache)
     treatment = imbalance.chosen(imbalance.AUTO, index.counts())["treatment"]
-    manner = Manner(*imbalance.treated(treatment, index.counts(), label_smoothing=0.0))
+    manner = Manner.of(treatment, index.counts())
     found = crossed(index, eyes.plain(), manner)
     evidence = causes.Evidence(found, None, None)
     return Diagnosis(evidence, weakness.recalls(found, target=target), {}, [], target, eyes, manner)

@@ -172,7 +172,7 @@ def teacher(index, cache) -> np.ndarray:
         net = looking.Trunk(trunk, (size, size)).built()
         rows.append(np.array(features.cached(net, pictures(training, size, "squashed"), cache_dir=cache)))
     treatment = imbalance.chosen(config.imbalance, training.counts())["treatment"]
-    manner = Manner(*imbalance.treated(treatment, training.counts(), label_smoothing=0.0))
+    manner = Manner.of(treatment, training.counts())
     answers = crossed.crossed(training, np.concatenate(rows, axis=1), manner).answers
     if manner.loss.log_prior is None:
         return answers

@@ -11,7 +11,7 @@ from kfg.models import backbones, freezing, heads
 from kfg.names import printable
 from kfg.recipes.folder_settings import AUTO
 from kfg.repairing.manner import Manner
-from kfg.training import imbalance, optimizers
+from kfg.training import optimizers
 from kfg.training.features import Views
 
 
@@ -44,10 +44,10 @@ def views_of(config, count: int | None = None) -> Views | None:
 
 
 def manner(config, index: Index, treatment: str) -> Manner:
-    """Return how this training learns and answers, for the heads that judge its classes, unsmoothed to be firm."""
-    loss, sampling = imbalance.treated(treatment, index.take(index.where("train")).counts(), label_smoothing=0.0)
-    bias = heads.log_odds(config.class_bias, index.classes) if config.class_bias else None
-    return Manner(loss, sampling, config.mirror_averaged, bias)
+    """Return how this training learns and answers, for the heads that judge its classes."""
+    counts = index.take(index.where("train")).counts()
+    bias = heads.log_odds(config.class_bias, index.classes)
+    return Manner.of(treatment, counts, mirrored=config.mirror_averaged, bias=bias)
 
 
 def fine_tuning_optimizer(config):

@@ -21,12 +21,12 @@ from kfg.repairing.looking import Eyes, Trunk
 from kfg.repairing.manner import Manner
 from kfg.repairing.photographs import AsTheyWere, as_they_were
 from kfg.runs import choices, origins, run_files
-from kfg.training import imbalance
 from kfg.training.features import Views
 from kfg.training.out_of_fold import TooLong
 
 JUDGED = ("train", "val")  # parts whose photographs are judged
 VIEWS = Views(count=Config.views, policy=AUGMENTED)
+TRUNK = Trunk(Config.backbone, Config.image_size, Config.weights)  # of kfg train, for runs that have none of their own
 
 
 def forever() -> float:
@@ -87,10 +87,8 @@ def curves(found: Diagnosis) -> needs.Needs:
 
 def _eyes(run, settings, rows, index, cache_dir) -> Eyes:
     """Return the Eyes that compute the features of a run's photographs as the run's own net sees them."""
-    config, whole = _trunk_settings(settings), _whole(rows, index)
     cache_dir = origins.cache_beside(run) if cache_dir is None else pathlib.Path(cache_dir)
-    trunk = Trunk(config.backbone, config.image_size, config.weights, config.second_backbone)
-    return Eyes(index, trunk, VIEWS, cache_dir, *whole)
+    return Eyes(index, trunk_of(settings), VIEWS, cache_dir, *_whole(rows, index))
 
 
 def check_target(target) -> None:
@@ -128,36 +126,25 @@ def _own(settings) -> dict:
     return config if settings.get("recipe") == run_files.TRAIN_RECIPE and isinstance(config, dict) else {}
 
 
-def _trunk_settings(settings) -> Config:
-    """Return a Config with the run's own trunk if it started from ImageNet's weights, else the default Config."""
+def trunk_of(settings) -> Trunk:
+    """Return a run's own trunk if it started from ImageNet's weights, else TRUNK."""
     config = settings.get("config")
     if not isinstance(config, dict) or config.get("weights") != "imagenet":
-        return Config()
+        return TRUNK
     name, size = config.get("backbone", config.get("net")), config.get("image_size")
-    fits = name in backbones.BACKBONES and isinstance(size, list) and len(size) == 2
+    if name not in backbones.BACKBONES or not isinstance(size, list) or len(size) != 2:
+        return TRUNK
     # heads on both trunks are much like a second opinion
     second = config.get("second_backbone") or choices.heard(settings)
-    return (
-        Config(
-            backbone=name,
-            image_size=tuple(size),
-            second_backbone=second if second in backbones.BACKBONES else "",
-        )
-        if fits
-        else Config()
-    )
+    return Trunk(name, tuple(size), second=second if second in backbones.BACKBONES else "")
 
 
 def manner_of(settings, index: Index) -> Manner:
-    """Return how a run learns and answers: its treatment of rare classes, mirror images, and raised classes.
-
-    The loss has no label smoothing, so that the answers to be judged are firm.
-    """
+    """Return how a run learns and answers: its treatment of rare classes, mirror images, and raised classes."""
     made = settings
     for key in ("choices", "classes", "treatment"):
         made = made.get(key) if isinstance(made, dict) else None
     treatment = made if isinstance(made, str) else "none"
-    loss, sampling = imbalance.treated(treatment, index.counts(), label_smoothing=0.0)
     own = _own(settings)
     bias = heads.log_odds(own.get("class_bias") or (), index.classes)
-    return Manner(loss, sampling, bool(own.get("mirror_averaged")), bias if bias.any() else None)
+    return Manner.of(treatment, index.counts(), mirrored=bool(own.get("mirror_averaged")), bias=bias)

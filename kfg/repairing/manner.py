@@ -7,6 +7,7 @@ import numpy as np
 from kfg.augment import draws
 from kfg.data.sampling import SHARES, epoch_keys
 from kfg.evaluation import posthoc
+from kfg.training import imbalance
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,6 +25,20 @@ class Manner:
     sampling: str | None = None
     mirrored: bool = False
     bias: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, treatment: str, counts, *, mirrored: bool = False, bias: np.ndarray | None = None) -> "Manner":
+        """Return the manner of a training; its loss has no label smoothing, so that the answers to be judged are firm.
+
+        Args:
+            treatment: a key of kfg.training.imbalance.TREATMENTS.
+            counts: int (C,), number of photographs of each class.
+            mirrored, bias: as above; a bias of zeros is none.
+        Raises:
+            InputError: the treatment is unknown.
+        """
+        loss, sampling = imbalance.treated(treatment, counts, label_smoothing=0.0)
+        return cls(loss, sampling, mirrored, bias if bias is not None and bias.any() else None)
 
     def order(self, labels, rows, seed: int):
         """Return a function epoch -> the rows that it shows, in the order in which the run's training shows them."""

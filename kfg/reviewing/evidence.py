@@ -14,16 +14,14 @@ from kfg.engine import photographs
 from kfg.errors import InputError
 from kfg.files import digest
 from kfg.progress import Progress
-from kfg.recipes.folder_settings import Config
 from kfg.repairing import diagnosis, looks
 from kfg.repairing.crossed import Crossed, crossed
-from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.looking import Eyes
 from kfg.repairing.looks import Looks
 from kfg.repairing.manner import Manner
 from kfg.training import imbalance
 
 CACHE = pathlib.Path.home() / ".cache" / "kfg"  # the same as for kfg.load
-TRUNK = Trunk(Config.backbone, Config.image_size, Config.weights)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,17 +47,16 @@ class Evidence:
         return self.crossed.index
 
 
-def of_folder(index: Index, *, cache_dir=None, trunk: Trunk | None = None) -> Evidence:
+def of_folder(index: Index, *, cache_dir=None) -> Evidence:
     """Judge the photographs of a folder on features of a pretrained trunk; the features are kept for the next time.
 
     Args:
         index: the photographs, without corrections.
         cache_dir: folder for decoded photographs and features; default ~/.cache/kfg.
-        trunk: the trunk that computes the features; default TRUNK.
     Raises:
         InputError: the photographs are all near-duplicates of each other, or all of one class.
     """
-    cache_dir, trunk = CACHE if cache_dir is None else pathlib.Path(cache_dir), trunk or TRUNK
+    cache_dir = CACHE if cache_dir is None else pathlib.Path(cache_dir)
     prints = fingerprints.read(index.root, index.paths, progress=Progress("photographs read"))
     whole = np.flatnonzero([not one.problem for one in prints])
     broken = list(_broken(index, prints))
@@ -72,10 +69,9 @@ def of_folder(index: Index, *, cache_dir=None, trunk: Trunk | None = None) -> Ev
     groups = fingerprints.group(prints, kept.groups.tolist())
     kept = dataclasses.replace(kept, groups=groups, sha256=tuple(one.sha256 for one in prints))
     photographs.be_deterministic()
-    eyes = Eyes(kept, trunk, diagnosis.VIEWS, cache_dir, kept, np.arange(len(kept)))
+    eyes = Eyes(kept, diagnosis.TRUNK, diagnosis.VIEWS, cache_dir, kept, np.arange(len(kept)))
     features, counts = eyes.plain(), kept.counts()
-    loss, _ = imbalance.treated(imbalance.chosen("auto", counts)["treatment"], counts, label_smoothing=0.0)
-    found = crossed(kept, features, Manner(loss))
+    found = crossed(kept, features, Manner.of(imbalance.chosen(imbalance.AUTO, counts)["treatment"], counts))
     return Evidence(found, features, prints, looks.of_store(eyes.images), broken)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from kfg.data import class_names, corrected, folder
 from kfg.errors import InputError
 from kfg.names import printable, suggestion
+from kfg.repairing import diagnosis
 from kfg.reviewing import evidence, suspicions
 from kfg.reviewing.desk import Desk
 from kfg.reviewing.evidence import Evidence
@@ -51,7 +52,7 @@ def prepared(root, *, run=None, table=None, classes: Sequence[str] = (), cache_d
         seen, told = evidence.of_run(run, root, cache_dir=cache_dir), OF_RUN
     for name in set(classes).difference(seen.index.classes):
         raise InputError(f"--class {printable(name)}: the run does not know this class; leave out --run")
-    told = told.format(count=len(seen.index), trunk=evidence.TRUNK.backbone, run=printable(str(run)))
+    told = told.format(count=len(seen.index), trunk=diagnosis.TRUNK.backbone, run=printable(str(run)))
     before = {path: index.classes[label] for path, label in zip(index.paths, index.labels, strict=True)}
     return Desk(
         root=index.root,

@@ -32,9 +32,9 @@ def test_a_run_is_judged_by_what_it_was_made_with():
     index = index_of(TRUE)
     manner = diagnosis.manner_of(SETTINGS, index)
     assert (manner.sampling, manner.mirrored, manner.bias.tolist()) == ("balanced", True, [0, 0.5, 0, 0])
-    assert diagnosis._trunk_settings(SETTINGS).second_backbone == "efficientnet-lite2"
+    assert diagnosis.trunk_of(SETTINGS).second == "efficientnet-lite2"
     opinion = {**SETTINGS["config"], "second_backbone": "", "second_opinion": "efficientnet-lite2"}
-    assert diagnosis._trunk_settings({**SETTINGS, "config": opinion}).second_backbone == "efficientnet-lite2"
+    assert diagnosis.trunk_of({**SETTINGS, "config": opinion}).second == "efficientnet-lite2"
     plain = diagnosis.manner_of({**SETTINGS, "recipe": "fruit3"}, index)
     assert (plain.mirrored, plain.bias) == (False, None)
     trunk = looking.Trunk("efficientnet-lite0", (32, 32), "none", "efficientnet-lite1")

@@ -270,10 +270,8 @@ def finished(photos, tmp_path_factory):
 @pytest.fixture
 def small_trunk(monkeypatch):
     """Let random weights and 32 pixels do: colours are told apart all the same."""
-    real = diagnosis._trunk_settings
-    monkeypatch.setattr(
-        diagnosis, "_trunk_settings", lambda _: dataclasses.replace(real({}), image_size=(32, 32), weights="none")
-    )
+    small = dataclasses.replace(diagnosis.TRUNK, image_size=(32, 32), weights="none")
+    monkeypatch.setattr(diagnosis, "trunk_of", lambda _: small)
 
 
 def test_a_run_is_diagnosed_without_its_test_photographs(finished, photos, small_trunk, tmp_path, capsys):
@@ -400,7 +398,7 @@ def test_a_class_that_ranks_last_is_not_weak_for_that():
     ],
 )
 def test_the_trunk_is_the_runs_own_where_it_began_with_weights_of_imagenet(config, trunk, size):
-    found = diagnosis._trunk_settings({"config": config})
+    found = diagnosis.trunk_of({"config": config})
     assert (found.backbone, found.image_size) == (trunk, size)
 
 

@@ -52,7 +52,7 @@ def few_remedies(monkeypatch):
     """Try three remedies, on a small trunk with random weights, and call the last one proven."""
     chosen = [one for one in REMEDIES if one.name in ("none", "bias", "flip-averaged")]
     monkeypatch.setattr(trial, "REMEDIES", tuple(chosen))
-    monkeypatch.setattr(diagnosis, "_trunk_settings", lambda _: small_config())
+    monkeypatch.setattr(diagnosis, "trunk_of", lambda _: Trunk("efficientnet-lite0", (32, 32), "none"))
     monkeypatch.setattr(looking, "look", lambda eyes, **_: looking.Seen(eyes.plain(), mirrored=eyes.plain()))
 
     def verdicts(*arguments, **options):
@@ -61,12 +61,6 @@ def few_remedies(monkeypatch):
 
     real = proof.verdicts
     monkeypatch.setattr(proof, "verdicts", verdicts)
-
-
-def small_config():
-    from kfg.recipes.folder_settings import Config
-
-    return Config(image_size=(32, 32), weights="none")
 
 
 @pytest.mark.usefixtures("without_export")

@@ -32,7 +32,6 @@ def root(photos, tmp_path):
 @pytest.fixture
 def small(tiny_trunk, monkeypatch):
     """Judge by the mean colour in place of a net's features."""
-    from kfg.recipes.folder_settings import Config
     from kfg.repairing import diagnosis
     from kfg.repairing.looking import Trunk
 
@@ -40,9 +39,7 @@ def small(tiny_trunk, monkeypatch):
         return (eyes.images.gather(np.arange(len(eyes.index))).mean(axis=(1, 2)) - 128).astype(np.float32) / 8
 
     monkeypatch.setattr(evidence.Eyes, "plain", colours)
-    monkeypatch.setattr(evidence, "TRUNK", Trunk(tiny_trunk, (32, 32), "none"))
-    config = Config(backbone=tiny_trunk, image_size=(32, 32), weights="none")
-    monkeypatch.setattr(diagnosis, "_trunk_settings", lambda _: config)
+    monkeypatch.setattr(diagnosis, "TRUNK", Trunk(tiny_trunk, (32, 32), "none"))
 
 
 def finished_run(root, where):

@@ -14,7 +14,6 @@ def prove() -> None:
     """Change kfg in this process so that `kfg repair` of a run with the tiny trunk ends with a training."""
     import keras
 
-    from kfg.recipes.folder_settings import Config
     from kfg.repairing import diagnosis, looking, proof, trial
 
     judged, built = proof.verdicts, looking.Trunk.built
@@ -27,7 +26,7 @@ def prove() -> None:
         return [dataclasses.replace(one, kept=one.name == PROVEN) for one in judged(*arguments, **options)]
 
     proof.verdicts, looking.Trunk.built = verdicts, seeded
-    diagnosis._trunk_settings = lambda _: Config(backbone="tiny", image_size=(32, 32), weights="none")
+    diagnosis.trunk_of = lambda _: looking.Trunk("tiny", (32, 32), "none")
     looking.second_trunk = lambda _: None
     looking.larger_size = lambda trunk: trunk.image_size
     trial.REMEDIES = tuple(one for one in trial.REMEDIES if one.name in KNOWN)
