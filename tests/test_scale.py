@@ -10,7 +10,7 @@ from scale import Measured
 from kfg.data import fingerprints
 from kfg.errors import InputError
 from kfg.inference import engines
-from kfg.repairing import looking
+from kfg.repairing.trunks import Trunk
 
 
 def test_a_line_and_a_parabola_are_found_again():
@@ -68,7 +68,7 @@ def test_heads_of_all_sizes_are_trained_for_the_epochs_of_kfg_train(monkeypatch)
 def test_every_engine_that_is_installed_computes_features(photos, monkeypatch):
     images = keras.Input((256, 256, 3))
     trunk = keras.Model(images, keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(images)))
-    monkeypatch.setattr(looking.Trunk, "built", lambda _: trunk)
+    monkeypatch.setattr(Trunk, "built", lambda _: trunk)
     monkeypatch.setattr(scale, "BATCH", 4)
     found = list(scale.looked_at(photos, (4, 8)))
     names = ["TensorFlow", *map(engines.titled, engines.at_hand())]

@@ -26,8 +26,9 @@ from kfg.recipes.folder_settings import Config
 from kfg.repairing import causes, looks
 from kfg.repairing.crossed import crossed
 from kfg.repairing.diagnosis import VIEWS
-from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.looking import Eyes
 from kfg.repairing.manner import Manner
+from kfg.repairing.trunks import Trunk
 from kfg.training.losses import CrossEntropy
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "repair" / "planted.jsonl"

@@ -25,9 +25,10 @@ from kfg.repairing import causes, looking, proof, screening, trial, weakness
 from kfg.repairing.crossed import crossed
 from kfg.repairing.diagnosis import VIEWS
 from kfg.repairing.findings import Diagnosis
-from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.looking import Eyes
 from kfg.repairing.manner import Manner
 from kfg.repairing.remedies import REMEDIES
+from kfg.repairing.trunks import Trunk, second_trunk
 from kfg.training import imbalance
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "repair" / "remedies.jsonl"
@@ -78,7 +79,7 @@ def rows(found: Diagnosis, verdicts, seconds, *, name, seeds) -> list[dict]:
         "seeds": seeds,
         "folds": screening.FOLDS,
         "trunk": found.eyes.trunk.backbone,
-        "second": looking.second_trunk(found.eyes.trunk),
+        "second": second_trunk(found.eyes.trunk),
         "seconds": round(seconds),
         "processor": processor(),
         "commit": provenance.commit(),

@@ -108,7 +108,7 @@ def looked_at(root, sizes, clock=time.perf_counter) -> Iterator[Measured]:
     """Time decoding, and on the decoded photographs the trunk of `kfg train` by each engine."""
     from kfg.inference.engines import ENGINES, TENSORFLOW, at_hand, titled
     from kfg.recipes.folder_settings import Config
-    from kfg.repairing.looking import Trunk
+    from kfg.repairing.trunks import Trunk
 
     config = Config()
     decoding, images = resized(folder.scan(root), sizes, config.image_size, clock)

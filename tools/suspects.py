@@ -23,8 +23,8 @@ from kfg.engine import provenance
 from kfg.progress import Progress
 from kfg.recipes.folder_settings import Config
 from kfg.repairing.crossed import CONTRADICTED, crossed
-from kfg.repairing.looking import Trunk
 from kfg.repairing.manner import Manner
+from kfg.repairing.trunks import Trunk
 from kfg.training import features, out_of_fold
 from kfg.training.losses import CrossEntropy
 from kfg.training.out_of_fold import Heads, Lesson

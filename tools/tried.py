@@ -35,8 +35,9 @@ from kfg.engine import fitting, planning, provenance
 from kfg.models import halves
 from kfg.recipes.folder_parts import classifier, fine_tuning_optimizer, head_optimizer, views_of
 from kfg.recipes.folder_settings import AUGMENTED, Config
-from kfg.repairing import crossed, looking
+from kfg.repairing import crossed
 from kfg.repairing.manner import Manner, shifted
+from kfg.repairing.trunks import Trunk
 from kfg.training import features, fit, imbalance
 from kfg.training.schedules import Cosine
 
@@ -169,7 +170,7 @@ def teacher(index, cache) -> np.ndarray:
     config, training = Config(), index.take(index.where("train"))
     rows = []
     for trunk, size in ((config.backbone, config.image_size[0]), ("efficientnet-lite2", 260)):
-        net = looking.Trunk(trunk, (size, size)).built()
+        net = Trunk(trunk, (size, size)).built()
         rows.append(np.array(features.cached(net, pictures(training, size, "squashed"), cache_dir=cache)))
     treatment = imbalance.chosen(config.imbalance, training.counts())["treatment"]
     manner = Manner.of(treatment, training.counts())

@@ -11,9 +11,9 @@ from kfg.names import printable, quoted
 from kfg.progress import duration
 from kfg.repairing import findings, judging, weakness
 from kfg.repairing.findings import Diagnosis
-from kfg.repairing.looking import Mirrored
 from kfg.repairing.manner import Manner
 from kfg.repairing.next_steps import next_steps
+from kfg.repairing.pictures import Mirrored
 from kfg.reporting import markup
 from kfg.reporting.markup import Safe, tag
 from kfg.training import features

@@ -17,9 +17,10 @@ from kfg.progress import Progress, duration
 from kfg.recipes.folder_settings import AUGMENTED, Config
 from kfg.repairing import judging, needs
 from kfg.repairing.findings import Diagnosis
-from kfg.repairing.looking import Eyes, Trunk
+from kfg.repairing.looking import Eyes
 from kfg.repairing.manner import Manner
 from kfg.repairing.photographs import AsTheyWere, as_they_were
+from kfg.repairing.trunks import Trunk
 from kfg.runs import choices, origins, run_files
 from kfg.training.features import Views
 from kfg.training.out_of_fold import TooLong

@@ -9,127 +9,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kfg.augment import draws, mixing
 from kfg.data import decoded, stores
 from kfg.data.index import Index
 from kfg.engine.options import second_for
 from kfg.errors import InputError
-from kfg.models import backbones, efficientnet_lite, halves
+from kfg.models import backbones
 from kfg.models.catalogue import shapes_only
 from kfg.progress import Progress, duration
+from kfg.repairing import pictures
 from kfg.repairing.case import Mixed, Seen
+from kfg.repairing.trunks import Trunk, larger_size, second_trunk
 from kfg.training import features
 from kfg.training.features import Views
 
-LARGER = 1.25  # factor on the sides of the images
 TIMED = 64  # photographs on which the pace of computing features is measured
-MIXED_PER_PHOTOGRAPH = 2  # pictures to cut together for each photograph of a weak class
 ORDER = ("second", "mirrored", "second_mirrored", "views", "mixed", "larger")  # fields of Seen, most promising first
-_PARTNER, _BOX = 9, 10  # numbers that keep the derived seeds of different uses apart
 
 
 class NoTime(Exception):
     """Computing some features would take longer than the time that is left."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Named:
-    """Images known only by shape and store key: enough to find their features in the cache without decoding them."""
-
-    shape: tuple[int, int, int, int]
-    key: str
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-
-class Renamed:
-    """The images of a store under another key."""
-
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, store, key: str):
-        self.store, self.shape, self.key = store, store.shape, key
-
-    def __len__(self) -> int:
-        return len(self.store)
-
-    def gather(self, positions) -> np.ndarray:
-        return self.store.gather(positions)
-
-
-class Mirrored:
-    """The images of a store, flipped left to right."""
-
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, store):
-        self.store, self.shape, self.key = store, store.shape, f"{store.key} mirrored"
-
-    def __len__(self) -> int:
-        return len(self.store)
-
-    def gather(self, positions) -> np.ndarray:
-        return self.store.gather(positions)[:, :, ::-1]
-
-
-class CutTogether:
-    """Pictures in which a rectangle shows one photograph of a store and the rest shows another.
-
-    Args:
-        store: uint8 (N, H, W, 3).
-        first, second: int (P,), positions in the store.
-        boxes: int (P, 4), top, left, bottom and right of the rectangle that shows the second photograph.
-    """
-
-    dtype = np.dtype(np.uint8)
-
-    def __init__(self, store, first, second, boxes):
-        self.store, self.first, self.second, self.boxes = store, first, second, boxes
-        self.shape = (len(first), *store.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    def gather(self, positions) -> np.ndarray:
-        pictures, others = self.store.gather(self.first[positions]), self.store.gather(self.second[positions])
-        for picture, other, (top, left, bottom, right) in zip(pictures, others, self.boxes[positions], strict=True):
-            picture[top:bottom, left:right] = other[top:bottom, left:right]
-        return pictures
-
-
-@dataclasses.dataclass(frozen=True)
-class Trunk:
-    """A pretrained trunk.
-
-    Args:
-        backbone: a key of kfg.models.backbones.BACKBONES.
-        image_size: (height, width) in pixels.
-        weights: imagenet, none or a file.
-        second: name of a second trunk, whose features are appended to the first's; "" for none.
-    """
-
-    backbone: str
-    image_size: tuple[int, int]
-    weights: str = "imagenet"
-    second: str = ""
-
-    def built(self):
-        """Return the model, images -> features, ready for inference."""
-        return halves.front(
-            backbones.classifier(
-                self.backbone,
-                num_classes=2,
-                image_size=self.image_size,
-                weights=self.weights,
-                second=self.second,
-            )
-        )
-
-    @property
-    def told(self) -> str:
-        """The name of the trunk, or both names."""
-        return f"{self.backbone} and {self.second}" if self.second else self.backbone
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,7 +37,7 @@ class Eyes:
     Args:
         index: N photographs.
         trunk: the trunk that computes the features.
-        views_of: number and policy of the augmented pictures of each photograph.
+        augmentation: number and policy of the augmented pictures of each photograph.
         cache_dir: folder in which features are kept.
         whole, at: all photographs of the run, and int (N,), the positions of the N among them. The training may have
             left features of all in the cache.
@@ -147,7 +45,7 @@ class Eyes:
 
     index: Index
     trunk: Trunk
-    views_of: Views
+    augmentation: Views
     cache_dir: pathlib.Path
     whole: Index | None = None
     at: np.ndarray | None = None
@@ -221,31 +119,31 @@ class Eyes:
             )
 
     def mirrored(self, left=math.inf):
-        return self.see(self.first_trunk, Mirrored(self.images), "mirror images", left=left)
+        return self.see(self.first_trunk, pictures.Mirrored(self.images), "mirror images", left=left)
 
     def views(self, left):
-        return self.see(self.first_trunk, self.images, "augmented images", left=left, views=self.views_of)
+        return self.see(self.first_trunk, self.images, "augmented images", left=left, views=self.augmentation)
 
-    def _known(self) -> Named | None:
+    def _known(self) -> pictures.Named | None:
         """Return all the run's photographs as its training named them, if their features are cached; else None."""
         named = self._named()
         return named if named and features.ready(self.first_trunk, named, cache_dir=self.cache_dir) else None
 
-    def _named(self) -> Named | None:
+    def _named(self) -> pictures.Named | None:
         """Return all the run's photographs as its training named them; None if their digests are not known."""
         if self.whole is None or not all(self.whole.sha256):
             return None
         size = self.trunk.image_size
-        return Named((len(self.whole), *size, 3), decoded.key_of(self.whole, size))
+        return pictures.Named((len(self.whole), *size, 3), decoded.key_of(self.whole, size))
 
     def second(self, left):
         """Return the features of a second trunk; a training with a second opinion finds the same in the cache."""
         named = self._named()
-        images = Renamed(self.images, stores.Chosen(named, self.at).key) if named else self.images
+        images = pictures.Renamed(self.images, stores.Chosen(named, self.at).key) if named else self.images
         return self.see(self.other_trunk, images, "photographs for a second trunk", left=left)
 
     def second_mirrored(self, left):
-        return self.see(self.other_trunk, Mirrored(self.images), "mirror images for a second trunk", left=left)
+        return self.see(self.other_trunk, pictures.Mirrored(self.images), "mirror images for a second trunk", left=left)
 
     def larger(self, left):
         if left <= 0:  # checked here, before the photographs are decoded at the larger size
@@ -255,21 +153,10 @@ class Eyes:
 
     def mixed(self, left, takers, *, seed: int = 0) -> Mixed:
         """Return features of pictures cut together from a weak class and the class that it is mistaken for."""
-        first, second = _pairs(self.index.labels, takers, seed)
-        boxes, share = _boxes(len(first), self.images.shape[1:3], seed)
-        pictures = CutTogether(self.images, first, second, boxes)
-        return Mixed(self.see(self.first_trunk, pictures, "images cut together", left=left), first, second, share)
-
-
-def second_trunk(first: Trunk) -> str | None:
-    """Return the name of another trunk; None if its weights are not installed, or if `first` is two already."""
-    name = second_for(first.backbone)
-    return name if not first.second and efficientnet_lite.at_hand(name) else None
-
-
-def larger_size(trunk: Trunk) -> tuple[int, int]:
-    """Return the size of the larger images, rounded up to a multiple of 32 pixels, which suits trunks."""
-    return tuple(math.ceil(LARGER * side / 32) * 32 for side in trunk.image_size)
+        first, second = pictures.pairs(self.index.labels, takers, seed)
+        boxes, share = pictures.boxes(len(first), self.images.shape[1:3], seed)
+        cut = pictures.CutTogether(self.images, first, second, boxes)
+        return Mixed(self.see(self.first_trunk, cut, "images cut together", left=left), first, second, share)
 
 
 def look(eyes: Eyes, *, takers: dict[int, int], left: Callable[[], float], max_params: int | None = None) -> Seen:
@@ -314,22 +201,3 @@ def _no_second(eyes: Eyes, max_params: int | None) -> str:
     if parameters <= max_params:
         return ""
     return f"with it the network would have {parameters:,} parameters, more than the {max_params:,} that are allowed"
-
-
-def _pairs(labels, takers, seed) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions of photographs of weak classes, and a random partner for each, of the class it is taken for."""
-    first, second = [], []
-    for label in sorted(takers):
-        own = np.tile(np.flatnonzero(labels == label), MIXED_PER_PHOTOGRAPH)
-        others = np.flatnonzero(labels == takers[label])
-        derived = draws.derived_seed(seed, _PARTNER)
-        drawn = draws.uniforms(derived, epoch=label, positions=np.arange(len(own)), count=1)[:, 0]
-        first.append(own)
-        second.append(others[np.minimum((drawn * len(others)).astype(int), len(others) - 1)])
-    return np.concatenate(first), np.concatenate(second)
-
-
-def _boxes(count, size, seed) -> tuple[np.ndarray, np.ndarray]:
-    """Return CutMix rectangles of uniformly random area, int (P, 4), and the share of the picture outside each."""
-    drawn = draws.uniforms(draws.derived_seed(seed, _BOX), epoch=0, positions=np.arange(count), count=3)
-    return mixing.rectangles(np.sqrt(drawn[:, 0]), drawn[:, 1:], size)

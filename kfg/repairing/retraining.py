@@ -23,8 +23,8 @@ from kfg.recipes import folder as own_photographs
 from kfg.recipes import folder_settings
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import proof
-from kfg.repairing.looking import Trunk
 from kfg.repairing.photographs import as_they_were
+from kfg.repairing.trunks import Trunk
 from kfg.runs import arms, choices, run_files
 
 ROW = "repaired"

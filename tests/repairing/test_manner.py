@@ -9,10 +9,11 @@ import pytest
 from kfg.data.sampling import epoch_keys
 from kfg.errors import InputError
 from kfg.evaluation import calibration
-from kfg.repairing import diagnosis, looking, outcome, retraining, screening
+from kfg.repairing import diagnosis, outcome, retraining, screening
 from kfg.repairing.crossed import crossed
 from kfg.repairing.manner import Manner, shifted
 from kfg.repairing.remedies import REMEDIES, controls
+from kfg.repairing.trunks import Trunk, second_trunk
 from kfg.runs import found
 from kfg.training.losses import CrossEntropy
 from tests.repairing.test_remedies import case_of
@@ -37,8 +38,8 @@ def test_a_run_is_judged_by_what_it_was_made_with():
     assert diagnosis.trunk_of({**SETTINGS, "config": opinion}).second == "efficientnet-lite2"
     plain = diagnosis.manner_of({**SETTINGS, "recipe": "fruit3"}, index)
     assert (plain.mirrored, plain.bias) == (False, None)
-    trunk = looking.Trunk("efficientnet-lite0", (32, 32), "none", "efficientnet-lite1")
-    assert looking.second_trunk(trunk) is None and trunk.told == "efficientnet-lite0 and efficientnet-lite1"
+    trunk = Trunk("efficientnet-lite0", (32, 32), "none", "efficientnet-lite1")
+    assert second_trunk(trunk) is None and trunk.told == "efficientnet-lite0 and efficientnet-lite1"
     assert trunk.built().output_shape == (None, 2 * 1280)
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kfg.repairing import looking, screening
+from kfg.repairing import pictures, screening
 from kfg.repairing.case import Case, Mixed, Seen
 from kfg.repairing.manner import Manner, shifted
 from kfg.repairing.remedies import REMEDIES, controls, seeing
@@ -172,9 +172,9 @@ def test_remedies_whose_features_were_not_computed_are_not_tried():
 def test_pictures_cut_together_show_both_by_their_share():
     from kfg.data.stores import Images
 
-    pictures = np.stack([np.full((20, 30, 3), 10, np.uint8), np.full((20, 30, 3), 200, np.uint8)])
-    boxes, share = looking._boxes(50, (20, 30), 0)
-    store = looking.CutTogether(Images(pictures), np.zeros(50, int), np.ones(50, int), boxes)
+    photographs = np.stack([np.full((20, 30, 3), 10, np.uint8), np.full((20, 30, 3), 200, np.uint8)])
+    boxes, share = pictures.boxes(50, (20, 30), 0)
+    store = pictures.CutTogether(Images(photographs), np.zeros(50, int), np.ones(50, int), boxes)
     shown = store.gather(np.arange(50))
     np.testing.assert_allclose((shown == 10).all(axis=3).mean(axis=(1, 2)), share)
     assert share.min() < 0.4 and share.max() > 0.8
@@ -182,6 +182,6 @@ def test_pictures_cut_together_show_both_by_their_share():
 
 def test_partners_are_of_the_class_that_takes():
     labels = np.array([0, 0, 1, 1, 1, 2])
-    first, second = looking._pairs(labels, {0: 1, 2: 0}, seed=0)
+    first, second = pictures.pairs(labels, {0: 1, 2: 0}, seed=0)
     assert sorted(set(first.tolist())) == [0, 1, 5] and len(first) == 2 * 3
     assert set(zip(labels[first].tolist(), labels[second].tolist(), strict=True)) == {(0, 1), (2, 0)}

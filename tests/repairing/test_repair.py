@@ -21,6 +21,7 @@ from kfg.repairing import after_training, causes, diagnosis, findings, looking, 
 from kfg.repairing import crossed as crossed_module
 from kfg.repairing.crossed import Crossed, crossed
 from kfg.repairing.manner import Manner
+from kfg.repairing.trunks import Trunk
 from kfg.reviewing import suspicions
 from kfg.training.losses import CrossEntropy
 
@@ -218,7 +219,7 @@ def answers(hits, images):
 
 def diagnosed(answered, why=None, *, target=None, left_out=(), second="", said=()):
     """Return the Diagnosis of answered photographs of which nothing else was measured; `why` are the causes."""
-    eyes = looking.Eyes(answered.index, looking.Trunk("efficientnet-lite0", (32, 32), second=second), None, None)
+    eyes = looking.Eyes(answered.index, Trunk("efficientnet-lite0", (32, 32), second=second), None, None)
     evidence, recalls = causes.Evidence(answered, None, None), weakness.recalls(answered, target=target)
     why = {label: [] for label in range(4)} if why is None else why
     return findings.Diagnosis(evidence, recalls, why, left_out, target, eyes, Manner(CrossEntropy()), said)

@@ -18,6 +18,7 @@ from kfg.repairing import after_training, diagnosis, findings, looking, looks, n
 from kfg.repairing.crossed import crossed
 from kfg.repairing.manner import Manner
 from kfg.repairing.remedies import REMEDIES
+from kfg.repairing.trunks import Trunk
 from kfg.training import out_of_fold
 from kfg.training.losses import CrossEntropy
 from kfg.training.out_of_fold import Pace, TooLong
@@ -134,7 +135,7 @@ def test_features_that_take_too_long_are_named_with_what_needs_them(tmp_path, mo
     monkeypatch.setattr(looking.features, "engine", lambda *_, **__: types.SimpleNamespace(answer=None))
     monkeypatch.setattr(looking.features, "rate", lambda *_, **__: 2.0)
     index = index_of(TRUE)
-    eyes = looking.Eyes(index, looking.Trunk("efficientnet-lite0", (32, 32), "none"), diagnosis.VIEWS, tmp_path)
+    eyes = looking.Eyes(index, Trunk("efficientnet-lite0", (32, 32), "none"), diagnosis.VIEWS, tmp_path)
     drawn = Images(np.zeros((160, 32, 32, 3), np.uint8), key="drawn")  # in place of decoded photographs
     vars(eyes).update(images=drawn, larger_images=drawn, first_trunk=None, other_trunk=None)
     monkeypatch.setattr(looking.Eyes, "plain", lambda self: separable(TRUE))
@@ -149,7 +150,7 @@ def test_features_that_take_too_long_are_named_with_what_needs_them(tmp_path, mo
 
 
 def test_a_second_trunk_with_too_many_parameters_is_not_tried(tmp_path):
-    trunk = looking.Trunk("efficientnet-lite0", (32, 32), "none")
+    trunk = Trunk("efficientnet-lite0", (32, 32), "none")
     eyes = looking.Eyes(index_of(TRUE), trunk, diagnosis.VIEWS, tmp_path)
     config = Config(image_size=(32, 32), weights="none")
     nets = [second_opinion.net(name, config, len(CLASSES), 0) for name in (trunk.backbone, "efficientnet-lite2")]
@@ -181,7 +182,7 @@ def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatc
 
 
 def test_less_time_than_a_look_at_the_photographs_takes_is_refused(tmp_path, monkeypatch):
-    trunk = looking.Trunk("efficientnet-lite0", (32, 32), "none")
+    trunk = Trunk("efficientnet-lite0", (32, 32), "none")
     eyes = looking.Eyes(index_of(TRUE), trunk, diagnosis.VIEWS, tmp_path)
     vars(eyes)["first_trunk"] = None
     monkeypatch.setattr(looking.decoded, "load", lambda *_, **__: None)

@@ -18,8 +18,8 @@ from kfg.data import decoded, stores
 from kfg.engine import second_opinion
 from kfg.errors import InputError
 from kfg.repairing import diagnosis, looking, needs, proof, retraining, trial
-from kfg.repairing.looking import Trunk
 from kfg.repairing.remedies import REMEDIES
+from kfg.repairing.trunks import Trunk
 
 EACH = 30
 

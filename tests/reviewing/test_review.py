@@ -33,7 +33,7 @@ def root(photos, tmp_path):
 def small(tiny_trunk, monkeypatch):
     """Judge by the mean colour in place of a net's features."""
     from kfg.repairing import diagnosis
-    from kfg.repairing.looking import Trunk
+    from kfg.repairing.trunks import Trunk
 
     def colours(eyes):
         return (eyes.images.gather(np.arange(len(eyes.index))).mean(axis=(1, 2)) - 128).astype(np.float32) / 8

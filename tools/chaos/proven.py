@@ -15,8 +15,9 @@ def prove() -> None:
     import keras
 
     from kfg.repairing import diagnosis, looking, proof, trial
+    from kfg.repairing.trunks import Trunk
 
-    judged, built = proof.verdicts, looking.Trunk.built
+    judged, built = proof.verdicts, Trunk.built
 
     def seeded(trunk):
         keras.utils.set_random_seed(0)  # the trunk's random weights must be the same in every process
@@ -25,8 +26,8 @@ def prove() -> None:
     def verdicts(*arguments, **options):
         return [dataclasses.replace(one, kept=one.name == PROVEN) for one in judged(*arguments, **options)]
 
-    proof.verdicts, looking.Trunk.built = verdicts, seeded
-    diagnosis.trunk_of = lambda _: looking.Trunk("tiny", (32, 32), "none")
+    proof.verdicts, Trunk.built = verdicts, seeded
+    diagnosis.trunk_of = lambda _: Trunk("tiny", (32, 32), "none")
     looking.second_trunk = lambda _: None
     looking.larger_size = lambda trunk: trunk.image_size
     trial.REMEDIES = tuple(one for one in trial.REMEDIES if one.name in KNOWN)

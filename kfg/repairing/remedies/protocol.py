@@ -7,7 +7,7 @@ import numpy as np
 
 from kfg.data.index import Index
 from kfg.repairing.case import Case
-from kfg.repairing.looking import Trunk
+from kfg.repairing.trunks import Trunk
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ import numpy as np
 
 from kfg.evaluation import posthoc
 from kfg.repairing.case import Case
-from kfg.repairing.looking import larger_size, second_trunk
 from kfg.repairing.remedies.controls import bias_settings, raised, spent, spent_settings
 from kfg.repairing.remedies.protocol import Remedy
+from kfg.repairing.trunks import larger_size, second_trunk
 
 
 def flipped(case: Case) -> np.ndarray:
