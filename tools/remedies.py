@@ -168,7 +168,7 @@ def main() -> int:
         return 0
     seen = looking.look(found.eyes, takers=causes.takers(found.crossed, found.weak), left=lambda: float("inf"))
     cases, started = trial.cases_of(found, seen, seeds=args.seeds), time.monotonic()
-    remedies = screening.fitting(REMEDIES, cases[0])
+    remedies, _ = screening.fitting(REMEDIES, cases[0])
     predicted = screening.screen(cases, remedies, folder=args.cache / "answers", progress=Progress("remedies tried"))
     seconds = time.monotonic() - started
     verdicts = trial.judged(cases, found.crossed.index.groups, predicted)

@@ -151,10 +151,10 @@ class Eyes:
         trunk = dataclasses.replace(self.trunk, image_size=larger_size(self.trunk)).built()
         return self.see(trunk, self.larger_images, "larger images", left=left)
 
-    def mixed(self, left, takers, *, seed: int = 0) -> Mixed:
+    def mixed(self, left, takers) -> Mixed:
         """Return features of pictures cut together from a weak class and the class that it is mistaken for."""
-        first, second = pictures.pairs(self.index.labels, takers, seed)
-        boxes, share = pictures.boxes(len(first), self.images.shape[1:3], seed)
+        first, second = pictures.pairs(self.index.labels, takers)
+        boxes, share = pictures.boxes(len(first), self.images.shape[1:3])
         cut = pictures.CutTogether(self.images, first, second, boxes)
         return Mixed(self.see(self.first_trunk, cut, "images cut together", left=left), first, second, share)
 

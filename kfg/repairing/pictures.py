@@ -7,7 +7,7 @@ import numpy as np
 from kfg.augment import draws, mixing
 
 MIXED_PER_PHOTOGRAPH = 2  # pictures to cut together for each photograph of a weak class
-_PARTNER, _BOX = 9, 10  # numbers that keep the derived seeds of different uses apart
+PARTNER, BOX = draws.derived_seed(0, 9), draws.derived_seed(0, 10)  # seeds of what is drawn, kept apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,20 +76,19 @@ class CutTogether:
         return pictures
 
 
-def pairs(labels, takers, seed) -> tuple[np.ndarray, np.ndarray]:
+def pairs(labels, takers) -> tuple[np.ndarray, np.ndarray]:
     """Return positions of photographs of weak classes, and a random partner for each, of the class it is taken for."""
     first, second = [], []
     for label in sorted(takers):
         own = np.tile(np.flatnonzero(labels == label), MIXED_PER_PHOTOGRAPH)
         others = np.flatnonzero(labels == takers[label])
-        derived = draws.derived_seed(seed, _PARTNER)
-        drawn = draws.uniforms(derived, epoch=label, positions=np.arange(len(own)), count=1)[:, 0]
+        drawn = draws.uniforms(PARTNER, epoch=label, positions=np.arange(len(own)), count=1)[:, 0]
         first.append(own)
         second.append(others[np.minimum((drawn * len(others)).astype(int), len(others) - 1)])
     return np.concatenate(first), np.concatenate(second)
 
 
-def boxes(count, size, seed) -> tuple[np.ndarray, np.ndarray]:
+def boxes(count, size) -> tuple[np.ndarray, np.ndarray]:
     """Return CutMix rectangles of uniformly random area, int (P, 4), and the share of the picture outside each."""
-    drawn = draws.uniforms(draws.derived_seed(seed, _BOX), epoch=0, positions=np.arange(count), count=3)
+    drawn = draws.uniforms(BOX, epoch=0, positions=np.arange(count), count=3)
     return mixing.rectangles(np.sqrt(drawn[:, 0]), drawn[:, 1:], size)

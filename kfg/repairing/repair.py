@@ -36,7 +36,6 @@ class Repaired:
     Args:
         out: folder of the findings.
         found: the diagnosis.
-        trial: the remedies that were tried; None if no class is weak or time was short.
         run: the run with a proven remedy, or None.
         stands: whether that run is to be used, see kfg.repairing.retraining.stands. None without a new run.
         said: sentences on the outcome.
@@ -45,7 +44,6 @@ class Repaired:
 
     out: pathlib.Path
     found: Diagnosis
-    trial: Trial | None
     run: Run | None
     stands: bool | None
     said: list[str]
@@ -132,7 +130,7 @@ def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
     said = outcome.sentences(run, found, tried, made, after, stands=stands, late=late)
     step(4, STEPS, "the page is written")
     work.write_page(tried, after, said)
-    return Repaired(out, found, tried, Run(made) if made else None, stands, said, work.steps)
+    return Repaired(out, found, Run(made) if made else None, stands, said, work.steps)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

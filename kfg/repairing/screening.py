@@ -18,9 +18,10 @@ VERSION = 2  # of the remedies, part of the name of kept answers; raise it when 
 SEEDS, FOLDS = 3, 5  # divisions into folds; folds in each
 
 
-def fitting(remedies: Sequence[Remedy], case: Case) -> list[Remedy]:
-    """Return the remedies that can be tried on a case, see `unfit`."""
-    return [remedy for remedy in remedies if not unfit(remedy, case)]
+def fitting(remedies: Sequence[Remedy], case: Case) -> tuple[list[Remedy], dict[str, str]]:
+    """Return the remedies that can be tried on a case, and name -> why for the others, see `unfit`."""
+    why = {remedy.name: unfit(remedy, case) for remedy in remedies}
+    return [one for one in remedies if not why[one.name]], {name: said for name, said in why.items() if said}
 
 
 def unfit(remedy: Remedy, case: Case) -> str:

@@ -91,8 +91,7 @@ def tried(
     weak = found.weak
     seen = looking.look(found.eyes, takers=causes.takers(found.crossed, weak), left=to_look, max_params=max_params)
     started, cases = time.monotonic(), cases_of(found, seen)
-    not_tried = {one.name: why for one in REMEDIES if (why := screening.unfit(one, cases[0]))}
-    remedies = [one for one in REMEDIES if one.name not in not_tried]
+    remedies, not_tried = screening.fitting(REMEDIES, cases[0])
     predicted = screening.screen(cases, remedies, folder=folder, progress=Progress("remedies tried"), left=left)
     late = [one.name for one in remedies if one.name not in predicted]
     not_tried |= dict.fromkeys(late, "for lack of time")

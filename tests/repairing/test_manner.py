@@ -69,7 +69,7 @@ def test_remedies_begin_where_the_run_is():
     case = case_of()
     bias = np.array([0.5, 0, 0])
     own = dataclasses.replace(case, manner=Manner(CrossEntropy(), mirrored=True, bias=bias))
-    names = {one.name for one in screening.fitting(REMEDIES, own)}
+    names = {one.name for one in screening.fitting(REMEDIES, own)[0]}
     assert "flip-averaged" not in names and "larger images" not in names and {"none", "bias", "targeted"} <= names
     unraised = dataclasses.replace(case, manner=Manner(CrossEntropy(), mirrored=True))
     temperature = calibration.temperature(unraised.untreated, case.labels)  # the bias is that of calibrated answers
