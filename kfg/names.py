@@ -1,4 +1,4 @@
-"""Names of files and classes: how to show them, and whether two of them look the same to a reader."""
+"""Names of files and classes, and their numbers: how to show them, and whether two names look the same to a reader."""
 
 import collections
 import difflib
@@ -90,6 +90,16 @@ def shortened(names: Sequence[str], *, count: int = 8) -> str:
         ('cat, dog, ox', 'cat, dog and 1 more')
     """
     return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number with its noun.
+
+    Example:
+        >>> counted(1, "photograph"), counted(1200, "photograph")
+        ('1 photograph', '1,200 photographs')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def told_apart(names: Iterable[str]) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ def extra_images(training: Part, *, arm: str, rounds, weak, seed: int) -> Part:
     return extra
 
 
-def takers(val: Predictions, weak) -> list[int]:
+def strong_takers(val: Predictions, weak) -> list[int]:
     """Return the classes that the weak ones are most often mistaken for: at most one for each, and no weak class.
 
     Args:

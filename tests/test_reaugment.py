@@ -77,9 +77,9 @@ def test_targeted_makes_weak_classes_only_and_uniform_as_many_over_all():
 
 def test_takers_are_the_classes_that_take_most_of_the_weak_ones_and_are_not_weak_themselves():
     found = answers([[5, 3, 2, 0], [0, 10, 0, 0], [4, 4, 2, 0], [0, 0, 0, 10]])
-    assert reaugment.takers(found, [0]) == [1]
-    assert reaugment.takers(found, [0, 2]) == [1]  # 0 takes as many of 2, but is weak itself
-    assert reaugment.takers(found, [1, 3]) == []  # nobody takes their images
+    assert reaugment.strong_takers(found, [0]) == [1]
+    assert reaugment.strong_takers(found, [0, 2]) == [1]  # 0 takes as many of 2, but is weak itself
+    assert reaugment.strong_takers(found, [1, 3]) == []  # nobody takes their images
 
 
 def test_the_same_seed_makes_the_same_images_and_another_seed_others():

@@ -28,10 +28,10 @@ from kfg.files import read_json
 from kfg.models.calibrated import without_temperature
 from kfg.models.mirrored import plain
 from kfg.models.opinions import apart
+from kfg.names import counted
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import trial
 from kfg.repairing.case import Seen
-from kfg.repairing.causes import counted
 from kfg.repairing.manner import shifted
 from kfg.repairing.remedies.controls import bias_settings, spent_settings
 from kfg.repairing.remedies.seeing import second_opinion, second_opinion_flipped

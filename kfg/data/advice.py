@@ -9,7 +9,7 @@ import re
 from kfg.data import tables
 from kfg.data.tree import SUFFIXES, hidden
 from kfg.errors import InputError
-from kfg.names import is_utf8, printable, quoted, shortened
+from kfg.names import counted, is_utf8, printable, quoted, shortened
 from kfg.runs import run_files
 
 TABLES = (".csv", ".tsv")
@@ -119,16 +119,16 @@ def _flat(root, loose, names) -> str:
         text += f"Their classes seem to be in {printable(table)}: add --csv {quoted(table)} {columns}. Or else: "
         return f"{text}{folders[0].lower()}{folders[1:]}, such as '{printable(_row(path, name))}'{ending}"
     if prefixes := _prefixes(here):
-        counted = [f"{name} ({count:,})" for name, count in prefixes]
+        listed = [f"{name} ({count:,})" for name, count in prefixes]
         name = prefixes[0][0]
         path = next(path for path in here if path.rpartition("/")[2].startswith(name))
-        text += f"Their names begin with {printable(shortened(counted))}, which may be the classes. "
+        text += f"Their names begin with {printable(shortened(listed))}, which may be the classes. "
         return f"{text}{folders}, such as '{printable(_row(path, name))}'{ending}"
     return f"{text}{folders}{ending}{_above(root, loose, names)}"
 
 
 def _photographs(paths) -> str:
-    return f"{len(paths):,} photograph{'' if len(paths) == 1 else 's'}"
+    return counted(len(paths), "photograph")
 
 
 def _row(path, name) -> str:

@@ -5,7 +5,7 @@ import collections
 from kfg import tables
 from kfg.data import checks, corrected
 from kfg.data.remarks import remark
-from kfg.names import printable, utf8
+from kfg.names import counted, printable, utf8
 
 LEVELS = ("error", "warning", "note")
 EXAMPLES = 3  # findings of each kind shown in the table; the JSON has all
@@ -46,10 +46,10 @@ def findings_table(result) -> str:
         rows += [(kind, severity, f"{len(found):,}", examples[0]), *(("", "", "", one) for one in examples[1:])]
     if rows:
         lines += ["", tables.text(("finding", "severity", ">count", "examples"), rows)]
-    if counted := remark(result.passed_over):  # counted by kind, because the examples above may all be of one kind
-        lines += ["", counted]
+    if passed_over := remark(result.passed_over):  # counted by kind, because the examples above may all be of one kind
+        lines += ["", passed_over]
     totals = collections.Counter(finding.severity for finding in result.findings)
-    lines += ["", ", ".join(f"{totals[level]:,} {level}{'' if totals[level] == 1 else 's'}" for level in LEVELS)]
+    lines += ["", ", ".join(counted(totals[level], level) for level in LEVELS)]
     if totals["error"]:
         lines += [
             "",

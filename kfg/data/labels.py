@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from kfg.data import listing, splitcsv, tables, tree
 from kfg.errors import InputError
 from kfg.files import local
-from kfg.names import composed, is_utf8, printable, quoted, shortened, suggestion
+from kfg.names import composed, counted, is_utf8, printable, quoted, shortened, suggestion
 
 PATH_NAMES = (*tables.PATH_NAMES, "image_id", "photo", "photograph", "picture", "id")
 CLASS_NAMES = (*tables.CLASS_NAMES, "breed")
@@ -187,7 +187,7 @@ def _refuse(labels, found: Sequence[str], thing: str, has: str, mend: str):
     """Raise InputError if `found` is not empty; it describes each place in the table that has the problem."""
     if found:
         verb = "has" if len(found) == 1 else "have"
-        things = f"{len(found):,} {thing}{'' if len(found) == 1 else 's'}"
+        things = counted(len(found), thing)
         raise InputError(f"{labels.csv}: {things} {verb} {has}: {shortened(found, count=NAMED)}; {mend}")
 
 

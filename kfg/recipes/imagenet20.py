@@ -252,7 +252,7 @@ def shown_by(config, job, index, weak):
     policy = config.rounds[0].policy
     if augmented == "weak":
         return labelled(config.policy, index.classes, others={index.classes[label]: policy for label in weak})
-    spared = reaugment.takers(_found_by(config, job), weak) if augmented == "but takers" else []
+    spared = reaugment.strong_takers(_found_by(config, job), weak) if augmented == "but takers" else []
     return labelled(policy, index.classes, others={index.classes[label]: config.policy for label in spared})
 
 

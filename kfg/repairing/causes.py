@@ -15,6 +15,7 @@ import scipy.stats
 from kfg.data import shortcuts
 from kfg.data.fingerprints import Fingerprint
 from kfg.evaluation import auc
+from kfg.names import counted
 from kfg.repairing.crossed import Crossed
 from kfg.repairing.looks import Looks
 from kfg.repairing.needs import Needs
@@ -298,13 +299,3 @@ def takers(crossed: Crossed, weak) -> dict[int, int]:
     """Return weak class -> the class it is most often mistaken for; a class without mistakes is left out."""
     shares = {label: taken(crossed, label) for label in weak}
     return {label: int(one.argmax()) for label, one in shares.items() if one.any()}
-
-
-def counted(number: int, thing: str) -> str:
-    """Return a number with its noun.
-
-    Example:
-        >>> counted(1, "photograph"), counted(1200, "photograph")
-        ('1 photograph', '1,200 photographs')
-    """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kfg import files, overwrite
-from kfg.names import printable, shortened
+from kfg.names import counted, printable, shortened
 from kfg.repairing import causes, weakness
 from kfg.repairing.crossed import Crossed
 from kfg.repairing.looking import Eyes
@@ -117,7 +117,7 @@ def left_out_lines(found: Diagnosis) -> list[str]:
     if not found.left_out:
         return []
     names = shortened([f"{path} ({why})" for path, why in found.left_out], count=3)
-    return [f"Left out: {causes.counted(len(found.left_out), 'photograph')}: {printable(names)}."]
+    return [f"Left out: {counted(len(found.left_out), 'photograph')}: {printable(names)}."]
 
 
 def weak_in_name_only(found: Diagnosis) -> str:

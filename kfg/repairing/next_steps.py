@@ -3,8 +3,8 @@
 import collections
 import math
 
-from kfg.names import printable, quoted, shortened
-from kfg.repairing.causes import Cause, counted, taken
+from kfg.names import counted, printable, quoted, shortened
+from kfg.repairing.causes import Cause, taken
 from kfg.repairing.findings import Diagnosis
 
 PAIRS = 5  # most pairs of confused classes that get a sentence each

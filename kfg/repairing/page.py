@@ -7,9 +7,8 @@ import numpy as np
 from kfg import files
 from kfg.data.decode import decode
 from kfg.errors import InputError
-from kfg.names import printable
+from kfg.names import counted, printable
 from kfg.repairing import findings, needs, proof, weakness
-from kfg.repairing.causes import counted
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.trial import Trial, remedy
 from kfg.reporting import markup
