@@ -14,7 +14,7 @@ from kfg.engine import second_opinion
 from kfg.errors import InputError
 from kfg.models import opinions
 from kfg.recipes.folder_settings import Config
-from kfg.repairing import after_training, diagnosis, findings, looking, looks, needs, outcome, repair, screening, trial
+from kfg.repairing import after_training, diagnosis, findings, looking, looks, needs, repair, screening, trial
 from kfg.repairing.crossed import crossed
 from kfg.repairing.manner import Manner
 from kfg.repairing.remedies import REMEDIES
@@ -160,12 +160,7 @@ def test_a_second_trunk_with_too_many_parameters_is_not_tried(tmp_path):
     assert looking._no_second(eyes, whole - 1) == said
 
 
-def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatch, tmp_path):
-    class Found:
-        weak, target = (0,), None
-
-    none = outcome.sentences(tmp_path, Found, None, None, None)
-    assert none == ["1 class is weak. For lack of time, no remedy was tried; give a longer --time-budget."]
+def test_without_time_for_it_no_training_is_begun(monkeypatch, tmp_path):
     verdict = type("Verdict", (), {"name": "flip-averaged"})
     tried = trial.Trial([], [], 1.0)
     monkeypatch.setattr(trial.Trial, "best", verdict)
@@ -177,8 +172,6 @@ def test_a_repair_without_time_for_remedies_or_for_a_training_says_so(monkeypatc
     monkeypatch.setattr(repair.retraining, "keeping_net", lambda run, config, changed: config)
     made, late = work.trained(tried, None)
     assert made is None and late.startswith("For lack of time, it was not applied")
-    (said,) = outcome.sentences(tmp_path, Found, tried, None, None, late=late)
-    assert said.startswith("1 class is weak. Proven to help: flip-averaged. For lack of time")
 
 
 def test_less_time_than_a_look_at_the_photographs_takes_is_refused(tmp_path, monkeypatch):
