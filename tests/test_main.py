@@ -217,7 +217,7 @@ def test_an_error_of_the_system_without_a_path_names_none(monkeypatch, capsys):
         def predict(args):
             raise error
 
-        monkeypatch.setattr(predicting, "predict", predict)
+        monkeypatch.setattr("kfg.__main__.COMMANDS", ((predict, predicting.predict_options, "classify images"),))
 
     failing(PermissionError(13, "Permission denied"))
     assert main(["predict", "run", "photos"]) == 2
