@@ -15,7 +15,7 @@ from _measure import browser as installed_browser
 from kfg import explain, reporting
 from kfg.data import decode, decoded
 from kfg.data.index import make_index
-from kfg.exporting import classifiers, saved_model
+from kfg.exporting import run_models, saved_model
 from kfg.runs import origins, run_files
 from kfg.runs.run import Run
 
@@ -55,7 +55,7 @@ def written(run, data, out) -> dict[str, str]:
     for name in READ:
         shutil.copy(run.path / name, out)
     answers = run.predictions
-    model, _ = classifiers.load_keras(run.path)
+    model, _ = run_models.load_keras(run.path)
     index = make_index(data, answers.paths, answers.labels, answers.classes)
     store = decoded.load(index, image_size=saved_model.input_size(model), cache_dir=out / "cache")
     looks, of_maps = timed(lambda: explain.looks(model, answers, store, out))

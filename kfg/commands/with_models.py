@@ -87,10 +87,10 @@ def explain(args) -> int:
     with quiet.tensorflow_notes():
         from kfg import explain as explaining
         from kfg.data import image_files
-        from kfg.exporting import classifiers
+        from kfg.exporting import run_models
         from kfg.runs import found
 
-    model, classes = classifiers.load_keras(found.only(args.model))
+    model, classes = run_models.load_keras(found.only(args.model))
     files = image_files.files(args.images)
     program.say(*image_files.remarks(args.images))
     return explaining.draw(model, classes, files, out=args.out, class_name=args.classname)

@@ -4,28 +4,25 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
-import json
 import logging
 import math
 import os
-import zipfile
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from kfg.data import decode as decoding
 from kfg.data.resizing import resize
 from kfg.errors import InputError
-from kfg.exporting import confidence, parity
+from kfg.exporting import confidence, parity, run_models
 from kfg.exporting.parity import load_saved_model
 from kfg.exporting.saved_model import FAILED_FILE, failed_folder
-from kfg.files import DAMAGED_ARCHIVE, RESTORE, digest, listed, local, read_json
+from kfg.files import digest, listed, local, read_json
 from kfg.inference import fastest
 from kfg.inference.engines import TENSORFLOW
 from kfg.inference.fastest import Chosen, Net
-from kfg.models import calibrated, saved
+from kfg.models import calibrated
 from kfg.runs import run_files
 
 logger = logging.getLogger(__name__)
@@ -206,7 +203,7 @@ def hasten(classifier: Classifier, path, files) -> None:
         return
     judged = classifier.confidence is not None and (run / run_files.BANK).is_file()
     key = digest(run / run_files.MODEL) + (f" {digest(run / run_files.BANK)}" if judged else "")
-    build = functools.partial(load_judge, run) if judged else lambda: load_keras(run)[0]
+    build = functools.partial(run_models.load_judge, run) if judged else lambda: run_models.load_keras(run)[0]
     net = Net(key, build, lambda: classifier.by_tensorflow)
     first = functools.partial(_first_readable, files, classifier.image_size)
     chosen = fastest.choose(net, run / run_files.ENGINES, count=len(files), samples=first)
@@ -252,60 +249,12 @@ def _asked(loaded, endpoint, images):
 
 
 def _load_keras(path) -> Classifier:
-    model, classes = load_keras(path)
+    model, classes = run_models.load_keras(path)
     home = path if path.is_dir() else path.parent
     known, judge = None, model
     if (home / run_files.CONFIDENCE).is_file():
-        bank = load_bank(home)
+        bank = run_models.load_bank(home)
         known = confidence.read(home / run_files.CONFIDENCE, calibrated.fingerprint(model, bank))
         judge = model if bank is None else calibrated.judge(model, bank)
     serve = functools.partial(judge, training=False)
     return Classifier(serve, classes=classes, image_size=model.input_shape[1:3], confidence=known)
-
-
-def load_judge(run) -> keras.Model:
-    """Load the Keras model of a run folder; if the folder has a bank, the model gets strangeness as a second output."""
-    model, bank = load_keras(run)[0], load_bank(run)
-    return model if bank is None else calibrated.judge(model, bank)
-
-
-def load_bank(run) -> np.ndarray | None:
-    """Return the features in a run folder against which strangeness is measured; None if there are none.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    path = run / run_files.BANK
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path) as file:
-            return file["bank"]
-    except (*DAMAGED_ARCHIVE, KeyError) as error:
-        raise InputError(f"{path}: damaged ({error}); {RESTORE}") from error
-
-
-def load_keras(path) -> tuple[keras.Model, list[str]]:
-    """Load a Keras model and its class names, from a run folder, or from a .keras file with classes.json beside it.
-
-    Raises:
-        InputError: there is no Keras model, or only an export, which has no layers; it is damaged; its classes do not
-            fit.
-    """
-    path = local(path)
-    if (path / run_files.SAVED_MODEL).is_file():
-        beside = path.parent / run_files.MODEL
-        raise InputError(f"{path}: is an export, which has no layers; give the Keras model instead: {beside}")
-    path = path / run_files.MODEL if path.is_dir() else path
-    if not path.is_file() or path.suffix != ".keras":
-        raise InputError(f"{path}: there is no Keras model here (expected a run folder or a .keras file)")
-    model = saved.load(path)
-    listed = path.with_name(run_files.CLASSES)
-    classes = read_json(listed, list)
-    if len(classes) != model.output_shape[-1]:
-        raise InputError(f"{listed}: has {len(classes)} classes, but the model has {model.output_shape[-1]}")
-    with zipfile.ZipFile(path) as file:
-        inside = json.loads(file.read(run_files.CLASSES)) if run_files.CLASSES in file.namelist() else classes
-    if inside != classes:
-        raise InputError(f"{listed}: its classes are not those inside {path.name}")
-    return model, classes

@@ -76,9 +76,9 @@ class Run:
 
     @functools.cached_property
     def model(self):
-        from kfg.exporting import classifiers
+        from kfg.exporting import run_models
 
-        return classifiers.load_keras(self.path)[0]
+        return run_models.load_keras(self.path)[0]
 
     @functools.cached_property
     def _classifier(self):

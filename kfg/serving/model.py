@@ -71,11 +71,11 @@ class Model:
     def load_keras(self) -> None:
         """Load the Keras model; if there is none, set `why_not`."""
         from kfg.evaluation import gradcam
-        from kfg.exporting import classifiers
+        from kfg.exporting import run_models
 
         home = self.path.parent if self.path.name == run_files.EXPORT else self.path
         try:
-            model, _ = classifiers.load_keras(home)
+            model, _ = run_models.load_keras(home)
         except InputError as error:
             there = (home / run_files.MODEL if home.is_dir() else home).is_file()
             why = f"cannot be used ({error})" if there else "is missing"

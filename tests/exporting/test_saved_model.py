@@ -15,7 +15,7 @@ from PIL import Image
 from kfg.data import decode_in_graph, folder
 from kfg.engine import shipping
 from kfg.errors import InputError
-from kfg.exporting import classifiers, parity, saved_model
+from kfg.exporting import classifiers, parity, run_models, saved_model
 
 CLASSES = ("red", "green", "blue")
 
@@ -309,7 +309,7 @@ def test_classes_in_another_order_than_inside_the_keras_model_are_refused(tmp_pa
     for classes, said in ((CLASSES, None), (CLASSES[::-1], "its classes are not those inside model.keras")):
         (tmp_path / "classes.json").write_text(json.dumps(classes))
         if said is None:
-            assert classifiers.load_keras(tmp_path)[1] == list(CLASSES)
+            assert run_models.load_keras(tmp_path)[1] == list(CLASSES)
         else:
             with pytest.raises(InputError, match=said):
                 classifiers.load(tmp_path)

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from kfg.errors import InputError
-from kfg.exporting import classifiers
+from kfg.exporting import classifiers, run_models
 from kfg.models import saved
 from kfg.models.transfer import begin_from
 
@@ -49,7 +49,7 @@ def test_a_whole_file_is_loaded(whole):
 
 
 @pytest.mark.parametrize(
-    "reader", [classifiers.load, classifiers.load_keras, lambda path: begin_from(None, path, replaced=None)]
+    "reader", [classifiers.load, run_models.load_keras, lambda path: begin_from(None, path, replaced=None)]
 )
 def test_all_that_reads_a_model_refuses_a_damaged_one_so(whole, reader, tmp_path):
     path = tmp_path / "model.keras"

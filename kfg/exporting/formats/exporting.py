@@ -11,7 +11,7 @@ import numpy as np
 from kfg import files, overwrite
 from kfg.data import decoded, folder, sampling
 from kfg.errors import InputError
-from kfg.exporting import classifiers, confidence
+from kfg.exporting import confidence, run_models
 from kfg.exporting.formats import checking, description, serving
 from kfg.exporting.formats.known import FORMATS
 from kfg.exporting.formats.protocol import Shipment
@@ -62,8 +62,8 @@ def export(
 
 def _exported(run, targets: dict[str, pathlib.Path], data, force, compared) -> tuple[list[checking.Check], list[str]]:
     """Write and compare each format, and print the result; return the checks, and lines on the formats refused."""
-    model, classes = classifiers.load_keras(run)
-    bank = classifiers.load_bank(run)
+    model, classes = run_models.load_keras(run)
+    bank = run_models.load_bank(run)
     known = confidence.read(run / run_files.CONFIDENCE, calibrated.fingerprint(model, bank))
     plain = calibrated.before_softmax(model)
     photographs = Photographs(run, classes, model.input_shape[1:3], data)

@@ -11,7 +11,7 @@ from small_run import CLASSES, SIZE
 
 from kfg.__main__ import main
 from kfg.errors import InputError
-from kfg.exporting import classifiers, parity
+from kfg.exporting import classifiers, parity, run_models
 from kfg.exporting.formats import checking, exporting, known, serving
 from kfg.exporting.formats.checking import Check
 from kfg.inference import graph
@@ -26,7 +26,7 @@ def images(count=3, size=SIZE):
 def test_a_format_answers_as_the_keras_model(name, exported, run):
     if missing := known.not_installed(known.FORMATS[name].MODULES):
         pytest.skip(f"{missing} is not installed")
-    one, (expected, strange) = known.FORMATS[name], classifiers.load_judge(run)(images().astype(np.float32))
+    one, (expected, strange) = known.FORMATS[name], run_models.load_judge(run)(images().astype(np.float32))
     given = one.opened(exported / name)(images())
     told = json.loads((exported / name / "model.json").read_text())
     assert [output["name"] for output in told["outputs"]] == ["probabilities", "strangeness"][: 1 + one.JUDGES]
@@ -50,7 +50,7 @@ def test_an_image_of_another_size_is_resized_as_in_training(name, exported, run)
 
     if missing := known.not_installed(known.FORMATS[name].MODULES):
         pytest.skip(f"{missing} is not installed")
-    model = classifiers.load_keras(run)[0]
+    model = run_models.load_keras(run)[0]
     answer = known.FORMATS[name].opened(exported / name)
     for size in ((45, 70), (9, 7), (16, 31)):
         large = images(2, size)
