@@ -227,7 +227,7 @@ def test_an_error_of_the_system_without_a_path_names_none(monkeypatch, capsys):
 
 
 def test_the_errata_of_the_study_are_all_there():
-    assert len(imagenet20.ERRATA) >= 5
+    assert len(imagenet20.RECIPE.errata) >= 5
 
 
 @pytest.mark.parametrize(

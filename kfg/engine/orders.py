@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from kfg import program
 from kfg.engine.options import assigned, seeds
+from kfg.engine.recipe import Recipe
 from kfg.errors import InputError
 from kfg.runs import run_files
 
@@ -33,7 +34,7 @@ class Order:
             such run.
         precision: one of kfg.training.precision.CHOICES.
         max_params: the most parameters that a model may have, as a number or text like "10M"; None for any number.
-        quick, smoke: replace settings by those of the recipe's QUICK or SMOKE.
+        quick, smoke: replace settings by those of the recipe's `quick` or `smoke`.
         resume: continue interrupted runs.
         track: names from kfg.tracking.logs.LOGS.
         cache: folder for decoded images; None for `out`/cache.
@@ -63,11 +64,12 @@ class Order:
     devices: int | str = 1
 
 
-def parser(recipe) -> argparse.ArgumentParser:
-    """Make the argument parser of a recipe module, which has NAME, ROWS, DEFAULT_ROWS and a docstring."""
-    known = ", ".join(recipe.ROWS)
+def parser(recipe: Recipe) -> argparse.ArgumentParser:
+    """Make the argument parser of a recipe."""
     p = program.Parser(
-        prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
+        prog=f"python -m kfg.recipes.{recipe.name}",
+        description=recipe.description.splitlines()[0],
+        epilog=f"rows: {', '.join(recipe.rows)}",
     )
     p.add_argument(
         "--data",
@@ -78,7 +80,7 @@ def parser(recipe) -> argparse.ArgumentParser:
     p.add_argument("--out", default="runs", type=pathlib.Path, help="folder for the run folders (default: runs)")
     p.add_argument(
         "--rows",
-        default=",".join(recipe.DEFAULT_ROWS),
+        default=",".join(recipe.default_rows),
         help="rows to run, separated by commas (default: %(default)s), or 'all'",
     )
     p.add_argument("--seeds", default="0", help="seeds, separated by commas, one run each (default: 0)")
@@ -139,21 +141,20 @@ def parser(recipe) -> argparse.ArgumentParser:
     return p
 
 
-def read(recipe, words) -> Order:
+def read(recipe: Recipe, words) -> Order:
     """Parse a recipe's command line into an Order.
 
     Raises:
         InputError: a word that cannot be understood; the message names the option.
     """
     args = parser(recipe).parse_args(words)
-    fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
     return Order(
         data=None if args.data == "demo" else pathlib.Path(args.data),
         out=args.out,
-        rows=tuple(recipe.ROWS) if args.rows == "all" else _names(args.rows),
+        rows=tuple(recipe.rows) if args.rows == "all" else _names(args.rows),
         seeds=tuple(seeds(args.seeds)),
         folds=args.folds,
-        settings=assigned(args.set, fields),
+        settings=assigned(args.set, recipe.settings()),
         epochs=args.epochs,
         weights=args.weights,
         init_from=args.init_from,

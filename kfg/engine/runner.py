@@ -12,6 +12,7 @@ from kfg.engine import demonstration, lenders, orders, places
 from kfg.engine.options import OF_RECIPES, epochs, replaced
 from kfg.engine.orders import Order
 from kfg.engine.pace import Pace
+from kfg.engine.recipe import Recipe, Row
 from kfg.errors import InputError
 from kfg.evaluation import baseline
 from kfg.names import suggestion
@@ -22,44 +23,26 @@ MOST_FOLDS = 1_000
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One row of a study's tables.
-
-    Args:
-        config: the recipe's Config.
-        reported: the study's figures, {"top1": ..., "loss": ...}; empty for rows that the study does not have.
-        after: rows whose runs this one starts from; they are run first.
-        note: what a reader must know about the row.
-    """
-
-    config: object
-    reported: dict = dataclasses.field(default_factory=dict)
-    after: tuple[str, ...] = ()
-    note: str = ""
-
-
-def main(recipe, argv=None) -> int:
+def main(recipe: Recipe, argv=None) -> int:
     """Run a recipe from the command line and return the exit code.
 
     It is 0 if all runs finished, 2 for wrong input (one line on stderr), and 130 after Ctrl-C.
 
     Args:
-        recipe: the recipe's module.
         argv: words of the command line; default those of this process.
     """
     words = sys.argv[1:] if argv is None else argv
     return program.run(lambda: _read_and_answered(recipe, words))
 
 
-def _read_and_answered(recipe, words) -> int:
+def _read_and_answered(recipe: Recipe, words) -> int:
     if not words:
         return _demonstrated(recipe)
     program.refuse_addresses(words)
     return answered(recipe, orders.read(recipe, words))
 
 
-def _demonstrated(recipe) -> int:
+def _demonstrated(recipe: Recipe) -> int:
     """Do a recipe's main job on drawn images: it was called without arguments."""
     code = answered(recipe, demonstration.order(recipe))
     if not code:
@@ -67,11 +50,10 @@ def _demonstrated(recipe) -> int:
     return code
 
 
-def answered(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES) -> int:
+def answered(recipe: Recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES) -> int:
     """Perform an order, print the outcome and return the exit code.
 
     Args:
-        recipe: the recipe's module.
         index: the images, if they are already read and grouped.
         options: as in Job, if another program than the recipe's own was called.
     """
@@ -99,12 +81,11 @@ def _left(job) -> str:
 
 
 def perform(
-    recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES, current: list | None = None
+    recipe: Recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES, current: list | None = None
 ) -> list[pathlib.Path]:
     """Perform an order and return the run folders.
 
     Args:
-        recipe: the recipe's module.
         index, options: as for `answered`.
         current: list that holds the running job, so that the caller can report where it was interrupted.
     Raises:
@@ -121,8 +102,7 @@ def perform(
         job.forget()
         current.clear()
     tell_spread(results)
-    if hasattr(recipe, "summarise"):
-        recipe.summarise(order.out, runs)
+    recipe.summarise(order.out, runs)
     return runs
 
 
@@ -138,7 +118,7 @@ def _seconds(row) -> float | None:
     return row.get("metrics", {}).get("seconds_to_trained", {}).get("value", row.get("seconds"))
 
 
-def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES):
+def jobs(recipe: Recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES):
     """Return the Jobs of an order, each one after the jobs that it depends on."""
     from kfg.tracking import logs
 
@@ -173,7 +153,7 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
     )
     made = [
         Job(
-            recipe=recipe.NAME,
+            recipe=recipe.name,
             row=name,
             config=rows[name].config,
             seed=seed,
@@ -189,7 +169,7 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
             track=track,
             devices=shared_by,
             options=options,
-            says_steps=not getattr(recipe, "OWN_STEPS", False),
+            says_steps=not recipe.own_steps,
         )
         for seed in order.seeds
         for fold in (range(order.folds) if order.folds > 1 else [None])
@@ -197,12 +177,11 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
     ]
     lenders.check_lenders(recipe, made)
     weights_at_hand.check_files(made)
-    if hasattr(recipe, "check"):
-        recipe.check(made)
+    recipe.check(made)
     return made
 
 
-def run_one(recipe, job, *, begun: str = "") -> dict:
+def run_one(recipe: Recipe, job, *, begun: str = "") -> dict:
     """Run one job unless it is finished; return its row in results.jsonl. A missing row or log is written in any case.
 
     `begun` is a line to print if the job is run.
@@ -236,7 +215,7 @@ def tell_spread(results) -> None:
                 print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {comparison.spread(group)}")
 
 
-def _run_kept(recipe, job) -> None:
+def _run_kept(recipe: Recipe, job) -> None:
     """Run a job; after Ctrl-C, write the model of its last finished epoch while this process still owns the run."""
     try:
         _run_unfinished(recipe, job)
@@ -245,7 +224,7 @@ def _run_kept(recipe, job) -> None:
         raise
 
 
-def _run_unfinished(recipe, job) -> None:
+def _run_unfinished(recipe: Recipe, job) -> None:
     try:
         result = recipe.run(job.config, job)
     except InputError:
@@ -258,19 +237,19 @@ def _run_unfinished(recipe, job) -> None:
     print(f"report: {job.workdir / 'report.html'}", flush=True)
 
 
-def configured_rows(recipe, order: Order) -> dict[str, Row]:
+def configured_rows(recipe: Recipe, order: Order) -> dict[str, Row]:
     """Return the rows to run, in order, after applying `quick`, `smoke`, `settings` and `epochs`, in this order.
 
     A row whose own `epochs` are 0 keeps them unless `settings` have others.
     """
-    changes = {**(recipe.QUICK if order.quick else {}), **(recipe.SMOKE if order.smoke else {}), **order.settings}
-    fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
+    changes = {**(recipe.quick if order.quick else {}), **(recipe.smoke if order.smoke else {}), **order.settings}
+    fields = recipe.settings()
     if order.weights is not None and "weights" not in fields:
-        raise InputError(f"--weights: {recipe.NAME} has no pretrained trunk")
+        raise InputError(f"--weights: {recipe.name} has no pretrained trunk")
     if order.init_from is not None:
         if "init_from" not in fields:
             raise InputError(
-                f"--init-from: cannot be used with {recipe.NAME}, whose rows start from ImageNet weights or from none"
+                f"--init-from: cannot be used with {recipe.name}, whose rows start from ImageNet weights or from none"
             )
         changes["init_from"] = order.init_from
     if "init_from" in changes:  # also if set by --set
@@ -278,8 +257,8 @@ def configured_rows(recipe, order: Order) -> dict[str, Row]:
     if changes.get("net_of"):
         changes["net_of"] = lenders.resolved(str(changes["net_of"]), option="net_of")
     rows = {}
-    for name in ordered(recipe.ROWS, recipe.DEFAULT_ROWS if order.rows is None else order.rows):
-        row = recipe.ROWS[name]
+    for name in ordered(recipe.rows, recipe.default_rows if order.rows is None else order.rows):
+        row = recipe.rows[name]
         trains = getattr(row.config, "epochs", None) != 0  # if not, only --set lets this row train for epochs
         config = replaced(row.config, changes if trains else {**changes, "epochs": order.settings.get("epochs", 0)})
         if order.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none

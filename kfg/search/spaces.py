@@ -21,7 +21,7 @@ class Space:
     """A row of a recipe, and the settings that a search may change in it.
 
     Args:
-        module: the recipe's module, with ROWS and run.
+        module: the recipe's module, which defines RECIPE.
         row: the row that the trials vary.
         suggest: function (HyperParameters) -> {setting: JSON value}; a value of None has no effect.
         epochs: the setting for how long a trial is trained; Hyperband begins with a fraction of it.

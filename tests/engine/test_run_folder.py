@@ -27,12 +27,12 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import tiny_recipe
 from kfg.engine import orders, runner
-sys.exit(runner.main(tiny_recipe, sys.argv[2:]))
+sys.exit(runner.main(tiny_recipe.RECIPE, sys.argv[2:]))
 """
 
 
 def train(photos, out, *words):
-    return runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out), *words])
+    return runner.main(tiny_recipe.RECIPE, ["--data", str(photos), "--out", str(out), *words])
 
 
 @pytest.fixture(scope="module")
