@@ -1,26 +1,21 @@
 """Run recipes: rows x seeds x folds, each in its own run folder, with a command line that all recipes share."""
 
-import dataclasses
-import errno
 import logging
 import pathlib
 import sys
 
-from kfg import overwrite, program, progress
+from kfg import overwrite, program
 from kfg.data.folder import Index
-from kfg.engine import demonstration, lenders, orders, places
-from kfg.engine.options import OF_RECIPES, epochs, replaced
+from kfg.engine import demonstration, lenders, orders, places, selection
+from kfg.engine.options import OF_RECIPES
 from kfg.engine.orders import Order
 from kfg.engine.pace import Pace
-from kfg.engine.recipe import Recipe, Row
+from kfg.engine.recipe import Recipe
 from kfg.errors import InputError
 from kfg.evaluation import baseline
-from kfg.names import suggestion
 from kfg.runs import comparison, results_file, run_files
 
 MOST_FOLDS = 1_000
-# errors of a full disk or missing permission, wherever they occur: the user can mend them, they are no defect of kfg
-MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def main(recipe: Recipe, argv=None) -> int:
@@ -59,19 +54,20 @@ def answered(recipe: Recipe, order: Order, *, index: Index | None = None, option
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current = []
-    try:
+
+    def performed() -> int:
         perform(recipe, order, index=index, options=options, current=current)
-    except OSError as error:
-        if error.errno not in MACHINE_ERRORS or program.stdout_failed():
-            raise
-        program.say(f"error: {error.filename or order.out}: {error.strerror}; then run again with --resume")
-        return 2
-    except KeyboardInterrupt:
-        progress.end()
-        program.say(f"interrupted{f'; {_left(current[0])}' if current else ''}")
-        program.say("to continue, give the same command with --resume")
-        return 130
-    return 0
+        return 0
+
+    return program.continuable(
+        performed, out=order.out, again="then run again with --resume", interrupted=lambda: _interrupted(current)
+    )
+
+
+def _interrupted(current) -> tuple[str, str]:
+    """Return lines on what an interrupted job, if one was running, has left, and on how to continue."""
+    left = f"; {_left(current[0])}" if current else ""
+    return f"interrupted{left}", "to continue, give the same command with --resume"
 
 
 def _left(job) -> str:
@@ -123,7 +119,7 @@ def jobs(recipe: Recipe, order: Order, *, index: Index | None = None, options=OF
     from kfg.tracking import logs
 
     track = logs.names(order.track)
-    rows = configured_rows(recipe, order)
+    rows = selection.configured(recipe, order)
     if not 1 <= order.folds <= MOST_FOLDS:
         raise InputError(f"--folds: must be from 1 to {MOST_FOLDS:,}, got {order.folds}")
     out = order.out
@@ -235,52 +231,3 @@ def _run_unfinished(recipe: Recipe, job) -> None:
     if warning := baseline.warning(result["baseline"]):
         print(f"WARNING: {warning}")
     print(f"report: {job.workdir / 'report.html'}", flush=True)
-
-
-def configured_rows(recipe: Recipe, order: Order) -> dict[str, Row]:
-    """Return the rows to run, in order, after applying `quick`, `smoke`, `settings` and `epochs`, in this order.
-
-    A row whose own `epochs` are 0 keeps them unless `settings` have others.
-    """
-    changes = {**(recipe.quick if order.quick else {}), **(recipe.smoke if order.smoke else {}), **order.settings}
-    fields = recipe.settings()
-    if order.weights is not None and "weights" not in fields:
-        raise InputError(f"--weights: {recipe.name} has no pretrained trunk")
-    if order.init_from is not None:
-        if "init_from" not in fields:
-            raise InputError(
-                f"--init-from: cannot be used with {recipe.name}, whose rows start from ImageNet weights or from none"
-            )
-        changes["init_from"] = order.init_from
-    if "init_from" in changes:  # also if set by --set
-        changes["init_from"] = lenders.resolved(str(changes["init_from"]))
-    if changes.get("net_of"):
-        changes["net_of"] = lenders.resolved(str(changes["net_of"]), option="net_of")
-    rows = {}
-    for name in ordered(recipe.rows, recipe.default_rows if order.rows is None else order.rows):
-        row = recipe.rows[name]
-        trains = getattr(row.config, "epochs", None) != 0  # if not, only --set lets this row train for epochs
-        config = replaced(row.config, changes if trains else {**changes, "epochs": order.settings.get("epochs", 0)})
-        if order.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none
-            config = dataclasses.replace(config, weights=order.weights)
-        if order.epochs is not None and trains:
-            config = replaced(config, {"epochs": epochs(order.epochs, config.epochs)})
-        rows[name] = dataclasses.replace(row, config=config)
-    return rows
-
-
-def ordered(rows, names) -> list[str]:
-    """Return `names` and the rows that they depend on, each row after those that it depends on."""
-    order = []
-
-    def visit(name):
-        if name not in rows:
-            raise InputError(f"--rows: unknown row {name!r}; {suggestion(name, rows)}")
-        for earlier in rows[name].after:
-            visit(earlier)
-        if name not in order:
-            order.append(name)
-
-    for name in names:
-        visit(name)
-    return order

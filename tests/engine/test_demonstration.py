@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfg.engine import demonstration, runner
+from kfg.engine import demonstration, runner, selection
 from kfg.engine.options import replaced
 from kfg.files import write_json
 from kfg.recipes import NAMES, named
@@ -23,7 +23,7 @@ def test_without_arguments_a_recipe_does_its_main_job_on_drawn_images_and_says_s
     assert runner.main(recipe, []) == 0
     (order,) = orders
     assert order.data is None and order.resume and order.out == demonstration.OUT
-    rows = runner.configured_rows(recipe, order)
+    rows = selection.configured(recipe, order)
     assert set(rows) == set(recipe.demo.rows)
     assert all(row.config == replaced(recipe.rows[key].config, order.settings) for key, row in rows.items())
     said = capsys.readouterr().out

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kfg.data import folder, splits
-from kfg.engine import lenders, orders, runner
+from kfg.engine import lenders, orders, runner, selection
 from kfg.engine.job import Job
 from kfg.errors import InputError
 from kfg.files import write_json
@@ -181,7 +181,7 @@ def test_a_run_is_the_same_from_wherever_it_is_named(tmp_path, monkeypatch, word
     for here, run in ((tmp_path, "earlier"), (tmp_path / "elsewhere", "../earlier")):
         monkeypatch.chdir(here)
         given = orders.read(competition100.RECIPE, ["--data", "x", *(word.format(run) for word in words)])
-        rows = runner.configured_rows(competition100.RECIPE, given)
+        rows = selection.configured(competition100.RECIPE, given)
         assert {row.config.init_from for row in rows.values()} == {str(tmp_path.resolve() / "earlier")}
 
 

@@ -27,7 +27,7 @@ def test_weights_that_cannot_be_had_end_a_command_before_its_first_row(photos, t
     assert error.endswith("; --rows cnn,mlp can be run")
     assert "can be run" not in refused(cub200.RECIPE, photos, tmp_path, capsys, "--rows", "b0")
     assert "row b2: weights: none.h5: no such file" in refused(
-        cub200, photos, tmp_path, capsys, "--rows", "b2", "--weights", "none.h5"
+        cub200.RECIPE, photos, tmp_path, capsys, "--rows", "b2", "--weights", "none.h5"
     )
 
 
