@@ -298,7 +298,7 @@ def train(
         raise InputError(f"seed: must be at most {MAX_SEED}, got {seed}")
     if not isinstance(time_budget, str):
         raise InputError(f'time_budget: expected a time with its unit, like "90s", "10m" or "2h", got {time_budget!r}')
-    order, index = own_photographs.prepared(
+    order = own_photographs.prepared(
         folder,
         time_budget=time_budget,
         first_seed=seed,
@@ -311,7 +311,7 @@ def train(
     )
     from kfg.recipes import folder as recipe
 
-    (path,) = recipe.trained(order, index)
+    (path,) = recipe.trained(order)
     return Run(path)
 
 

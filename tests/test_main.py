@@ -261,7 +261,7 @@ def test_a_repaired_run_is_exported_too_and_a_refused_format_keeps_nobody_from_t
             raise InputError("keras: this export is not kept")
 
     made = SimpleNamespace(stands=stands, run=None if stands is None else SimpleNamespace(path="repaired"))
-    monkeypatch.setattr(own_photographs, "prepared", lambda *_, **__: ("order", "index"))
+    monkeypatch.setattr(own_photographs, "prepared", lambda *_, **__: "order")
     monkeypatch.setattr(folder, "command", lambda *_: 0)
     monkeypatch.setattr(folder, "run_folders", lambda _: ["first", "second"])
     monkeypatch.setattr(repair, "repair", lambda run, **_: done.append("repair") or made)

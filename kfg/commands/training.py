@@ -127,7 +127,7 @@ def train(args) -> int:
     if args.time_budget.strip()[-1:].isdigit():
         budget = duration(own_photographs.seconds_of(args.time_budget))
         print(f"A number without a unit means minutes: the time budget is {budget}.")
-    order, index = own_photographs.prepared(
+    order = own_photographs.prepared(
         args.folder,
         out=args.out,
         seeds=args.seeds,
@@ -144,7 +144,7 @@ def train(args) -> int:
     with quiet.tensorflow_notes():
         from kfg.recipes import folder
 
-    code = folder.command(order, index)
+    code = folder.command(order)
     if code:
         return code
     refused = not _exported(folder.run_folders(order), formats)

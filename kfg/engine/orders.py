@@ -7,7 +7,8 @@ import pathlib
 from collections.abc import Mapping
 
 from kfg import program
-from kfg.engine.options import assigned, seeds
+from kfg.data.folder import Index
+from kfg.engine.options import OF_RECIPES, assigned, seeds
 from kfg.engine.recipe import Recipe
 from kfg.errors import InputError
 from kfg.runs import run_files
@@ -41,6 +42,8 @@ class Order:
         memory_budget: bytes of decoded images to keep in memory.
         corrections: as for kfg.data.folder.scan.
         devices: how many devices share the training of a net, as a number or "all".
+        index: the images, if they are already read and grouped.
+        options: setting -> option of the program that was called, for the commands that messages suggest.
     """
 
     data: pathlib.Path | None
@@ -62,6 +65,8 @@ class Order:
     memory_budget: int = 2 * GB
     corrections: bool = True
     devices: int | str = 1
+    index: Index | None = dataclasses.field(default=None, repr=False, compare=False)
+    options: Mapping = dataclasses.field(default_factory=lambda: OF_RECIPES)
 
 
 def parser(recipe: Recipe) -> argparse.ArgumentParser:

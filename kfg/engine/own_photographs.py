@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping
 
 from kfg.data import audit, corrected, folder
-from kfg.data.folder import Index
 from kfg.data.labels import Labels
 from kfg.engine import places
-from kfg.engine.options import MAX_SEED, NO_LIMIT, countdown
+from kfg.engine.options import MAX_SEED, NO_LIMIT, OF_TRAIN, countdown
 from kfg.engine.orders import RUNS, Order
 from kfg.errors import InputError
 from kfg.names import printable, quoted
@@ -26,8 +25,8 @@ ONE_PHOTOGRAPH = ("undecodable", "truncated", "not-an-image", "bomb", "duplicate
 STEPS = 5  # audit, read and split, train the head, fine-tune the net, test and export
 
 
-def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, **asked) -> tuple[Order, Index]:
-    """Return the order for a training, and the photographs, read and grouped.
+def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, **asked) -> Order:
+    """Return the order for a training, with the photographs, read and grouped.
 
     Args:
         out: folder of the runs; None for a folder named after that of the photographs, see kfg.engine.places.
@@ -50,7 +49,7 @@ def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, 
         if said:
             print(said)
         order = dataclasses.replace(order, out=out)
-    return order, index
+    return dataclasses.replace(order, index=index)
 
 
 def ordered(
@@ -92,6 +91,7 @@ def ordered(
 
         logs.names(track)  # checked before an audit that may take minutes
     return Order(
+        options=OF_TRAIN,
         data=pathlib.Path(root).resolve(),
         out=pathlib.Path(out),
         seeds=tuple(range(first_seed, first_seed + seeds)),

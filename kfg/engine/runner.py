@@ -5,9 +5,7 @@ import pathlib
 import sys
 
 from kfg import overwrite, program
-from kfg.data.folder import Index
 from kfg.engine import demonstration, lenders, orders, places, selection
-from kfg.engine.options import OF_RECIPES
 from kfg.engine.orders import Order
 from kfg.engine.pace import Pace
 from kfg.engine.recipe import Recipe
@@ -45,18 +43,13 @@ def _demonstrated(recipe: Recipe) -> int:
     return code
 
 
-def answered(recipe: Recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES) -> int:
-    """Perform an order, print the outcome and return the exit code.
-
-    Args:
-        index: the images, if they are already read and grouped.
-        options: as in Job, if another program than the recipe's own was called.
-    """
+def answered(recipe: Recipe, order: Order) -> int:
+    """Perform an order, print the outcome and return the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current = []
 
     def performed() -> int:
-        perform(recipe, order, index=index, options=options, current=current)
+        perform(recipe, order, current=current)
         return 0
 
     return program.continuable(
@@ -76,20 +69,17 @@ def _left(job) -> str:
     return f"{job.workdir} {f'holds {held}' if held else 'has no finished epoch'}"
 
 
-def perform(
-    recipe: Recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES, current: list | None = None
-) -> list[pathlib.Path]:
+def perform(recipe: Recipe, order: Order, *, current: list | None = None) -> list[pathlib.Path]:
     """Perform an order and return the run folders.
 
     Args:
-        index, options: as for `answered`.
         current: list that holds the running job, so that the caller can report where it was interrupted.
     Raises:
         InputError: wrong input; the message names the argument or path.
     """
     current = [] if current is None else current
     results, runs, pace = [], [], Pace(earlier=_earlier(order.out))
-    made = jobs(recipe, order, index=index, options=options)
+    made = jobs(recipe, order)
     for number, job in enumerate(made, start=1):
         current[:] = [job]
         with pace.measured(trains=not job.finished()):
@@ -114,7 +104,7 @@ def _seconds(row) -> float | None:
     return row.get("metrics", {}).get("seconds_to_trained", {}).get("value", row.get("seconds"))
 
 
-def jobs(recipe: Recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES):
+def jobs(recipe: Recipe, order: Order):
     """Return the Jobs of an order, each one after the jobs that it depends on."""
     from kfg.tracking import logs
 
@@ -144,7 +134,7 @@ def jobs(recipe: Recipe, order: Order, *, index: Index | None = None, options=OF
         out=out,
         cache_dir=order.cache,
         memory_budget=order.memory_budget,
-        index=index,
+        index=order.index,
         corrections=order.corrections,
     )
     made = [
@@ -164,7 +154,7 @@ def jobs(recipe: Recipe, order: Order, *, index: Index | None = None, options=OF
             max_params=max_params,
             track=track,
             devices=shared_by,
-            options=options,
+            options=order.options,
             says_steps=not recipe.own_steps,
         )
         for seed in order.seeds

@@ -13,10 +13,9 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 
 import pathlib
 
-from kfg.data.folder import Index
 from kfg.engine import planning, runner
 from kfg.engine.clock import Clock
-from kfg.engine.options import OF_TRAIN, countdown
+from kfg.engine.options import countdown
 from kfg.engine.orders import Order
 from kfg.engine.own_photographs import STEPS
 from kfg.engine.recipe import Demonstration, Recipe, Row
@@ -62,9 +61,9 @@ def run(config, job):
     )
 
 
-def command(order: Order, index: Index) -> int:
+def command(order: Order) -> int:
     """Perform an order of `kfg train` and return the exit code. Arguments as for `trained`."""
-    return runner.answered(RECIPE, order, index=index, options=OF_TRAIN)
+    return runner.answered(RECIPE, order)
 
 
 def run_folder(order: Order) -> pathlib.Path:
@@ -78,15 +77,15 @@ def run_folders(order: Order) -> list[pathlib.Path]:
     return [order.out / RECIPE.name / row / f"seed-{seed}" for seed in order.seeds]
 
 
-def trained(order: Order, index: Index) -> list[pathlib.Path]:
+def trained(order: Order) -> list[pathlib.Path]:
     """Perform an order and return the run folders.
 
     Args:
-        order, index: from kfg.engine.own_photographs.prepared.
+        order: from kfg.engine.own_photographs.prepared.
     Raises:
         InputError: an unknown setting; a value out of range; photographs that cannot be trained on.
     """
-    return runner.perform(RECIPE, order, index=index, options=OF_TRAIN)
+    return runner.perform(RECIPE, order)
 
 
 RECIPE = Recipe(

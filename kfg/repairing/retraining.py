@@ -92,8 +92,16 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
     row, config = _row(pathlib.Path(out), seed, index, config)
     note = f"kfg repair made this run from {run.name} of {run.parent.name}; changed: {', '.join(changed) or 'nothing'}."
     recipe = dataclasses.replace(own_photographs.RECIPE, rows={row: Row(config, note=note)}, default_rows=(row,))
-    order = Order(data=index.root, out=pathlib.Path(out), seeds=(seed,), max_params=max_params, resume=resume)
-    (made,) = runner.perform(recipe, order, index=index, options=OF_TRAIN)
+    order = Order(
+        data=index.root,
+        out=pathlib.Path(out),
+        seeds=(seed,),
+        max_params=max_params,
+        resume=resume,
+        index=index,
+        options=OF_TRAIN,
+    )
+    (made,) = runner.perform(recipe, order)
     _note(made, {"run": os.path.relpath(run, made), "changed": sorted(changed)})
     return made
 

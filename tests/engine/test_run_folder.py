@@ -161,7 +161,7 @@ def test_a_folder_may_begin_with_a_dash(photos, tmp_path, monkeypatch):
 
     given = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(folder, "command", lambda order, index: given.append(order) or 0)
+    monkeypatch.setattr(folder, "command", lambda order: given.append(order) or 0)
     assert kfg(["train", str(photos), "--out=-runs", "--seeds=2", "--time-budget=3m", "--set", "views=0"]) == 0
     (order,) = given
     assert (order.out, order.seeds) == (pathlib.Path("-runs"), (0, 1))

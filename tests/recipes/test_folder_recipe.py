@@ -294,7 +294,7 @@ def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsy
 
 def test_a_budget_without_a_unit_is_minutes_and_said(photos, tmp_path, capsys, monkeypatch):
     orders = []
-    monkeypatch.setattr(recipe, "command", lambda order, index: orders.append(order) or 0)
+    monkeypatch.setattr(recipe, "command", lambda order: orders.append(order) or 0)
     assert train(photos, tmp_path, "--time-budget", "3", settings=("epochs=0",)) == 0
     assert "A number without a unit means minutes: the time budget is 3.0 min." in capsys.readouterr().out
     assert orders[0].settings["time_budget"] == 180
