@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 from kfg import overwrite, program
-from kfg.engine import demonstration, lenders, orders, places, selection
+from kfg.engine import demonstration, lenders, orders, places, run_folder, selection
 from kfg.engine.orders import Order
 from kfg.engine.pace import Pace
 from kfg.engine.recipe import Recipe
@@ -65,7 +65,9 @@ def _interrupted(current) -> tuple[str, str]:
 
 def _left(job) -> str:
     """Return half a sentence on what an interrupted job has left."""
-    held = job.held()
+    from kfg.engine import unfinished
+
+    held = unfinished.held(job)
     return f"{job.workdir} {f'holds {held}' if held else 'has no finished epoch'}"
 
 
@@ -176,7 +178,7 @@ def run_one(recipe: Recipe, job, *, begun: str = "") -> dict:
     from kfg.files import read_json
     from kfg.tracking import logs
 
-    with job.owned():
+    with run_folder.owned(job.workdir):
         job.open()
         with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
             if job.finished():

@@ -8,8 +8,7 @@ import pathlib
 
 import numpy as np
 
-from kfg.data import folder
-from kfg.data.folder import Index
+from kfg.data.folder import Index, split_rows
 from kfg.engine import earlier_net, provenance, runner
 from kfg.engine.options import OF_TRAIN, replaced, tuples
 from kfg.engine.orders import Order
@@ -18,8 +17,7 @@ from kfg.errors import InputError
 from kfg.evaluation import paired, predict
 from kfg.files import read_json, write_json
 from kfg.names import printable
-from kfg.recipes import folder as own_photographs
-from kfg.recipes import folder_settings
+from kfg.recipes import folder, folder_settings
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import proof
 from kfg.repairing.looking import Trunk
@@ -39,7 +37,7 @@ def base(run, trunk: Trunk) -> Config:
     """
     before = read_json(pathlib.Path(run) / run_files.CONFIG, dict)
     config = Config()
-    if before.get("recipe") == own_photographs.RECIPE.name:
+    if before.get("recipe") == folder.RECIPE.name:
         known = {name: tuples(value) for name, value in before["config"].items() if name in folder_settings.names()}
         config = replaced(config, known)
     heard = choices.heard(before)
@@ -65,7 +63,7 @@ def keeping_net(run, config: Config, changed) -> Config:
     """
     run = pathlib.Path(run)
     before = read_json(run / run_files.CONFIG, dict)
-    if before.get("recipe") != own_photographs.RECIPE.name or not set(changed) <= OF_ANSWERS:
+    if before.get("recipe") != folder.RECIPE.name or not set(changed) <= OF_ANSWERS:
         return config
     another = earlier_net.differences(before["config"], config)
     return config if another else dataclasses.replace(config, net_of=str(run.resolve()))
@@ -91,7 +89,7 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
     config = dataclasses.replace(config, left_out=tuple(path for path in config.left_out if path not in gone))
     row, config = _row(pathlib.Path(out), seed, index, config)
     note = f"kfg repair made this run from {run.name} of {run.parent.name}; changed: {', '.join(changed) or 'nothing'}."
-    recipe = dataclasses.replace(own_photographs.RECIPE, rows={row: Row(config, note=note)}, default_rows=(row,))
+    recipe = dataclasses.replace(folder.RECIPE, rows={row: Row(config, note=note)}, default_rows=(row,))
     order = Order(
         data=index.root,
         out=pathlib.Path(out),
@@ -148,7 +146,7 @@ def _row(out, seed, index, config) -> tuple[str, Config]:
     wanted = _without_time(dataclasses.asdict(config))
     for number in itertools.count(1):
         row = ROW if number == 1 else f"{ROW}-{number}"
-        path = out / own_photographs.RECIPE.name / row / f"seed-{seed}" / run_files.CONFIG
+        path = out / folder.RECIPE.name / row / f"seed-{seed}" / run_files.CONFIG
         if not path.is_file():
             return row, config
         found = read_json(path, dict)
@@ -171,7 +169,7 @@ def photographs_of(run, root, *, known=None) -> Index:
             photograph of a class is left.
     """
     run, root = pathlib.Path(run), pathlib.Path(root)
-    rows, _ = folder.split_rows(run / run_files.SPLIT)
+    rows, _ = split_rows(run / run_files.SPLIT)
     if both := [row["path"] for row in rows if "+" in row["part"]]:
         raise InputError(
             f"{run}: its validation images are also its test images, such as {both[0]}, so nothing can be proven; give "

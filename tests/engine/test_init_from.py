@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kfg.data import folder, splits
-from kfg.engine import lenders, orders, runner, selection
+from kfg.engine import lenders, orders, provenance, runner, selection
 from kfg.engine.job import Job
 from kfg.errors import InputError
 from kfg.files import write_json
@@ -195,14 +195,14 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     job.open()
     for name in (run_files.REPORT, run_files.EXPORT_CHECK):  # finished
         write_json(job.workdir / name, {})
-    noted = job.settings()
+    noted = provenance.settings(job)
     source.write_bytes(b"another")
     with pytest.raises(InputError, match=f"holds a finished run whose .* has another value of {setting}_sha256"):
         job.open()
     shutil.rmtree(run)
     (job,) = runner.jobs(competition100.RECIPE, given)
     job.open()
-    assert job.settings() == noted and noted[f"{setting}_sha256"]
+    assert provenance.settings(job) == noted and noted[f"{setting}_sha256"]
     (job.workdir / run_files.REPORT).unlink()  # as if it were not: now the file is needed
     with pytest.raises(InputError, match=r"earlier"):
         job.open()

@@ -138,7 +138,7 @@ def test_a_cut_between_report_and_export_is_made_up_for(place, photos, tmp_path,
 
     run = run_of(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("kfg.exporting.saved_model.save" if place == "save" else "kfg.engine.shipping.told", cut)
+        patch.setattr("kfg.exporting.saved_model.save" if place == "save" else "kfg.engine.saving.told", cut)
         assert train(photos, tmp_path) == 130
     assert (run / "report.json").is_file() and not (run / "export_check.json").exists()
     assert not (tmp_path / "results.jsonl").exists()

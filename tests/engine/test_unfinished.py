@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kfg.__main__ import main
-from kfg.engine import own_photographs, recording, runner
+from kfg.engine import own_photographs, provenance, recording, runner
 from kfg.engine.job import Job
 from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed, assigned, tuples
 from kfg.exporting import classifiers
@@ -166,7 +166,7 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     whole = {"recipe": "folder", "row": "transfer", "seed": 0, "data": {"images": 36}}
     (tmp_path / RUN / "checkpoint").mkdir(parents=True)
     (tmp_path / RUN / "config.json").write_text(json.dumps({**whole, "config": before}))
-    monkeypatch.setattr(Job, "settings", lambda self: {**whole, "config": {**before, **now}})
+    monkeypatch.setattr(provenance, "settings", lambda job: {**whole, "config": {**before, **now}})
     assert main(["train", str(photos), "--out", str(tmp_path), *words(photos, tmp_path)[4:]]) == 2
     assert f"continue with {typed[0]}, or remove it" in capsys.readouterr().err
     assert runner.main(folder.RECIPE, words(photos, tmp_path)) == 2
