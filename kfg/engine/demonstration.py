@@ -4,12 +4,12 @@ import pathlib
 import statistics
 import time
 
-from kfg.engine.orders import RUNS, Order
+from kfg.engine.orders import Order
 from kfg.engine.recipe import Recipe
 from kfg.files import read_json
 from kfg.runs import run_files
 
-OUT = RUNS / "demo"
+OUT = run_files.RUNS / "demo"
 REFERENCE = 60.0  # GFLOP/s of the machine the numbers of epochs are chosen for: two idle cores with AVX2
 SHAPE, KERNEL = (16, 24, 24, 32), (5, 5, 32, 64)  # of the timed convolution, as in the small nets of the recipes
 REPEATS = 5

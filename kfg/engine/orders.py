@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 from kfg import program
+from kfg.data import stores
 from kfg.data.folder import Index
 from kfg.engine.options import OF_RECIPES, assigned, seeds
 from kfg.engine.recipe import Recipe
@@ -14,7 +15,6 @@ from kfg.errors import InputError
 from kfg.runs import run_files
 
 GB = 1_000_000_000
-RUNS = pathlib.Path(run_files.RUNS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Order:
     """
 
     data: pathlib.Path | None
-    out: pathlib.Path = RUNS
+    out: pathlib.Path = run_files.RUNS
     rows: tuple[str, ...] | None = None
     seeds: tuple[int, ...] = (0,)
     folds: int = 1
@@ -62,7 +62,7 @@ class Order:
     resume: bool = False
     track: tuple[str, ...] = ()
     cache: pathlib.Path | None = None
-    memory_budget: int = 2 * GB
+    memory_budget: int = stores.MEMORY_BUDGET
     corrections: bool = True
     devices: int | str = 1
     index: Index | None = dataclasses.field(default=None, repr=False, compare=False)
@@ -82,7 +82,9 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         help="folder of class folders, or 'demo' for drawn images; without any arguments the recipe's main task runs "
         "on the drawn images, in a few minutes",
     )
-    p.add_argument("--out", default="runs", type=pathlib.Path, help="folder for the run folders (default: runs)")
+    p.add_argument(
+        "--out", default=run_files.RUNS, type=pathlib.Path, help="folder for the run folders (default: %(default)s)"
+    )
     p.add_argument(
         "--rows",
         default=",".join(recipe.default_rows),
@@ -139,9 +141,9 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
     p.add_argument(
         "--memory-budget",
         type=float,
-        default=2.0,
+        default=stores.MEMORY_BUDGET / GB,
         metavar="GB",
-        help="gigabytes of decoded images kept in memory, of all sizes together (default: 2)",
+        help="gigabytes of decoded images kept in memory, of all sizes together (default: %(default)g)",
     )
     return p
 

@@ -1,5 +1,7 @@
 """The names of the files in a run folder; no other module spells them out."""
 
+import pathlib
+
 CONFIG = "config.json"  # everything that decides the result, and the run's own choices
 ENVIRONMENT = "env.json"  # versions, device, precision, parameters
 CLASSES = "classes.json"
@@ -29,5 +31,5 @@ REPAIR_OF = "repair_of.json"  # in a run that kfg repair made: the run it repair
 WEAK = "weak_classes.json"
 POSTHOC = "posthoc.json"
 CORRECTED = "corrected"  # folder of photographs whose class was corrected in `kfg serve`, with a split.csv
-RUNS = "runs"  # default folder of all runs
+RUNS = pathlib.Path("runs")  # default folder of all runs
 RESULTS = "results.jsonl"  # beside the folders of recipes: a line for each finished run

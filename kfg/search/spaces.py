@@ -9,10 +9,10 @@ space fixes: `time_budget`, which would make a trial depend on the clock, and in
 import dataclasses
 from collections.abc import Callable
 
-from kfg.engine.options import NO_LIMIT
 from kfg.models import backbones, efficientnet_lite, pretrained
 from kfg.models.convnets import L2_PLACES
 from kfg.recipes import folder_settings
+from kfg.time_budgets import NO_LIMIT
 from kfg.training.imbalance import AUTO, TREATMENTS
 
 

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from kfg import time_budgets
 from kfg.__main__ import main
-from kfg.engine import own_photographs, provenance, recording, runner
+from kfg.engine import provenance, recording, runner
 from kfg.engine.job import Job
 from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed, assigned, tuples
 from kfg.exporting import classifiers
@@ -196,4 +197,4 @@ def test_settings_as_they_are_typed(key, value, options, typed):
         given = assigned([shlex.split(typed)[1]], [key])[key]
         assert given == tuples(value)
     if options is OF_TRAIN and key == "time_budget":
-        assert own_photographs.seconds_of(typed.split()[1]) == value
+        assert time_budgets.seconds_of(typed.split()[1]) == value
