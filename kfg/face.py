@@ -6,7 +6,7 @@ import tempfile
 
 import numpy as np
 
-from kfg import names, overwrite
+from kfg import names, overwrite, time_budgets
 from kfg.augment.policies import Policy
 from kfg.data import arrays
 from kfg.data.part import Part, check_policy
@@ -250,7 +250,7 @@ def features(trunk, part: Part, *, cache_dir=None) -> np.ndarray:
 def train(
     folder,
     *,
-    time_budget: str = "12m",
+    time_budget: str = time_budgets.TRAINING,
     seed: int = 0,
     out=None,
     resume: bool = False,
@@ -298,7 +298,7 @@ def train(
         raise InputError(f"seed: must be at most {MAX_SEED}, got {seed}")
     if not isinstance(time_budget, str):
         raise InputError(f'time_budget: expected a time with its unit, like "90s", "10m" or "2h", got {time_budget!r}')
-    order, index = own_photographs.prepared(
+    order = own_photographs.prepared(
         folder,
         time_budget=time_budget,
         first_seed=seed,
@@ -311,11 +311,19 @@ def train(
     )
     from kfg.recipes import folder as recipe
 
-    (path,) = recipe.trained(order, index)
+    (path,) = recipe.trained(order)
     return Run(path)
 
 
-def repair(run, *, data=None, target: float | None = None, time_budget: str = "20m", out=None, resume: bool = False):
+def repair(
+    run,
+    *,
+    data=None,
+    target: float | None = None,
+    time_budget: str = time_budgets.REPAIR,
+    out=None,
+    resume: bool = False,
+):
     """Find out why classes of a run are weak, try remedies, and train with a proven one, as `kfg repair` does.
 
     Args:
@@ -336,11 +344,9 @@ def repair(run, *, data=None, target: float | None = None, time_budget: str = "2
         made = kfg.repair(kfg.train("photos"))
         print(*made.steps, sep="\n")
     """
-    from kfg.engine.own_photographs import seconds_of
-
     if not isinstance(time_budget, str):
         raise InputError(f'time_budget: expected a time with its unit, like "5m" or "1h", got {time_budget!r}')
-    seconds = seconds_of(time_budget)
+    seconds = time_budgets.seconds_of(time_budget)
     path = run.path if isinstance(run, Run) else Run(run).path
     from kfg.repairing import repair as whole
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import io
 import os
 import platform
@@ -14,6 +15,8 @@ from kfg.files import ADDRESS, local
 from kfg.names import printable, suggestion
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads this variable when it is imported
+# errors of a full disk or missing permission, wherever they occur: the user can mend them, they are no defect of kfg
+MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # in the order of their file descriptors 0, 1, 2
 
 
@@ -116,6 +119,30 @@ def _attempted(work) -> int:
         return 2
 
 
+def continuable(work, *, out, again: str, interrupted) -> int:
+    """Do work that the same command can continue, and return the exit code.
+
+    It is 2 after one of MACHINE_ERRORS and 130 after Ctrl-C; both are told in one or two lines.
+
+    Args:
+        work: function () -> exit code.
+        out: the folder that is named if an error names no file.
+        again: how to continue after an error, as the end of a sentence.
+        interrupted: function () -> the lines to print after Ctrl-C.
+    """
+    try:
+        return work()
+    except OSError as error:
+        if error.errno not in MACHINE_ERRORS or _stdout_failed():
+            raise
+        say(f"error: {error.filename or out}: {error.strerror}; {again}")
+        return 2
+    except KeyboardInterrupt:
+        progress.end()
+        say(*interrupted())
+        return 130
+
+
 class _Output(io.FileIO):
     """A file that remembers its first failed write and drops everything written after it.
 
@@ -193,7 +220,7 @@ def refuse_addresses(words, *, but=()) -> None:
             option = ""
 
 
-def stdout_failed() -> bool:
+def _stdout_failed() -> bool:
     """Return whether a write to standard output has failed, for example because the disk is full."""
     raw = _raw(sys.stdout)
     return isinstance(raw, _Output) and raw.failure is not None

@@ -21,7 +21,7 @@ def bare_runs(*, traced: bool = False):
     Each recipe's nets are traced, exported, checked, explained and drawn by the tests that do without this.
     """
     from kfg import explain, files
-    from kfg.engine import shipping
+    from kfg.engine import saving
     from kfg.exporting import parity
     from kfg.figures import drawing
 
@@ -33,7 +33,7 @@ def bare_runs(*, traced: bool = False):
             Image.new("L", (1, 1)).save(file, "PNG")
 
     with pytest.MonkeyPatch.context() as patch, contextlib.nullcontext() if traced else untraced_models():
-        patch.setattr(shipping, "save", alike)
+        patch.setattr(saving, "save", alike)
         patch.setattr(explain, "looks", lambda *_: explain.Looks([], {}))
         patch.setattr(drawing, "save", empty)
         yield

@@ -46,7 +46,7 @@ def parse(line: str):
         return importlib.import_module(module)
     if module == "kfg.search":
         return search.parser().parse_args(arguments)
-    return orders.parser(importlib.import_module(module)).parse_args(arguments)
+    return orders.parser(importlib.import_module(module).RECIPE).parse_args(arguments)
 
 
 def is_a_pattern(line: str) -> bool:

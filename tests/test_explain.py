@@ -86,7 +86,7 @@ def test_attention_is_the_models_own(attentive_net, images):
 
 
 def test_a_net_that_begins_with_a_crop_has_its_strips_in_the_middle_and_the_report_says_so(tmp_path):
-    settings = {**competition100.SMOKE, "crop_from": (160, 160), "normalisation": "half"}  # image_size 128
+    settings = {**competition100.RECIPE.smoke, "crop_from": (160, 160), "normalisation": "half"}  # image_size 128
     model = nets.build(competition100.Config(**settings), 3)
     explainer = explain.Explainer(model)
     images = Images(np.random.default_rng(0).integers(0, 256, (5, 160, 160, 3), dtype=np.uint8))

@@ -228,7 +228,7 @@ def test_an_error_of_the_system_without_a_path_names_none(monkeypatch, capsys):
 
 
 def test_the_errata_of_the_study_are_all_there():
-    assert len(imagenet20.ERRATA) >= 5
+    assert len(imagenet20.RECIPE.errata) >= 5
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_a_repaired_run_is_exported_too_and_a_refused_format_keeps_nobody_from_t
             raise InputError("keras: this export is not kept")
 
     made = SimpleNamespace(stands=stands, run=None if stands is None else SimpleNamespace(path="repaired"))
-    monkeypatch.setattr(own_photographs, "prepared", lambda *_, **__: ("order", "index"))
+    monkeypatch.setattr(own_photographs, "prepared", lambda *_, **__: "order")
     monkeypatch.setattr(folder, "command", lambda *_: 0)
     monkeypatch.setattr(folder, "run_folders", lambda _: ["first", "second"])
     monkeypatch.setattr(repair, "repair", lambda run, **_: done.append("repair") or made)

@@ -153,7 +153,7 @@ def test_other_programs_and_options_know_addresses_too(capsys):
     from kfg.engine import runner
     from kfg.recipes import fruit3
 
-    assert runner.main(fruit3, ["--data", "https://host/photos"]) == 2
+    assert runner.main(fruit3.RECIPE, ["--data", "https://host/photos"]) == 2
     assert "https://host/photos: is a web address" in capsys.readouterr().err
     assert search.main(["folder", "--data=https://host/photos", "--out", "x"]) == 2
     assert "https://host/photos: is a web address" in capsys.readouterr().err

@@ -171,7 +171,7 @@ def predict(args) -> bool:
     import tensorflow as tf
 
     from kfg.data import decoded, folder
-    from kfg.engine import shipping
+    from kfg.engine import saving
     from kfg.exporting import classifiers, saved_model
     from kfg.files import write_json
     from kfg.inference import fastest
@@ -182,7 +182,7 @@ def predict(args) -> bool:
     arrays = decoded.load(index, image_size=model.input_shape[1:3]).array
     with tempfile.TemporaryDirectory() as scratch:
         run = pathlib.Path(scratch)
-        shipping.save_keras(model, index.classes, run)
+        saving.save_keras(model, index.classes, run)
         write_json(run / "classes.json", list(index.classes))
         saved_model.save(model, run / "export", classes=index.classes, samples=arrays[:2])
         plain, quick = classifiers.load(run), classifiers.load(run)

@@ -4,11 +4,11 @@ Run       python tools/render_table.py imagenet20 [RESULTS]   (default: recipes/
 """
 
 import argparse
-import importlib
 import pathlib
 import statistics
 import sys
 
+from kfg import recipes
 from kfg.runs import results_file
 from kfg.runs.comparison import by_settings
 
@@ -64,9 +64,9 @@ def line(name, row, results, settings) -> list[str]:
 
 def table(recipe, results) -> str:
     """Return a Markdown table with a line for each row of the recipe and each group of equal settings."""
-    settings = [key for key in SETTINGS if hasattr(next(iter(recipe.ROWS.values())).config, key)]
+    settings = [key for key in SETTINGS if key in recipe.settings()]
     rows = []
-    for name, row in recipe.ROWS.items():
+    for name, row in recipe.rows.items():
         groups = by_settings([result for result in results if result["row"] == name])
         rows += [line(name, row, group, settings) for group in groups or [[]]]
     header = [*HEADER, *(key.replace("_", " ") for key in settings), "minutes"]
@@ -79,7 +79,7 @@ def main(argv=None) -> int:
     parser.add_argument("recipe")
     parser.add_argument("results", nargs="?", type=pathlib.Path)
     args = parser.parse_args(argv)
-    recipe = importlib.import_module(f"kfg.recipes.{args.recipe}")
+    recipe = recipes.named(args.recipe)
     print(table(recipe, results_file.read(args.results or RECIPES / args.recipe)))
     return 0
 

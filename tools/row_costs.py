@@ -15,7 +15,6 @@ the GPU of Google Colab, for fruit3 a Tesla T4.
 
 import argparse
 import dataclasses
-import importlib
 import json
 import pathlib
 import subprocess
@@ -24,7 +23,7 @@ import tempfile
 
 from remedies import add, at_most
 
-from kfg import reaugment
+from kfg import reaugment, recipes
 from kfg.augment.eightfold import COPIES
 from kfg.data import folder
 from kfg.engine import provenance
@@ -148,7 +147,7 @@ def rates() -> dict[str, float]:
 
 
 def rows_of(recipe: str) -> dict:
-    return importlib.import_module(f"kfg.recipes.{recipe}").ROWS
+    return recipes.named(recipe).rows
 
 
 def measured(recipe: str) -> set[str]:

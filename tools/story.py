@@ -66,8 +66,8 @@ def told(out: pathlib.Path) -> int:
     settings = sized(out)
     heading(3, "Train: what `kfg train` does")
     budget = f"{ALL / 2:.0f}s"
-    order, index = own_photographs.prepared(photographs, out=out, time_budget=budget, resume=True, settings=settings)
-    if code := folder.command(order, index):
+    order = own_photographs.prepared(photographs, out=out, time_budget=budget, resume=True, settings=settings)
+    if code := folder.command(order):
         return code
     run = folder.run_folder(order)
     heading(4, "Find weak classes and why, try what may help against controls: what `kfg repair` does")

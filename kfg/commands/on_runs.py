@@ -2,12 +2,11 @@
 
 import pathlib
 
-from kfg import program, progress, quiet
+from kfg import program, progress, quiet, time_budgets
 from kfg.commands import choosing
 from kfg.errors import InputError
 from kfg.runs import run_files
 
-RUNS = pathlib.Path(run_files.RUNS)
 COMPARED = pathlib.Path("compared.html")
 EVALUATED = pathlib.Path("evaluated")
 
@@ -86,7 +85,10 @@ def repair_options(p):
         "share of all photographs that is recognised)",
     )
     p.add_argument(
-        "--time-budget", default="20m", metavar="T", help="how long the whole repair may take (default: %(default)s)"
+        "--time-budget",
+        default=time_budgets.REPAIR,
+        metavar="T",
+        help="how long the whole repair may take (default: %(default)s)",
     )
     p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="folder for the findings (default: RUN/repair)")
     p.add_argument("--resume", action="store_true", help="continue a repair that was interrupted")
@@ -101,10 +103,9 @@ def repair(args) -> int:
     network is kept; otherwise a new one is trained. The test photographs are used once, when both are compared. If
     they speak against the new run, the command says so, and other commands go on with the earlier run.
     """
-    from kfg.engine.own_photographs import seconds_of
     from kfg.runs import found
 
-    run, seconds = found.only(args.run_folder), seconds_of(args.time_budget)
+    run, seconds = found.only(args.run_folder), time_budgets.seconds_of(args.time_budget)
     found.file_of(run, run_files.REPORT)  # fails for an unfinished run before anything is written into its folder
     with quiet.tensorflow_notes():
         from kfg.repairing import repair as whole
@@ -150,7 +151,9 @@ def needs(args) -> int:
 
 def runs_options(p):
     """Add the options of `kfg runs`."""
-    p.add_argument("folder", type=pathlib.Path, nargs="?", default=RUNS, metavar="DIR", help="default: runs")
+    p.add_argument(
+        "folder", type=pathlib.Path, nargs="?", default=run_files.RUNS, metavar="DIR", help="default: %(default)s"
+    )
 
 
 def runs(args) -> int:
@@ -180,7 +183,8 @@ def compare_options(p):
         "--out",
         type=pathlib.Path,
         metavar="FILE|DIR",
-        help="for two runs: file of the page (default: compared.html); for a study: folder of the runs (default: runs)",
+        help="for two runs: file of the page (default: compared.html); for a study: folder of the runs "
+        f"(default: {run_files.RUNS})",
     )
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the runs' photographs (default: where they were)")
 
@@ -204,9 +208,9 @@ def compare(args) -> int:
         raise InputError(
             f"{args.what[0]}: is a folder and not the name of a recipe; to compare two runs, give both folders"
         )
-    no_runs_yet = args.out is None and not RUNS.exists()
+    no_runs_yet = args.out is None and not run_files.RUNS.exists()
     with quiet.tensorflow_notes():  # importing the study's module imports TensorFlow
-        table = comparison.study_table(recipes.named(args.what[0]), None if no_runs_yet else args.out or RUNS)
+        table = comparison.study_table(recipes.named(args.what[0]), None if no_runs_yet else args.out or run_files.RUNS)
     print(table)
     return 0
 

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from kfg import program, quiet
+from kfg import program, quiet, time_budgets
 from kfg.commands import choosing
 from kfg.errors import InputError
 
@@ -28,7 +28,7 @@ def _add_choices(p):
     )
     p.add_argument(
         "--time-budget",
-        default="12m",
+        default=time_budgets.TRAINING,
         metavar="T",
         help="how long one run may train: 90s, 10m or 2h; a number without a unit means minutes (default: %(default)s)",
     )
@@ -125,9 +125,9 @@ def train(args) -> int:
             from kfg.training import devices
         devices.chosen(args.devices)
     if args.time_budget.strip()[-1:].isdigit():
-        budget = duration(own_photographs.seconds_of(args.time_budget))
+        budget = duration(time_budgets.seconds_of(args.time_budget))
         print(f"A number without a unit means minutes: the time budget is {budget}.")
-    order, index = own_photographs.prepared(
+    order = own_photographs.prepared(
         args.folder,
         out=args.out,
         seeds=args.seeds,
@@ -144,7 +144,7 @@ def train(args) -> int:
     with quiet.tensorflow_notes():
         from kfg.recipes import folder
 
-    code = folder.command(order, index)
+    code = folder.command(order)
     if code:
         return code
     refused = not _exported(folder.run_folders(order), formats)

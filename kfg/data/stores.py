@@ -9,7 +9,7 @@ from kfg.errors import InputError
 from kfg.files import whole
 from kfg.locks import exclusive
 
-MEMORY_BUDGET = 2 << 30  # bytes of decoded images kept in memory; further images go to disk
+MEMORY_BUDGET = 2_000_000_000  # bytes of decoded images kept in memory; further images go to disk
 
 
 class Images:

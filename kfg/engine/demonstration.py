@@ -1,41 +1,23 @@
 """The demonstration of a recipe that is called without arguments: its main job on drawn images, in a few minutes."""
 
-import dataclasses
 import pathlib
 import statistics
 import time
-from collections.abc import Mapping
 
-from kfg.engine.orders import RUNS, Order
+from kfg.engine.orders import Order
+from kfg.engine.recipe import Recipe
 from kfg.files import read_json
 from kfg.runs import run_files
 
-OUT = RUNS / "demo"
+OUT = run_files.RUNS / "demo"
 REFERENCE = 60.0  # GFLOP/s of the machine the numbers of epochs are chosen for: two idle cores with AVX2
 SHAPE, KERNEL = (16, 24, 24, 32), (5, 5, 32, 64)  # of the timed convolution, as in the small nets of the recipes
 REPEATS = 5
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Demonstration:
-    """A recipe's main job at a size that takes at most five minutes.
-
-    Args:
-        does: a description of the job that can follow "this program ...".
-        rows: names of the recipe's rows to run.
-        settings: name -> value, replacing settings of the rows.
-        epochs: epochs of each row on a machine of REFERENCE speed; a slower machine gets fewer.
-    """
-
-    does: str
-    rows: tuple[str, ...]
-    settings: Mapping = dataclasses.field(default_factory=dict)
-    epochs: int | None = None
-
-
-def order(recipe, out: pathlib.Path = OUT) -> Order:
+def order(recipe: Recipe, out: pathlib.Path = OUT) -> Order:
     """Return the order for a recipe that was called without arguments, and print what it will do."""
-    demo = recipe.DEMO
+    demo = recipe.demo
     settings = dict(demo.settings)
     if demo.epochs is not None:
         settings["epochs"] = _earlier(recipe, out) or epochs_for(demo.epochs, speed())
@@ -46,17 +28,17 @@ def order(recipe, out: pathlib.Path = OUT) -> Order:
     return Order(data=None, out=out, rows=demo.rows, settings=settings, resume=True)
 
 
-def _earlier(recipe, out) -> int | None:
+def _earlier(recipe: Recipe, out) -> int | None:
     """Return the epochs of an earlier demonstration: it is continued with them, however fast the machine is now."""
-    config = run_files.run_folder(out, recipe.NAME, recipe.DEMO.rows[0], 0) / run_files.CONFIG
+    config = run_files.run_folder(out, recipe.name, recipe.demo.rows[0], 0) / run_files.CONFIG
     return read_json(config, dict)["config"]["epochs"] if config.is_file() else None
 
 
-def real_data(recipe) -> str:
+def real_data(recipe: Recipe) -> str:
     """Return the line that tells how to run a recipe on one's own photographs."""
-    rows = ",".join(recipe.DEFAULT_ROWS)
+    rows = ",".join(recipe.default_rows)
     return (
-        f"With your own photographs, one folder for each class: python -m kfg.recipes.{recipe.NAME} --data DIR --out "
+        f"With your own photographs, one folder for each class: python -m kfg.recipes.{recipe.name} --data DIR --out "
         f"runs (rows {rows}; --help lists all options)"
     )
 

@@ -13,8 +13,7 @@ from kfg.data.decode import decode
 from kfg.data.index import Index
 from kfg.data.part_folders import PARTS
 from kfg.data.splitcsv import BOTH
-from kfg.engine import changes, confidence, provenance, run_folder, timed_precision, unfinished
-from kfg.engine import shipping as exporting
+from kfg.engine import changes, confidence, provenance, run_folder, saving, timed_precision, unfinished
 from kfg.engine.options import OF_RECIPES
 from kfg.engine.photographs import Data
 from kfg.errors import InputError
@@ -107,10 +106,6 @@ class Job:
     def finished(self) -> bool:
         return all((self.workdir / name).is_file() for name in (run_files.REPORT, run_files.EXPORT_CHECK))
 
-    def owned(self):
-        """Return a `with` block that keeps other processes out of the run folder; InputError if one is using it."""
-        return run_folder.owned(self.workdir)
-
     def open(self) -> None:
         """Make the run folder, or check that an existing one has the same settings; remove what a killed run left.
 
@@ -119,16 +114,12 @@ class Job:
         """
         run_folder.begin(
             self.workdir,
-            self.settings(),
+            provenance.settings(self),
             finished=self.finished(),
             resume=self.resume,
             options=self.options,
             changed=lambda: changes.since(self.workdir, self.data.index),
         )
-
-    def settings(self) -> dict:
-        """Return everything that decides the result, in the form of config.json."""
-        return provenance.settings(self)
 
     def parted(self, index: Index | None = None, *, val: float, test: float, seed: int) -> Index:
         """Return the index with the parts train, val and test that `split` will decide, but write nothing."""
@@ -247,10 +238,6 @@ class Job:
         if self.fitted is not None and not self.finished():
             unfinished.keep(self)
 
-    def held(self) -> str:
-        """Return what the run folder holds, such as "the last finished epoch"; "" if no epoch was finished."""
-        return unfinished.held(self)
-
     def float32_model(self):
         """Return the model computing in float32, so that its export gives the same answers on every machine."""
         with precision.scope("float32"):
@@ -282,7 +269,7 @@ class Job:
         )
         model, answers = settled.model, settled.answers
         self.model = model  # `examine` must ask the model that is reported
-        exporting.save_keras(model, index.classes, self.workdir)
+        saving.save_keras(model, index.classes, self.workdir)
         confidence.write(settled, self.workdir)
         predict.write_csv(answers["val"], self.workdir / run_files.VAL_PREDICTIONS)
         figures, more = examine(answers["val"], answers["test"]) if examine else ({}, [])
@@ -305,8 +292,8 @@ class Job:
         )
         draft.write()  # written now, so that the run has its report even if the export fails
         test = index.take(index.where("test"))
-        check = exporting.save(model, test, self.workdir, confidence=settled.content, bank=settled.bank)
+        check = saving.save(model, test, self.workdir, confidence=settled.content, bank=settled.bank)
         card.write(self.workdir)
-        result = draft.write(export_told=exporting.told(check), export_failed=not check["passed"])
+        result = draft.write(export_told=saving.told(check), export_failed=not check["passed"])
         write_json(self.workdir / run_files.EXPORT_CHECK, check)  # written last: it marks the run as finished
         return result

@@ -4,6 +4,7 @@ import pathlib
 
 from kfg.data.index import Index
 from kfg.data.splitcsv import split_rows
+from kfg.engine.recipe import Recipe
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.runs import run_files
@@ -23,12 +24,10 @@ def resolved(run: str, *, option: str = "--init-from") -> str:
     return str(pathlib.Path(run).resolve())
 
 
-def check_lenders(recipe, jobs) -> None:
+def check_lenders(recipe: Recipe, jobs) -> None:
     """Check for each unfinished Job that the run whose weights it starts from has the same net.
 
     Args:
-        recipe: module; if its Config has init_from, it has a function `lending` (config) -> dict of the settings that
-            both runs must share.
         jobs: all jobs of a command, so that none of them is refused hours later.
     Raises:
         InputError: a setting differs, and the message names the row and both values; there is no such run.

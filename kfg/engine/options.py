@@ -9,6 +9,7 @@ from kfg.augment.by_name import ByName
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import suggestion
+from kfg.time_budgets import NO_LIMIT, UNITS
 
 # setting -> option of the program that sets it; all other settings are given by --set
 OF_RECIPES = {"weights": "--weights", "init_from": "--init-from", "epochs": "--epochs"}
@@ -18,9 +19,7 @@ OF_TRAIN = {  # `kfg train`
     "epochs": "--epochs",
     "learning_rate": "--learning-rate",
 }
-UNITS = {"h": 3600, "m": 60, "s": 1}
 TRUNKS = ("backbone", "second_backbone", "second_opinion")  # settings that name a pretrained trunk
-NO_LIMIT = 1e9  # seconds; a time budget this long never ends a training
 MAX_SEED = 2**31 - 1  # TensorFlow's index_shuffle takes an int32 seed
 
 

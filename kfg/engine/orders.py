@@ -7,12 +7,14 @@ import pathlib
 from collections.abc import Mapping
 
 from kfg import program
-from kfg.engine.options import assigned, seeds
+from kfg.data import stores
+from kfg.data.folder import Index
+from kfg.engine.options import OF_RECIPES, assigned, seeds
+from kfg.engine.recipe import Recipe
 from kfg.errors import InputError
 from kfg.runs import run_files
 
 GB = 1_000_000_000
-RUNS = pathlib.Path(run_files.RUNS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,17 +35,19 @@ class Order:
             such run.
         precision: one of kfg.training.precision.CHOICES.
         max_params: the most parameters that a model may have, as a number or text like "10M"; None for any number.
-        quick, smoke: replace settings by those of the recipe's QUICK or SMOKE.
+        quick, smoke: replace settings by those of the recipe's `quick` or `smoke`.
         resume: continue interrupted runs.
         track: names from kfg.tracking.logs.LOGS.
         cache: folder for decoded images; None for `out`/cache.
         memory_budget: bytes of decoded images to keep in memory.
         corrections: as for kfg.data.folder.scan.
         devices: how many devices share the training of a net, as a number or "all".
+        index: the images, if they are already read and grouped.
+        options: setting -> option of the program that was called, for the commands that messages suggest.
     """
 
     data: pathlib.Path | None
-    out: pathlib.Path = RUNS
+    out: pathlib.Path = run_files.RUNS
     rows: tuple[str, ...] | None = None
     seeds: tuple[int, ...] = (0,)
     folds: int = 1
@@ -58,16 +62,19 @@ class Order:
     resume: bool = False
     track: tuple[str, ...] = ()
     cache: pathlib.Path | None = None
-    memory_budget: int = 2 * GB
+    memory_budget: int = stores.MEMORY_BUDGET
     corrections: bool = True
     devices: int | str = 1
+    index: Index | None = dataclasses.field(default=None, repr=False, compare=False)
+    options: Mapping = dataclasses.field(default_factory=lambda: OF_RECIPES)
 
 
-def parser(recipe) -> argparse.ArgumentParser:
-    """Make the argument parser of a recipe module, which has NAME, ROWS, DEFAULT_ROWS and a docstring."""
-    known = ", ".join(recipe.ROWS)
+def parser(recipe: Recipe) -> argparse.ArgumentParser:
+    """Make the argument parser of a recipe."""
     p = program.Parser(
-        prog=f"python -m kfg.recipes.{recipe.NAME}", description=recipe.__doc__.splitlines()[0], epilog=f"rows: {known}"
+        prog=f"python -m kfg.recipes.{recipe.name}",
+        description=recipe.description.splitlines()[0],
+        epilog=f"rows: {', '.join(recipe.rows)}",
     )
     p.add_argument(
         "--data",
@@ -75,10 +82,12 @@ def parser(recipe) -> argparse.ArgumentParser:
         help="folder of class folders, or 'demo' for drawn images; without any arguments the recipe's main task runs "
         "on the drawn images, in a few minutes",
     )
-    p.add_argument("--out", default=RUNS, type=pathlib.Path, help="folder for the run folders (default: runs)")
+    p.add_argument(
+        "--out", default=run_files.RUNS, type=pathlib.Path, help="folder for the run folders (default: %(default)s)"
+    )
     p.add_argument(
         "--rows",
-        default=",".join(recipe.DEFAULT_ROWS),
+        default=",".join(recipe.default_rows),
         help="rows to run, separated by commas (default: %(default)s), or 'all'",
     )
     p.add_argument("--seeds", default="0", help="seeds, separated by commas, one run each (default: 0)")
@@ -132,28 +141,27 @@ def parser(recipe) -> argparse.ArgumentParser:
     p.add_argument(
         "--memory-budget",
         type=float,
-        default=2.0,
+        default=stores.MEMORY_BUDGET / GB,
         metavar="GB",
-        help="gigabytes of decoded images kept in memory, of all sizes together (default: 2)",
+        help="gigabytes of decoded images kept in memory, of all sizes together (default: %(default)g)",
     )
     return p
 
 
-def read(recipe, words) -> Order:
+def read(recipe: Recipe, words) -> Order:
     """Parse a recipe's command line into an Order.
 
     Raises:
         InputError: a word that cannot be understood; the message names the option.
     """
     args = parser(recipe).parse_args(words)
-    fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
     return Order(
         data=None if args.data == "demo" else pathlib.Path(args.data),
         out=args.out,
-        rows=tuple(recipe.ROWS) if args.rows == "all" else _names(args.rows),
+        rows=tuple(recipe.rows) if args.rows == "all" else _names(args.rows),
         seeds=tuple(seeds(args.seeds)),
         folds=args.folds,
-        settings=assigned(args.set, fields),
+        settings=assigned(args.set, recipe.settings()),
         epochs=args.epochs,
         weights=args.weights,
         init_from=args.init_from,

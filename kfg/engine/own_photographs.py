@@ -6,28 +6,27 @@ This module does not import TensorFlow, which takes seconds to load, so that err
 import collections
 import dataclasses
 import pathlib
-import re
 from collections.abc import Mapping
 
+from kfg import time_budgets
 from kfg.data import audit, corrected, folder
-from kfg.data.index import Index
 from kfg.data.labels import Labels
 from kfg.engine import places
-from kfg.engine.options import MAX_SEED, NO_LIMIT, countdown
-from kfg.engine.orders import RUNS, Order
+from kfg.engine.options import MAX_SEED, OF_TRAIN, countdown
+from kfg.engine.orders import Order
 from kfg.errors import InputError
 from kfg.names import printable, quoted
 from kfg.progress import Progress, step
+from kfg.runs import run_files
 
-SHORTEST = 30  # seconds; loading a pretrained net and tracing its graph takes much of that
 MOST_RUNS = 1_000  # of one command
 # kinds of errors of single photographs, which a review can leave out
 ONE_PHOTOGRAPH = ("undecodable", "truncated", "not-an-image", "bomb", "duplicate-across-classes")
 STEPS = 5  # audit, read and split, train the head, fine-tune the net, test and export
 
 
-def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, **asked) -> tuple[Order, Index]:
-    """Return the order for a training, and the photographs, read and grouped.
+def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, **asked) -> Order:
+    """Return the order for a training, with the photographs, read and grouped.
 
     Args:
         out: folder of the runs; None for a folder named after that of the photographs, see kfg.engine.places.
@@ -37,8 +36,8 @@ def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, 
         InputError: an argument out of range; photographs that the audit finds unfit, which are named; another command
             is doing this training.
     """
-    order = ordered(root, out=out or RUNS, **asked)
-    places.check_beside(order.data, pathlib.Path(out) if out else RUNS, given=out is not None)
+    order = ordered(root, out=out or run_files.RUNS, **asked)
+    places.check_beside(order.data, pathlib.Path(out) if out else run_files.RUNS, given=out is not None)
     places.check_unused(order.data, pathlib.Path(out) if out else None, order.seeds)
     budget = order.settings["time_budget"]
     step(1, STEPS, f"the photographs in {printable(str(root))} are checked", left=countdown(budget))
@@ -50,7 +49,7 @@ def prepared(root, *, out=None, corrections=True, labels: Labels | None = None, 
         if said:
             print(said)
         order = dataclasses.replace(order, out=out)
-    return order, index
+    return dataclasses.replace(order, index=index)
 
 
 def ordered(
@@ -59,7 +58,7 @@ def ordered(
     out,
     seeds: int = 1,
     first_seed: int = 0,
-    time_budget: str = "12m",
+    time_budget: str = time_budgets.TRAINING,
     weights: str | None = None,
     max_params: int | str | None = None,
     resume: bool = False,
@@ -92,6 +91,7 @@ def ordered(
 
         logs.names(track)  # checked before an audit that may take minutes
     return Order(
+        options=OF_TRAIN,
         data=pathlib.Path(root).resolve(),
         out=pathlib.Path(out),
         seeds=tuple(range(first_seed, first_seed + seeds)),
@@ -100,7 +100,7 @@ def ordered(
         resume=resume,
         track=tuple(track),
         devices=devices,
-        settings={"time_budget": seconds_of(time_budget), **(settings or {})},
+        settings={"time_budget": time_budgets.seconds_of(time_budget), **(settings or {})},
     )
 
 
@@ -128,24 +128,3 @@ def audited(root, *, corrections=True, labels: Labels | None = None) -> audit.Au
     listed = f" ({again} lists all)" if more else ""
     out = f"; kfg review {quoted(root)} lets you leave photographs out" if first.kind in ONE_PHOTOGRAPH else ""
     raise InputError(f"{said}{more}{listed}{out}")
-
-
-def seconds_of(text) -> float:
-    """Return the number of seconds that "90s", "10m" or "2h" stands for; a number alone is minutes.
-
-    Raises:
-        InputError: text that is no time, or a time too short for any training.
-    Example:
-        >>> seconds_of("10m"), seconds_of("1.5h"), seconds_of("90s"), seconds_of("3")
-        (600.0, 5400.0, 90.0, 180.0)
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(text).strip(), flags=re.ASCII)
-    seconds = float(match[1]) * {"s": 1, "m": 60, "": 60, "h": 3600}[match[2]] if match else 0
-    if not 0 < seconds <= NO_LIMIT:
-        raise InputError(f"--time-budget: expected a time like 90s, 10m or 2h, got {text!r}")
-    if seconds < SHORTEST:
-        raise InputError(
-            f"--time-budget: {str(text).strip()} is too short; give at least {SHORTEST}s, which is enough for the head "
-            "of a network on a few hundred photographs; fine-tuning needs minutes (try 10m)"
-        )
-    return seconds

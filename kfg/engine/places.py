@@ -9,14 +9,13 @@ import re
 
 from kfg.data.index import Index, fingerprint
 from kfg.engine import changes, run_folder
-from kfg.engine.orders import RUNS
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import printable
 from kfg.runs import origins, run_files
 
 
-def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.Path, str]:
+def folder_of_runs(index: Index, *, home: pathlib.Path = run_files.RUNS) -> tuple[pathlib.Path, str]:
     """Return the folder for runs on these photographs, and a line that explains it if it is not the obvious one.
 
     The folder is `home`/NAME, named after the photographs' folder. If that holds runs on other photographs, they stay
@@ -46,7 +45,9 @@ def folder_of_runs(index: Index, *, home: pathlib.Path = RUNS) -> tuple[pathlib.
     return home / _numbered(name, free), said
 
 
-def check_unused(photographs: pathlib.Path, out: pathlib.Path | None, seeds, *, home: pathlib.Path = RUNS) -> None:
+def check_unused(
+    photographs: pathlib.Path, out: pathlib.Path | None, seeds, *, home: pathlib.Path = run_files.RUNS
+) -> None:
     """Refuse a training that another command is just doing, before time is spent on looking at the photographs.
 
     Args:

@@ -1,65 +1,41 @@
 """Run recipes: rows x seeds x folds, each in its own run folder, with a command line that all recipes share."""
 
-import dataclasses
-import errno
 import logging
 import pathlib
 import sys
 
-from kfg import overwrite, program, progress
-from kfg.data.index import Index
-from kfg.engine import demonstration, lenders, orders, places
-from kfg.engine.options import OF_RECIPES, epochs, replaced
+from kfg import overwrite, program
+from kfg.engine import demonstration, lenders, orders, places, run_folder, selection
 from kfg.engine.orders import Order
 from kfg.engine.pace import Pace
+from kfg.engine.recipe import Recipe
 from kfg.errors import InputError
 from kfg.evaluation import baseline
-from kfg.names import suggestion
 from kfg.runs import comparison, results_file, run_files
 
 MOST_FOLDS = 1_000
-# errors of a full disk or missing permission, wherever they occur: the user can mend them, they are no defect of kfg
-MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One row of a study's tables.
-
-    Args:
-        config: the recipe's Config.
-        reported: the study's figures, {"top1": ..., "loss": ...}; empty for rows that the study does not have.
-        after: rows whose runs this one starts from; they are run first.
-        note: what a reader must know about the row.
-    """
-
-    config: object
-    reported: dict = dataclasses.field(default_factory=dict)
-    after: tuple[str, ...] = ()
-    note: str = ""
-
-
-def main(recipe, argv=None) -> int:
+def main(recipe: Recipe, argv=None) -> int:
     """Run a recipe from the command line and return the exit code.
 
     It is 0 if all runs finished, 2 for wrong input (one line on stderr), and 130 after Ctrl-C.
 
     Args:
-        recipe: the recipe's module.
         argv: words of the command line; default those of this process.
     """
     words = sys.argv[1:] if argv is None else argv
     return program.run(lambda: _read_and_answered(recipe, words))
 
 
-def _read_and_answered(recipe, words) -> int:
+def _read_and_answered(recipe: Recipe, words) -> int:
     if not words:
         return _demonstrated(recipe)
     program.refuse_addresses(words)
     return answered(recipe, orders.read(recipe, words))
 
 
-def _demonstrated(recipe) -> int:
+def _demonstrated(recipe: Recipe) -> int:
     """Do a recipe's main job on drawn images: it was called without arguments."""
     code = answered(recipe, demonstration.order(recipe))
     if not code:
@@ -67,52 +43,45 @@ def _demonstrated(recipe) -> int:
     return code
 
 
-def answered(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES) -> int:
-    """Perform an order, print the outcome and return the exit code.
-
-    Args:
-        recipe: the recipe's module.
-        index: the images, if they are already read and grouped.
-        options: as in Job, if another program than the recipe's own was called.
-    """
+def answered(recipe: Recipe, order: Order) -> int:
+    """Perform an order, print the outcome and return the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     current = []
-    try:
-        perform(recipe, order, index=index, options=options, current=current)
-    except OSError as error:
-        if error.errno not in MACHINE_ERRORS or program.stdout_failed():
-            raise
-        program.say(f"error: {error.filename or order.out}: {error.strerror}; then run again with --resume")
-        return 2
-    except KeyboardInterrupt:
-        progress.end()
-        program.say(f"interrupted{f'; {_left(current[0])}' if current else ''}")
-        program.say("to continue, give the same command with --resume")
-        return 130
-    return 0
+
+    def performed() -> int:
+        perform(recipe, order, current=current)
+        return 0
+
+    return program.continuable(
+        performed, out=order.out, again="then run again with --resume", interrupted=lambda: _interrupted(current)
+    )
+
+
+def _interrupted(current) -> tuple[str, str]:
+    """Return lines on what an interrupted job, if one was running, has left, and on how to continue."""
+    left = f"; {_left(current[0])}" if current else ""
+    return f"interrupted{left}", "to continue, give the same command with --resume"
 
 
 def _left(job) -> str:
     """Return half a sentence on what an interrupted job has left."""
-    held = job.held()
+    from kfg.engine import unfinished
+
+    held = unfinished.held(job)
     return f"{job.workdir} {f'holds {held}' if held else 'has no finished epoch'}"
 
 
-def perform(
-    recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES, current: list | None = None
-) -> list[pathlib.Path]:
+def perform(recipe: Recipe, order: Order, *, current: list | None = None) -> list[pathlib.Path]:
     """Perform an order and return the run folders.
 
     Args:
-        recipe: the recipe's module.
-        index, options: as for `answered`.
         current: list that holds the running job, so that the caller can report where it was interrupted.
     Raises:
         InputError: wrong input; the message names the argument or path.
     """
     current = [] if current is None else current
     results, runs, pace = [], [], Pace(earlier=_earlier(order.out))
-    made = jobs(recipe, order, index=index, options=options)
+    made = jobs(recipe, order)
     for number, job in enumerate(made, start=1):
         current[:] = [job]
         with pace.measured(trains=not job.finished()):
@@ -121,8 +90,7 @@ def perform(
         job.forget()
         current.clear()
     tell_spread(results)
-    if hasattr(recipe, "summarise"):
-        recipe.summarise(order.out, runs)
+    recipe.summarise(order.out, runs)
     return runs
 
 
@@ -138,12 +106,12 @@ def _seconds(row) -> float | None:
     return row.get("metrics", {}).get("seconds_to_trained", {}).get("value", row.get("seconds"))
 
 
-def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES):
+def jobs(recipe: Recipe, order: Order):
     """Return the Jobs of an order, each one after the jobs that it depends on."""
     from kfg.tracking import logs
 
     track = logs.names(order.track)
-    rows = configured_rows(recipe, order)
+    rows = selection.configured(recipe, order)
     if not 1 <= order.folds <= MOST_FOLDS:
         raise InputError(f"--folds: must be from 1 to {MOST_FOLDS:,}, got {order.folds}")
     out = order.out
@@ -168,12 +136,12 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
         out=out,
         cache_dir=order.cache,
         memory_budget=order.memory_budget,
-        index=index,
+        index=order.index,
         corrections=order.corrections,
     )
     made = [
         Job(
-            recipe=recipe.NAME,
+            recipe=recipe.name,
             row=name,
             config=rows[name].config,
             seed=seed,
@@ -188,8 +156,8 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
             max_params=max_params,
             track=track,
             devices=shared_by,
-            options=options,
-            says_steps=not getattr(recipe, "OWN_STEPS", False),
+            options=order.options,
+            says_steps=not recipe.own_steps,
         )
         for seed in order.seeds
         for fold in (range(order.folds) if order.folds > 1 else [None])
@@ -197,12 +165,11 @@ def jobs(recipe, order: Order, *, index: Index | None = None, options=OF_RECIPES
     ]
     lenders.check_lenders(recipe, made)
     weights_at_hand.check_files(made)
-    if hasattr(recipe, "check"):
-        recipe.check(made)
+    recipe.check(made)
     return made
 
 
-def run_one(recipe, job, *, begun: str = "") -> dict:
+def run_one(recipe: Recipe, job, *, begun: str = "") -> dict:
     """Run one job unless it is finished; return its row in results.jsonl. A missing row or log is written in any case.
 
     `begun` is a line to print if the job is run.
@@ -211,7 +178,7 @@ def run_one(recipe, job, *, begun: str = "") -> dict:
     from kfg.files import read_json
     from kfg.tracking import logs
 
-    with job.owned():
+    with run_folder.owned(job.workdir):
         job.open()
         with logs.opened(job.track, job.workdir, name=str(job.workdir.relative_to(job.out))) as job.logs:
             if job.finished():
@@ -236,7 +203,7 @@ def tell_spread(results) -> None:
                 print(f"{name}, {trained_in}: test top-1 in percent, mean ± sd of all runs: {comparison.spread(group)}")
 
 
-def _run_kept(recipe, job) -> None:
+def _run_kept(recipe: Recipe, job) -> None:
     """Run a job; after Ctrl-C, write the model of its last finished epoch while this process still owns the run."""
     try:
         _run_unfinished(recipe, job)
@@ -245,7 +212,7 @@ def _run_kept(recipe, job) -> None:
         raise
 
 
-def _run_unfinished(recipe, job) -> None:
+def _run_unfinished(recipe: Recipe, job) -> None:
     try:
         result = recipe.run(job.config, job)
     except InputError:
@@ -256,52 +223,3 @@ def _run_unfinished(recipe, job) -> None:
     if warning := baseline.warning(result["baseline"]):
         print(f"WARNING: {warning}")
     print(f"report: {job.workdir / run_files.PAGE}", flush=True)
-
-
-def configured_rows(recipe, order: Order) -> dict[str, Row]:
-    """Return the rows to run, in order, after applying `quick`, `smoke`, `settings` and `epochs`, in this order.
-
-    A row whose own `epochs` are 0 keeps them unless `settings` have others.
-    """
-    changes = {**(recipe.QUICK if order.quick else {}), **(recipe.SMOKE if order.smoke else {}), **order.settings}
-    fields = [field.name for field in dataclasses.fields(next(iter(recipe.ROWS.values())).config)]
-    if order.weights is not None and "weights" not in fields:
-        raise InputError(f"--weights: {recipe.NAME} has no pretrained trunk")
-    if order.init_from is not None:
-        if "init_from" not in fields:
-            raise InputError(
-                f"--init-from: cannot be used with {recipe.NAME}, whose rows start from ImageNet weights or from none"
-            )
-        changes["init_from"] = order.init_from
-    if "init_from" in changes:  # also if set by --set
-        changes["init_from"] = lenders.resolved(str(changes["init_from"]))
-    if changes.get("net_of"):
-        changes["net_of"] = lenders.resolved(str(changes["net_of"]), option="net_of")
-    rows = {}
-    for name in ordered(recipe.ROWS, recipe.DEFAULT_ROWS if order.rows is None else order.rows):
-        row = recipe.ROWS[name]
-        trains = getattr(row.config, "epochs", None) != 0  # if not, only --set lets this row train for epochs
-        config = replaced(row.config, changes if trains else {**changes, "epochs": order.settings.get("epochs", 0)})
-        if order.weights is not None and row.config.weights != "none":  # the row's own: --smoke has none
-            config = dataclasses.replace(config, weights=order.weights)
-        if order.epochs is not None and trains:
-            config = replaced(config, {"epochs": epochs(order.epochs, config.epochs)})
-        rows[name] = dataclasses.replace(row, config=config)
-    return rows
-
-
-def ordered(rows, names) -> list[str]:
-    """Return `names` and the rows that they depend on, each row after those that it depends on."""
-    order = []
-
-    def visit(name):
-        if name not in rows:
-            raise InputError(f"--rows: unknown row {name!r}; {suggestion(name, rows)}")
-        for earlier in rows[name].after:
-            visit(earlier)
-        if name not in order:
-            order.append(name)
-
-    for name in names:
-        visit(name)
-    return order

@@ -5,7 +5,7 @@ import pathlib
 
 import keras
 
-from kfg.engine import shipping as exporting
+from kfg.engine import saving
 from kfg.files import read_json
 from kfg.runs import run_files
 from kfg.training import checkpoint, precision
@@ -60,7 +60,7 @@ def keep(job) -> None:
     state = checkpoint.read(job.workdir / checkpoint.LAST)
     model = _with_head(job) if state is None else _restored(job, state)
     if model is not None:
-        exporting.save_keras(model, read_json(job.workdir / run_files.CLASSES), job.workdir)
+        saving.save_keras(model, read_json(job.workdir / run_files.CLASSES), job.workdir)
 
 
 def _restored(job, state):

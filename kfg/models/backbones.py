@@ -15,7 +15,7 @@ from keras import applications, layers
 from kfg import keras_settings
 from kfg.errors import InputError
 from kfg.models import builders, efficientnet_lite, flattening, heads, preprocessing, pretrained
-from kfg.models import weights as files
+from kfg.models import weights as stored_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,13 +246,13 @@ def _network(name, image_size, weights):
     if min(image_size) < backbone.smallest:
         size = f"{image_size[0]} x {image_size[1]}"
         raise InputError(f"image_size: {name} needs at least {backbone.smallest} pixels on each side, got {size}")
-    if name in efficientnet_lite.VARIANTS and pathlib.Path(weights).suffix not in files.SUFFIXES:
+    if name in efficientnet_lite.VARIANTS and pathlib.Path(weights).suffix not in stored_weights.SUFFIXES:
         return efficientnet_lite.trunk(name, image_size=image_size, weights=weights)
     net = backbone.build(tuple(image_size))
     net = keras.Model(net.input, net.output, name=name)
     path = weights_file(name, weights)
     if path is not None:
-        files.load(net, path)
+        stored_weights.load(net, path)
         builders.check_normalization(net, path)
     return net
 

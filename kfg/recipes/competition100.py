@@ -19,10 +19,9 @@ import keras
 from kfg.augment.policies import Policy
 from kfg.data.part import Part
 from kfg.engine import lenders, runner
-from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import fit_on
 from kfg.engine.options import within
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.evaluation.metrics import wilson
 from kfg.models import attention_nets as nets
 from kfg.models.transfer import begin_from
@@ -30,7 +29,6 @@ from kfg.training import optimizers
 from kfg.training.coupled import CoupledSGD
 from kfg.training.schedules import Cosine, CyclicCosine, MultiStep
 
-NAME = "competition100"
 # FBSD crops 448 pixels from an image of 550 padded by 8: here a shift by at most 59, then a crop from the middle
 SHIFTED = Policy(width_shift=60, height_shift=60, horizontal_flip=True, fill_mode="constant")
 JITTERED = Policy(horizontal_flip=True, brightness=(0.8, 1.2), contrast=(0.8, 1.2))  # MMAL-Net
@@ -176,54 +174,6 @@ ROWS = {
     "mmal-lite0": Row(lite("mmal"), note=OURS),
     "plain-lite0": Row(lite("plain"), note=OURS),
 }  # fmt: skip
-DEFAULT_ROWS = ("fbsd-lite0", "mmal-lite0", "plain-lite0")
-QUICK = {"epochs": 3}
-DEMO = Demonstration(
-    does="trains FBSD and, as a control, its plain trunk",
-    rows=("fbsd-lite0", "plain-lite0"),
-    settings={"image_size": (128, 128), "head_width": 64},
-    epochs=2,
-)
-SMOKE = {
-    "backbone": "efficientnet-lite0", "weights": "none", "image_size": (128, 128), "crop_from": None,
-    "head_width": 8, "epochs": 1, "batch_size": 16,
-}  # fmt: skip
-
-CAVEAT = (
-    "The study's figures are from one run each: FBSD's from a contest's hidden test images, MMAL-Net's, about 66 %, "
-    "from an early stage (epoch 14) on images that the report does not name. FBSD kept the epoch that did best on the "
-    "training images."
-)
-ERRATA = (
-    ("ResNet-36", "ResNet-50"),
-    (
-        "kind = dog; alpha, beta, gamma weigh the loss",
-        "boost strength, suppression factor and diversification strength",
-    ),
-    ("FBSD's paper: strips along the width", "along the height"),
-    ("FBSD's paper: global max pooling", "the mean of the five largest values"),
-    (
-        "FBSD's paper: diversification",
-        "what it adds to the maps is multiplied by 0.001, so it has almost no effect",
-    ),
-    (
-        "FBSD's paper: a cosine over 200 epochs",
-        "it is stepped in every batch, so the rate falls and rises with a period of 400 steps",
-    ),
-    (
-        "MMAL-Net's settings: window sides 128, 192, 256",
-        "they are never used; the windows are fixed lists of cells",
-    ),
-    (
-        "validation accuracy near 100 %",
-        "this is accuracy on the training images, as the flag for the test images was off",
-    ),
-    (
-        "FBSD: nothing is said of the last layers",
-        "that of the concatenated head was replaced after the optimisers were made, so it never learned",
-    ),
-    ("CUDA out of memory", "the cause was a label that is not the number of any class"),
-)
 
 
 def lending(config) -> dict:
@@ -280,7 +230,66 @@ def votes(config, model, index, images):
     return figures, [("What each branch answers by itself", rows)]
 
 
-if __name__ == "__main__":
-    import sys
+RECIPE = Recipe(
+    name="competition100",
+    description=__doc__,
+    rows=ROWS,
+    default_rows=("fbsd-lite0", "mmal-lite0", "plain-lite0"),
+    run=run,
+    quick={"epochs": 3},
+    smoke={
+        "backbone": "efficientnet-lite0",
+        "weights": "none",
+        "image_size": (128, 128),
+        "crop_from": None,
+        "head_width": 8,
+        "epochs": 1,
+        "batch_size": 16,
+    },
+    demo=Demonstration(
+        does="trains FBSD and, as a control, its plain trunk",
+        rows=("fbsd-lite0", "plain-lite0"),
+        settings={"image_size": (128, 128), "head_width": 64},
+        epochs=2,
+    ),
+    caveat=(
+        "The study's figures are from one run each: FBSD's from a contest's hidden test images, MMAL-Net's, about "
+        "66 %, from an early stage (epoch 14) on images that the report does not name. FBSD kept the epoch that did "
+        "best on the training images."
+    ),
+    errata=(
+        ("ResNet-36", "ResNet-50"),
+        (
+            "kind = dog; alpha, beta, gamma weigh the loss",
+            "boost strength, suppression factor and diversification strength",
+        ),
+        ("FBSD's paper: strips along the width", "along the height"),
+        ("FBSD's paper: global max pooling", "the mean of the five largest values"),
+        (
+            "FBSD's paper: diversification",
+            "what it adds to the maps is multiplied by 0.001, so it has almost no effect",
+        ),
+        (
+            "FBSD's paper: a cosine over 200 epochs",
+            "it is stepped in every batch, so the rate falls and rises with a period of 400 steps",
+        ),
+        (
+            "MMAL-Net's settings: window sides 128, 192, 256",
+            "they are never used; the windows are fixed lists of cells",
+        ),
+        (
+            "validation accuracy near 100 %",
+            "this is accuracy on the training images, as the flag for the test images was off",
+        ),
+        (
+            "FBSD: nothing is said of the last layers",
+            "that of the concatenated head was replaced after the optimisers were made, so it never learned",
+        ),
+        ("CUDA out of memory", "the cause was a label that is not the number of any class"),
+    ),
+    lending=lending,
+)
 
-    raise SystemExit(runner.main(sys.modules[__name__]))
+
+if __name__ == "__main__":
+    raise SystemExit(runner.main(RECIPE))

@@ -19,17 +19,15 @@ import numpy as np
 from kfg.augment import mixing
 from kfg.data.part import Part
 from kfg.engine import runner
-from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train
 from kfg.engine.options import within
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.figures import drawing, tradeoff_figure
 from kfg.models import backbones, freezing, heads
 from kfg.runs import comparison, results_file
 from kfg.training.losses import CrossEntropy
 from kfg.training.schedules import Plateau, StepLR
 
-NAME = "cub200"
 BUDGET = 10_000_000  # parameters, the study's limit; set with --max-params 10M
 ADAM_EPSILON = 1e-8  # torch's value; Keras has 1e-7
 
@@ -140,38 +138,6 @@ ROWS = {
     "lite2": Row(lite(2, features_dropout=0.3), note=OURS),
     "lite2-frozen": Row(lite(2, features_dropout=0.3, **FROZEN), note=OURS),
 }  # fmt: skip
-DEFAULT_ROWS = ("b0", "b0-frozen")
-QUICK = {"image_size": (128, 128), "epochs": 5}
-DEMO = Demonstration(
-    does="trains the last layer, then the last block, of a pretrained EfficientNet-Lite0, and plots accuracy over "
-    "parameters",
-    rows=("lite0-head", "lite0-frozen"),
-    settings={"image_size": (96, 96)},
-    epochs=3,
-)
-SMOKE = {"net": "mobilenet-v3-small", "weights": "none", "image_size": (32, 32), "epochs": 1, "batch_size": 32}
-
-CAVEAT = (
-    "The study's figures are from one run each, on a split that trains on about half of the official test images. Its "
-    "numbers of parameters leave out moving statistics (B0: 4,263,748 of 4,305,771 stored values)."
-)
-ERRATA = (
-    ("stop after 3 epochs without a better validation accuracy", "after 4: the counter has to exceed 3"),
-    ("B2, parameters in all: 7,982,784 (in the conclusion)", "7,982,794"),
-    (
-        "the default train-test split",
-        "flags are given by position in another order, so 2,957 of its 5,994 training images are official test images",
-    ),
-    ("dropout in the final fully connected layer", "ReLU and dropout on the class scores themselves"),
-    (
-        "without dropout",
-        "the port's own dropout before the last layer stays: 0.2 (B0), 0.3 (B2); so does drop-connect of 0.2",
-    ),
-    (
-        "ReduceLROnPlateau performs worse than StepLR",
-        "its patience of 10 never ran out in 11 epochs, so there was no schedule at all",
-    ),
-)
 
 
 def run(config, job):
@@ -229,19 +195,58 @@ def misread(index):
 
 def summarise(out, _runs):
     """Draw accuracy over parameters, for all rows finished in `out` and for the study's figures."""
-    results = [row for row in results_file.read(out) if row["recipe"] == NAME and row.get("parameters")]
+    results = [row for row in results_file.read(out) if row["recipe"] == RECIPE.name and row.get("parameters")]
     groups = [
         group for name in ROWS for group in comparison.by_settings([row for row in results if row["row"] == name])
     ]
     if not groups:
         return
     points = tradeoff_figure.points_of(groups, ROWS, parameters=("parameters", "trained"))
-    path = out / NAME / "parameters.png"
+    path = out / RECIPE.name / "parameters.png"
     drawing.save(tradeoff_figure.draw(points, budget=BUDGET), path)
     print(f"accuracy over parameters: {path}")
 
 
-if __name__ == "__main__":
-    import sys
+RECIPE = Recipe(
+    name="cub200",
+    description=__doc__,
+    rows=ROWS,
+    default_rows=("b0", "b0-frozen"),
+    run=run,
+    quick={"image_size": (128, 128), "epochs": 5},
+    smoke={"net": "mobilenet-v3-small", "weights": "none", "image_size": (32, 32), "epochs": 1, "batch_size": 32},
+    demo=Demonstration(
+        does="trains the last layer, then the last block, of a pretrained EfficientNet-Lite0, and plots accuracy over "
+        "parameters",
+        rows=("lite0-head", "lite0-frozen"),
+        settings={"image_size": (96, 96)},
+        epochs=3,
+    ),
+    caveat=(
+        "The study's figures are from one run each, on a split that trains on about half of the official test images. "
+        "Its numbers of parameters leave out moving statistics (B0: 4,263,748 of 4,305,771 stored values)."
+    ),
+    errata=(
+        ("stop after 3 epochs without a better validation accuracy", "after 4: the counter has to exceed 3"),
+        ("B2, parameters in all: 7,982,784 (in the conclusion)", "7,982,794"),
+        (
+            "the default train-test split",
+            "flags are given by position in another order, so 2,957 of its 5,994 training images are official test "
+            "images",
+        ),
+        ("dropout in the final fully connected layer", "ReLU and dropout on the class scores themselves"),
+        (
+            "without dropout",
+            "the port's own dropout before the last layer stays: 0.2 (B0), 0.3 (B2); so does drop-connect of 0.2",
+        ),
+        (
+            "ReduceLROnPlateau performs worse than StepLR",
+            "its patience of 10 never ran out in 11 epochs, so there was no schedule at all",
+        ),
+    ),
+    summarise=summarise,
+)
 
-    raise SystemExit(runner.main(sys.modules[__name__]))
+
+if __name__ == "__main__":
+    raise SystemExit(runner.main(RECIPE))

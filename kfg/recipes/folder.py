@@ -12,25 +12,19 @@ if __name__ == "__main__":  # before the imports below, which take seconds
     program.begin()
 
 import pathlib
-import sys
 
-from kfg.data.index import Index
 from kfg.engine import planning, runner
 from kfg.engine.clock import Clock
-from kfg.engine.demonstration import Demonstration
-from kfg.engine.options import OF_TRAIN, countdown
+from kfg.engine.options import countdown
 from kfg.engine.orders import Order
 from kfg.engine.own_photographs import STEPS
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.progress import step
 from kfg.recipes.folder_settings import Config
 from kfg.recipes.folder_stages import fit
 from kfg.repairing import after_training
 from kfg.runs import run_files
 
-NAME = run_files.TRAIN_RECIPE
-
-OWN_STEPS = True  # it announces its steps itself, as kfg train
 ROWS = {
     run_files.TRAIN_ROW: Row(
         Config(),
@@ -39,16 +33,6 @@ ROWS = {
     ),
     "head": Row(Config(epochs=0), note="Control: only the head is trained."),
 }
-DEFAULT_ROWS = (run_files.TRAIN_ROW,)
-QUICK = {"epochs": 2}
-DEMO = Demonstration(
-    does="trains a head on a pretrained EfficientNet-Lite0, then fine-tunes the network if that promises a gain",
-    rows=DEFAULT_ROWS,
-    settings={"image_size": (96, 96), "time_budget": 100.0},
-)
-CAVEAT = "This recipe is our own, not a study's. It was chosen with the test figures of cub100 in view, and no others."
-ERRATA = ()
-SMOKE = {"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 1, "min_errors": 0, "views": 1}
 
 
 def run(config, job):
@@ -77,9 +61,9 @@ def run(config, job):
     )
 
 
-def command(order: Order, index: Index) -> int:
+def command(order: Order) -> int:
     """Perform an order of `kfg train` and return the exit code. Arguments as for `trained`."""
-    return runner.answered(sys.modules[__name__], order, index=index, options=OF_TRAIN)
+    return runner.answered(RECIPE, order)
 
 
 def run_folder(order: Order) -> pathlib.Path:
@@ -89,19 +73,38 @@ def run_folder(order: Order) -> pathlib.Path:
 
 def run_folders(order: Order) -> list[pathlib.Path]:
     """Return the folders of an order's runs."""
-    return [run_files.run_folder(order.out, NAME, run_files.TRAIN_ROW, seed) for seed in order.seeds]
+    return [run_files.run_folder(order.out, RECIPE.name, run_files.TRAIN_ROW, seed) for seed in order.seeds]
 
 
-def trained(order: Order, index: Index) -> list[pathlib.Path]:
+def trained(order: Order) -> list[pathlib.Path]:
     """Perform an order and return the run folders.
 
     Args:
-        order, index: from kfg.engine.own_photographs.prepared.
+        order: from kfg.engine.own_photographs.prepared.
     Raises:
         InputError: an unknown setting; a value out of range; photographs that cannot be trained on.
     """
-    return runner.perform(sys.modules[__name__], order, index=index, options=OF_TRAIN)
+    return runner.perform(RECIPE, order)
+
+
+RECIPE = Recipe(
+    name="folder",
+    description=__doc__,
+    rows=ROWS,
+    default_rows=("transfer",),
+    run=run,
+    quick={"epochs": 2},
+    smoke={"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 1, "min_errors": 0, "views": 1},
+    demo=Demonstration(
+        does="trains a head on a pretrained EfficientNet-Lite0, then fine-tunes the network if that promises a gain",
+        rows=("transfer",),
+        settings={"image_size": (96, 96), "time_budget": 100.0},
+    ),
+    caveat="This recipe is our own, not a study's. It was chosen with the test figures of cub100 in view, and no "
+    "others.",
+    own_steps=True,
+)
 
 
 if __name__ == "__main__":
-    raise SystemExit(runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(RECIPE))

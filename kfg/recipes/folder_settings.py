@@ -8,7 +8,8 @@ from kfg import quiet
 from kfg.augment import mixing
 from kfg.augment.policies import Policy
 from kfg.data.splits import FRACTIONS
-from kfg.engine.options import NO_LIMIT, TRUNKS, replaced, within
+from kfg.engine.options import TRUNKS, replaced, within
+from kfg.time_budgets import NO_LIMIT, TRAINING, seconds_of
 
 AUTO = "auto"
 FREEZE = (AUTO, "none", "all", "head", "last-block+bn", "stages:N", "re:REGEX")  # as kfg.models.freezing.POLICIES
@@ -66,7 +67,8 @@ class Config:
     # (class, log-odds): by how much its answers are raised at the end, on the scale of calibrated answers
     class_bias: tuple[tuple[str, float], ...] = ()
     left_out: tuple[str, ...] = ()  # training photographs from which nothing is learned, such as mislabelled ones
-    time_budget: float = 720.0  # seconds until the end of training; the head may take half, with as many views as fit
+    # seconds until the end of training; the head may take half, with as many views as fit
+    time_budget: float = seconds_of(TRAINING)
 
     def __post_init__(self):
         within(self, LIMITS)

@@ -24,13 +24,11 @@ from kfg.augment.eightfold import COPIES, Eightfold, Repeated
 from kfg.data import stats, stores
 from kfg.data.part import Part
 from kfg.engine import runner
-from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train
 from kfg.engine.options import within
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.models import backbones, baselines, freezing, heads
 
-NAME = "fruit3"
 CLASSES = ("cherry", "strawberry", "tomato")
 ADAM_EPSILON = 1e-8  # torch's value; Keras has 1e-7
 
@@ -125,36 +123,6 @@ ROWS = {
     "lite0": Row(trunk("efficientnet-lite0", head_units=0, freeze="none", batch_norm="train"), note=OURS),
     "lite2": Row(trunk("efficientnet-lite2", head_units=0, freeze="none", batch_norm="train"), note=OURS),
 }
-DEFAULT_ROWS = ("cnn", "cnn-no-dropout")
-QUICK = {"image_size": (96, 96), "epochs": 5}
-DEMO = Demonstration(
-    does="trains the study's small CNN with and without dropout",
-    rows=("cnn", "cnn-no-dropout"),
-    settings={"image_size": (64, 64), "batch_size": 32},
-    epochs=4,
-)
-SMOKE = {"image_size": (32, 32), "weights": "none", "epochs": 1, "batch_size": 32}
-
-CAVEAT = (
-    "The study's figures are from the set that stopped its training, at its best epoch; ours are from a test set that "
-    "is used once."
-)
-ERRATA = (
-    ("EfficientNet-B2 is trained with a frozen trunk", "nothing is frozen; all 7,705,221 values are trained"),
-    (
-        "eight copies: four mirrored, then each of them cropped and turned, made up front",
-        "five fixed copies, the original twice (a wrong transform is passed), and three random ones, new in each epoch",
-    ),
-    (
-        "learning rate 0.01: training accuracy 33.53 %",
-        "33.53 % is 278 of the 829 validation images, because all are classified as tomato",
-    ),
-    (
-        "dropout against no dropout: 74.55 against 75.51 %",
-        "the difference is 8 of 829 images; the 95 % interval of either figure is +-3 points",
-    ),
-    ("6,000 images", "there are 4,195 in the folder it trains from, of which 4,141 have 300 x 300 pixels"),
-)
 
 
 def run(config, job):
@@ -226,7 +194,43 @@ def left_out(index, kept, size) -> str:
     return text + "."
 
 
-if __name__ == "__main__":
-    import sys
+RECIPE = Recipe(
+    name="fruit3",
+    description=__doc__,
+    rows=ROWS,
+    default_rows=("cnn", "cnn-no-dropout"),
+    run=run,
+    quick={"image_size": (96, 96), "epochs": 5},
+    smoke={"image_size": (32, 32), "weights": "none", "epochs": 1, "batch_size": 32},
+    demo=Demonstration(
+        does="trains the study's small CNN with and without dropout",
+        rows=("cnn", "cnn-no-dropout"),
+        settings={"image_size": (64, 64), "batch_size": 32},
+        epochs=4,
+    ),
+    caveat=(
+        "The study's figures are from the set that stopped its training, at its best epoch; ours are from a test set "
+        "that is used once."
+    ),
+    errata=(
+        ("EfficientNet-B2 is trained with a frozen trunk", "nothing is frozen; all 7,705,221 values are trained"),
+        (
+            "eight copies: four mirrored, then each of them cropped and turned, made up front",
+            "five fixed copies, the original twice (a wrong transform is passed), and three random ones, new in each "
+            "epoch",
+        ),
+        (
+            "learning rate 0.01: training accuracy 33.53 %",
+            "33.53 % is 278 of the 829 validation images, because all are classified as tomato",
+        ),
+        (
+            "dropout against no dropout: 74.55 against 75.51 %",
+            "the difference is 8 of 829 images; the 95 % interval of either figure is +-3 points",
+        ),
+        ("6,000 images", "there are 4,195 in the folder it trains from, of which 4,141 have 300 x 300 pixels"),
+    ),
+)
 
-    raise SystemExit(runner.main(sys.modules[__name__]))
+
+if __name__ == "__main__":
+    raise SystemExit(runner.main(RECIPE))

@@ -22,18 +22,15 @@ from kfg.augment.by_name import ByName, labelled
 from kfg.augment.policies import Policy
 from kfg.data.part import Part
 from kfg.engine import runner
-from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import fit_on
 from kfg.engine.options import within
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.evaluation import predict
 from kfg.models import convnets, mirrored
 from kfg.runs import arms as finished_arms
 from kfg.runs import run_files
 from kfg.training import checkpoint, imbalance
 from kfg.training.schedules import Plateau
-
-NAME = "imagenet20"
 
 NONE = Policy()
 ROUND_1 = reaugment.Round(
@@ -160,34 +157,6 @@ ROWS = {
     **{f"arm-{arm}": _arm(arm, note) for arm, note in ARM_NOTES.items()},
 }
 ARM_ROWS = {arm: f"arm-{arm}" for arm in reaugment.ARMS}
-DEFAULT_ROWS = ("convnet1", "convnet5")
-QUICK = {"width": 0.25, "epochs": 18, "batch_size": 32, "min_support": 5}
-DEMO = Demonstration(
-    does="trains a small ConvNet, finds its weak classes, and trains two more with extra images: of these classes and, "
-    "as a control, of all classes",
-    rows=("arm-none", "arm-uniform", "arm-targeted"),
-    settings={"width": 0.125, "image_size": (50, 40), "batch_size": 16, "min_support": 5},
-    epochs=12,
-)
-SMOKE = {"width": 0.05, "epochs": 1, "batch_size": 32, "image_size": (40, 37), "min_support": 1}
-
-CAVEAT = "The paper's loss includes the L2 penalty of nets 2 to 5; ours is only the cross-entropy."
-ERRATA = (
-    ("net 2: patience 2", "patience 3"),
-    ("net 4: 84 epochs, training accuracy 89.5 %", "48 + 20 epochs, 74 % (its loss was 0.8901)"),
-    ("net 5: net 1's architecture", "net 2's architecture"),
-    ("a validation and a test set", "one set for both; the learning rate schedule watches it"),
-    (
-        "extra images turned and zoomed",
-        "turned about row 22, column 33.5 instead of the centre at 33.5, 22, because Keras swaps the axes of images "
-        "that are not square",
-    ),
-    (
-        "extra images of three classes: 51.7 % (net 5) instead of 47.2 % (net 1)",
-        "net 5 is built as net 2 (48.9 %); only 35 of the 85 images that it gains over net 4 are in those classes; "
-        "there was one run each and no control",
-    ),
-)
 
 
 def run(config, job):
@@ -290,14 +259,49 @@ def _found_by(config, job):
 def summarise(out, runs):
     """Compare the arms over all seeds and folds in `out` that have the settings of the arms just run."""
     arms = [run for run in runs if run.parent.name in ARM_ROWS.values()]
-    comparison = finished_arms.compare(out / NAME, ARM_ROWS, like=arms[-1]) if arms else None
+    comparison = finished_arms.compare(out / RECIPE.name, ARM_ROWS, like=arms[-1]) if arms else None
     if comparison:
-        reporting.write_arms(out / NAME, comparison)
+        reporting.write_arms(out / RECIPE.name, comparison)
         print(reporting.arms_table(comparison))
-        print(f"arms: {out / NAME / 'arms.html'}")
+        print(f"arms: {out / RECIPE.name / 'arms.html'}")
+
+
+RECIPE = Recipe(
+    name="imagenet20",
+    description=__doc__,
+    rows=ROWS,
+    default_rows=("convnet1", "convnet5"),
+    run=run,
+    quick={"width": 0.25, "epochs": 18, "batch_size": 32, "min_support": 5},
+    smoke={"width": 0.05, "epochs": 1, "batch_size": 32, "image_size": (40, 37), "min_support": 1},
+    demo=Demonstration(
+        does="trains a small ConvNet, finds its weak classes, and trains two more with extra images: of these classes "
+        "and, as a control, of all classes",
+        rows=("arm-none", "arm-uniform", "arm-targeted"),
+        settings={"width": 0.125, "image_size": (50, 40), "batch_size": 16, "min_support": 5},
+        epochs=12,
+    ),
+    caveat="The paper's loss includes the L2 penalty of nets 2 to 5; ours is only the cross-entropy.",
+    errata=(
+        ("net 2: patience 2", "patience 3"),
+        ("net 4: 84 epochs, training accuracy 89.5 %", "48 + 20 epochs, 74 % (its loss was 0.8901)"),
+        ("net 5: net 1's architecture", "net 2's architecture"),
+        ("a validation and a test set", "one set for both; the learning rate schedule watches it"),
+        (
+            "extra images turned and zoomed",
+            "turned about row 22, column 33.5 instead of the centre at 33.5, 22, because Keras swaps the axes of "
+            "images that are not square",
+        ),
+        (
+            "extra images of three classes: 51.7 % (net 5) instead of 47.2 % (net 1)",
+            "net 5 is built as net 2 (48.9 %); only 35 of the 85 images that it gains over net 4 are in those classes; "
+            "there was one run each and no control",
+        ),
+    ),
+    check=check,
+    summarise=summarise,
+)
 
 
 if __name__ == "__main__":
-    import sys
-
-    raise SystemExit(runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(RECIPE))

@@ -22,17 +22,15 @@ from kfg.augment.views import Changed
 from kfg.data import stats
 from kfg.data.part import Part
 from kfg.engine import runner
-from kfg.engine.demonstration import Demonstration
 from kfg.engine.fitting import train
 from kfg.engine.options import within
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.evaluation import posthoc, rare
 from kfg.models import backbones, baselines, freezing
 from kfg.training.coupled import CoupledSGD
 from kfg.training.losses import CrossEntropy, class_balanced_weights, log_prior
 from kfg.training.schedules import StepLR
 
-NAME = "retail258"
 PRINTED_STATS = ("the study", "0.4829, 0.4329, 0.3960", "", "0.2112, 0.1898, 0.1821")
 
 LIMITS = (
@@ -157,32 +155,6 @@ ROWS = {
     "lite0-square-root": Row(lite(sampling="square-root"), note=OURS + "classes shown by the root of their size"),
     "lite0-adjusted": Row(lite(loss="adjusted"), note=OURS + "logit-adjusted loss"),
 }  # fmt: skip
-DEFAULT_ROWS = ("lite0", "lite0-adjusted")
-QUICK = {"epochs": 20, "rate_step": 8}
-DEMO = Demonstration(
-    does="trains a head on a pretrained EfficientNet-Lite0 with the plain loss and with the loss adjusted to classes "
-    "of unequal size",
-    rows=("lite0", "lite0-adjusted"),
-    settings={"image_size": (96, 96), "crop_from": (96, 96)},
-    epochs=20,
-)
-SMOKE = {"image_size": (75, 75), "crop_from": (80, 80), "weights": "none", "epochs": 1, "batch_size": 32}
-
-CAVEAT = (
-    "The study's test images are random crops and its figures are from single runs; its top-5 is from the last batch."
-)
-ERRATA = (
-    ("test top-5 95 %", "97.9 to 98.6 % in its logs; 95 is only the last batch, 45 of 47 images"),
-    ("mean and std of the data set", "the mean of per-image standard deviations, of random crops"),
-    (
-        "VGG16, VGG19, InceptionResNet V2, dropout",
-        "there are figures and logs of ResNet-50 and Inception v3 only; the code can train VGG, but no InceptionResNet",
-    ),
-    ("258 classes", "1000 outputs, of which 742 are never used"),
-    ("accuracy of classes of fewer than 20 images", "measured on training and test images, only full batches"),
-    ("area under the ROC curve", "there is no code for it"),
-    ("test accuracy", "measured on one random crop of each test image, perhaps upside down and different each time"),
-)
 
 
 def run(config, job):
@@ -281,7 +253,43 @@ def adjusted_afterwards(counts, val, test):
     return gain, [*rows, ("gain in macro recall, points, 95 % paired", f"{100 * gain['value']:+.1f}", bounds)]
 
 
-if __name__ == "__main__":
-    import sys
+RECIPE = Recipe(
+    name="retail258",
+    description=__doc__,
+    rows=ROWS,
+    default_rows=("lite0", "lite0-adjusted"),
+    run=run,
+    quick={"epochs": 20, "rate_step": 8},
+    smoke={"image_size": (75, 75), "crop_from": (80, 80), "weights": "none", "epochs": 1, "batch_size": 32},
+    demo=Demonstration(
+        does="trains a head on a pretrained EfficientNet-Lite0 with the plain loss and with the loss adjusted to "
+        "classes of unequal size",
+        rows=("lite0", "lite0-adjusted"),
+        settings={"image_size": (96, 96), "crop_from": (96, 96)},
+        epochs=20,
+    ),
+    caveat=(
+        "The study's test images are random crops and its figures are from single runs; its top-5 is from the last "
+        "batch."
+    ),
+    errata=(
+        ("test top-5 95 %", "97.9 to 98.6 % in its logs; 95 is only the last batch, 45 of 47 images"),
+        ("mean and std of the data set", "the mean of per-image standard deviations, of random crops"),
+        (
+            "VGG16, VGG19, InceptionResNet V2, dropout",
+            "there are figures and logs of ResNet-50 and Inception v3 only; the code can train VGG, but no "
+            "InceptionResNet",
+        ),
+        ("258 classes", "1000 outputs, of which 742 are never used"),
+        ("accuracy of classes of fewer than 20 images", "measured on training and test images, only full batches"),
+        ("area under the ROC curve", "there is no code for it"),
+        (
+            "test accuracy",
+            "measured on one random crop of each test image, perhaps upside down and different each time",
+        ),
+    ),
+)
 
-    raise SystemExit(runner.main(sys.modules[__name__]))
+
+if __name__ == "__main__":
+    raise SystemExit(runner.main(RECIPE))

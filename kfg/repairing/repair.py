@@ -5,9 +5,9 @@ import pathlib
 import time
 from collections.abc import Callable
 
+from kfg import time_budgets
 from kfg.engine import places
 from kfg.engine.options import replaced
-from kfg.engine.orders import RUNS
 from kfg.files import read_json, sweep
 from kfg.locks import exclusive
 from kfg.models.freezing import parse_count
@@ -25,7 +25,6 @@ STEPS = 4
 LOOKING, TRYING = 0.5, 0.75  # of the time budget: when computing features, and when trying remedies, must have ended
 ENDING = 0.25  # of the time left for a training: kept for its test, report and export, which take minutes
 LEAST = 20.0  # seconds; with less time left, no training is begun
-BUDGET = 1200.0  # seconds, the default time budget
 ANSWERS = "answers"  # folder in which the remedies' answers are kept
 
 
@@ -59,7 +58,7 @@ def repair(
     *,
     data=None,
     target: float | None = None,
-    time_budget: float = BUDGET,
+    time_budget: float = time_budgets.seconds_of(time_budgets.REPAIR),
     out=None,
     max_params: int | str | None = None,
     resume: bool = False,
@@ -219,4 +218,5 @@ def _folder_of_runs(run) -> pathlib.Path:
     """Return the folder above a run's recipe folder; for a run that was moved, a folder beside it."""
     settings = read_json(run / run_files.CONFIG, dict)
     names = (run.parent.name, run.parent.parent.name)
-    return run_files.out_of(run) if names == (settings.get("row"), settings.get("recipe")) else run.parent / RUNS
+    named = names == (settings.get("row"), settings.get("recipe"))
+    return run_files.out_of(run) if named else run.parent / run_files.RUNS

@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import pathlib
-import types
 
 import numpy as np
 
@@ -14,13 +13,12 @@ from kfg.data.index import Index, fingerprint
 from kfg.engine import earlier_net, runner
 from kfg.engine.options import OF_TRAIN, replaced, tuples
 from kfg.engine.orders import Order
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Row
 from kfg.errors import InputError
 from kfg.evaluation import paired, predict
 from kfg.files import read_json, write_json
 from kfg.names import printable
-from kfg.recipes import folder as own_photographs
-from kfg.recipes import folder_settings
+from kfg.recipes import folder, folder_settings
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import proof
 from kfg.repairing.photographs import as_they_were
@@ -40,7 +38,7 @@ def base(run, trunk: Trunk) -> Config:
     """
     before = read_json(pathlib.Path(run) / run_files.CONFIG, dict)
     config = Config()
-    if before.get("recipe") == own_photographs.NAME:
+    if before.get("recipe") == folder.RECIPE.name:
         known = {name: tuples(value) for name, value in before["config"].items() if name in folder_settings.names()}
         config = replaced(config, known)
     heard = choices.heard(before)
@@ -66,7 +64,7 @@ def keeping_net(run, config: Config, changed) -> Config:
     """
     run = pathlib.Path(run)
     before = read_json(run / run_files.CONFIG, dict)
-    if before.get("recipe") != own_photographs.NAME or not set(changed) <= OF_ANSWERS:
+    if before.get("recipe") != folder.RECIPE.name or not set(changed) <= OF_ANSWERS:
         return config
     another = earlier_net.differences(before["config"], config)
     return config if another else dataclasses.replace(config, net_of=str(run.resolve()))
@@ -92,17 +90,17 @@ def retrained(run, index: Index, config: Config, *, changed, out, max_params, re
     config = dataclasses.replace(config, left_out=tuple(path for path in config.left_out if path not in gone))
     row, config = _row(pathlib.Path(out), seed, index, config)
     note = f"kfg repair made this run from {run.name} of {run.parent.name}; changed: {', '.join(changed) or 'nothing'}."
-    recipe = types.SimpleNamespace(
-        NAME=own_photographs.NAME,
-        ROWS={row: Row(config, note=note)},
-        DEFAULT_ROWS=(row,),
-        QUICK={},
-        SMOKE={},
-        run=own_photographs.run,
-        OWN_STEPS=True,
+    recipe = dataclasses.replace(folder.RECIPE, rows={row: Row(config, note=note)}, default_rows=(row,))
+    order = Order(
+        data=index.root,
+        out=pathlib.Path(out),
+        seeds=(seed,),
+        max_params=max_params,
+        resume=resume,
+        index=index,
+        options=OF_TRAIN,
     )
-    order = Order(data=index.root, out=pathlib.Path(out), seeds=(seed,), max_params=max_params, resume=resume)
-    (made,) = runner.perform(recipe, order, index=index, options=OF_TRAIN)
+    (made,) = runner.perform(recipe, order)
     _note(made, {"run": os.path.relpath(run, made), "changed": sorted(changed)})
     return made
 
@@ -149,7 +147,7 @@ def _row(out, seed, index, config) -> tuple[str, Config]:
     wanted = _without_time(dataclasses.asdict(config))
     for number in itertools.count(1):
         row = ROW if number == 1 else f"{ROW}-{number}"
-        path = run_files.run_folder(out, own_photographs.NAME, row, seed) / run_files.CONFIG
+        path = run_files.run_folder(out, folder.RECIPE.name, row, seed) / run_files.CONFIG
         if not path.is_file():
             return row, config
         found = read_json(path, dict)

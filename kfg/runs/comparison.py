@@ -15,15 +15,15 @@ def study_table(recipe, results=None) -> str:
     """Return a table of the paper's figures and ours, with a line for each row of the study and data set, and errata.
 
     Args:
-        recipe: the study's module.
+        recipe: the study's kfg.engine.recipe.Recipe.
         results: results.jsonl, or the folder of runs that holds it; None, or one without results, gives "not measured
             yet".
     """
     found = [] if results is None else results_file.read_all(results)
-    ours = [row for row in found if row["recipe"] == recipe.NAME and "metrics" in row]
-    width = max(22, *map(len, recipe.ROWS))
+    ours = [row for row in found if row["recipe"] == recipe.name and "metrics" in row]
+    width = max(22, *map(len, recipe.rows))
     lines = [f"{'row':<{width}} {'paper top-1':>11} {'paper loss':>10}   ours: top-1 mean ± sd (n), loss, data"]
-    for name, row in recipe.ROWS.items():
+    for name, row in recipe.rows.items():
         top1, loss = (row.reported.get(key) for key in ("top1", "loss"))
         paper = ["-" if top1 is None else f"{100 * top1:.2f}", "-" if loss is None else f"{loss:.3f}"]
         groups = by_settings([result for result in ours if result["row"] == name])
@@ -31,10 +31,10 @@ def study_table(recipe, results=None) -> str:
         lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else NONE_YET}")
         lines += [f"{'':<{width + 23}}   {more}" for more in measured[1:]]
     lines += ["", "Our figures are on the data named in each line, the study's figures on its own data."]
-    lines += [recipe.CAVEAT]
-    if recipe.ERRATA:
+    lines += [recipe.caveat]
+    if recipe.errata:
         lines += ["", "What the study's report says / what its code does:"]
-        lines += [f"- {said} / {did}" for said, did in recipe.ERRATA]
+        lines += [f"- {said} / {did}" for said, did in recipe.errata]
     return "\n".join(lines)
 
 

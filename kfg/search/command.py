@@ -8,7 +8,6 @@ import shlex
 import sys
 
 from kfg import program, progress, quiet
-from kfg.engine.runner import MACHINE_ERRORS
 from kfg.errors import InputError
 from kfg.runs import run_files
 
@@ -16,6 +15,7 @@ DEMO = (
     "folder", "--space", "head", "--data", "demo", "--out", "runs/demo/search", "--max-trials", "4", "--set",
     "image_size=(96, 96)", "--set", "backbone=efficientnet-lite0", "--set", "views=0", "--set", "head_epochs=10",
 )  # fmt: skip
+CONTINUES = "the same command continues the search"
 LOCAL = "local"  # name of the only worker of a search on one machine
 
 
@@ -103,19 +103,12 @@ def _answered(words, spaces) -> int:
         words = _demonstrated()
     args = parser().parse_args(words)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        if args.show is not None:
-            return show(args.show)
-        return search(args, spaces)
-    except OSError as error:
-        if error.errno not in MACHINE_ERRORS or program.stdout_failed():
-            raise
-        program.say(f"error: {error.filename or args.out}: {error.strerror}; the same command continues the search")
-        return 2
-    except KeyboardInterrupt:
-        progress.end()
-        program.say("interrupted; the same command continues the search")
-        return 130
+    return program.continuable(
+        lambda: search(args, spaces) if args.show is None else show(args.show),
+        out=args.out,
+        again=CONTINUES,
+        interrupted=lambda: (f"interrupted; {CONTINUES}",),
+    )
 
 
 def _demonstrated() -> list[str]:

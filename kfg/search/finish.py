@@ -22,7 +22,7 @@ def finish(plan, folder: pathlib.Path, cache_dir: pathlib.Path, *, runs: int) ->
         cache_dir: folder of decoded images and features.
         runs: int >= 1, number of seeds.
     """
-    recipe = importlib.import_module(plan.space.module)
+    recipe = importlib.import_module(plan.space.module).RECIPE
     best = read_json(folder / table.BEST_FILE, dict)
     note = f"settings of trial {best['trial']} of a search, in which {best['objective'][0]} was {best['score']:.4f}"
     photographs.be_deterministic()

@@ -56,7 +56,7 @@ def from_words(args, spaces=None) -> Definition:
     for option in ("data", "out"):
         if getattr(args, option) is None:
             raise InputError(f"--{option}: is needed for a search; to print a search, give --show DIR")
-    row = importlib.import_module(space.module).ROWS[space.row].config
+    row = importlib.import_module(space.module).RECIPE.rows[space.row].config
     given = assigned(args.set, vars(row))
     max_params = None if args.max_params is None else parse_count(args.max_params)
     config = replaced(row, given)

@@ -9,10 +9,10 @@ space fixes: `time_budget`, which would make a trial depend on the clock, and in
 import dataclasses
 from collections.abc import Callable
 
-from kfg.engine.options import NO_LIMIT
 from kfg.models import backbones, efficientnet_lite, pretrained
 from kfg.models.convnets import L2_PLACES
 from kfg.recipes import folder_settings
+from kfg.time_budgets import NO_LIMIT
 from kfg.training.imbalance import AUTO, TREATMENTS
 
 
@@ -21,7 +21,7 @@ class Space:
     """A row of a recipe, and the settings that a search may change in it.
 
     Args:
-        module: the recipe's module, with ROWS and run.
+        module: the recipe's module, which defines RECIPE.
         row: the row that the trials vary.
         suggest: function (HyperParameters) -> {setting: JSON value}; a value of None has no effect.
         epochs: the setting for how long a trial is trained; Hyperband begins with a fraction of it.

@@ -145,7 +145,7 @@ def _run(request, tell) -> dict:
         precision=request.precision,
         resume=request.resume,
     )
-    return importlib.import_module(request.module).run(request.config, job)
+    return importlib.import_module(request.module).RECIPE.run(request.config, job)
 
 
 def _end_with_the_search():

@@ -24,7 +24,7 @@ from kfg.reporting import doubt
 @pytest.fixture(scope="module")
 def run(photos, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    assert runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out)]) == 0
+    assert runner.main(tiny_recipe.RECIPE, ["--data", str(photos), "--out", str(out)]) == 0
     return out / "tiny" / "net" / "seed-0"
 
 

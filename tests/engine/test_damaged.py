@@ -27,7 +27,7 @@ def out(photos, tmp_path_factory):
 
 
 def train(photos, out, *words):
-    return runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out), *words])
+    return runner.main(tiny_recipe.RECIPE, ["--data", str(photos), "--out", str(out), *words])
 
 
 def flipped(data: bytes, places) -> bytes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfg.engine import demonstration, runner
+from kfg.engine import demonstration, runner, selection
 from kfg.engine.options import replaced
 from kfg.files import write_json
 from kfg.recipes import NAMES, named
@@ -23,9 +23,9 @@ def test_without_arguments_a_recipe_does_its_main_job_on_drawn_images_and_says_s
     assert runner.main(recipe, []) == 0
     (order,) = orders
     assert order.data is None and order.resume and order.out == demonstration.OUT
-    rows = runner.configured_rows(recipe, order)
-    assert set(rows) == set(recipe.DEMO.rows)
-    assert all(row.config == replaced(recipe.ROWS[key].config, order.settings) for key, row in rows.items())
+    rows = selection.configured(recipe, order)
+    assert set(rows) == set(recipe.demo.rows)
+    assert all(row.config == replaced(recipe.rows[key].config, order.settings) for key, row in rows.items())
     said = capsys.readouterr().out
     assert "Without arguments" in said and "built-in demo images" in said and "five minutes" in said
     assert said.count(f"python -m kfg.recipes.{name} --data DIR --out runs") == 2  # before and after
@@ -34,8 +34,8 @@ def test_without_arguments_a_recipe_does_its_main_job_on_drawn_images_and_says_s
 def test_a_slower_machine_gets_fewer_epochs_and_a_second_call_the_same(orders, monkeypatch, tmp_path):
     recipe = named("imagenet20")
     monkeypatch.setattr(demonstration, "speed", lambda: demonstration.REFERENCE / 3)
-    assert demonstration.order(recipe, tmp_path).settings["epochs"] == round(recipe.DEMO.epochs / 3)
-    write_json(tmp_path / "imagenet20" / recipe.DEMO.rows[0] / "seed-0" / "config.json", {"config": {"epochs": 7}})
+    assert demonstration.order(recipe, tmp_path).settings["epochs"] == round(recipe.demo.epochs / 3)
+    write_json(tmp_path / "imagenet20" / recipe.demo.rows[0] / "seed-0" / "config.json", {"config": {"epochs": 7}})
     assert demonstration.order(recipe, tmp_path).settings["epochs"] == 7
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kfg.data import folder, splits
-from kfg.engine import lenders, orders, runner
+from kfg.engine import lenders, orders, provenance, runner, selection
 from kfg.engine.job import Job
 from kfg.errors import InputError
 from kfg.files import write_json
@@ -20,21 +20,21 @@ from kfg.training import checkpoint
 
 
 def config_of(row, **changes):
-    return dataclasses.replace(competition100.ROWS[row].config, **{**competition100.SMOKE, **changes})
+    return dataclasses.replace(competition100.ROWS[row].config, **{**competition100.RECIPE.smoke, **changes})
 
 
 def lender(path, config):
     """Make what is read of a finished run, its model apart."""
     path.mkdir(parents=True)
     (path / run_files.MODEL).write_bytes(b"not looked at")
-    write_json(path / "config.json", {"recipe": competition100.NAME, "config": dataclasses.asdict(config)})
+    write_json(path / "config.json", {"recipe": competition100.RECIPE.name, "config": dataclasses.asdict(config)})
     write_json(path / run_files.REPORT, {})
     return path
 
 
 def recipe(photos, out, run, *options):
     words = ["--data", str(photos), "--out", str(out), "--init-from", str(run), "--smoke", *options]
-    return runner.main(competition100, words)
+    return runner.main(competition100.RECIPE, words)
 
 
 @pytest.fixture
@@ -46,14 +46,19 @@ def begun(monkeypatch):
         rows.append(job.row)
         raise InputError("far enough")
 
-    monkeypatch.setattr(competition100, "run", begin)
+    monkeypatch.setattr(competition100, "RECIPE", dataclasses.replace(competition100.RECIPE, run=begin))
     return rows
 
 
 @pytest.mark.parametrize(
     "rows, row, changes, said",
     [
-        (competition100.DEFAULT_ROWS, "fbsd-lite0", {}, "row mmal-lite0 has net 'mmal', but that run has 'fbsd'"),
+        (
+            competition100.RECIPE.default_rows,
+            "fbsd-lite0",
+            {},
+            "row mmal-lite0 has net 'mmal', but that run has 'fbsd'",
+        ),
         (["mmal-lite0"], "plain-lite0", {}, "row mmal-lite0 has net 'mmal', but that run has 'plain'"),
         (
             ["plain-lite0"],
@@ -175,8 +180,8 @@ def test_a_run_is_the_same_from_wherever_it_is_named(tmp_path, monkeypatch, word
     (tmp_path / "elsewhere").mkdir()
     for here, run in ((tmp_path, "earlier"), (tmp_path / "elsewhere", "../earlier")):
         monkeypatch.chdir(here)
-        given = orders.read(competition100, ["--data", "x", *(word.format(run) for word in words)])
-        rows = runner.configured_rows(competition100, given)
+        given = orders.read(competition100.RECIPE, ["--data", "x", *(word.format(run) for word in words)])
+        rows = selection.configured(competition100.RECIPE, given)
         assert {row.config.init_from for row in rows.values()} == {str(tmp_path.resolve() / "earlier")}
 
 
@@ -185,19 +190,19 @@ def test_a_finished_run_is_called_again_when_what_it_began_from_is_gone(photos, 
     run = lender(tmp_path / "earlier", config_of("plain-lite0"))
     source = run / run_files.MODEL
     words = ["--data", str(photos), "--out", str(tmp_path / "out"), "--rows", "plain-lite0", "--set", "epochs=1"]
-    given = orders.read(competition100, [*words, "--set", f"{setting}={source}"])
-    (job,) = runner.jobs(competition100, given)
+    given = orders.read(competition100.RECIPE, [*words, "--set", f"{setting}={source}"])
+    (job,) = runner.jobs(competition100.RECIPE, given)
     job.open()
     for name in (run_files.REPORT, run_files.EXPORT_CHECK):  # finished
         write_json(job.workdir / name, {})
-    noted = job.settings()
+    noted = provenance.settings(job)
     source.write_bytes(b"another")
     with pytest.raises(InputError, match=f"holds a finished run whose .* has another value of {setting}_sha256"):
         job.open()
     shutil.rmtree(run)
-    (job,) = runner.jobs(competition100, given)
+    (job,) = runner.jobs(competition100.RECIPE, given)
     job.open()
-    assert job.settings() == noted and noted[f"{setting}_sha256"]
+    assert provenance.settings(job) == noted and noted[f"{setting}_sha256"]
     (job.workdir / run_files.REPORT).unlink()  # as if it were not: now the file is needed
     with pytest.raises(InputError, match=r"earlier"):
         job.open()
@@ -228,11 +233,11 @@ def trained(photos, out, *options, cut_after=None):
             raise KeyboardInterrupt
 
     words = ["--data", str(photos), "--out", str(out), "--rows", "plain-lite0", "--smoke", "--set", "epochs=3"]
-    given = orders.read(competition100, [*words, *options])
+    given = orders.read(competition100.RECIPE, [*words, *options])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "save", save_and_die)
         patch.setattr(Job, "finish", lambda *_, **__: None)
-        (job,) = runner.jobs(competition100, given)
+        (job,) = runner.jobs(competition100.RECIPE, given)
         job.open()
         if cut_after is None:
             competition100.run(job.config, job)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from kfg.data import folder
 from kfg.data.part_folders import PARTS
+from kfg.engine import provenance
 from kfg.engine.job import Job
 from kfg.engine.photographs import Data
 from kfg.errors import InputError
@@ -28,7 +29,7 @@ def photos(root, *names):
 def test_opening_a_run_again_removes_what_a_killed_process_left(tmp_path, monkeypatch):
     photos(tmp_path / "photos", "cat", "dog")
     run = job(tmp_path / "photos", tmp_path / "out")
-    monkeypatch.setattr(Job, "settings", lambda self: {"seed": self.seed})
+    monkeypatch.setattr(provenance, "settings", lambda job: {"seed": job.seed})
     run.open()
     (run.workdir / "head" / "checkpoint").mkdir(parents=True)
     left = [

@@ -7,7 +7,7 @@ import pytest
 
 from kfg.augment.by_name import ByName
 from kfg.augment.policies import Policy
-from kfg.engine import orders, runner
+from kfg.engine import orders, selection
 from kfg.engine.options import assigned, replaced
 from kfg.errors import InputError
 from kfg.recipes import competition100, cub200, folder, imagenet20
@@ -21,7 +21,7 @@ def test_a_searchs_file_is_taken_whole_and_a_later_word_wins(tmp_path):
     changes = assigned([f"@{tmp_path}/best.json", "epochs=3"], FIELDS)
     assert changes == {"epochs": 3, "l2_on": ("conv5",), "policy": {"brightness": (0.8, 1.2)}}
     words = ["--data", "x", "--set", f"@{tmp_path}/best.json"]
-    rows = runner.configured_rows(imagenet20, orders.read(imagenet20, words))
+    rows = selection.configured(imagenet20.RECIPE, orders.read(imagenet20.RECIPE, words))
     assert rows["convnet1"].config.l2_on == ("conv5",)
     assert rows["convnet1"].config.policy == Policy(brightness=(0.8, 1.2))
 
@@ -60,8 +60,8 @@ def test_what_is_no_setting_is_refused(tmp_path, monkeypatch, word, content):
     ],
 )
 def test_a_row_that_is_not_fine_tuned_stays_so_unless_told(words, transfer, head):
-    given = orders.read(folder, ["--data", "x", "--rows", "transfer,head", *words])
-    rows = runner.configured_rows(folder, given)
+    given = orders.read(folder.RECIPE, ["--data", "x", "--rows", "transfer,head", *words])
+    rows = selection.configured(folder.RECIPE, given)
     assert [rows[name].config.epochs for name in ("transfer", "head")] == [transfer, head]
 
 

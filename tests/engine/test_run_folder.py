@@ -27,12 +27,12 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import tiny_recipe
 from kfg.engine import orders, runner
-sys.exit(runner.main(tiny_recipe, sys.argv[2:]))
+sys.exit(runner.main(tiny_recipe.RECIPE, sys.argv[2:]))
 """
 
 
 def train(photos, out, *words):
-    return runner.main(tiny_recipe, ["--data", str(photos), "--out", str(out), *words])
+    return runner.main(tiny_recipe.RECIPE, ["--data", str(photos), "--out", str(out), *words])
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_a_cut_between_report_and_export_is_made_up_for(place, photos, tmp_path,
 
     run = run_of(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("kfg.exporting.saved_model.save" if place == "save" else "kfg.engine.shipping.told", cut)
+        patch.setattr("kfg.exporting.saved_model.save" if place == "save" else "kfg.engine.saving.told", cut)
         assert train(photos, tmp_path) == 130
     assert (run / "report.json").is_file() and not (run / "export_check.json").exists()
     assert not (tmp_path / "results.jsonl").exists()
@@ -161,7 +161,7 @@ def test_a_folder_may_begin_with_a_dash(photos, tmp_path, monkeypatch):
 
     given = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(folder, "command", lambda order, index: given.append(order) or 0)
+    monkeypatch.setattr(folder, "command", lambda order: given.append(order) or 0)
     assert kfg(["train", str(photos), "--out=-runs", "--seeds=2", "--time-budget=3m", "--set", "views=0"]) == 0
     (order,) = given
     assert (order.out, order.seeds) == (pathlib.Path("-runs"), (0, 1))

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from kfg import time_budgets
 from kfg.__main__ import main
-from kfg.engine import own_photographs, recording, runner
+from kfg.engine import provenance, recording, runner
 from kfg.engine.job import Job
 from kfg.engine.options import OF_RECIPES, OF_TRAIN, as_typed, assigned, tuples
 from kfg.exporting import classifiers
@@ -60,7 +61,7 @@ def heads_weights(run):
 def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as patch:
         interrupted(patch, "head")
-        assert runner.main(folder, words(photos, tmp_path, settings=("epochs=0",))) == 130
+        assert runner.main(folder.RECIPE, words(photos, tmp_path, settings=("epochs=0",))) == 130
     error = capsys.readouterr().err
     assert f"interrupted; {tmp_path / RUN} holds the last finished epoch of the head\n" in error
     assert "to continue, give the same command with --resume" in error
@@ -68,7 +69,7 @@ def test_ctrl_c_in_the_heads_stage_says_what_is_there_and_keeps_it(photos, tmp_p
     assert state["epoch"] == 1
     np.testing.assert_array_equal(kept, here)
     assert classifiers.load(tmp_path / RUN).top1(next(photos.rglob("*.jpg")))[0] in ("blue", "green", "red")
-    assert runner.main(folder, words(photos, tmp_path, "--resume", settings=("epochs=0",))) == 0
+    assert runner.main(folder.RECIPE, words(photos, tmp_path, "--resume", settings=("epochs=0",))) == 0
 
 
 def test_ctrl_c_in_the_first_epoch_of_fine_tuning_keeps_the_head_on_an_untouched_trunk(
@@ -77,7 +78,7 @@ def test_ctrl_c_in_the_first_epoch_of_fine_tuning_keeps_the_head_on_an_untouched
     settings = ("epochs=2", "min_errors=0", "learning_rate=0.1")
     with monkeypatch.context() as patch:
         interrupted(patch, "seed-0", before=True)
-        assert runner.main(folder, words(photos, tmp_path, settings=settings)) == 130
+        assert runner.main(folder.RECIPE, words(photos, tmp_path, settings=settings)) == 130
     assert "holds the last finished epoch of the head" in capsys.readouterr().err
     kept, here, model, state = heads_weights(tmp_path / RUN)
     assert state["epoch"] == 3
@@ -91,7 +92,7 @@ def test_ctrl_c_in_the_first_epoch_of_fine_tuning_keeps_the_head_on_an_untouched
 def test_ctrl_c_after_a_second_opinion_keeps_the_head(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES["tiny"])
     monkeypatch.setattr(Job, "finish", cut)
-    assert runner.main(folder, words(photos, tmp_path, settings=("epochs=0", "second_opinion=other"))) == 130
+    assert runner.main(folder.RECIPE, words(photos, tmp_path, settings=("epochs=0", "second_opinion=other"))) == 130
     assert "holds the last finished epoch of the head" in capsys.readouterr().err
     kept, here, _, _ = heads_weights(tmp_path / RUN)
     np.testing.assert_array_equal(kept, here)
@@ -99,7 +100,7 @@ def test_ctrl_c_after_a_second_opinion_keeps_the_head(photos, tmp_path, capsys, 
 
 def test_without_an_epoch_it_says_so(photos, tmp_path, capsys, monkeypatch):
     interrupted(monkeypatch, "head", before=True)
-    assert runner.main(folder, words(photos, tmp_path)) == 130
+    assert runner.main(folder.RECIPE, words(photos, tmp_path)) == 130
     assert f"{tmp_path / RUN} has no finished epoch" in capsys.readouterr().err
 
 
@@ -110,13 +111,13 @@ def test_ctrl_c_before_a_resumed_session_comes_as_far_as_an_earlier_one_leaves_a
     settings = ("epochs=2", "min_errors=0")
     with monkeypatch.context() as patch:
         interrupted(patch, "seed-0")
-        assert runner.main(folder, words(photos, tmp_path, settings=settings)) == 130
+        assert runner.main(folder.RECIPE, words(photos, tmp_path, settings=settings)) == 130
     said = f"interrupted; {tmp_path / RUN} holds the last finished epoch\n"
     assert said in capsys.readouterr().err
     before = (tmp_path / RUN / "model.keras").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(*place, cut)
-        assert runner.main(folder, words(photos, tmp_path, "--resume", settings=settings)) == 130
+        assert runner.main(folder.RECIPE, words(photos, tmp_path, "--resume", settings=settings)) == 130
     error = capsys.readouterr().err
     assert said in error and "to continue, give the same command with --resume" in error
     assert (tmp_path / RUN / "model.keras").read_bytes() == before
@@ -124,19 +125,19 @@ def test_ctrl_c_before_a_resumed_session_comes_as_far_as_an_earlier_one_leaves_a
 
 def test_ctrl_c_after_the_end_does_not_call_a_finished_run_unfinished(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(recording, "record", cut)
-    assert runner.main(folder, words(photos, tmp_path, settings=("epochs=0",))) == 130
+    assert runner.main(folder.RECIPE, words(photos, tmp_path, settings=("epochs=0",))) == 130
     assert f"interrupted; {tmp_path / RUN} holds the finished run\n" in capsys.readouterr().err
 
 
 def test_ctrl_c_before_there_is_a_run_says_nothing_of_one(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(runner, "jobs", cut)
-    assert runner.main(folder, words(photos, tmp_path)) == 130
+    assert runner.main(folder.RECIPE, words(photos, tmp_path)) == 130
     assert capsys.readouterr().err.startswith("interrupted\n")
 
 
 @pytest.mark.parametrize("setting", ["backbone=WRONG", "freeze=re:nowhere", "image_size=(8, 8)"])
 def test_a_run_that_is_refused_before_training_leaves_no_folder(setting, photos, tmp_path, capsys):
-    assert runner.main(folder, words(photos, tmp_path / "out", settings=(setting,))) == 2
+    assert runner.main(folder.RECIPE, words(photos, tmp_path / "out", settings=(setting,))) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
     assert not (tmp_path / "out" / "folder").exists()
@@ -147,7 +148,7 @@ def test_a_run_that_is_refused_before_training_leaves_no_folder(setting, photos,
 def test_a_refused_run_takes_nothing_of_anothers_with_it(photos, tmp_path):
     (tmp_path / RUN).mkdir(parents=True)
     (tmp_path / RUN / "notes.txt").write_text("mine")
-    assert runner.main(folder, words(photos, tmp_path, settings=("freeze=re:nowhere",))) == 2
+    assert runner.main(folder.RECIPE, words(photos, tmp_path, settings=("freeze=re:nowhere",))) == 2
     assert (tmp_path / RUN / "notes.txt").read_text() == "mine"
 
 
@@ -166,10 +167,10 @@ def test_a_suggested_command_has_the_options_of_the_program_that_was_called(
     whole = {"recipe": "folder", "row": "transfer", "seed": 0, "data": {"images": 36}}
     (tmp_path / RUN / "checkpoint").mkdir(parents=True)
     (tmp_path / RUN / "config.json").write_text(json.dumps({**whole, "config": before}))
-    monkeypatch.setattr(Job, "settings", lambda self: {**whole, "config": {**before, **now}})
+    monkeypatch.setattr(provenance, "settings", lambda job: {**whole, "config": {**before, **now}})
     assert main(["train", str(photos), "--out", str(tmp_path), *words(photos, tmp_path)[4:]]) == 2
     assert f"continue with {typed[0]}, or remove it" in capsys.readouterr().err
-    assert runner.main(folder, words(photos, tmp_path)) == 2
+    assert runner.main(folder.RECIPE, words(photos, tmp_path)) == 2
     assert f"continue with {typed[1]}, or remove it" in capsys.readouterr().err
 
 
@@ -196,4 +197,4 @@ def test_settings_as_they_are_typed(key, value, options, typed):
         given = assigned([shlex.split(typed)[1]], [key])[key]
         assert given == tuples(value)
     if options is OF_TRAIN and key == "time_budget":
-        assert own_photographs.seconds_of(typed.split()[1]) == value
+        assert time_budgets.seconds_of(typed.split()[1]) == value

@@ -182,7 +182,7 @@ def test_what_the_audit_has_read_and_compared_is_not_read_and_compared_again(tmp
     monkeypatch.setattr(
         fingerprints, "read", lambda root, paths, **rest: read.append(len(paths)) or fingerprint(root, paths, **rest)
     )
-    _, index = own_photographs.prepared(root, out=tmp_path / "runs")
+    index = own_photographs.prepared(root, out=tmp_path / "runs").index
     assert compared == [17] and read == [17, 0]
     whole = audit.duplicate_groups(folder.scan(root))
     assert index.paths == whole.paths and index.sha256 == whole.sha256

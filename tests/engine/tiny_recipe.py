@@ -6,7 +6,7 @@ import keras
 
 from kfg.data.part import Part
 from kfg.engine.fitting import fit_on
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Recipe, Row
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,12 +14,6 @@ class Config:
     epochs: int = 1
     image_size: tuple[int, int] = (8, 8)
     split_seed: int = 0
-
-
-NAME = "tiny"
-ROWS = {"net": Row(Config())}
-DEFAULT_ROWS = ("net",)
-QUICK = SMOKE = {}
 
 
 def build():
@@ -38,3 +32,6 @@ def run(config, job):
         job, *(Part.of(index, images, name) for name in ("train", "val")), batch_size=8, epochs=config.epochs, verbose=0
     )
     return job.finish(index, images, batch_size=8)
+
+
+RECIPE = Recipe(name="tiny", description=__doc__, rows={"net": Row(Config())}, default_rows=("net",), run=run)

@@ -53,7 +53,7 @@ def interrupted(stage="seed-0"):
 def main(photos: pathlib.Path, out: pathlib.Path) -> None:
     def tiny(folder, *more):
         words = ["--data", photos, "--out", out / folder, "--set", "epochs=2", *more]
-        return run(lambda words: runner.main(tiny_recipe, words), words)
+        return run(lambda words: runner.main(tiny_recipe.RECIPE, words), words)
 
     def train(folder, *more):
         return run(kfg.main, ["train", photos, "--out", out / folder, *more])

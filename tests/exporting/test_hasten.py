@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kfg.__main__ import main
-from kfg.engine import shipping
+from kfg.engine import saving
 from kfg.exporting import classifiers, saved_model
 from kfg.inference import engines, fastest
 
@@ -23,7 +23,7 @@ def run(tmp_path):
     model = keras.Sequential([*net, keras.layers.Dense(3, kernel_initializer="identity"), keras.layers.Softmax()])
     samples = np.random.default_rng(0).integers(0, 256, (2, 8, 6, 3), dtype=np.uint8)
     saved_model.save(model, path / "export", classes=CLASSES, samples=samples)
-    shipping.save_keras(model, CLASSES, path)
+    saving.save_keras(model, CLASSES, path)
     (path / "classes.json").write_text(json.dumps(CLASSES))
     photographs = tmp_path / "photographs"
     photographs.mkdir()

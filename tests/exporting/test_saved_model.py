@@ -13,7 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kfg.data import decode_in_graph, folder
-from kfg.engine import shipping
+from kfg.engine import saving
 from kfg.errors import InputError
 from kfg.exporting import classifiers, parity, run_models, saved_model
 
@@ -123,7 +123,7 @@ def test_a_folder_of_any_name_holds_an_export(name, tmp_path):
     samples = np.random.default_rng(0).integers(0, 3, (2, 8, 6, 3), dtype=np.uint8)
     run = tmp_path / name
     saved_model.save(model, run / "export", classes=CLASSES, samples=samples)
-    shipping.save_keras(model, CLASSES, run)
+    saving.save_keras(model, CLASSES, run)
     (run / "classes.json").write_text(json.dumps(CLASSES))
     for path in (run, run / "model.keras"):
         np.testing.assert_allclose(np.asarray(classifiers.load(path).serve(samples)), model(samples), atol=1e-5)
@@ -178,7 +178,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     monkeypatch.setattr(saved_model, "write_json", full)
     with pytest.raises(OSError, match="No space"):
-        shipping.save_keras(colour_model(), CLASSES, tmp_path)
+        saving.save_keras(colour_model(), CLASSES, tmp_path)
     with pytest.raises(OSError, match="No space"):
         saved_model.save(colour_model(), tmp_path / "export", classes=CLASSES, samples=np.zeros((1, 8, 6, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
@@ -196,12 +196,12 @@ def photographs(root, names):
 
 def test_a_run_compares_images_of_every_class_as_pixels_and_as_files(tmp_path, capsys):
     names = {"1.jpg": {}, "2.jpg": {"mode": "CMYK"}, "3.webp": {"format": "WEBP"}, "4.png": {"format": "PNG"}}
-    check = shipping.save(colour_model(), photographs(tmp_path / "data", names), tmp_path)
+    check = saving.save(colour_model(), photographs(tmp_path / "data", names), tmp_path)
     assert check["images"] == check["serve"]["images"] == 8 and check["largest_difference"] < 1e-6
     # by turns: the first and second of each class, the third of two
     assert check["serve_bytes"]["images"] == 3 and check["serve_bytes"]["left_out"] == {"CMYK": 3, "WEBP": 2}
     assert "gives the same answers as the model (compared on 8 test photographs;" in capsys.readouterr().out
-    told = shipping.told(check)
+    told = saving.told(check)
     assert " on 8 images as pixels, " in told and " on 3 as files; not compared as files: 3 CMYK, 2 WEBP" in told
 
 
@@ -214,7 +214,7 @@ def test_a_file_that_the_export_decodes_otherwise_shows(tmp_path, monkeypatch, c
 
     monkeypatch.setattr(decode_in_graph, "decode", inverts_the_wide)
     index = photographs(tmp_path / "data", {"1.jpg": {}, "2.jpg": {"size": (31, 30)}})
-    check = shipping.save(colour_model(), index, tmp_path)
+    check = saving.save(colour_model(), index, tmp_path)
     assert check["serve"]["largest_difference"] < 1e-6 and check["serve_bytes"]["images"] == 6
     assert check["largest_difference"] == check["serve_bytes"]["largest_difference"] > 0.5
     assert [message.split(":")[0].rpartition("/")[2] for message in caplog.messages] == ["2.jpg"] * 3
@@ -305,7 +305,7 @@ def test_a_run_without_export_answers_from_its_keras_model(tmp_path):
 
 
 def test_classes_in_another_order_than_inside_the_keras_model_are_refused(tmp_path):
-    shipping.save_keras(colour_model(), CLASSES, tmp_path)
+    saving.save_keras(colour_model(), CLASSES, tmp_path)
     for classes, said in ((CLASSES, None), (CLASSES[::-1], "its classes are not those inside model.keras")):
         (tmp_path / "classes.json").write_text(json.dumps(classes))
         if said is None:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
 def recipe(photos, out, *options):
     words = ["--data", str(photos), "--out", str(out), "--smoke", "--set", "backbone=tiny"]
-    return runner.main(competition100, [*words, *options])
+    return runner.main(competition100.RECIPE, [*words, *options])
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("tiny_trunk")
 
 def recipe(photos, out, *options):
     words = ["--data", str(photos), "--out", str(out), "--smoke", "--set", "net=tiny"]
-    return runner.main(cub200, [*words, *options])
+    return runner.main(cub200.RECIPE, [*words, *options])
 
 
 def test_a_row_runs_to_its_report_and_into_the_picture(photos, tmp_path, capsys):

@@ -7,6 +7,7 @@ import unittest.mock
 import numpy as np
 import pytest
 
+from kfg import time_budgets
 from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
@@ -294,7 +295,7 @@ def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsy
 
 def test_a_budget_without_a_unit_is_minutes_and_said(photos, tmp_path, capsys, monkeypatch):
     orders = []
-    monkeypatch.setattr(recipe, "command", lambda order, index: orders.append(order) or 0)
+    monkeypatch.setattr(recipe, "command", lambda order: orders.append(order) or 0)
     assert train(photos, tmp_path, "--time-budget", "3", settings=("epochs=0",)) == 0
     assert "A number without a unit means minutes: the time budget is 3.0 min." in capsys.readouterr().out
     assert orders[0].settings["time_budget"] == 180
@@ -414,7 +415,7 @@ def test_a_budget_too_short_for_anything_is_one_line_that_says_what_is_possible(
     assert said.err.startswith("error: --time-budget: 10s is too short; give at least 30s")
     assert said.err.count("\n") == 1 and said.out == ""
     assert not (tmp_path / "out").exists()
-    assert own_photographs.seconds_of("30s") == 30
+    assert time_budgets.seconds_of("30s") == 30
 
 
 @pytest.mark.parametrize("seeds", ["0", "1001", str(10**30)])
@@ -426,4 +427,4 @@ def test_a_number_of_runs_that_nobody_can_mean_is_one_line(photos, tmp_path, cap
 @pytest.mark.parametrize("text", ["", "0m", "0", "-1m", "10 minutes", "nan", "0.5s", "1e3h", "\u0663m"])
 def test_times_that_are_none(text):
     with pytest.raises(InputError, match="--time-budget"):
-        own_photographs.seconds_of(text)
+        time_budgets.seconds_of(text)

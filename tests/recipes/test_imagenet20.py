@@ -23,7 +23,7 @@ from kfg import __main__, program, reaugment
 from kfg.augment.policies import ClassTargeted, Policy
 from kfg.data import imagenet20 as photographs_of_the_study
 from kfg.data import splitcsv
-from kfg.engine import fitting, orders, runner
+from kfg.engine import fitting, orders, runner, selection
 from kfg.errors import InputError
 from kfg.exporting import classifiers
 from kfg.models import calibrated
@@ -37,7 +37,7 @@ EPOCHS = "16"  # of the runs that are cut off: enough that they have not ended b
 
 
 def recipe(photos, out, *options):
-    return runner.main(imagenet20, ["--data", str(photos), "--out", str(out), *options])
+    return runner.main(imagenet20.RECIPE, ["--data", str(photos), "--out", str(out), *options])
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_the_demo_judges_every_class():
 
     counts = demo.counts(demo.IMAGES_PER_CLASS).values()
     val_images = round(min(counts) * imagenet20.Config().val_fraction)
-    assert imagenet20.QUICK["min_support"] <= val_images < imagenet20.Config().min_support
+    assert imagenet20.RECIPE.quick["min_support"] <= val_images < imagenet20.Config().min_support
 
 
 def test_the_saved_predictions_are_those_of_the_export(finished, photos):
@@ -346,8 +346,8 @@ def test_a_wrong_option_is_one_line_and_exit_2(photos, tmp_path, capsys, options
 @pytest.mark.usefixtures("without_export")
 def test_set_gives_the_number_of_extra_images(photos, tmp_path):
     words = ["--set", "rounds=({'count': 9, 'policy': {'rotation': 20}},)"]
-    args = orders.read(imagenet20, ["--data", "x", "--rows", "arm-uniform", *words])
-    (one,) = runner.configured_rows(imagenet20, args)["arm-uniform"].config.rounds
+    args = orders.read(imagenet20.RECIPE, ["--data", "x", "--rows", "arm-uniform", *words])
+    (one,) = selection.configured(imagenet20.RECIPE, args)["arm-uniform"].config.rounds
     assert one == reaugment.Round(count=9, policy=dataclasses.replace(imagenet20.ROUND_1.policy, rotation=20))
     assert recipe(photos, tmp_path, "--smoke", "--rows", "arm-uniform", *words) == 0
     assert recipe(photos, tmp_path, "--smoke", "--rows", "arm-uniform", *words) == 0  # config.json holds the same
@@ -367,22 +367,22 @@ def test_a_row_to_go_on_from_without_its_checkpoint_is_one_line(finished, photos
 
 
 def test_epochs_in_percent_scale_each_rows_own():
-    args = orders.read(imagenet20, ["--data", "x", "--rows", "all", "--epochs", "50%"])
-    rows = runner.configured_rows(imagenet20, args)
+    args = orders.read(imagenet20.RECIPE, ["--data", "x", "--rows", "all", "--epochs", "50%"])
+    rows = selection.configured(imagenet20.RECIPE, args)
     assert [rows[name].config.epochs for name in ("convnet1", "convnet2", "convnet4")] == [16, 24, 10]
 
 
 def test_set_reaches_into_the_policy_and_keeps_the_rest():
     words = ["--data", "x", "--rows", "convnet2", "--set", "policy={'rotation': 20}", "--epochs", "3"]
-    args = orders.read(imagenet20, words)
-    config = runner.configured_rows(imagenet20, args)["convnet2"].config
+    args = orders.read(imagenet20.RECIPE, words)
+    config = selection.configured(imagenet20.RECIPE, args)["convnet2"].config
     assert config.policy == Policy(rotation=20)
     assert (config.epochs, config.plateau_factor) == (3, 0.75)
 
 
 def test_set_is_for_the_rows_that_run_whatever_others_make_of_it():
     words = ["--data", "x", "--rows", "convnet4", "--set", "val_is_test=True"]  # convnet5 would refuse it
-    rows = runner.configured_rows(imagenet20, orders.read(imagenet20, words))
+    rows = selection.configured(imagenet20.RECIPE, orders.read(imagenet20.RECIPE, words))
     assert [(name, row.config.val_is_test) for name, row in rows.items()] == [("convnet2", True), ("convnet4", True)]
 
 

@@ -13,7 +13,7 @@ SMALL = ("--set", "net=cnn5", "--set", "weights=none")
 
 
 def recipe(photos, out, *options):
-    return runner.main(retail258, ["--data", str(photos), "--out", str(out), "--smoke", *options])
+    return runner.main(retail258.RECIPE, ["--data", str(photos), "--out", str(out), "--smoke", *options])
 
 
 @pytest.fixture(scope="module")

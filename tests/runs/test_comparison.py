@@ -1,6 +1,5 @@
 """Paper beside ours: every recipe's rows, its errata, and what was measured."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -25,11 +24,11 @@ def result(row, top1, **changes):
 
 @pytest.mark.parametrize("name", recipes.NAMES)
 def test_every_row_and_erratum_is_listed_before_anything_is_measured(name, tmp_path):
-    recipe = importlib.import_module(f"kfg.recipes.{name}")
-    text = comparison.study_table(recipes.named(name), tmp_path)
+    recipe = recipes.named(name)
+    text = comparison.study_table(recipe, tmp_path)
     lines = [line for line in text.splitlines() if line.endswith(comparison.NONE_YET)]
-    assert [line.split()[0] for line in lines] == list(recipe.ROWS)
-    assert recipe.CAVEAT in text and text.count("\n- ") == len(recipe.ERRATA)
+    assert [line.split()[0] for line in lines] == list(recipe.rows)
+    assert recipe.caveat in text and text.count("\n- ") == len(recipe.errata)
     assert len({line.index(comparison.NONE_YET) for line in lines}) == 1  # in one column
 
 

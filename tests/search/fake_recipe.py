@@ -8,11 +8,9 @@ import sys
 import time
 
 from kfg.engine.options import within
-from kfg.engine.runner import Row
+from kfg.engine.recipe import Recipe, Row
 from kfg.errors import InputError
 from kfg.search.spaces import Space
-
-NAME = "fake"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,9 +26,6 @@ class Config:
 
     def __post_init__(self):
         within(self, (("x", 0, 1), ("epochs", 1, 100)))
-
-
-ROWS = {"line": Row(Config())}
 
 
 def run(config, job):
@@ -58,6 +53,9 @@ def run(config, job):
         time.sleep(60)
     recall = config.x + 0.01 * job.seed
     return {"val_macro_recall": recall, "val_accuracy": 1 - config.x, "val_loss": config.x, "epochs": epochs}
+
+
+RECIPE = Recipe(name="fake", description=__doc__, rows={"line": Row(Config())}, default_rows=("line",), run=run)
 
 
 def held(config) -> bool:

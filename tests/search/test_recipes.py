@@ -96,7 +96,7 @@ def test_finetune_trains_the_net_after_its_head(pictures, tiny_trunk, tmp_path):
 
 def planned(recipe, name, **given):
     space = spaces.SPACES[recipe][name]
-    row = importlib.import_module(space.module).ROWS[space.row].config
+    row = importlib.import_module(space.module).RECIPE.rows[space.row].config
     index = make_index("/x", ["a/1.jpg", "b/1.jpg"], [0, 1], ["a", "b"])
     return Definition(
         recipe=recipe,

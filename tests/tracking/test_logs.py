@@ -35,7 +35,7 @@ def test_an_absent_package_is_one_line_before_anything_is_done(command, name, sp
     if command == "kfg train":
         code = main(["train", str(tmp_path / "photos"), *options])
     else:
-        code = runner.main(fruit3, ["--data", str(tmp_path / "photos"), *options])
+        code = runner.main(fruit3.RECIPE, ["--data", str(tmp_path / "photos"), *options])
     printed = capsys.readouterr()
     assert code == 2 and printed.out == ""
     assert (

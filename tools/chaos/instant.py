@@ -5,7 +5,6 @@ training itself. With this recipe, hundreds of pairs of commands can be tried.
 """
 
 import dataclasses
-import sys
 import time
 
 import keras
@@ -14,9 +13,7 @@ from keras import layers
 from kfg.data.part import Part
 from kfg.engine import runner
 from kfg.engine.fitting import fit_on
-from kfg.engine.runner import Row
-
-NAME = "instant"
+from kfg.engine.recipe import Recipe, Row
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,9 +26,6 @@ class Config:
 
 
 ROWS = {"one": Row(Config()), "two": Row(Config(epochs=3)), "three": Row(Config(learning_rate=1e-3))}
-DEFAULT_ROWS = ("one",)
-QUICK, SMOKE = {}, {}
-CAVEAT, ERRATA = "No study: made to be disturbed.", ()
 
 
 def run(config, job):
@@ -51,5 +45,15 @@ def run(config, job):
     return job.finish(index, images, batch_size=config.batch_size)
 
 
+RECIPE = Recipe(
+    name="instant",
+    description=__doc__,
+    rows=ROWS,
+    default_rows=("one",),
+    run=run,
+    caveat="No study: made to be disturbed.",
+)
+
+
 if __name__ == "__main__":
-    raise SystemExit(runner.main(sys.modules[__name__]))
+    raise SystemExit(runner.main(RECIPE))

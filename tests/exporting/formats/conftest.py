@@ -7,7 +7,7 @@ import pytest
 from small_run import CLASSES, SIZE, photographs, small_net
 
 from kfg.data import splits
-from kfg.engine import shipping
+from kfg.engine import saving
 from kfg.exporting import saved_model
 from kfg.exporting.formats import exporting, known
 from kfg.models import calibrated
@@ -29,7 +29,7 @@ def run(tmp_path_factory):
     told = {"temperature": 1.5, "model": calibrated.fingerprint(model, bank), "held_out": held_out}
     thresholds = {"unsure": {"threshold": 0.6}, "none_of_these": {"threshold": 0.9}}
     (path / "confidence.json").write_text(json.dumps({**told, **thresholds}))
-    shipping.save_keras(model, CLASSES, path)
+    saving.save_keras(model, CLASSES, path)
     samples = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
     saved_model.save(model, path / "export", classes=CLASSES, samples=samples, bank=bank)
     return path
