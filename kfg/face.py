@@ -270,7 +270,7 @@ def train(
 
     Args:
         folder: photographs in one folder for each class, or in another layout that `kfg audit` takes.
-        time_budget: how long the training may take: "90s", "10m" or "2h".
+        time_budget: how long the training may take: "90s", "10m" or "2h"; default "12m".
         seed: int >= 0; the same seed gives the same weights, to the last bit on one machine.
         out: folder of the runs; default runs/NAME, where NAME is the name of the photographs' folder. If the
             photographs have changed since the last run, it is runs/NAME-2, and so on.
@@ -331,7 +331,7 @@ def repair(
         data: folder of the run's photographs; default the one that it was trained on.
         target: recall in (0, 1] below which a class counts as weak; default the share of all photographs that is
             recognised.
-        time_budget: time for the whole repair: "5m", "20m" or "1h".
+        time_budget: time for the whole repair: "5m", "20m" or "1h"; default "20m".
         out: folder for the findings; default `repair` in the run's folder.
         resume: continue an interrupted training.
     Returns:

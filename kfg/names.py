@@ -1,4 +1,4 @@
-"""Names of files and classes, and their numbers: how to show them, and whether two names look the same to a reader."""
+"""Names of files and classes, and numbers with their nouns: how to show them, and which names look alike."""
 
 import collections
 import difflib

@@ -74,7 +74,7 @@ def check_writable(option: str, folder) -> None:
 
 
 def is_free(path) -> bool:
-    """Return whether a new folder can be written there: nothing has this path, or only an empty folder."""
+    """Return whether a new folder can be written there: nothing is there, or only an empty folder."""
     path = pathlib.Path(path)
     return not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir()))
 

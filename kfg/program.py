@@ -122,7 +122,7 @@ def _attempted(work) -> int:
 def continuable(work, *, out, again: str, interrupted) -> int:
     """Do work that the same command can continue, and return the exit code.
 
-    It is 2 after one of MACHINE_ERRORS and 130 after Ctrl-C; both are told in one or two lines.
+    It is 2 after one of MACHINE_ERRORS and 130 after Ctrl-C; for both, one or two lines are printed.
 
     Args:
         work: function () -> exit code.

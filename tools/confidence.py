@@ -28,8 +28,7 @@ from kfg.models import calibrated, saved
 from kfg.progress import Progress
 from kfg.recipes import folder_parts
 from kfg.recipes.folder_settings import Config
-from kfg.runs import origins, run_files
-from kfg.runs import posthoc as posthoc_of_runs
+from kfg.runs import corrected_answers, origins, run_files
 from kfg.training import features, imbalance
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes" / "confidence" / "results.jsonl"
@@ -130,7 +129,7 @@ def asked(model, root, rows, path) -> Asked:
             parts=("test",) * len(rows), groups=np.arange(len(rows)), sha256=("",) * len(rows),
         )  # fmt: skip
         images = decoded.load(index, image_size=model.input_shape[1:3], memory_budget=MEMORY_BUDGET)
-        trunk, kernel, bias = posthoc_of_runs.dense_head(calibrated.without_temperature(model))
+        trunk, kernel, bias = corrected_answers.dense_head(calibrated.without_temperature(model))
         found = features.of(trunk, images)
         with whole(path, "wb") as file:
             np.savez(file, paths=names, features=found, logits=found @ kernel + bias)
@@ -186,7 +185,7 @@ def foreign_told(own: Asked, foreign: Asked) -> list[dict]:
 
 def calibration_told(run, root, cache) -> dict:
     """Return temperature, calibration errors, share unanswered and coverage of a run, from its stored predictions."""
-    answers = {part: predict.read_csv(run / name) for part, name in posthoc_of_runs.PREDICTIONS.items()}
+    answers = {part: predict.read_csv(run / name) for part, name in corrected_answers.PREDICTIONS.items()}
     model = saved.load(run / run_files.MODEL)
     found = calibrated.temperature_of(model) or 1.0
     plain = {

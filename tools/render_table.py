@@ -64,7 +64,7 @@ def line(name, row, results, settings) -> list[str]:
 
 def table(recipe, results) -> str:
     """Return a Markdown table with a line for each row of the recipe and each group of equal settings."""
-    settings = [key for key in SETTINGS if key in recipe.settings()]
+    settings = [key for key in SETTINGS if key in recipe.setting_names()]
     rows = []
     for name, row in recipe.rows.items():
         groups = by_settings([result for result in results if result["row"] == name])

@@ -66,9 +66,9 @@ def evaluate(args) -> int:
     print(found.summary(run))
     if args.posthoc:
         with quiet.tensorflow_notes():
-            from kfg.runs import posthoc
+            from kfg.runs import corrected_answers
 
-        print(posthoc.table(posthoc.correct(run, data_dir=args.data, tau=args.tau)))
+        print(corrected_answers.table(corrected_answers.correct(run, data_dir=args.data, tau=args.tau)))
         print(f"written: {run / run_files.POSTHOC}")
     return 0
 

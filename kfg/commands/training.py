@@ -84,7 +84,9 @@ def _add_what_else(p):
         help="also export the model in these formats, separated by commas (see kfg export)",
     )
     p.add_argument(
-        "--repair", action="store_true", help="then run kfg repair on the first run, which takes up to 20 more minutes"
+        "--repair",
+        action="store_true",
+        help=f"then run kfg repair on the first run, which takes up to {time_budgets.REPAIR[:-1]} more minutes",
     )
     p.add_argument(
         "--set",

@@ -1,4 +1,7 @@
-"""Read EXIF: how a photograph is turned, and with which camera and on which day it was taken."""
+"""Read EXIF: how a photograph is turned, and with which camera and on which day it was taken.
+
+Whoever changes how photographs are turned also changes `kfg.data.decode.DECODER`, by which cached images are known.
+"""
 
 import re
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from kfg import program
 from kfg.data import stores
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.engine.options import OF_RECIPES, assigned, seeds
 from kfg.engine.recipe import Recipe
 from kfg.errors import InputError
@@ -76,11 +76,11 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         description=recipe.description.splitlines()[0],
         epilog=f"rows: {', '.join(recipe.rows)}",
     )
+    demonstrated = "; without any arguments the recipe's main task runs on the drawn images, in a few minutes"
     p.add_argument(
         "--data",
         required=True,
-        help="folder of class folders, or 'demo' for drawn images; without any arguments the recipe's main task runs "
-        "on the drawn images, in a few minutes",
+        help=f"folder of class folders, or 'demo' for drawn images{demonstrated if recipe.demo else ''}",
     )
     p.add_argument(
         "--out", default=run_files.RUNS, type=pathlib.Path, help="folder for the run folders (default: %(default)s)"
@@ -161,7 +161,7 @@ def read(recipe: Recipe, words) -> Order:
         rows=tuple(recipe.rows) if args.rows == "all" else _names(args.rows),
         seeds=tuple(seeds(args.seeds)),
         folds=args.folds,
-        settings=assigned(args.set, recipe.settings()),
+        settings=assigned(args.set, recipe.setting_names()),
         epochs=args.epochs,
         weights=args.weights,
         init_from=args.init_from,

@@ -62,6 +62,7 @@ def check_unused(
     homes = [home / _numbered(name, number) for number in _numbers(home, name)] if out is None else [out]
     for one, seed in itertools.product(homes, seeds):
         run = run_files.run_folder(one, run_files.TRAIN_RECIPE, run_files.TRAIN_ROW, seed)
+        # one that has a report has ended, and one that names no photographs has not begun
         if not (run / run_files.REPORT).is_file() and origins.photographs_of(run) == photographs:
             with run_folder.owned(run):
                 pass

@@ -48,6 +48,8 @@ def _nothing(*_) -> None:
 class Recipe:
     """Everything that the engine knows about a recipe; a recipe's module defines one as RECIPE.
 
+    The fields from `quick` on are optional.
+
     Args:
         name: name of the module and of the folder of its runs.
         description: text whose first line says what the recipe is about, as the module's docstring does.
@@ -55,7 +57,7 @@ class Recipe:
         default_rows: names of the rows that are run if none are named.
         run: function (config, job) -> content of report.json; it trains, tests and exports once.
         quick, smoke: name -> value, the settings of `--quick` and `--smoke`.
-        demo: what is run if the program is called without arguments; None if it cannot be called so.
+        demo: what is run if the program is called without arguments; None: `--data` is then asked for.
         caveat: what a reader must know about the study's figures.
         errata: (what the study says, what its code does) for each mistake in the study.
         own_steps: whether `run` announces its steps itself, instead of the job.
@@ -80,6 +82,6 @@ class Recipe:
     lending: Callable[[object], Mapping] | None = None
     summarise: Callable[[pathlib.Path, list[pathlib.Path]], None] = _nothing
 
-    def settings(self) -> list[str]:
+    def setting_names(self) -> list[str]:
         """Return the names of the settings, which all rows have."""
         return [field.name for field in dataclasses.fields(next(iter(self.rows.values())).config)]

@@ -29,7 +29,7 @@ def main(recipe: Recipe, argv=None) -> int:
 
 
 def _read_and_answered(recipe: Recipe, words) -> int:
-    if not words:
+    if not words and recipe.demo:
         return _demonstrated(recipe)
     program.refuse_addresses(words)
     return answered(recipe, orders.read(recipe, words))

@@ -16,7 +16,7 @@ def configured(recipe: Recipe, order: Order) -> dict[str, Row]:
     A row whose own `epochs` are 0 keeps them unless `settings` have others.
     """
     changes = {**(recipe.quick if order.quick else {}), **(recipe.smoke if order.smoke else {}), **order.settings}
-    fields = recipe.settings()
+    fields = recipe.setting_names()
     if order.weights is not None and "weights" not in fields:
         raise InputError(f"--weights: {recipe.name} has no pretrained trunk")
     if order.init_from is not None:

@@ -1,7 +1,7 @@
 """Corrections for imbalanced classes that need no training: logit adjustment and tau-normalisation.
 
 Both have one parameter, tau, which is chosen on validation images by macro recall; tau = 0 is the model as trained. No
-TensorFlow here: kfg.runs.posthoc applies the corrections to a run folder.
+TensorFlow here: kfg.runs.corrected_answers applies the corrections to a run folder.
 """
 
 import dataclasses

@@ -88,16 +88,16 @@ def trained(order: Order) -> list[pathlib.Path]:
 
 
 RECIPE = Recipe(
-    name="folder",
+    name=run_files.TRAIN_RECIPE,
     description=__doc__,
     rows=ROWS,
-    default_rows=("transfer",),
+    default_rows=(run_files.TRAIN_ROW,),
     run=run,
     quick={"epochs": 2},
     smoke={"image_size": (32, 32), "weights": "none", "head_epochs": 2, "epochs": 1, "min_errors": 0, "views": 1},
     demo=Demonstration(
         does="trains a head on a pretrained EfficientNet-Lite0, then fine-tunes the network if that promises a gain",
-        rows=("transfer",),
+        rows=(run_files.TRAIN_ROW,),
         settings={"image_size": (96, 96), "time_budget": 100.0},
     ),
     caveat="This recipe is our own, not a study's. It was chosen with the test figures of cub100 in view, and no "

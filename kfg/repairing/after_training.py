@@ -47,7 +47,6 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
         limit: seconds that judging may take, SHARE of the time budget. The pace of the first steps decides what is left
             out.
     """
-    began = time.monotonic()
     asked = np.concatenate([index.where("train"), index.where("val")])
     if len(set(index.groups[asked].tolist())) < 2:
         return Judged(
@@ -58,6 +57,7 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
     mirrored = None
     if manner.mirrored and features.ready(trunk, Mirrored(images), cache_dir=cache_dir):
         mirrored = features.cached(trunk, Mirrored(images), cache_dir=cache_dir)[asked]
+    began = time.monotonic()
     try:
         found = judging.of_features(
             index.take(asked),

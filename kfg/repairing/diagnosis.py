@@ -69,10 +69,18 @@ def diagnose(
 def _judged(eyes, there, manner, *, target, left) -> Diagnosis:
     features = eyes.plain()
     mirrored = eyes.mirrored() if manner.mirrored else None
-    known = {"prints": there.prints, "left_out": there.left_out, "target": target, "eyes": eyes}
     try:
         return judging.of_features(
-            there.index, features, manner, lambda: eyes.images, mirrored=mirrored, left=left, **known
+            there.index,
+            features,
+            manner,
+            lambda: eyes.images,
+            mirrored=mirrored,
+            prints=there.prints,
+            left_out=there.left_out,
+            target=target,
+            eyes=eyes,
+            left=left,
         )
     except TooLong as error:
         raise InputError(
@@ -137,7 +145,7 @@ def trunk_of(settings) -> Trunk:
         return TRUNK
     # heads on both trunks are much like a second opinion
     second = config.get("second_backbone") or choices.heard(settings)
-    return Trunk(name, tuple(size), second=second if second in backbones.BACKBONES else "")
+    return Trunk(name, tuple(size), second=second if second in backbones.BACKBONES and second != name else "")
 
 
 def manner_of(settings, index: Index) -> Manner:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from kfg.data.fingerprints import Fingerprint
-from kfg.data.folder import Index
+from kfg.data.index import Index
 from kfg.progress import duration
 from kfg.repairing import causes, looks, needs, weakness
 from kfg.repairing.crossed import crossed

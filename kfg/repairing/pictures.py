@@ -7,7 +7,7 @@ import numpy as np
 from kfg.augment import draws, mixing
 
 MIXED_PER_PHOTOGRAPH = 2  # pictures to cut together for each photograph of a weak class
-PARTNER, BOX = draws.derived_seed(0, 9), draws.derived_seed(0, 10)  # seeds of what is drawn, kept apart
+PARTNER, BOX = draws.derived_seed(0, 9), draws.derived_seed(0, 10)  # apart; others would change kept features
 
 
 @dataclasses.dataclass(frozen=True)

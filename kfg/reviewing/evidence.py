@@ -96,5 +96,5 @@ def of_run(run, root, *, cache_dir=None) -> Evidence:
         InputError: as for kfg.repairing.diagnosis.diagnose.
     """
     found = diagnosis.diagnose(run, data=root, cache_dir=cache_dir)
-    seen = found.evidence
-    return Evidence(seen.crossed, found.eyes.plain(), seen.prints, seen.looks)
+    judged = found.evidence
+    return Evidence(judged.crossed, found.eyes.plain(), judged.prints, judged.looks)

@@ -31,7 +31,7 @@ def study_table(recipe, results=None) -> str:
         lines.append(f"{name:<{width}} {paper[0]:>11} {paper[1]:>10}   {measured[0] if measured else NONE_YET}")
         lines += [f"{'':<{width + 23}}   {more}" for more in measured[1:]]
     lines += ["", "Our figures are on the data named in each line, the study's figures on its own data."]
-    lines += [recipe.caveat]
+    lines += [recipe.caveat] if recipe.caveat else []
     if recipe.errata:
         lines += ["", "What the study's report says / what its code does:"]
         lines += [f"- {said} / {did}" for said, did in recipe.errata]

@@ -7,7 +7,7 @@ import pytest
 from kfg.evaluation import calibration, gradcam
 from kfg.models import backbones, calibrated, folding, mirrored, saved, transfer
 from kfg.models.branched import BranchedClassifier
-from kfg.runs import posthoc
+from kfg.runs import corrected_answers
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
 
@@ -57,7 +57,7 @@ def test_grad_cam_folding_and_tau_normalisation_see_through_it(plain, cold):
         gradcam.heatmaps(cold, IMAGES, labels), gradcam.heatmaps(plain, IMAGES, labels), atol=1e-5
     )
     np.testing.assert_allclose(folding.fold(cold)(IMAGES), cold(IMAGES), atol=1e-5)
-    trunk, kernel, bias = posthoc.dense_head(cold)
+    trunk, kernel, bias = corrected_answers.dense_head(cold)
     logits = np.asarray(trunk(IMAGES)) @ kernel + bias
     np.testing.assert_allclose(calibration.scaled(np.exp(logits), 1), cold(IMAGES), atol=1e-5)
 

@@ -13,7 +13,7 @@ from kfg.data import decoded, folder, pipeline, splits, stores
 from kfg.errors import InputError
 from kfg.evaluation import metrics, posthoc, predict
 from kfg.files import write_json
-from kfg.runs import posthoc as posthoc_of_runs
+from kfg.runs import corrected_answers
 
 LEVELS = {"bright": 200, "dark": 60, "middle": 130}
 IMAGES = {"bright": 120, "dark": 40, "middle": 12}
@@ -53,7 +53,7 @@ def made(tmp_path_factory):
     model = model_of(split_softmax)
     model.save(run / "model.keras")
     images = decoded.load(index, image_size=(4, 4))
-    for part, name in posthoc_of_runs.PREDICTIONS.items():
+    for part, name in corrected_answers.PREDICTIONS.items():
         at = index.where(part)
         batches = pipeline.evaluation_batches(stores.Chosen(images, at), index.labels[at], batch_size=16)
         answers = predict.predict(model, batches, index=index.take(at))
@@ -93,12 +93,12 @@ def test_images_that_were_left_out_of_training_are_not_in_the_prior(run, made):
     left_out = [index.paths[at] for at in index.where("train")[:3]]
     write_json(run / "config.json", {"config": {"left_out": left_out}})
     expected = index.take(index.where("train")[3:]).counts().tolist()
-    assert posthoc_of_runs.correct(run)["train_counts"] == expected
+    assert corrected_answers.correct(run)["train_counts"] == expected
 
 
 def test_the_normalised_head_is_the_model_with_its_kernel_divided(made, run):
     root, _, index = made
-    result = posthoc_of_runs.correct(run, data_dir=root, tau=1.0)
+    result = corrected_answers.correct(run, data_dir=root, tau=1.0)
     model = keras.saving.load_model(run / "model.keras")
     kernel, bias = model.get_layer("head").get_weights()
     lengths = np.linalg.norm(kernel, axis=0)
@@ -139,7 +139,7 @@ def test_a_run_that_was_adjusted_in_training_says_what_a_correction_then_means(r
 
 def test_a_tau_chosen_on_the_test_images_is_said(run, made):
     splits.write_csv(splits.with_test_as_val(made[2]), run / "split.csv")
-    assert "validation images are also the test images" in posthoc_of_runs.table(posthoc_of_runs.correct(run))
+    assert "validation images are also the test images" in corrected_answers.table(corrected_answers.correct(run))
 
 
 def test_without_posthoc_the_runs_figures_are_printed_and_nothing_is_written(run, capsys):
@@ -178,14 +178,14 @@ def test_other_images_under_the_same_names_are_refused(made, run, tmp_path):
     for path in other.rglob("*.png"):
         Image.new("RGB", (4, 4), (90, 90, 90)).save(path)
     with pytest.raises(InputError, match="not the run's images"):
-        posthoc_of_runs.correct(run, data_dir=other)
+        corrected_answers.correct(run, data_dir=other)
 
 
 def test_a_damaged_model_is_a_line(made, run):
     whole = (run / "model.keras").read_bytes()
     (run / "model.keras").write_bytes(whole[:2000] + bytes(2000) + whole[4000:])
     with pytest.raises(InputError, match=r"model\.keras: not a complete Keras model"):
-        posthoc_of_runs.correct(run, data_dir=made[0])
+        corrected_answers.correct(run, data_dir=made[0])
 
 
 @pytest.mark.parametrize(
@@ -203,9 +203,9 @@ def test_a_dense_head_is_split_off_and_another_is_refused(head, fits):
     model = model_of(head)
     if not fits:
         with pytest.raises(InputError, match="a single dense layer and a softmax"):
-            posthoc_of_runs.dense_head(model)
+            corrected_answers.dense_head(model)
         return
-    trunk, kernel, bias = posthoc_of_runs.dense_head(model)
+    trunk, kernel, bias = corrected_answers.dense_head(model)
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
     logits = trunk.predict_on_batch(images) @ kernel + bias
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
