@@ -20,7 +20,7 @@ LOCAL = "local"  # name of the only worker of a search on one machine
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = program.Parser(
         prog="python -m kfg.search",
         description="Search over a recipe's settings with KerasTuner.",
         epilog="The same command continues a search that was interrupted. Use its best.json with --set @best.json.",
