@@ -53,3 +53,12 @@ def test_the_number_of_folds_is_that_of_the_runs_compared():
 def test_rows_without_a_common_run_are_refused():
     with pytest.raises(InputError, match="no run of both"):
         gains.gains([row("a", 0, 0.5), row("b", 1, 0.5)], "a", "b", metric="top1")
+
+
+def test_of_several_settings_those_that_differ_least_are_compared():
+    def at(width, one):
+        return {**one, "config": {"width": width, "arm": one["row"]}}
+
+    wide = [at(0.25, row("b", seed, 0.8)) for seed in (0, 1)]
+    rows = [*wide, *(at(0.125, row(name, seed, top1)) for name, top1 in (("a", 0.5), ("b", 0.4)) for seed in (0, 1))]
+    assert gains.gains(rows, "a", "b", metric="top1")["mean"] == pytest.approx(10)

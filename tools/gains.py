@@ -22,7 +22,7 @@ def gains(results, row: str, other: str, *, metric: str, data: str | None = None
     """Return the gains of `row` over `other` in points, by (seed, fold), with the result of `paired` for them.
 
     Runs of `row` and `other` are compared if seed, fold and data are the same. If there are runs with several settings,
-    the pair of settings with most runs in common is used.
+    the pair of settings with most runs in common is used, and of several such pairs the one whose settings differ least.
 
     Args:
         results: rows of a results.jsonl.
@@ -37,10 +37,12 @@ def gains(results, row: str, other: str, *, metric: str, data: str | None = None
     kept = [result for result in results if data is None or result["data"]["name"] == data]
     ours, theirs = (by_settings([result for result in kept if result["row"] == name]) for name in (row, other))
     pairs = [
-        (_by_run(a, metric), _by_run(b, metric), a[0].get("folds", 1))
+        (_by_run(a, metric), _by_run(b, metric), a[0].get("folds", 1), -_differing(a[0], b[0]))
         for a in ours for b in theirs if _alike(a[0], b[0])
     ]  # fmt: skip
-    mine, others, folds = max(pairs, key=lambda pair: len(pair[0].keys() & pair[1].keys()), default=({}, {}, 1))
+    mine, others, folds, _ = max(
+        pairs, key=lambda pair: (len(pair[0].keys() & pair[1].keys()), pair[3]), default=({}, {}, 1, 0)
+    )
     runs = [run for run in mine if run in others]
     if not runs:
         raise InputError(f"{row} and {other}: no run of both with the same data, seed and fold")
@@ -50,6 +52,15 @@ def gains(results, row: str, other: str, *, metric: str, data: str | None = None
 
 def _alike(one, other) -> bool:
     return one["data"] == other["data"] and one.get("folds", 1) == other.get("folds", 1)
+
+
+def _differing(one, other) -> int:
+    """Return the number of settings in which two results differ, of those that either has."""
+    first, second = (
+        {**result.get("config", {}), "precision": result.get("precision"), "": result.get("commit")}
+        for result in (one, other)
+    )
+    return sum(first.get(name) != second.get(name) for name in {**first, **second})
 
 
 def _by_run(group, metric) -> dict:
