@@ -22,7 +22,7 @@ def gains(results, row: str, other: str, *, metric: str, data: str | None = None
     """Return the gains of `row` over `other` in points, by (seed, fold), with the result of `paired` for them.
 
     Runs of `row` and `other` are compared if seed, fold and data are the same. If there are runs with several settings,
-    the pair of settings with most runs in common is used, and of several such pairs the one whose settings differ least.
+    the pair of settings with most runs in common is used, and of several such pairs the one that differs least.
 
     Args:
         results: rows of a results.jsonl.
