@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from kfg.data import decoded, folder, splitcsv
-from kfg.data.splitcsv import BOTH
 from kfg.errors import InputError
 from kfg.evaluation import posthoc, predict
 from kfg.files import read_json, write_json
@@ -112,7 +111,7 @@ def _remarks(run, data_dir) -> list[str]:
             )
     if data_dir is None:
         remarks.append("note: tau-normalisation is left out, because it needs the run's photographs: add --data DIR")
-    if any(row["part"] == BOTH for row in splitcsv.split_rows(file_of(run, run_files.SPLIT))[0]):
+    if any(row["part"] == splitcsv.BOTH for row in splitcsv.split_rows(file_of(run, run_files.SPLIT))[0]):
         remarks.append(
             "note: the validation images are also the test images, so the figures of the best tau are too good"
         )
