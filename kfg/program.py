@@ -36,6 +36,11 @@ class Parser(argparse.ArgumentParser):
         self._words = sys.argv[1:] if args is None else list(args)
         return super().parse_known_args(args, namespace)
 
+    def _print_message(self, message, file=None):
+        """Print a message; where it cannot be written, only the exit code shows it, as in newer releases of Python."""
+        with contextlib.suppress(OSError):
+            super()._print_message(message, file)
+
     def options(self) -> list[str]:
         """Return the options of this parser, and of the sub-command that was called."""
         found = [option for action in self._actions for option in action.option_strings]
