@@ -175,7 +175,7 @@ def broken_forms(path: str) -> list[bytes]:
         head(path, multipart, "Transfer-Encoding: gzip") + b"x",
         head(path, "X-Long: " + "x" * 100_000),
         f"BREW {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode(),
-        f"POST {path} HTTP/9.9\r\n\r\n".encode(),
+        f"POST {path} HTTP/9.9\r\nConnection: close\r\n\r\n".encode(),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40) + b"\r\n\r\n",
         body(path, picture("JPEG")).replace(b"Host: 127.0.0.1", b"Host: evil.example"),
         body(path, picture("JPEG")).replace(b"Connection", b"Origin: http://evil.example\r\nConnection"),
