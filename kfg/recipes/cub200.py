@@ -13,7 +13,6 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 
 import dataclasses
 
-import keras
 import numpy as np
 
 from kfg.augment import mixing
@@ -25,6 +24,7 @@ from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.figures import drawing, tradeoff_figure
 from kfg.models import backbones, freezing, heads
 from kfg.runs import comparison, results_file
+from kfg.training import optimizers
 from kfg.training.losses import CrossEntropy
 from kfg.training.schedules import Plateau, StepLR
 
@@ -148,7 +148,7 @@ def run(config, job):
     mixed = mixing.named(config.mixing, alpha=config.mixing_alpha)
     job.compile(
         lambda: build(config, len(index.classes)),
-        optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate, epsilon=ADAM_EPSILON),
+        optimizer=lambda: optimizers.Adam(learning_rate=config.learning_rate, epsilon=ADAM_EPSILON),
         batch_size=config.batch_size,
         loss=CrossEntropy() if mixed else None,
     )

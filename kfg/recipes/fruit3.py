@@ -17,7 +17,6 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 import collections
 import dataclasses
 
-import keras
 import numpy as np
 
 from kfg.augment.eightfold import COPIES, Eightfold, Repeated
@@ -28,6 +27,7 @@ from kfg.engine.fitting import train
 from kfg.engine.options import within
 from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.models import backbones, baselines, freezing, heads
+from kfg.training import optimizers
 
 CLASSES = ("cherry", "strawberry", "tomato")
 ADAM_EPSILON = 1e-8  # torch's value; Keras has 1e-7
@@ -145,7 +145,7 @@ def run(config, job):
         training = Part(Repeated(training.store), labels, classes=index.classes, name="train")
     job.compile(
         lambda: NETS.get(config.net, transfer)(config, len(index.classes)),
-        optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate, epsilon=ADAM_EPSILON),
+        optimizer=lambda: optimizers.Adam(learning_rate=config.learning_rate, epsilon=ADAM_EPSILON),
         batch_size=config.batch_size,
     )
     train(

@@ -14,7 +14,6 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 
 import dataclasses
 
-import keras
 import numpy as np
 
 from kfg import reaugment, reporting
@@ -29,7 +28,7 @@ from kfg.evaluation import predict
 from kfg.models import convnets, mirrored
 from kfg.runs import arms as finished_arms
 from kfg.runs import run_files
-from kfg.training import checkpoint, imbalance
+from kfg.training import checkpoint, imbalance, optimizers
 from kfg.training.schedules import Plateau
 
 NONE = Policy()
@@ -181,7 +180,7 @@ def run(config, job):
             l2_on=config.l2_on,
             l2=config.l2,
         ),
-        optimizer=lambda: keras.optimizers.Adam(learning_rate=config.learning_rate),
+        optimizer=lambda: optimizers.Adam(learning_rate=config.learning_rate),
         batch_size=config.batch_size,
         loss=imbalance.treated("adjusted", counts)[0] if arm.adjusted else None,
     )

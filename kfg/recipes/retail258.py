@@ -14,7 +14,6 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 import dataclasses
 import io
 
-import keras
 from PIL import Image
 
 from kfg.augment.crops import ResizedCrop
@@ -27,6 +26,7 @@ from kfg.engine.options import within
 from kfg.engine.recipe import Demonstration, Recipe, Row
 from kfg.evaluation import posthoc, rare
 from kfg.models import backbones, baselines, freezing
+from kfg.training import optimizers
 from kfg.training.coupled import CoupledSGD
 from kfg.training.losses import CrossEntropy, class_balanced_weights, log_prior
 from kfg.training.schedules import StepLR
@@ -44,7 +44,7 @@ OPTIMIZERS = {
     "sgd": lambda config: CoupledSGD(
         learning_rate=config.learning_rate, momentum=config.momentum, decay=config.weight_decay
     ),
-    "adam": lambda config: keras.optimizers.Adam(learning_rate=config.learning_rate, epsilon=config.adam_epsilon),
+    "adam": lambda config: optimizers.Adam(learning_rate=config.learning_rate, epsilon=config.adam_epsilon),
 }
 LOSSES = {  # name -> function (config, number of training images of each class) -> loss; None: plain cross-entropy
     "plain": lambda config, counts: None,

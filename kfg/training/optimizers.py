@@ -3,9 +3,13 @@
 There is one optimiser object with one `learning_rate`, that of the head; the trunk's rate is a fixed multiple of it. So
 schedules, ReduceLROnPlateau, the history and the checkpoint can treat it like any other optimiser.
 (`keras.optimizers.MultiOptimizer` has no `learning_rate`, which all of them read.)
+
+A step is that of Keras, computed by one kernel of TensorFlow for each variable. Keras composes it of up to thirty
+operations, each of which reads and writes the whole variable, and all of which are traced again for each training.
 """
 
 import keras
+import tensorflow as tf
 
 from kfg.errors import InputError
 
@@ -54,17 +58,87 @@ class _TwoRates:
         }
 
 
+class _OneKernelSGD(keras.optimizers.SGD):
+    """keras.optimizers.SGD whose step is one operation."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        rate, gradient = (tf.cast(value, variable.dtype) for value in (learning_rate, gradient))
+        if not self.momentum:
+            tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=rate, delta=gradient)
+            return
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=self.momentums[self._get_variable_index(variable)].value.handle,
+            lr=rate,
+            grad=gradient,
+            momentum=tf.constant(self.momentum, variable.dtype),
+            use_nesterov=self.nesterov,
+        )
+
+
+class _OneKernelAdam(keras.optimizers.Adam):
+    """keras.optimizers.Adam whose step is one operation."""
+
+    def apply(self, grads, trainable_variables=None):
+        self._terms = None  # the first variable of a step has them computed, for all
+        super().apply(grads, trainable_variables)
+        self._terms = None
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self.amsgrad:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        if self._terms is None:
+            betas = (self.beta_1, self.beta_2)
+            self._terms = adam_terms(self.iterations.value + 1, betas=betas, epsilon=self.epsilon)
+        index = self._get_variable_index(variable)
+        means = (self._momentums[index].value, self._velocities[index].value)
+        adam_step(gradient, variable, *means, rate=learning_rate, terms=self._terms)
+
+
 @keras.saving.register_keras_serializable(package="kfg")
-class SGD(_TwoRates, keras.optimizers.SGD):
+class SGD(_TwoRates, _OneKernelSGD):
     """keras.optimizers.SGD with the arguments of `rates`."""
 
 
 @keras.saving.register_keras_serializable(package="kfg")
-class Adam(_TwoRates, keras.optimizers.Adam):
+class Adam(_TwoRates, _OneKernelAdam):
     """keras.optimizers.Adam with the arguments of `rates`; with `weight_decay` it is AdamW."""
 
 
 OPTIMIZERS = {"sgd": SGD, "adam": Adam, "adamw": Adam}
+
+
+def adam_terms(step, *, betas: tuple[float, float], epsilon: float) -> dict[str, tf.Tensor]:
+    """Return what a step of Adam needs that is the same for all variables.
+
+    Args:
+        step: number of the step, from 1.
+        betas: how much of the moving means of gradients and of their squares stays.
+        epsilon: what is added to the root of the mean square; "epsilon hat" in the source.
+    Returns:
+        float32 scalars, by the names that the operation ResourceApplyAdam gives them.
+    Source: Kingma and Ba 2015, arXiv:1412.6980, end of section 2.
+    """
+    first, second = (tf.constant(beta, tf.float32) for beta in betas)
+    step = tf.cast(step, tf.float32)
+    powers = {"beta1_power": tf.pow(first, step), "beta2_power": tf.pow(second, step)}
+    return {**powers, "beta1": first, "beta2": second, "epsilon": tf.constant(epsilon, tf.float32)}
+
+
+def adam_step(gradient, variable, mean, square, *, rate, terms: dict) -> None:
+    """Take a step of Adam by one operation: change a variable, and the moving means that go with it.
+
+    Args:
+        gradient: float tensor of the variable's shape.
+        variable, mean, square: tf.Variable of equal shape and dtype: what is trained, and the moving means of its
+            gradients and of their squares.
+        rate: the learning rate.
+        terms: what `adam_terms` returns for the step.
+    """
+    given = {**terms, "lr": rate, "grad": gradient}
+    given = {name: tf.cast(value, variable.dtype) for name, value in given.items()}
+    tf.raw_ops.ResourceApplyAdam(var=variable.handle, m=mean.handle, v=square.handle, **given)
 
 
 def rates(
