@@ -62,6 +62,9 @@ def main(argv=None) -> int:
 
 def _answered(words) -> int:
     program.refuse_addresses(words, but=("--url", "--from", "--ray"))
+    if not words:
+        parser().print_help()
+        return 0
     args = parser().parse_args(words)
     try:
         return args.run(args)

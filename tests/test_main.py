@@ -9,7 +9,7 @@ import keras
 import pytest
 from PIL import Image
 
-from kfg.__main__ import main
+from kfg.__main__ import COMMANDS, main
 from kfg.commands import predicting
 from kfg.errors import InputError
 from kfg.recipes import imagenet20
@@ -227,6 +227,12 @@ def test_an_error_of_the_system_without_a_path_names_none(monkeypatch, capsys):
         main(["predict", "run", "photos"])
 
 
+def test_without_a_command_all_commands_are_listed(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(f"    {run.__name__} " in said for run, *_ in COMMANDS)
+
+
 def test_the_errata_of_the_study_are_all_there():
     assert len(imagenet20.RECIPE.errata) >= 5
 
@@ -262,7 +268,8 @@ def test_a_repaired_run_is_exported_too_and_a_refused_format_keeps_nobody_from_t
             raise InputError("keras: this export is not kept")
 
     made = SimpleNamespace(stands=stands, run=None if stands is None else SimpleNamespace(path="repaired"))
-    monkeypatch.setattr(own_photographs, "prepared", lambda *_, **__: "order")
+    order = SimpleNamespace(out="runs", seeds=[0])
+    monkeypatch.setattr(own_photographs, "prepared", lambda *_, **__: order)
     monkeypatch.setattr(folder, "command", lambda *_: 0)
     monkeypatch.setattr(folder, "run_folders", lambda _: ["first", "second"])
     monkeypatch.setattr(repair, "repair", lambda run, **_: done.append("repair") or made)

@@ -6,6 +6,7 @@ import re
 from kfg import program, quiet, time_budgets
 from kfg.commands import choosing
 from kfg.errors import InputError
+from kfg.names import quoted
 
 
 def train_options(p):
@@ -149,6 +150,8 @@ def train(args) -> int:
     code = folder.command(order)
     if code:
         return code
+    model = order.out if len(order.seeds) == 1 else folder.run_folder(order)
+    print(f"Use it with `kfg predict {quoted(model)} new-photographs`. Its report ends with what to do next.")
     refused = not _exported(folder.run_folders(order), formats)
     if args.repair:
         with quiet.tensorflow_notes():

@@ -53,8 +53,8 @@ def review(args) -> int:
 
     A page shows each photograph large, beside typical ones of its class and of the class that it looks like. By mouse
     or key you keep it, relabel it or leave it out. Each decision is written at once to corrections.csv, which kfg
-    audit, split, train and kfg.load honour. No photograph is moved, changed or deleted. Ctrl-C ends the session; the
-    same command continues where you stopped.
+    audit, split, train, evaluate --on and kfg.load honour. No photograph is moved, changed or deleted. Ctrl-C ends the
+    session; the same command continues where you stopped.
     """
     installed.check("kfg review", NEEDED)
     from kfg.data import listing

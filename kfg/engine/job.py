@@ -291,6 +291,7 @@ class Job:
             separated=index.separated,
         )
         draft.write()  # written now, so that the run has its report even if the export fails
+        print("The report is written. Next the model is exported, and the export is compared with it.", flush=True)
         test = index.take(index.where("test"))
         check = saving.save(model, test, self.workdir, confidence=settled.content, bank=settled.bank)
         card.write(self.workdir)

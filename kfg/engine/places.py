@@ -41,7 +41,10 @@ def folder_of_runs(index: Index, *, home: pathlib.Path = run_files.RUNS) -> tupl
     said = ""
     if earlier:
         last = max(earlier, key=lambda run: (run / run_files.CONFIG).stat().st_mtime)
-        said = f"{printable(str(last))} stays as it is, because {changes.since(last, index)}. This is a new run"
+        said = (
+            f"{printable(str(last))} stays as it is, because {changes.since(last, index)}. So this is a new run, in "
+            f"{printable(str(home / _numbered(name, free)))}."
+        )
     return home / _numbered(name, free), said
 
 

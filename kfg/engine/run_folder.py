@@ -49,7 +49,9 @@ def begin(workdir: pathlib.Path, settings: dict, *, finished: bool, resume: bool
         if begun:
             found = {**{key: found[key] for key in ALWAYS if key in wanted}, **found}  # fails if damaged
         if "data" in different and begun and _images_of(found) != _images_of(wanted):
-            raise InputError(f"{workdir}: {changed()}; give another --out, or remove this folder")
+            chosen = found.get("recipe") == run_files.TRAIN_RECIPE
+            or_none = " (without --out, `kfg train` takes a new folder)" if chosen else ""
+            raise InputError(f"{workdir}: {changed()}; give another --out{or_none}")
         if different and begun:
             what, way_on = difference(found, wanted, different[0], options)
             kind, way_on = ("a finished run", "") if finished else ("a run", way_on)

@@ -218,8 +218,9 @@ def _run_unfinished(recipe: Recipe, job) -> None:
     except InputError:
         job.withdraw()
         raise
-    top1 = "{value:.2%} (95 % interval {low:.1%} to {high:.1%})".format(**result["top1"])
-    print(f"{job.workdir}: right on {top1} of the {result['images']:,} test images")
+    top1, low, high = (100 * result["top1"][name] for name in ("value", "low", "high"))
+    said = f"right on {top1:.1f} % (95 % interval {low:.1f} to {high:.1f} %) of the {result['images']:,} test images"
+    print(f"{job.workdir}: {said}")
     if warning := baseline.warning(result["baseline"]):
         print(f"WARNING: {warning}")
     print(f"report: {job.workdir / run_files.PAGE}", flush=True)

@@ -52,6 +52,7 @@ def test_each_state_of_a_folder_has_runs_of_its_own(tmp_path):
     changed = index_of(tmp_path / "gulls")
     out, said = places.folder_of_runs(changed, home=home)
     assert out == home / "gulls-2" and "1 new (cat/more.png)" in said and "stays as it is" in said
+    assert said.endswith(f"So this is a new run, in {out}.")
     run_on(changed, out / "folder" / "transfer" / "seed-0")
     assert places.folder_of_runs(changed, home=home)[0] == out
     (tmp_path / "gulls" / "cat" / "more.png").unlink()
