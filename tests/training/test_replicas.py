@@ -93,7 +93,8 @@ def test_half_precision_learns_on_two_devices(found):
 def test_nets_of_several_branches_come_to_the_same_weights_and_losses(found):
     assert list(found("branched")) == ["fbsd", "mmal"]
     for compared in found("branched").values():
-        assert compared["weights"] < ROUNDING and compared["history"] < ROUNDING and compared["learned"] > ROUNDING
+        assert compared["weights"] < min(ROUNDING, compared["learned"] / 1000) and compared["history"] < ROUNDING
+        assert compared["learned"] > ROUNDING
         assert sum(name.endswith("_loss") for name in compared["columns"]) > 1  # each branch has its own
 
 
