@@ -9,6 +9,7 @@ from kfg.reviewing import static
 expect = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install -e '.[test]'").expect
 expect.set_options(timeout=30_000)  # milliseconds; a busy machine takes its time
 FIRST = QUEUE[0][0]
+LOOKED = 6_000  # milliseconds: a page without a server looks for other tabs' decisions every five seconds
 
 
 @pytest.fixture
@@ -197,17 +198,20 @@ def test_a_page_without_a_server_keeps_decisions_and_hands_out_the_table(window,
     assert index.corrected.applied == 3 and len(index) == 10
 
 
-def test_two_tabs_without_a_server_know_of_each_other(browser, root, tmp_path):
-    context = browser.new_context()
+def test_two_tabs_without_a_server_know_of_each_other(window, root, tmp_path):
     address = static.write(desk_of(root), tmp_path / "page").as_uri()
-    one, other = context.new_page(), context.new_page()
+    one = window()
+    other = one.context.new_page()
+    one.context.clock.install()
     for page in (one, other):
         page.goto(address, timeout=60_000)
         at(page, 1)
     one.keyboard.press("r")
     at(one, 2)
+    one.context.clock.fast_forward(LOOKED)
     expect(other.locator("#progress")).to_have_text("1 of 4 decided")
     other.keyboard.press("ArrowRight")
     other.keyboard.press("k")
+    expect(other.locator("#progress")).to_have_text("2 of 4 decided")
+    one.context.clock.fast_forward(LOOKED)
     expect(one.locator("#progress")).to_have_text("2 of 4 decided")
-    context.close()

@@ -116,18 +116,19 @@ def test_only_an_export_is_replaced(exported, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("name", ["my runs [v2]", "a*b?c", "back\\slash", "ümläut {1,2}", "-dash", "[!x]"])
-def test_a_folder_of_any_name_holds_an_export(name, tmp_path):
+def test_a_folder_of_any_name_holds_an_export(tmp_path):
     """TensorFlow takes the path of a SavedModel's variables for a pattern."""
     model = keras.Sequential([keras.Input((8, 6, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
     samples = np.random.default_rng(0).integers(0, 3, (2, 8, 6, 3), dtype=np.uint8)
-    run = tmp_path / name
+    run = tmp_path / "my runs [v2]" / "a*b?c" / "back\\slash" / "ümläut {1,2}"
     saved_model.save(model, run / "export", classes=CLASSES, samples=samples)
     saving.save_keras(model, CLASSES, run)
     (run / "classes.json").write_text(json.dumps(CLASSES))
-    for path in (run, run / "model.keras"):
-        np.testing.assert_allclose(np.asarray(classifiers.load(path).serve(samples)), model(samples), atol=1e-5)
     assert sorted(path.name for path in run.iterdir()) == ["classes.json", "export", "model.keras"]
+    moved = (tmp_path / name for name in ("[v2]", "a*b", "a?b", "back\\slash", "-ümläut {1,2}"))
+    for path in (run / "model.keras", run, *moved):
+        run = run if path.exists() else run.rename(path)
+        np.testing.assert_allclose(np.asarray(classifiers.load(path).serve(samples)), model(samples), atol=1e-5)
 
 
 @pytest.mark.parametrize(

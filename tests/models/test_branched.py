@@ -155,7 +155,9 @@ def test_each_branchs_own_loss_is_in_the_history_of_training_alone():
 
 @pytest.mark.usefixtures("untraced")
 def test_training_learns_and_validation_reads_the_answer(tmp_path):
-    net, rows = train(tmp_path, 9)
+    begun = model().get_layer("head").kernel.numpy()
+    net, rows = train(tmp_path, 2)
+    assert np.abs(net.get_layer("head").kernel.numpy() - begun).max() > 1e-2
     answers = net.predict(IMAGES, verbose=0)
     assert rows[-1]["val_accuracy"] == pytest.approx((answers.argmax(axis=1) == LABELS).mean())
     assert rows[-1]["val_loss"] == pytest.approx(float(CrossEntropy(label_smoothing=0.1)(LABELS, answers)), rel=1e-4)
@@ -175,13 +177,6 @@ def test_saved_and_loaded_it_answers_and_trains_the_same(tmp_path):
     assert loaded.train_on_batch(IMAGES, LABELS) == net.train_on_batch(IMAGES, LABELS)
     for a, b in zip(loaded.get_weights(), net.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_exported_by_keras_it_answers_the_same(tmp_path):
-    net = model()
-    net.export(tmp_path / "export", verbose=False)
-    served = tf.saved_model.load(str(tmp_path / "export"))
-    np.testing.assert_allclose(served.serve(IMAGES.astype("float32")), net(IMAGES), atol=1e-6)
 
 
 def test_each_branch_can_answer_alone():

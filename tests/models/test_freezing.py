@@ -137,11 +137,8 @@ def test_applying_a_policy_forgets_the_one_before():
     ],
 )
 def test_a_policy_that_says_nothing_is_refused(nets, policy, message):
-    model = shapes_only(
-        lambda: backbones.classifier("inception-v3", num_classes=3, image_size=(75, 75), weights="none")
-    )
     with pytest.raises(InputError, match=message):
-        freezing.apply(model, policy)
+        freezing.apply(nets("inception-v3", 3), policy)
 
 
 def test_modes_and_models_without_parts_are_refused():
@@ -185,7 +182,9 @@ def test_other_counts_are_refused(text):
         ("efficientnet-b0", "head", "frozen", False),  # drop-connect acts in frozen blocks too
     ],
 )
-def test_features_are_constant_only_where_nothing_before_them_learns_or_is_random(name, policy, batch_norm, constant):
-    model = backbones.classifier(name, num_classes=3, image_size=(32, 32), weights="none")
+def test_features_are_constant_only_where_nothing_before_them_learns_or_is_random(
+    nets, name, policy, batch_norm, constant
+):
+    model = nets(name, 3)
     freezing.apply(model, policy, batch_norm=batch_norm)
     assert freezing.is_constant(model) is constant

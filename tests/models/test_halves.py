@@ -1,5 +1,7 @@
 """kfg.models.halves: a classifier's constant front, folded, and the rest, which learns."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -19,20 +21,33 @@ def classifier(policy="stages:2", name=LITE, second="", weights="none"):
     return made
 
 
+@functools.cache
+def built(name, second):
+    """Return a net to which each test applies a policy of its own."""
+    return backbones.classifier(name, num_classes=3, image_size=(32, 32), weights="none", second=second)
+
+
 def compiled(model):
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy")
     return model
 
 
+@pytest.fixture(scope="module")
+def trained():
+    """Return a net whose trunk has ImageNet's weights."""
+    return classifier(weights="imagenet")
+
+
 @pytest.mark.parametrize("until", ["block3b_add", "features"])
-def test_front_and_rest_together_answer_as_the_whole(until):
-    model = classifier(weights="imagenet")
+def test_front_and_rest_together_answer_as_the_whole(until, trained):
+    model = trained
     maps = halves.front(model, until)(IMAGES)
     np.testing.assert_allclose(halves.rest(model, until)(maps), model(IMAGES), atol=1e-6)
 
 
-def test_learning_with_a_folded_front_is_learning():
-    plain, model = compiled(classifier(weights="imagenet")), classifier(weights="imagenet")
+@pytest.mark.usefixtures("untraced")
+def test_learning_with_a_folded_front_is_learning(trained):
+    plain, model = compiled(classifier(weights="imagenet")), trained
     fast = compiled(halves.learning(model))
     assert fast is not model and freezing.trainable_count(fast) == freezing.trainable_count(model)
     before = model.get_weights()
@@ -61,11 +76,14 @@ def test_learning_with_a_folded_front_is_learning():
     ],
 )
 def test_the_front_ends_where_the_net_begins_to_change(policy, name, second, until):
-    assert freezing.constant_until(classifier(policy, name, second)) == until
+    model = built(name, second)
+    freezing.apply(model, policy, batch_norm="fixed")
+    assert freezing.constant_until(model) == until
 
 
 def test_a_net_that_learns_from_its_first_stage_on_stays_as_it_is():
-    model = classifier("none")
+    model = built(LITE, "")
+    freezing.apply(model, "none", batch_norm="fixed")
     assert halves.learning(model) is model
 
 

@@ -64,11 +64,12 @@ def test_a_run_without_export_answers_by_its_keras_model(colour_run, tmp_path):
     photograph = jpeg(COLOURS["blue"])
     with server_process.started(run, scratch=tmp_path) as server:
         assert not server.was_ready
-        answers = []
-        asking = threading.Thread(target=lambda: answers.append(_asked(server, photograph)))
+        answers, under_way, ending = [], threading.Event(), threading.Event()
+        asking = threading.Thread(target=lambda: answers.append(_asked(server, photograph, under_way, ending)))
         asking.start()
-        time.sleep(0.3)  # the head and a part of the body have been sent
+        under_way.wait(60)
         server.process.send_signal(signal.SIGTERM)
+        ending.set()
         asking.join()
     assert b" 200 OK" in answers[0] and b'"class":"blue"' in answers[0]
     assert server.process.returncode == 0 and server.errors() == []
@@ -76,15 +77,17 @@ def test_a_run_without_export_answers_by_its_keras_model(colour_run, tmp_path):
         socket.create_connection(server.address, timeout=5)
 
 
-def _asked(server, photograph) -> bytes:
-    """Send a photograph, its second half a second later, and return the whole answer."""
-    head = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+def _asked(server, photograph, under_way, ending) -> bytes:
+    """Send a photograph, its second half when the server is ending, and return the whole answer."""
+    head = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n"
     half = len(photograph) // 2
     with socket.create_connection(server.address, timeout=60) as connection:
-        connection.sendall(head % len(photograph) + photograph[:half])
-        time.sleep(1)
+        connection.sendall(head % len(photograph) + b"Expect: 100-continue\r\n\r\n" + photograph[:half])
+        found = connection.recv(65_536)  # "100 Continue", when the server asks for the body
+        under_way.set()
+        ending.wait(60)
+        time.sleep(0.2)
         connection.sendall(photograph[half:])
-        found = b""
         while chunk := connection.recv(65_536):
             found += chunk
     return found

@@ -9,7 +9,7 @@ from served_run import served, when
 
 from kfg.web.limits import MB, Limits
 
-SENDING = 1.5  # seconds, so that a slow sender is soon refused
+SENDING = 0.75  # seconds, so that a slow sender is soon refused
 
 
 @pytest.fixture(scope="module")

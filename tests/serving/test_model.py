@@ -27,6 +27,8 @@ def test_the_end_of_the_server_ends_the_work_in_the_background(colour_run, monke
     model = Model(colour_run, most_pixels=100)
     model.stop()
     model.hasten()
-    nearest.Nearest(model).prepare()
+    model.keras, one = object(), nearest.Nearest(model)
+    one.prepare()
+    assert one.said == {"state": "waiting"}
     with pytest.raises(Stopped):
         nearest.training_photographs(colour_run, going_on=model.check_going_on)

@@ -2,11 +2,13 @@
 
 import csv
 import errno
+import functools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from copies import Copies, after
 
 from kfg.errors import InputError
 from kfg.training import callbacks, checkpoint, fit, schedules
@@ -61,29 +63,40 @@ def same(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the function stop_patience -> a whole training's model, its history and its folder, with `Copies`."""
+
+    @functools.cache
+    def trained(stop_patience):
+        workdir = tmp_path_factory.mktemp("trained") / "whole"
+        return *train(workdir, stop_patience=stop_patience, callbacks=[Copies(workdir)]), workdir
+
+    return trained
+
+
 @pytest.mark.parametrize("stop_patience", [None, 3, 10])
 @pytest.mark.parametrize("killed_after", [1, 3, 5])
-def test_a_resumed_run_is_the_uninterrupted_run_to_the_last_bit(tmp_path, killed_after, stop_patience):
-    whole, rows = train(tmp_path / "whole", stop_patience=stop_patience)
-    train(tmp_path / "cut", epochs=killed_after, stop_patience=stop_patience)
-    resumed, resumed_rows = train(tmp_path / "cut", model=small_model(seed=9), stop_patience=stop_patience, resume=True)
-    assert same(whole, resumed)
+def test_a_resumed_run_is_the_uninterrupted_run_to_the_last_bit(whole, killed_after, stop_patience):
+    model, rows, workdir = whole(stop_patience)
+    cut, settings = after(workdir, min(killed_after, len(rows))), {"stop_patience": stop_patience, "resume": True}
+    resumed, resumed_rows = train(cut, model=small_model(seed=9), **settings)
+    assert same(model, resumed)
     without_time = [[{k: v for k, v in row.items() if k != "seconds"} for row in r] for r in (rows, resumed_rows)]
     assert without_time[0] == without_time[1]
-    assert not same(whole, small_model())
+    assert not same(model, small_model())
 
 
-def test_the_plateau_did_something_in_the_resumed_runs(tmp_path):
-    _, rows = train(tmp_path)
+def test_the_plateau_did_something_in_the_resumed_runs(whole):
+    _, rows, _ = whole(None)
     assert rows[-1]["learning_rate"] < rows[0]["learning_rate"]
 
 
-def test_resuming_without_callback_state_would_not_be_the_same_run(tmp_path, monkeypatch):
-    whole, _ = train(tmp_path / "whole")
-    train(tmp_path / "cut", epochs=4)
+def test_resuming_without_callback_state_would_not_be_the_same_run(whole, monkeypatch):
+    model, _, workdir = whole(None)
     monkeypatch.setattr(checkpoint, "_restore_callbacks", lambda companions, state: None)
-    resumed, _ = train(tmp_path / "cut", model=small_model(seed=9), resume=True)
-    assert not same(whole, resumed)
+    resumed, _ = train(after(workdir, 4), model=small_model(seed=9), resume=True)
+    assert not same(model, resumed)
 
 
 def test_early_stopping_returns_the_best_epochs_weights(tmp_path):

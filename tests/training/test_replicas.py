@@ -39,7 +39,7 @@ def alike(compared):
     assert compared["learned"] > 100 * ROUNDING
 
 
-@pytest.mark.parametrize("name", ["augmented", "last_batch_of_one", "averaged", "watched"])
+@pytest.mark.parametrize("name", ["augmented", "averaged", "watched"])
 def test_weights_optimiser_and_history_are_those_of_one_device(found, name):
     alike(found(name))
 
@@ -55,11 +55,13 @@ def test_metrics_of_many_steps_count_every_image_once(found):
 
 
 def test_a_frozen_trunk_stays_as_it_is_and_its_batch_norm_goes_on_averaging_where_it_may(found):
-    case = found("frozen")
-    kept, learned, averaged = [False] * 4, [True] * 2, [False, False, True, True]  # gamma, beta; mean and variance
-    names = ("conv1", "bn1", "conv2", "bn2", "head")
-    assert case["frozen"] == dict(zip(names, ([False], kept, [False], kept, learned), strict=True))
-    assert case["stats"] == dict(zip(names, ([False], averaged, [False], averaged, learned), strict=True))
+    assert found("frozen") == {
+        "conv1": [False],
+        "bn1": [False] * 4,
+        "conv2": [False],
+        "bn2": [False, False, True, True],  # gamma, beta; mean and variance
+        "head": [True] * 2,
+    }
 
 
 def test_a_cut_training_goes_on_to_the_same_bits(found):
@@ -89,8 +91,10 @@ def test_half_precision_learns_on_two_devices(found):
 
 
 def test_nets_of_several_branches_come_to_the_same_weights_and_losses(found):
+    assert list(found("branched")) == ["fbsd", "mmal"]
     for compared in found("branched").values():
-        assert compared["weights"] < ROUNDING and compared["history"] < ROUNDING and compared["learned"] > ROUNDING
+        assert compared["weights"] < min(ROUNDING, compared["learned"] / 1000) and compared["history"] < ROUNDING
+        assert compared["learned"] > ROUNDING
         assert sum(name.endswith("_loss") for name in compared["columns"]) > 1  # each branch has its own
 
 

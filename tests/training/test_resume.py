@@ -1,9 +1,12 @@
 """A run cut after an epoch and resumed is the whole run, whatever schedule, optimiser, sampling and mixing."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from copies import Copies, after
 
 from kfg.augment.mixing import CutMix, Mixup
 from kfg.data import pipeline, stores
@@ -96,7 +99,7 @@ SETTINGS = {
         "optimizer": lambda: optimizers.rates("sgd", learning_rate=0.01, trunk_multiplier=0.5, momentum=0.9),
     },
     "plateau on accuracy": {"schedule": Plateau(0.5, 1), "monitor": "val_accuracy", "stop_patience": 9},
-    "best epoch kept": {"monitor": "val_accuracy", "keep_best": True},
+    "best epoch kept": {"keep_best": True, "optimizer": lambda: keras.optimizers.Adam(learning_rate=0.3)},
     "square-root, mixup": {"schedule": Cosine(), "sampling": "square-root", "mixing": Mixup(alpha=0.4)},
     "balanced, cutmix, prior": {
         "sampling": "balanced",
@@ -106,23 +109,48 @@ SETTINGS = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the function name of a setting -> a whole training's model, its history and its folder, with `Copies`."""
+
+    @functools.cache
+    def trained(name):
+        workdir = tmp_path_factory.mktemp("trained") / "whole"
+        return *train(workdir, callbacks=[Copies(workdir)], **SETTINGS.get(name, {})), workdir
+
+    return trained
+
+
+def same(one, other):
+    return all(np.array_equal(*pair) for pair in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
 @pytest.mark.parametrize("name", SETTINGS)
-def test_cut_and_resumed_is_the_same_run_to_the_last_bit(name, tmp_path, monkeypatch):
-    whole, rows = train(tmp_path / "whole", **SETTINGS[name])
-    cut(monkeypatch, tmp_path / "cut", 2, **SETTINGS[name])
-    resumed, resumed_rows = train(tmp_path / "cut", seed=9, resume=True, **SETTINGS[name])
+def test_cut_and_resumed_is_the_same_run_to_the_last_bit(name, whole):
+    model, rows, workdir = whole(name)
+    resumed, resumed_rows = train(after(workdir, 2), seed=9, resume=True, **SETTINGS[name])
     assert rows == resumed_rows and len(rows) == EPOCHS
-    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert same(model, resumed)
+
+
+def test_the_plateau_cuts_the_rate_and_the_best_epoch_is_not_the_last(whole):
+    """Else the runs above would be the same without either."""
+    _, rows, _ = whole("plateau on accuracy")
+    assert rows[-1]["learning_rate"] < rows[0]["learning_rate"]
+    _, rows, _ = whole("best epoch kept")
+    assert min(row["val_loss"] for row in rows[:2]) < rows[-1]["val_loss"]
+
+
+def test_what_died_as_soon_as_its_epoch_was_saved_goes_on_as_well(whole, tmp_path, monkeypatch):
+    cut(monkeypatch, tmp_path, 2, **SETTINGS["cosine"])
+    resumed, rows = train(tmp_path, resume=True, **SETTINGS["cosine"])
+    assert same(whole("cosine")[0], resumed) and whole("cosine")[1] == rows
 
 
 @pytest.mark.parametrize("name", ["averaged weights", "cosine"])
-def test_cut_after_the_last_epoch_ends_with_the_same_weights(name, tmp_path, monkeypatch):
-    whole, _ = train(tmp_path / "whole", **SETTINGS[name])
-    cut(monkeypatch, tmp_path / "cut", EPOCHS, **SETTINGS[name])
-    resumed, _ = train(tmp_path / "cut", resume=True, **SETTINGS[name])
-    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_cut_after_the_last_epoch_ends_with_the_same_weights(name, whole):
+    model, _, workdir = whole(name)
+    assert same(model, train(after(workdir, EPOCHS), resume=True, **SETTINGS[name])[0])
 
 
 @pytest.mark.parametrize(
@@ -134,8 +162,8 @@ def test_cut_after_the_last_epoch_ends_with_the_same_weights(name, tmp_path, mon
         {"optimizer": lambda: optimizers.rates("adamw", learning_rate=0.01, weight_decay=0.1)},
     ],
 )
-def test_each_of_them_makes_another_run(changes, tmp_path):
-    plain, changed = train(tmp_path / "a")[0], train(tmp_path / "b", **changes)[0]
+def test_each_of_them_makes_another_run(changes, whole, tmp_path):
+    plain, changed = whole("plain")[0], train(tmp_path, **changes)[0]
     assert not np.array_equal(plain.layers[-1].kernel.numpy(), changed.layers[-1].kernel.numpy())
 
 

@@ -10,6 +10,8 @@ from kfg.errors import InputError
 from kfg.training import fit, schedules
 from kfg.training.schedules import Cosine, MultiStep, Plateau, StepLR
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 class Rates(keras.callbacks.Callback):
     """Note the rate each step was taken with."""

@@ -6,26 +6,30 @@ what it returns is written into a file of its name, as JSON, for the tests to ju
 Run       python two_devices.py FOLDER [CASE ...]
 """
 
+import contextlib
+import dataclasses
 import functools
 import itertools
 import json
-import os
 import pathlib
 import sys
 import time
 
 import gpu_check
+import gpu_checks
 import gpu_rates
 import keras
 import numpy as np
 import tensorflow as tf
+from bare import untraced_models
+from copies import Copies, after
 from keras import layers
 
 from kfg.augment.policies import Policy
 from kfg.data import pipeline, stores
 from kfg.errors import InputError
 from kfg.models import fbsd, mmal
-from kfg.training import checkpoint, devices, fit, losses, optimizers, precision, replicas
+from kfg.training import devices, fit, losses, optimizers, precision, replicas
 from kfg.training.coupled import CoupledSGD
 from kfg.training.replicas import Replicas
 from kfg.training.schedules import Cosine, Plateau
@@ -39,8 +43,8 @@ IMAGES = (RNG.integers(0, 200, (LARGEST, 12, 10, 3)) + 25 * LABELS[:, None, None
 FOLDERS = itertools.count()
 
 
-def convnet(*, dropout=0.0, batch_norm=True, penalty=None, adapted=False, seed=0):
-    """Return a small ConvNet on 12 x 10 pixels, three classes; `adapted`: to the mean and variance of images."""
+def convnet(*, dropout=0.0, batch_norm=True, penalty=None, adapted=False, classes=3, seed=0):
+    """Return a small ConvNet on 12 x 10 pixels; `adapted`: to the mean and variance of images."""
     keras.utils.set_random_seed(seed)
     x = images = keras.Input((12, 10, 3))
     scaling = layers.Normalization() if adapted else layers.Rescaling(1 / 127.5, offset=-1)
@@ -53,7 +57,7 @@ def convnet(*, dropout=0.0, batch_norm=True, penalty=None, adapted=False, seed=0
         x = layers.ReLU()(x)
     x = layers.GlobalAveragePooling2D(name="features")(x)
     x = layers.Dropout(dropout)(x) if dropout else x
-    return keras.Model(images, layers.Dense(3, activation="softmax", name="head", dtype="float32")(x))
+    return keras.Model(images, layers.Dense(classes, activation="softmax", name="head", dtype="float32")(x))
 
 
 def sgd():
@@ -134,14 +138,9 @@ def augmented(folder):
     return compared(folder, count=27, policy=policy, build=net)
 
 
-def last_batch_of_one(folder):
-    """A last batch that leaves one device without an image."""
-    return compared(folder, count=25, optimizer=lambda: CoupledSGD(learning_rate=0.05, momentum=0.9, decay=0.01))
-
-
 def averaged(folder):
-    """AdamW with two rates and averaged weights, along a cosine."""
-    return compared(folder, count=27, optimizer=adamw, schedule=Cosine(warmup_epochs=0.5))
+    """AdamW with two rates and averaged weights, along a cosine; the last batch leaves one device without an image."""
+    return compared(folder, count=25, optimizer=adamw, schedule=Cosine(warmup_epochs=0.5))
 
 
 def watched(folder):
@@ -157,50 +156,27 @@ def many_steps(folder):
 
 
 def frozen(folder):
-    """A trunk that is frozen, its batch normalisation too; and one whose batch normalisation goes on averaging."""
-    found = {}
-    for name in ("frozen", "stats"):
-        build = functools.partial(_frozen, name)
-        found[name] = changed(build(), train(folder, TWO, count=27, build=build)[0])
-    return found
+    """A trunk that is frozen but for a second batch normalisation, which goes on averaging."""
 
+    def build():
+        model = convnet()
+        for name in ("conv1", "bn1", "conv2"):
+            model.get_layer(name).trainable = False
+        for variable in model.get_layer("bn2").trainable_variables:
+            variable.trainable = False
+        return model
 
-def _frozen(name):
-    model = convnet()
-    for layer in model.layers[:-1]:
-        if name == "frozen" or not isinstance(layer, layers.BatchNormalization):
-            layer.trainable = False
-        else:
-            for variable in layer.trainable_variables:
-                variable.trainable = False
-    return model
-
-
-def cut(folder, workdir, shared_by, **settings):
-    """Train, and die when the first epoch is saved."""
-    save = checkpoint.save
-
-    def save_and_die(path, model, companions, *, epoch):
-        save(path, model, companions, epoch=epoch)
-        raise KeyboardInterrupt
-
-    checkpoint.save = save_and_die
-    try:
-        train(folder, shared_by, workdir=workdir, **settings)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        checkpoint.save = save
+    return changed(build(), train(folder, TWO, count=27, build=build)[0])
 
 
 def resumed(folder):
     """Cut and gone on with, with all that draws and remembers: dropout, averaged weights, a schedule."""
     settings = {"count": 27, "optimizer": adamw, "schedule": Cosine(), "build": lambda: convnet(dropout=0.3)}
     settings["policy"] = Policy(rotation=20, horizontal_flip=True)
-    whole, rows = train(folder, TWO, **settings)
-    cut(folder, "cut", TWO, **settings)
-    again, others = train(folder, TWO, workdir="cut", resume=True, **settings)
-    once_more, _ = train(folder, TWO, workdir="cut", resume=True, **settings)  # had ended: read from its checkpoint
+    whole, rows = train(folder, TWO, workdir="whole", callbacks=[Copies(folder / "whole")], **settings)
+    settings |= {"workdir": after(folder / "whole", 1).name, "resume": True}
+    again, others = train(folder, TWO, **settings)
+    once_more, _ = train(folder, TWO, **settings)  # had ended: read from its checkpoint
     return {
         "weights": farthest(whole.get_weights(), again.get_weights()),
         "ended": farthest(whole.get_weights(), once_more.get_weights()),
@@ -209,12 +185,13 @@ def resumed(folder):
 
 
 def resumed_on_others(folder):
-    """Begun on one device and gone on with on two, and the other way round."""
-    whole, _ = train(folder)
+    """Begun on one device and gone on with on two, and the other way round; with a last batch of one image."""
+    settings = {"count": 25, "optimizer": lambda: CoupledSGD(learning_rate=0.05, momentum=0.9, decay=0.01)}
+    whole, _ = train(folder, workdir="one", callbacks=[Copies(folder / "one")], **settings)
+    train(folder, TWO, workdir="two", epochs=1, **settings)
     found = {}
-    for name, first, then in (("one, two", (), TWO), ("two, one", TWO, ())):
-        cut(folder, name, first)
-        model, rows = train(folder, then, workdir=name, resume=True)
+    for name, then in ((after(folder / "one", 1).name, TWO), ("two", ())):
+        model, rows = train(folder, then, workdir=name, resume=True, **settings)
         found[name] = {"weights": farthest(whole.get_weights(), model.get_weights()), "epochs": len(rows)}
     return found
 
@@ -294,8 +271,7 @@ def branched(folder):
     """
     images = np.random.default_rng(1).integers(0, 256, (11, 128, 128, 3), dtype=np.uint8)
     settings = {"count": 11, "epochs": 1, "images": images, "optimizer": lambda: keras.optimizers.SGD(0.001)}
-    names = ("fbsd", "mmal") if "KFG_TEST_LONG" in os.environ else ("fbsd",)  # tracing MMAL-Net takes a minute
-    return {name: compared(folder, build=attentive(name), **settings) for name in names}
+    return {name: compared(folder, build=attentive(name), **settings) for name in ("fbsd", "mmal")}
 
 
 def shares(folder):
@@ -332,15 +308,19 @@ def chosen(folder):
 
 
 def measured(_):
-    """What tools/gpu_check.py measures and checks in float32 where there are several devices, with its smallest net."""
-    gpu_rates.NETS = {"ConvNet 1": gpu_rates.NETS["ConvNet 1"]}
+    """What tools/gpu_check.py measures and checks in float32 where there are several devices, with little to train."""
+    small = {"build": lambda _: convnet(classes=gpu_rates.CLASSES), "tiny": IMAGES.shape[1:3]}
+    gpu_rates.NETS = {"ConvNet 1": dataclasses.replace(gpu_rates.NETS["ConvNet 1"], **small)}
+    gpu_checks.COUNT, gpu_checks.EPOCHS = 11, 2
     return gpu_check.measured("float32", tiny=True)
 
 
 CASES = (
-    chosen, shares, augmented, last_batch_of_one, averaged, watched, many_steps, frozen, resumed,
+    chosen, shares, augmented, averaged, watched, many_steps, frozen, resumed,
     resumed_on_others, masks, overflowing, half_precision, branched, rate, measured,
 )  # fmt: skip
+# where the tracing takes longer than some steps without it; the others see to it that what is traced does the same
+UNTRACED = (frozen, half_precision, branched, rate, measured)
 
 
 def main(folder, names) -> None:
@@ -350,7 +330,8 @@ def main(folder, names) -> None:
     for case in CASES:
         if not names or case.__name__ in names:
             started = time.perf_counter()
-            (folder / f"{case.__name__}.json").write_text(json.dumps(case(folder)))
+            with untraced_models() if case in UNTRACED else contextlib.nullcontext():
+                (folder / f"{case.__name__}.json").write_text(json.dumps(case(folder)))
             print(f"{case.__name__}: {time.perf_counter() - started:.1f} s", flush=True)
 
 

@@ -16,20 +16,25 @@ from kfg.web import listening
 from kfg.web.limits import receive
 from kfg.web.refusals import HANDLERS
 
+ARRIVED = threading.Event()  # a request that waits for the server's end
+
 
 async def echo(request):
     body = bytearray()
     await receive(request, body.extend, most=1000, seconds=0.5)
-    await asyncio.sleep(float(request.query_params.get("sleep", 0)))
+    if "until_the_end" in request.query_params:
+        ARRIVED.set()
+        while not request.app.state.server.should_exit:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)  # the server looks ten times a second
     return PlainTextResponse(str(len(body)))
 
 
 @contextlib.contextmanager
 def running():
     place = listening.bound("127.0.0.1", 0)
-    server = listening.server(
-        Starlette(routes=[Route("/", echo, methods=["POST"])], exception_handlers=HANDLERS), sending=0.5
-    )
+    app = Starlette(routes=[Route("/", echo, methods=["POST"])], exception_handlers=HANDLERS)
+    server = app.state.server = listening.server(app, sending=0.5)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[place])))
     address = place.getsockname()
     thread.start()
@@ -75,9 +80,15 @@ def test_slow_large_and_broken_requests_are_told_in_one_line():
 
 
 def test_a_request_under_way_is_answered_before_the_server_ends():
+    answers = []
     with running() as (address, server):
-        threading.Timer(0.2, lambda: setattr(server, "should_exit", True)).start()
-        assert said(address, POST % (b"?sleep=0.6", 3), b"abc").endswith(b"\r\n\r\n3")
+        request = POST % (b"?until_the_end", 3), b"abc"
+        asking = threading.Thread(target=lambda: answers.append(said(address, *request)))
+        asking.start()
+        arrived = ARRIVED.wait(30)
+        server.should_exit = True
+        asking.join()
+    assert arrived and answers[0].endswith(b"\r\n\r\n3")
 
 
 def test_a_busy_port_a_host_without_token_and_wrong_words_are_refused():

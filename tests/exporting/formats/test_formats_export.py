@@ -1,21 +1,36 @@
-"""Each format answers as the Keras model, by its own runtime, and says what a program needs to know."""
+"""Each format answers as the Keras model, by its own runtime, and says what a program needs to know.
+
+The snippets of docs/ship.md are here too, as they read the exports that the other tests read.
+"""
 
 import json
 import logging
+import pathlib
+import re
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from small_run import CLASSES, SIZE
 
 from kfg.__main__ import main
+from kfg.data.resizing import resize
 from kfg.errors import InputError
 from kfg.exporting import classifiers, parity, run_models
 from kfg.exporting.formats import checking, exporting, known, serving
 from kfg.exporting.formats.checking import Check
 from kfg.inference import graph
 from kfg.training import precision
+
+PAGE = (pathlib.Path(__file__).parents[3] / "docs" / "ship.md").read_text(encoding="utf-8")
+MARKED = re.compile(r"<!-- run by the tests: ([\w -]+) -->\n\n```python\n(.*?)```", re.DOTALL)
+SNIPPETS = {name: code for names, code in MARKED.findall(PAGE) for name in names.split()}
+# those that need the same packages run in one process
+TOGETHER = [("keras", "savedmodel"), *((name,) for name in known.FORMATS if name not in ("keras", "savedmodel"))]
 
 
 def images(count=3, size=SIZE):
@@ -244,7 +259,8 @@ def test_tensorflow_serving_gets_a_version_each_time(run, tmp_path):
         loaded = tf.saved_model.load(str(tmp_path / "birds" / str(version)))
         answer = loaded.signatures["serving_default"](images=tf.constant(images(2)))
         ((_, given),) = answer.items()
-        assert given.shape == (2, 3)
+        expected = run_models.load_keras(run)[0](images(2).astype(np.float32))
+        np.testing.assert_allclose(given, expected, atol=1e-5)
     assert sorted(path.name for path in (tmp_path / "birds").iterdir()) == ["1", "2"]
 
 
@@ -283,7 +299,6 @@ def test_onnx_resizes_before_a_net_without_convolutions(tmp_path):
     pytest.importorskip("tf2onnx")
     import onnx
 
-    from kfg.data.resizing import resize
     from kfg.inference import onnx_graph
 
     keras.utils.set_random_seed(0)
@@ -301,3 +316,42 @@ def test_as_many_photographs_are_compared_as_are_asked_for(run, tmp_path, capsys
     assert check.images == 4
     assert main(["export", str(run), "--format", "keras", "--out", str(tmp_path), "--compare", "0"]) == 2
     assert capsys.readouterr().err == "error: --compare: expected a number of photographs from 1 up, got 0\n"
+
+
+def test_every_format_has_a_snippet():
+    assert SNIPPETS.keys() == known.FORMATS.keys()
+
+
+@pytest.mark.parametrize("names", TOGETHER, ids=", ".join)
+def test_a_snippet_runs_without_kfg_and_where_it_can_without_tensorflow(names, exported, run, tmp_path):
+    if missing := known.not_installed([module for name in names for module in known.FORMATS[name].MODULES]):
+        pytest.skip(f"{missing} is not installed")
+    photo = next((run.parent / "photographs" / "green").iterdir())
+    banned = ["kfg"] if "keras" in names else ["kfg", "tensorflow", "keras", "jax", "torch"]
+    code = f"import sys\nfor name in {banned}: sys.modules[name] = None\n"  # importing one of them fails
+    for name in names:
+        given = {"photo": str(photo), "folder": str(exported / name)}
+        code += f"exec({SNIPPETS[name]!r}, {given!r})\n"  # each with names of its own
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    pixels = np.asarray(resize(np.asarray(Image.open(photo).convert("RGB")), SIZE))
+    for name, line in zip(names, done.stdout.splitlines(), strict=True):
+        said, probability = line.split()
+        answer = known.FORMATS[name].opened(exported / name)(pixels[None])
+        expected = (answer[0] if known.FORMATS[name].JUDGES else answer)[0]
+        assert said == "green" == CLASSES[expected.argmax()]
+        assert float(probability) == pytest.approx(expected.max(), abs=0.01)
+
+
+@pytest.mark.parametrize("size", [(500, 375), (1200, 1600), (100, 120), (257, 255)])
+def test_pillows_resize_is_trainings_but_for_rounding(size):
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (size[0] // 4, size[1] // 4, 3), dtype=np.uint8))
+    image = coarse.resize(size[::-1], Image.Resampling.BICUBIC)
+    ours = np.asarray(resize(np.asarray(image), (256, 256))).astype(int)
+    theirs = np.asarray(image.resize((256, 256), Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(ours - theirs).max() <= 1
+
+
+def test_the_page_names_every_extra():
+    assert all(f"'.[{one.EXTRA}]'" in PAGE for one in known.FORMATS.values() if one.EXTRA)
