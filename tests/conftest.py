@@ -141,7 +141,7 @@ def without_export():
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def undrawn():
     """Draw no pictures for reports; models are traced and exported."""
     with undrawn_pictures():
