@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from bare import bare_runs, untraced_models
+from bare import bare_runs, undrawn_pictures, untraced_models
 from PIL import Image
 
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
@@ -138,6 +138,13 @@ def photos(tmp_path_factory):
 def without_export():
     """Spare what takes most of a small run's time where a test looks at what was decided, trained or reported."""
     with bare_runs():
+        yield
+
+
+@pytest.fixture
+def undrawn():
+    """Draw no pictures for reports; models are traced and exported."""
+    with undrawn_pictures():
         yield
 
 

@@ -15,7 +15,8 @@ def answers(right, sure):
     return Predictions(paths, np.zeros(len(both), np.int32), both, ("a", "b"))
 
 
-def test_a_rule_keeps_the_better_net_in_the_share_of_samples_that_show_it():
+def test_a_rule_keeps_the_better_net_in_the_share_of_samples_that_show_it(monkeypatch):
+    monkeypatch.setattr(kept, "DRAWS", 200)
     numbers = np.arange(400)
     head = answers(numbers % 10 > 1, 0.6)  # 80 % right and unsure
     net = answers(numbers % 40 > 6, 0.9)  # 82.5 % right and sure

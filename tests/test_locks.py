@@ -117,5 +117,10 @@ def test_nothing_posix_only_is_needed(tmp_path):
     assert answer.stderr == "" and "'a.json'" in answer.stdout and "'export', 'results.jsonl', 'runs'" in answer.stdout
 
 
-def test_the_lock_is_the_systems_own():
-    assert issubclass(filelock.FileLock, (filelock.UnixFileLock, filelock.WindowsFileLock))
+def test_the_lock_is_the_systems_own(tmp_path, monkeypatch):
+    made, acquired = [], locks._acquired
+    monkeypatch.setattr(locks, "_acquired", lambda lock, *rest: made.append(lock) or acquired(lock, *rest))
+    with locks.exclusive(tmp_path / "lock"):
+        (lock,) = made
+        assert isinstance(lock, (filelock.UnixFileLock, filelock.WindowsFileLock)) and lock.is_locked
+    assert not lock.is_locked

@@ -1,5 +1,6 @@
 """The notebooks of the documentation run from start to end."""
 
+import json
 import pathlib
 
 import nbformat
@@ -18,6 +19,9 @@ def test_a_notebook_runs_from_start_to_end(path, tmp_path, monkeypatch):
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert any(output.output_type == "execute_result" for output in outputs)
+    if path.stem == "a-first-model":
+        (check,) = tmp_path.rglob("export_check.json")
+        assert json.loads(check.read_text())["passed"]
 
 
 def test_there_are_two():

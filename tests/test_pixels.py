@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from kfg.errors import InputError
-from kfg.models import backbones
 from kfg.pixels import check_range
 
 PHOTOGRAPH = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
@@ -29,12 +28,3 @@ def test_a_photograph_scaled_beforehand_is_refused_with_its_range(scale, low, hi
 )
 def test_raw_pixels_and_black_pictures_pass(images):
     assert check_range(images) is None  # it would have raised
-
-
-def test_without_the_guard_a_net_would_answer_something_else():
-    net = backbones.trunk("mobilenet-v3-small", image_size=(32, 32), weights="none")
-    for layer in net.layers:
-        if "depthwise" in layer.name and layer.weights and hasattr(layer, "kernel"):
-            layer.kernel.assign(layer.kernel * 10)  # a random net forgets its input, a trained one does not
-    raw, scaled = np.asarray(net(PHOTOGRAPH)), np.asarray(net(PHOTOGRAPH / 255))
-    assert abs(raw - scaled).max() > 0.1 * abs(raw).max()

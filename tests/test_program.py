@@ -163,14 +163,7 @@ def test_other_programs_and_options_know_addresses_too(capsys):
     assert "an address" not in capsys.readouterr().err
 
 
-KERAS_JSON = {
-    "channels first": {"image_data_format": "channels_first", "floatx": "float32", "backend": "tensorflow"},
-    "float16": {"floatx": "float16", "backend": "tensorflow"},
-    "another backend": {"backend": "torch", "floatx": "float64", "epsilon": 1e-3},
-    "an old version": {"image_dim_ordering": "th", "backend": "theano", "epsilon": 1},
-    "an unknown type": {"floatx": "bfloat16"},
-    "no settings": [1, 2],
-}
+KERAS_JSON = {"image_data_format": "channels_first", "floatx": "float64", "backend": "torch", "epsilon": 1e-3}
 SHOW = (
     "from kfg import quiet\nwith quiet.tensorflow_notes():\n    import keras\n"
     "c = keras.config\nprint(c.backend(), c.floatx(), c.image_data_format(), c.epsilon())"
@@ -178,35 +171,38 @@ SHOW = (
 PLAIN = "tensorflow float32 channels_last 1e-07"
 
 
-@pytest.fixture(scope="module")
-def homes(tmp_path_factory):
-    """Return a folder of home folders, each with a keras.json."""
-    root = tmp_path_factory.mktemp("homes")
-    for name, settings in KERAS_JSON.items():
-        (root / name / ".keras").mkdir(parents=True)
-        (root / name / ".keras" / "keras.json").write_text(json.dumps(settings))
-    (root / "broken" / ".keras").mkdir(parents=True)
-    (root / "broken" / ".keras" / "keras.json").write_text("{")
-    (root / "folder" / ".keras" / "keras.json").mkdir(parents=True)
-    return root
+VARIABLES = {
+    "KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1", "KERAS_HOME": "/dev/null/nowhere", "TF_USE_LEGACY_KERAS": "1"
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "home, environment",
-    [
-        *[(name, {}) for name in (*KERAS_JSON, "broken", "folder", "nowhere")],
-        ("nowhere", {"KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1"}),
-        ("nowhere", {"KERAS_HOME": "/dev/null/nowhere", "TF_USE_LEGACY_KERAS": "1"}),
-    ],
-)
-def test_a_program_sets_the_users_keras_settings_aside(home, environment, homes):
-    environment = {**os.environ, "HOME": str(homes / home), **environment}
+@pytest.mark.parametrize("home, environment", [("other settings", {}), ("no settings", {}), ("no settings", VARIABLES)])
+def test_a_program_sets_the_users_keras_settings_aside(home, environment, tmp_path):
+    settings = tmp_path / "other settings" / ".keras" / "keras.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(json.dumps(KERAS_JSON))
+    environment = {**os.environ, "HOME": str(tmp_path / home), **environment}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *sys.path])
     code = SHOW + "\nimport os; print(sorted(name for name in os.environ if name.startswith('KERAS_')))"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     kept = sorted(name for name in environment if name.startswith("KERAS_"))
     assert ended.stdout.splitlines() == [PLAIN, str(kept)], ended.stderr
-    assert not (homes / "nowhere" / ".keras").exists()  # Keras would have made it
+    assert not (tmp_path / "no settings" / ".keras").exists()  # Keras would have made it
+
+
+@pytest.mark.parametrize("there", [{}, VARIABLES])
+def test_an_import_sees_no_settings_file_and_no_variable_of_the_user(there, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("KERAS_")]:
+        monkeypatch.delenv(name)
+    for name, value in there.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with pytest.raises(ZeroDivisionError), keras_settings.set_aside():
+        seen = {name: value for name, value in os.environ.items() if name.startswith("KERAS_")}
+        raise ZeroDivisionError
+    # no file, whatever is in it, lies in a folder that is none
+    assert seen == {"KERAS_HOME": os.devnull, "KERAS_BACKEND": "tensorflow"}
+    assert dict(os.environ) == before
 
 
 def test_a_library_that_set_keras_otherwise_is_told_what_to_change(monkeypatch):

@@ -275,12 +275,20 @@ def test_a_damaged_folder_is_refused_and_stays_unfinished(tmp_path, file, conten
     assert not (tmp_path / run_files.REPORT).exists()
 
 
-def test_report_json_is_written_last(tmp_path, monkeypatch):
-    def fail(*_args):
+@pytest.mark.parametrize("place", ["run._pictures", "sections.page"])
+def test_report_json_is_written_last(place, tmp_path, monkeypatch):
+    def fail(*_args, **_named):
         raise InputError("the disk is full")
 
-    monkeypatch.setattr("kfg.reporting.run._pictures", fail)
+    monkeypatch.setattr(f"kfg.reporting.{place}", fail)
     with pytest.raises(InputError, match="full"):
+        reporting.write(tmp_path, predictions_of(["a", "b"]))
+    assert not (tmp_path / run_files.REPORT).exists()
+
+
+def test_without_a_page_there_is_no_report_json(tmp_path):
+    (tmp_path / run_files.PAGE).mkdir()  # so that the page cannot be written
+    with pytest.raises((InputError, OSError), match=run_files.PAGE):
         reporting.write(tmp_path, predictions_of(["a", "b"]))
     assert not (tmp_path / run_files.REPORT).exists()
 

@@ -96,7 +96,8 @@ def test_few_photographs_are_links_to_the_first_of_each_class(photos, tmp_path):
     count = row_costs.few(photos, tmp_path, classes=2, per_class=3)
     links = sorted(tmp_path.rglob("*.*"))
     assert count == len(links) == 6 and all(link.is_symlink() and link.exists() for link in links)
-    assert len({link.parent for link in links}) == 2
+    assert {link.parent.name for link in links} == {"blue", "green"}
+    assert sorted(link.resolve().name for link in links) == sorted(["000.jpg", "001.jpg", "002.jpg"] * 2)
 
 
 def test_a_row_that_does_not_run_is_named_and_the_others_get_their_line(photos, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tried
 
+from kfg.augment.mixing import CutMix
 from kfg.training import fit
 from kfg.training.losses import CrossEntropy
 
@@ -57,11 +58,19 @@ def test_a_try_trains_from_a_head_and_says_what_it_reached(name, photos, tmp_pat
     steps = []
     fitted = fit.train
     monkeypatch.setattr(fit, "train", lambda model, *a, **k: steps.append(model) or fitted(model, *a, **k))
+    mixed, fit_on = [], tried.fitting.fit_on
+    monkeypatch.setattr(
+        tried.fitting, "fit_on", lambda *a, **k: mixed.append((type(k.get("mixing")), k["model"])) or fit_on(*a, **k)
+    )
     index = tried.divided(photos, tried.Config())
     found = tried.tried(index, tmp_path, tried.TRIES[name], seed=0, epochs=1)
     assert found.keys() == {"photographs", "seconds", "head", "top1", "macro recall", "mirrored"}
     assert [type(model).__name__ == "Sharpness" for model in steps] == [False, name == "sam"]
     assert all(isinstance(model.loss, CrossEntropy) for model in steps)
+    kinds = {"cutmix": CutMix, "distilled": tried.Taught}
+    assert mixed[-1][0] is kinds.get(name, type(None))
+    on_images = [model.input_shape[1:] == (32, 32, 3) for _, model in mixed]
+    assert on_images == [False, name != "last stage on stored outputs"]  # the head learns on features
 
 
 def test_the_table_shows_the_best_first_with_the_spread_of_its_seeds():

@@ -22,13 +22,6 @@ with locks.exclusive(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
 """
-TRAIN = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import tiny_recipe
-from kfg.engine import orders, runner
-sys.exit(runner.main(tiny_recipe.RECIPE, sys.argv[2:]))
-"""
 
 
 def train(photos, out, *words):
@@ -66,6 +59,7 @@ def test_a_folder_named_like_a_pattern_holds_a_whole_run(finished, photos, capsy
     assert "Export: its probabilities differ from the model" in (run / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_second_command_says_who_holds_the_run_and_changes_nothing(photos, tmp_path, capsys):
     run = run_of(tmp_path)
     run.mkdir(parents=True)
@@ -88,19 +82,6 @@ def test_the_second_command_says_who_holds_the_run_and_changes_nothing(photos, t
     assert train(photos, tmp_path) == 0
 
 
-def test_two_identical_commands_at_once_leave_one_run(photos, tmp_path):
-    here = str(pathlib.Path(tiny_recipe.__file__).parent)
-    command = [sys.executable, "-c", TRAIN, here, "--data", photos, "--out", tmp_path]
-    settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, **settings) for _ in range(2)]
-    ended = [(*process.communicate(), process.returncode) for process in processes]
-    codes = sorted(code for *_, code in ended)
-    assert codes in ([0, 2], [0, 0]), ended
-    for _, error, code in ended:
-        assert code == 0 or "another command is working on this run (process" in error
-    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 1
-
-
 def another_model(monkeypatch):
     """Let the export hold another model than the run's."""
     write = saved_model._write
@@ -113,6 +94,7 @@ def another_model(monkeypatch):
     monkeypatch.setattr(saved_model, "_write", wrong)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_export_that_answers_otherwise_costs_nothing_but_the_export(photos, tmp_path, monkeypatch, capsys, caplog):
     with monkeypatch.context() as patch:
         another_model(patch)
@@ -131,6 +113,7 @@ def test_an_export_that_answers_otherwise_costs_nothing_but_the_export(photos, t
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("place", ["save", "told"])
 def test_a_cut_between_report_and_export_is_made_up_for(place, photos, tmp_path, monkeypatch, capsys):
     def cut(*_, **__):

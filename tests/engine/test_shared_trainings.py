@@ -74,13 +74,6 @@ def test_cut_and_resumed_on_two_devices_it_is_the_uninterrupted_run(made):
         np.testing.assert_array_equal(two, one)
 
 
-def test_what_one_device_began_two_go_on_with(made):
-    out, said = made
-    assert said["cut on one"]["code"] == 130 and said["resumed on two"]["code"] == 0
-    for one, two in zip(weights(out / "one"), weights(out / "cut-on-one"), strict=True):
-        np.testing.assert_allclose(two, one, atol=1e-4)
-
-
 def test_kfg_train_shares_the_fine_tuning_and_leaves_the_head_to_one_device(made):
     out, said = made
     assert said["train"]["code"] == 0, said["train"]["err"]

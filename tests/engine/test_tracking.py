@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from kfg.__main__ import main
 
-pytestmark = pytest.mark.usefixtures("tiny_trunk")
+pytestmark = pytest.mark.usefixtures("tiny_trunk", "without_export")
 
 TINY = (
     "backbone=tiny",

@@ -1,11 +1,15 @@
 """What a run leaves that was interrupted, or refused before it trained anything; and what to type to go on."""
 
+import contextlib
+import io
 import json
 import shlex
+import shutil
 
 import keras
 import numpy as np
 import pytest
+from bare import bare_runs
 
 from kfg import time_budgets
 from kfg.__main__ import main
@@ -21,6 +25,7 @@ from kfg.training import checkpoint
 pytestmark = pytest.mark.usefixtures("tiny_trunk", "without_export")
 
 TINY = ("image_size=(32, 32)", "weights=none", "head_epochs=3", "views=0", "batch_size=16", "backbone=tiny")
+TWO_EPOCHS = ("epochs=2", "min_errors=0")
 RUN = "folder/transfer/seed-0"
 
 
@@ -104,22 +109,30 @@ def test_without_an_epoch_it_says_so(photos, tmp_path, capsys, monkeypatch):
     assert f"{tmp_path / RUN} has no finished epoch" in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def begun(photos, tiny_trunk, tmp_path_factory):
+    """Return the output folder of a run that was interrupted after its first epoch of fine-tuning, and what it said."""
+    out, said = tmp_path_factory.mktemp("begun"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, bare_runs(), contextlib.redirect_stderr(said):
+        interrupted(patch, "seed-0")
+        assert runner.main(folder.RECIPE, words(photos, out, settings=TWO_EPOCHS)) == 130
+    return out, said.getvalue()
+
+
 @pytest.mark.parametrize("place", [(Training, "judge_classes"), (Job, "split")])
 def test_ctrl_c_before_a_resumed_session_comes_as_far_as_an_earlier_one_leaves_all_as_it_is(
-    place, photos, tmp_path, capsys, monkeypatch
+    place, begun, photos, tmp_path, capsys, monkeypatch
 ):
-    settings = ("epochs=2", "min_errors=0")
-    with monkeypatch.context() as patch:
-        interrupted(patch, "seed-0")
-        assert runner.main(folder.RECIPE, words(photos, tmp_path, settings=settings)) == 130
-    said = f"interrupted; {tmp_path / RUN} holds the last finished epoch\n"
-    assert said in capsys.readouterr().err
+    out, first = begun
+    assert f"interrupted; {out / RUN} holds the last finished epoch\n" in first
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
     before = (tmp_path / RUN / "model.keras").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(*place, cut)
-        assert runner.main(folder.RECIPE, words(photos, tmp_path, "--resume", settings=settings)) == 130
+        assert runner.main(folder.RECIPE, words(photos, tmp_path, "--resume", settings=TWO_EPOCHS)) == 130
     error = capsys.readouterr().err
-    assert said in error and "to continue, give the same command with --resume" in error
+    assert f"interrupted; {tmp_path / RUN} holds the last finished epoch\n" in error
+    assert "to continue, give the same command with --resume" in error
     assert (tmp_path / RUN / "model.keras").read_bytes() == before
 
 

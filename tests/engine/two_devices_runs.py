@@ -69,9 +69,6 @@ def main(photos: pathlib.Path, out: pathlib.Path) -> None:
     with interrupted():
         said["cut"] = tiny("cut", "--devices", "2")
     said["resumed"] = tiny("cut", "--devices", "2", "--resume")
-    with interrupted():
-        said["cut on one"] = tiny("cut-on-one")
-    said["resumed on two"] = tiny("cut-on-one", "--devices", "2", "--resume")
     said["train"] = train("train", "--devices", "2", *settings)
     with interrupted():
         said["train, cut on one"] = train("train-cut", *settings)

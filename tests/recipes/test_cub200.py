@@ -10,6 +10,7 @@ import pytest
 from kfg.data.index import make_index
 from kfg.engine import runner
 from kfg.engine.job import Job
+from kfg.figures import tradeoff_figure
 from kfg.models import backbones, freezing
 from kfg.recipes import cub200
 from kfg.runs import comparison
@@ -22,10 +23,14 @@ def recipe(photos, out, *options):
     return runner.main(cub200.RECIPE, [*words, *options])
 
 
-def test_a_row_runs_to_its_report_and_into_the_picture(photos, tmp_path, capsys):
+def test_a_row_runs_to_its_report_and_into_the_picture(photos, tmp_path, capsys, monkeypatch):
+    drawn, draw = [], tradeoff_figure.draw
+    monkeypatch.setattr(tradeoff_figure, "draw", lambda points, **named: drawn.extend(points) or draw(points, **named))
     assert recipe(photos, tmp_path, "--rows", "b2-frozen-dropout0.2", "--max-params", "10M") == 0
     row = json.loads((tmp_path / "results.jsonl").read_text())
     assert 0 < row["parameters"]["trained"] < row["parameters"]["total"] < 10_000_000
+    (point,) = (one for one in drawn if one["data"] == photos.name)
+    assert (point["name"], point["top1"]) == ("b2-frozen-dropout0.2", row["metrics"]["top1"]["value"])
     assert (tmp_path / "cub200" / "parameters.png").stat().st_size > 5_000
     assert "accuracy over parameters" in capsys.readouterr().out
 

@@ -1,23 +1,29 @@
 """kfg train: from a folder of photographs to a model, and what it decides on the way."""
 
 import json
+import math
 import shutil
 import unittest.mock
 
 import numpy as np
 import pytest
+from bare import bare_runs
 
 from kfg import time_budgets
 from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
+from kfg.data.index import make_index
 from kfg.engine import confidence, own_photographs, planning, second_opinion
-from kfg.engine.judged import AIMS
+from kfg.engine.judged import Judged
 from kfg.errors import InputError
+from kfg.evaluation import predict
+from kfg.evaluation.predict import Predictions
 from kfg.exporting.classifiers import load
 from kfg.models import backbones, saved
 from kfg.recipes import folder as recipe
 from kfg.recipes import folder_stages
+from kfg.repairing import after_training
 from kfg.runs import choices
 from kfg.training import callbacks, checkpoint, features, imbalance
 
@@ -34,8 +40,7 @@ def train(data, out, *words, settings=()):
 
 
 def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
-    own = "backbone=efficientnet-lite0"  # with the trunk that users have
-    assert train(photos, tmp_path, settings=("min_errors=0", own)) == 0
+    assert train(photos, tmp_path, settings=("min_errors=0",)) == 0
     said = capsys.readouterr().out
     run = tmp_path / "folder" / "transfer" / "seed-0"
     assert "audit: " in said
@@ -63,14 +68,15 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     assert [line[:11] for line in said.splitlines() if line.startswith("Step ")] == [
         f"Step {number} of 5" for number in range(1, 6)
     ]
-    assert sorted(path.suffix for path in (tmp_path / "cache").glob("features-*")) == [
-        ".float32",
-        ".float32",
-        ".lock",
-        ".lock",
-    ]
-    # a second run takes its features from the first
-    assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0", own)) == 2  # seed 0 has other settings
+    kept = sorted((tmp_path / "cache").glob("features-*"))
+    assert [path.suffix for path in kept] == [".float32", ".lock", ".float32", ".lock"]
+    assert "the features exist from an earlier run" not in said
+    run.rename(tmp_path / "moved")
+    with bare_runs():
+        assert train(photos, tmp_path, settings=("min_errors=0",)) == 0  # takes its features from the first run
+    assert "(as the settings say; the features exist from an earlier run)" in capsys.readouterr().out
+    assert sorted((tmp_path / "cache").glob("features-*")) == kept
+    assert train(photos, tmp_path, "--seeds", 2, settings=("epochs=0",)) == 2  # seed 0 has other settings
     assert "another value of epochs (1, now 0); give another --out, or remove it" in capsys.readouterr().err
 
 
@@ -189,10 +195,11 @@ def test_a_second_opinion_is_averaged_into_the_run_and_a_killed_run_ends_alike(p
     assert json.loads((run / "export_check.json").read_text())["passed"]
     deaths = [("second_opinion", 1)]
     die_after(monkeypatch, deaths)
-    with pytest.raises(RuntimeError, match="killed"):
-        train(photos, tmp_path / "cut", settings=settings)
-    assert not deaths
-    assert train(photos, tmp_path / "cut", "--resume", settings=settings) == 0
+    with bare_runs(traced=True):
+        with pytest.raises(RuntimeError, match="killed"):
+            train(photos, tmp_path / "cut", settings=settings)
+        assert not deaths
+        assert train(photos, tmp_path / "cut", "--resume", settings=settings) == 0
     assert choices_of(tmp_path / "cut")[choices.WEIGHT] == choices_of(tmp_path / "whole")[choices.WEIGHT]
     other = saved.load(tmp_path / "cut/folder/transfer/seed-0/model.keras")
     for one, again in zip(both.get_weights(), other.get_weights(), strict=True):
@@ -250,12 +257,15 @@ def test_a_second_opinion_that_the_validation_images_speak_against_is_left_out(p
      (("--set", "second_opinion=vgg16"), "vgg16")],
 )  # fmt: skip
 def test_a_second_opinion_is_asked_for_by_one_word(photos, monkeypatch, capsys, words, second):
+    asked_for = []
+
     def prepared(*_, settings, **__):
-        assert settings["second_opinion"] == second
+        asked_for.append(settings["second_opinion"])
         raise InputError("nothing is trained here")
 
     monkeypatch.setattr(own_photographs, "prepared", prepared)
     assert main(["train", str(photos), "--second-opinion", *words]) == 2
+    assert asked_for == [second]
     assert main(["train", str(photos), "--second-opinion", *words, "--weights", "none"]) == 2
     assert "--second-opinion: needs pretrained weights" in capsys.readouterr().err
 
@@ -285,10 +295,11 @@ def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
 @pytest.mark.usefixtures("without_export")
 def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(features, "rate", lambda *_, **__: 1.0)  # images/s: a very slow machine
+    monkeypatch.setattr(after_training, "SHARE", 0.0)
     assert train(photos, tmp_path, settings=("min_errors=0", "head_epochs=7", "time_budget=1")) == 0
     said = capsys.readouterr().out
     assert "It is trained completely anyway" in said
-    assert "For lack of time" in said or "wrong labels were not looked for" in said  # within 0.1 s
+    assert "wrong labels were not looked for, for lack of time" in said
     assert "Augmented views of each image: 0 (1 do not fit into the time budget); epochs of the head: 7." in said
     assert "Epochs of fine-tuning: 0 (" in said
     assert (tmp_path / "folder/transfer/seed-0/head/history.csv").read_text().count("\n") == 1 + 7
@@ -377,11 +388,22 @@ def test_unequal_classes_are_judged_by_macro_recall_from_the_choice_of_the_stage
     assert "validation images are right; macro recall" in capsys.readouterr().out
 
 
-def test_a_stage_is_ranked_by_the_aim():
+@pytest.mark.parametrize("aim, common, rare", [("top-1", 0.8, 0.8), ("macro recall", 0.5, 0.875)])
+def test_a_stage_is_ranked_by_the_aim(aim, common, rare, monkeypatch):
     labels = np.array([0] * 8 + [1] * 2)
-    common, rare = np.array([1] * 8 + [0] * 2), np.array([1] * 6 + [0] * 2 + [1] * 2)  # right answers
-    by = {aim: (average(common, labels), average(rare, labels)) for aim, average in AIMS.items()}
-    assert by == {"top-1": (0.8, 0.8), "macro recall": (0.5, 0.875)}
+
+    def judged(right):
+        """Return the stage whose answers, each of probability 0.8, are right where it is said."""
+        probabilities = np.where(np.arange(2) == np.where(right, labels, 1 - labels)[:, None], 0.8, 0.2)
+        answers = Predictions([f"{i}.jpg" for i in range(10)], labels, probabilities, ("common", "rare"))
+        monkeypatch.setattr(predict, "predict", lambda *_, **__: answers)
+        return Judged("stage", unittest.mock.Mock(), unittest.mock.Mock(), index, batch_size=8, aim=aim)
+
+    index = make_index("photos", [f"{i}.jpg" for i in range(10)], labels, ("common", "rare"), parts=["val"] * 10)
+    for share, right in ((common, [True] * 8 + [False] * 2), (rare, [True] * 6 + [False] * 2 + [True] * 2)):
+        stage = judged(np.array(right))
+        assert stage.score == pytest.approx(share)
+        assert stage.loss == pytest.approx(-share * math.log(0.8) - (1 - share) * math.log(0.2))
 
 
 @pytest.mark.parametrize(

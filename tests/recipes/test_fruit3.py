@@ -8,7 +8,7 @@ from PIL import Image
 
 from kfg import __main__
 from kfg.data import folder, stats
-from kfg.engine import orders, runner, selection
+from kfg.engine import fitting, orders, runner, selection
 from kfg.models import backbones
 from kfg.models.catalogue import shapes_only
 from kfg.recipes import fruit3
@@ -18,7 +18,16 @@ def recipe(photos, out, *options):
     return runner.main(fruit3.RECIPE, ["--data", str(photos), "--out", str(out), "--smoke", *options])
 
 
-def test_odd_sizes_are_left_out_counted_and_copies_are_made_of_training_images_alone(photos, tmp_path, capsys):
+def test_odd_sizes_are_left_out_counted_and_copies_are_made_of_training_images_alone(
+    photos, tmp_path, capsys, monkeypatch
+):
+    parts = []
+
+    def train(job, training, validation, **settings):
+        parts.append((len(training.labels), len(training.store), len(validation.labels), len(validation.store)))
+        return fitting.train(job, training, validation, **settings)
+
+    monkeypatch.setattr(fruit3, "train", train)
     data = tmp_path / "data"
     for path in photos.rglob("*.jpg"):
         (data / path.parent.name).mkdir(parents=True, exist_ok=True)
@@ -33,18 +42,23 @@ def test_odd_sizes_are_left_out_counted_and_copies_are_made_of_training_images_a
     assert "odd.jpg" not in (run / "split.csv").read_text()
     row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
     assert sum(row["parts"].values()) == 36 and row["data"]["images"] == 37
+    trained, judged = row["parts"]["train"], row["parts"]["val"]
+    assert parts == [(8 * trained, 8 * trained, judged, judged)]
     assert row["parameters"]["trained"] == row["parameters"]["total"] > 50_000 and row["epochs"] == 1
     assert __main__.main(["predict", str(run), str(data / "red" / "odd.jpg")]) == 0
     assert capsys.readouterr().out.splitlines()[1].split("\t")[1] in ("blue", "green", "red")
 
 
 @pytest.mark.usefixtures("without_export")
-def test_a_frozen_trunk_trains_its_head_and_the_test_set_may_stop_the_training(photos, tmp_path):
-    options = ("--rows", "lite0-frozen", "--set", "net=mobilenet-v3-small", "--weights", "none")
+def test_a_frozen_trunk_trains_its_head_and_the_test_set_may_stop_the_training(photos, tiny_trunk, tmp_path):
+    options = ("--rows", "lite0-frozen", "--set", f"net={tiny_trunk}", "--weights", "none")
     assert recipe(photos, tmp_path, *options, "--set", "val_is_test=True", "--set", "eightfold=none") == 0
     row = json.loads((tmp_path / "results.jsonl").read_text())
-    assert row["parameters"]["trained"] == 576 * 3 + 3 < row["parameters"]["total"]
-    assert row["config"]["weights"] == "none" and row["config"]["val_is_test"]
+    assert row["parameters"]["trained"] == 8 * 3 + 3 < row["parameters"]["total"]
+    assert row["config"]["weights"] == "none"
+    run = tmp_path / "fruit3" / "lite0-frozen" / "seed-0"
+    answers = [(run / name).read_text() for name in ("val_predictions.csv", "predictions.csv")]
+    assert answers[0] == answers[1] and len(answers[0].splitlines()) == 1 + row["parts"]["val"] > 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
-from kfg.engine import runner
+from kfg.augment.views import Changed
+from kfg.engine import fitting, runner
+from kfg.engine.job import Job
 from kfg.models import backbones
 from kfg.recipes import retail258
 
@@ -39,18 +41,43 @@ def test_the_baseline_reports_rare_classes_and_the_data_sets_figures(lopsided, t
 
 
 @pytest.mark.usefixtures("without_export")
-def test_crops_a_thousand_outputs_and_random_tests_run_through(lopsided, tmp_path):
+def test_crops_a_thousand_outputs_and_random_tests_run_through(lopsided, tmp_path, monkeypatch):
+    tested, finish = [], Job.finish
+    monkeypatch.setattr(
+        Job,
+        "finish",
+        lambda self, index, images, **named: tested.append(images) or finish(self, index, images, **named),
+    )
     options = ("--set", "head_classes=7", "--set", "random_test=True")
     assert recipe(lopsided, tmp_path, "--rows", "resnet50-1000way", *SMALL, *options) == 0
     run = tmp_path / "retail258" / "resnet50-1000way" / "seed-0"
     assert json.loads((run / "classes.json").read_text())[2:] == ["red", *(f"(unused {i})" for i in range(3, 7))]
     assert "as random crops" in (run / "report.html").read_text()
+    assert [type(images) for images in tested] == [Changed]
 
 
-@pytest.mark.parametrize("row", ["lite0-weighted", "lite0-balanced", "lite0-adjusted"])
+@pytest.mark.parametrize(
+    "row, weighted, adjusted, sampling",
+    [
+        ("lite0-weighted", True, False, None),
+        ("lite0-balanced", False, False, "balanced"),
+        ("lite0-adjusted", False, True, None),
+    ],
+)
 @pytest.mark.usefixtures("without_export")
-def test_rows_for_rare_classes_run_through(lopsided, tmp_path, row):
+def test_rows_for_rare_classes_learn_by_their_loss_or_sampling(
+    lopsided, tmp_path, monkeypatch, row, weighted, adjusted, sampling
+):
+    seen = []
+
+    def train(job, *parts, **settings):
+        given = (getattr(job.loss, name, None) for name in ("class_weights", "log_prior"))
+        seen.append((*(value is not None for value in given), settings["sampling"]))
+        return fitting.train(job, *parts, **settings)
+
+    monkeypatch.setattr(retail258, "train", train)
     assert recipe(lopsided, tmp_path, "--rows", row, *SMALL) == 0
+    assert seen == [(weighted, adjusted, sampling)]
     assert (tmp_path / "retail258" / row / "seed-0" / "report.html").is_file()
 
 

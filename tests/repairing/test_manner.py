@@ -9,6 +9,7 @@ import pytest
 from kfg.data.sampling import epoch_keys
 from kfg.errors import InputError
 from kfg.evaluation import calibration
+from kfg.models import backbones
 from kfg.repairing import diagnosis, retraining, screening
 from kfg.repairing.crossed import crossed
 from kfg.repairing.manner import Manner, shifted
@@ -29,7 +30,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def test_a_run_is_judged_by_what_it_was_made_with():
+def test_a_run_is_judged_by_what_it_was_made_with(tiny_trunk, monkeypatch):
     index = index_of(TRUE)
     manner = diagnosis.manner_of(SETTINGS, index)
     assert (manner.sampling, manner.mirrored, manner.bias.tolist()) == ("balanced", True, [0, 0.5, 0, 0])
@@ -40,7 +41,8 @@ def test_a_run_is_judged_by_what_it_was_made_with():
     assert (plain.mirrored, plain.bias) == (False, None)
     trunk = Trunk("efficientnet-lite0", (32, 32), "none", "efficientnet-lite1")
     assert second_trunk(trunk) is None and trunk.told == "efficientnet-lite0 and efficientnet-lite1"
-    assert trunk.built().output_shape == (None, 2 * 1280)
+    monkeypatch.setitem(backbones.BACKBONES, "other", backbones.BACKBONES[tiny_trunk])
+    assert Trunk(tiny_trunk, (32, 32), "none", "other").built().output_shape == (None, 2 * 8)
 
 
 def test_heads_are_shown_what_the_training_is_shown():

@@ -18,7 +18,7 @@ from kfg.files import write_json
 from kfg.reporting import thumbnails
 from kfg.runs import new_photographs, two_runs
 
-pytestmark = pytest.mark.usefixtures("untraced")
+pytestmark = pytest.mark.usefixtures("untraced", "undrawn")
 COLOURS = {"blue": (30, 30, 220), "green": (30, 220, 30), "red": (220, 30, 30)}
 
 

@@ -105,7 +105,8 @@ def test_a_machine_that_fails_all_its_trials_does_not_end_a_search_another_one_w
         shown.ended()
 
 
-def test_a_chief_begun_again_after_the_last_trial_tells_its_workers(made, where):
+def test_a_chief_begun_again_after_the_last_trial_tells_its_workers(made, where, monkeypatch):
+    monkeypatch.setattr(distributed, "RETRY", 3.0)  # it listens for twice as long
     oracle = made(1)
     end(oracle, "one", oracle.create_trial("one"), 1.0)
     chief = threading.Thread(target=distributed.serve, args=(made(1), where), kwargs={"ended": lambda: None})

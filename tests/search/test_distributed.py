@@ -1,5 +1,6 @@
 """A chief and its workers as processes on the loopback address."""
 
+import contextlib
 import json
 import os
 import socket
@@ -13,19 +14,35 @@ from test_survival import wait_for
 from kfg.errors import InputError
 from kfg.search import definition, distributed
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
+
+def listens(where):
+    host, port = where.split(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
+
 
 def test_two_workers_share_a_search_and_one_is_killed_half_way(start, search, where, tmp_path):
     calls, out = tmp_path / "calls", tmp_path / "out"
     words = ("--max-trials", 12, "--space", "failing", "--seed", 1, "--patience", 3, "--chief", where)
     words += ("--set", f"calls={calls}", "--set", "seconds=0.5")
     chief = start(*words)
+    wait_for(lambda: listens(where))  # two has little patience
     two = start(*words, "--worker", "two", out=tmp_path / "two")
 
     def begun(worker):
         return [line.split()[0] for line in calls.read_text().splitlines() if line.split()[1] == worker]
 
     wait_for(lambda: calls.is_file() and len(begun("two")) == 2)
-    threading.Timer(0.8, two.kill).start()
+
+    def kill_in_a_trial():
+        before = len(begun("two"))
+        wait_for(lambda: len(begun("two")) > before)
+        two.kill()
+
+    threading.Thread(target=kill_in_a_trial, daemon=True).start()
     assert search(*words, "--worker", "one", out=tmp_path / "one") == 0
     said, complaint = chief.communicate(timeout=60)
     assert chief.returncode == 0
@@ -62,11 +79,15 @@ def test_a_chief_can_be_killed_and_started_again_and_a_worker_that_loses_it_ends
     assert [line.split()[0] for line in calls.read_text().splitlines()] == ["000", "001", "002", "003", "004"]
     assert search(*words, "--seed", 3, "--worker", "other", out=tmp_path / "other") == 2
     assert "leads another search" in capsys.readouterr().err
-    threading.Timer(1.5, again.kill).start()
+
+    def kill_once_it_works():
+        wait_for(lambda: " hasty " in calls.read_text())
+        again.kill()
+
+    threading.Thread(target=kill_once_it_works, daemon=True).start()
     assert search(*words, "--patience", 1, "--worker", "hasty", out=tmp_path / "hasty") == 2
     complaint = f"error: --chief {where}: no answer for 1 s, so this worker stops; the chief keeps the trials\n"
     assert capsys.readouterr().err == complaint
-    assert " hasty " in calls.read_text()
     assert worker.poll() is None  # it has more patience
 
 

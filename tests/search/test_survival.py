@@ -4,7 +4,10 @@ import os
 import signal
 import time
 
+import pytest
 from reading import state, trials
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def wait_for(condition, *, seconds=60):

@@ -123,10 +123,12 @@ class Runner:
         folder: scratch folder.
         fork: whether to fork commands from a server that has imported TensorFlow, instead of starting new interpreters.
         prefix: program and words before the interpreter, for example setpriv; not used with `fork`.
+        env: environment variables that every command has besides its own.
     """
 
-    def __init__(self, folder, *, fork: bool, prefix=()):
+    def __init__(self, folder, *, fork: bool, prefix=(), env=None):
         self.folder, self.fork, self.prefix, self.count = pathlib.Path(folder), fork, tuple(prefix), 0
+        self.env = dict(env or {})
         self.started: list[Process] = []
         atexit.register(self.stop)  # Ctrl-C does not reach processes in their own sessions
 
@@ -142,7 +144,7 @@ class Runner:
         folder = self.folder / f"command-{self.count:05d}"
         folder.mkdir(parents=True)
         self.started = [process for process in self.started if process.running()]
-        self.started.append(self._process(words, folder, cwd or self.folder, env))
+        self.started.append(self._process(words, folder, cwd or self.folder, {**self.env, **(env or {})}))
         return self.started[-1]
 
     def _process(self, words, folder, cwd, env):
