@@ -158,10 +158,18 @@ def too_few(evidence: Evidence, label: int) -> Cause | None:
 
 
 def still_rising(evidence: Evidence, label: int) -> Cause | None:
-    """Find out whether a weak class is recognised more and more often, the more photographs heads learn from."""
-    if evidence.needs is None or label not in evidence.weak or evidence.needs.rise(label) < RISING:
+    """Find out whether a weak class is recognised more and more often, the more photographs heads learn from.
+
+    Its whole rise must exceed what chance allows for so many photographs, and part of it must come from the last ones.
+    """
+    curve = evidence.needs
+    if curve is None or label not in evidence.weak or not curve.clear[label] or curve.rise(label) < RISING:
         return None
-    said = f"its recall still rises with the number of photographs: {evidence.needs.said(label)}"
+    first, last = (f"{100 * curve.recall[at, label]:.0f} %" for at in (0, -1))
+    said = (
+        f"its recall still rises with the number of photographs, from {first} for classifiers that learn from a fifth "
+        f"of them to {last} for those that learn from all"
+    )
     return Cause("rising", label, said, "add photographs of it")
 
 
