@@ -6,10 +6,12 @@ import time
 import numpy as np
 
 from kfg.data import stores
+from kfg.errors import InputError
 from kfg.models import halves
 from kfg.names import printable, quoted
 from kfg.progress import duration
-from kfg.repairing import findings, judging, weakness
+from kfg.repairing import decided, findings, judging, weakness
+from kfg.repairing.decided import Decided
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.manner import Manner
 from kfg.repairing.next_steps import next_steps
@@ -57,7 +59,7 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
     mirrored = None
     if manner.mirrored and features.ready(trunk, Mirrored(images), cache_dir=cache_dir):
         mirrored = features.cached(trunk, Mirrored(images), cache_dir=cache_dir)[asked]
-    began = time.monotonic()
+    began, (known, unread) = time.monotonic(), _decided(index.take(asked))
     try:
         found = judging.of_features(
             index.take(asked),
@@ -65,6 +67,7 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
             manner,
             lambda: stores.chosen(images, asked),
             mirrored=mirrored,
+            known=known,
             left=lambda: limit - (time.monotonic() - began),
         )
     except TooLong as error:
@@ -77,7 +80,20 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
                 f"kfg review {quoted(index.root)} --run {quoted(job.workdir)} shows labels that may be wrong.",
             ),
         )
-    return Judged(found, found.said)
+    return Judged(found, (*found.said, *unread))
+
+
+def _decided(index) -> tuple[Decided, list[str]]:
+    """Return what a person has decided about labels, and a sentence if the table cannot be read.
+
+    The training has applied the table, but it may have been edited since; the training must not fail for that.
+    """
+    if index.corrected is None:
+        return decided.NOTHING, []
+    try:
+        return decided.of(index, index.corrected.table), []
+    except InputError as error:
+        return decided.NOTHING, [f"What was decided in kfg review is not known here, because of {error}."]
 
 
 def section(judged: Judged, run) -> tuple[str, Safe]:
@@ -104,7 +120,7 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
         ]
     else:
         parts = [findings.none_weak(found)]
-        if len(found.crossed.suspects()):
+        if len(found.suspects()):
             parts += ["This command lists the photographs whose labels may be wrong:", command]
     steps = next_steps(found, run=run)
     listed = [tag("ul", *(tag("li", markup.sentence(step)) for step in steps))] if steps else []

@@ -16,7 +16,9 @@ from kfg.data import shortcuts
 from kfg.data.fingerprints import Fingerprint
 from kfg.evaluation import auc
 from kfg.names import counted
+from kfg.repairing import decided
 from kfg.repairing.crossed import Crossed
+from kfg.repairing.decided import Decided
 from kfg.repairing.looks import Looks
 from kfg.repairing.needs import Needs
 
@@ -69,6 +71,7 @@ class Evidence:
         looks: sharpness, brightness and contrast; None if time was short, then poor quality is not looked for.
         needs: recall as a function of the share of photographs; None if it was not measured.
         weak: the classes that are weak.
+        decided: what a person has decided about labels.
     """
 
     crossed: Crossed
@@ -76,6 +79,7 @@ class Evidence:
     looks: Looks | None
     needs: Needs | None = None
     weak: tuple[int, ...] = ()
+    decided: Decided = decided.NOTHING
 
     @functools.cached_property
     def shortcuts(self) -> list[shortcuts.Shortcut]:
@@ -90,9 +94,12 @@ class Evidence:
 
 
 def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
-    """Find wrong labels: photographs that heads, which have not seen them, firmly take for another class."""
+    """Find wrong labels: photographs that heads, which have not seen them, firmly take for another class.
+
+    A label that a person has confirmed is not called wrong.
+    """
     own, crossed = evidence.of(label), evidence.crossed
-    suspects = crossed.suspects()
+    suspects = decided.without(crossed.suspects(), evidence.decided.confirmed)
     suspects = suspects[crossed.index.labels[suspects] == label]
     groups = crossed.index.groups  # near-duplicates of one photograph with a wrong label count once
     different, wrong = (len(set(groups[at].tolist())) for at in (own, suspects))
@@ -103,9 +110,10 @@ def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
         f"{len(suspects)} of its {len(own)} photographs seem to be labelled wrongly; most of them look like "
         f"{evidence.name(taken_for)}"
     )
-    return Cause(
-        "labels", label, said, "look through these photographs and relabel them", tuple(suspects.tolist()), taken_for
-    )
+    advice = "look through these photographs and relabel them"
+    if not len(evidence.decided.open(suspects)):
+        advice = "train again, because they have been relabelled or left out since"
+    return Cause("labels", label, said, advice, tuple(suspects.tolist()), taken_for)
 
 
 def one_class(evidence: Evidence, label: int) -> Cause | None:

@@ -53,6 +53,13 @@ class Diagnosis:
     def crossed(self) -> Crossed:
         return self.evidence.crossed
 
+    def suspects(self) -> np.ndarray:
+        """Return int (K,), the photographs whose label is contradicted and that nobody has decided about.
+
+        The most suspicious come first.
+        """
+        return self.evidence.decided.open(self.crossed.suspects())
+
     @property
     def needs(self) -> Needs | None:
         """Recall as a function of the share of photographs; None if no class is weak or time was short."""
@@ -185,7 +192,7 @@ def sweep(out) -> None:
 
 
 def write(found: Diagnosis, out, *, remedies=(), not_tried: dict[str, str] | None = None) -> int:
-    """Write suspects.csv and repair.json; return the number of suspicious labels.
+    """Write suspects.csv and repair.json; return the number of suspicious labels that nobody has decided about.
 
     Args:
         remedies: verdicts of kfg.repairing.proof, if remedies were tried.
@@ -194,7 +201,7 @@ def write(found: Diagnosis, out, *, remedies=(), not_tried: dict[str, str] | Non
     not_tried = not_tried or {}
     out, crossed_, index = pathlib.Path(out), found.crossed, found.crossed.index
     out.mkdir(parents=True, exist_ok=True)
-    suspects, likelier, scores = crossed_.suspects(), crossed_.likelier, crossed_.suspicion
+    suspects, likelier, scores = found.suspects(), crossed_.likelier, crossed_.suspicion
     with files.whole(out / SUSPECTS) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

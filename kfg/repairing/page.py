@@ -211,7 +211,7 @@ def _after(after, again) -> Safe:
 
 def _suspects(found) -> Safe:
     crossed, index = found.crossed, found.crossed.index
-    suspects = crossed.suspects()
+    suspects = found.suspects()
     if not len(suspects):
         return Safe("")
     likelier, shown = crossed.likelier, suspects[:SUSPECTS]
