@@ -160,8 +160,10 @@ def too_few(evidence: Evidence, label: int) -> Cause | None:
     count, median = int(counts[label]), float(np.median(counts[counts > 0]))
     if not 0 < count < min(FEW, FEW_OF_MEDIAN * median):
         return None
-    curve = f"; {evidence.needs.said(label)}" if evidence.needs else ""
-    said = f"it has {counted(count, 'photograph')}; half of the classes have {median:.0f} or more{curve}"
+    said = (
+        f"it has {counted(count, 'photograph')} for training and validation (those for the test are not counted), and "
+        f"half of the classes have {median:.0f} or more"
+    )
     return Cause("few", label, said, "add photographs of it")
 
 
