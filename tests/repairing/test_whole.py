@@ -70,7 +70,7 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     said = capsys.readouterr().out
     new = finished.parents[1] / "repaired" / "seed-0"
     assert (new / "report.json").is_file() and f"The new run is {new}; use it with `kfg predict" in said
-    assert "Proven to help: flip-averaged" in said and "What to do next:" in said
+    assert 'Proven to help: "flip-averaged" (' in said and "What to do next:" in said
     assert (new / "split.csv").read_text() == (finished / "split.csv").read_text()
     told = json.loads((new / "repair_of.json").read_text())
     assert told == {"run": "../../transfer/seed-0", "changed": ["mirror_averaged"], "stands": True}
@@ -121,7 +121,7 @@ def test_what_a_killed_repair_left_half_written_is_removed(finished, few_remedie
 def test_where_nothing_is_proven_that_is_said_and_no_net_is_trained(finished, few_remedies, tmp_path, monkeypatch):
     monkeypatch.setattr(proof, "best", lambda found: None)
     made = kfg.repair(finished, target=1.0, out=tmp_path / "found", time_budget="2m")
-    assert made.run is None and "is proven to help: flip-averaged, which helped them most" in made.said[0]
+    assert made.run is None and 'What helped most, "flip-averaged" (' in made.said[0]
     assert "On the test photographs" not in made.page.read_text()
 
 
