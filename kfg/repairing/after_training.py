@@ -22,6 +22,11 @@ from kfg.training import features
 from kfg.training.out_of_fold import TooLong
 
 TITLE = "What to do next"
+JUDGED = (
+    "The figures in this section are of the {count:,} training and validation photographs, each classified by "
+    "classifiers that were trained without it. Those in the section Classes are of the test photographs, classified by "
+    "the finished model, so the two differ."
+)
 SHARE = 0.1  # of a training's time budget: the most that judging its classes may take
 
 
@@ -109,11 +114,13 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
             [*told, markup.paragraph("This command judges them and tries what may help:"), command]
         )
     index = found.crossed.index
-    weak = [f"{printable(index.classes[label])} ({found.recalls[label].value:.0%})" for label in found.weak]
+    weak = [
+        f"{printable(index.classes[label])} ({one.right} of {one.images} photographs recognised, {one.value:.0%})"
+        for label, one in ((label, found.recalls[label]) for label in found.weak)
+    ]
     if weak:
         parts = [
-            f"Weak classes: {', '.join(weak)}. This is the recall on {len(index):,} training and validation "
-            "photographs, each classified by a classifier that had not seen it.",
+            f"Weak classes: {', '.join(weak)}. {JUDGED.format(count=len(index))}",
             *filter(None, [weakness.by_chance(found.recalls, target=found.target)]),
             "This command says why, tries what may help, and makes a new run with what is proven:",
             command,
@@ -122,6 +129,7 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
         parts = [findings.none_weak(found)]
         if len(found.suspects()):
             parts += ["This command lists the photographs whose labels may be wrong:", command]
+        parts.append(JUDGED.format(count=len(index)))
     steps = next_steps(found, run=run)
     listed = [tag("ul", *(tag("li", markup.sentence(step)) for step in steps))] if steps else []
     shown = [part if isinstance(part, Safe) else markup.paragraph(part) for part in parts]
