@@ -30,7 +30,8 @@ def next_steps(found: Diagnosis, *, run, suspects: str = "") -> list[str]:
         steps.append(
             f"Look at {counted(count, 'photograph')} whose label is contradicted. The command `kfg review "
             f"{quoted(found.crossed.index.root)} --run {quoted(run)}` shows them one by one, to keep, relabel or leave "
-            "out" + (f"; {suspects} lists them." if suspects else ".")
+            "out" + (f"; {suspects} lists them." if suspects else ".") + " It leaves out the test photographs: with "
+            "`--class NAME` instead of `--run` it shows all photographs of a class."
         )
     of_kind = collections.defaultdict(list)
     for causes in found.causes.values():
