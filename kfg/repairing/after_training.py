@@ -1,6 +1,7 @@
 """The last section of a training's report: which classes are weak, why, and what to do next."""
 
 import dataclasses
+import pathlib
 import time
 
 import numpy as np
@@ -101,6 +102,11 @@ def _decided(index) -> tuple[Decided, list[str]]:
         return decided.NOTHING, [f"What was decided in kfg review is not known here, because of {error}."]
 
 
+def _where(run) -> str:
+    """Say where commands with the path of a run are to be typed, if the path is relative."""
+    return "" if pathlib.Path(run).is_absolute() else "; type it in the folder in which you typed kfg train"
+
+
 def section(judged: Judged, run) -> tuple[str, Safe]:
     """Return the title and the body of the report's last section, with a command to paste.
 
@@ -111,7 +117,7 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
     told = [markup.paragraph(one, note=found is not None) for one in judged.why]
     if found is None:
         return TITLE, markup.joined(
-            [*told, markup.paragraph("This command judges them and tries what may help:"), command]
+            [*told, markup.paragraph(f"This command judges them and tries what may help{_where(run)}:"), command]
         )
     index = found.crossed.index
     weak = [
@@ -122,13 +128,13 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
         parts = [
             f"Weak classes: {', '.join(weak)}. {JUDGED.format(count=len(index))}",
             *filter(None, [weakness.by_chance(found.recalls, target=found.target)]),
-            "This command says why, tries what may help, and makes a new run with what is proven:",
+            f"This command says why, tries what may help, and makes a new run with what is proven{_where(run)}:",
             command,
         ]
     else:
         parts = [findings.none_weak(found)]
         if len(found.suspects()):
-            parts += ["This command lists the photographs whose labels may be wrong:", command]
+            parts += [f"This command lists the photographs whose labels may be wrong{_where(run)}:", command]
         parts.append(JUDGED.format(count=len(index)))
     steps = next_steps(found, run=run)
     listed = [tag("ul", *(tag("li", markup.sentence(step)) for step in steps))] if steps else []
