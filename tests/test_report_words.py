@@ -25,7 +25,7 @@ def worst(*pairs):
 
 def test_the_worst_images_say_how_many_are_wrong_and_how_to_look_at_test_photographs():
     body = by_class.worst_images(worst(("wren", "lark"), ("wren", "wren"), ("lark", "lark")), own=True)
-    assert "The 3 test images" in body and "1 are classified wrongly (orange), 2 correctly (blue)" in body
+    assert "The 3 test images" in body and "Classified wrongly: 1 (orange); correctly: 2 (blue)." in body
     assert "<code>kfg review DIR --class NAME</code>" in body
     assert "kfg review" not in by_class.worst_images(worst(("wren", "lark")))  # a study's images are not reviewed
 
@@ -34,7 +34,7 @@ def test_the_settings_of_ones_own_run_are_those_that_can_be_set_and_none_is_null
     body = sections._settings(run_of(OWN))
     for word in ("null", "choices", ">row<", ">fold<", "config.", "mixing_alpha", "left_out"):
         assert word not in body
-    assert ">epochs<" in body and ">data.name<" in body and "kfg train DIR --set NAME=VALUE" in body
+    assert ">epochs<" in body and "kfg train DIR --set epochs=4" in body
     study = sections._settings(run_of({**OWN, "recipe": "imagenet20"}))
     assert ">config.epochs<" in study and ">row<" in study and "null" not in study and "--set" not in study
 

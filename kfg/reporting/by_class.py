@@ -123,8 +123,8 @@ def worst_images(worst, *, own: bool = False) -> Safe:
         cells.append(tag("figure", picture, caption))
     right = sum(one.true == one.predicted for one in worst)
     intro = (
-        f"The {len(worst):,} test images to whose true class the model gives the lowest probability, the lowest first: "
-        f"{len(worst) - right:,} are classified wrongly (orange), {right:,} correctly (blue). Look here for wrong "
+        f"The {len(worst):,} test images to whose true class the model gives the lowest probability, the lowest first. "
+        f"Classified wrongly: {len(worst) - right:,} (orange); correctly: {right:,} (blue). Look here for wrong "
         "labels, unusual photographs and what the model has not learned."
     )
     review = [markup.paragraph(markup.sentence(OF_THE_TEST), note=True)] if own else []

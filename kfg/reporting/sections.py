@@ -219,18 +219,17 @@ def _settings(run) -> Safe:
 
 
 OWN_SETTINGS = (
-    "Each can be set by its name: `kfg train DIR --set NAME=VALUE`. What the run chose by itself is in the section How "
-    "it was trained."
+    "A setting can be changed by its name, as in `kfg train DIR --set epochs=4`. What the run chose by itself is in "
+    "the section How it was trained."
 )
 
 
 def _of_own(config: dict) -> dict:
     """Return the settings of a run on one's own photographs by the names that `kfg train --set` takes.
 
-    What a study's run is known by (recipe, row, fold) is left out, and so are the choices, which have a section.
+    What the page has elsewhere is left out (seed, data, choices), and so is what a study's run is known by.
     """
-    told = {key: config[key] for key in ("seed", "precision", "data") if key in config}
-    return told | (config["config"] if isinstance(config.get("config"), dict) else {})
+    return config["config"] if isinstance(config.get("config"), dict) else {}
 
 
 def _given(values: dict) -> list[tuple[str, str]]:
