@@ -131,8 +131,8 @@ def needs(args) -> int:
     """Say for which classes more photographs would help most.
 
     The table has each class's recall in percent, for classifiers that learn from 20, 40, 60, 80 and 100 % of every
-    class's training and validation photographs, and the range in which the recall would lie with twice as many. The
-    test photographs are not used.
+    class's training and validation photographs, whether it clearly rises, and the range in which it would lie with
+    twice as many. The test photographs are not used.
     """
     from kfg.runs import found
 
@@ -146,6 +146,7 @@ def needs(args) -> int:
     found = diagnosis.diagnose(run, data=args.data)
     progress.step(2, 2, "recall is measured for classifiers that learn from 20 to 100 % of the photographs")
     print(*findings.left_out_lines(found), measured.table(found.needs or diagnosis.curves(found)), sep="\n")
+    print(measured.NOTE)
     return 0
 
 

@@ -24,9 +24,12 @@ FEW = 50  # with fewer validation images, the out-of-fold answers of heads are t
 MANY = 3_000_000  # photographs times classes; with more, heads take a minute, and hundreds of images are held out
 DIGITS = 6
 VALIDATION = "validation images"
-WEIGHTED = "weighted to be as difficult as the training images were for heads that had not seen them"
-BY_HEADS = "training and validation images, each classified by a head on the pretrained trunk that had not seen it"
-PRIOR = f"beside which the temperature of heads on the pretrained trunk counts like {calibration.PRIOR_IMAGES} images"
+WEIGHTED = "weighted to be as difficult as the training images were for classifiers trained without them"
+BY_HEADS = "training and validation images, each classified by a simpler classifier that was trained without it"
+PRIOR = (
+    "which are few, so what was found for simpler classifiers on all training and validation images counts like "
+    f"{calibration.PRIOR_IMAGES} more images"
+)
 
 
 def _unchanged(answers):

@@ -286,7 +286,12 @@ class Job:
             store=test_images,
             maps=looks.maps,
             extra_figures=figures,
-            extra_sections=[*([("About this row", self.note)] if self.note else []), *sections, *more, *looks.sections],
+            extra_sections=[
+                *([("About this training", self.note)] if self.note else []),
+                *sections,
+                *more,
+                *looks.sections,
+            ],
             last_sections=last,
             separated=index.separated,
         )

@@ -28,8 +28,8 @@ from kfg.runs import run_files
 ROWS = {
     run_files.TRAIN_ROW: Row(
         Config(),
-        note="A head is trained on cached features, then the network is fine-tuned if there is time and a gain can be "
-        "expected.",
+        note="First a small classifier, the head, is trained on what a pretrained network sees in each photograph. "
+        "Then the network itself is trained further (fine-tuned), if there is time and a gain can be expected.",
     ),
     "head": Row(Config(epochs=0), note="Control: only the head is trained."),
 }

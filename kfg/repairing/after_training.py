@@ -1,15 +1,18 @@
 """The last section of a training's report: which classes are weak, why, and what to do next."""
 
 import dataclasses
+import pathlib
 import time
 
 import numpy as np
 
 from kfg.data import stores
+from kfg.errors import InputError
 from kfg.models import halves
 from kfg.names import printable, quoted
 from kfg.progress import duration
-from kfg.repairing import findings, judging, weakness
+from kfg.repairing import decided, findings, judging, weakness
+from kfg.repairing.decided import Decided
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.manner import Manner
 from kfg.repairing.next_steps import next_steps
@@ -20,6 +23,11 @@ from kfg.training import features
 from kfg.training.out_of_fold import TooLong
 
 TITLE = "What to do next"
+JUDGED = (
+    "The figures in this section are of the {count:,} training and validation photographs, each classified by "
+    "classifiers that were trained without it. Those in the section Classes are of the test photographs, classified by "
+    "the finished model, so the two differ."
+)
 SHARE = 0.1  # of a training's time budget: the most that judging its classes may take
 
 
@@ -57,7 +65,7 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
     mirrored = None
     if manner.mirrored and features.ready(trunk, Mirrored(images), cache_dir=cache_dir):
         mirrored = features.cached(trunk, Mirrored(images), cache_dir=cache_dir)[asked]
-    began = time.monotonic()
+    began, (known, unread) = time.monotonic(), _decided(index.take(asked))
     try:
         found = judging.of_features(
             index.take(asked),
@@ -65,6 +73,7 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
             manner,
             lambda: stores.chosen(images, asked),
             mirrored=mirrored,
+            known=known,
             left=lambda: limit - (time.monotonic() - began),
         )
     except TooLong as error:
@@ -77,7 +86,25 @@ def diagnosed(job, index, images, manner: Manner, *, limit: float) -> Judged:
                 f"kfg review {quoted(index.root)} --run {quoted(job.workdir)} shows labels that may be wrong.",
             ),
         )
-    return Judged(found, found.said)
+    return Judged(found, (*found.said, *unread))
+
+
+def _decided(index) -> tuple[Decided, list[str]]:
+    """Return what a person has decided about labels, and a sentence if the table cannot be read.
+
+    The training has applied the table, but it may have been edited since; the training must not fail for that.
+    """
+    if index.corrected is None:
+        return decided.NOTHING, []
+    try:
+        return decided.of(index, index.corrected.table), []
+    except InputError as error:
+        return decided.NOTHING, [f"What was decided in kfg review is not known here, because of {error}."]
+
+
+def _where(run) -> str:
+    """Say where commands with the path of a run are to be typed, if the path is relative."""
+    return "" if pathlib.Path(run).is_absolute() else "; type it in the folder in which you typed kfg train"
 
 
 def section(judged: Judged, run) -> tuple[str, Safe]:
@@ -90,22 +117,25 @@ def section(judged: Judged, run) -> tuple[str, Safe]:
     told = [markup.paragraph(one, note=found is not None) for one in judged.why]
     if found is None:
         return TITLE, markup.joined(
-            [*told, markup.paragraph("This command judges them and tries what may help:"), command]
+            [*told, markup.paragraph(f"This command judges them and tries what may help{_where(run)}:"), command]
         )
     index = found.crossed.index
-    weak = [f"{printable(index.classes[label])} ({found.recalls[label].value:.0%})" for label in found.weak]
+    weak = [
+        f"{printable(index.classes[label])} ({one.right} of {one.images} photographs recognised, {one.value:.0%})"
+        for label, one in ((label, found.recalls[label]) for label in found.weak)
+    ]
     if weak:
         parts = [
-            f"Weak classes: {', '.join(weak)}. This is the recall on {len(index):,} training and validation "
-            "photographs, each classified by a classifier that had not seen it.",
+            f"Weak classes: {', '.join(weak)}. {JUDGED.format(count=len(index))}",
             *filter(None, [weakness.by_chance(found.recalls, target=found.target)]),
-            "This command says why, tries what may help, and makes a new run with what is proven:",
+            f"This command says why, tries what may help, and makes a new run with what is proven{_where(run)}:",
             command,
         ]
     else:
         parts = [findings.none_weak(found)]
-        if len(found.crossed.suspects()):
-            parts += ["This command lists the photographs whose labels may be wrong:", command]
+        if len(found.suspects()):
+            parts += [f"This command lists the photographs whose labels may be wrong{_where(run)}:", command]
+        parts.append(JUDGED.format(count=len(index)))
     steps = next_steps(found, run=run)
     listed = [tag("ul", *(tag("li", markup.sentence(step)) for step in steps))] if steps else []
     shown = [part if isinstance(part, Safe) else markup.paragraph(part) for part in parts]

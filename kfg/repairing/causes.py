@@ -16,7 +16,9 @@ from kfg.data import shortcuts
 from kfg.data.fingerprints import Fingerprint
 from kfg.evaluation import auc
 from kfg.names import counted
+from kfg.repairing import decided
 from kfg.repairing.crossed import Crossed
+from kfg.repairing.decided import Decided
 from kfg.repairing.looks import Looks
 from kfg.repairing.needs import Needs
 
@@ -69,6 +71,7 @@ class Evidence:
         looks: sharpness, brightness and contrast; None if time was short, then poor quality is not looked for.
         needs: recall as a function of the share of photographs; None if it was not measured.
         weak: the classes that are weak.
+        decided: what a person has decided about labels.
     """
 
     crossed: Crossed
@@ -76,6 +79,7 @@ class Evidence:
     looks: Looks | None
     needs: Needs | None = None
     weak: tuple[int, ...] = ()
+    decided: Decided = decided.NOTHING
 
     @functools.cached_property
     def shortcuts(self) -> list[shortcuts.Shortcut]:
@@ -90,9 +94,12 @@ class Evidence:
 
 
 def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
-    """Find wrong labels: photographs that heads, which have not seen them, firmly take for another class."""
+    """Find wrong labels: photographs that heads, which have not seen them, firmly take for another class.
+
+    A label that a person has confirmed is not called wrong.
+    """
     own, crossed = evidence.of(label), evidence.crossed
-    suspects = crossed.suspects()
+    suspects = decided.without(crossed.suspects(), evidence.decided.confirmed)
     suspects = suspects[crossed.index.labels[suspects] == label]
     groups = crossed.index.groups  # near-duplicates of one photograph with a wrong label count once
     different, wrong = (len(set(groups[at].tolist())) for at in (own, suspects))
@@ -103,9 +110,10 @@ def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
         f"{len(suspects)} of its {len(own)} photographs seem to be labelled wrongly; most of them look like "
         f"{evidence.name(taken_for)}"
     )
-    return Cause(
-        "labels", label, said, "look through these photographs and relabel them", tuple(suspects.tolist()), taken_for
-    )
+    advice = "look through these photographs and relabel them"
+    if not len(evidence.decided.open(suspects)):
+        advice = "train again, because they have been relabelled or left out since"
+    return Cause("labels", label, said, advice, tuple(suspects.tolist()), taken_for)
 
 
 def one_class(evidence: Evidence, label: int) -> Cause | None:
@@ -152,16 +160,26 @@ def too_few(evidence: Evidence, label: int) -> Cause | None:
     count, median = int(counts[label]), float(np.median(counts[counts > 0]))
     if not 0 < count < min(FEW, FEW_OF_MEDIAN * median):
         return None
-    curve = f"; {evidence.needs.said(label)}" if evidence.needs else ""
-    said = f"it has {counted(count, 'photograph')}; half of the classes have {median:.0f} or more{curve}"
+    said = (
+        f"it has {counted(count, 'photograph')} for training and validation (those for the test are not counted), and "
+        f"half of the classes have {median:.0f} or more"
+    )
     return Cause("few", label, said, "add photographs of it")
 
 
 def still_rising(evidence: Evidence, label: int) -> Cause | None:
-    """Find out whether a weak class is recognised more and more often, the more photographs heads learn from."""
-    if evidence.needs is None or label not in evidence.weak or evidence.needs.rise(label) < RISING:
+    """Find out whether a weak class is recognised more and more often, the more photographs heads learn from.
+
+    Its whole rise must exceed what chance allows for so many photographs, and part of it must come from the last ones.
+    """
+    curve = evidence.needs
+    if curve is None or label not in evidence.weak or not curve.clear[label] or curve.rise(label) < RISING:
         return None
-    said = f"its recall still rises with the number of photographs: {evidence.needs.said(label)}"
+    first, last = (f"{100 * curve.recall[at, label]:.0f} %" for at in (0, -1))
+    said = (
+        f"its recall still rises with the number of photographs, from {first} for classifiers that learn from a fifth "
+        f"of them to {last} for those that learn from all"
+    )
     return Cause("rising", label, said, "add photographs of it")
 
 

@@ -15,7 +15,7 @@ from kfg.files import read_json
 from kfg.models import backbones, heads
 from kfg.progress import Progress, duration
 from kfg.recipes.folder_settings import AUGMENTED, Config
-from kfg.repairing import judging, needs
+from kfg.repairing import decided, judging, needs
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Eyes
 from kfg.repairing.manner import Manner
@@ -53,20 +53,21 @@ def diagnose(
         left: function () -> seconds that are left. Steps that there is no time for are left out, and the result says
             so.
     Raises:
-        InputError: no run; photographs that are not there; a target out of range; less time than it takes to look at
-            the photographs and to answer each one once.
+        InputError: no run; photographs that are not there; a damaged corrections.csv; a target out of range; less time
+            than it takes to look at the photographs and to answer each one once.
     """
     run = pathlib.Path(run).resolve()
     check_target(target)
     settings = read_json(run / run_files.CONFIG, dict)
     rows, there = _photographs(run, origins.photographs_folder(run, data), settings)
+    known = decided.of(there.index, there.index.root / run_files.CORRECTIONS)
     photographs.be_deterministic()
     eyes = _eyes(run, settings, rows, there.index, cache_dir)
     eyes.check_time(left())
-    return _judged(eyes, there, manner_of(settings, there.index), target=target, left=left)
+    return _judged(eyes, there, manner_of(settings, there.index), target=target, known=known, left=left)
 
 
-def _judged(eyes, there, manner, *, target, left) -> Diagnosis:
+def _judged(eyes, there, manner, *, target, known, left) -> Diagnosis:
     features = eyes.plain()
     mirrored = eyes.mirrored() if manner.mirrored else None
     try:
@@ -80,6 +81,7 @@ def _judged(eyes, there, manner, *, target, left) -> Diagnosis:
             left_out=there.left_out,
             target=target,
             eyes=eyes,
+            known=known,
             left=left,
         )
     except TooLong as error:

@@ -20,6 +20,10 @@ FOUND = "repair.json"
 PAGE = "repair.html"
 COLUMNS = ("path", "class", "likelier", "score")  # header of suspects.csv; the most suspicious labels score near 1
 EARLIER = (*COLUMNS[:-1], "margin")  # header of earlier versions
+ONE_BY_ONE = (
+    "Here each classifier answers alone; above, the answers of several are averaged for each photograph, so the "
+    "figures can differ by some points."
+)
 NAMED = 10  # most classes named in one sentence
 KEYS = ("photographs", "right", "left_out", "classes")  # top-level keys by which a repair.json is recognised
 
@@ -53,6 +57,13 @@ class Diagnosis:
     def crossed(self) -> Crossed:
         return self.evidence.crossed
 
+    def suspects(self) -> np.ndarray:
+        """Return int (K,), the photographs whose label is contradicted and that nobody has decided about.
+
+        The most suspicious come first.
+        """
+        return self.evidence.decided.open(self.crossed.suspects())
+
     @property
     def needs(self) -> Needs | None:
         """Recall as a function of the share of photographs; None if no class is weak or time was short."""
@@ -82,15 +93,18 @@ def lines(found: Diagnosis) -> list[str]:
     for one in sorted(weak, key=lambda one: one.value):
         name = printable(index.classes[one.label])
         told.append(
-            f"{name} is weak: {one.right} of {one.images} photographs are recognised "
-            f"({one.value:.0%}; 95 % interval {one.low:.0%} to {one.high:.0%})."
+            f"{name} is weak: {one.right} of {one.images} training and validation photographs are recognised, each by "
+            f"classifiers trained without it ({one.value:.0%}; 95 % interval {one.low:.0%} to {one.high:.0%})."
         )
         told += [f"  Why: {_sentence(cause)}" for cause in found.causes[one.label]] or ["  Why: no cause was found."]
         if found.needs is not None:
-            told.append(f"  More photographs: {found.needs.said(one.label)}.")
+            told.append(f"  More photographs: {found.needs.said(one.label)}. {ONE_BY_ONE}")
     beside = [one for one in found.recalls if not one.weak and found.causes[one.label]]
     for one in beside:
-        told += [f"{printable(index.classes[one.label])}: {_sentence(cause)}" for cause in found.causes[one.label]]
+        name, causes_ = printable(index.classes[one.label]), found.causes[one.label]
+        told += [f"{name}: {_sentence(cause)}" for cause in causes_]
+        if found.needs is not None and "few" in [cause.kind for cause in causes_]:
+            told.append(f"  More photographs of {name}: {found.needs.said(one.label)}.")
     return told
 
 
@@ -185,7 +199,7 @@ def sweep(out) -> None:
 
 
 def write(found: Diagnosis, out, *, remedies=(), not_tried: dict[str, str] | None = None) -> int:
-    """Write suspects.csv and repair.json; return the number of suspicious labels.
+    """Write suspects.csv and repair.json; return the number of suspicious labels that nobody has decided about.
 
     Args:
         remedies: verdicts of kfg.repairing.proof, if remedies were tried.
@@ -194,7 +208,7 @@ def write(found: Diagnosis, out, *, remedies=(), not_tried: dict[str, str] | Non
     not_tried = not_tried or {}
     out, crossed_, index = pathlib.Path(out), found.crossed, found.crossed.index
     out.mkdir(parents=True, exist_ok=True)
-    suspects, likelier, scores = crossed_.suspects(), crossed_.likelier, crossed_.suspicion
+    suspects, likelier, scores = found.suspects(), crossed_.likelier, crossed_.suspicion
     with files.whole(out / SUSPECTS) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)

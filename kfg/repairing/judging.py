@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from kfg.data.fingerprints import Fingerprint
 from kfg.data.index import Index
 from kfg.progress import duration
-from kfg.repairing import causes, looks, needs, weakness
+from kfg.repairing import causes, decided, looks, needs, weakness
 from kfg.repairing.crossed import crossed
+from kfg.repairing.decided import Decided
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.looking import Eyes
 from kfg.repairing.manner import Manner
@@ -24,6 +25,7 @@ def of_features(
     left_out: Sequence[tuple[str, str]] = (),
     target: float | None = None,
     eyes: Eyes | None = None,
+    known: Decided = decided.NOTHING,
     left: Callable[[], float],
 ) -> Diagnosis:
     """Find out which classes are weak, and why. Steps that there is no time for are left out, and the result says so.
@@ -37,6 +39,7 @@ def of_features(
         mirrored: float32 (N, F), features of the mirror images, if the manner averages over them.
         prints, left_out, target, eyes: as in `Diagnosis` and its evidence. Without eyes, what more photographs would
             bring is not measured.
+        known: what a person has decided about labels.
         left: function () -> seconds that are left.
     Raises:
         InputError: fewer than two groups of photographs.
@@ -56,5 +59,5 @@ def of_features(
     seen = looks.of_store(pictures(), left=left())
     if seen is None:
         said.append("For lack of time, photographs were not checked for being blurred, dark or washed out.")
-    evidence = causes.Evidence(answered, prints, seen, curve, weak)
+    evidence = causes.Evidence(answered, prints, seen, curve, weak, known)
     return Diagnosis(evidence, recalls, causes.of_all(evidence), left_out, target, eyes, manner, tuple(said))

@@ -6,6 +6,7 @@ import math
 import pathlib
 
 import numpy as np
+import scipy.stats
 
 from kfg import files, tables
 from kfg.augment import draws
@@ -26,6 +27,7 @@ MORE = 2.0  # extrapolate to this many times as many photographs
 FLATTEST, STEEPEST = 0.0, 1.0  # bounds of b in error ~ n ** -b: at best the error falls as 1 / n
 _RANK = 11  # number that keeps this use's derived seed apart from others
 TINY = 1e-6
+CHANCE = 0.05  # the largest chance of calling a rise clear that is none, one-sided, for one class
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,7 +40,10 @@ class Needs:
         recall: float (S, C), recall of each class if heads learn from each of SHARES of every class's photographs.
         low, high: float (C,), bounds of the 95 % interval of the recall with all photographs.
         exponent: (low, high), 95 % range of b in error ~ n ** -b, fitted over all classes.
-        expected: float (C, 2), bounds of the recall with MORE times as many photographs of every class.
+        expected: float (C, 2), bounds of the recall with MORE times as many photographs of every class. The lower one
+            is never below today's recall.
+        clear: bool (C,), whether the recall with all photographs is above that with the smallest share by more than
+            chance explains, see `clear_rises`.
     """
 
     classes: tuple[str, ...]
@@ -48,6 +53,7 @@ class Needs:
     high: np.ndarray
     exponent: tuple[float, float]
     expected: np.ndarray
+    clear: np.ndarray
 
     @property
     def gain(self) -> np.ndarray:
@@ -61,18 +67,40 @@ class Needs:
     def said(self, label: int) -> str:
         """Return a clause on how the recall of one class grows with the share of the photographs learned from."""
         *first, last = (f"{100 * value:.0f}" for value in self.recall[:, label])
-        low, high = (f"{100 * bound:.0f}" for bound in self.expected[label])
+        rise = "a rise beyond chance" if self.clear[label] else "no clear rise"
         return (
             f"classifiers that learn from 20, 40, 60, 80 and 100 % of the photographs recognise {', '.join(first)} and "
-            f"{last} % of this class; with twice as many photographs of every class it would be {low} to {high} %"
+            f"{last} % of this class, which is {rise}; twice as many photographs of every class {self._more(label)}"
         )
+
+    def _more(self, label: int) -> str:
+        """Say what twice as many photographs may bring; where nothing is in the range too, say so."""
+        low, high = self.bounds(label)
+        if low is not None:
+            return f"would raise it to {low} to {high} %"
+        now = f"{100 * self.recall[-1, label]:.0f}"
+        return f"may bring nothing, and at most {high} %" if high != now else "would bring next to nothing"
+
+    def bounds(self, label: int) -> tuple[str | None, str]:
+        """Return the bounds of the expected recall in percent; the lower is None where it is not above today's."""
+        now, low, high = (f"{100 * value:.0f}" for value in (self.recall[-1, label], *self.expected[label]))
+        return None if low == now else low, high
+
+    def range(self, label: int) -> str:
+        """Return the expected recall in percent for a cell of a table, such as "86 to 94" or "at most 94"."""
+        low, high = self.bounds(label)
+        return f"at most {high}" if low is None else f"{low} to {high}"
 
     def as_json(self, label: int) -> dict:
         """Return the entry of one class for repair.json."""
         recall = {
             f"{share:.0%}": round(float(value), 4) for share, value in zip(SHARES, self.recall[:, label], strict=True)
         }
-        return {"recall": recall, "with twice as many": [round(float(bound), 4) for bound in self.expected[label]]}
+        return {
+            "recall": recall,
+            "clear rise": bool(self.clear[label]),
+            "with twice as many": [round(float(bound), 4) for bound in self.expected[label]],
+        }
 
     def order(self) -> np.ndarray:
         """Return the class numbers, those with the most to gain first."""
@@ -106,7 +134,33 @@ def measured(index: Index, features, manner: Manner, *, cache_dir=None, left: fl
     worst, best = (1 - low) * MORE**-flat, (1 - high) * MORE**-steep
     now = 1 - recall[-1]
     expected = np.stack([1 - np.minimum(worst, now), 1 - np.minimum(best, now)], axis=1)
-    return Needs(index.classes, count, recall, low, high, (flat, steep), expected)
+    clear = clear_rises(right, index.labels, index.groups, len(count))
+    return Needs(index.classes, count, recall, low, high, (flat, steep), expected, clear)
+
+
+def clear_rises(right, labels, groups, classes: int) -> np.ndarray:
+    """Return for each class whether its recall with all photographs exceeds that with the fewest by more than chance.
+
+    This is an exact sign test. Of the photographs whose answers the larger share made better or worse, so many must be
+    better that chance would do this less than once in 20 times if better and worse were equally likely: five of five,
+    seven of eight, ten of twelve. A group of near-duplicates counts as one photograph.
+
+    Args:
+        right: float (N, S), how often each photograph is recognised with each share, the smallest share first.
+        labels, groups: int (N,).
+        classes: C, the number of classes.
+    Returns:
+        bool (C,).
+    """
+    change, found = right[:, -1] - right[:, 0], np.zeros(classes, bool)
+    for label in np.unique(labels):
+        own = labels == label
+        _, number = np.unique(groups[own], return_inverse=True)
+        sums = np.bincount(number, weights=change[own])
+        better, changed = int((sums > 0).sum()), int((sums != 0).sum())
+        if changed:
+            found[label] = scipy.stats.binomtest(better, changed, alternative="greater").pvalue < CHANCE
+    return found
 
 
 def _kept(index, features, manner, cache_dir, left) -> np.ndarray:
@@ -190,8 +244,14 @@ def table(found: Needs) -> str:
         if not found.images[at]:
             continue
         curve = [f"{100 * value:.0f}" for value in found.recall[:, at]]
-        low, high = found.expected[at]
-        name = printable(found.classes[at])
-        rows.append((name, str(found.images[at]), *curve, f"{100 * low:.0f} to {100 * high:.0f}"))
+        name, rise = printable(found.classes[at]), "yes" if found.clear[at] else "no"
+        rows.append((name, str(found.images[at]), *curve, rise, found.range(at)))
     shares = [f">{share:.0%}" for share in SHARES]
-    return tables.text(("class", ">images", *shares, "with twice as many"), rows)
+    return tables.text(("class", ">images", *shares, "clear rise", "with twice as many"), rows)
+
+
+NOTE = (
+    "In percent: the recall of classifiers that learn from these shares of the training and validation photographs, on "
+    "those that they have not seen. A rise is clear if the recall at 100% exceeds that at 20% by more than chance "
+    'explains for so few photographs. Where the last column says "at most", twice as many may also bring nothing.'
+)

@@ -6,6 +6,7 @@ import math
 from kfg.names import counted, printable, quoted, shortened
 from kfg.repairing.causes import Cause, taken
 from kfg.repairing.findings import Diagnosis
+from kfg.runs import run_files
 
 PAIRS = 5  # most pairs of confused classes that get a sentence each
 ENOUGH = 40  # photographs; a small class is asked to have this many, or as many as the median class if that is less
@@ -18,12 +19,19 @@ def next_steps(found: Diagnosis, *, run, suspects: str = "") -> list[str]:
         run: the run's folder.
         suspects: path of suspects.csv, as a reader should type it; "" where it has not been written.
     """
-    steps, count = [], len(found.crossed.suspects())
+    steps, count, changed = [], len(found.suspects()), len(found.evidence.decided.changed)
+    if changed:
+        have = "has" if changed == 1 else "have"
+        steps.append(
+            f"Train again: {counted(changed, 'photograph')} of this run {have} been relabelled or left out in "
+            f"{run_files.CORRECTIONS}, and the run has learned from the earlier labels."
+        )
     if count:
         steps.append(
             f"Look at {counted(count, 'photograph')} whose label is contradicted. The command `kfg review "
             f"{quoted(found.crossed.index.root)} --run {quoted(run)}` shows them one by one, to keep, relabel or leave "
-            "out" + (f"; {suspects} lists them." if suspects else ".")
+            "out" + (f"; {suspects} lists them." if suspects else ".") + " It leaves out the test photographs: with "
+            "`--class NAME` instead of `--run` it shows all photographs of a class."
         )
     of_kind = collections.defaultdict(list)
     for causes in found.causes.values():

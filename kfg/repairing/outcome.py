@@ -3,7 +3,7 @@
 import pathlib
 
 from kfg.files import read_json
-from kfg.names import printable, quoted
+from kfg.names import counted, printable, quoted
 from kfg.progress import duration
 from kfg.repairing import findings, proof, trial
 from kfg.repairing.trial import Trial
@@ -14,9 +14,11 @@ def lines(tried: Trial) -> list[str]:
     """Return lines on the remedies that were tried and their effect, the best first."""
     first = tried.cases[0]
     told = [
-        f"{len(tried.verdicts)} remedies and controls were tried in "
-        f"{duration(tried.seconds)}, with {len(tried.cases)} x {first.folds} folds. Recall in percent; in brackets the "
-        "difference to a bias on the weak classes, which costs nothing:"
+        f"{len(tried.verdicts)} remedies and controls were tried in {duration(tried.seconds)}. The photographs were "
+        f"divided into {first.folds} parts in {counted(len(tried.cases), 'way')}; each part was answered by a "
+        "classifier trained on the others. Mean recall of the weak and of the other classes in percent; in brackets "
+        'the difference from the control "bias", which raises the probabilities of weak classes and costs nothing. '
+        "The page says in words what each remedy is."
     ]
     width = max(len(one.name) for one in tried.verdicts)
     ranked = sorted(tried.verdicts, key=lambda one: -one.recall["weak"])
@@ -48,11 +50,11 @@ def sentences(run, found, tried, made, after, *, stands: bool | None = None, lat
     if tried is None:
         return [f"{_count(found)} weak. For lack of time, no remedy was tried; give a longer --time-budget."]
     if late:
-        return [f"{_count(found)} weak. Proven to help: {tried.best.name}. {late}"]
+        return [f"{_count(found)} weak. Proven to help: {_named(tried.best)}. {late}"]
     if tried.best is None:
         return [f"{_count(found)} weak. {_unproven(tried)} What you can do is listed below."]
     if made is None:
-        return [f"{_count(found)} weak. Proven to help: {tried.best.name}, which this run already uses."]
+        return [f"{_count(found)} weak. Proven to help: {_named(tried.best)}, which this run already uses."]
     arms = after["groups"]["all"]["arms"]
     weak = after["groups"]["targeted"]["arms"]["after"]["difference"]
     change = arms["after"]["difference"]
@@ -63,7 +65,7 @@ def sentences(run, found, tried, made, after, *, stands: bool | None = None, lat
         done, how = f"{done}; {left_out}", "without it"
     net = f"The run's own network, changed {how}," if settings["config"]["net_of"] else f"A network trained {how}"
     told = (
-        f"{_count(found)} weak. Proven to help: {tried.best.name} ({done}). {net} "
+        f"{_count(found)} weak. Proven to help: {_named(tried.best, done)}. {net} "
         f"classifies {_percent(arms['after']['recall']['value'])} of the test images correctly, compared with "
         f"{_percent(arms['before']['recall']['value'])} before ({_points(change)})"
     )
@@ -73,7 +75,7 @@ def sentences(run, found, tried, made, after, *, stands: bool | None = None, lat
 
 def begun(found, tried) -> str:
     """Return a sentence for the page while the run with the best remedy is trained."""
-    return f"{_count(found)} weak. Proven to help: {tried.best.name}. The run with it is not finished yet."
+    return f"{_count(found)} weak. Proven to help: {_named(tried.best)}. The run with it is not finished yet."
 
 
 def _left_out(settings) -> str:
@@ -120,14 +122,20 @@ def _unproven(tried) -> str:
     """Return a sentence on why no net is trained: the proven remedy works only on features, or none is proven."""
     if tried.proven:
         return (
-            f"Proven to help: {tried.proven.name}, but only on features; kfg train cannot train a network with it yet."
+            f"Proven to help: {_named(tried.proven)}, but only on features; kfg train cannot train a network with it "
+            "yet."
         )
     ranked = [one for one in tried.verdicts if not trial.remedy(one.name).control]
     best = max(ranked, key=lambda one: one.recall["weak"], default=None)
     if best is None:
         return "Nothing was tried."
     why = "takes too much from the other classes" if best.costly else "may help only by chance"
-    return f"Nothing that was tried is proven to help: {best.name}, which helped them most, {why}."
+    return f"Nothing that was tried is proven to help. What helped most, {_named(best)}, {why}."
+
+
+def _named(verdict, done: str = "") -> str:
+    """Return a remedy's name in quotes, with what is done in brackets."""
+    return f'"{verdict.name}" ({done or trial.remedy(verdict.name).said})'
 
 
 def _percent(share) -> str:

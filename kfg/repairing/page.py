@@ -78,8 +78,8 @@ def _weak(found) -> Safe:
 def _class(found, recall) -> Safe:
     name = printable(found.crossed.index.classes[recall.label])
     head = (
-        f"{recall.right} of {recall.images} photographs are recognised: {recall.value:.0%} "
-        f"(95 % interval {recall.low:.0%} to {recall.high:.0%})."
+        f"{recall.right} of {recall.images} training and validation photographs are recognised, each by classifiers "
+        f"trained without it: {recall.value:.0%} (95 % interval {recall.low:.0%} to {recall.high:.0%})."
     )
     causes = found.causes[recall.label]
     parts = [tag("h3", name), markup.paragraph(head)]
@@ -92,9 +92,14 @@ def _class(found, recall) -> Safe:
 def _curve(curves, label) -> Safe:
     """Return a table of a class's recall for each share of the photographs learned from, and with twice as many."""
     heads = ["share of the photographs learned from", *(f"{share:.0%}" for share in needs.SHARES), "twice as many"]
-    low, high = (f"{100 * bound:.0f}" for bound in curves.expected[label])
     recalls = [_share(float(value)) for value in curves.recall[:, label]]
-    return markup.table(heads, [["recognised, in percent", *recalls, f"{low} to {high}"]])
+    told = "The rise is beyond chance." if curves.clear[label] else "There is no clear rise: it may be chance."
+    return markup.joined(
+        [
+            markup.table(heads, [["recognised, in percent", *recalls, curves.range(label)]]),
+            markup.paragraph(f"{told} {findings.ONE_BY_ONE}", note=True),
+        ]
+    )
 
 
 def _cause(found, cause) -> Safe:
@@ -112,7 +117,12 @@ def _others(found) -> Safe:
         if not one.weak
         for cause in found.causes[one.label]
     ]
-    return markup.table(["class", "recall", "found", "what helps"], rows) if rows else Safe("")
+    told = "Recall is of the training and validation photographs, each classified by classifiers trained without it."
+    if not rows:
+        return Safe("")
+    return markup.joined(
+        [markup.table(["class", "recall", "found", "what helps"], rows), markup.paragraph(told, note=True)]
+    )
 
 
 def _photographs(found, positions, *, captions=None) -> Safe:
@@ -145,31 +155,48 @@ def _tried(trial) -> Safe:
         made = remedy(one.name)
         compared = one.against.get(proof.CONTROL, {})
         untreated = one.against.get(proof.UNTREATED, {})
+        verdict = "proven" if one.kept else ("control" if made.control else "")
+        what = tag("div", tag("b", one.name), f" ({verdict})" if verdict else "", tag("p", tag("small", made.said)))
         rows.append(
             [
-                markup.joined([tag("b", one.name), Safe("<br>"), tag("small", made.said)], ""),
-                *(_share(one.recall[group]) for group in proof.GROUPS),
+                tag("div", what, class_="said"),
+                *(_beside(one.recall[group], compared.get(group)) for group in proof.GROUPS),
                 _points(untreated.get("weak"), bounds=False),
-                *(_points(compared.get(group)) for group in ("weak", "others", "all")),
-                f"{min(one.p.values()):.3f}" if one.p else "",
-                "proven" if one.kept else ("control" if made.control else ""),
+                Number(f"{min(one.p.values()):.3f}", min(one.p.values())) if one.p else "",
             ]
         )
-    headers = [
-        "remedy", "weak classes", "other classes", "all classes", "weak classes, against doing nothing",
-        "weak classes, against bias", "other classes, against bias", "all classes, against bias", "p", "",
-    ]  # fmt: skip
-    first = trial.cases[0]
-    told = (
-        "Recall is the mean over classes, in percent. Differences are in points, with 95 % intervals over "
-        f"{len(trial.cases)} divisions into {first.folds} folds (corrected for shared training images). p is corrected "
-        "for the number of remedies. The bias is the control: it raises the answers of weak classes and costs nothing. "
-        "A remedy is proven if it is significantly better than the bias and takes no more than half a point from the "
-        "other classes."
-    )
-    missing = [tag("li", f"{name}: {why}.") for name, why in trial.not_tried.items()]
+    headers = ["remedy", "weak classes", "other classes", "all classes", "weak, against none", "p"]
+    told = [
+        'Below each recall stands its difference from the control "bias", in points, with the 95 % interval. The '
+        'control raises the probabilities of weak classes and costs nothing. "None" is the control in which '
+        "nothing is done. A remedy is proven if it is better than the bias by more than chance explains, and takes no "
+        "more than half a point of recall from the other classes. p says how often chance alone would bring so large "
+        "a difference; it is corrected for the number of remedies, and must be below 0.05.",
+        _trained(trial),
+    ]
+    missing = [tag("li", f'"{name}" ({remedy(name).said}): {why}.') for name, why in trial.not_tried.items()]
     listed = [markup.paragraph("Not tried:"), tag("ul", *missing)] if missing else []
-    return markup.joined([markup.paragraph(told), markup.table(headers, rows), *listed])
+    return markup.joined([*map(markup.paragraph, told), markup.table(headers, rows), *listed])
+
+
+def _trained(trial) -> str:
+    """Say what the recalls of a trial are means of, and why they differ from those of the diagnosis."""
+    folds, divisions = trial.cases[0].folds, len(trial.cases)
+    return (
+        f"The training and validation photographs were divided into {folds} parts in {counted(divisions, 'way')}. For "
+        f"each part, a classifier was trained on the other parts and answered it. Recall is the mean over classes and "
+        f'over these {divisions * folds} classifiers, in percent. Under "Weak classes" the answers of several '
+        "classifiers are averaged for each photograph, so the recall there differs by some points from that of "
+        '"none". The intervals are corrected for photographs that several classifiers have learned from.'
+    )
+
+
+def _beside(share, difference) -> Number | str:
+    """Return a cell with a recall and, below it, the difference from the bias."""
+    change = _points(difference)
+    if share is None or not change:
+        return _share(share)
+    return Number(markup.joined([f"{100 * share:.1f}", Safe("<br>"), tag("small", change.text)], ""), share)
 
 
 def _share(value) -> Number:
@@ -211,16 +238,25 @@ def _after(after, again) -> Safe:
 
 def _suspects(found) -> Safe:
     crossed, index = found.crossed, found.crossed.index
-    suspects = crossed.suspects()
+    suspects = found.suspects()
     if not len(suspects):
         return Safe("")
     likelier, shown = crossed.likelier, suspects[:SUSPECTS]
     captions = [
-        f"labelled {printable(index.classes[index.labels[at]])}, looks like {printable(index.classes[likelier[at]])}"
+        markup.joined(
+            [
+                f"labelled {printable(index.classes[index.labels[at]])}, looks like ",
+                f"{printable(index.classes[likelier[at]])}",
+                Safe("<br>"),
+                tag("small", printable(index.paths[at])),
+            ],
+            "",
+        )
         for at in shown
     ]
     more = f", of which {len(shown)} are shown" if len(shown) < len(suspects) else ""
-    told = f"{counted(len(suspects), 'photograph')}{more}. suspects.csv lists all of them, the most suspicious first."
+    lists = "lists it" if len(suspects) == 1 else "lists all of them, the most suspicious first"
+    told = f"{counted(len(suspects), 'photograph')}{more}. suspects.csv {lists}."
     return markup.joined([markup.paragraph(told), _photographs(found, shown, captions=captions)])
 
 

@@ -210,8 +210,7 @@ class _Work:
 def told(made: Repaired) -> list[str]:
     """Return the outcome of a repair as lines for the screen."""
     steps = [f"  {number}. {step}" for number, step in enumerate(made.steps, start=1)] or ["  nothing to do by hand"]
-    suspects = made.out / findings.SUSPECTS
-    return [*made.said, "What to do next:", *steps, f"labels worth checking: {suspects}", f"page: {made.page}"]
+    return [*made.said, "What to do next:", *steps, f"page: {made.page}"]
 
 
 def _folder_of_runs(run) -> pathlib.Path:

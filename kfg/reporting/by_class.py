@@ -54,7 +54,23 @@ def class_table(result, run, pictures) -> Safe:
     headers = ["class", "tested", *([] if trained is None else ["trained"])]
     headers += ["recall", "95 %", "precision", "95 %", "F1", "AUC", "most often taken for"]
     picture = markup.picture(pictures["recall"], "Recall per class with Wilson intervals")
-    return markup.joined([picture, markup.table(headers, rows, sortable=True, tall=len(rows) > WIDE)])
+    told = (
+        "All these figures are of the test images, classified by the finished model. Recall is the share of a class's "
+        f"images that are classified correctly{_example(result['per_class'])}."
+    )
+    return markup.joined(
+        [picture, markup.paragraph(told, note=True), markup.table(headers, rows, sortable=True, tall=len(rows) > WIDE)]
+    )
+
+
+def _example(per_class) -> str:
+    """Return the lowest recall as a number of images, such as ": 8 of 11 test images of wren are 0.727"."""
+    tested = [row for row in per_class if row["support"]]
+    if not tested:
+        return ""
+    row = min(tested, key=_recall_key)
+    name = markup.isolated(row["name"])
+    return f": {row['correct']:,} of {row['support']:,} test images of {name} are {row['recall']['value']:.3f}"
 
 
 def _recall_key(row) -> float:
@@ -72,8 +88,19 @@ def _plain(value):
     return Number("", None) if value is None else Number(f"{value:.3f}", value)
 
 
-def worst_images(worst) -> Safe:
-    """Return thumbnails of the images with the highest loss; None means that the report was given no images."""
+OF_THE_TEST = (
+    "These are test photographs, so `kfg review --run` leaves them out. `kfg review DIR --class NAME`, with the folder "
+    "of your photographs for DIR, shows all photographs of a class, with these among them. Decide by the photograph "
+    "and not by the model's answer."
+)
+
+
+def worst_images(worst, *, own: bool = False) -> Safe:
+    """Return thumbnails of the images with the highest loss; None means that the report was given no images.
+
+    Args:
+        own: whether they are somebody's own photographs, which can be reviewed.
+    """
     if worst is None:
         return markup.paragraph("No images are shown, because they were not given to the report.", note=True)
     cells = []
@@ -94,5 +121,11 @@ def worst_images(worst) -> Safe:
         if one.thumbnail is not None:
             picture = markup.shows(picture, f"image:{one.at}")
         cells.append(tag("figure", picture, caption))
-    intro = "Highest loss first. Look here for wrong labels, unusual photographs and what the model has not learned."
-    return markup.joined([markup.paragraph(intro), tag("div", *cells, class_="sheet")])
+    right = sum(one.true == one.predicted for one in worst)
+    intro = (
+        f"The {len(worst):,} test images to whose true class the model gives the lowest probability, the lowest first. "
+        f"Classified wrongly: {len(worst) - right:,} (orange); correctly: {right:,} (blue). Look here for wrong "
+        "labels, unusual photographs and what the model has not learned."
+    )
+    review = [markup.paragraph(markup.sentence(OF_THE_TEST), note=True)] if own else []
+    return markup.joined([markup.paragraph(intro), *review, tag("div", *cells, class_="sheet")])

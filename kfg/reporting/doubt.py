@@ -28,7 +28,7 @@ def section(content: dict, reliability, workdir) -> tuple:
             [
                 markup.paragraph(DIAGRAM, note=True),
                 tag("ul", *(tag("li", line) for line in lines(content))),
-                markup.paragraph("From inside this run folder:"),
+                markup.paragraph("Run this inside the run folder, the one that holds this page:"),
                 markup.code("kfg predict . photo.jpg --precision-of-answers 95% --sets 90%"),
             ]
         ),
@@ -46,9 +46,11 @@ def _calibration(content):
     found, held = content["temperature_found_on"], content["found_on"]
     apart = f"The thresholds for unsure answers and for sets were found on {held['images']:,} images: {held['kind']}."
     return markup.paragraph(
-        f"The probabilities are calibrated with a temperature of {content['temperature']:.2f}, which is part of the "
-        f"model and of the export. It {_effect(content['temperature'])} and does not change the most likely class. It "
-        f"was found on {found['images']:,} images: {found['kind']}." + ("" if held == found else f" {apart}")
+        "A model's own probabilities are often too high or too low. They are corrected with one number, the "
+        "temperature, so that of the answers with a probability of 80% about 80 in 100 are right. Here it is "
+        f"{content['temperature']:.2f}. It is part of the model and of the export, {_effect(content['temperature'])} "
+        f"and does not change the most likely class. It was found on {found['images']:,} images: {found['kind']}."
+        + ("" if held == found else f" {apart}")
     )
 
 
@@ -88,11 +90,14 @@ def _unsure(content) -> list[str]:
             f"Unsure: every answer. On {images:,} images, no threshold on the probability makes "
             f"{unsure['precision']:.0%} of the remaining answers right."
         ]
-    right = f"; {_interval(test['right'])} of the other answers are right" if test["right"]["value"] is not None else ""
+    right = ""
+    if test["right"]["value"] is not None:
+        right = f" Of the other answers on test images, {_interval(test['right'])} are right."
     return [
         f"Unsure: answers with a probability below {unsure['threshold']:.2f}, so that at least "
-        f"{unsure['precision']:.0%} of the others are right. Unsure are {_interval(unsure['unanswered'])} of the "
-        f"images on which the threshold was found, and {_interval(test['unanswered'])} of the test images{right}."
+        f"{unsure['precision']:.0%} of the others are right. The model is unsure about "
+        f"{_interval(test['unanswered'])} of the test images, and was so about {_interval(unsure['unanswered'])} of "
+        f"the images on which this limit was found.{right}"
     ]
 
 
@@ -110,15 +115,17 @@ def _none(found) -> list[str]:
 def _sets(sets) -> list[str]:
     test = sets["test"]
     empty = (
-        f" {percent(test['empty'])} of the sets are empty, because the model is right more often than "
-        f"{sets['coverage']:.0%} and fuller sets would cover more than was asked for; ask for a higher share."
+        f" For {percent(test['empty'])} of them the set is empty, as no class reaches that probability. This happens "
+        f"where a model is right more often than the {sets['coverage']:.0%} that were asked for; ask for a higher "
+        "share, and fewer sets are empty."
         if test["empty"]
         else ""
     )
     return [
-        f"Prediction sets for {sets['coverage']:.0%}: all classes with a probability of at least "
-        f"{sets['threshold']:.3g}. They hold the true class of {_interval(test['covered'])} of the test images, and "
-        f"{test['classes']:.2f} classes on average.{empty}"
+        f"Prediction sets for {sets['coverage']:.0%}: instead of one class, an answer lists all classes with a "
+        f"probability of at least {sets['threshold']:.3g}, so that the true class is among them for about "
+        f"{sets['coverage']:.0%} of the photographs. On the test images it is among them for "
+        f"{_interval(test['covered'])}, and a set has {test['classes']:.2f} classes on average.{empty}"
     ]
 
 

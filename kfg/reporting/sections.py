@@ -38,7 +38,7 @@ def page(
         ("Training", "training", training.section(run, result, pictures)),
         ("Confusion", "confusion", by_class.confusion(result, predictions.classes)),
         ("Classes", "classes", by_class.class_table(result, run, pictures)),
-        ("Worst images", "worst", by_class.worst_images(worst)),
+        ("Worst images", "worst", by_class.worst_images(worst, own=_own(run) and "evaluated" not in result)),
         *((title, f"extra-{i}", _extra(title, body)) for i, (title, body) in enumerate(extra, start=1)),
         ("Use the model", "use", _use(run)),
         ("Settings", "settings", _settings(run)),
@@ -66,6 +66,11 @@ def page(
         scripts=photographs.SCRIPTS,
         end=end,
     )
+
+
+def _own(run) -> bool:
+    """Return whether a run is of `kfg train`, on somebody's own photographs."""
+    return (run.config or {}).get("recipe") == run_files.TRAIN_RECIPE
 
 
 def title(run, result) -> str:
@@ -183,7 +188,8 @@ def _use(run) -> Safe:
             "The SavedModel in export/ takes photographs of any size as uint8 pixels or as encoded bytes, and "
             "holds its class names; predictions.csv holds its answers for all test images."
         )
-    use = [markup.paragraph("Run this inside the run folder:"), markup.code(*code), markup.paragraph(about, note=True)]
+    inside = "Run this inside the run folder, the one that holds this page:"
+    use = [markup.paragraph(inside), markup.code(*code), markup.paragraph(about, note=True)]
     return markup.joined([*told, *use])
 
 
@@ -205,9 +211,30 @@ def _settings(run) -> Safe:
         blocks.append(tag("h3", heading))
         told = markup.paragraph(f"{file} is not in this folder.", note=True)
         if heading == "Settings" and values is not None:
-            blocks.append(markup.paragraph(training.ASKED, note=True))
-        blocks.append(told if values is None else markup.pairs(flattened(values)))
+            said = training.ASKED + (f" {OWN_SETTINGS}" if _own(run) else "")
+            blocks.append(markup.paragraph(markup.sentence(said), note=True))
+        values = _of_own(values) if heading == "Settings" and _own(run) else values
+        blocks.append(told if values is None else markup.pairs(_given(values)))
     return markup.joined(blocks)
+
+
+OWN_SETTINGS = (
+    "A setting can be changed by its name, as in `kfg train DIR --set epochs=4`. What the run chose by itself is in "
+    "the section How it was trained."
+)
+
+
+def _of_own(config: dict) -> dict:
+    """Return the settings of a run on one's own photographs by the names that `kfg train --set` takes.
+
+    What the page has elsewhere is left out (seed, data, choices), and so is what a study's run is known by.
+    """
+    return config["config"] if isinstance(config.get("config"), dict) else {}
+
+
+def _given(values: dict) -> list[tuple[str, str]]:
+    """Return nested settings as (name with dots, text), without those that have no value."""
+    return [(name, text) for name, text in flattened(values) if text not in ("", "null", "[]", "{}")]
 
 
 def flattened(values: dict, prefix: str = "") -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from kfg.runs import choices as made
 
 ASKED = (
     "These are the settings that the run was given. The numbers of epochs are upper limits: training may stop earlier "
-    "or skip a stage. The section Training says what was trained."
+    "or skip a stage. The section Training says what was trained. A setting that has no value is not listed."
 )
 LOSSES = (
     "Training loss in the picture: the quantity that training minimises, averaged over an epoch while the weights "

@@ -173,7 +173,7 @@ def test_what_the_temperature_was_found_on_is_told_apart_from_the_thresholds():
     content, *_ = settled(9, Manner(None))
     assert (content["temperature_found_on"]["images"], content["found_on"]["images"]) == (9, 69)
     told = str(doubt._calibration(content))
-    assert "It was found on 9 images: validation images, beside which the temperature of heads" in told
+    assert "It was found on 9 images: validation images, which are few, so what was found for simpler" in told
     assert "The thresholds for unsure answers and for sets were found on 69 images: training and validation" in told
     content, *_ = settled(50, Manner(None))
     assert content["temperature_found_on"] == content["found_on"] and content["found_on"]["images"] == 50

@@ -1,5 +1,6 @@
 """What the screen and the page say of a repair: what was tried, what is proven, and which run to use from now on."""
 
+import dataclasses
 import json
 
 import pytest
@@ -20,13 +21,16 @@ def found():
 
 
 def verdict(name, *, weak, kept=False, gained=0.0):
-    recall = {"weak": weak, "others": 0.9, "all": None}
-    return Verdict(name, recall, {"bias": {group: {"mean": gained} for group in GROUPS}}, {}, {}, kept)
+    recall, change = {"weak": weak, "others": 0.9, "all": None}, {group: {"mean": gained} for group in GROUPS}
+    return Verdict(name, recall, {"bias": change, "none": change}, {}, {}, kept)
 
 
 TRIED = Trial(
     [case_of()], [verdict("bias", weak=0.6), verdict("second opinion", weak=0.75, kept=True, gained=0.15)], 90.0
 )
+
+
+NAMED = '"second opinion" (the answers are averaged with those of a second network)'
 
 
 def made_with(folder, *, choices=None, net_of="", second="", **settings):
@@ -51,7 +55,8 @@ def compared(*, weak=0.1):
 
 def test_each_remedy_has_a_line_the_best_first():
     head, best, control = outcome.lines(TRIED)
-    assert head.startswith("2 remedies and controls were tried in 1.5 min, with 1 x ")
+    assert head.startswith("2 remedies and controls were tried in 1.5 min. The photographs were divided into ")
+    assert " parts in 1 way; each part was answered by a classifier trained on the others." in head
     assert best.split() == ["second", "opinion", "weak", "75.0", "(+15.0)", "others", "90.0", "(+15.0)", "proven"]
     assert control.split() == ["bias", "weak", "60.0", "(+0.0)", "others", "90.0", "(+0.0)", "control"]
 
@@ -62,12 +67,23 @@ def test_what_there_was_no_time_for_is_said_first(found, tmp_path):
     ]
     late = "For lack of time, it was not applied."
     assert outcome.sentences(tmp_path, found, TRIED, None, None, late=late) == [
-        f"1 class is weak. Proven to help: second opinion. {late}"
+        f"1 class is weak. Proven to help: {NAMED}. {late}"
     ]
 
 
+def test_the_name_of_a_remedy_stands_in_quotes_with_what_it_is(found, tmp_path):
+    tried = dataclasses.replace(
+        TRIED, verdicts=[verdict("bias", weak=0.6), verdict("second opinion, raised", weak=0.7)]
+    )
+    (said,) = outcome.sentences(tmp_path, found, tried, None, None)
+    assert (
+        'What helped most, "second opinion, raised" (the answers are averaged with those of a second network, and the '
+        "probabilities of weak classes are raised), may help only by chance."
+    ) in said
+
+
 def test_while_the_run_is_trained_the_page_says_that_it_is_not_finished(found):
-    said = "1 class is weak. Proven to help: second opinion. The run with it is not finished yet."
+    said = f"1 class is weak. Proven to help: {NAMED}. The run with it is not finished yet."
     assert outcome.begun(found, TRIED) == said
 
 

@@ -73,7 +73,7 @@ def test_a_proven_remedy_becomes_a_run_on_the_same_parts(finished, alike, few_re
     said = capsys.readouterr().out
     new = finished.parents[1] / "repaired" / "seed-0"
     assert (new / "report.json").is_file() and f"The new run is {new}; use it with `kfg predict" in said
-    assert "Proven to help: flip-averaged" in said and "What to do next:" in said
+    assert 'Proven to help: "flip-averaged" (' in said and "What to do next:" in said
     assert (new / "split.csv").read_text() == (finished / "split.csv").read_text()
     told = json.loads((new / "repair_of.json").read_text())
     assert told == {"run": "../../transfer/seed-0", "changed": ["mirror_averaged"], "stands": True}
@@ -113,7 +113,7 @@ def resized(image):
 def test_where_nothing_is_proven_that_is_said_and_no_net_is_trained(finished, few_remedies, tmp_path, monkeypatch):
     monkeypatch.setattr(proof, "best", lambda found: None)
     made = kfg.repair(finished, target=1.0, out=tmp_path / "found", time_budget="2m")
-    assert made.run is None and "is proven to help: flip-averaged, which helped them most" in made.said[0]
+    assert made.run is None and 'What helped most, "flip-averaged" (' in made.said[0]
     assert "On the test photographs" not in made.page.read_text()
 
 
@@ -211,15 +211,18 @@ def test_photographs_that_changed_or_are_damaged_are_not_trained_on(finished, al
     assert not any(path.startswith("sky/") for path in retraining.photographs_of(finished, moved).paths)
 
 
-def test_what_more_photographs_would_bring_is_a_range_that_begins_at_today(finished, few_remedies, capsys):
+def test_what_more_photographs_would_bring_is_a_range_or_at_most_a_value(finished, few_remedies, capsys):
     assert main(["needs", str(finished)]) == 0
     lines = capsys.readouterr().out.splitlines()
     table = lines[next(at for at, line in enumerate(lines) if line.startswith("class ")) :]
-    assert table[0].split() == ["class", "images", "20%", "40%", "60%", "80%", "100%", "with", "twice", "as", "many"]
-    assert {line.split()[0] for line in table[1:]} == {"rust", "brick", "sky"}
-    for line in table[1:]:
-        *_, now, low, to, high = line.split()
-        assert to == "to" and int(now) <= int(low) + 1 <= int(high) + 1 <= 101
+    shares = ["20%", "40%", "60%", "80%", "100%"]
+    assert table[0].split() == ["class", "images", *shares, "clear", "rise", "with", "twice", "as", "many"]
+    assert {line.split()[0] for line in table[1:4]} == {"rust", "brick", "sky"}
+    for line in table[1:4]:
+        *_, now, rise, low, to, high = line.split()
+        assert rise in ("yes", "no") and int(now) <= int(high) <= 100
+        assert (low, to) == ("at", "most") or (to == "to" and int(now) < int(low) <= int(high))
+    assert table[4:] == [needs.NOTE]
 
 
 def test_smaller_shares_are_parts_of_larger_ones_and_hold_every_class():

@@ -105,30 +105,38 @@ def mixed(case: Case) -> np.ndarray:
 
 
 REMEDIES = (
-    Remedy(name="augmented", said="all photographs are augmented on the fly", answers=everywhere, needs=("views",)),
     Remedy(
-        name="uniform", said="extra images are augmented copies of all classes", answers=uniform, needs=("views",),
-        control=True,
+        name="augmented", said="in training all photographs are altered at random", answers=everywhere,
+        needs=("views",),
     ),
-    Remedy(name="targeted", said="extra images are copies of the weak classes", answers=targeted, needs=("views",)),
+    Remedy(
+        name="uniform", needs=("views",), answers=uniform, control=True,
+        said="in training there are extra, altered copies of photographs of all classes",
+    ),
+    Remedy(
+        name="targeted", needs=("views",), answers=targeted,
+        said="in training there are extra, altered copies of the weak classes' photographs",
+    ),
     Remedy(
         name="targeted, prior-neutral", needs=("views",), answers=neutral,
-        said="extra images are copies of the weak classes, and the answers are corrected for their larger share",
+        said="as \"targeted\", but the answers are corrected for the larger share that weak classes then have",
     ),
     Remedy(
         name="targeted, replaced", needs=("views",), answers=replaced,
-        said="augmented images of the weak classes replace their photographs",
+        said="in training the weak classes' photographs are replaced by altered copies of them",
     ),
     Remedy(
         name="weaker for the taker", needs=("views",), answers=weaker,
-        said="all photographs are augmented except those of classes for which weak ones are mistaken",
+        said="in training all photographs are altered at random, except those of classes that take photographs of weak "
+        "ones",
     ),
     Remedy(
         name="strength by class", needs=("views",), answers=by_class,
-        said="classes that are recognised better are augmented more",
+        said="in training photographs are altered at random, the more often, the better their class is recognised",
     ),
     Remedy(
         name="CutMix of pairs", needs=("mixed",), answers=mixed,
-        said="images are cut together from a weak class and the class for which it is mistaken",
+        said="in training there are pictures cut together from a photograph of a weak class and one of the class for "
+        "which it is mistaken",
     ),
 )  # fmt: skip

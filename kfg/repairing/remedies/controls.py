@@ -125,7 +125,7 @@ def _class_bias(bias, answers, case: Case, index: Index) -> dict:
 NONE = Remedy(name="none", said="nothing is done", answers=lambda case: case.untreated, control=True, turn=0)
 BIAS = Remedy(
     name="bias",
-    said="the answers of weak classes are raised by the amount that is best for all classes on photographs held back",
+    said="the probabilities of weak classes are raised by the amount that is best for all classes on other photographs",
     answers=biased,
     control=True,
     turn=0,

@@ -90,7 +90,8 @@ REMEDIES = (
     ),
     Remedy(
         name="flip-averaged, bias", answers=flipped_raised, needs=("mirrored",), turn=2,
-        said="the answers on the photograph and its mirror image are averaged, and those of weak classes are raised",
+        said="the answers on a photograph and on its mirror image are averaged, and the probabilities of weak classes "
+        "are raised",
         settings=lambda case, index, trunk: {
             **flip_settings(case, index, trunk), **bias_settings(flipped(case), case, index)
         },
@@ -100,13 +101,13 @@ REMEDIES = (
         settings=lambda case, index, trunk: {"image_size": larger_size(trunk)},
     ),
     Remedy(
-        name="second opinion", said="the answers are averaged with those of a head on a second pretrained trunk",
+        name="second opinion", said="the answers are averaged with those of a second network",
         answers=second_opinion, needs=("second",), turn=1, settings=lambda case, index, trunk: opinion_settings(trunk),
     ),
     Remedy(
         name="second opinion, raised", answers=second_opinion_raised, needs=("second",), turn=1,
-        said="the answers are averaged with those of a head on a second pretrained trunk, and those of weak classes "
-        "are raised",
+        said="the answers are averaged with those of a second network, and the probabilities of weak classes are "
+        "raised",
         settings=lambda case, index, trunk: {
             **opinion_settings(trunk), **spent_settings(second_opinion(case), case, index)
         },
@@ -114,15 +115,15 @@ REMEDIES = (
     Remedy(
         name="second opinion, flip-averaged, raised", answers=second_opinion_flipped_raised,
         needs=("mirrored", "second", "second_mirrored"), turn=1,
-        said="the answers are averaged with those of a head on a second pretrained trunk and with those on the mirror "
-        "image, and those of weak classes are raised",
+        said="the answers are averaged with those of a second network and with those on the mirror image, and the "
+        "probabilities of weak classes are raised",
         settings=lambda case, index, trunk: {
             **opinion_settings(trunk), "mirror_averaged": True,
             **spent_settings(second_opinion_flipped(case), case, index),
         },
     ),
     Remedy(
-        name="second trunk", said="the features of a second pretrained trunk are added",
+        name="second trunk", said="one classifier learns from what two pretrained networks see in a photograph",
         answers=two_trunks, needs=("second",), settings=second_settings,
     ),
 )  # fmt: skip
