@@ -28,7 +28,11 @@ def predict_options(p):
         "images",
     )
     p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="write the table to FILE and show it on the screen")
-    p.add_argument("--resume", action="store_true", help="continue a FILE that was interrupted")
+    p.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue a FILE that was interrupted; otherwise an existing FILE is refused",
+    )
     p.add_argument(
         "--ray",
         nargs="?",
@@ -127,12 +131,22 @@ def _checked(args):
         raise InputError("--resume: cannot be combined with --json or --sort-into, which need all answers at once")
     if args.out and args.json:
         raise InputError("--json: cannot be combined with --out, which writes to a file instead of the screen")
-    if not target:
-        return None
+    form = _form(args) if target else None
+    from kfg.data import image_files
+
+    image_files.check_there(args.images)
+    return form
+
+
+def _form(args):
+    """Return the form of the file to write; refuse a file that is there, unless its table is to be completed."""
     from kfg.exporting import answer_file, answer_forms
 
     form = answer_forms.of(args.out) if args.out else answer_forms.csv_of(args.csv)
+    target = args.out or args.csv
     answer_file.check(target, form, top=args.top, sets=bool(args.sets))
+    if not args.resume:
+        answer_file.check_new(target, "--out" if args.out else "--csv")
     return form
 
 
@@ -154,7 +168,7 @@ def _written(table, classifier, model, args) -> int:
     from kfg.exporting import answer_file, on_ray
 
     if args.resume and (unread := table.finished()) is not None:
-        program.say(f"{table.path}: is already complete, so nothing was answered; leave out --resume to answer again")
+        program.say(f"{table.path}: is already complete, so nothing was answered; remove it to answer again")
         return unread
     with table.begun(resume=args.resume):
         pieces = {number: table.stretch(number) for number in table.missing()}

@@ -44,6 +44,7 @@ def test_the_fastest_engine_gives_the_answers_of_the_model(run, monkeypatch, cap
     monkeypatch.setattr(fastest, "_rates", lambda answers, samples: {"tensorflow": 25.2, "openvino": 57.4})
     for model in (run, run / "export", run / "model.keras"):
         told = str(run.parent / "quick.csv")
+        (run.parent / "quick.csv").unlink(missing_ok=True)
         assert main(["predict", str(model), photographs, "--top", "3", "--csv", told]) == 1
         assert (
             "OpenVINO computes the answers: 57 images/s when timed on this machine, TensorFlow 25."
