@@ -23,7 +23,7 @@ from kfg.inference import fastest
 from kfg.inference.engines import TENSORFLOW
 from kfg.inference.fastest import Chosen, Net
 from kfg.models import calibrated
-from kfg.runs import run_files
+from kfg.runs import run_files, unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -179,6 +179,8 @@ def load(path) -> Classifier:
         if (failed := failed_folder(path / run_files.EXPORT)).is_dir():
             logger.warning("%s: this export failed its check; %s is used instead", failed, run_files.MODEL)
         return _load_keras(path)
+    if unfinished.is_unfinished(path):
+        raise InputError(f"{path}: has no model yet; {unfinished.told(path)}")
     raise InputError(
         f"{path}: there is no model here (expected saved_model.pb, export/saved_model.pb or {run_files.MODEL})"
     )

@@ -11,7 +11,7 @@ from kfg.evaluation import baseline, metrics
 from kfg.files import RESTORE, read_json
 from kfg.names import printable, shortened
 from kfg.program import say
-from kfg.runs import run_files
+from kfg.runs import run_files, unfinished
 
 MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, run_files.SAVED_MODEL)  # files of a run's or an export's folder
 FIGURES = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
@@ -41,9 +41,14 @@ class Found:
 
 def below(folder) -> list[pathlib.Path]:
     """Return the finished runs at or below a folder, sorted by path; links are not followed."""
+    return _holding(folder, run_files.REPORT, run_files.CONFIG)
+
+
+def _holding(folder, *names) -> list[pathlib.Path]:
+    """Return the folders at or below a folder that hold files of these names, and are not within such a folder."""
     folder, found = pathlib.Path(folder), []
     for parent, subfolders, files in os.walk(folder):
-        if run_files.REPORT in files and run_files.CONFIG in files:
+        if set(names) <= set(files):
             found.append(pathlib.Path(parent))
             subfolders.clear()
         depth = len(pathlib.Path(parent).relative_to(folder).parts)
@@ -58,7 +63,8 @@ def only(path) -> pathlib.Path:
     not stand, see kfg.repairing.retraining.stands, is passed over for the run that it repairs.
 
     Raises:
-        InputError: the path does not exist; there are several runs, which the message names.
+        InputError: the path does not exist; there are several runs, which the message names; there are only unfinished
+            ones.
     """
     path = pathlib.Path(path)
     if not path.exists():
@@ -72,6 +78,8 @@ def only(path) -> pathlib.Path:
     if len(runs) > 1:
         names = shortened([str(one) for one in runs])
         raise InputError(f"{path}: holds {len(runs)} finished runs; choose one of {printable(names)}")
+    if not runs and (begun := _holding(path, run_files.CONFIG)):
+        raise InputError(f"{path}: {unfinished.told(begun[0])}")
     return runs[0] if runs else path
 
 
@@ -175,6 +183,8 @@ def file_of(run, name) -> pathlib.Path:
         InputError: the file does not exist.
     """
     path = pathlib.Path(run) / name
+    if not path.is_file() and unfinished.is_unfinished(run):
+        raise InputError(f"{run}: has no {name}; {unfinished.told(run)}")
     if not path.is_file():
         raise InputError(f"{run}: has no {name}; give the folder of a finished run")
     return path

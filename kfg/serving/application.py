@@ -11,7 +11,7 @@ from starlette.routing import Route
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import printable
-from kfg.runs import run_files
+from kfg.runs import run_files, unfinished
 from kfg.serving.figures import Counted
 from kfg.serving.kept import Kept
 from kfg.serving.model import Model
@@ -138,8 +138,7 @@ def home_of(path: pathlib.Path) -> pathlib.Path:
     if (home / run_files.CLASSES).is_file() and any(model.exists() for model in models):
         return home
     wanted = f"{run_files.EXPORT}/ or {run_files.MODEL}, and {run_files.CLASSES} beside it"
-    unfinished = (home / run_files.CONFIG).is_file() and not (home / run_files.REPORT).is_file()
-    hint = "continue this run with its command and --resume" if unfinished else "give the folder of a finished run"
+    hint = unfinished.told(home) if unfinished.is_unfinished(home) else "give the folder of a finished run"
     raise InputError(f"{path}: has no model ({wanted}); {hint}")
 
 
