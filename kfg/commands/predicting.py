@@ -5,7 +5,7 @@ import pathlib
 
 from kfg import program, quiet
 from kfg.errors import InputError
-from kfg.names import printable, quoted, utf8
+from kfg.names import counted, printable, quoted, utf8
 from kfg.progress import Progress
 
 NO_THRESHOLDS = "This model has no thresholds for doubt, so no answer is marked as unsure or as none of these."
@@ -78,28 +78,28 @@ def predict(args) -> int:
     classifier = classifiers.load(model)
     confidence.adjust(classifier, model, **asked)
     sets = bool(args.sets)
-    if args.precision_of_answers:
-        program.say(classifier.confidence.told())
     # the same photograph may be named twice, by itself and by its folder: it is answered once
     paths = [str(path) for path in dict.fromkeys(image_files.files(args.images, classes=classifier.classes))]
     if args.sort_into:
         answer_table.check_folder(args.sort_into, classifier.classes)
     target = args.out or args.csv
-    notes = [] if classifier.confidence else [NO_THRESHOLDS]
     if args.ray is None:
         classifiers.hasten(classifier, model, paths)
+    doubted = classifier.confidence.told() if classifier.confidence else NO_THRESHOLDS
+    notes = [*image_files.remarks(args.images), *filter(None, [classifier.speed]), doubted]
     if not target:
-        program.say(*image_files.remarks(args.images), classifier.engine, *notes)
+        program.say(*notes)
         rows = (answer_table.values(one, args.top, sets=sets) for one in classifier.predict(paths))
         return 1 if _told(rows, len(paths), args) else 0
     digest = answer_file.model_digest(model)
     doubt = list(asked.values())
     table = answer_file.AnswerFile(target, form, paths, top=args.top, model=digest, sets=sets, doubt=doubt)
-    program.say(*image_files.remarks(args.images), *([classifier.engine] if args.ray is None else []), *notes)
+    program.say(*notes)
     unread = _written(table, classifier, model, args)
     if args.out:
+        told = f": {answer_table.tally(form.verdicts(target))}" if classifier.confidence else ""
         failed = f", {unread:,} of them could not be read" if unread else ""
-        print(f"{printable(str(target))}: answers for {len(paths):,} photographs{failed}")
+        print(f"{printable(str(target))}: answers for {counted(len(paths), 'photograph')}{failed}{told}")
     return 1 if unread else 0
 
 
@@ -193,7 +193,7 @@ def _told(rows, count, args) -> int:
             unread += 1
             program.say(f"error: {row['error']}")
         elif on_screen:
-            print(answer_table.line(answer_table.cells(row)[:-1]))
+            print(answer_table.line(answer_table.shown(row)))
         elif args.json:
             tops.append({"path": utf8(row["path"]), "top": answer_table.top_of(row), **answer_table.doubt_of(row)})
         if args.out:

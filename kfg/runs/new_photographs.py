@@ -56,7 +56,8 @@ def score(model, root, *, out, corrections=True, labels: Labels | None = None) -
         told = [said, *told]
     print(*told, sep="\n")
     classifiers.hasten(classifier, model, new.full_paths())
-    print(classifier.engine)
+    if classifier.speed:
+        print(classifier.speed)
     _make(out)
     read, predictions = _classified(classifier, new)
     read = _grouped(read, prints)
