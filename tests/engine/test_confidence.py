@@ -153,8 +153,8 @@ def test_a_share_that_cannot_be_promised_is_explained_with_a_lower_one_that_can(
     assert known.precise(0.99).told() == (
         "All answers are marked as unsure: on 60 photographs that the model has not learned from, even the most "
         "certain answers are wrong too often, or are too few, to promise that 99 % are right. Ask for less with "
-        "--precision-of-answers 95%. For more, look for wrong labels first (kfg review), then add photographs and train "
-        "again."
+        "--precision-of-answers 95%. For more, look for wrong labels first (kfg review), then add photographs and "
+        "train again."
     )
 
 
