@@ -9,12 +9,13 @@ from kfg import tables
 from kfg.errors import InputError
 from kfg.evaluation import baseline, metrics
 from kfg.files import RESTORE, read_json
-from kfg.names import printable, shortened
+from kfg.names import counted, percent, printable, shortened
 from kfg.program import say
 from kfg.runs import run_files, unfinished
 
 MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, run_files.SAVED_MODEL)  # files of a run's or an export's folder
-FIGURES = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
+SHARES = {"top1": "right (top-1)", "top5": "top-5", "macro_recall": "macro recall", "macro_f1": "macro F1"}
+FIGURES = {**SHARES, "loss": "loss", "auc": "AUC"}  # figure of report.json -> name on the screen
 DEEPEST = 6  # most folder levels between the given folder and a run
 
 
@@ -198,13 +199,20 @@ def summary(run) -> str:
     """
     report = read_json(file_of(run, run_files.REPORT), dict)
     try:
-        lines = [f"{run}: {report['images']} test images of {metrics.classes_tested(report)}"]
-        for name in FIGURES:
-            figure = report[name]  # the AUC may be None
-            if figure is not None:
-                lines.append(f"{name:<13} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]")
-        if "baseline" in report and (warning := baseline.warning(report["baseline"])):  # newer than some reports
+        tested = counted(report["images"], "test photograph")
+        lines = [f"{run}: {tested} of {metrics.classes_tested(report)}; figures with 95 % intervals"]
+        lines += [_figure(report[name], name) for name in FIGURES if report[name] is not None]  # the AUC may be None
+        judged = report.get("baseline")  # newer than some reports
+        if judged and (warning := baseline.warning(judged, thing="photograph")):
             lines.append(f"WARNING: {warning}")
     except (KeyError, TypeError, ValueError) as error:  # or a value that is not a number
         raise InputError(f"{file_of(run, run_files.REPORT)}: damaged ({error}); {RESTORE}") from error
     return "\n".join(lines)
+
+
+def _figure(figure, name) -> str:
+    """Return a line with a figure and its interval; shares are in percent."""
+    value, low, high = (
+        percent(figure[key]) if name in SHARES else f"{figure[key]:.3f}" for key in ("value", "low", "high")
+    )
+    return f"{FIGURES[name]:<14} {value:>7}  ({low} to {high})"
