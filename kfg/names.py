@@ -102,6 +102,16 @@ def counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def percent(share: float) -> str:
+    """Return a share as text for the screen.
+
+    Example:
+        >>> percent(0.4856), percent(1)
+        ('48.6 %', '100.0 %')
+    """
+    return f"{100 * share:.1f} %"
+
+
 def told_apart(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names made unique: a name that was there before gets a number.
 

@@ -424,7 +424,7 @@ def test_what_is_no_finished_run_is_said(tmp_path):
     with pytest.raises(kfg.InputError, match="no run here"):
         kfg.open(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(kfg.InputError, match=r"not finished, .*to continue it, give the same command with --resume"):
+    with pytest.raises(kfg.InputError, match=r"has no report\.json; this training is unfinished; continue it with"):
         kfg.open(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 from types import SimpleNamespace
 
@@ -131,9 +132,39 @@ def test_a_finished_table_is_not_written_again_by_resume(tmp_path, capsys):
     assert main(["predict", str(tmp_path / "old"), *words]) == 0
     capsys.readouterr()
     assert main(["predict", str(tmp_path / "old"), *words, "--resume"]) == 0
-    assert "a.csv: is already complete, so nothing was answered; leave out --resume" in capsys.readouterr().err
+    assert "a.csv: is already complete, so nothing was answered; remove it to answer again" in capsys.readouterr().err
     assert main(["predict", str(tmp_path / "new"), *words, "--resume"]) == 2
-    assert "a.csv: was written with another model; leave out --resume to answer again" in capsys.readouterr().err
+    assert "a.csv: was written with another model; give the table another name, or remove" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--out", "--csv"])
+def test_a_table_that_is_there_is_refused_before_anything_is_loaded(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (4, 4), "red").save("1.png")
+    table = "path,class,probability,verdict,error\n1.png,red,0.9,,\n"
+    pathlib.Path("answers.csv").write_text(table)
+    assert main(["predict", "no-run", "1.png", option, "answers.csv"]) == 2
+    assert capsys.readouterr().err.startswith(
+        f"error: answers.csv: exists already; give another {option}, or remove it (--resume completes "
+    )
+    assert pathlib.Path("answers.csv").read_text() == table
+    assert main(["predict", "no-run", "1.png", option, "answers.csv", "--resume"]) == 2
+    assert "no-run: no such run" in capsys.readouterr().err  # with --resume the table is no obstacle
+
+
+def test_a_photograph_that_is_not_there_is_refused_before_anything_is_loaded(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new-photos").mkdir()
+    Image.new("RGB", (4, 4), "red").save("new-photos/1.png")
+    for given, said in (
+        ("nowhere", "nowhere: no such file or folder"),
+        ("new-fotos", "new-fotos: no such file or folder; did you mean new-photos?"),
+        ("new-photos/1.pgn", "new-photos/1.pgn: no such file or folder; did you mean new-photos/1.png?"),
+        ("new-photos/1.png/2.png", "new-photos/1.png/2.png: no such file or folder"),
+    ):
+        assert main(["predict", "no-run", "new-photos", given]) == 2
+        told = capsys.readouterr()
+        assert (told.out, told.err) == ("", f"error: {said}\n")
 
 
 def test_models_lists_the_models_named_as_json(capsys):

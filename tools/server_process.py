@@ -69,8 +69,12 @@ class Server:
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
 
     def errors(self) -> list[str]:
-        """Return the lines that the server wrote on its streams, without the line that gives its address."""
-        return [line for line in self._log.read_text().splitlines() if line and " in a browser; " not in line]
+        """Return the lines that the server wrote on its streams, without those that give its address."""
+        return [line for line in self.lines() if not line.endswith("press Ctrl-C to stop")]
+
+    def lines(self) -> list[str]:
+        """Return the lines that the server wrote on its streams."""
+        return [line for line in self._log.read_text().splitlines() if line]
 
 
 @contextlib.contextmanager

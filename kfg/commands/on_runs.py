@@ -17,7 +17,12 @@ def evaluate_options(p):
         "folder", type=pathlib.Path, metavar="RUN", help="folder of a finished run; with --on also an export"
     )
     p.add_argument("--on", type=pathlib.Path, metavar="DIR", help="test the model on the labelled photographs in DIR")
-    p.add_argument("--out", type=pathlib.Path, metavar="DIR", help="folder for the report of --on (default: evaluated)")
+    p.add_argument(
+        "--out",
+        type=pathlib.Path,
+        metavar="DIR",
+        help="folder for the report of --on (default: evaluated, in the current folder)",
+    )
     choosing.photograph_options(p)
     p.add_argument(
         "--posthoc",
@@ -61,7 +66,7 @@ def evaluate(args) -> int:
         chosen = {"corrections": choosing.corrections(args), "labels": labels}
         failed = new_photographs.score(run, args.on, out=out, **chosen)
         print(found.summary(out))
-        print(f"report: {out / run_files.PAGE}")
+        print(f"report: {(out / run_files.PAGE).resolve()}")
         return 1 if failed else 0
     print(found.summary(run))
     if args.posthoc:
@@ -184,8 +189,8 @@ def compare_options(p):
         "--out",
         type=pathlib.Path,
         metavar="FILE|DIR",
-        help="for two runs: file of the page (default: compared.html); for a study: folder of the runs "
-        f"(default: {run_files.RUNS})",
+        help="for two runs: file of the page (default: compared.html, in the current folder); for a study: folder of "
+        f"the runs (default: {run_files.RUNS})",
     )
     p.add_argument("--data", type=pathlib.Path, metavar="DIR", help="the runs' photographs (default: where they were)")
 
@@ -229,5 +234,5 @@ def _compare_runs(args) -> int:
     if args.html and gone:
         print(f"{gone} of the photographs have been changed or removed since; the page shows no picture of them")
     if args.html:
-        print(f"page: {out}")
+        print(f"page: {out.resolve()}")
     return 0

@@ -5,7 +5,7 @@ import pathlib
 
 from kfg import program, quiet
 from kfg.errors import InputError
-from kfg.names import printable, quoted, utf8
+from kfg.names import counted, printable, quoted, utf8
 from kfg.progress import Progress
 
 NO_THRESHOLDS = "This model has no thresholds for doubt, so no answer is marked as unsure or as none of these."
@@ -28,7 +28,11 @@ def predict_options(p):
         "images",
     )
     p.add_argument("--csv", type=pathlib.Path, metavar="FILE", help="write the table to FILE and show it on the screen")
-    p.add_argument("--resume", action="store_true", help="continue a FILE that was interrupted")
+    p.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue a FILE that was interrupted; otherwise an existing FILE is refused",
+    )
     p.add_argument(
         "--ray",
         nargs="?",
@@ -74,28 +78,28 @@ def predict(args) -> int:
     classifier = classifiers.load(model)
     confidence.adjust(classifier, model, **asked)
     sets = bool(args.sets)
-    if args.precision_of_answers:
-        program.say(classifier.confidence.told())
     # the same photograph may be named twice, by itself and by its folder: it is answered once
     paths = [str(path) for path in dict.fromkeys(image_files.files(args.images, classes=classifier.classes))]
     if args.sort_into:
         answer_table.check_folder(args.sort_into, classifier.classes)
     target = args.out or args.csv
-    notes = [] if classifier.confidence else [NO_THRESHOLDS]
     if args.ray is None:
         classifiers.hasten(classifier, model, paths)
+    doubted = classifier.confidence.told() if classifier.confidence else NO_THRESHOLDS
+    notes = [*image_files.remarks(args.images), *filter(None, [classifier.speed]), doubted]
     if not target:
-        program.say(*image_files.remarks(args.images), classifier.engine, *notes)
+        program.say(*notes)
         rows = (answer_table.values(one, args.top, sets=sets) for one in classifier.predict(paths))
         return 1 if _told(rows, len(paths), args) else 0
     digest = answer_file.model_digest(model)
     doubt = list(asked.values())
     table = answer_file.AnswerFile(target, form, paths, top=args.top, model=digest, sets=sets, doubt=doubt)
-    program.say(*image_files.remarks(args.images), *([classifier.engine] if args.ray is None else []), *notes)
+    program.say(*notes)
     unread = _written(table, classifier, model, args)
     if args.out:
+        told = f": {answer_table.tally(form.verdicts(target))}" if classifier.confidence else ""
         failed = f", {unread:,} of them could not be read" if unread else ""
-        print(f"{printable(str(target))}: answers for {len(paths):,} photographs{failed}")
+        print(f"{printable(str(target))}: answers for {counted(len(paths), 'photograph')}{failed}{told}")
     return 1 if unread else 0
 
 
@@ -127,12 +131,22 @@ def _checked(args):
         raise InputError("--resume: cannot be combined with --json or --sort-into, which need all answers at once")
     if args.out and args.json:
         raise InputError("--json: cannot be combined with --out, which writes to a file instead of the screen")
-    if not target:
-        return None
+    form = _form(args) if target else None
+    from kfg.data import image_files
+
+    image_files.check_there(args.images)
+    return form
+
+
+def _form(args):
+    """Return the form of the file to write; refuse a file that is there, unless its table is to be completed."""
     from kfg.exporting import answer_file, answer_forms
 
     form = answer_forms.of(args.out) if args.out else answer_forms.csv_of(args.csv)
+    target = args.out or args.csv
     answer_file.check(target, form, top=args.top, sets=bool(args.sets))
+    if not args.resume:
+        answer_file.check_new(target, "--out" if args.out else "--csv")
     return form
 
 
@@ -154,7 +168,7 @@ def _written(table, classifier, model, args) -> int:
     from kfg.exporting import answer_file, on_ray
 
     if args.resume and (unread := table.finished()) is not None:
-        program.say(f"{table.path}: is already complete, so nothing was answered; leave out --resume to answer again")
+        program.say(f"{table.path}: is already complete, so nothing was answered; remove it to answer again")
         return unread
     with table.begun(resume=args.resume):
         pieces = {number: table.stretch(number) for number in table.missing()}
@@ -179,7 +193,7 @@ def _told(rows, count, args) -> int:
             unread += 1
             program.say(f"error: {row['error']}")
         elif on_screen:
-            print(answer_table.line(answer_table.cells(row)[:-1]))
+            print(answer_table.line(answer_table.shown(row)))
         elif args.json:
             tops.append({"path": utf8(row["path"]), "top": answer_table.top_of(row), **answer_table.doubt_of(row)})
         if args.out:

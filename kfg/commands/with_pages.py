@@ -46,7 +46,9 @@ def serve(args) -> int:
     application = Application(run, token=args.token, on_failure=failed)
     server = listening.server(application.asgi, sending=application.service.limits.sending)
     place = listening.bound(args.host, args.port)
-    program.say(f"{run}: open {listening.address_of(place)} in a browser; press Ctrl-C to stop")
+    address = listening.address_of(place)
+    application.on_ready = lambda: program.say(f"ready: open {address} in a browser; press Ctrl-C to stop")
+    program.say(f"{run}: the model is being loaded for {address}; press Ctrl-C to stop")
     try:
         listening.run(server, place)
     except KeyboardInterrupt:

@@ -1,9 +1,10 @@
 """Find the image files that `kfg predict` and `kfg explain` are given: single files, or all files below a folder."""
 
+import os
 import pathlib
 from collections.abc import Iterable, Sequence
 
-from kfg.data.listing import images_below, list_images
+from kfg.data.listing import images_below, list_images, meant
 from kfg.data.remarks import remark
 from kfg.errors import InputError
 from kfg.files import listed
@@ -30,6 +31,19 @@ def files(paths: Iterable, *, classes: Sequence[str] | None = None) -> list[path
             _check_folders(path, below, classes)
         found += below
     return found
+
+
+def check_there(paths: Iterable) -> None:
+    """Refuse paths that do not exist, before anything is loaded.
+
+    Raises:
+        InputError: nothing is at one of the paths.
+    """
+    for path in listed(paths):
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputError(f"{path}: no such file or folder{meant(path, folders=False)}") from error
 
 
 def remarks(paths: Iterable) -> list[str]:

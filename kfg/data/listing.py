@@ -70,7 +70,7 @@ def checked_root(root) -> pathlib.Path:
     try:
         os.scandir(root).close()
     except FileNotFoundError as error:
-        raise InputError(f"{root}: no such folder{_meant(root)}") from error
+        raise InputError(f"{root}: no such folder{meant(root, folders=True)}") from error
     except NotADirectoryError as error:
         raise InputError(f"{root}: not a folder") from error
     except OSError as error:
@@ -78,10 +78,15 @@ def checked_root(root) -> pathlib.Path:
     return root
 
 
-def _meant(root) -> str:
-    """Return a question whether a folder of a similar name beside `root` is meant; "" if there is none."""
+def meant(root: pathlib.Path, *, folders: bool) -> str:
+    """Return a question whether something of a similar name beside `root` is meant; "" if there is nothing.
+
+    Args:
+        root: a path that does not exist.
+        folders: whether only a folder can be meant.
+    """
     with contextlib.suppress(OSError):
-        beside = [entry.name for entry in os.scandir(root.absolute().parent) if entry.is_dir()]
+        beside = [entry.name for entry in os.scandir(root.absolute().parent) if entry.is_dir() or not folders]
         if near := difflib.get_close_matches(root.name, beside, n=1):
             return f"; did you mean {printable(str(root.with_name(near[0])))}?"
     return ""

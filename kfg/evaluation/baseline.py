@@ -82,12 +82,13 @@ def _verdict(lead, p, recall, guessing) -> str:
     return TOO_FEW if lead > 0 else NO_BETTER
 
 
-def warning(judged: dict, *, part: str = "test") -> str | None:
+def warning(judged: dict, *, part: str = "test", thing: str = "image") -> str | None:
     """Return a warning that a model is no better than a baseline, with what to do; None if the model is better.
 
     Args:
         judged: the result of `judge`.
         part: name of the part that the images are from, such as "validation".
+        thing: what to call an image.
     Example:
         >>> always = Predictions(tuple("abcd"), np.array([0, 0, 0, 1]), np.eye(2)[[0, 0, 0, 0]], ("good", "bad"))
         >>> warning(judge(always)).split(": ")[0]
@@ -97,16 +98,17 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
     if verdict == BETTER:
         return None
     if verdict == ONE_CLASS:
+        which, so = (f"The only {part} {thing} is", "it") if n == 1 else (f"All {n:,} {part} {thing}s are", "they")
         return (
-            f"All {n:,} {part} images are of the class {judged['commonest']!r}, so they cannot show whether the model "
-            "looks at the images. Test it on images of other classes as well."
+            f"{which} of the class {judged['commonest']!r}, so {so} cannot show whether the model looks at the "
+            f"{thing}s. Test it on {thing}s of other classes as well."
         )
     always = f"always answering {judged['commonest']!r}"
     even = judged["commonest_right"] / n <= judged["guessing"] * 1.001  # equal class sizes: both baselines agree
     than = f"guessing, or {always}" if even else always
     low, high = judged.get("interval") or wilson(judged["right"], n)  # reports of earlier versions lack it
     is_right = (
-        f"right on {judged['right']:,} of {n:,} {part} images ({percent(judged['right'] / n)}, 95 % interval "
+        f"right on {judged['right']:,} of {n:,} {part} {thing}s ({percent(judged['right'] / n)}, 95 % interval "
         f"{percent(low)} to {percent(high)})"
     )
     constant = f"{always} on {judged['commonest_right']:,} ({percent(judged['commonest_right'] / n)})"
@@ -115,8 +117,8 @@ def warning(judged: dict, *, part: str = "test") -> str | None:
         return f"This model is no better than {than}: it is {is_right}, {constant}. Do not use it."
     if verdict == TOO_FEW:
         return (
-            f"{n:,} {part} images are too few to show that this model is better than {than}: it is {is_right}, "
-            f"{constant}. Test it on more images before you rely on it."
+            f"{n:,} {part} {thing}s are too few to show that this model is better than {than}: it is {is_right}, "
+            f"{constant}. Test it on more {thing}s before you rely on it."
         )
     return (
         f"This model is right less often than {always} would be: it is {is_right}, {constant}. It does tell the "

@@ -1,7 +1,8 @@
 """Compare two models on the same photographs, over all photographs and class by class. No TensorFlow here.
 
 The intervals of differences are paired: groups of near-duplicates (or single photographs, if groups are not known) are
-drawn with replacement, together with the answers of both models. There are N photographs and C classes.
+drawn with replacement, together with the answers of both models. The intervals of a single model's shares are those of
+its report (kfg.evaluation.metrics). There are N photographs and C classes.
 """
 
 import dataclasses
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.stats import binomtest
 
-from kfg.evaluation import clusters
+from kfg.evaluation import clusters, confusion, macro
+from kfg.evaluation.intervals import effective_counts, wilson
 from kfg.evaluation.predict import Predictions, check_answers
 
 ALL, LOSS = "all photographs", "loss"  # names of groups; the other groups are class numbers
@@ -58,7 +60,15 @@ def compare(
     per_class = [_class(c, first, right, groups[c], spread[c], confidence) for c in classes]
     for row, adjusted in zip(per_class, holm([row["p"] for row in per_class]), strict=True):
         row["adjusted"] = adjusted
-    recalls = np.array([groups[c].shares for c in classes]).mean(axis=0)
+    worth = effective_counts(cluster, first.labels, len(first.classes))
+    recalls = [
+        macro.recall(
+            confusion.confusion_matrix(one.labels, one.predicted, len(one.classes)),
+            confidence=confidence,
+            effective=worth,
+        )
+        for one in (first, second)
+    ]
     means = np.nanmean(np.stack([spread[c] for c in classes]), axis=0)
     places, changes = (np.concatenate([getattr(groups[c], name) for c in classes]) for name in ("at", "changes"))
     changes = np.bincount(places, weights=changes, minlength=count) / len(classes)
@@ -69,7 +79,7 @@ def compare(
         "confidence": confidence,
         "resamples": resamples,
         "seed": seed,
-        "top1": _figure(groups[ALL].shares, groups[ALL].changes, spread[ALL], confidence),
+        "top1": _figure(groups[ALL].figures(confidence), groups[ALL].changes, spread[ALL], confidence),
         "macro_recall": _figure(
             recalls, changes, means, confidence, hidden=_hidden([groups[c] for c in classes], confidence)
         ),
@@ -107,6 +117,15 @@ class _Group:
         """Float64 (2,), the mean value of each model."""
         return self.sums[:2].sum(axis=1) / self.sums[2].sum()
 
+    def figures(self, confidence) -> list[dict]:
+        """Return the share of each model with Wilson's bounds, as {"value", "low", "high"}."""
+        count, worth = self.sums[2].sum(), float(self.sums[2].sum() ** 2 / (self.sums[2] ** 2).sum())
+        bounds = [wilson(right, count, confidence, effective=worth) for right in self.sums[:2].sum(axis=1)]
+        return [
+            {"value": float(value), "low": low, "high": high}
+            for value, (low, high) in zip(self.shares, bounds, strict=True)
+        ]
+
     @property
     def changes(self) -> np.ndarray:
         """Float64 (K,), what each cluster adds to the difference of the shares."""
@@ -126,7 +145,7 @@ def _class(c, answers, right, group, spread, confidence) -> dict:
         "id": c,
         "name": answers.classes[c],
         "images": int(group.sums[2].sum()),
-        **_figure(group.shares, group.changes, spread, confidence),
+        **_figure(group.figures(confidence), group.changes, spread, confidence),
         "lost": lost,
         "gained": gained,
         "p": sign_test(group.sums),
@@ -140,19 +159,18 @@ def _hidden(groups, confidence) -> float:
     return max(alone, clusters.unseen(sum(sizes), confidence))
 
 
-def _figure(values, changes, spread, confidence, *, hidden: float | None = None) -> dict:
+def _figure(figures, changes, spread, confidence, *, hidden: float | None = None) -> dict:
     """Return the shares of both models and their difference, with intervals.
 
     Args:
-        values: float (2,), the shares.
+        figures: the shares with their bounds.
         changes: float (K,), what each cluster adds to their difference.
         spread: float (2, R), the shares in each resample.
         hidden: as for `clusters.difference`.
     """
-    count = len(changes)
-    one, other = (clusters.recall(*pair, count, confidence) for pair in zip(values, spread, strict=True))
+    count, (one, other) = len(changes), figures
     difference = clusters.difference(changes, spread[1] - spread[0], count=count, confidence=confidence, hidden=hidden)
-    difference["value"] = float(values[1] - values[0])  # without the rounding of a sum over clusters
+    difference["value"] = other["value"] - one["value"]  # without the rounding of a sum over clusters
     return {"first": one, "second": other, "difference": clusters.apart(difference, other, one)}
 
 

@@ -22,6 +22,7 @@ from kfg.runs import run_files
 
 PIECE = 256  # photographs in a piece
 ORDER, LOCK = "order.json", ".lock"
+ANOTHER = "give the table another name, or remove it to answer again"
 DIFFERENT = {
     "model": "another model",
     "top": "another --top",
@@ -63,15 +64,15 @@ class AnswerFile:
         if not self.path.is_file() or (self.folder / ORDER).is_file():
             return None
         if _digest(path for path, _ in self.form.outcomes(self.path)) != _digest(map(utf8, self.photographs)):
-            raise InputError(f"{self.path}: holds answers for other photographs; leave out --resume to write it again")
+            raise InputError(f"{self.path}: holds answers for other photographs; {ANOTHER}")
         kept = files.read_json(self.order_file, dict) if self.order_file.is_file() else {}
         if kept.get("table") != files.digest(self.path):
             raise InputError(
                 f"{self.path}: it is not known which model gave these answers, because {self.order_file.name} is "
-                "missing or belongs to another table; leave out --resume to answer again"
+                f"missing or belongs to another table; {ANOTHER}"
             )
         if different := self._different(kept):
-            raise InputError(f"{self.path}: was written with {different}; leave out --resume to answer again")
+            raise InputError(f"{self.path}: was written with {different}; {ANOTHER}")
         return sum(bool(error) for _, error in self.form.outcomes(self.path))
 
     @contextlib.contextmanager
@@ -164,6 +165,23 @@ def check(path, form, *, top: int, sets: bool = False) -> None:
     columns = answer_table.columns(top, sets=sets)
     what = "a table written by kfg predict with these columns"
     overwrite.check_file(path, lambda path: form.columns(path) == columns, what=what)
+
+
+def check_new(path, option: str) -> None:
+    """Refuse to write a table where there is one already: its answers would be lost.
+
+    Args:
+        path: the table's path; an empty file passes.
+        option: the option that names it, for the message.
+    Raises:
+        InputError: there is a file.
+    """
+    path = pathlib.Path(path)
+    if path.is_file() and path.stat().st_size:
+        raise InputError(
+            f"{path}: exists already; give another {option}, or remove it (--resume completes a table that the same "
+            "command has begun)"
+        )
 
 
 def _digest(photographs) -> str:

@@ -1,5 +1,6 @@
 """The two file formats for a table of answers, CSV and Parquet. Rows are those of `answer_table.values`."""
 
+import collections
 import csv
 import importlib.util
 import pathlib
@@ -24,6 +25,11 @@ class Csv:
         """Yield (path, error) for each row."""
         with open(path, encoding="utf-8", newline="") as file:
             yield from ((row["path"], row["error"]) for row in csv.DictReader(file))
+
+    def verdicts(self, path) -> collections.Counter:
+        """Return verdict -> how many photographs got it; those that could not be read are not counted."""
+        with open(path, encoding="utf-8", newline="") as file:
+            return collections.Counter(row["verdict"] for row in csv.DictReader(file) if not row["error"])
 
     def write(self, path, columns: Sequence[str], rows: Sequence[Mapping]) -> None:
         with files.whole(path) as file:
@@ -64,6 +70,16 @@ class Parquet:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=["path", "error"]):
                 yield from ((row["path"], row["error"] or "") for row in batch.to_pylist())
+
+    def verdicts(self, path) -> collections.Counter:
+        """Return verdict -> how many photographs got it; those that could not be read are not counted."""
+        from pyarrow import parquet
+
+        found = collections.Counter()
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=["verdict", "error"]):
+                found.update(row["verdict"] or "" for row in batch.to_pylist() if not row["error"])
+        return found
 
     def write(self, path, columns: Sequence[str], rows: Sequence[Mapping]) -> None:
         import pyarrow

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from kfg import files, overwrite
 from kfg.errors import InputError
-from kfg.exporting.confidence import NONE_OF_THESE
+from kfg.exporting.confidence import NONE_OF_THESE, UNSURE
 from kfg.names import printable, utf8
 
 
@@ -43,6 +43,30 @@ def cells(row: Mapping) -> list[str]:
         ['a.jpg', 'cat', '0.9000', '', '']
     """
     return [f"{one:.4f}" if isinstance(one, float) else utf8(one or "") for one in row.values()]
+
+
+def shown(row: Mapping) -> list[str]:
+    """Return the values of a row for the screen, without the error: "none of these" goes before the class.
+
+    Example:
+        >>> shown({"path": "a.jpg", "class": "cat", "probability": 0.58, "verdict": "none of these", "error": ""})
+        ['a.jpg', 'none of these (most like cat)', '0.5800', 'none of these']
+    """
+    foreign = row["verdict"] == NONE_OF_THESE
+    return cells({**row, "class": f"{NONE_OF_THESE} (most like {row['class']})"} if foreign else row)[:-1]
+
+
+def tally(verdicts: Mapping[str, int]) -> str:
+    """Return how many photographs got which verdict, as words.
+
+    Args:
+        verdicts: verdict, or "" for an answer that is not in doubt -> number of photographs.
+    Example:
+        >>> tally({"": 39, "unsure": 1, "none of these": 3})
+        '39 sure, 1 unsure, 3 none of these'
+    """
+    names = {"": "sure", UNSURE: UNSURE, NONE_OF_THESE: NONE_OF_THESE}
+    return ", ".join(f"{verdicts.get(key, 0):,} {name}" for key, name in names.items())
 
 
 def line(row: Sequence[str]) -> str:

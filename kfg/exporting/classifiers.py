@@ -23,7 +23,7 @@ from kfg.inference import fastest
 from kfg.inference.engines import TENSORFLOW
 from kfg.inference.fastest import Chosen, Net
 from kfg.models import calibrated
-from kfg.runs import run_files
+from kfg.runs import run_files, unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -91,13 +91,14 @@ class Classifier:
     Attributes:
         by_tensorflow: the function `serve` as it was given.
         engine: a sentence on what computes the answers.
+        speed: the same sentence if the engines of this machine were timed, else "".
     """
 
     def __init__(self, serve, *, classes, image_size, confidence=None):
         self.serve = self.by_tensorflow = serve
         self.classes, self.image_size = tuple(classes), tuple(image_size)
         self.confidence = confidence
-        self.engine = Chosen(TENSORFLOW, serve).told
+        self.engine, self.speed = Chosen(TENSORFLOW, serve).told, ""
 
     def predict(self, paths, *, batch_size: int = BATCH) -> Iterator[Answer]:
         """Classify image files in order; a file that cannot be read gives an Answer with `error`, and the others go on.
@@ -179,6 +180,8 @@ def load(path) -> Classifier:
         if (failed := failed_folder(path / run_files.EXPORT)).is_dir():
             logger.warning("%s: this export failed its check; %s is used instead", failed, run_files.MODEL)
         return _load_keras(path)
+    if unfinished.is_unfinished(path):
+        raise InputError(f"{path}: has no model yet; {unfinished.told(path)}")
     raise InputError(
         f"{path}: there is no model here (expected saved_model.pb, export/saved_model.pb or {run_files.MODEL})"
     )
@@ -208,6 +211,7 @@ def hasten(classifier: Classifier, path, files) -> None:
     first = functools.partial(_first_readable, files, classifier.image_size)
     chosen = fastest.choose(net, run / run_files.ENGINES, count=len(files), samples=first)
     classifier.serve, classifier.engine = chosen.answer, chosen.told
+    classifier.speed = chosen.told if chosen.rates else ""
 
 
 def _first_readable(files, image_size, number: int) -> np.ndarray:

@@ -9,9 +9,11 @@ import numpy as np
 from kfg.errors import InputError
 from kfg.evaluation.held_out import HeldOut
 from kfg.files import RESTORE, read_json
+from kfg.names import percent
 
 UNSURE, NONE_OF_THESE = "unsure", "none of these"
 HELD_OUT = ("probability", "true", "right", "weights")  # keys of confidence.json's held_out, each with a list
+EASIER = (0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)  # shares that may be asked for if a higher one cannot be had
 UNTOLD = "this model has no confidence.json beside it; give its run folder, or train again with this version of kfg"
 
 
@@ -23,12 +25,14 @@ class Confidence:
         content: content of confidence.json.
         surest: answers less probable than this are unsure; None: all answers are.
         strangest: photographs stranger than this are none of the classes; None: the net does not measure strangeness.
+        precision: share of the answers without a verdict that should be right.
         least_likely: a prediction set has all classes at least as probable as this; None: no sets are asked for.
     """
 
     content: dict
     surest: float | None
     strangest: float | None
+    precision: float
     least_likely: float | None = None
 
     @property
@@ -39,18 +43,32 @@ class Confidence:
 
     def precise(self, precision: float) -> "Confidence":
         """Return a Confidence that marks answers as unsure so that this share of the other answers is right."""
-        return dataclasses.replace(self, surest=self.held_out.surest(precision))
+        return dataclasses.replace(self, surest=self.held_out.surest(precision), precision=precision)
 
     def told(self) -> str:
-        """Return a line on the probability above which answers are given, and the share of photographs below it."""
-        held = self.held_out
+        """Return a line on the probability below which answers are unsure, and the share of photographs below it.
+
+        If all answers are unsure, it says why and what to do.
+        """
+        held, asked = self.held_out, f"{100 * self.precision:g} %"
+        photographs = f"{len(held):,} photographs that the model has not learned from"
         if self.surest is None:
-            return f"unsure: all answers; no threshold makes enough answers right on {len(held):,} held-out photographs"
+            return (
+                f"All answers are marked as unsure: on {photographs}, even the most certain answers are wrong too "
+                f"often, or are too few, to promise that {asked} are right. {self._way_out()}"
+            )
         left = held.unanswered(self.surest)
         return (
-            f"unsure: answers below {self.surest:.2f}, which are {left['value']:.1%} of the answers for {len(held):,} "
-            f"held-out photographs (95 % interval {left['low']:.1%} to {left['high']:.1%})"
+            f"Answers with a probability below {self.surest:.4f} are marked as unsure, so that {asked} of the others "
+            f"are right. On {photographs}, these were {percent(left['value'])} of the answers (95 % interval "
+            f"{percent(left['low'])} to {percent(left['high'])})."
         )
+
+    def _way_out(self) -> str:
+        """Return what to do if no threshold makes enough answers right."""
+        lower = [share for share in EASIER if share < self.precision and self.held_out.surest(share) is not None]
+        less = f"Ask for less with --precision-of-answers {100 * lower[0]:g}%. " if lower else ""
+        return f"{less}For more, look for wrong labels first (kfg review), then add photographs and train again."
 
     def with_sets(self, coverage: float) -> "Confidence":
         """Return a Confidence with prediction sets that hold the true class of this share of photographs."""
@@ -76,6 +94,7 @@ def of_content(content: dict) -> Confidence:
         content,
         surest=_number(content["unsure"]["threshold"]),
         strangest=_number(content["none_of_these"]["threshold"]),
+        precision=float(content["unsure"]["precision"]),
     )
     lengths = {len(content["held_out"][name]) for name in HELD_OUT}
     if len(lengths) != 1 or not lengths.pop() or not isinstance(content["model"], str):

@@ -9,7 +9,7 @@ import numpy as np
 from kfg.errors import InputError
 from kfg.files import DAMAGED_ARCHIVE, RESTORE, local, read_json
 from kfg.models import calibrated, saved
-from kfg.runs import run_files
+from kfg.runs import run_files, unfinished
 
 
 def load_judge(run) -> keras.Model:
@@ -46,6 +46,8 @@ def load_keras(path) -> tuple[keras.Model, list[str]]:
         beside = path.parent / run_files.MODEL
         raise InputError(f"{path}: is an export, which has no layers; give the Keras model instead: {beside}")
     path = path / run_files.MODEL if path.is_dir() else path
+    if not path.is_file() and unfinished.is_unfinished(path.parent):
+        raise InputError(f"{path.parent}: has no model yet; {unfinished.told(path.parent)}")
     if not path.is_file() or path.suffix != ".keras":
         raise InputError(f"{path}: there is no Keras model here (expected a run folder or a .keras file)")
     model = saved.load(path)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kfg.evaluation.predict import Predictions
-from kfg.names import printable
+from kfg.names import counted, printable
 from kfg.reporting import markup, photographs, thumbnails
 from kfg.reporting.arms import clear_of_zero, points
 from kfg.reporting.markup import Number, Safe, Section, percent, tag
@@ -67,24 +67,39 @@ def page(shown: Shown, read: Callable[[int], np.ndarray | None]) -> str:
     )
 
 
+def in_words(compared: dict, names: tuple[str, str]) -> str:
+    """Say in one sentence which of two runs is better, as far as the test photographs show it.
+
+    Args:
+        compared: the result of kfg.evaluation.versus.compare.
+        names: names of the two runs.
+    Example:
+        >>> figures = {"images": 9, "lost": [1], "gained": [2, 3, 4]}
+        >>> in_words({**figures, "top1": {"difference": {"low": -0.03, "high": 0.08}}}, ("A", "B"))
+        'No difference between A and B can be seen on these 9 test photographs: B is right on 2 more, as chance allows.'
+    """
+    (first, second), difference = names, compared["top1"]["difference"]
+    more = len(compared["gained"]) - len(compared["lost"])
+    count = compared["images"]
+    photographs = "this test photograph" if count == 1 else f"these {counted(count, 'test photograph')}"
+    better, other = (second, first) if more > 0 else (first, second)
+    if clear_of_zero(difference) and more:
+        return f"{better} is right on {abs(more):,} more of {photographs} than {other}, which chance does not explain."
+    why = f"{better} is right on {abs(more):,} more, as chance allows" if more else "both are right equally often"
+    return f"No difference between {first} and {second} can be seen on {photographs}: {why}."
+
+
 def verdict(shown: Shown) -> Safe:
-    """Say in one sentence how the second run's share of right answers differs from the first's."""
+    """Say which run is better, and how the second run's share of right answers differs from the first's."""
     figure, (first, second) = shown.compared["top1"], shown.names
     difference = figure["difference"]
-    more = "more" if difference["value"] >= 0 else "fewer"
     clear = "which excludes zero" if clear_of_zero(difference) else "which includes zero"
-    size, photographs = f"{abs(100 * difference['value']):.1f}", f"{shown.compared['images']:,} test photographs"
     said = (
-        f" classifies as many of {photographs} correctly as {first} ("
-        if size == "0.0"
-        else f" classifies {size} points {more} of {photographs} correctly than {first} ("
+        f" {second} classifies {percent(figure['second']['value'])} of them correctly, {first} "
+        f"{percent(figure['first']['value'])}: a difference of {points(difference['value'])} points (95 % interval "
+        f"{points(difference['low'])} to {points(difference['high'])}, {clear})."
     )
-    said += (
-        f"{percent(figure['second']['value'])} against "
-        f"{percent(figure['first']['value'])}; 95 % interval of the difference {points(difference['low'])} to "
-        f"{points(difference['high'])}, {clear})."
-    )
-    return markup.joined([tag("b", second), said], "")
+    return markup.joined([tag("b", in_words(shown.compared, shown.names)), said], "")
 
 
 def _changed(shown) -> Safe:
@@ -161,7 +176,8 @@ def _sheet(shown, positions, kind, small) -> Safe:
     count = len(shown.compared[kind])
     if not count:
         return markup.paragraph("None.")
-    told = f"{count:,} photograph{'s' * (count != 1)}, those whose true class changed most in probability first."
+    order = "" if count == 1 else ", those whose true class changed most in probability first"
+    told = f"{counted(count, 'photograph')}{order}."
     told += f" The first {SHOWN:,} are shown." if count > SHOWN else ""
     picture = dict(zip(small.kept, small.encoded, strict=True))
     cells = [_cell(shown, at, picture[at]) for at in positions]
@@ -193,6 +209,7 @@ def _settings(shown) -> Safe:
 def _method(made) -> Safe:
     drawn = "photographs" if made["clusters"] is None else f"{made['clusters']:,} groups of near-duplicates"
     lines = [
+        "The intervals of each run's own shares are those of its report (Wilson's).",
         "Differences are the second run minus the first, on the same photographs. Their intervals come from a paired "
         f"bootstrap with {made['resamples']:,} resamples, seed {made['seed']}: the {drawn} are resampled together with "
         "the answers of both models.",

@@ -10,6 +10,7 @@ from kfg.errors import InputError
 from kfg.evaluation import posthoc, predict
 from kfg.files import read_json, write_json
 from kfg.models import calibrated, saved
+from kfg.names import counted, percent
 from kfg.runs import origins, run_files
 from kfg.runs.found import file_of
 from kfg.training import losses
@@ -78,7 +79,7 @@ def table(result: dict) -> str:
     """Return the result of `correct` as a table of figures before and after."""
 
     def line(name, tau, figures):
-        cells = ["-" if figures[key] is None else f"{figures[key]:.4f}" for key in COLUMNS]
+        cells = ["-" if figures[key] is None else percent(figures[key]) for key in COLUMNS]
         return f"{name:<18} {tau:>5}" + "".join(f"{cell:>14}" for cell in cells)
 
     lines = [
@@ -88,11 +89,13 @@ def table(result: dict) -> str:
     for one in result["corrections"]:
         lines.append(line(one["method"], f"{one['tau']:g}", one["after"]))
     for one in result["corrections"]:
-        rise = "{value:+.4f} [{low:+.4f}, {high:+.4f}]".format(**one["gain"])
-        lines.append(f"{one['method']}: macro recall {rise} on {result['test_images']} test images")
+        value, low, high = (f"{100 * one['gain'][key]:+.1f}" for key in ("value", "low", "high"))
+        tested = counted(result["test_images"], "test photograph")
+        lines.append(f"{one['method']}: macro recall {value} points (95 % interval {low} to {high}) on {tested}")
     chosen = "given" if len(result["corrections"][0]["val_macro_recall"]) == 1 else "chosen"
     lines.append(
-        f"tau {chosen}; {result['val_images']} validation images, {result['val_rare_images']} of them of rare classes"
+        f"tau {chosen}; {counted(result['val_images'], 'validation photograph')}, {result['val_rare_images']} of them "
+        "of rare classes"
     )
     return "\n".join([*result["remarks"], *lines])
 

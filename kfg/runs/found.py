@@ -9,12 +9,13 @@ from kfg import tables
 from kfg.errors import InputError
 from kfg.evaluation import baseline, metrics
 from kfg.files import RESTORE, read_json
-from kfg.names import printable, shortened
+from kfg.names import counted, percent, printable, shortened
 from kfg.program import say
-from kfg.runs import run_files
+from kfg.runs import run_files, unfinished
 
 MADE_BY_ONE = (run_files.CONFIG, run_files.MODEL, run_files.SAVED_MODEL)  # files of a run's or an export's folder
-FIGURES = ("loss", "top1", "top5", "macro_recall", "macro_f1", "auc")
+SHARES = {"top1": "right (top-1)", "top5": "top-5", "macro_recall": "macro recall", "macro_f1": "macro F1"}
+FIGURES = {**SHARES, "loss": "loss", "auc": "AUC"}  # figure of report.json -> name on the screen
 DEEPEST = 6  # most folder levels between the given folder and a run
 
 
@@ -41,9 +42,14 @@ class Found:
 
 def below(folder) -> list[pathlib.Path]:
     """Return the finished runs at or below a folder, sorted by path; links are not followed."""
+    return _holding(folder, run_files.REPORT, run_files.CONFIG)
+
+
+def _holding(folder, *names) -> list[pathlib.Path]:
+    """Return the folders at or below a folder that hold files of these names, and are not within such a folder."""
     folder, found = pathlib.Path(folder), []
     for parent, subfolders, files in os.walk(folder):
-        if run_files.REPORT in files and run_files.CONFIG in files:
+        if set(names) <= set(files):
             found.append(pathlib.Path(parent))
             subfolders.clear()
         depth = len(pathlib.Path(parent).relative_to(folder).parts)
@@ -58,7 +64,8 @@ def only(path) -> pathlib.Path:
     not stand, see kfg.repairing.retraining.stands, is passed over for the run that it repairs.
 
     Raises:
-        InputError: the path does not exist; there are several runs, which the message names.
+        InputError: the path does not exist; there are several runs, which the message names; there are only unfinished
+            ones.
     """
     path = pathlib.Path(path)
     if not path.exists():
@@ -72,6 +79,8 @@ def only(path) -> pathlib.Path:
     if len(runs) > 1:
         names = shortened([str(one) for one in runs])
         raise InputError(f"{path}: holds {len(runs)} finished runs; choose one of {printable(names)}")
+    if not runs and (begun := _holding(path, run_files.CONFIG)):
+        raise InputError(f"{path}: {unfinished.told(begun[0])}")
     return runs[0] if runs else path
 
 
@@ -175,6 +184,8 @@ def file_of(run, name) -> pathlib.Path:
         InputError: the file does not exist.
     """
     path = pathlib.Path(run) / name
+    if not path.is_file() and unfinished.is_unfinished(run):
+        raise InputError(f"{run}: has no {name}; {unfinished.told(run)}")
     if not path.is_file():
         raise InputError(f"{run}: has no {name}; give the folder of a finished run")
     return path
@@ -188,13 +199,20 @@ def summary(run) -> str:
     """
     report = read_json(file_of(run, run_files.REPORT), dict)
     try:
-        lines = [f"{run}: {report['images']} test images of {metrics.classes_tested(report)}"]
-        for name in FIGURES:
-            figure = report[name]  # the AUC may be None
-            if figure is not None:
-                lines.append(f"{name:<13} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}]")
-        if "baseline" in report and (warning := baseline.warning(report["baseline"])):  # newer than some reports
+        tested = counted(report["images"], "test photograph")
+        lines = [f"{run}: {tested} of {metrics.classes_tested(report)}; figures with 95 % intervals"]
+        lines += [_figure(report[name], name) for name in FIGURES if report[name] is not None]  # the AUC may be None
+        judged = report.get("baseline")  # newer than some reports
+        if judged and (warning := baseline.warning(judged, thing="photograph")):
             lines.append(f"WARNING: {warning}")
     except (KeyError, TypeError, ValueError) as error:  # or a value that is not a number
         raise InputError(f"{file_of(run, run_files.REPORT)}: damaged ({error}); {RESTORE}") from error
     return "\n".join(lines)
+
+
+def _figure(figure, name) -> str:
+    """Return a line with a figure and its interval; shares are in percent."""
+    value, low, high = (
+        percent(figure[key]) if name in SHARES else f"{figure[key]:.3f}" for key in ("value", "low", "high")
+    )
+    return f"{FIGURES[name]:<14} {value:>7}  ({low} to {high})"

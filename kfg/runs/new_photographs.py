@@ -15,13 +15,14 @@ from kfg.data.told import parts_read, passed_over
 from kfg.errors import InputError
 from kfg.evaluation.predict import Predictions
 from kfg.exporting import classifiers
-from kfg.names import is_utf8, printable
+from kfg.names import counted, is_utf8, printable
 from kfg.progress import Progress
 from kfg.reporting import thumbnails
 from kfg.runs import run_files
 from kfg.training import lineage
 
 SHOWN = 220  # pixels, at most, at which the report shows a photograph
+PHOTOGRAPH = "photograph"
 EDITED = "copies that were edited or saved again are not recognised"
 
 
@@ -54,9 +55,11 @@ def score(model, root, *, out, corrections=True, labels: Labels | None = None) -
     told = [*(f"{root}: {one}" for one in said), *told]
     if said := corrected.said(index.corrected):
         told = [said, *told]
-    print(*told, sep="\n")
+    for line in told:
+        print(line)
     classifiers.hasten(classifier, model, new.full_paths())
-    print(classifier.engine)
+    if classifier.speed:
+        print(classifier.speed)
     _make(out)
     read, predictions = _classified(classifier, new)
     read = _grouped(read, prints)
@@ -146,16 +149,17 @@ def _new(index: Index, known: set[str], complete: bool) -> tuple[Index, list[str
         if earlier == at and digest not in known:
             keep.append(at)
     copies = sum(digest != "" for digest in index.sha256) - len(first)
-    lines = [f"{copies:,} images are copies of others in this folder and were left out."] if copies else []
+    lines = [f"Copies of others in this folder, which were left out: {counted(copies, PHOTOGRAPH)}."] if copies else []
     left = len(first.keys() & known)
     if not keep:
-        raise InputError(f"{index.root}: none of its {len(index):,} images is new; all belong to the run")
+        raise InputError(f"{index.root}: has no new photograph; all that it has belong to the run")
     if left:
-        lines.append(f"{left:,} images belong to the run itself and were left out; {EDITED}.")
+        own = f"{counted(left, PHOTOGRAPH)} {'belongs' if left == 1 else 'belong'} to the run itself"
+        lines.append(f"{own} and {'was' if left == 1 else 'were'} left out; {EDITED}.")
     if not complete:
         lines.append(
-            "It is not known which other images the model was trained on, because its run folder, or that of a run it "
-            "began from, is missing or not complete."
+            "It is not known which other photographs the model was trained on, because its run folder, or that of a "
+            "run it began from, is missing or not complete."
         )
     return index.take(keep), lines
 
@@ -172,6 +176,6 @@ def _classified(classifier, index: Index) -> tuple[Index, Predictions]:
             rows.append(answer.probabilities)
         progress(number + 1, len(index))
     if not read:
-        raise InputError(f"{index.root}: none of its {len(index):,} new images can be read")
+        raise InputError(f"{index.root}: none of its new photographs ({len(index):,}) can be read")
     index = index.take(read)
     return index, Predictions(index.paths, index.labels, np.stack(rows).astype(np.float32), index.classes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from kfg.errors import InputError
 from kfg.files import local, read_json
-from kfg.runs import found, run_files
+from kfg.runs import found, run_files, unfinished
 
 INLINE_HEIGHT = 800  # pixels of a report that is shown in a notebook
 
@@ -35,10 +35,8 @@ class Run:
         if not self.path.is_dir():
             raise InputError(f"{self.path}: is not the folder of a run")
         if not (self.path / run_files.REPORT).is_file():
-            unfinished = (self.path / run_files.CONFIG).is_file()
-            what = "this run is not finished" if unfinished else "there is no run here"
-            way = "; to continue it, give the same command with --resume" if unfinished else ""
-            raise InputError(f"{self.path}: {what}, as it has no report.json{way}")
+            said = unfinished.told(self.path) if unfinished.is_unfinished(self.path) else "there is no run here"
+            raise InputError(f"{self.path}: has no {run_files.REPORT}; {said}")
 
     def __repr__(self) -> str:
         top1 = self.metrics["top1"]

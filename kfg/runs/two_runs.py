@@ -14,11 +14,11 @@ from kfg.errors import InputError
 from kfg.evaluation import predict, versus
 from kfg.evaluation.predict import Predictions
 from kfg.files import read_json, write_text
-from kfg.names import printable, shortened
+from kfg.names import counted, printable, shortened
 from kfg.reporting import thumbnails
 from kfg.reporting import versus as versus_page
 from kfg.reporting.sections import flattened
-from kfg.runs import found, origins, run_files
+from kfg.runs import found, origins, run_files, uncompared
 
 SIDE = thumbnails.RUNGS[0][0]  # pixels, of the largest thumbnail
 SHOWN = 10  # most classes on the screen, those that changed most
@@ -72,7 +72,7 @@ def compare(first, second) -> Pair:
         names=short_names(*paths),
         answers=answers,
         digests=digests_other or digests,
-        remarks=tuple(_remarks((one, other), common, paths)),
+        remarks=tuple(uncompared.remarks((one, other), common, paths, (digests, digests_other))),
         compared=versus.compare(*answers, alike=alike),
     )
 
@@ -117,17 +117,6 @@ def _only(answers, paths) -> Predictions:
     return answers.take([place[path] for path in paths])
 
 
-def _remarks(answers, common, paths) -> list[str]:
-    """Return a sentence on what is not compared; [] if everything is."""
-    if all(len(one) == len(common) for one in answers):
-        return []
-    told = [f"{len(one):,} of {printable(str(path))}" for one, path in zip(answers, paths, strict=True)]
-    return [
-        f"Of the test photographs ({' and '.join(told)}), {len(common):,} are the same and have the same class. Only "
-        "these are compared."
-    ]
-
-
 def short_names(first, second) -> tuple[str, str]:
     """Return short names that distinguish two paths: the parts in which they differ.
 
@@ -158,12 +147,18 @@ def settings_that_differ(pair: Pair) -> list[tuple[str, str, str]]:
 def table(pair: Pair) -> str:
     """Return the comparison as lines for the screen, in percent with 95 % intervals."""
     made = pair.compared
-    lines = [f"first   {pair.paths[0]}", f"second  {pair.paths[1]}", *pair.remarks, ""]
-    lines.append(f"{made['images']:,} test photographs{'':<8}first   second   second - first [95 % interval]")
+    lines = [versus_page.in_words(made, pair.names), "", f"first   {pair.paths[0]}", f"second  {pair.paths[1]}"]
+    lines += [*pair.remarks, ""]
+    lines.append(f"{counted(made['images'], 'test photograph'):<26}first   second   second - first [95 % interval]")
     for key, label, scale in (("top1", "top-1, %", 100), ("macro_recall", "macro recall, %", 100), ("loss", "loss", 1)):
         lines.append(f"{label:<26}{_line(made[key], scale)}")
-    lines += ["", f"{len(made['lost']):,} are right only in the first, {len(made['gained']):,} only in the second, "]
-    lines[-1] += f"{len(made['otherwise']):,} wrong in both with different answers; sign test p = {made['p']:.2g}"
+    lost, gained, otherwise = (f"{len(made[kind]):,}" for kind in ("lost", "gained", "otherwise"))
+    only = f"Right only in the first: {lost}; only in the second: {gained}"
+    lines += ["", f"{only}. Wrong in both, but as another class: {otherwise}."]
+    lines.append(
+        f"If both runs were equally good, counts as uneven as {lost} and {gained} would have the probability "
+        f"p = {made['p']:.2g} (sign test)."
+    )
     changed = [row for row in made["per_class"] if row["lost"] or row["gained"]]
     changed.sort(key=lambda row: (row["p"], -abs(row["difference"]["value"])))
     if changed:
@@ -172,6 +167,8 @@ def table(pair: Pair) -> str:
     for row in changed[:SHOWN]:
         name = printable(row["name"])
         lines.append(f"{name:<{width}}{_line(row, 100)}  {row['lost']:>4} {row['gained']:>6}  {row['adjusted']:.2g}")
+    if changed:
+        lines.append("p adjusted: the same probability for one class, corrected for the number of classes (Holm)")
     if len(changed) > SHOWN:
         lines.append(f"... and {len(changed) - SHOWN} more classes; --html writes a page with all of them")
     return "\n".join(lines)

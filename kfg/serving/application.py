@@ -11,7 +11,7 @@ from starlette.routing import Route
 from kfg.errors import InputError
 from kfg.files import read_json
 from kfg.names import printable
-from kfg.runs import run_files
+from kfg.runs import run_files, unfinished
 from kfg.serving.figures import Counted
 from kfg.serving.kept import Kept
 from kfg.serving.model import Model
@@ -36,6 +36,7 @@ class Application:
         token: secret that a request must bring; None if it needs none.
         on_failure: function (), called if the model cannot be loaded.
     Attributes:
+        on_ready: function (), called once the model is loaded and photographs are answered.
         asgi: the application for an ASGI server.
         failure: the exception with which loading the model failed; None if it did not.
     Raises:
@@ -47,7 +48,7 @@ class Application:
         home = home_of(path)
         classes = read_json(home / run_files.CLASSES, list)
         self.model = Model(path, most_pixels=limits.pixels)
-        self.failure, self.on_failure = None, on_failure
+        self.failure, self.on_failure, self.on_ready = None, on_failure, lambda: None
         title = title_of(home)
         self.service = Service(
             self.model, Kept(home / run_files.CORRECTED, classes), limits, title=title, token=token is not None
@@ -106,6 +107,7 @@ class Application:
     async def _load(self):
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self.model.thread, self.model.load)
+        self.on_ready()
         await loop.run_in_executor(self.model.thread, self.model.load_keras)
         await asyncio.to_thread(self.model.hasten)
         await asyncio.to_thread(self.service.nearest.prepare)
@@ -138,8 +140,7 @@ def home_of(path: pathlib.Path) -> pathlib.Path:
     if (home / run_files.CLASSES).is_file() and any(model.exists() for model in models):
         return home
     wanted = f"{run_files.EXPORT}/ or {run_files.MODEL}, and {run_files.CLASSES} beside it"
-    unfinished = (home / run_files.CONFIG).is_file() and not (home / run_files.REPORT).is_file()
-    hint = "continue this run with its command and --resume" if unfinished else "give the folder of a finished run"
+    hint = unfinished.told(home) if unfinished.is_unfinished(home) else "give the folder of a finished run"
     raise InputError(f"{path}: has no model ({wanted}); {hint}")
 
 

@@ -49,6 +49,19 @@ def test_a_photograph_gets_its_class_its_likes_and_a_heat_map(page, address, how
     assert heat.evaluate("image => image.naturalWidth") == 60
 
 
+def test_none_of_these_is_said_before_the_class(page, address):
+    top = [{"class": "green", "probability": 0.58}]
+    answer = {"name": "fly.jpg", "sha256": "0" * 64, "class": "green", "probability": 0.58, "top": top, "nearest": []}
+    answers = {"answers": [{**answer, "verdict": "none of these", "corrected": None}]}
+    page.route("**/predict**", lambda route: route.fulfill(json=answers))
+    page.goto(address)
+    give(page, DROP, "fly.jpg", jpeg(COLOURS["green"]))
+    first = card(page, "fly.jpg").locator(".first")
+    first.locator(".class", has_text="none of these").wait_for()
+    said = " ".join(first.inner_text().split())  # a space that does not break becomes a plain one
+    assert said == "none of these (most like green, 58.0 %)"
+
+
 def test_several_are_chosen_and_one_is_no_photograph(page, address):
     page.goto(address)
     files = [

@@ -16,6 +16,7 @@ from kfg.data.index import make_index
 from kfg.engine import confidence, runner
 from kfg.evaluation import calibration, predict
 from kfg.exporting import classifiers
+from kfg.exporting import confidence as verdicts
 from kfg.models import calibrated
 from kfg.repairing.manner import Manner
 from kfg.reporting import doubt
@@ -82,14 +83,14 @@ def test_every_way_to_the_model_gives_the_same_verdicts(run, photos, place):
 
 def test_predict_tells_verdicts_and_sets(run, photos, capsys):
     code, rows, told = predicted(run, photos, capsys, "--sets", "90%", "--precision-of-answers", "0.6")
-    assert "unsure: a" in told and "held-out" in told
+    assert "are marked as unsure" in told and "60 % of the others are right." in told
     least = classifiers.load(run).confidence.with_sets(0.9).least_likely
     assert code == 0 and {"verdict", "set"} <= rows[0].keys()
     for row in rows:
         names = row["set"].split(" | ") if row["set"] else []
         assert (float(row["probability"]) >= least) == (row["class"] in names)
-    code, rows, _ = predicted(run, photos, capsys)
-    assert "set" not in rows[0]
+    code, rows, told = predicted(run, photos, capsys)
+    assert "set" not in rows[0] and "marked as unsure" in told  # the threshold is said without being asked for
 
 
 def test_a_photograph_far_from_all_is_none_of_these(run, tmp_path, photos, capsys):
@@ -100,6 +101,15 @@ def test_a_photograph_far_from_all_is_none_of_these(run, tmp_path, photos, capsy
     (changed / "confidence.json").write_text(json.dumps(said))
     _, rows, _ = predicted(changed, photos, capsys)
     assert {row["verdict"] for row in rows} == {"none of these"}
+    assert all(row["class"].startswith("none of these (most like ") for row in rows)  # before the class
+    out = tmp_path / "answers.csv"
+    assert main(["predict", str(changed), str(photos), "--out", str(out)]) == 0
+    count = len(rows)
+    assert (
+        capsys.readouterr().out == f"{out}: answers for {count} photographs: 0 sure, 0 unsure, {count} none of these\n"
+    )
+    with open(out, newline="") as file:
+        assert {row["class"] for row in csv.DictReader(file)} <= {"blue", "green", "red"}  # in a file as before
     said["none_of_these"]["threshold"], said["unsure"]["threshold"] = 3.0, None
     (changed / "confidence.json").write_text(json.dumps(said))
     _, rows, _ = predicted(changed, photos, capsys)
@@ -127,6 +137,25 @@ def test_the_thresholds_of_another_model_and_damaged_ones_are_refused(run, tmp_p
     assert code == 0 and {row["verdict"] for row in rows} == {""}  # a model of which nothing is known is taken as it is
     code, _, error = predicted(changed, photos, capsys, "--sets", "90%")
     assert code == 2 and "this model has no confidence.json" in error
+
+
+def test_a_share_that_cannot_be_promised_is_explained_with_a_lower_one_that_can():
+    held = {"probability": [0.9] * 60, "true": [0.9] * 60, "right": [1.0] * 59 + [0.0], "weights": [1.0] * 60}
+    unsure = {"threshold": 0.9, "precision": 0.95}
+    known = verdicts.of_content(
+        {"model": "m", "unsure": unsure, "none_of_these": {"threshold": None}, "held_out": held}
+    )
+    assert known.told() == (
+        "Answers with a probability below 0.9000 are marked as unsure, so that 95 % of the others are right. On 60 "
+        "photographs that the model has not learned from, these were 0.0 % of the answers (95 % interval 0.0 % to "
+        "6.0 %)."
+    )
+    assert known.precise(0.99).told() == (
+        "All answers are marked as unsure: on 60 photographs that the model has not learned from, even the most "
+        "certain answers are wrong too often, or are too few, to promise that 99 % are right. Ask for less with "
+        "--precision-of-answers 95%. For more, look for wrong labels first (kfg review), then add photographs and "
+        "train again."
+    )
 
 
 @pytest.mark.parametrize("words", [("--sets", "0"), ("--sets", "100%"), ("--precision-of-answers", "high")])

@@ -3,6 +3,8 @@
 import datetime
 import json
 import os
+import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from kfg.data import audit, folder
 from kfg.data.index import fingerprint
 from kfg.engine import places, run_folder
 from kfg.errors import InputError
-from kfg.runs import found
+from kfg.runs import found, unfinished
 
 
 def photographs(root):
@@ -94,6 +96,32 @@ def test_the_one_run_below_a_folder_is_meant(tmp_path):
         found.only(runs)
     with pytest.raises(InputError, match="nowhere: no such run; `kfg runs` lists"):
         found.only(tmp_path / "nowhere")
+
+
+def test_an_interrupted_training_is_named_with_the_command_that_continues_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = pathlib.Path("runs/gulls/folder/transfer/seed-1")
+    run.mkdir(parents=True)
+    settings = {"recipe": "folder", "row": "transfer", "seed": 1, "config": {"time_budget": 360.0}}
+    (run / "config.json").write_text(json.dumps(settings))
+    (run / "env.json").write_text(json.dumps({"photographs": str(tmp_path / "my gulls")}))
+    (run / "model.keras").write_text("begun")
+    command = "`kfg train 'my gulls' --out runs/gulls --time-budget 360s --seeds 2 --resume`"
+    said = f"this training is unfinished; continue it with {command} (and the other options"
+    for given in ("runs", "runs/gulls"):
+        with pytest.raises(InputError, match=re.escape(f"{given}: {said}")):
+            found.only(given)
+    with pytest.raises(InputError, match=re.escape(f"has no report.json; {said}")):
+        found.summary(found.only(run))
+    (run / "config.json").write_text(json.dumps({**settings, "seed": 0, "config": {"time_budget": 720.0}}))
+    assert "`kfg train 'my gulls' --out runs/gulls --resume`" in unfinished.told(run)
+    (run / "repair_of.json").write_text(json.dumps({"run": "../../transfer/seed-0"}))
+    assert unfinished.told(run).endswith("`kfg repair runs/gulls/folder/transfer/seed-0 --resume`")
+    (run / "repair_of.json").unlink()
+    (run / "config.json").write_text(json.dumps({**settings, "recipe": "fruit3"}))
+    assert unfinished.told(run).endswith("continue it with the command that began it, with --resume")
+    (run / "report.json").write_text("{}")
+    assert found.only("runs") == run and not unfinished.is_unfinished(run)
 
 
 def test_runs_are_listed_and_linked(tmp_path, capsys):

@@ -93,4 +93,6 @@ def test_images_of_one_class_say_nothing_about_a_model():
     judged = baseline.judge(answers)
     assert judged["verdict"] == baseline.ONE_CLASS
     said = baseline.warning(judged)
-    assert "All 100 test images are of the class 'cat'" in said and "Do not use" not in said
+    assert "All 100 test images are of the class 'cat', so they cannot" in said and "Do not use" not in said
+    one = baseline.warning({**judged, "images": 1}, thing="photograph")
+    assert one.startswith("The only test photograph is of the class 'cat', so it cannot show whether")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kfg.evaluation import clusters, versus
+from kfg.evaluation import clusters, metrics, versus
 from kfg.evaluation.paired import paired_recall
 from kfg.evaluation.predict import Predictions
 
@@ -38,7 +38,16 @@ def test_the_intervals_of_all_photographs_are_those_of_paired_recall():
     arm = theirs["groups"]["all"]["arms"]["more"]
     assert mine["clusters"] == theirs["clusters"] == 10
     assert mine["top1"]["difference"] == pytest.approx(arm["difference"], abs=0.011)
-    assert mine["top1"]["second"] == pytest.approx(arm["recall"], abs=0.011)
+    assert mine["top1"]["second"]["value"] == pytest.approx(arm["recall"]["value"])
+
+
+def test_the_intervals_of_one_model_are_those_of_its_report():
+    groups = {str(n): n // 2 for n in range(20)}
+    found, report = versus.compare(FIRST, SECOND, alike=groups), metrics.evaluate(SECOND, groups=list(groups.values()))
+    for name in ("top1", "macro_recall"):
+        assert found[name]["second"] == pytest.approx(report[name])
+    assert found["per_class"][0]["second"] == pytest.approx(report["per_class"][0]["recall"])
+    assert 0.5 < found["top1"]["second"]["low"] < 0.9 < found["top1"]["second"]["high"] < 1
 
 
 def test_near_duplicates_count_once():

@@ -68,7 +68,7 @@ def test_every_photograph_is_in_the_table_once_and_in_order(target):
     assert found[13]["error"] == "photos/13.jpg: truncated" and not found[13]["class"]
     assert not found[13]["probability"] and not found[3]["error"]
     assert table(target).finished() == 1
-    with pytest.raises(InputError, match="holds answers for other photographs; leave out --resume"):
+    with pytest.raises(InputError, match="holds answers for other photographs; give the table another name"):
         table(target, PHOTOGRAPHS[:-1]).finished()
 
 
@@ -144,7 +144,7 @@ def test_a_finished_table_is_complete_only_for_what_was_asked(target):
     """--resume must not take an earlier model's answers for those of the model that is named now."""
     fill(table(target), Classifier())
     assert table(target).finished() == 1
-    with pytest.raises(InputError, match=r"answers\.\w+: was written with another model; leave out --resume to answer"):
+    with pytest.raises(InputError, match=r"answers\.\w+: was written with another model; give the table another name"):
         table(target, model="other").finished()
     form = answer_forms.of(target)
     doubting = AnswerFile(target, form, PHOTOGRAPHS, top=2, model="m", doubt=[0.9, None])

@@ -38,12 +38,13 @@ def test_the_fastest_engine_gives_the_answers_of_the_model(run, monkeypatch, cap
         pytest.skip("openvino is not installed")
     photographs = str(run.parent / "photographs")
     assert main(["predict", str(run), photographs, "--top", "3", "--csv", str(run.parent / "plain.csv")]) == 1
-    assert "TensorFlow computes the answers." in capsys.readouterr().err
+    assert "computes the answers" not in capsys.readouterr().err  # nothing was timed, so nothing is of interest
     assert not (run / "engines").exists()  # 40 photographs are not worth a look
     monkeypatch.setattr(fastest, "FEWEST", 40)
     monkeypatch.setattr(fastest, "_rates", lambda answers, samples: {"tensorflow": 25.2, "openvino": 57.4})
     for model in (run, run / "export", run / "model.keras"):
         told = str(run.parent / "quick.csv")
+        (run.parent / "quick.csv").unlink(missing_ok=True)
         assert main(["predict", str(model), photographs, "--top", "3", "--csv", told]) == 1
         assert (
             "OpenVINO computes the answers: 57 images/s when timed on this machine, TensorFlow 25."

@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import re
 import shutil
 
 import keras
@@ -85,9 +86,13 @@ def test_the_runs_own_images_are_left_out_and_the_rest_is_reported(run, photogra
     (photographs / "red" / "raw.jxl").write_bytes(b"\0\0\0\x0cJXL \r\n\x87\n")
     assert evaluate(run, photographs, out) == 0
     said = capsys.readouterr().out
+    assert not said.startswith("\n")
     assert "not used: 1 .jxl file, which kfg does not read (red/raw.jxl)" in said
-    assert "2 images are copies of others in this folder" in said and "21 images belong to the run itself" in said
-    assert f"{out}: 9 test images of 3 classes" in said and f"report: {out / 'report.html'}" in said
+    assert (
+        "Copies of others in this folder, which were left out: 2 photographs." in said
+        and "21 photographs belong to the run itself" in said
+    )
+    assert f"{out}: 9 test photographs of 3 classes" in said and f"report: {out / 'report.html'}" in said
     found = json.loads((out / "report.json").read_text())
     assert found["top1"]["value"] == pytest.approx(8 / 9)
     assert found["confusion"] == [[3, 0, 0], [1, 2, 0], [0, 0, 3]]
@@ -135,7 +140,7 @@ def test_a_photograph_for_the_page_is_small_whatever_its_format(tmp_path):
 def test_the_page_is_of_the_photographs_and_not_of_a_run(run, photographs, tmp_path):
     assert evaluate(run, photographs, tmp_path / "out") == 0
     page = (tmp_path / "out" / "report.html").read_text()
-    assert f"{run} on {photographs}" in page and "21 images belong to the run itself" in page
+    assert f"{run} on {photographs}" in page and "21 photographs belong to the run itself" in page
     assert "all 9 images of part test" in page and (tmp_path / "out" / "worst.png").is_file()
     for of_a_run in ("history.csv", "Use the model", "does not give a seed", ">trained<"):
         assert of_a_run not in page
@@ -145,14 +150,14 @@ def test_the_page_is_of_the_photographs_and_not_of_a_run(run, photographs, tmp_p
 def test_an_image_of_any_part_of_the_run_is_not_new(run, photographs, tmp_path, capsys, part):
     write_split(run, photographs, {number: part if number else "train" for number in range(9)})
     assert evaluate(run, photographs, tmp_path / "out") == 0
-    assert "27 images belong to the run itself" in capsys.readouterr().out
+    assert "27 photographs belong to the run itself" in capsys.readouterr().out
 
 
 def test_the_run_is_found_from_its_export_and_from_inside_it(run, photographs, tmp_path, capsys, monkeypatch):
     assert evaluate(run / "export", photographs, tmp_path / "one") == 0
     monkeypatch.chdir(run / "export")
     assert evaluate(".", photographs, tmp_path / "two") == 0
-    assert capsys.readouterr().out.count("21 images belong to the run itself") == 2
+    assert capsys.readouterr().out.count("21 photographs belong to the run itself") == 2
 
 
 @pytest.mark.parametrize("lent_by", ["init_from", "net_of"])
@@ -161,11 +166,11 @@ def test_a_run_that_began_from_another_knows_that_ones_images(exported, run, pho
     write_split(later, photographs, {7: "train"})
     write_json(later / "config.json", {"config": {lent_by: str(run)}})
     assert evaluate(later, photographs, tmp_path / "out") == 0
-    assert "24 images belong to the run itself" in capsys.readouterr().out
+    assert "24 photographs belong to the run itself" in capsys.readouterr().out
     shutil.rmtree(run)
     assert evaluate(later, photographs, tmp_path / "unknown") == 0
     told = capsys.readouterr().out
-    assert "3 images belong to the run itself" in told and "is not known which other images" in told
+    assert "3 photographs belong to the run itself" in told and "is not known which other photographs" in told
 
 
 def spoil_digests(run):
@@ -190,7 +195,7 @@ def test_what_was_trained_on_is_never_guessed(run, photographs, tmp_path, capsys
     spoil(run)
     assert evaluate(run, photographs, tmp_path / "out") == 0
     said = capsys.readouterr().out
-    assert "is not known" in said and "belong to the run" not in said and "30 test images" in said
+    assert "is not known" in said and "belong to the run" not in said and "30 test photographs" in said
 
 
 def test_new_images_in_a_divided_folder_are_used_wherever_they_are(run, photographs, tmp_path, capsys):
@@ -198,14 +203,25 @@ def test_new_images_in_a_divided_folder_are_used_wherever_they_are(run, photogra
     for name, colour in COLOURS.items():
         square(tmp_path / "divided" / "test" / name / "new.png", colour, 12)
     assert evaluate(run, tmp_path / "divided", tmp_path / "out") == 0
-    assert "12 test images" in capsys.readouterr().out
+    assert "12 test photographs" in capsys.readouterr().out
+
+
+def test_a_single_photograph_is_told_as_one(run, tmp_path, monkeypatch, capsys):
+    square(tmp_path / "new" / "red" / "1.png", COLOURS["red"], 11)
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", str(run), "--on", "new"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("evaluated: 1 test photograph of 1 of the 3 classes; figures with 95 % intervals\n")
+    assert re.search(r"right \(top-1\) +100\.0 %  \(20\.7 % to 100\.0 %\)", said)
+    assert "WARNING: The only test photograph is of the class 'red', so it cannot show" in said
+    assert said.splitlines()[-1] == f"report: {tmp_path.resolve() / 'evaluated' / 'report.html'}"
 
 
 def test_one_class_will_do(run, tmp_path, capsys):
     for number in range(4):
         square(tmp_path / "new" / "red" / f"{number}.png", COLOURS["red"], 11 + number)
     assert evaluate(run, tmp_path / "new", tmp_path / "out") == 0
-    assert "4 test images of 1 of the 3 classes" in capsys.readouterr().out
+    assert "4 test photographs of 1 of the 3 classes" in capsys.readouterr().out
     found = json.loads((tmp_path / "out" / "report.json").read_text())
     assert (found["macro_recall"]["value"], found["auc"]) == (1, None)
     page = (tmp_path / "out" / "report.html").read_text()
@@ -218,7 +234,7 @@ def test_an_image_that_cannot_be_read_is_a_line_and_the_others_are_scored(run, p
     assert evaluate(run, photographs, tmp_path / "out") == 1
     printed = capsys.readouterr()
     assert printed.err.count("\n") == 2 and "red/8.png" in printed.err and "red/gone.png" in printed.err
-    assert "8 test images" in printed.out
+    assert "8 test photographs" in printed.out
     assert "2 could not be read" in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -255,7 +271,7 @@ def test_wrong_use_is_a_line_and_leaves_everything_as_it_was(run, photographs, t
             "'yellow' is not among the 3 classes expected (blue",
         ),
         (["--on", tmp_path / "nowhere", "--out", out], "no such folder"),
-        (["--on", own, "--out", out], "none of its 7 images is new"),
+        (["--on", own, "--out", out], "has no new photograph"),
         (["--on", twice, "--out", out], "red/1.png: is the same image as green/1.png in another class"),
         (["--on", photographs, "--posthoc"], "--posthoc"),
         (["--out", out], "--out: only works with --on; add --on"),

@@ -58,9 +58,10 @@ def both(tmp_path, photos):
 def test_the_screen_says_what_changed(both, capsys):
     assert main(["compare", *map(str, both)]) == 0
     told = capsys.readouterr().out
-    assert (
-        "20 test photographs" in told and "1 are right only in the first, 3 only in the second, 1 wrong in both" in told
-    )
+    verdict = "No difference between a and b can be seen on these 20 test photographs"
+    assert told.splitlines()[0] == f"{verdict}: b is right on 2 more, as chance allows."
+    assert "Right only in the first: 1; only in the second: 3. Wrong in both, but as another class: 1." in told
+    assert "counts as uneven as 1 and 3 would have the probability p = 0.62 (sign test)." in told
     assert re.search(r"top-1, %\s+80\.0\s+90\.0\s+\+10\.0 \[", told)
     assert re.search(r"<b>eel\s+50\.0\s+87\.5\s+\+37\.5 \[.*\]\s+0\s+3 ", told)
     assert "ray" not in told  # nothing changed
@@ -71,7 +72,8 @@ def test_the_page_shows_the_photographs_that_flipped(both, tmp_path, capsys):
     assert main(["compare", *map(str, both), "--html", "--out", str(out)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"page: {out}"
     page = out.read_text(encoding="utf-8")
-    assert "<title>Two runs: a and b</title>" in page and "10.0 points more" in page and "<b>eel" not in page
+    assert "<title>Two runs: a and b</title>" in page and "<b>eel" not in page
+    assert "a difference of +10.0 points" in page and "1 photograph." in page
     sheets = {name: page.partition(f'id="{name}"')[2].partition("</section>")[0] for name in two_runs.versus_page.KINDS}
     shown = {name: re.findall(r"<small>(.*?)</small>", sheet) for name, sheet in sheets.items()}
     assert shown == {"lost": ["0/07.png"], "gained": ["1/12.png", "1/13.png", "1/14.png"], "otherwise": ["1/15.png"]}
@@ -95,7 +97,33 @@ def test_only_photographs_of_both_are_compared_and_that_is_said(both, tmp_path, 
     pair = two_runs.compare(both[0], fewer)
     assert pair.compared["images"] == 17
     assert pair.remarks[0].startswith(f"Of the test photographs (20 of {both[0]} and 17 of {fewer}), 17 are the same")
-    assert two_runs.compare(both[0], relabelled).compared["images"] == 19
+    assert pair.remarks[1] == (
+        "Left out: 3 photographs that only the first run has tested (0/00.png, 0/01.png, 0/02.png)."
+    )
+    pair = two_runs.compare(both[0], relabelled)
+    assert pair.compared["images"] == 19 and pair.remarks[1:] == (
+        "Left out: 1 photograph whose label was corrected between the two runs (0/00.png from cod to <b>eel).",
+    )
+    split = both[1] / run_files.SPLIT
+    split.write_text(re.sub(r"(0/05\.png,.*,)\w+", r"\g<1>" + "0" * 64, split.read_text()))
+    assert two_runs.compare(*both).remarks[1:] == (
+        "Left out: 1 photograph whose file changed between the two runs (0/05.png).",
+    )
+
+
+def test_the_verdict_in_words_names_the_better_run(both, tmp_path, photos):
+    worst = run_of(tmp_path / "runs/c", photos, [1] * 8 + [0] * 12)
+    pair = two_runs.compare(both[0], worst)
+    assert two_runs.table(pair).startswith(
+        "a is right on 16 more of these 20 test photographs than c, which chance does not explain.\n"
+    )
+    same = run_of(tmp_path / "runs/d", photos, BEFORE)
+    assert two_runs.table(two_runs.compare(both[0], same)).startswith(
+        "No difference between a and d can be seen on these 20 test photographs: both are right equally often.\n"
+    )
+
+
+def test_everything_is_compared_without_a_remark(both):
     assert two_runs.compare(*both).remarks == ()
 
 

@@ -54,8 +54,8 @@ def test_a_damaged_model_ends_the_server_with_one_line(colour_run, tmp_path, cap
     with open(run / "export" / "saved_model.pb", "r+b") as file:
         file.write(b"damage")
     assert main(["serve", str(run), "--port", "0"]) == 2
-    opened, line = capsys.readouterr().err.splitlines()
-    assert "in a browser" in opened and line.startswith("error: ") and "saved_model.pb" in line
+    begun, line = capsys.readouterr().err.splitlines()
+    assert "the model is being loaded" in begun and line.startswith("error: ") and "saved_model.pb" in line
 
 
 def test_a_run_without_export_answers_by_its_keras_model(colour_run, tmp_path):
@@ -73,6 +73,10 @@ def test_a_run_without_export_answers_by_its_keras_model(colour_run, tmp_path):
         asking.join()
     assert b" 200 OK" in answers[0] and b'"class":"blue"' in answers[0]
     assert server.process.returncode == 0 and server.errors() == []
+    loading, ready = server.lines()
+    assert "the model is being loaded for http://127.0.0.1:" in loading and ready.startswith(
+        "ready: open http://127.0.0.1:"
+    )
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(server.address, timeout=5)
 

@@ -113,10 +113,12 @@ class Card {
 
   show(answer) {
     this.answer = answer;
-    this.at(".class").textContent = answer.class;
-    this.at(".share").textContent = percent(answer.probability);
+    const foreign = answer.verdict === "none of these"; // goes before the class, however probable that is
+    const share = percent(answer.probability);
+    this.at(".class").textContent = foreign ? answer.verdict : answer.class;
+    this.at(".share").textContent = foreign ? `(most like ${answer.class}, ${share})` : share;
     const verdict = this.at(".verdict");
-    verdict.hidden = !answer.verdict;
+    verdict.hidden = !answer.verdict || foreign;
     verdict.textContent = answer.verdict;
     this.at(".bars").replaceChildren(...answer.top.map(bar));
     this.at(".found").hidden = false;

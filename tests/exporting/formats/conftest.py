@@ -27,7 +27,7 @@ def run(tmp_path_factory):
     np.savez(path / "strangeness.npz", bank=bank)
     held_out = {"probability": [0.9], "true": [0.9], "right": [1], "weights": [1]}
     told = {"temperature": 1.5, "model": calibrated.fingerprint(model, bank), "held_out": held_out}
-    thresholds = {"unsure": {"threshold": 0.6}, "none_of_these": {"threshold": 0.9}}
+    thresholds = {"unsure": {"threshold": 0.6, "precision": 0.95}, "none_of_these": {"threshold": 0.9}}
     (path / "confidence.json").write_text(json.dumps({**told, **thresholds}))
     saving.save_keras(model, CLASSES, path)
     samples = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
