@@ -116,7 +116,8 @@ def _flat(root, loose, names) -> str:
     if labels := _labels(root, here):
         table, (file, label), (path, name) = labels
         columns = f"--path-column {quoted(file)} --label-column {quoted(label)}"
-        text += f"Their classes seem to be in {printable(table)}: add --csv {quoted(table)} {columns}. Or else: "
+        text += f"Their classes seem to be in {printable(table)}: kfg audit, split, train and evaluate read it with "
+        text += f"--csv {quoted(table)} {columns}. Or else: "
         return f"{text}{folders[0].lower()}{folders[1:]}, such as '{printable(_row(path, name))}'{ending}"
     if prefixes := _prefixes(here):
         listed = [f"{name} ({count:,})" for name, count in prefixes]
@@ -137,7 +138,7 @@ def _row(path, name) -> str:
 
 
 def _labels(root, here):
-    """Find a table that lists most of the photographs.
+    """Find a table that lists most of the photographs; one that holds a model's answers does not count.
 
     Returns:
         The table's path, its columns of file and class, and the path and class of one photograph; None if there is no
@@ -153,6 +154,8 @@ def _labels(root, here):
         try:
             columns, rows = tables.read(table, limit=ROWS_READ)
         except (InputError, csv.Error):
+            continue
+        if tables.holds_answers(columns):
             continue
         named = {}
         for column in columns:

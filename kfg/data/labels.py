@@ -88,7 +88,8 @@ def read(labels: Labels, root) -> Listed:
         root: the folder of the photographs; all of them lie in it.
     Raises:
         InputError: the table or a column is missing; rows have no path or label; photographs are missing, lie outside
-            of `root` or have two labels. The message names the first such rows and says how many there are.
+            of `root` or have two labels (the message names the first such rows and says how many there are); the table
+            holds a model's answers.
     """
     root = pathlib.Path(root)
     columns, rows = _rows(labels, root)
@@ -109,6 +110,12 @@ def _rows(labels, root):
         hint = f"; did you mean {printable(str(inside))}?" if inside.is_file() else ""
         raise InputError(f"--csv {printable(str(labels.csv))}: {_what(labels.csv)}{hint}")
     columns, rows = tables.read(labels.csv)
+    if tables.holds_answers(columns):
+        raise InputError(
+            f"{labels.csv}: its classes are a model's answers, not what the photographs show, and nothing can be "
+            "learned or tested from them; look at each photograph, correct the wrong answers, and then remove the "
+            "model's columns (probability, verdict) from the table"
+        )
     if not rows:
         raise InputError(
             f"{labels.csv}: lists no photographs; write the names of the columns in the first line and one photograph "

@@ -22,6 +22,10 @@ PATH_NAMES = (
 )  # fmt: skip
 CLASS_NAMES = ("class", "label", "labels", "class_name", "classname", "category", "target", "species")
 PART_NAMES = ("part", "split", "set", "subset", "partition")
+ANSWERS = (  # columns by which a table that holds a model's answers is known
+    {"path", "class", "probability", "verdict"},  # kfg predict, also if the output on the screen was saved
+    {"file", "id", "probability"},  # kfg answer
+)
 LINE = " line"  # key of a row's line number; no column has this name, because names have no spaces around them
 OTHER_FILES = {  # kind of file that is sometimes saved under the name of a table -> its first bytes
     "an Excel workbook or another zip archive": b"PK\x03\x04",
@@ -74,6 +78,17 @@ def read(path, *, limit: int | None = None) -> tuple[list[str], list[dict]]:
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: {error}") from error
     return columns or [], rows
+
+
+def holds_answers(columns: Iterable[str]) -> bool:
+    """Return whether a table with these columns holds a model's answers, so that its classes are no labels.
+
+    Example:
+        >>> holds_answers(["path", "class", "probability", "verdict", "error"]), holds_answers(["path", "class"])
+        (True, False)
+    """
+    named = {column.strip().casefold() for column in columns}
+    return any(named >= answers for answers in ANSWERS)
 
 
 def write_rows(file, rows: Iterable[Sequence]) -> None:

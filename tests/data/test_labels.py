@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import types
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from PIL import Image
 
 import kfg
 from kfg.__main__ import main
-from kfg.data import audit, corrections, folder, labels, told
+from kfg.data import audit, corrections, folder, labels, tables, told
 from kfg.data.labels import Labels
 from kfg.errors import InputError
+from kfg.exporting import answer_table
+from kfg.exporting.classifiers import Answer
+from kfg.runs import answers, found, new_photographs
 
 SPECIES = {"a": "ant", "b": "bee", "c": "cicada"}
 
@@ -203,3 +207,52 @@ def test_load_takes_a_table(photos):
     with pytest.warns(UserWarning, match="using the column 'species' for the label"):
         parts = kfg.load(photos, image_size=8, val=0.25, test=0.25, csv=csv, path_column="filename")
     assert sum(map(len, parts)) == 24 and parts.train.classes == ("ant", "bee", "cicada")
+
+
+@pytest.fixture
+def answered(photos):
+    """Return the table that kfg predict writes for the photographs, each answered with the class ant or bee."""
+    sums = np.array([[0.9, 0.1], [0.2, 0.8]] * 12)
+    paths = sorted((photos / "images").iterdir())
+    given = [Answer(str(path), ("ant", "bee"), one) for path, one in zip(paths, sums, strict=True)]
+    lines = [",".join(answer_table.cells(answer_table.values(one, 1))) for one in given]
+    return table(photos / "answers.csv", ",".join(answer_table.columns(1)), lines)
+
+
+COLUMNS = ("--path-column", "path", "--label-column", "class")
+
+
+@pytest.mark.parametrize(
+    "command", [["audit"], ["split"], ["train", "--out", "{}/runs"], ["evaluate", "run", "--out", "{}/new", "--on"]]
+)
+def test_a_models_answers_are_refused_as_labels_in_one_line(photos, answered, capsys, monkeypatch, command):
+    loaded = types.SimpleNamespace(classes=("ant", "bee"))
+    monkeypatch.setattr(new_photographs.classifiers, "load", lambda model: loaded)
+    monkeypatch.setattr(found, "only", lambda model: model)
+    command = [word.format(photos.parent) for word in command]
+    assert main([*command, str(photos), "--csv", str(answered), *COLUMNS]) == 2
+    said = capsys.readouterr().err.splitlines()
+    said = [line for line in said if "step 1" not in line]
+    assert len(said) == 1 and f"{answered}: its classes are a model's answers, not what the photographs show" in said[0]
+    assert "look at each photograph" in said[0] and "remove the model's columns (probability, verdict)" in said[0]
+
+
+@pytest.mark.parametrize("top, sets", [(1, False), (3, False), (1, True), (2, True)])
+def test_every_table_of_answers_is_known_and_one_without_the_models_columns_is_read(photos, answered, top, sets):
+    assert tables.holds_answers(answer_table.columns(top, sets=sets)) and tables.holds_answers(answers.COLUMNS)
+    with pytest.raises(InputError, match="a model's answers"):
+        kfg.load(photos, csv=answered)
+    lines = [line.split(",") for line in answered.read_text().splitlines()]
+    table(answered, "path,class,error", [f"{path},{name},{error}" for path, name, _, _, error in lines[1:]])
+    assert folder.scan(photos, labels=Labels(answered)).counts().tolist() == [12, 12]
+
+
+@pytest.mark.parametrize("command", [["audit"], ["split"], ["train"], ["review", "--port", "0"]])
+def test_a_models_answers_are_not_suggested_as_labels(photos, answered, capsys, command):
+    assert main([*command, str(photos / "images")]) in (1, 2)
+    told = capsys.readouterr()
+    assert "photographs in the folder itself" in told.out + told.err and "answers.csv" not in told.out + told.err
+    table(answered, "path,class", rows())
+    assert main([*command, str(photos / "images")]) in (1, 2)
+    told = capsys.readouterr()
+    assert "kfg audit, split, train and evaluate read it with --csv" in told.out + told.err
