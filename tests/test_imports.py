@@ -14,7 +14,7 @@ RANKS = {
     "__main__": 9, "commands": 8, "face": 7, "search": 7, "recipes": 6, "repairing": 5.5,
     "repairing.diagnosis": 6.5, "repairing.retraining": 6.5, "repairing.repair": 6.6, "reviewing": 6.7,
     "engine": 5, "runs": 5, "runs.origins": 3.6, "runs.results_file": 4.3, "runs.comparison": 4.5,
-    "serving": 5.7, "web": 2.5,
+    "runs.unfinished": 3.6, "serving": 5.7, "web": 2.5,
     "explain": 4, "reaugment": 4, "reporting": 4, "exporting": 4, "tracking": 4,
     "figures": 3.7, "training": 3.5, "evaluation": 3.3, "inference": 3.2, "models": 3, "data": 3,
     "augment": 2, "layers": 2,
