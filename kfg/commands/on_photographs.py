@@ -39,16 +39,17 @@ def audit(args) -> int:
     if args.json:
         kept = ("images", "classes", "findings")
         overwrite.check_file(args.json, lambda path: overwrite.is_json(path, kept), what="an audit written by kfg")
+    labels = choosing.labels(args)
     result = auditing.audit(
         args.folder,
         expect_size=_size(args.expect_size),
         corrections=choosing.corrections(args),
-        labels=choosing.labels(args),
+        labels=labels,
         progress=Progress("photographs"),
     )
     if result.told:
         print(f"{printable(str(args.folder))}: {result.told}")
-    print(audit_table.findings_table(result))
+    print(audit_table.findings_table(result, labels=labels))
     if args.json:
         write_json(args.json, audit_table.as_json(result))
     return auditing.exit_code(result)

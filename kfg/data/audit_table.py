@@ -4,8 +4,9 @@ import collections
 
 from kfg import tables
 from kfg.data import checks, corrected
+from kfg.data.labels import Labels
 from kfg.data.remarks import remark
-from kfg.names import counted, printable, utf8
+from kfg.names import counted, printable, quoted, utf8
 
 LEVELS = ("error", "warning", "note")
 EXAMPLES = 3  # findings of each kind shown in the table; the JSON has all
@@ -29,8 +30,13 @@ def as_json(result) -> dict:
     }
 
 
-def findings_table(result) -> str:
-    """Return the audit as text for the screen: classes, then each kind of finding with its count and examples."""
+def findings_table(result, *, labels: Labels | None = None) -> str:
+    """Return the audit as text for the screen: classes, then each kind of finding with its count and examples.
+
+    Args:
+        result: the Audit.
+        labels: the table that gave the classes, as for `audit`.
+    """
     where = f"in {len(result.classes)} classes" if result.classes else "and no classes"
     lines = [f"{printable(str(result.root))}: {result.images:,} images {where}"]
     lines += [*filter(None, [corrected.said(result.corrected)]), ""]
@@ -51,11 +57,12 @@ def findings_table(result) -> str:
     totals = collections.Counter(finding.severity for finding in result.findings)
     lines += ["", ", ".join(counted(totals[level], level) for level in LEVELS)]
     if totals["error"]:
-        lines += [
-            "",
-            "Errors stop a training. `kfg review` lets you leave photographs out or relabel them, and also looks for "
-            "wrong labels.",
-        ]
+        lines += ["", "kfg trains on these photographs only after the errors are repaired."]
+        if labels is None and checks.reviewable(result.findings):
+            lines[-1] += (
+                f" `kfg review {quoted(result.root)}` shows the photographs that they concern, and you can leave each "
+                "out or give it another class; no file is changed."
+            )
     return "\n".join(lines)
 
 

@@ -3,11 +3,12 @@
 import collections
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from kfg import names
+from kfg.data import spellings
 from kfg.data.fingerprints import Fingerprint
 from kfg.data.listing import untrained
 from kfg.names import composed, difference, printable
@@ -34,6 +35,7 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "duplicate-across-classes": "error",
     "duplicate-across-parts": "error",
     "name-collision": "warning",  # of two files; of two classes: error
+    "like-names": "warning",  # of two classes
     "blank": "warning",
     "damaged": "warning",  # it decodes, but part of the picture is lost
     "mended": "warning",
@@ -64,6 +66,10 @@ SEVERITY = {  # error: training refuses, or its figures would be wrong; warning:
     "to-answer": "note",
 }
 IMBALANCE = 10  # from this ratio of the largest class to the smallest on, the imbalance is reported
+# Kinds of errors of single photographs, against which `kfg review` helps; and other kinds that do not hinder it.
+ONE_PHOTOGRAPH = {"undecodable", "truncated", "not-an-image", "bomb", "duplicate-across-classes"}
+NO_HINDRANCE = {"name-collision", "one-image-class", "too-few-images", "untrained-class", "duplicate-across-parts"}
+UNITE = "put the photographs of both into one folder"
 LEAD = 5  # a size leads if at least a fifth of the images have it, and five times as many as have any other size
 
 
@@ -78,6 +84,17 @@ class Finding:
 
     def __post_init__(self):
         object.__setattr__(self, "severity", self.severity or SEVERITY[self.kind])
+
+
+def reviewable(findings: Iterable[Finding]) -> bool:
+    """Return whether `kfg review` helps against errors: it can open the folder, and some are of single photographs.
+
+    Example:
+        >>> reviewable([Finding("truncated", "a.jpg", "")]), reviewable([Finding("layout", ".", "")])
+        (True, False)
+    """
+    kinds = {finding.kind for finding in findings if finding.severity == "error"}
+    return bool(kinds & ONE_PHOTOGRAPH) and kinds <= ONE_PHOTOGRAPH | NO_HINDRANCE
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -216,7 +233,8 @@ def collisions(paths: Sequence[str], classes: Sequence[str]) -> Iterator[Finding
         for first, *others in (sorted(some) for some in same.values()):
             for other in others:
                 said = difference(first.rpartition("/")[2], other.rpartition("/")[2])
-                yield Finding("name-collision", other, f"differs from the {word} {first!a} {said}", severity)
+                said = f"differs from the {word} {first!a} {said}; {UNITE if word == 'class' else 'rename one of them'}"
+                yield Finding("name-collision", other, said, severity)
 
 
 def look_alikes(classes: Sequence[str]) -> Iterator[Finding]:
@@ -224,7 +242,14 @@ def look_alikes(classes: Sequence[str]) -> Iterator[Finding]:
     for first, other in names.look_alikes(classes):
         if composed(first).casefold() != composed(other).casefold():  # `collisions` finds the others
             said = f"looks like the class {first!a}, and differs {difference(first, other)}"
-            yield Finding("name-collision", other, said, "warning")
+            yield Finding("name-collision", other, f"{said}; if they are one class, {UNITE}", "warning")
+
+
+def like_names(classes: dict[str, int]) -> Iterator[Finding]:
+    """Find class names that may be two spellings of one; the finding is about the class with fewer images."""
+    for pair in spellings.pairs(list(classes)):
+        other, first = sorted(pair, key=lambda name: (classes[name], name))
+        yield Finding("like-names", other, f"may be the same class as {printable(first)!r}: if so, {UNITE}")
 
 
 def passed_over(skipped: Sequence[tuple[str, str]]) -> Iterator[Finding]:
@@ -257,7 +282,9 @@ def all_checks(
     """
     return itertools.chain(
         broken(entries),
-        itertools.chain(counts(classes), untrained_classes(entries), look_alikes(list(classes))) if counted else (),
+        itertools.chain(counts(classes), untrained_classes(entries), look_alikes(list(classes)), like_names(classes))
+        if counted
+        else (),
         collisions([entry.path for entry in entries], list(classes)),
         duplicates(entries),
         near_duplicates(entries, pairs),

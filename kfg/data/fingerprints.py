@@ -18,6 +18,7 @@ from PIL import Image
 from kfg.data import decode, exif, near, signs
 from kfg.data.bad_image import BadImage
 from kfg.data.signs import Signs
+from kfg.data.smoothness import smoothness
 from kfg.data.to_rgb import has_alpha, to_rgb
 
 READ_SIDE = 256  # px; a large JPEG is decoded at a reduced size of at least this: hash and thumbnail need only 32
@@ -54,6 +55,7 @@ class Fingerprint:
         phash: int, perceptual hash of 64 bits.
         thumb: uint8 (THUMB_SIDE, THUMB_SIDE, 3), a thumbnail.
         signs: signs of a blank or damaged picture, and more; see kfg.data.signs.
+        smoothness: see kfg.data.smoothness; None if it was not or cannot be measured.
         camera, day: camera and day from EXIF, "" if it has none.
     """
 
@@ -68,6 +70,7 @@ class Fingerprint:
     phash: int = 0
     thumb: np.ndarray | None = None
     signs: Signs | None = None
+    smoothness: float | None = None
     camera: str = ""
     day: str = ""
     problem: str = ""
@@ -132,11 +135,13 @@ def of_pixels(pixels: np.ndarray, name: str) -> Fingerprint:
 
 
 def _looks(pixels) -> dict:
-    """Return the hash and thumbnail that pictures are compared by, and whether the picture is grey, as a dict."""
+    """Return what the pixels alone tell, as a dict: hash, thumbnail, smoothness, and whether the picture is grey."""
     picture = Image.fromarray(pixels)
     thumb = np.asarray(picture.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX))
-    phash = int.from_bytes(np.packbits(imagehash.phash(picture).hash).tobytes(), "big")
-    return {"grey": _is_grey(thumb) and _is_grey(pixels), "phash": phash, "thumb": thumb}
+    brightness = picture.convert("L")  # imagehash would convert the picture as well
+    phash = int.from_bytes(np.packbits(imagehash.phash(brightness).hash).tobytes(), "big")
+    grey = _is_grey(thumb) and _is_grey(pixels)
+    return {"grey": grey, "phash": phash, "thumb": thumb, "smoothness": smoothness(brightness)}
 
 
 def _is_grey(pixels) -> bool:

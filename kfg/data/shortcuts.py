@@ -1,4 +1,4 @@
-"""Find shortcuts: signs other than the object that give away a class, such as a camera, a day, a size or a border.
+"""Find shortcuts: signs other than the object that give away a class, such as a camera, a day, a border or blur.
 
 A net learns such a shortcut easily, and its test figures then say nothing about other photographs.
 """
@@ -10,15 +10,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from kfg.data.fingerprints import FLAT, Fingerprint
+from kfg.data.smoothness import BLURRED
 
 LEAST = 3  # with fewer photographs of a class that share a sign, no claim is made
 TELLS, TELLS_ELSEWHERE = 0.9, 0.1  # least share of the class, and greatest share of the others, with the same sign
+# Blur tells a class even if only a part of its photographs is blurred, for a blurred photograph is then of this class.
+BLUR_LEAST, BLUR_TELLS = 5, 0.2  # least number and share of the blurred photographs of the class
+BLUR_TIMES = 5  # least quotient of that share and the share of the blurred photographs of all other classes
 LEVELS = 32  # width, in levels per channel, of the steps in which border colours count as equal
 
 
 @dataclasses.dataclass(frozen=True)
 class Shortcut:
-    """A sign that nearly all photographs of a class share, and few photographs of other classes.
+    """A sign that nearly all photographs of a class share (of blur: many), and few photographs of other classes.
 
     Args:
         label: number of the class.
@@ -46,6 +50,8 @@ def find(prints: Sequence[Fingerprint], labels) -> list[Shortcut]:
             said = _told(numbers, labels == label, words, values)
             if said and label not in found:
                 found[int(label)] = Shortcut(int(label), said, advice)
+    for one in _blurred(prints, labels):
+        found.setdefault(one.label, one)
     return [found[label] for label in sorted(found)]
 
 
@@ -68,6 +74,22 @@ def _told(numbers, own, words, values) -> str:
         return ""
     value = values[int(np.flatnonzero(numbers == commonest)[0])]
     return f"{count} of its {own.sum()} photographs {words.format(value)}, but only {elsewhere:.0%} of the others"
+
+
+def _blurred(prints, labels) -> list[Shortcut]:
+    """Return the classes of which many photographs are blurred, and hardly any of the others."""
+    blurred = np.array([one.smoothness is not None and one.smoothness < BLURRED for one in prints], dtype=bool)
+    found = []
+    for label in np.unique(labels[blurred]):
+        own = labels == label
+        here, there, others = int(blurred[own].sum()), int(blurred[~own].sum()), int((~own).sum())
+        share = here / own.sum()
+        if others and here >= BLUR_LEAST and share >= max(BLUR_TELLS, BLUR_TIMES * there / others):
+            first = prints[int(np.flatnonzero(blurred & own)[0])].path
+            said = f"{here} of its {own.sum()} photographs are blurred (such as {first}), but only {there} of the "
+            said += f"{others:,} of the other classes: a model may learn the blur instead of what they show"
+            found.append(Shortcut(int(label), said, "replace them by sharp ones, or leave them out"))
+    return found
 
 
 def _common(prints) -> list[tuple[str, str, list]]:

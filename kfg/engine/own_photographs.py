@@ -9,19 +9,17 @@ import pathlib
 from collections.abc import Mapping
 
 from kfg import time_budgets
-from kfg.data import audit, corrected, folder
+from kfg.data import audit, checks, corrected, folder
 from kfg.data.labels import Labels
 from kfg.engine import places
 from kfg.engine.options import MAX_SEED, OF_TRAIN, countdown
 from kfg.engine.orders import Order
 from kfg.errors import InputError
-from kfg.names import printable, quoted
+from kfg.names import counted, printable, quoted
 from kfg.progress import Progress, step
 from kfg.runs import run_files
 
 MOST_RUNS = 1_000  # of one command
-# kinds of errors of single photographs, which a review can leave out
-ONE_PHOTOGRAPH = ("undecodable", "truncated", "not-an-image", "bomb", "duplicate-across-classes")
 STEPS = 5  # audit, read and split, train the head, fine-tune the net, test and export
 
 
@@ -110,10 +108,8 @@ def audited(root, *, corrections=True, labels: Labels | None = None) -> audit.Au
     result = audit.audit(root, corrections=corrections, labels=labels, progress=looked)
     if said := corrected.said(result.corrected):
         print(said)
-    found = collections.Counter(finding.kind for finding in result.findings if finding.severity != "note")
-    kinds = ", ".join(f"{kind} {count}" for kind, count in found.items()) or "nothing to repair"
     again = f"kfg audit {quoted(root)}{f' {labels.words()}' if labels else ''}"
-    print(f"audit: {result.images:,} photographs in {len(result.classes)} classes; {kinds} (`{again}` lists them)")
+    print(_summary(result, again))
     errors = [finding for finding in result.findings if finding.severity == "error"]
     if not errors:
         return result
@@ -126,5 +122,20 @@ def audited(root, *, corrections=True, labels: Labels | None = None) -> audit.Au
     if not said.startswith(printable(str(root))):
         said = f"{root}: {said}" if first.path == "." else f"{root}: {printable(first.path)}: {said}"
     listed = f" ({again} lists all)" if more else ""
-    out = f"; kfg review {quoted(root)} lets you leave photographs out" if first.kind in ONE_PHOTOGRAPH else ""
+    helps = labels is None and checks.reviewable(errors)
+    out = f"; kfg review {quoted(root)} lets you leave photographs out" if helps else ""
     raise InputError(f"{said}{more}{listed}{out}")
+
+
+def _summary(result, again) -> str:
+    """Return the audit in one line; `again` is the command that shows all of it."""
+    count, classes = counted(result.images, "photograph"), len(result.classes)
+    what = f"{count} in {classes} class{'es' * (classes != 1)}" if classes else "no class folders found"
+    totals = []
+    for level in ("error", "warning"):
+        kinds = collections.Counter(finding.kind for finding in result.findings if finding.severity == level)
+        named = ", ".join(f"{kind} {number}" for kind, number in kinds.items())
+        totals += [f"{counted(kinds.total(), level)} ({named})"] if kinds else []
+    return (
+        f"audit: {what}; {' and '.join(totals)}, listed by `{again}`" if totals else f"audit: {what}, nothing to repair"
+    )

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
-from kfg.data import audit, fingerprints, shortcuts
+from kfg.data import audit, fingerprints, shortcuts, smoothness
 from kfg.data.fingerprints import Fingerprint
 
 LABELS = np.repeat(np.arange(3), 10)
@@ -77,3 +77,49 @@ def test_the_audit_warns_of_them(tmp_path):
     found = [one for one in audit.audit(tmp_path).findings if one.kind == "shortcut"]
     assert [(one.path, one.severity) for one in found] == [("ant", "warning")]
     assert found[0].detail.startswith("6 of its 6 photographs are grey, but only 0% of the others; add colour")
+
+
+def test_blur_of_a_part_of_one_class_is_named_with_its_numbers():
+    def blurred(count, elsewhere):
+        smooth = [0.27 if i in (*range(count), *range(10, 10 + elsewhere)) else 0.4 for i in range(30)]
+        return [dataclasses.replace(one, smoothness=value) for one, value in zip(prints({}), smooth, strict=True)]
+
+    (found,) = shortcuts.find(blurred(5, 2), LABELS)
+    assert found.label == 0 and found.said.startswith(
+        "5 of its 10 photographs are blurred (such as 0), but only 2 of the 20 of the other classes: a model may learn"
+    )
+    assert shortcuts.find(blurred(4, 0), LABELS) == []  # too few to say
+    assert shortcuts.find(blurred(5, 3), LABELS) == []  # 15 % of the others
+    assert shortcuts.find(blurred(10, 0)[:10], LABELS[:10]) == []  # no other class
+    unknown = [dataclasses.replace(one, smoothness=None) for one in blurred(9, 0)]
+    assert shortcuts.find(unknown, LABELS) == []
+    assert shortcuts.find(blurred(5, 0), np.repeat([0, 1], [26, 4])) == []  # 19 % of the class
+
+
+@pytest.mark.parametrize("size", [(128, 128), (227, 227), (640, 480), (1300, 900)])
+def test_a_blurred_photograph_is_told_from_a_sharp_one_at_any_size(size):
+    def measured(picture):
+        return smoothness.smoothness(picture.convert("L"))
+
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    sharp = Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST)
+    blurred = sharp.filter(ImageFilter.GaussianBlur(0.02 * min(size)))
+    assert measured(sharp) > 0.39 and 0.25 < measured(blurred) < smoothness.BLURRED
+    faint = [Image.eval(picture, lambda level: 60 + level // 2) for picture in (sharp, blurred)]  # of low contrast
+    assert measured(faint[0]) > 0.39 and measured(faint[1]) < smoothness.BLURRED
+    assert measured(Image.new("RGB", size, (9, 200, 7))) is None and measured(blurred.resize((127, 300))) is None
+
+
+def test_the_audit_warns_of_a_class_that_is_blurred_in_part(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("owl", "wren"):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            picture = Image.fromarray(pixels).resize((160 + i, 160), Image.Resampling.NEAREST)
+            if name == "wren" and i < 6:
+                picture = picture.filter(ImageFilter.GaussianBlur(4))
+            picture.save(tmp_path / name / f"{i:02}.jpg")
+    (found,) = [one for one in audit.audit(tmp_path).findings if one.kind == "shortcut"]
+    assert found.path == "wren" and found.severity == "warning"
+    assert found.detail.startswith("6 of its 12 photographs are blurred (such as wren/00.jpg), but only 0 of the 12 of")

@@ -98,10 +98,41 @@ def test_the_layout_comes_before_broken_files_and_the_command_is_quoted(tmp_path
     (root / "PetImages" / "cat" / "0.png").write_bytes(b"no image")
     said = refused(root, "layout")
     assert "the class folders are further down" in said and f"give '{root}/PetImages', and 1 more error " in said
-    assert (
-        said.endswith(f"(kfg audit '{root}' lists all)")
-        and f"(`kfg audit '{root}'` lists them)" in capsys.readouterr().out
-    )
+    assert said.endswith(f"(kfg audit '{root}' lists all)")
+    line = f"audit: no class folders found; 2 errors (layout 1, not-an-image 1), listed by `kfg audit '{root}'`\n"
+    assert capsys.readouterr().out.endswith(line)
+
+
+def test_the_audit_is_told_in_a_line_that_lists_what_it_counts(tmp_path, capsys):
+    root = photos(tmp_path / "photos", "cat", "dog")
+    own_photographs.audited(root)
+    assert capsys.readouterr().out == "audit: 10 photographs in 2 classes, nothing to repair\n"
+    shutil.copy(root / "cat" / "0.png", root / "cat" / "copy.png")
+    own_photographs.audited(root)
+    said = f"audit: 11 photographs in 2 classes; 1 warning (duplicate 1), listed by `kfg audit {root}`\n"
+    assert capsys.readouterr().out == said
+
+
+def test_a_review_is_proposed_with_its_whole_command_and_only_where_it_helps(tmp_path, capsys):
+    root = photos(tmp_path / "my photos", "cat", "dog")
+    shutil.copy(root / "cat" / "0.png", root / "dog" / "copy.png")
+    assert main(["audit", str(root)]) == 1
+    said = capsys.readouterr().out
+    assert f"`kfg review '{root}'` shows the photographs that they concern" in said
+    assert f"kfg review '{root}' lets you leave photographs out" in refused(root, "duplicate-across-classes")
+    paths = [f"{name}/{one.name},{name}" for name in ("cat", "dog") for one in sorted((root / name).iterdir())]
+    (root / "labels.csv").write_text("\n".join(["path,class", *paths]))
+    assert main(["audit", str(root), "--csv", str(root / "labels.csv")]) == 1  # which kfg review cannot read
+    assert "kfg review" not in capsys.readouterr().out
+    (tmp_path / "outer").mkdir()
+    root.rename(tmp_path / "outer" / "photos")
+    assert main(["audit", str(tmp_path / "outer")]) == 1
+    said = capsys.readouterr().out
+    assert "kfg trains on these photographs only after the errors are repaired.\n" in said and "kfg review" not in said
+    photos(tmp_path / "pets", "cat", "Cat")
+    assert main(["audit", str(tmp_path / "pets")]) == 1
+    said = capsys.readouterr().out
+    assert "in case only; put the photographs of both into one folder" in said and "kfg review" not in said
 
 
 def test_split_refuses_an_empty_part_and_names_classes_that_a_part_lacks(tmp_path, capsys):
