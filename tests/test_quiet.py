@@ -10,7 +10,7 @@ import pytest
 
 from kfg import quiet
 
-PROGRAMS = (["kfg.recipes.fruit3", "--data", "photos"], ["kfg", "predict", "run", "photos"])
+PROGRAMS = (["kfg.recipes.fruit3", "--data", "photos"], ["kfg", "predict", "run", "."])
 
 
 def imported(program, tmp_path, body):

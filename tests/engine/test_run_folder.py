@@ -56,7 +56,7 @@ def test_a_folder_named_like_a_pattern_holds_a_whole_run(finished, photos, capsy
     assert (finished / "explained [1]" / "000.jpg.explained.png").is_file()
     check = json.loads((run / "export_check.json").read_text())
     assert check["passed"] and check["allowed_difference"] == 1e-4
-    assert "Export: its probabilities differ from the model" in (run / "report.html").read_text()
+    assert "Export: it gives the same answers as the model; the largest difference" in (run / "report.html").read_text()
 
 
 @pytest.mark.usefixtures("undrawn")
