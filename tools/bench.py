@@ -1,7 +1,7 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows all of them alike.
 
 Run       python tools/bench.py augment|train|precision|help-time|demo|recipes|memory|frozen|fine-tune|predict|search|
-          attention|modules|versions|serve [--repeats 7]
+          attention|modules|optimizer|versions|serve [--repeats 7]
 Prints    the median of each case with its lowest and highest figure, and the ratios beside the project's targets (bars)
 Exit      0 if every bar is met, else 1; this is not a test, because on a shared machine it fails now and then
 """
@@ -15,6 +15,7 @@ import tempfile
 
 import bench_attention
 import bench_first
+import bench_optimizer
 import bench_search
 import bench_serve
 import bench_transfer
@@ -135,14 +136,14 @@ def train(args) -> bool:
 
     from kfg.data import pipeline, stores
     from kfg.models.convnets import convnet
-    from kfg.training import callbacks, fit, precision
+    from kfg.training import callbacks, fit, optimizers, precision
 
     images = np.random.default_rng(0).integers(0, 256, (args.images, 68, 45, 3), dtype=np.uint8)
     labels = np.arange(args.images, dtype=np.int32) % 20
 
     def compiled(jit_compile=False):
         model = convnet(num_classes=20, image_size=(68, 45))
-        fit.compile_classifier(model, optimizer=keras.optimizers.Adam(learning_rate=1e-3), jit_compile=jit_compile)
+        fit.compile_classifier(model, optimizer=optimizers.Adam(learning_rate=1e-3), jit_compile=jit_compile)
         return model
 
     def plain():
@@ -236,6 +237,7 @@ def parser() -> argparse.ArgumentParser:
     bench_transfer.add_commands(commands, common)
     bench_search.add_commands(commands, common)
     bench_attention.add_commands(commands, common)
+    bench_optimizer.add_commands(commands, common)
     bench_serve.add_commands(commands, common)
     bench_versions.add_commands(commands, common)
     return top
