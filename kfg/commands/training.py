@@ -112,6 +112,7 @@ def train(args) -> int:
     from kfg.exporting.formats import known
     from kfg.progress import duration
     from kfg.recipes import folder_settings
+    from kfg.runs import found
 
     formats = known.chosen(args.formats, option="--formats") if args.formats else []
     settings = {"image_size": _sides(args.image_size), "epochs": args.epochs, "learning_rate": args.learning_rate}
@@ -150,8 +151,12 @@ def train(args) -> int:
     code = folder.command(order)
     if code:
         return code
-    model = order.out if len(order.seeds) == 1 else folder.run_folder(order)
-    print(f"Use it with `kfg predict {quoted(model)} new-photographs`. Its report ends with what to do next.")
+    if not args.repair:
+        run = folder.run_folder(order)
+        model = order.out if found.below(order.out) == [run] else run
+        print(
+            f"Use the model with `kfg predict {quoted(model)} new-photographs`. Its report ends with what to do next."
+        )
     refused = not _exported(folder.run_folders(order), formats)
     if args.repair:
         with quiet.tensorflow_notes():

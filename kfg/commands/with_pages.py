@@ -48,7 +48,7 @@ def serve(args) -> int:
     place = listening.bound(args.host, args.port)
     address = listening.address_of(place)
     application.on_ready = lambda: program.say(f"ready: open {address} in a browser; press Ctrl-C to stop")
-    program.say(f"{run}: the model is being loaded for {address}; press Ctrl-C to stop")
+    program.say(f"{run}: the model is being loaded; the page will be at {address}; press Ctrl-C to stop")
     try:
         listening.run(server, place)
     except KeyboardInterrupt:

@@ -59,9 +59,11 @@ def findings_table(result, *, labels: Labels | None = None) -> str:
     if totals["error"]:
         lines += ["", "kfg trains on these photographs only after the errors are repaired."]
         if labels is None and checks.reviewable(result.findings):
+            kinds = {finding.kind for finding in result.findings if finding.severity == "error"}
+            named = ", ".join(sorted(kinds & checks.ONE_PHOTOGRAPH))
             lines[-1] += (
-                f" `kfg review {quoted(result.root)}` shows the photographs that they concern, and you can leave each "
-                "out or give it another class; no file is changed."
+                f" `kfg review {quoted(result.root)}` shows the photographs of these: {named}. You can leave each out "
+                "or give it another class; no file is changed."
             )
     return "\n".join(lines)
 

@@ -69,7 +69,7 @@ IMBALANCE = 10  # from this ratio of the largest class to the smallest on, the i
 # Kinds of errors of single photographs, against which `kfg review` helps; and other kinds that do not hinder it.
 ONE_PHOTOGRAPH = {"undecodable", "truncated", "not-an-image", "bomb", "duplicate-across-classes"}
 NO_HINDRANCE = {"name-collision", "one-image-class", "too-few-images", "untrained-class", "duplicate-across-parts"}
-UNITE = "put the photographs of both into one folder"
+UNITE = "put the photographs of both into one folder (with --csv, give both one name in the table)"
 LEAD = 5  # a size leads if at least a fifth of the images have it, and five times as many as have any other size
 
 

@@ -43,7 +43,8 @@ def check_there(paths: Iterable) -> None:
         try:
             os.stat(path)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise InputError(f"{path}: no such file or folder{meant(path, folders=False)}") from error
+            what = "this link leads nowhere" if os.path.islink(path) else "no such file or folder"
+            raise InputError(f"{path}: {what}{meant(path, folders=False)}") from error
 
 
 def remarks(paths: Iterable) -> list[str]:

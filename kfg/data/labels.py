@@ -12,6 +12,7 @@ from kfg.files import local
 from kfg.names import composed, counted, is_utf8, printable, quoted, shortened, suggestion
 
 PATH_NAMES = (*tables.PATH_NAMES, "image_id", "photo", "photograph", "picture", "id")
+ANSWERED = ("class", "id")  # columns with a model's answers in the tables of kfg predict and kfg answer
 CLASS_NAMES = (*tables.CLASS_NAMES, "breed")
 NAMED = 3  # most rows named in a message
 
@@ -94,6 +95,12 @@ def read(labels: Labels, root) -> Listed:
     root = pathlib.Path(root)
     columns, rows = _rows(labels, root)
     path, label, part, guessed = _columns(labels, columns, rows)
+    if tables.holds_answers(columns) and label.strip().casefold() in ANSWERED:
+        raise InputError(
+            f"{labels.csv}: its classes are a model's answers, not what the photographs show, and nothing can be "
+            "learned or tested from them; look at each photograph, write its class into a column of its own, and name "
+            "that column by --label-column"
+        )
     _refuse_empty(labels, rows, path, label)
     paths, told = _photographs(labels, root, rows, path)
     images = _once(labels, [(one, row[label].strip(), row, part) for one, row in zip(paths, rows, strict=True)])
@@ -110,12 +117,6 @@ def _rows(labels, root):
         hint = f"; did you mean {printable(str(inside))}?" if inside.is_file() else ""
         raise InputError(f"--csv {printable(str(labels.csv))}: {_what(labels.csv)}{hint}")
     columns, rows = tables.read(labels.csv)
-    if tables.holds_answers(columns):
-        raise InputError(
-            f"{labels.csv}: its classes are a model's answers, not what the photographs show, and nothing can be "
-            "learned or tested from them; look at each photograph, correct the wrong answers, and then remove the "
-            "model's columns (probability, verdict) from the table"
-        )
     if not rows:
         raise InputError(
             f"{labels.csv}: lists no photographs; write the names of the columns in the first line and one photograph "

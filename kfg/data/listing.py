@@ -87,6 +87,7 @@ def meant(root: pathlib.Path, *, folders: bool) -> str:
     """
     with contextlib.suppress(OSError):
         beside = [entry.name for entry in os.scandir(root.absolute().parent) if entry.is_dir() or not folders]
+        beside = [name for name in beside if name != root.name]  # a link that leads nowhere
         if near := difflib.get_close_matches(root.name, beside, n=1):
             return f"; did you mean {printable(str(root.with_name(near[0])))}?"
     return ""

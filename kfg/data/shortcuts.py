@@ -87,8 +87,8 @@ def _blurred(prints, labels) -> list[Shortcut]:
         if others and here >= BLUR_LEAST and share >= max(BLUR_TELLS, BLUR_TIMES * there / others):
             first = prints[int(np.flatnonzero(blurred & own)[0])].path
             said = f"{here} of its {own.sum()} photographs are blurred (such as {first}), but only {there} of the "
-            said += f"{others:,} of the other classes: a model may learn the blur instead of what they show"
-            found.append(Shortcut(int(label), said, "replace them by sharp ones, or leave them out"))
+            said += f"{others:,} photographs of other classes: a model may learn the blur instead of what they show"
+            found.append(Shortcut(int(label), said, "replace them with sharp ones, or leave them out"))
     return found
 
 

@@ -9,6 +9,8 @@ from kfg.names import appearance
 
 SEPARATORS = re.compile(r"[\s_\-]+")
 LONG, LONGER = 5, 8  # least letters of a word in which one letter may be wrong, and of one in which two may
+LONGEST = 30  # a longer word is hardly one of a language, and has too many ways to be misspelt to try them all
+DIGITS = re.compile(r"\d+")
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -26,32 +28,31 @@ def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
         []
     """
     alike = collections.defaultdict(list)
-    for at, name in enumerate(names):
-        for key in _keys(appearance(name)):
+    seen = [appearance(name) for name in names]
+    for at, name in enumerate(seen):
+        for key in _keys(name):
             alike[key].append(at)
     near = {pair for some in alike.values() for pair in itertools.combinations(dict.fromkeys(some), 2)}
-    return [(names[one], names[other]) for one, other in sorted(near) if _may_be_one(names[one], names[other])]
+    return [(names[one], names[other]) for one, other in sorted(near) if _may_be_one(seen[one], seen[other])]
 
 
 def _keys(name) -> Iterator[tuple]:
     """Yield keys of which two names that may be one share at least one."""
-    words = SEPARATORS.split(name)
-    yield "".join(words), "", ""
+    words, digits = SEPARATORS.split(name), tuple(DIGITS.findall(name))
+    yield "".join(words), "", "", digits
     for at, word in enumerate(words):
-        for left_out in range(
-            _most_wrong(word) + 1
-        ):  # words with so many wrong letters are equal without these letters
+        # words with so many wrong letters are equal without these letters
+        for left_out in range(_most_wrong(word) + 1):
             for kept in itertools.combinations(word, len(word) - left_out):
-                yield " ".join(words[:at]), "".join(kept), " ".join(words[at + 1 :])
+                yield " ".join(words[:at]), "".join(kept), " ".join(words[at + 1 :]), digits
 
 
 def _most_wrong(word) -> int:
-    return (len(word) >= LONG) + (len(word) >= LONGER)
+    return (LONG <= len(word) <= LONGEST) + (LONGER <= len(word) <= LONGEST)
 
 
 def _may_be_one(name, other) -> bool:
-    name, other = appearance(name), appearance(other)
-    if name == other or re.findall(r"\d+", name) != re.findall(r"\d+", other):
+    if name == other or DIGITS.findall(name) != DIGITS.findall(other):
         return False
     words, others = SEPARATORS.split(name), SEPARATORS.split(other)
     if "".join(words) == "".join(others):

@@ -122,7 +122,7 @@ def audited(root, *, corrections=True, labels: Labels | None = None) -> audit.Au
     if not said.startswith(printable(str(root))):
         said = f"{root}: {said}" if first.path == "." else f"{root}: {printable(first.path)}: {said}"
     listed = f" ({again} lists all)" if more else ""
-    helps = labels is None and checks.reviewable(errors)
+    helps = labels is None and first.kind in checks.ONE_PHOTOGRAPH and checks.reviewable(errors)
     out = f"; kfg review {quoted(root)} lets you leave photographs out" if helps else ""
     raise InputError(f"{said}{more}{listed}{out}")
 

@@ -104,7 +104,7 @@ def told(check: dict) -> str:
     said = "none of them as files" if as_files is None else f"{as_files:.2g} on {of_files['images']} as files"
     left = ", ".join(f"{count} {kind}" for kind, count in of_files["left_out"].items())
     return (
-        f"export: it gives the same answers as the model; the largest difference of a probability is "
+        f"export: it gives the same answers as the model; the largest difference in probability is "
         f"{serve['largest_difference']:.2g} on {serve['images']} images as pixels, {said}"
         + (f"; not compared as files: {left}" if left else "")
     )

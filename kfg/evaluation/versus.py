@@ -1,8 +1,8 @@
 """Compare two models on the same photographs, over all photographs and class by class. No TensorFlow here.
 
 The intervals of differences are paired: groups of near-duplicates (or single photographs, if groups are not known) are
-drawn with replacement, together with the answers of both models. The intervals of a single model's shares are those of
-its report (kfg.evaluation.metrics). There are N photographs and C classes.
+drawn with replacement, together with the answers of both models. The intervals of a single model's shares are computed
+as in its report (kfg.evaluation.metrics). There are N photographs and C classes.
 """
 
 import dataclasses

@@ -98,7 +98,7 @@ def _decided(index) -> tuple[Decided, list[str]]:
         return decided.NOTHING, []
     try:
         return decided.of(index, index.corrected.table), []
-    except InputError as error:
+    except (InputError, OSError) as error:  # an OSError: a photograph went away meanwhile
         return decided.NOTHING, [f"What was decided in kfg review is not known here, because of {error}."]
 
 

@@ -110,10 +110,11 @@ def wrong_labels(evidence: Evidence, label: int) -> Cause | None:
         f"{len(suspects)} of its {len(own)} photographs seem to be labelled wrongly; most of them look like "
         f"{evidence.name(taken_for)}"
     )
-    advice = "look through these photographs and relabel them"
-    if not len(evidence.decided.open(suspects)):
-        advice = "train again, because they have been relabelled or left out since"
-    return Cause("labels", label, said, advice, tuple(suspects.tolist()), taken_for)
+    asked = evidence.decided.open(suspects)
+    if since := len(suspects) - len(asked):
+        said += f"; {since} of them {'has' if since == 1 else 'have'} been relabelled or left out since"
+    advice = "look through these photographs and relabel them" if len(asked) else "train again"
+    return Cause("labels", label, said, advice, tuple(asked.tolist()), taken_for)
 
 
 def one_class(evidence: Evidence, label: int) -> Cause | None:

@@ -77,7 +77,7 @@ class Needs:
         """Say what twice as many photographs may bring; where nothing is in the range too, say so."""
         low, high = self.bounds(label)
         if low is not None:
-            return f"would raise it to {low} to {high} %"
+            return f"would raise it to {f'about {high}' if low == high else f'between {low} and {high}'} %"
         now = f"{100 * self.recall[-1, label]:.0f}"
         return f"may bring nothing, and at most {high} %" if high != now else "would bring next to nothing"
 
@@ -89,6 +89,8 @@ class Needs:
     def range(self, label: int) -> str:
         """Return the expected recall in percent for a cell of a table, such as "86 to 94" or "at most 94"."""
         low, high = self.bounds(label)
+        if low == high:
+            return f"about {high}"
         return f"at most {high}" if low is None else f"{low} to {high}"
 
     def as_json(self, label: int) -> dict:

@@ -55,7 +55,8 @@ def class_table(result, run, pictures) -> Safe:
     headers += ["recall", "95 %", "precision", "95 %", "F1", "AUC", "most often taken for"]
     picture = markup.picture(pictures["recall"], "Recall per class with Wilson intervals")
     told = (
-        "All these figures are of the test images, classified by the finished model. Recall is the share of a class's "
+        f"{'These' if trained is None else 'Except for the column trained, these'} figures are of the test images, "
+        "classified by the finished model. Recall is the share of a class's "
         f"images that are classified correctly{_example(result['per_class'])}."
     )
     return markup.joined(
@@ -64,13 +65,16 @@ def class_table(result, run, pictures) -> Safe:
 
 
 def _example(per_class) -> str:
-    """Return the lowest recall as a number of images, such as ": 8 of 11 test images of wren are 0.727"."""
+    """Return the lowest recall as a number of images, such as "; for example, 8 of the 11 ... are"."""
     tested = [row for row in per_class if row["support"]]
     if not tested:
         return ""
     row = min(tested, key=_recall_key)
     name = markup.isolated(row["name"])
-    return f": {row['correct']:,} of {row['support']:,} test images of {name} are {row['recall']['value']:.3f}"
+    return (
+        f"; for example, {row['correct']:,} of the {row['support']:,} test images of {name} are, which is a recall of "
+        f"{row['recall']['value']:.3f}"
+    )
 
 
 def _recall_key(row) -> float:
@@ -123,7 +127,7 @@ def worst_images(worst, *, own: bool = False) -> Safe:
         cells.append(tag("figure", picture, caption))
     right = sum(one.true == one.predicted for one in worst)
     intro = (
-        f"The {len(worst):,} test images to whose true class the model gives the lowest probability, the lowest first. "
+        "The test images for whose true class the model gives the lowest probability, the lowest first. "
         f"Classified wrongly: {len(worst) - right:,} (orange); correctly: {right:,} (blue). Look here for wrong "
         "labels, unusual photographs and what the model has not learned."
     )

@@ -75,8 +75,8 @@ def in_words(compared: dict, names: tuple[str, str]) -> str:
         names: names of the two runs.
     Example:
         >>> figures = {"images": 9, "lost": [1], "gained": [2, 3, 4]}
-        >>> in_words({**figures, "top1": {"difference": {"low": -0.03, "high": 0.08}}}, ("A", "B"))
-        'No difference between A and B can be seen on these 9 test photographs: B is right on 2 more, as chance allows.'
+        >>> in_words({**figures, "top1": {"difference": {"low": -0.03, "high": 0.08}}}, ("A", "B")).partition(": ")[2]
+        'B is right on 2 more, which may be chance.'
     """
     (first, second), difference = names, compared["top1"]["difference"]
     more = len(compared["gained"]) - len(compared["lost"])
@@ -85,7 +85,7 @@ def in_words(compared: dict, names: tuple[str, str]) -> str:
     better, other = (second, first) if more > 0 else (first, second)
     if clear_of_zero(difference) and more:
         return f"{better} is right on {abs(more):,} more of {photographs} than {other}, which chance does not explain."
-    why = f"{better} is right on {abs(more):,} more, as chance allows" if more else "both are right equally often"
+    why = f"{better} is right on {abs(more):,} more, which may be chance" if more else "both are right equally often"
     return f"No difference between {first} and {second} can be seen on {photographs}: {why}."
 
 
@@ -209,7 +209,8 @@ def _settings(shown) -> Safe:
 def _method(made) -> Safe:
     drawn = "photographs" if made["clusters"] is None else f"{made['clusters']:,} groups of near-duplicates"
     lines = [
-        "The intervals of each run's own shares are those of its report (Wilson's).",
+        "The intervals of each run's own shares are computed as in its report (Wilson's), on the photographs compared "
+        "here.",
         "Differences are the second run minus the first, on the same photographs. Their intervals come from a paired "
         f"bootstrap with {made['resamples']:,} resamples, seed {made['seed']}: the {drawn} are resampled together with "
         "the answers of both models.",

@@ -152,7 +152,7 @@ def _new(index: Index, known: set[str], complete: bool) -> tuple[Index, list[str
     lines = [f"Copies of others in this folder, which were left out: {counted(copies, PHOTOGRAPH)}."] if copies else []
     left = len(first.keys() & known)
     if not keep:
-        raise InputError(f"{index.root}: has no new photograph; all that it has belong to the run")
+        raise InputError(f"{index.root}: has no new photographs; all of them belong to the run")
     if left:
         own = f"{counted(left, PHOTOGRAPH)} {'belongs' if left == 1 else 'belong'} to the run itself"
         lines.append(f"{own} and {'was' if left == 1 else 'were'} left out; {EDITED}.")

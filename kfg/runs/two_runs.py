@@ -156,8 +156,8 @@ def table(pair: Pair) -> str:
     only = f"Right only in the first: {lost}; only in the second: {gained}"
     lines += ["", f"{only}. Wrong in both, but as another class: {otherwise}."]
     lines.append(
-        f"If both runs were equally good, counts as uneven as {lost} and {gained} would have the probability "
-        f"p = {made['p']:.2g} (sign test)."
+        f"If both runs were equally good, counts at least as uneven would have the probability p = {made['p']:.2g} "
+        "(sign test, in which near-duplicates count as one photograph)."
     )
     changed = [row for row in made["per_class"] if row["lost"] or row["gained"]]
     changed.sort(key=lambda row: (row["p"], -abs(row["difference"]["value"])))

@@ -17,7 +17,7 @@ def remarks(answers, common, paths, digests) -> list[str]:
     told = [f"{len(one):,} of {printable(str(path))}" for one, path in zip(answers, paths, strict=True)]
     return [
         f"Of the test photographs ({' and '.join(told)}), {len(common):,} are the same and have the same class. Only "
-        "these are compared, so the figures differ from those in the runs' reports.",
+        "these are compared, so figures may differ from those in the runs' reports.",
         *_left_out(*answers, *digests),
     ]
 
@@ -39,7 +39,7 @@ def _left_out(one, other, digests, digests_other) -> list[str]:
         and digests[path] != digests_other[path]
     ]
     reasons = (
-        ("whose label was corrected between the two runs", relabelled),
+        ("that the second run has in another class", relabelled),
         ("whose file changed between the two runs", changed),
         ("that only the first run has tested", [path for path in first if path not in second]),
         ("that only the second run has tested", [path for path in second if path not in first]),

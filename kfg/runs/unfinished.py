@@ -38,15 +38,17 @@ def _command(run) -> str:
         return ""
     if isinstance(repaired.get("run"), str):
         return f"`kfg repair {quoted(_short(run / repaired['run']))} --resume`"
-    out, settings = run_files.out_of(run), config.get("config")
+    out, settings = run_files.out_of(os.path.abspath(run)), config.get("config")
     ours = (config.get("recipe"), config.get("row")) == (run_files.TRAIN_RECIPE, run_files.TRAIN_ROW)
     if not ours or photographs is None or out is None or not isinstance(settings, dict):
         return ""
-    seconds = settings.get("time_budget")
-    default = seconds in (None, time_budgets.seconds_of(time_budgets.TRAINING))
-    budget = "" if default else f" --time-budget {seconds:g}s"
-    seeds = f" --seeds {config['seed'] + 1}" if config.get("seed") else ""
-    return f"`kfg train {quoted(_short(photographs))} --out {quoted(out)}{budget}{seeds} --resume`{OTHERS}"
+    seconds, seed = settings.get("time_budget"), config.get("seed")
+    if not isinstance(seconds, int | float) or not isinstance(seed, int):
+        return ""
+    default = seconds == time_budgets.seconds_of(time_budgets.TRAINING)
+    budget = "" if default else f" --time-budget {seconds:.10g}s"
+    seeds = f" --seeds {seed + 1}" if seed else ""
+    return f"`kfg train {quoted(_short(photographs))} --out {quoted(_short(out))}{budget}{seeds} --resume`{OTHERS}"
 
 
 def _short(path) -> pathlib.Path:

@@ -53,11 +53,14 @@ def first_difference(before, now, name: str = ""):
     Example:
         >>> first_difference({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3, "d": 4}})
         ('b c', 2, 3)
+        >>> first_difference({"weight_decay": None}, {"weight_decay": 0.0})
     """
     if isinstance(before, dict) and isinstance(now, dict):
         for key in now:
             if key in before and (found := first_difference(before[key], now[key], f"{name} {key}".strip())):
                 return found
+        return None
+    if name.endswith("weight_decay") and not before and not now:  # none is None in Keras's optimisers, 0.0 in kfg's
         return None
     return None if before == now else (name, before, now)
 

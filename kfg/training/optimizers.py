@@ -4,8 +4,9 @@ There is one optimiser object with one `learning_rate`, that of the head; the tr
 schedules, ReduceLROnPlateau, the history and the checkpoint can treat it like any other optimiser.
 (`keras.optimizers.MultiOptimizer` has no `learning_rate`, which all of them read.)
 
-A step is that of Keras, computed by one kernel of TensorFlow for each variable. Keras composes it of up to thirty
-operations, each of which reads and writes the whole variable, and all of which are traced again for each training.
+A step (except for `amsgrad`) is that of Keras, computed by one kernel of TensorFlow for each variable. Keras builds it
+from up to thirty operations, each of which reads and writes the whole variable, and all of which are traced again for
+each training.
 """
 
 import keras

@@ -234,7 +234,7 @@ def test_a_models_answers_are_refused_as_labels_in_one_line(photos, answered, ca
     said = capsys.readouterr().err.splitlines()
     said = [line for line in said if "step 1" not in line]
     assert len(said) == 1 and f"{answered}: its classes are a model's answers, not what the photographs show" in said[0]
-    assert "look at each photograph" in said[0] and "remove the model's columns (probability, verdict)" in said[0]
+    assert "look at each photograph" in said[0] and "name that column by --label-column" in said[0]
 
 
 @pytest.mark.parametrize("top, sets", [(1, False), (3, False), (1, True), (2, True)])
@@ -243,6 +243,9 @@ def test_every_table_of_answers_is_known_and_one_without_the_models_columns_is_r
     with pytest.raises(InputError, match="a model's answers"):
         kfg.load(photos, csv=answered)
     lines = [line.split(",") for line in answered.read_text().splitlines()]
+    looked_at = [f"{path},{name},{p},{verdict},{name}" for path, name, p, verdict, _ in lines[1:]]
+    own = table(photos / "own.csv", "path,class,probability,verdict,truth", looked_at)
+    assert folder.scan(photos, labels=Labels(own, label_column="truth")).counts().tolist() == [12, 12]
     table(answered, "path,class,error", [f"{path},{name},{error}" for path, name, _, _, error in lines[1:]])
     assert folder.scan(photos, labels=Labels(answered)).counts().tolist() == [12, 12]
 

@@ -60,6 +60,14 @@ def test_one_or_two_wrong_letters_are_found_wherever_they_are():
     assert not spellings.pairs([word, "goxxxinch"]) and not spellings.pairs(["finch", "fixxh"])
 
 
+def test_words_too_long_to_be_misspelt_and_numbers_take_no_time():
+    digests = [f"{number:064x}" for number in range(2000)]
+    began = time.process_time()
+    assert spellings.pairs([*digests, "a" * 255, "a" * 254 + "b"]) == []
+    assert spellings.pairs([f"class{number:05}" for number in range(10_000)]) == []
+    assert time.process_time() - began < 10
+
+
 def test_many_classes_take_little_time():
     rng = np.random.default_rng(0)
     names = ["".join(letters) for letters in rng.choice(list("abcdefgh"), (3000, 14))]
@@ -77,7 +85,7 @@ def test_the_audit_warns_of_the_smaller_class_and_says_what_to_do(tmp_path):
     (found,) = [one for one in audit.audit(tmp_path).findings if one.kind == "like-names"]
     assert (found.path, found.severity) == ("Fox  Sparow", "warning")
     said = "may be the same class as 'Fox Sparrow': if so, put the photographs of both into one folder"
-    assert found.detail == said
+    assert found.detail.startswith(said)
 
 
 @pytest.mark.realdata

@@ -118,7 +118,7 @@ def test_a_review_is_proposed_with_its_whole_command_and_only_where_it_helps(tmp
     shutil.copy(root / "cat" / "0.png", root / "dog" / "copy.png")
     assert main(["audit", str(root)]) == 1
     said = capsys.readouterr().out
-    assert f"`kfg review '{root}'` shows the photographs that they concern" in said
+    assert f"`kfg review '{root}'` shows the photographs of these: " in said
     assert f"kfg review '{root}' lets you leave photographs out" in refused(root, "duplicate-across-classes")
     paths = [f"{name}/{one.name},{name}" for name in ("cat", "dog") for one in sorted((root / name).iterdir())]
     (root / "labels.csv").write_text("\n".join(["path,class", *paths]))

@@ -99,7 +99,7 @@ def test_photographs_are_read_once_and_unequal_classes_are_treated_as_such(photo
     assert sorted(read) == sorted(set(read)) and len(read) == 26
     said = "Unequal class sizes are handled by the method 'adjusted' (the largest class has 9.0 times as many"
     printed = capsys.readouterr().out
-    assert said in printed and f"Use it with `kfg predict {tmp_path / 'out'} new-photographs`." in printed
+    assert said in printed and f"Use the model with `kfg predict {tmp_path / 'out'} new-photographs`." in printed
     row = json.loads((tmp_path / "out" / "results.jsonl").read_text())
     assert row["treatment"] == "adjusted"
     assert row["parameters"]["trained"] == 8 * 3 + 3 < row["parameters"]["total"]  # the head's alone

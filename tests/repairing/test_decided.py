@@ -70,7 +70,7 @@ def test_a_run_from_before_the_corrections_is_to_be_trained_again(index):
         "learned from the earlier labels."
     )
     assert not any("Look at" in step for step in next_steps(found, run="runs/a"))
-    assert found.causes[0][0].advice == "train again, because they have been relabelled or left out since"
+    assert found.causes[0][0].advice == "train again"
 
 
 def test_the_end_of_a_training_knows_what_was_kept(index, tmp_path):

@@ -65,7 +65,7 @@ def test_a_range_that_begins_at_today_is_said_to_be_at_most_its_end():
     assert found.range(0) == f"at most {high}"
     assert found.said(0).endswith(f"twice as many photographs of every class may bring nothing, and at most {high} %")
     more = dataclasses.replace(found, expected=np.array([[0.88, 0.95]]))
-    assert more.range(0) == "88 to 95" and more.said(0).endswith("would raise it to 88 to 95 %")
+    assert more.range(0) == "88 to 95" and more.said(0).endswith("would raise it to between 88 and 95 %")
     full = curves([1.0] * 5)
     full = dataclasses.replace(full, expected=np.array([[1.0, 1.0]]))
     assert full.said(0).endswith("would bring next to nothing")

@@ -74,7 +74,7 @@ def test_a_run_without_export_answers_by_its_keras_model(colour_run, tmp_path):
     assert b" 200 OK" in answers[0] and b'"class":"blue"' in answers[0]
     assert server.process.returncode == 0 and server.errors() == []
     loading, ready = server.lines()
-    assert "the model is being loaded for http://127.0.0.1:" in loading and ready.startswith(
+    assert "the model is being loaded; the page will be at http://127.0.0.1:" in loading and ready.startswith(
         "ready: open http://127.0.0.1:"
     )
     with pytest.raises(ConnectionRefusedError):
