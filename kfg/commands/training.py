@@ -112,7 +112,6 @@ def train(args) -> int:
     from kfg.exporting.formats import known
     from kfg.progress import duration
     from kfg.recipes import folder_settings
-    from kfg.runs import found
 
     formats = known.chosen(args.formats, option="--formats") if args.formats else []
     settings = {"image_size": _sides(args.image_size), "epochs": args.epochs, "learning_rate": args.learning_rate}
@@ -151,12 +150,6 @@ def train(args) -> int:
     code = folder.command(order)
     if code:
         return code
-    if not args.repair:
-        run = folder.run_folder(order)
-        model = order.out if found.below(order.out) == [run] else run
-        print(
-            f"Use the model with `kfg predict {quoted(model)} new-photographs`. Its report ends with what to do next."
-        )
     refused = not _exported(folder.run_folders(order), formats)
     if args.repair:
         with quiet.tensorflow_notes():
@@ -166,7 +159,17 @@ def train(args) -> int:
         print(*repair.told(made), sep="\n")
         if made.stands:  # other commands go on with this run
             refused |= not _exported([made.run.path], formats)
+    else:
+        print(_next(order.out, folder.run_folder(order)))
     return 2 if refused else 0
+
+
+def _next(out, run) -> str:
+    """Return a line with the command that uses a run; it names the folder of runs if that holds no other."""
+    from kfg.runs import found
+
+    model = quoted(out if found.below(out) == [run] else run)
+    return f"Use the model with `kfg predict {model} new-photographs`. Its report ends with what to do next."
 
 
 def _exported(runs, formats) -> bool:

@@ -12,7 +12,6 @@ from kfg.files import local
 from kfg.names import composed, counted, is_utf8, printable, quoted, shortened, suggestion
 
 PATH_NAMES = (*tables.PATH_NAMES, "image_id", "photo", "photograph", "picture", "id")
-ANSWERED = ("class", "id")  # columns with a model's answers in the tables of kfg predict and kfg answer
 CLASS_NAMES = (*tables.CLASS_NAMES, "breed")
 NAMED = 3  # most rows named in a message
 
@@ -95,7 +94,7 @@ def read(labels: Labels, root) -> Listed:
     root = pathlib.Path(root)
     columns, rows = _rows(labels, root)
     path, label, part, guessed = _columns(labels, columns, rows)
-    if tables.holds_answers(columns) and label.strip().casefold() in ANSWERED:
+    if tables.holds_answers(columns, column=label):
         raise InputError(
             f"{labels.csv}: its classes are a model's answers, not what the photographs show, and nothing can be "
             "learned or tested from them; look at each photograph, write its class into a column of its own, and name "

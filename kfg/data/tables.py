@@ -22,10 +22,10 @@ PATH_NAMES = (
 )  # fmt: skip
 CLASS_NAMES = ("class", "label", "labels", "class_name", "classname", "category", "target", "species")
 PART_NAMES = ("part", "split", "set", "subset", "partition")
-ANSWERS = (  # columns by which a table that holds a model's answers is known
-    {"path", "class", "probability", "verdict"},  # kfg predict, also if the output on the screen was saved
-    {"file", "id", "probability"},  # kfg answer
-)
+ANSWERS = {  # column of a model's answers -> the other columns by which a table that holds them is known
+    "class": {"path", "probability", "verdict"},  # kfg predict, also if the output on the screen was saved
+    "id": {"file", "probability"},  # kfg answer
+}
 LINE = " line"  # key of a row's line number; no column has this name, because names have no spaces around them
 OTHER_FILES = {  # kind of file that is sometimes saved under the name of a table -> its first bytes
     "an Excel workbook or another zip archive": b"PK\x03\x04",
@@ -80,15 +80,21 @@ def read(path, *, limit: int | None = None) -> tuple[list[str], list[dict]]:
     return columns or [], rows
 
 
-def holds_answers(columns: Iterable[str]) -> bool:
+def holds_answers(columns: Iterable[str], *, column: str | None = None) -> bool:
     """Return whether a table with these columns holds a model's answers, so that its classes are no labels.
 
+    Args:
+        columns: the names of all columns.
+        column: the only one that is asked about; None: any.
     Example:
         >>> holds_answers(["path", "class", "probability", "verdict", "error"]), holds_answers(["path", "class"])
         (True, False)
+        >>> holds_answers(["path", "class", "probability", "verdict", "truth"], column="truth")
+        False
     """
     named = {column.strip().casefold() for column in columns}
-    return any(named >= answers for answers in ANSWERS)
+    asked = ANSWERS if column is None else {column.strip().casefold()} & ANSWERS.keys()
+    return any(named >= {one, *ANSWERS[one]} for one in asked)
 
 
 def write_rows(file, rows: Iterable[Sequence]) -> None:

@@ -278,6 +278,7 @@ class Job:
         sections = [*sections, doubt.section(settled.content, settled.reliability, self.workdir)]
         test_images = stores.chosen(images, index.where("test"))
         looks = explain.looks(model, answers["test"], test_images, self.workdir)
+        about = [("About this training", self.note)] if self.note else []
         draft = reporting.prepare(
             self.workdir,
             answers["test"],
@@ -286,12 +287,7 @@ class Job:
             store=test_images,
             maps=looks.maps,
             extra_figures=figures,
-            extra_sections=[
-                *([("About this training", self.note)] if self.note else []),
-                *sections,
-                *more,
-                *looks.sections,
-            ],
+            extra_sections=[*about, *sections, *more, *looks.sections],
             last_sections=last,
             separated=index.separated,
         )

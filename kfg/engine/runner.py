@@ -11,6 +11,7 @@ from kfg.engine.pace import Pace
 from kfg.engine.recipe import Recipe
 from kfg.errors import InputError
 from kfg.evaluation import baseline
+from kfg.names import percent
 from kfg.runs import comparison, results_file, run_files
 
 MOST_FOLDS = 1_000
@@ -218,8 +219,8 @@ def _run_unfinished(recipe: Recipe, job) -> None:
     except InputError:
         job.withdraw()
         raise
-    top1, low, high = (100 * result["top1"][name] for name in ("value", "low", "high"))
-    said = f"right on {top1:.1f} % (95 % interval {low:.1f} to {high:.1f} %) of the {result['images']:,} test images"
+    top1, low, high = (percent(result["top1"][name]) for name in ("value", "low", "high"))
+    said = f"right on {top1} (95 % interval {low} to {high}) of the {result['images']:,} test images"
     print(f"{job.workdir}: {said}")
     if warning := baseline.warning(result["baseline"]):
         print(f"WARNING: {warning}")

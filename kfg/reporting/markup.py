@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kfg import names
 from kfg.reporting import assets
 
 LARGE = 300_000  # bytes; a larger PNG is put into the page as a WebP
@@ -146,7 +147,7 @@ def sentence(text: str) -> Safe:
 
 def percent(share: float) -> str:
     """Return a share as text, 0.4856 as "48.6 %", with a space that does not break."""
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    return names.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def page(
