@@ -15,7 +15,10 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             column right-aligned, as is usual for numbers.
         rows: the rows, each with one cell per column.
     """
-    _print(columns, rows, file=sys.stdout, width=None if sys.stdout.isatty() else WIDE)
+    if sys.stdout.isatty():
+        _print(columns, rows, file=sys.stdout, width=None)
+    else:  # without the spaces that fill up the last column
+        print(text(columns, rows))
 
 
 def text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

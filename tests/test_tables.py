@@ -14,3 +14,8 @@ def test_cells_are_shown_as_they_are_and_lines_are_whole_off_a_terminal(capsys):
 
 def test_a_table_without_titles_has_its_rows_alone():
     assert tables.text(("", ""), [("a", "b"), ("ccc", "d")]) == "a    b\nccc  d"
+
+
+def test_lines_off_a_terminal_do_not_end_in_spaces(capsys):
+    tables.show(("", ""), [("a", "a long cell"), ("b", "short")])
+    assert capsys.readouterr().out == "a  a long cell\nb  short\n"

@@ -1,4 +1,4 @@
-"""The time that a run has taken, added up over all its sessions."""
+"""The time that a run has taken: its training, added up over all sessions, and its test, report and export."""
 
 import contextlib
 import math
@@ -45,12 +45,17 @@ class Clock:
     def __exit__(self, failed, *_):
         self._ended.set()
         self._thread.join()
+        self.ended = time.monotonic() - self.started
         with contextlib.suppress(*([InputError] if failed else [])):  # if the run failed, its own error must be raised
             self._note()
 
     def spent(self) -> float:
         """Return the seconds so far, those of earlier sessions included."""
         return self.earlier + time.monotonic() - self.started
+
+    def closed(self, seconds: float) -> None:
+        """Note, after the training, how long the test, the report and the export took."""
+        write_json(self.path, {"seconds": round(self.earlier + self.ended, 1), "closing": round(seconds, 1)})
 
     def _note(self):
         write_json(self.path, {"seconds": round(self.spent(), 1)})
@@ -59,6 +64,16 @@ class Clock:
         while not self._ended.wait(EVERY):
             with contextlib.suppress(InputError):  # a full disk: the run's own writing will report it
                 self._note()
+
+
+def closing(path) -> float:
+    """Return the seconds that a run's test, report and export took; 0 if its file does not say.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = pathlib.Path(path)
+    return float(read_json(path, dict).get("closing", 0)) if path.is_file() else 0.0
 
 
 def _noted(path) -> float:

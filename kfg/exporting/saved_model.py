@@ -143,6 +143,7 @@ def _write(model, path, classes, image_size, bank=None, fingerprint=None):
     def typed(images):  # a Keras graph casts its input to float; code of one's own may not
         return images if has_graph(model) else tf.cast(images, tf.float32)
 
+    @tf.function(autograph=False)  # traced once for all endpoints: tracing takes most of the time of an export
     def asked(images):
         found = model(typed(images), training=False)
         return found if bank is not None else [found]

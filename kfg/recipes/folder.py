@@ -12,6 +12,7 @@ if __name__ == "__main__":  # before the imports below, which take seconds
     program.begin()
 
 import pathlib
+import time
 
 from kfg.engine import planning, runner
 from kfg.engine.clock import Clock
@@ -50,7 +51,8 @@ def run(config, job):
         planning.choose(job, "end", lambda: {"kept": made.best.name, "judged by": made.judged_by})
         step(5, STEPS, "the network is tested, reported on and exported")
         spent = {"value": round(clock.spent(), 1), "low": None, "high": None}
-    return job.finish(
+    began = time.monotonic()
+    result = job.finish(
         made.index,
         images,
         batch_size=config.batch_size,
@@ -59,6 +61,8 @@ def run(config, job):
         last=[after_training.section(made.judged, job.workdir)] if made.judged else [],
         crossed=made.crossed,
     )
+    clock.closed(time.monotonic() - began)
+    return result
 
 
 def command(order: Order) -> int:

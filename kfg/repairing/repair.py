@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from kfg import time_budgets
-from kfg.engine import places
+from kfg.engine import clock, places
 from kfg.engine.options import replaced
 from kfg.files import read_json, sweep
 from kfg.locks import exclusive
@@ -22,7 +22,9 @@ from kfg.runs import origins, run_files
 from kfg.runs.run import Run
 
 STEPS = 4
-LOOKING, TRYING = 0.5, 0.75  # of the time budget: when computing features, and when trying remedies, must have ended
+LOOKING = 2 / 3  # of the time for trying remedies: for computing the features that they need
+LAST, MOST = 0.25, 0.5  # of the time budget: kept for the new run, at least and at most
+CLOSINGS = 3  # times as long as those of a plain network, test, report and export of two averaged networks take
 ENDING = 0.25  # of the time left for a training: kept for its test, report and export, which take minutes
 LEAST = 20.0  # seconds; with less time left, no training is begun
 ANSWERS = "answers"  # folder in which the remedies' answers are kept
@@ -72,8 +74,8 @@ def repair(
         data: folder of the run's photographs; default the one that it was trained on.
         target: recall in (0, 1] below which a class is weak; default the share of all photographs that is recognised.
         time_budget: seconds for the whole repair, >= 1. After half of it no further features are computed, after three
-            quarters no further remedy is tried, and the rest is for the training. Screen and page say what was left out
-            for want of time.
+            quarters no further remedy is tried, and the rest is for the training; both end earlier where the run's own
+            test, report and export took long. Screen and page say what was left out for want of time.
         out: folder for the findings; default `repair` in the run's folder.
         max_params: the most parameters that the new net may have; None for any number.
         resume: continue an interrupted training. Remedies' answers that are kept from an earlier repair on the same
@@ -152,11 +154,12 @@ class _Work:
     def tried(self, max_params) -> Trial | None:
         """Try remedies; return None if there is no time even for the controls."""
         step(2, STEPS, "remedies are tried on the features of the photographs", left=self.left(), rest="the repair")
+        kept = _kept_for_a_run(self.time_budget, clock.closing(self.run / run_files.CLOCK))
         tried = trial.tried(
             self.found,
             folder=self.out / ANSWERS,
-            to_look=lambda: self.left() - (1 - LOOKING) * self.time_budget,
-            left=lambda: self.left() - (1 - TRYING) * self.time_budget,
+            to_look=lambda: self.left() - kept - (1 - LOOKING) * (self.time_budget - kept),
+            left=lambda: self.left() - kept,
             max_params=max_params,
         )
         if tried is not None:
@@ -205,6 +208,19 @@ class _Work:
             said=said,
             again=(self.run / run_files.REPAIR_OF).is_file(),
         )
+
+
+def _kept_for_a_run(time_budget: float, closing: float) -> float:
+    """Return the seconds of a repair's time that are kept for making the new run.
+
+    Args:
+        time_budget: seconds for the whole repair.
+        closing: seconds that the test, the report and the export of the run to repair took.
+    Example:
+        >>> [_kept_for_a_run(720, closing) for closing in (0, 20, 60, 200)]
+        [180.0, 180.0, 200.0, 360.0]
+    """
+    return min(MOST * time_budget, max(LAST * time_budget, LEAST + CLOSINGS * closing))
 
 
 def told(made: Repaired) -> list[str]:

@@ -17,6 +17,7 @@ import json
 import math
 import pathlib
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -108,11 +109,11 @@ def cached(
     """
     passes = views.count if views else 1
     shape = (passes, len(images), *trunk.output_shape[1:])
-    named = functools.partial(cache_key, trunk, images, views, labels, pixels=pixels_hash(images))
-    path = _found(trunk, cache_dir, named)
+    net, named = _net(trunk), _named(images, views, labels)
+    path = _found(net, cache_dir, named)
     if path is None:
-        chosen = engine(trunk, images, cache_dir=cache_dir, count=math.prod(shape[:2]))
-        path = _path(cache_dir, named(engine=chosen.name))
+        chosen = _engine(net, images, cache_dir, math.prod(shape[:2]))
+        path = _path(cache_dir, named(net.key, engine=chosen.name))
         with exclusive(path.with_suffix(".lock")):
             if not path.is_file():  # another process may have filled it while this one waited
                 _fill(chosen.answer, images, labels, path, shape, views, progress, batch_size, turn)
@@ -132,8 +133,7 @@ def of(trunk, images) -> np.ndarray:
 
 def ready(trunk, images, labels=None, *, cache_dir, views: Views | None = None) -> bool:
     """Return whether `cached`, called with the same arguments, would find everything in the cache."""
-    named = functools.partial(cache_key, trunk, images, views, labels, pixels=pixels_hash(images))
-    return _found(trunk, cache_dir, named) is not None
+    return _found(_net(trunk), cache_dir, _named(images, views, labels)) is not None
 
 
 def engine(trunk, images, *, cache_dir, count: int) -> fastest.Chosen:
@@ -143,9 +143,7 @@ def engine(trunk, images, *, cache_dir, count: int) -> fastest.Chosen:
         trunk, images, cache_dir: as for `cached`.
         count: number of pictures that will go through the trunk.
     """
-    return fastest.choose(
-        _net(trunk), cache_dir, count=count, samples=lambda number: images.gather(np.arange(min(number, len(images))))
-    )
+    return _engine(_net(trunk), images, cache_dir, count)
 
 
 def rate(trunk, images, labels=None, *, views: Views | None = None, answer=None) -> float:
@@ -169,55 +167,68 @@ def rate(trunk, images, labels=None, *, views: Views | None = None, answer=None)
 
 def seconds(trunk, images, labels=None, *, cache_dir, views: Views | None = None) -> float:
     """Return the seconds that `cached` would take with these arguments, measured on a few images; 0 if all is there."""
-    if ready(trunk, images, labels, cache_dir=cache_dir, views=views):
+    net = _net(trunk)
+    if _found(net, cache_dir, _named(images, views, labels)):
         return 0.0
     count = len(images) * (views.count if views else 1)
-    chosen = engine(trunk, images, cache_dir=cache_dir, count=count)
+    chosen = _engine(net, images, cache_dir, count)
     return count / rate(trunk, images, labels, views=views, answer=chosen.answer)
 
 
 def _net(trunk) -> fastest.Net:
+    """Return the net with its key, a hash of its weights. A hash takes 0.2 s, so each call makes only one."""
     return fastest.Net(weights_hash(trunk), build=lambda: trunk, answer=lambda: _forward(trunk))
 
 
-def _found(trunk, cache_dir, named) -> pathlib.Path | None:
+def _named(images, views, labels) -> Callable[..., str]:
+    """Return a function (hash of the trunk, engine) -> `cache_key` of these images and views."""
+    return functools.partial(_key, images=images, views=views, labels=labels, pixels=pixels_hash(images))
+
+
+def _engine(net: fastest.Net, images, cache_dir, count: int) -> fastest.Chosen:
+    return fastest.choose(
+        net, cache_dir, count=count, samples=lambda number: images.gather(np.arange(min(number, len(images))))
+    )
+
+
+def _found(net: fastest.Net, cache_dir, named) -> pathlib.Path | None:
     """Return the cache file of the engine chosen for the trunk, else that of TensorFlow; None if neither exists.
 
     Args:
-        trunk, cache_dir: as for `cached`.
-        named: function engine -> key of the file.
+        net, named: results of `_net` and `_named`.
+        cache_dir: as for `cached`.
     """
-    names = dict.fromkeys([fastest.known(_net(trunk), cache_dir), TENSORFLOW])
-    return next((path for name in names if (path := _path(cache_dir, named(engine=name))).is_file()), None)
+    names = dict.fromkeys([fastest.known(net, cache_dir), TENSORFLOW])
+    return next((path for name in names if (path := _path(cache_dir, named(net.key, engine=name))).is_file()), None)
 
 
 def _path(cache_dir, key: str) -> pathlib.Path:
     return pathlib.Path(cache_dir) / f"features-{key}.float32"
 
 
-def cache_key(
-    trunk, images, views: Views | None, labels=None, *, engine: str = TENSORFLOW, pixels: bytes | None = None
-) -> str:
+def cache_key(trunk, images, views: Views | None, labels=None, *, engine: str = TENSORFLOW) -> str:
     """Return the key in the name of the cache file for these images, this trunk and these views.
 
     Args:
         trunk, images, views, labels: as for `cached`; labels count because a policy may depend on them.
-        pixels: `pixels_hash` of the images, if it is known already.
-        engine: name of the engine. TensorFlow's name is left out of the key, so that files from before there were other
-            engines stay valid.
+        engine: name of the engine.
     """
+    return _named(images, views, labels)(weights_hash(trunk), engine=engine)
+
+
+def _key(weights: str, *, images, views: Views | None, labels, pixels: bytes, engine: str) -> str:
     plain = {
         "version": VERSION,
-        "weights": weights_hash(trunk),
+        "weights": weights,
         "shape": list(images.shape),
         "views": views and [views.count, views.seed, type(views.policy).__name__, dataclasses.asdict(views.policy)],
     }
-    if engine != TENSORFLOW:
+    if engine != TENSORFLOW:  # left out for TensorFlow, so that files from before there were other engines stay valid
         plain["engine"] = [engine, at_hand().get(engine)]
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     if views is not None and labels is not None:
         digest.update(np.asarray(labels, np.int32).tobytes())
-    digest.update(pixels or pixels_hash(images))
+    digest.update(pixels)
     return digest.hexdigest()[:32]
 
 
@@ -283,8 +294,9 @@ def _picture(images, labels, positions, one_pass, views):
     return views.policy.apply(batch, of_batch, seed=views.seed, epoch=one_pass, positions=positions)
 
 
+@functools.lru_cache(maxsize=2)  # a trunk is asked for its rate and for several kinds of features; tracing takes 1 s
 def _forward(trunk):
-    """Compile the trunk's forward pass once for batches of any size."""
+    """Compile the trunk's forward pass once for batches of any size. It sees changes of the trunk's weights."""
 
     @tf.function(input_signature=[tf.TensorSpec((None, *trunk.input_shape[1:]), tf.uint8)], jit_compile=False)
     def run(images):

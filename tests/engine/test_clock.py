@@ -52,3 +52,14 @@ def test_a_full_disk_stops_neither_the_clock_nor_hides_what_ended_the_run(tmp_pa
             time.sleep(0.01)
         raise InputError("what ended it")
     assert len(tries) >= 4
+
+
+def test_the_time_of_test_report_and_export_stands_beside_that_of_the_training(tmp_path):
+    path = tmp_path / "clock.json"
+    assert clock.closing(path) == 0
+    with Clock(path, go_on=False) as running:
+        assert running.spent() < 60
+    running.closed(12.34)
+    assert clock.closing(path) == 12.3
+    with Clock(path, go_on=True) as running:
+        assert 0 <= running.spent() < 60  # the training's alone
