@@ -113,7 +113,7 @@ def settle(model, index: Index, images, *, batch_size: int, cache_dir, crossed: 
     for name in ("val", "test"):
         part, asked.told = Part.of(index, images, name), []
         plain[name] = predict.predict(asked, part.batches(batch_size, shuffle=False), index=part)
-        strangeness[name] = np.concatenate(asked.told) if asked.told else None
+        strangeness[name] = np.concatenate(asked.told)[: len(part)] if asked.told else None  # the last batch was filled
     answers, content = thresholds(plain, index, crossed, strangeness=strangeness)
     model = calibrated.with_temperature(model, content["temperature"])
     content = {"model": calibrated.fingerprint(model, bank), **content}

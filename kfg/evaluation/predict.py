@@ -86,6 +86,8 @@ def _refuse(predictions, bad, reason):
 def predict(model, batches, *, index) -> Predictions:
     """Return the predictions of `model` for every image of `index`.
 
+    The last batch is filled up to the size of the first one, because a net is traced anew for a batch of another size.
+
     Args:
         model: Keras model, uint8 (B, H, W, 3) -> probabilities (B, C).
         batches: iterable (tf.data) of images, or of (images, labels), in the order of `index`; labels are checked
@@ -97,12 +99,14 @@ def predict(model, batches, *, index) -> Predictions:
         InputError: there are more or fewer images than in the index, labels are in another order, images were scaled
             before, or the outputs are not probabilities of the index's classes.
     """
-    outputs, seen = [np.zeros((0, len(index.classes)), np.float32)], 0
+    outputs, seen, size = [np.zeros((0, len(index.classes)), np.float32)], 0, 0
     for batch in batches:
         images, labels = batch[:2] if isinstance(batch, (tuple, list)) else (batch, None)
         if not seen:
             check_range(images)  # checking the first batch is enough, and later batches then cost no time
-        probabilities = np.asarray(model.predict_on_batch(images), dtype=np.float32)
+            size = len(images)
+        answers = model.predict_on_batch(_filled(images, size))
+        probabilities = np.asarray(answers, dtype=np.float32)[: len(images)]
         expected = index.labels[seen : seen + len(probabilities)]
         if labels is not None and not np.array_equal(np.asarray(labels)[: len(expected)], expected):
             raise InputError(f"labels of images {seen} to {seen + len(probabilities) - 1} differ from the index's")
@@ -117,6 +121,12 @@ def predict(model, batches, *, index) -> Predictions:
     result = Predictions(tuple(index.paths), index.labels, np.concatenate(outputs), tuple(index.classes))
     check_answers(result)
     return result
+
+
+def _filled(images, size: int):
+    """Return images (B, H, W, 3), followed by copies of the last one until there are `size` of them."""
+    missing = size - len(images)
+    return np.concatenate([images, np.repeat(images[-1:], missing, axis=0)]) if missing > 0 else images
 
 
 def write_csv(predictions: Predictions, path) -> None:
