@@ -139,7 +139,7 @@ def class_id(classes, name: str) -> int:
 
 
 def _share(classes, probabilities, label) -> str:
-    percent = f"{100 * probabilities[label]:.0f} %"
+    percent = f"{100 * probabilities[label]:.0f}%"
     return f"{drawing.short(classes[label], 18)} {percent}"
 
 

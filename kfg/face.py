@@ -155,7 +155,7 @@ def answers_on(model, part: Part) -> Predictions:
 
 
 def evaluate(model, part: Part) -> dict:
-    """Return a model's figures on labelled images, with 95 % intervals.
+    """Return a model's figures on labelled images, with 95% intervals.
 
     Args:
         model: Keras model, images in [0, 255] -> probabilities; or a Run; or answers, float (N, C).

@@ -107,9 +107,9 @@ def percent(share: float) -> str:
 
     Example:
         >>> percent(0.4856), percent(1)
-        ('48.6 %', '100.0 %')
+        ('48.6%', '100.0%')
     """
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def told_apart(names: Iterable[str]) -> tuple[str, ...]:

@@ -46,8 +46,8 @@ def test_a_right_image_is_compared_with_the_runner_up_a_wrong_one_with_the_truth
             return list(zip(labels.tolist(), titles, strict=True))
 
     right, wrong = explain._compared(Asked(), images.array[[0, 3]], np.array([0, 3]), FIVE)
-    assert right[0].title == "is auk" and right[1:] == [(0, "auk 60 %"), (1, "bee 30 %")]
-    assert wrong[0].title == "is cod" and wrong[1:] == [(0, "auk 90 %"), (2, "cod 10 %")]
+    assert right[0].title == "is auk" and right[1:] == [(0, "auk 60%"), (1, "bee 30%")]
+    assert wrong[0].title == "is cod" and wrong[1:] == [(0, "auk 90%"), (2, "cod 10%")]
     assert (wrong[0].image == images.array[3]).all()
 
 

@@ -18,8 +18,8 @@ def answers(right, sure):
 def test_a_rule_keeps_the_better_net_in_the_share_of_samples_that_show_it(monkeypatch):
     monkeypatch.setattr(kept, "DRAWS", 200)
     numbers = np.arange(400)
-    head = answers(numbers % 10 > 1, 0.6)  # 80 % right and unsure
-    net = answers(numbers % 40 > 6, 0.9)  # 82.5 % right and sure
+    head = answers(numbers % 10 > 1, 0.6)  # 80% right and unsure
+    net = answers(numbers % 40 > 6, 0.9)  # 82.5% right and sure
     few, many = (kept.kept_better(head, net, size) for size in (30, 300))
     assert 0.5 < few["accuracy"] < few["loss"] <= 1
     assert many["accuracy"] > few["accuracy"] and many["loss"] == 1

@@ -267,11 +267,11 @@ def test_without_a_command_all_commands_are_listed(capsys):
 def test_the_errata_of_the_study_are_all_there():
     assert [claim for claim, _ in imagenet20.RECIPE.errata] == [
         "net 2: patience 2",
-        "net 4: 84 epochs, training accuracy 89.5 %",
+        "net 4: 84 epochs, training accuracy 89.5%",
         "net 5: net 1's architecture",
         "a validation and a test set",
         "extra images turned and zoomed",
-        "extra images of three classes: 51.7 % (net 5) instead of 47.2 % (net 1)",
+        "extra images of three classes: 51.7% (net 5) instead of 47.2% (net 1)",
     ]
 
 

@@ -53,10 +53,10 @@ def test_the_lines_on_doubt_say_whose_shares_they_are():
     share = {"value": 0.05, "low": 0.02, "high": 0.1}
     unsure = {"precision": 0.95, "threshold": 0.6, "unanswered": share, "test": {"unanswered": share, "right": share}}
     (said,) = doubt._unsure({"unsure": unsure})
-    assert "The model is unsure about 5.0\N{NO-BREAK SPACE}% (2.0 to" in said and "Of the other answers on test" in said
+    assert "The model is unsure about 5.0% (2.0 to" in said and "Of the other answers on test" in said
     sets = {"coverage": 0.9, "threshold": 0.5, "test": {"covered": share, "classes": 0.97, "empty": 0.0125}}
     (said,) = doubt._sets(sets)
-    assert "For 1.2\N{NO-BREAK SPACE}% of them the set is empty, as no class reaches that probability." in said
+    assert "For 1.2% of them the set is empty, as no class reaches that probability." in said
     (said,) = doubt._sets({**sets, "test": {**sets["test"], "empty": 0}})
     assert "empty" not in said
 

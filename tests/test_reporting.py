@@ -140,7 +140,7 @@ def test_the_page_says_what_a_reader_asks(finished):
     for text in (
         "imagenet20, convnet1, seed 7",
         f"{right} of 60 test images are classified correctly",
-        f"{100 * result['top1']['value']:.1f}\N{NO-BREAK SPACE}%",
+        f"{100 * result['top1']['value']:.1f}%",
         "all 60 images of part test",
         "3 epochs",
         "versions.keras",

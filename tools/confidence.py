@@ -5,7 +5,7 @@
 RUN is a finished run of `kfg train` on DATA. Calibration, thresholds and sets are those that the run would get today,
 from its predictions on the validation and test images and from heads that are trained out of fold on features of its
 pretrained trunk. There is a row for each folder of foreign photographs and each score: the area under the ROC curve
-against the run's test images, and the share found at the threshold that 5 % of the run's validation images exceed.
+against the run's test images, and the share found at the threshold that 5% of the run's validation images exceed.
 `--but` names classes of the foreign folders that the run also has. `--table FILE` prints the tables of a results file.
 """
 
@@ -219,7 +219,7 @@ def out_of_fold_heads(run, index, image_size, cache) -> confidence.OutOfFold:
 def tables(rows) -> str:
     """Return the tables of a results file as text: calibration first, then foreign photographs."""
     lines = [
-        "| run | temperature | ECE before | after | unsure, test | right of the rest | sets for 90 % cover |",
+        "| run | temperature | ECE before | after | unsure, test | right of the rest | sets for 90% cover |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -228,10 +228,10 @@ def tables(rows) -> str:
             cells = [_error(row["calibration"]["before"]), _error(row["calibration"]["after"])]
             cells += [_share(unsure["unanswered"]), _share(unsure["right"]), _share(sets["covered"])]
             lines.append(f"| {row['run']} | {row['temperature']:.2f} | {' | '.join(cells)} |")
-    lines += ["", "| run | foreign | score | AUROC | found at 5 % | false alarms, test |", "|---|---|---|---|---|---|"]
+    lines += ["", "| run | foreign | score | AUROC | found at 5% | false alarms, test |", "|---|---|---|---|---|---|"]
     for row in rows:
         if row["kind"] == "foreign":
-            figures = f"{row['area']:.3f} | {100 * row['found']:.1f} % | {100 * row['false_alarms']:.1f} %"
+            figures = f"{row['area']:.3f} | {100 * row['found']:.1f}% | {100 * row['false_alarms']:.1f}%"
             lines.append(f"| {row['run']} | {row['foreign']}, {row['photographs']} | {row['score']} | {figures} |")
     return "\n".join(lines)
 

@@ -3,7 +3,7 @@
     python tools/learning_curve.py DIR --cache DIR [--per-class N] [--out recipes/repair/learning_curves.jsonl]
 
 Each training and validation photograph of the default split is predicted by a head that was not trained on it, in five
-folds, as in `kfg needs`. Heads are trained on 20, 40, 60, 80 and 100 % of the photographs of the other folds. A row for
+folds, as in `kfg needs`. Heads are trained on 20, 40, 60, 80 and 100% of the photographs of the other folds. A row for
 each folder is added to the results file. `--table FILE` prints the table of a results file and does nothing else.
 """
 

@@ -3,7 +3,7 @@
     python tools/planted.py DIR [--classes A,B] [--per-class N] [--cache DIR] [--seed 0] [--out FILE]
 
 The causes are planted one at a time, in class A (by default the third class of the folder), and in class B if two are
-needed: 10 % wrong labels in both, A blurred, A all grey, A cut to 8 photographs, 70 % of A near-duplicates of the rest,
+needed: 10% wrong labels in both, A blurred, A all grey, A cut to 8 photographs, 70% of A near-duplicates of the rest,
 A divided at random into two classes. Pictures are changed after decoding; near-duplicates are features with some noise.
 The photographs are the training and validation part of the default split, as in `kfg repair`. A row for each folder and
 seed is added to the results file.

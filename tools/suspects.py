@@ -2,10 +2,10 @@
 
     python tools/suspects.py DIR --cache DIR [--seeds 3] [--per-class N] [--second TRUNK] [--out FILE]
 
-The folder's own labels are taken to be right. 5 % of the training and validation photographs get a wrong label, of any
+The folder's own labels are taken to be right. 5% of the training and validation photographs get a wrong label, of any
 class or of the most similar class. They are then ranked by the margin of kfg repair, by cleanlab's scores on the same
 predictions (pip install cleanlab), and by the loss of a head trained on all photographs. Then wrong labels are given to
-10 %, and heads trained on right labels, on wrong labels, without suspects and with corrected suspects are tested on the
+10%, and heads trained on right labels, on wrong labels, without suspects and with corrected suspects are tested on the
 test part. With --second, all this is done on the features of two trunks side by side.
 """
 

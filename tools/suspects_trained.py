@@ -2,7 +2,7 @@
 
     python tools/suspects_trained.py DIR --cache DIR --runs DIR [--seeds 3] [--kind look-alike] [--image-size 160]
 
-As in tools/suspects.py, 10 % of the training and validation photographs get a wrong label, and heads on cached features
+As in tools/suspects.py, 10% of the training and validation photographs get a wrong label, and heads on cached features
 say which labels they contradict. `kfg train`, with one epoch of fine-tuning, then learns from the right labels, from
 the planted ones, and from the planted ones without the suspects. The test photographs are the same for all, with the
 right labels. A row for each seed is added to the results file. Finished runs are not repeated.

@@ -135,7 +135,7 @@ def needs_options(p):
 def needs(args) -> int:
     """Say for which classes more photographs would help most.
 
-    The table has each class's recall in percent, for classifiers that learn from 20, 40, 60, 80 and 100 % of every
+    The table has each class's recall in percent, for classifiers that learn from 20, 40, 60, 80 and 100% of every
     class's training and validation photographs, whether it clearly rises, and the range in which it would lie with
     twice as many. The test photographs are not used.
     """
@@ -149,7 +149,7 @@ def needs(args) -> int:
 
     progress.step(1, 2, "every photograph is classified by classifiers that have not seen it")
     found = diagnosis.diagnose(run, data=args.data)
-    progress.step(2, 2, "recall is measured for classifiers that learn from 20 to 100 % of the photographs")
+    progress.step(2, 2, "recall is measured for classifiers that learn from 20 to 100% of the photographs")
     print(*findings.left_out_lines(found), measured.table(found.needs or diagnosis.curves(found)), sep="\n")
     print(measured.NOTE)
     return 0
@@ -198,7 +198,7 @@ def compare_options(p):
 def compare(args) -> int:
     """Print a study's figures beside those of the runs in --out; or what changed from one run to another, by class.
 
-    Two runs are compared on the test photographs that both have answered, with paired 95 % intervals. With --html, a
+    Two runs are compared on the test photographs that both have answered, with paired 95% intervals. With --html, a
     page in one file shows the photographs of which one run is right and the other wrong.
     """
     if len(args.what) > 2:

@@ -62,7 +62,7 @@ def predict_options(p):
 def predict(args) -> int:
     """Print path, class, probability and verdict of each image; exit 1 if one could not be read.
 
-    The verdict is "unsure" if the probability is so low that too many of such answers are wrong (about 95 % of the
+    The verdict is "unsure" if the probability is so low that too many of such answers are wrong (about 95% of the
     others are right, unless you ask for another share), and "none of these" if the photograph is too unlike all
     photographs that the model has learned from.
     """

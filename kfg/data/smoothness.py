@@ -5,7 +5,7 @@ from PIL import Image
 
 SIDE = 128  # pixels; photographs are compared at this size, so that a high resolution does not count as blur
 # Among the 12,257 photographs of caltech20, cub100 and fruit3, 22 are below this value and none is below 0.285. A
-# Gaussian blur leads below it if its standard deviation is 1.1 % of the photograph's side or more.
+# Gaussian blur leads below it if its standard deviation is 1.1% of the photograph's side or more.
 BLURRED = 0.3
 
 

@@ -286,7 +286,7 @@ def _none_of_these(strangeness, images) -> dict:
 
 
 def _share(yes) -> dict:
-    """Return the share of True in a bool array with the bounds of its 95 % interval; None for an empty array."""
+    """Return the share of True in a bool array with the bounds of its 95% interval; None for an empty array."""
     count = len(yes)
     low, high = wilson(int(np.sum(yes)), count)
     return {"value": float(np.mean(yes)) if count else None, "low": low, "high": high}

@@ -28,7 +28,7 @@ class Judged:
         self.score, self.loss = average(right, answers.labels), average(answers.losses, answers.labels)
         print(
             f"{name[0].upper()}{name[1:]}: {self.count - self.errors} of {self.count} validation images are right; "
-            f"{aim} {100 * self.score:.1f} %, loss {self.loss:.3f}."
+            f"{aim} {100 * self.score:.1f}%, loss {self.loss:.3f}."
         )
 
     def say_if_useless(self) -> None:

@@ -165,7 +165,7 @@ def head_errors(answers, labels, *, aim: str) -> dict:
     errors, score = int(np.sum(~right)), AIMS[aim](right, labels)
     print(
         f"Cross-validated on {len(labels):,} training and validation images, the head is wrong on {errors:,}; "
-        f"{aim} {100 * score:.1f} %."
+        f"{aim} {100 * score:.1f}%."
     )
     return {"images": len(labels), "errors": errors, "error rate": round(1 - score, 5)}
 

@@ -220,7 +220,7 @@ def _run_unfinished(recipe: Recipe, job) -> None:
         job.withdraw()
         raise
     top1, low, high = (percent(result["top1"][name]) for name in ("value", "low", "high"))
-    said = f"right on {top1} (95 % interval {low} to {high}) of the {result['images']:,} test images"
+    said = f"right on {top1} (95% interval {low} to {high}) of the {result['images']:,} test images"
     print(f"{job.workdir}: {said}")
     if warning := baseline.warning(result["baseline"]):
         print(f"WARNING: {warning}")

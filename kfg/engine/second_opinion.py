@@ -116,7 +116,7 @@ def added(config, job, index, images, judged: Judged, *, trunk: str, equal: bool
             "too little for the time that it takes."
         )
         return None
-    print(f"The second opinion counts {100 * share:.0f} %, the network itself {100 - 100 * share:.0f} %.")
+    print(f"The second opinion counts {100 * share:.0f}%, the network itself {100 - 100 * share:.0f}%.")
     job.answer_by(functools.partial(averaged, second=second, share=share))
     return second
 

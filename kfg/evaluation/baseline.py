@@ -2,7 +2,7 @@
 
 There are two such baselines for every set of images: always naming the most common class, and guessing. Top-1 is
 compared with the first, on the same images, and macro recall with the second. Both comparisons allow for chance at
-95 %.
+95%.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ NO_BETTER = "no better"
 TOO_FEW = "too few images"
 ONE_CLASS = "one class only"  # always naming this class is right on every image, so the model cannot be judged
 LEARNED = (BETTER, COMMONEST_BETTER)  # verdicts on models that tell the classes apart
-LEVEL = 0.025  # level of the one-sided test, which agrees with a two-sided 95 % interval
+LEVEL = 0.025  # level of the one-sided test, which agrees with a two-sided 95% interval
 
 
 def judge(predictions: Predictions, *, effective: float | None = None) -> dict:
@@ -38,7 +38,7 @@ def judge(predictions: Predictions, *, effective: float | None = None) -> dict:
         NO_BETTER: better than neither;
         TOO_FEW: ahead in top-1, but these images are too few to show it;
         ONE_CLASS: all images are of one class, so the model cannot be judged;
-        and with the figures behind it: `images`, `right`, `interval` (95 % bounds of that share), `commonest` (name of
+        and with the figures behind it: `images`, `right`, `interval` (95% bounds of that share), `commonest` (name of
         the most common class), `commonest_right` (number of its images), `p` (of McNemar's test), `macro_recall`
         {"value", "low", "high"} and `guessing` (1 / K, with K classes that have images).
     Raises:
@@ -108,7 +108,7 @@ def warning(judged: dict, *, part: str = "test", thing: str = "image") -> str | 
     than = f"guessing, or {always}" if even else always
     low, high = judged.get("interval") or wilson(judged["right"], n)  # reports of earlier versions lack it
     is_right = (
-        f"right on {judged['right']:,} of {n:,} {part} {thing}s ({percent(judged['right'] / n)}, 95 % interval "
+        f"right on {judged['right']:,} of {n:,} {part} {thing}s ({percent(judged['right'] / n)}, 95% interval "
         f"{percent(low)} to {percent(high)})"
     )
     constant = f"{always} on {judged['commonest_right']:,} ({percent(judged['commonest_right'] / n)})"
@@ -122,17 +122,17 @@ def warning(judged: dict, *, part: str = "test", thing: str = "image") -> str | 
         )
     return (
         f"This model is right less often than {always} would be: it is {is_right}, {constant}. It does tell the "
-        f"classes apart: its mean recall over the classes is {percent(recall['value'])} (95 % interval "
+        f"classes apart: its mean recall over the classes is {percent(recall['value'])} (95% interval "
         f"{percent(recall['low'])} to {percent(recall['high'])}), where guessing has {guessing}. Use it only if "
         "finding the rarer classes is worth the errors on the most common one."
     )
 
 
 def percent(share: float) -> str:
-    """Return a share in percent: in whole percent from 10 % on, with one decimal below.
+    """Return a share in percent: in whole percent from 10% on, with one decimal below.
 
     Example:
         >>> percent(0.884), percent(0.05), percent(1.0)
-        ('88 %', '5.0 %', '100 %')
+        ('88%', '5.0%', '100%')
     """
-    return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.1f} %"
+    return f"{100 * share:.0f}%" if share >= 0.0995 else f"{100 * share:.1f}%"

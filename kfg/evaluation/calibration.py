@@ -11,7 +11,7 @@ from kfg.evaluation import posthoc
 from kfg.evaluation.intervals import wilson
 
 COARSE = np.geomspace(0.1, 10, 21)  # temperatures that are tried first
-FINE = np.geomspace(0.8, 1.25, 21)  # the best of them is multiplied by these factors, 2.3 % apart
+FINE = np.geomspace(0.8, 1.25, 21)  # the best of them is multiplied by these factors, 2.3% apart
 JUDGED_BY = 20_000  # most images by which `calibrated` chooses a temperature
 BINS = 15  # number of bins of equal width, as in the source
 RESAMPLES = 500
@@ -76,7 +76,7 @@ class Bin:
         images: number of images, at least 1.
         said: mean probability of their predicted classes.
         right: share of them that is predicted rightly.
-        low, high: bounds of Wilson's 95 % interval of that share.
+        low, high: bounds of Wilson's 95% interval of that share.
     """
 
     images: int
@@ -113,7 +113,7 @@ def expected_error(probability, right, *, bins: int = BINS, seed: int = 0, confi
     On few images it is above 0 even for perfectly calibrated predictions, and resamples of images are biased upwards in
     the same way once more. The lower bound, that of the basic bootstrap, takes off both biases; and it is 0 if
     calibrated predictions with these probabilities would often show as large an error. The upper bound, a percentile,
-    takes off one bias. By simulation (5 classes, 60 to 3,000 images, answers 1 to 3 times too sure) the 95 % interval
+    takes off one bias. By simulation (5 classes, 60 to 3,000 images, answers 1 to 3 times too sure) the 95% interval
     holds the truth in 90 to 99 of 100 tests. When both bounds were percentiles less one bias, it held an error of 0 in
     none.
 

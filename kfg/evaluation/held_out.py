@@ -70,7 +70,7 @@ class HeldOut:
         return float(self.probability[order[enough[-1]]]) if len(enough) else None
 
     def unanswered(self, threshold: float | None) -> dict:
-        """Return the share of images below a threshold from `surest`, with a 95 % interval; None: all are below."""
+        """Return the share of images below a threshold from `surest`, with a 95% interval; None: all are below."""
         below = self.weights[self.probability < threshold].sum() if threshold is not None else self.weights.sum()
         return self._share(below / self.weights.sum())
 
@@ -78,7 +78,7 @@ class HeldOut:
         """Return a threshold so that the set of all classes at or above it holds the true class often enough.
 
         The threshold is interpolated between the values of the images, so that on average exactly the share `coverage`
-        of new photographs is covered, and not a little more. If the images are too few for that share (99.9 % takes
+        of new photographs is covered, and not a little more. If the images are too few for that share (99.9% takes
         999), it is 0, so that the set holds all classes.
 
         Args:

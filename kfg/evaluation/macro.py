@@ -7,7 +7,7 @@ is never more than it would be if all classes had the same recall, K² / sum of 
 near-duplicates are known, n is the effective number of images of a class (`kfg.evaluation.intervals.effective_counts`).
 
 The method was chosen by its coverage (`python tools/coverage.py`). For 3, 20 and 100 classes of 5 and 20 images and
-recalls of .5, .9 and 1, the 95 % interval of macro recall holds the truth in 94 to 100 of 100 tests, that of macro F1
+recalls of .5, .9 and 1, the 95% interval of macro recall holds the truth in 94 to 100 of 100 tests, that of macro F1
 in 91 to 100. Three other methods were worse. The bootstrap over images, used here before, has no width if all answers
 are right, and held a recall of .9 in 75 of 100 tests of 3 classes of 5 images. The mean of draws from each class's
 Jeffreys posterior fails on many small classes, since each is drawn towards one half: it held .9 in 0 of 100 tests of

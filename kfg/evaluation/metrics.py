@@ -60,7 +60,7 @@ def evaluate(
         predictions: predictions on N images of C classes.
         groups: (N,), the group of near-duplicates of each image; None: not known, so each image counts singly.
         resamples, seed: settings of the bootstrap for the loss; equal settings give equal bounds.
-        confidence: level of all intervals, in (0, 1). The verdict of `baseline` is always at 95 %.
+        confidence: level of all intervals, in (0, 1). The verdict of `baseline` is always at 95%.
         pairs: number of most-confused pairs to list.
     Returns:
         A dict, ready for JSON: `images`, `classes` (counts); `loss`, `calibration_error` (the expected one), `top1`,

@@ -114,7 +114,7 @@ def figures(predictions: Predictions, counts) -> dict:
 
 
 def gain(before: Predictions, after: Predictions, *, resamples: int = 1000, seed: int = 0) -> dict:
-    """Return the gain in macro recall, with a paired 95 % bootstrap interval over the images.
+    """Return the gain in macro recall, with a paired 95% bootstrap interval over the images.
 
     Args:
         before, after: predictions on the same images in the same order.

@@ -13,7 +13,7 @@ from kfg.pixels import check_range
 CSV_COLUMNS = ("path", "true", "predicted", "confidence", "loss", "correct")
 EPSILON = 1e-7  # Keras clips to it, too, so a loss here equals the loss that Keras prints (without weight penalties)
 NO_PROBABILITIES = "not probabilities (they must sum to 1; if the model's last layer is linear, add a Softmax layer)"
-SUM_TOLERANCE = 1e-2  # the sum of a softmax in bfloat16 is off by up to 0.4 %
+SUM_TOLERANCE = 1e-2  # the sum of a softmax in bfloat16 is off by up to 0.4%
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

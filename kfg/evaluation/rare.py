@@ -77,7 +77,7 @@ def rare_rows(judged: dict) -> list[tuple[str, ...]]:
 
     `judged` is the result of `judge`.
     """
-    rows = [("classes", "images in all", "right", "of", "accuracy", "95 % interval")]
+    rows = [("classes", "images in all", "right", "of", "accuracy", "95% interval")]
     limit = judged["limit"]
     for name, words in (("rare", f"fewer than {limit} images"), ("other", f"{limit} images or more")):
         group = judged[name]
@@ -90,8 +90,8 @@ def rare_rows(judged: dict) -> list[tuple[str, ...]]:
 def _shown(row):
     if not row["images"]:
         return "0", "0", "", ""
-    share = f"{100 * row['correct'] / row['images']:.1f} %"
-    return str(row["correct"]), str(row["images"]), share, f"{100 * row['low']:.1f} to {100 * row['high']:.1f} %"
+    share = f"{100 * row['correct'] / row['images']:.1f}%"
+    return str(row["correct"]), str(row["images"]), share, f"{100 * row['low']:.1f} to {100 * row['high']:.1f}%"
 
 
 def average_of_batches(predictions: Predictions, *, batch_size: int) -> float:

@@ -15,7 +15,7 @@ def weak(high, images, target: float) -> np.ndarray:
     JUDGED images is not judged. Each class is tested by itself, see `by_chance`.
 
     Args:
-        high: float (C,), upper bound of the 95 % interval of each recall.
+        high: float (C,), upper bound of the 95% interval of each recall.
         images: int (C,), number of images of each class.
         target: recall in (0, 1] that is asked for.
     Example:

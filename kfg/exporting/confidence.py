@@ -50,7 +50,7 @@ class Confidence:
 
         If all answers are unsure, it says why and what to do.
         """
-        held, asked = self.held_out, f"{100 * self.precision:g} %"
+        held, asked = self.held_out, f"{100 * self.precision:g}%"
         photographs = f"{len(held):,} photographs that the model has not learned from"
         if self.surest is None:
             return (
@@ -60,7 +60,7 @@ class Confidence:
         left = held.unanswered(self.surest)
         return (
             f"Answers with a probability below {self.surest:.4f} are marked as unsure, so that {asked} of the others "
-            f"are right. On {photographs}, these were {percent(left['value'])} of the answers (95 % interval "
+            f"are right. On {photographs}, these were {percent(left['value'])} of the answers (95% interval "
             f"{percent(left['low'])} to {percent(left['high'])})."
         )
 

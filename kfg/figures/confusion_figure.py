@@ -153,7 +153,7 @@ def _numbers(axes, confusion, share, images, font):
 
 
 def _percent(share) -> str:
-    return "< 1 %" if share < 0.005 else f"{100 * share:.0f} %"
+    return "< 1%" if share < 0.005 else f"{100 * share:.0f}%"
 
 
 def _heading(figure, axes, confusion, images, many, left_out):
@@ -163,7 +163,7 @@ def _heading(figure, axes, confusion, images, many, left_out):
         key += "; classes that are confused stand side by side"
     if left_out:
         key += f"; {left_out} classes without an image that were never predicted are left out"
-    title = f"{right:,} of {total:,} images right ({100 * right / max(total, 1):.1f} %)"
+    title = f"{right:,} of {total:,} images right ({100 * right / max(total, 1):.1f}%)"
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "bottom"}
     larger = 1 + many * figure.get_size_inches()[0] / 17  # a large matrix is first seen scaled down
     axes.annotate(title, (0, 1), (0, 10 + 14 * larger), fontsize=12 * larger, fontweight="bold", **place)
@@ -186,4 +186,4 @@ def _scales(figure, images):
 
 
 def _tick(value, _position) -> str:
-    return f"{100 * value:.0f} %"
+    return f"{100 * value:.0f}%"

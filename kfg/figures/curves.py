@@ -69,7 +69,7 @@ def _epochs(history) -> np.ndarray:
 
 
 def rate_cuts(history: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the points between two epochs at which the learning rate was cut, that is, fell by more than 1 %.
+    """Return the points between two epochs at which the learning rate was cut, that is, fell by more than 1%.
 
     These are the dotted lines of `learning_curves`. A rate that falls after more than half of the epochs follows a
     decay schedule, which has no cuts.
@@ -149,7 +149,7 @@ def recall_bars(per_class: list[dict], *, macro: float | None = None) -> Figure:
         axes.text(macro, -0.75, f"macro recall {macro:.2f}", color=ORANGE, fontsize=9, ha="center", va="bottom")
     axes.set_yticks(range(len(shown)), [short(row["name"]) for row in shown], fontsize=9)
     axes.set(xlim=(-0.005, 1.005), ylim=(len(shown) - 0.4, -0.6))
-    axes.set_xlabel("recall, with 95 % Wilson interval")
+    axes.set_xlabel("recall, with 95% Wilson interval")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     count = f", the {BARS} worst of {len(judged)}" if len(judged) > BARS else ""

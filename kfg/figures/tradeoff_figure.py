@@ -94,7 +94,7 @@ def _panel(axes, points, key):
     for point in sorted(points, key=lambda point: -point["top1"]):
         x, y, own = point[key] / 1e6, point["top1"], point["data"] is not None
         colour, style = (BLUE, "full") if own else (ORANGE, "none")
-        label = f"ours, on {point['data']}: 95 % over images for one run, sd of several" if own else "the study's"
+        label = f"ours, on {point['data']}: 95% over images for one run, sd of several" if own else "the study's"
         axes.plot(x, y, "o" if own else "D", color=colour, fillstyle=style, markersize=6, label=label)
         if own:
             axes.plot([x, x], [point["low"], point["high"]], color=colour, linewidth=2, alpha=0.5)

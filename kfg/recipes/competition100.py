@@ -158,7 +158,7 @@ def lite(net):
 
 OURS = "our row: EfficientNet-Lite0 at 192 px; these rows share images, epochs and learning rates, and run on a CPU"
 ROWS = {
-    "fbsd": Row(FBSD, note="as the study, but with its last layer trained; the study's 71 % belongs to fbsd-source"),
+    "fbsd": Row(FBSD, note="as the study, but with its last layer trained; the study's 71% belongs to fbsd-source"),
     "fbsd-source": Row(
         fbsd_row(train_last_vote=False), {"top1": 0.71},
         note="the study added its last layer after it had made its optimisers, so it is never trained and one vote is "
@@ -168,7 +168,7 @@ ROWS = {
         fbsd_row(strip_axis="width", fdm_scale=1.0, pool="gmp", schedule=Cosine()),
         note="strips, diversification, pooling and schedule as in FBSD's paper, not as in its code",
     ),
-    "mmal": Row(MMAL, {"top1": 0.66}, note="the study's figure is about 66 %, from epoch 14 of 200"),
+    "mmal": Row(MMAL, {"top1": 0.66}, note="the study's figure is about 66%, from epoch 14 of 200"),
     "plain": Row(fbsd_row(net="plain"), note="control: only the trunk, everything else as in fbsd"),
     "fbsd-lite0": Row(lite("fbsd"), note=OURS),
     "mmal-lite0": Row(lite("mmal"), note=OURS),
@@ -223,10 +223,10 @@ def votes(config, model, index, images):
         right = int((logits.argmax(axis=1) == test.labels).sum())
         low, high = wilson(right, len(test))
         figures[f"{name}_top1"] = {"value": right / len(test), "low": low, "high": high}
-    rows = [("branch", "test top-1", "95 %")]
+    rows = [("branch", "test top-1", "95%")]
     for name, found in figures.items():
         bounds = f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
-        rows.append((name.removesuffix("_top1"), f"{100 * found['value']:.1f} %", bounds))
+        rows.append((name.removesuffix("_top1"), f"{100 * found['value']:.1f}%", bounds))
     return figures, [("What each branch answers by itself", rows)]
 
 
@@ -254,7 +254,7 @@ RECIPE = Recipe(
     ),
     caveat=(
         "The study's figures are from one run each: FBSD's from a contest's hidden test images, MMAL-Net's, about "
-        "66 %, from an early stage (epoch 14) on images that the report does not name. FBSD kept the epoch that did "
+        "66%, from an early stage (epoch 14) on images that the report does not name. FBSD kept the epoch that did "
         "best on the training images."
     ),
     errata=(
@@ -278,7 +278,7 @@ RECIPE = Recipe(
             "they are never used; the windows are fixed lists of cells",
         ),
         (
-            "validation accuracy near 100 %",
+            "validation accuracy near 100%",
             "this is accuracy on the training images, as the flag for the test images was off",
         ),
         (

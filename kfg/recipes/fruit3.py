@@ -5,8 +5,8 @@ Data      DIR/<class>/*.jpg; the study's 4,195 photographs, of which 4,141 are e
 Expected  the table in recipes/fruit3/README.md; rows in recipes/fruit3/results.jsonl
 Source    C. Idler, "AIML421 final project: image classification", and its notebook
 
-The study has one held-out set of 20 %, which stops the training and gives the printed accuracy. Here that is the test
-set, and what stops the training is 10 % more, taken from the study's 80 %; the row cnn-val-is-test does it its way.
+The study has one held-out set of 20%, which stops the training and gives the printed accuracy. Here that is the test
+set, and what stops the training is 10% more, taken from the study's 80%; the row cnn-val-is-test does it its way.
 """
 
 if __name__ == "__main__":  # before the imports below, which take seconds
@@ -220,12 +220,12 @@ RECIPE = Recipe(
             "epoch",
         ),
         (
-            "learning rate 0.01: training accuracy 33.53 %",
-            "33.53 % is 278 of the 829 validation images, because all are classified as tomato",
+            "learning rate 0.01: training accuracy 33.53%",
+            "33.53% is 278 of the 829 validation images, because all are classified as tomato",
         ),
         (
-            "dropout against no dropout: 74.55 against 75.51 %",
-            "the difference is 8 of 829 images; the 95 % interval of either figure is +-3 points",
+            "dropout against no dropout: 74.55 against 75.51%",
+            "the difference is 8 of 829 images; the 95% interval of either figure is +-3 points",
         ),
         ("6,000 images", "there are 4,195 in the folder it trains from, of which 4,141 have 300 x 300 pixels"),
     ),

@@ -283,7 +283,7 @@ RECIPE = Recipe(
     caveat="The paper's loss includes the L2 penalty of nets 2 to 5; ours is only the cross-entropy.",
     errata=(
         ("net 2: patience 2", "patience 3"),
-        ("net 4: 84 epochs, training accuracy 89.5 %", "48 + 20 epochs, 74 % (its loss was 0.8901)"),
+        ("net 4: 84 epochs, training accuracy 89.5%", "48 + 20 epochs, 74% (its loss was 0.8901)"),
         ("net 5: net 1's architecture", "net 2's architecture"),
         ("a validation and a test set", "one set for both; the learning rate schedule watches it"),
         (
@@ -292,8 +292,8 @@ RECIPE = Recipe(
             "images that are not square",
         ),
         (
-            "extra images of three classes: 51.7 % (net 5) instead of 47.2 % (net 1)",
-            "net 5 is built as net 2 (48.9 %); only 35 of the 85 images that it gains over net 4 are in those classes; "
+            "extra images of three classes: 51.7% (net 5) instead of 47.2% (net 1)",
+            "net 5 is built as net 2 (48.9%); only 35 of the 85 images that it gains over net 4 are in those classes; "
             "there was one run each and no control",
         ),
     ),

@@ -228,7 +228,7 @@ def examine(config, index, val, test):
     figures["average_of_batches"] = {"value": average, "low": None, "high": None}
     text = (
         f"The study prints an average and does not say what it averages. The mean over batches of {config.batch_size}, "
-        f"as scripts print it, is {100 * average:.1f} %; the mean over the classes is the macro recall above."
+        f"as scripts print it, is {100 * average:.1f}%; the mean over the classes is the macro recall above."
     )
     sections = [("Rare classes, on the test set only", rare.rare_rows(judged)), ("Average accuracy", text)]
     if config.loss == "plain" and config.sampling is None:  # the other losses and samplings are adjusted already
@@ -248,9 +248,9 @@ def adjusted_afterwards(counts, val, test):
     before, changed = posthoc.figures(test, counts), posthoc.figures(after, counts)
     for name, value in before.items():
         if value is not None:
-            rows.append((name.replace("_", " "), f"{100 * value:.1f} %", f"{100 * changed[name]:.1f} %"))
+            rows.append((name.replace("_", " "), f"{100 * value:.1f}%", f"{100 * changed[name]:.1f}%"))
     bounds = f"{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}"
-    return gain, [*rows, ("gain in macro recall, points, 95 % paired", f"{100 * gain['value']:+.1f}", bounds)]
+    return gain, [*rows, ("gain in macro recall, points, 95% paired", f"{100 * gain['value']:+.1f}", bounds)]
 
 
 RECIPE = Recipe(
@@ -273,7 +273,7 @@ RECIPE = Recipe(
         "batch."
     ),
     errata=(
-        ("test top-5 95 %", "97.9 to 98.6 % in its logs; 95 is only the last batch, 45 of 47 images"),
+        ("test top-5 95%", "97.9 to 98.6% in its logs; 95 is only the last batch, 45 of 47 images"),
         ("mean and std of the data set", "the mean of per-image standard deviations, of random crops"),
         (
             "VGG16, VGG19, InceptionResNet V2, dropout",

@@ -25,8 +25,8 @@ from kfg.repairing.needs import Needs
 LEAST = 3  # photographs; with fewer than this, no claim is made
 WRONG_SHARE = 0.03  # of a class's labels: the least share that must be contradicted
 PAIR, SAME_CLASS = 10, 0.65  # photographs needed of each class; area under the ROC curve between the two, 0.5 is chance
-# Level of the two-sided interval of that area whose upper bound must be below SAME_CLASS, so that it is 75 % sure: at
-# 95 %, two halves of a class of 30 photographs could not be told from two classes.
+# Level of the two-sided interval of that area whose upper bound must be below SAME_CLASS, so that it is 75% sure: at
+# 95%, two halves of a class of 30 photographs could not be told from two classes.
 SURE = 0.5
 # Times as many contradicted labels as calibrated answers expect; fewer may be a hard class, rightly labelled.
 EXCESS = 1.5
@@ -35,7 +35,7 @@ OUTNUMBERED = 2  # times as many photographs as a class has: a look-alike class 
 FEW, FEW_OF_MEDIAN = 20, 0.5  # a class is small below 20 photographs, and below half of the median class
 RISING = 0.05  # of recall: the least gain from the last two fifths of the photographs
 ALIKE = 0.5  # of a class's photographs: the least share of near-duplicates
-POOR, COMMON = 0.6, 0.05  # share of a class that must be worse than all but the worst 5 % of the others
+POOR, COMMON = 0.6, 0.05  # share of a class that must be worse than all but the worst 5% of the others
 PARTLY, DOUBT = 0.15, 0.01  # share that suffices if these are recognised less often than the rest; Fisher's p for that
 TINY = 1e-12
 
@@ -133,7 +133,7 @@ def one_class(evidence: Evidence, label: int) -> Cause | None:
     told = auc.between(*pair)
     said = (
         f"it can hardly be told apart from {evidence.name(other)}: given one photograph of each, the right one is "
-        f"picked in {told['value']:.0%} of the cases (95 % interval {told['low']:.0%} to {told['high']:.0%}), and "
+        f"picked in {told['value']:.0%} of the cases (95% interval {told['low']:.0%} to {told['high']:.0%}), and "
         "guessing picks it in 50%"
     )
     return Cause("one-class", label, said, "merge the two, or photograph what distinguishes them", (), other)
@@ -176,7 +176,7 @@ def still_rising(evidence: Evidence, label: int) -> Cause | None:
     curve = evidence.needs
     if curve is None or label not in evidence.weak or not curve.clear[label] or curve.rise(label) < RISING:
         return None
-    first, last = (f"{100 * curve.recall[at, label]:.0f} %" for at in (0, -1))
+    first, last = (f"{100 * curve.recall[at, label]:.0f}%" for at in (0, -1))
     said = (
         f"its recall still rises with the number of photographs, from {first} for classifiers that learn from a fifth "
         f"of them to {last} for those that learn from all"

@@ -94,7 +94,7 @@ def lines(found: Diagnosis) -> list[str]:
         name = printable(index.classes[one.label])
         told.append(
             f"{name} is weak: {one.right} of {one.images} training and validation photographs are recognised, each by "
-            f"classifiers trained without it ({one.value:.0%}; 95 % interval {one.low:.0%} to {one.high:.0%})."
+            f"classifiers trained without it ({one.value:.0%}; 95% interval {one.low:.0%} to {one.high:.0%})."
         )
         told += [f"  Why: {_sentence(cause)}" for cause in found.causes[one.label]] or ["  Why: no cause was found."]
         if found.needs is not None:
@@ -147,7 +147,7 @@ def weak_in_name_only(found: Diagnosis) -> str:
     name = printable(found.crossed.index.classes[last.label])
     return (
         f"{name} is recognised least often, {last.right} of {last.images} "
-        f"photographs ({last.value:.0%}; 95 % interval {last.low:.0%} to {last.high:.0%}); this may be chance."
+        f"photographs ({last.value:.0%}; 95% interval {last.low:.0%} to {last.high:.0%}); this may be chance."
     )
 
 

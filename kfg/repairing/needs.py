@@ -38,8 +38,8 @@ class Needs:
         classes: the C names.
         images: int (C,), number of photographs of each class.
         recall: float (S, C), recall of each class if heads learn from each of SHARES of every class's photographs.
-        low, high: float (C,), bounds of the 95 % interval of the recall with all photographs.
-        exponent: (low, high), 95 % range of b in error ~ n ** -b, fitted over all classes.
+        low, high: float (C,), bounds of the 95% interval of the recall with all photographs.
+        exponent: (low, high), 95% range of b in error ~ n ** -b, fitted over all classes.
         expected: float (C, 2), bounds of the recall with MORE times as many photographs of every class. The lower one
             is never below today's recall.
         clear: bool (C,), whether the recall with all photographs is above that with the smallest share by more than
@@ -69,17 +69,17 @@ class Needs:
         *first, last = (f"{100 * value:.0f}" for value in self.recall[:, label])
         rise = "a rise beyond chance" if self.clear[label] else "no clear rise"
         return (
-            f"classifiers that learn from 20, 40, 60, 80 and 100 % of the photographs recognise {', '.join(first)} and "
-            f"{last} % of this class, which is {rise}; twice as many photographs of every class {self._more(label)}"
+            f"classifiers that learn from 20, 40, 60, 80 and 100% of the photographs recognise {', '.join(first)} and "
+            f"{last}% of this class, which is {rise}; twice as many photographs of every class {self._more(label)}"
         )
 
     def _more(self, label: int) -> str:
         """Say what twice as many photographs may bring; where nothing is in the range too, say so."""
         low, high = self.bounds(label)
         if low is not None:
-            return f"would raise it to {f'about {high}' if low == high else f'between {low} and {high}'} %"
+            return f"would raise it to {f'about {high}' if low == high else f'between {low} and {high}'}%"
         now = f"{100 * self.recall[-1, label]:.0f}"
-        return f"may bring nothing, and at most {high} %" if high != now else "would bring next to nothing"
+        return f"may bring nothing, and at most {high}%" if high != now else "would bring next to nothing"
 
     def bounds(self, label: int) -> tuple[str | None, str]:
         """Return the bounds of the expected recall in percent; the lower is None where it is not above today's."""

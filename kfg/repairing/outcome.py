@@ -139,11 +139,11 @@ def _named(verdict, done: str = "") -> str:
 
 
 def _percent(share) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def _points(difference) -> str:
     return (
-        f"{100 * difference['value']:+.1f} points, 95 % interval {100 * difference['low']:+.1f} to "
+        f"{100 * difference['value']:+.1f} points, 95% interval {100 * difference['low']:+.1f} to "
         f"{100 * difference['high']:+.1f}"
     )

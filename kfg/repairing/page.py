@@ -7,12 +7,12 @@ import numpy as np
 from kfg import files
 from kfg.data.decode import decode
 from kfg.errors import InputError
-from kfg.names import counted, printable
+from kfg.names import counted, percent, printable
 from kfg.repairing import findings, needs, proof, weakness
 from kfg.repairing.findings import Diagnosis
 from kfg.repairing.trial import Trial, remedy
 from kfg.reporting import markup
-from kfg.reporting.markup import Number, Safe, Section, percent, tag
+from kfg.reporting.markup import Number, Safe, Section, tag
 
 SIDE = 180  # pixels, longest side of a shown photograph
 SHOWN = 8  # most photographs shown for a cause
@@ -79,7 +79,7 @@ def _class(found, recall) -> Safe:
     name = printable(found.crossed.index.classes[recall.label])
     head = (
         f"{recall.right} of {recall.images} training and validation photographs are recognised, each by classifiers "
-        f"trained without it: {recall.value:.0%} (95 % interval {recall.low:.0%} to {recall.high:.0%})."
+        f"trained without it: {recall.value:.0%} (95% interval {recall.low:.0%} to {recall.high:.0%})."
     )
     causes = found.causes[recall.label]
     parts = [tag("h3", name), markup.paragraph(head)]
@@ -167,7 +167,7 @@ def _tried(trial) -> Safe:
         )
     headers = ["remedy", "weak classes", "other classes", "all classes", "weak, against none", "p"]
     told = [
-        'Below each recall stands its difference from the control "bias", in points, with the 95 % interval. The '
+        'Below each recall stands its difference from the control "bias", in points, with the 95% interval. The '
         'control raises the probabilities of weak classes and costs nothing. "None" is the control in which '
         "nothing is done. A remedy is proven if it is better than the bias by more than chance explains, and takes no "
         "more than half a point of recall from the other classes. p says how often chance alone would bring so large "
@@ -230,7 +230,7 @@ def _after(after, again) -> Safe:
         else "These were not used before"
     )
     told = (
-        f"Share of right answers on the test images. {used}. The difference is in points, with its 95 % interval over "
+        f"Share of right answers on the test images. {used}. The difference is in points, with its 95% interval over "
         "images."
     )
     return markup.joined([markup.paragraph(told), markup.table(["", "images", "before", "after", "difference"], rows)])

@@ -19,7 +19,7 @@ class Recall:
         label: number of the class.
         images: number of its photographs.
         right: how many of them are recognised.
-        low, high: bounds of the 95 % interval of the recall, Wilson's; near-duplicates count as they do in
+        low, high: bounds of the 95% interval of the recall, Wilson's; near-duplicates count as they do in
             `kfg.evaluation.intervals.effective_counts`.
         weak: whether `high` lies below the target; always False for a class that is not judged.
     """

@@ -4,8 +4,9 @@ import pathlib
 
 from kfg import files
 from kfg.evaluation.paired import still_needed
+from kfg.names import percent
 from kfg.reporting import arms_words, markup
-from kfg.reporting.markup import Number, Safe, Section, percent, tag
+from kfg.reporting.markup import Number, Safe, Section, tag
 
 
 def write_arms(out_dir, comparison: dict) -> None:
@@ -29,7 +30,7 @@ def arms_table(comparison: dict) -> str:
     split = "one split" if kind["folds"] == 1 else f"{kind['folds']} folds"
     lines = [
         f"arms over {_runs(comparison)} ({kind['data']['name']}, {split}, {kind['trained in']}), "
-        f"{comparison['images']} test images; percent [95 % interval over images]"
+        f"{comparison['images']} test images; percent [95% interval over images]"
     ]
     lines += [f"WARNING: {said}" for said in arms_words.chance(comparison)]
     for group, content in comparison["groups"].items():
@@ -170,9 +171,9 @@ def _group(name, group, control) -> Safe:
         row = [f"{arm_name} to {other}", Number(points(difference["value"]), difference["value"])]
         row += [_bounds(difference, points), Number(points(runs["mean"]), runs["mean"]), sd, _bounds(runs, points)]
         differences.append(row)
-    headers = ["difference in points", "pooled", "95 % over images", "mean over runs", "sd", "95 % over runs"]
+    headers = ["difference in points", "pooled", "95% over images", "mean over runs", "sd", "95% over runs"]
     return markup.joined(
-        [heading, markup.table(["arm", "recall", "95 % over images"], recalls), markup.table(headers, differences)]
+        [heading, markup.table(["arm", "recall", "95% over images"], recalls), markup.table(headers, differences)]
     )
 
 

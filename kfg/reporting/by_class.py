@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-from kfg.names import printable
+from kfg.names import percent, printable
 from kfg.reporting import markup, matrix
-from kfg.reporting.markup import Number, Safe, percent, tag
+from kfg.reporting.markup import Number, Safe, tag
 
 WIDE = 40  # with this many classes, the table is longer than a screen
 
@@ -52,7 +52,7 @@ def class_table(result, run, pictures) -> Safe:
         cells += [*_estimate(row["recall"]), *_estimate(row["precision"]), _plain(row["f1"]), _plain(row["auc"])]
         rows.append([*cells, mistake])
     headers = ["class", "tested", *([] if trained is None else ["trained"])]
-    headers += ["recall", "95 %", "precision", "95 %", "F1", "AUC", "most often taken for"]
+    headers += ["recall", "95%", "precision", "95%", "F1", "AUC", "most often taken for"]
     picture = markup.picture(pictures["recall"], "Recall per class with Wilson intervals")
     told = (
         f"{'These' if trained is None else 'Except for the column trained, these'} figures are of the test images, "

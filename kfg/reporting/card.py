@@ -22,7 +22,7 @@ from kfg.runs import choices, origins, run_files
 NAMED = 40  # most classes named in a sentence
 CONFUSED = 10  # most pairs in the table of confused classes
 OWNERS = "kfg does not know what the owners of the photographs allow: add it before you pass the model on."
-NOT_CALIBRATED = "The probabilities are not calibrated: 0.9 need not mean that 90 % of such answers are right."
+NOT_CALIBRATED = "The probabilities are not calibrated: 0.9 need not mean that 90% of such answers are right."
 USES = ("for training", "for choosing settings and when to stop", "for one test at the end")
 REPAIRED = "The test photographs have also decided whether this repair of an earlier run is used."
 
@@ -92,7 +92,7 @@ def _table(headers, rows) -> str:
 
 
 def _interval(figure) -> str:
-    """Return a share with its 95 % interval; "-" if there is none."""
+    """Return a share with its 95% interval; "-" if there is none."""
     if not figure or figure["value"] is None:
         return "-"
     return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
@@ -159,7 +159,7 @@ def _figures(told) -> str:
     said = baseline.warning(result["baseline"]) if "baseline" in result else ""
     return f"""## Figures
 
-These figures are from {result["images"]:,} test photographs, each counted once, with 95 % intervals. The intervals say
+These figures are from {result["images"]:,} test photographs, each counted once, with 95% intervals. The intervals say
 how much another test set of this size could differ, not how much another training could.
 
 {_table(("figure", "value"), rows)}{f"{chr(10)}{said}{chr(10)}" if said else ""}"""
@@ -224,7 +224,7 @@ def _limits(told) -> str:
     unjudged = [row["name"] for row in rows if row["support"] < weak.JUDGED]
     named = [f"{_plain(row['name'])} ({_interval(row['recall'])} of {row['support']})" for row in found]
     lines = [
-        "- Weak classes, whose recall lies with its whole 95 % interval below the share of all test photographs that "
+        "- Weak classes, whose recall lies with its whole 95% interval below the share of all test photographs that "
         f"is recognised ({target:.3f}): {shortened(named, count=NAMED) if found else 'none'}."
     ]
     lines += [f"- {chance}"] if found and (chance := weak.by_chance([row["support"] for row in judged], target)) else []

@@ -3,12 +3,13 @@
 import math
 
 from kfg.figures import drawing, reliability_figure
+from kfg.names import percent
 from kfg.reporting import markup
-from kfg.reporting.markup import percent, tag
+from kfg.reporting.markup import tag
 
 TITLE = "How sure the model may be"
 PICTURE = "reliability"
-NOTICED = 0.05  # of the logarithm of a temperature: a smaller one moves 75 % by one point at most
+NOTICED = 0.05  # of the logarithm of a temperature: a smaller one moves 75% by one point at most
 
 
 def section(content: dict, reliability, workdir) -> tuple:
@@ -37,7 +38,7 @@ def section(content: dict, reliability, workdir) -> tuple:
 
 DIAGRAM = (
     "Reliability diagram: the test images are sorted into 15 bins by the probability of the most likely class. Each "
-    "mark shows the share of right answers in a bin with its 95 % interval; larger marks stand for more images. On the "
+    "mark shows the share of right answers in a bin with its 95% interval; larger marks stand for more images. On the "
     "dashed line the probability equals the share of right answers."
 )
 
@@ -65,7 +66,7 @@ def _errors(calibration):
     for when in ("before", "after"):
         error = calibration[when]
         rows.append([f"{when} calibration", f"{error['value']:.3f}", f"{error['low']:.3f} to {error['high']:.3f}"])
-    headers = ["", "expected calibration error", "95 % interval"]
+    headers = ["", "expected calibration error", "95% interval"]
     told = (
         "The calibration error is the average difference between the probability and the share of right answers, here "
         f"on the {calibration['test_images']:,} test images."

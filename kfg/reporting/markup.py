@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kfg import names
 from kfg.reporting import assets
 
 LARGE = 300_000  # bytes; a larger PNG is put into the page as a WebP
@@ -143,11 +142,6 @@ def sentence(text: str) -> Safe:
     """
     words = text.split("`")
     return joined([tag("code", word) if number % 2 else word for number, word in enumerate(words)], "")
-
-
-def percent(share: float) -> str:
-    """Return a share as text, 0.4856 as "48.6 %", with a space that does not break."""
-    return names.percent(share).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def page(

@@ -7,9 +7,9 @@ import numpy as np
 
 from kfg.evaluation import baseline, metrics
 from kfg.evaluation.predict import Predictions
-from kfg.names import shortened
+from kfg.names import percent, shortened
 from kfg.reporting import by_class, markup, photographs, training
-from kfg.reporting.markup import Number, Safe, Section, percent, tag
+from kfg.reporting.markup import Number, Safe, Section, tag
 from kfg.reporting.run import left_out_told
 from kfg.runs import run_files
 
@@ -96,7 +96,7 @@ def _lead(result) -> Safe:
         [
             f"{right:,} of {result['images']:,} test images are classified correctly: ",
             tag("b", percent(top1["value"])),
-            f" (95 % interval {100 * top1['low']:.1f} to {percent(top1['high'])}), {metrics.classes_tested(result)}. ",
+            f" (95% interval {100 * top1['low']:.1f} to {percent(top1['high'])}), {metrics.classes_tested(result)}. ",
             f"Always naming the most common class would give {percent(result['majority_share'])}.",
         ],
         "",
@@ -130,7 +130,7 @@ def _result(result, predictions, run) -> Safe:
 def _seen(predictions, run) -> str:
     """Say how many images were tested, and whether they are a whole part of the split."""
     count = len(predictions)
-    ranges = "Ranges are 95 % intervals."
+    ranges = "Ranges are 95% intervals."
     if run.split is None:
         return f"The figures come from {count:,} images, each counted once. {ranges}"
     part_of = {row["path"]: row["part"] for row in run.split}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from kfg.evaluation.predict import Predictions
-from kfg.names import counted, printable
+from kfg.names import counted, percent, printable
 from kfg.reporting import markup, photographs, thumbnails
 from kfg.reporting.arms import clear_of_zero, points
-from kfg.reporting.markup import Number, Safe, Section, percent, tag
+from kfg.reporting.markup import Number, Safe, Section, tag
 
 TITLE = "Two runs: "  # the start of the title, by which kfg recognises such a page
 SHOWN = 300  # most photographs shown of each kind
@@ -96,7 +96,7 @@ def verdict(shown: Shown) -> Safe:
     clear = "which excludes zero" if clear_of_zero(difference) else "which includes zero"
     said = (
         f" {second} classifies {percent(figure['second']['value'])} of them correctly, {first} "
-        f"{percent(figure['first']['value'])}: a difference of {points(difference['value'])} points (95 % interval "
+        f"{percent(figure['first']['value'])}: a difference of {points(difference['value'])} points (95% interval "
         f"{points(difference['low'])} to {points(difference['high'])}, {clear})."
     )
     return markup.joined([tag("b", in_words(shown.compared, shown.names)), said], "")
@@ -112,7 +112,7 @@ def _changed(shown) -> Safe:
     ):
         figure = made[key]
         rows.append([label, *(_bounds(figure[one], said) for one in ("first", "second")), *_difference(figure, key)])
-    figures = markup.table(["figure", first, second, "difference", "95 %"], rows)
+    figures = markup.table(["figure", first, second, "difference", "95%"], rows)
     counts = {kind: len(made[kind]) for kind in KINDS}
     alike = made["images"] - sum(counts.values())
     flips = [[title.format(first, second), Number(f"{counts[kind]:,}", counts[kind])] for kind, title in KINDS.items()]
@@ -147,7 +147,7 @@ def _classes(shown) -> Safe:
         cells += [Number(percent(row[one]["value"]), row[one]["value"]) for one in ("first", "second")]
         cells += [*_difference(row), *(Number(str(row[kind]), row[kind]) for kind in ("lost", "gained"))]
         rows.append([*cells, *(Number(f"{row[key]:.2g}", row[key]) for key in ("p", "adjusted"))])
-    headers = ["class", "tested", first, second, "difference in points", "95 %", "lost", "gained", "p", "adjusted p"]
+    headers = ["class", "tested", first, second, "difference in points", "95%", "lost", "gained", "p", "adjusted p"]
     told = (
         "The clearest changes come first; click a name to see the photographs whose answers changed. Among many "
         "classes, some seem to change by chance; the adjusted p corrects for the number of classes (Holm)."

@@ -91,7 +91,7 @@ def table(result: dict) -> str:
     for one in result["corrections"]:
         value, low, high = (f"{100 * one['gain'][key]:+.1f}" for key in ("value", "low", "high"))
         tested = counted(result["test_images"], "test photograph")
-        lines.append(f"{one['method']}: macro recall {value} points (95 % interval {low} to {high}) on {tested}")
+        lines.append(f"{one['method']}: macro recall {value} points (95% interval {low} to {high}) on {tested}")
     chosen = "given" if len(result["corrections"][0]["val_macro_recall"]) == 1 else "chosen"
     lines.append(
         f"tau {chosen}; {counted(result['val_images'], 'validation photograph')}, {result['val_rare_images']} of them "

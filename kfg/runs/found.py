@@ -29,7 +29,7 @@ class Found:
         data: name of the photographs.
         classes: number of classes.
         images: number of test images.
-        top1: share of them that is right, with the bounds of its 95 % interval.
+        top1: share of them that is right, with the bounds of its 95% interval.
     """
 
     path: pathlib.Path
@@ -166,12 +166,12 @@ def runs_table(runs: list[Found]) -> str:
         >>> when = datetime.datetime(2026, 1, 2, 3, 4)
         >>> print(runs_table([Found(pathlib.Path("runs/gulls/a/b/seed-0"), when, "gulls", 3, 60, (0.97, 0.9, 0.99))]))
         finished          data   classes  right         run
-        2026-01-02 03:04  gulls        3  97.0 % of 60  runs/gulls/a/b/seed-0
+        2026-01-02 03:04  gulls        3  97.0% of 60  runs/gulls/a/b/seed-0
     """
     newest = sorted(runs, key=lambda one: one.finished, reverse=True)
     rows = [
         (one.finished.strftime("%Y-%m-%d %H:%M"), printable(one.data), str(one.classes),
-         f"{100 * one.top1[0]:.1f} % of {one.images:,}", printable(str(one.path)))
+         f"{100 * one.top1[0]:.1f}% of {one.images:,}", printable(str(one.path)))
         for one in newest
     ]  # fmt: skip
     return tables.text(("finished", "data", ">classes", "right", "run"), rows)
@@ -200,7 +200,7 @@ def summary(run) -> str:
     report = read_json(file_of(run, run_files.REPORT), dict)
     try:
         tested = counted(report["images"], "test photograph")
-        lines = [f"{run}: {tested} of {metrics.classes_tested(report)}; figures with 95 % intervals"]
+        lines = [f"{run}: {tested} of {metrics.classes_tested(report)}; figures with 95% intervals"]
         lines += [_figure(report[name], name) for name in FIGURES if report[name] is not None]  # the AUC may be None
         judged = report.get("baseline")  # newer than some reports
         if judged and (warning := baseline.warning(judged, thing="photograph")):

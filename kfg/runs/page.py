@@ -32,13 +32,13 @@ def write(folder, runs: list[Found]) -> pathlib.Path:
                 one.finished.strftime("%Y-%m-%d %H:%M"),
                 one.data,
                 Number(str(one.classes), one.classes),
-                Number(f"{value:.1f} % [{low:.1f}, {high:.1f}] of {one.images:,}", value),
+                Number(f"{value:.1f}% [{low:.1f}, {high:.1f}] of {one.images:,}", value),
                 tag("a", str(inside), href=quote((inside / run_files.PAGE).as_posix())),
             ]
         )
     headers = ["Finished", "Photographs", "Classes", "Right on test images", "Report"]
     sections = [Section("Finished runs", "runs", markup.table(headers, rows, sortable=True))]
     runs_there = "1 finished run" if len(rows) == 1 else f"{len(rows):,} finished runs"
-    lead = f"{runs_there} in {folder.resolve()}. 95 % intervals are in brackets."
+    lead = f"{runs_there} in {folder.resolve()}. 95% intervals are in brackets."
     files.write_text(folder / PAGE_FILE, markup.page(TITLE, lead, sections))
     return folder / PAGE_FILE

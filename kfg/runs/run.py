@@ -20,7 +20,7 @@ class Run:
         path: the run folder.
     Attributes:
         path: the run folder, a pathlib.Path.
-        metrics: dict, the figures of report.json with their 95 % intervals.
+        metrics: dict, the figures of report.json with their 95% intervals.
         confusion: int64 (C, C), test images; row = true class, column = predicted.
         classes: tuple of C names.
         model: the Keras model, images in [0, 255] -> probabilities (B, C).

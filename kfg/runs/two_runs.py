@@ -145,11 +145,11 @@ def settings_that_differ(pair: Pair) -> list[tuple[str, str, str]]:
 
 
 def table(pair: Pair) -> str:
-    """Return the comparison as lines for the screen, in percent with 95 % intervals."""
+    """Return the comparison as lines for the screen, in percent with 95% intervals."""
     made = pair.compared
     lines = [versus_page.in_words(made, pair.names), "", f"first   {pair.paths[0]}", f"second  {pair.paths[1]}"]
     lines += [*pair.remarks, ""]
-    lines.append(f"{counted(made['images'], 'test photograph'):<26}first   second   second - first [95 % interval]")
+    lines.append(f"{counted(made['images'], 'test photograph'):<26}first   second   second - first [95% interval]")
     for key, label, scale in (("top1", "top-1, %", 100), ("macro_recall", "macro recall, %", 100), ("loss", "loss", 1)):
         lines.append(f"{label:<26}{_line(made[key], scale)}")
     lost, gained, otherwise = (f"{len(made[kind]):,}" for kind in ("lost", "gained", "otherwise"))

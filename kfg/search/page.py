@@ -107,7 +107,7 @@ def _precision(objective, winner) -> str:
         return ""
     low, high = wilson(share * count, count)
     return (
-        f" A share of {share:.3f} measured on {count:,.0f} images has a 95 % interval from {low:.3f} to {high:.3f}, so "
+        f" A share of {share:.3f} measured on {count:,.0f} images has a 95% interval from {low:.3f} to {high:.3f}, so "
         "smaller differences between trials say little."
     )
 

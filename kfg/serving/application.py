@@ -157,4 +157,4 @@ def tested(home: pathlib.Path) -> str:
         return ""
     report = read_json(home / run_files.REPORT, dict)
     top1 = report["top1"]
-    return f"right on {top1['value']:.1%} of {report['images']:,} test photographs".replace("%", "\N{NO-BREAK SPACE}%")
+    return f"right on {top1['value']:.1%} of {report['images']:,} test photographs"

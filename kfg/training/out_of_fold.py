@@ -14,7 +14,7 @@ from kfg.training import optimizers
 
 FOLDS = 5
 EPOCHS, LEAST_STEPS = 20, 100
-BATCH = 256  # rows per step; compared with 64 and rate 2e-3 twice as fast, and 90.9 not 90.4 % right (caltech101_lt)
+BATCH = 256  # rows per step; compared with 64 and rate 2e-3 twice as fast, and 90.9 not 90.4% right (caltech101_lt)
 LEARNING_RATE = 8e-3  # rate of Adam at the start; it falls to 0 along a cosine
 BETAS, EPSILON = (0.9, 0.999), 1e-7  # of Adam, as in Keras
 DECAY = 0.02  # weight decay per step, multiplied by the rate

@@ -59,7 +59,7 @@ def test_none_of_these_is_said_before_the_class(page, address):
     first = card(page, "fly.jpg").locator(".first")
     first.locator(".class", has_text="none of these").wait_for()
     said = " ".join(first.inner_text().split())  # a space that does not break becomes a plain one
-    assert said == "none of these (most like green, 58.0 %)"
+    assert said == "none of these (most like green, 58.0%)"
 
 
 def test_several_are_chosen_and_one_is_no_photograph(page, address):

@@ -89,11 +89,11 @@ def test_blur_of_a_part_of_one_class_is_named_with_its_numbers():
         "5 of its 10 photographs are blurred (such as 0), but only 2 of the 20 photographs of other classes: a "
     )
     assert shortcuts.find(blurred(4, 0), LABELS) == []  # too few to say
-    assert shortcuts.find(blurred(5, 3), LABELS) == []  # 15 % of the others
+    assert shortcuts.find(blurred(5, 3), LABELS) == []  # 15% of the others
     assert shortcuts.find(blurred(10, 0)[:10], LABELS[:10]) == []  # no other class
     unknown = [dataclasses.replace(one, smoothness=None) for one in blurred(9, 0)]
     assert shortcuts.find(unknown, LABELS) == []
-    assert shortcuts.find(blurred(5, 0), np.repeat([0, 1], [26, 4])) == []  # 19 % of the class
+    assert shortcuts.find(blurred(5, 0), np.repeat([0, 1], [26, 4])) == []  # 19% of the class
 
 
 @pytest.mark.parametrize("size", [(128, 128), (227, 227), (640, 480), (1300, 900)])

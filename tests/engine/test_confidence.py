@@ -83,7 +83,7 @@ def test_every_way_to_the_model_gives_the_same_verdicts(run, photos, place):
 
 def test_predict_tells_verdicts_and_sets(run, photos, capsys):
     code, rows, told = predicted(run, photos, capsys, "--sets", "90%", "--precision-of-answers", "0.6")
-    assert "marked as unsure" in told and "60 %" in told
+    assert "marked as unsure" in told and "60%" in told
     least = classifiers.load(run).confidence.with_sets(0.9).least_likely
     assert code == 0 and {"verdict", "set"} <= rows[0].keys()
     for row in rows:
@@ -147,13 +147,13 @@ def test_a_share_that_cannot_be_promised_is_explained_with_a_lower_one_that_can(
         {"model": "m", "unsure": unsure, "none_of_these": {"threshold": None}, "held_out": held}
     )
     assert known.told() == (
-        "Answers with a probability below 0.9000 are marked as unsure, so that 95 % of the others are right. On 60 "
-        "photographs that the model has not learned from, these were 0.0 % of the answers (95 % interval 0.0 % to "
-        "6.0 %)."
+        "Answers with a probability below 0.9000 are marked as unsure, so that 95% of the others are right. On 60 "
+        "photographs that the model has not learned from, these were 0.0% of the answers (95% interval 0.0% to "
+        "6.0%)."
     )
     assert known.precise(0.99).told() == (
         "All answers are marked as unsure: on 60 photographs that the model has not learned from, even the most "
-        "certain answers are wrong too often, or are too few, to promise that 99 % are right. Ask for less with "
+        "certain answers are wrong too often, or are too few, to promise that 99% are right. Ask for less with "
         "--precision-of-answers 95%. For more, look for wrong labels first (kfg review), then add photographs and "
         "train again."
     )

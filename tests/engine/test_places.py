@@ -133,7 +133,7 @@ def test_runs_are_listed_and_linked(tmp_path, capsys):
     assert main(["runs", str(runs)]) == 0
     header, newest, oldest, page = capsys.readouterr().out.splitlines()
     assert header.split() == ["finished", "data", "classes", "right", "run"]
-    assert newest.endswith("seed-0") and "90.0 % of 40" in newest and "gulls" in newest
+    assert newest.endswith("seed-0") and "90.0% of 40" in newest and "gulls" in newest
     assert oldest.startswith("2020-01-02 03:04") and page == f"page: {runs / 'runs.html'}"
     assert 'href="gulls/folder/transfer/seed-1/report.html"' in (runs / "runs.html").read_text()
     (runs / "runs.html").write_text("my own page")

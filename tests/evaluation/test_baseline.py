@@ -27,13 +27,13 @@ def answered(matrix, classes=None) -> Predictions:
         ([[60, 0], [0, 12]], baseline.BETTER),
         ([[60, 0], [12, 0]], baseline.NO_BETTER),  # the commonest class itself
         ([[0, 60], [0, 12]], baseline.NO_BETTER),  # the rare class for everything
-        ([[20, 40], [0, 2]], baseline.NO_BETTER),  # two thirds of the good ones called bad: 35 % right of 62
-        ([[240, 60], [0, 30]], baseline.COMMONEST_BETTER),  # 82 % against 91 %, but all rare ones are found
+        ([[20, 40], [0, 2]], baseline.NO_BETTER),  # two thirds of the good ones called bad: 35% right of 62
+        ([[240, 60], [0, 30]], baseline.COMMONEST_BETTER),  # 82% against 91%, but all rare ones are found
         ([[300, 0], [15, 15]], baseline.BETTER),
         ([[3, 1, 1], [0, 2, 1], [1, 0, 2]], baseline.TOO_FEW),  # 7 of 11 against 5
         (np.diag([2, 1]), baseline.TOO_FEW),  # all three right, as luck could have it
         (np.diag([4, 4, 4]), baseline.BETTER),
-        ([[6] + [0] * 7] * 8, baseline.NO_BETTER),  # 12.5 % of 8 classes
+        ([[6] + [0] * 7] * 8, baseline.NO_BETTER),  # 12.5% of 8 classes
     ],
 )
 def test_the_verdict(matrix, verdict):
@@ -52,8 +52,8 @@ def test_the_sign_test_is_scipy_s_on_the_images_where_the_two_differ():
 def test_the_words_name_class_part_counts_and_interval_and_forbid_the_use():
     judged = baseline.judge(answered([[20, 40], [0, 2]], classes=("good", "bad")))
     assert baseline.warning(judged, part="validation") == (
-        "This model is no better than always answering 'good': it is right on 22 of 62 validation images (35 %, 95 % "
-        "interval 25 % to 48 %), always answering 'good' on 60 (97 %). Do not use it."
+        "This model is no better than always answering 'good': it is right on 22 of 62 validation images (35%, 95% "
+        "interval 25% to 48%), always answering 'good' on 60 (97%). Do not use it."
     )
 
 

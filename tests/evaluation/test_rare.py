@@ -47,8 +47,8 @@ def test_no_tested_rare_class_is_no_figure_not_nought():
 def test_the_table_names_both_groups_and_the_rare_classes_that_were_tested():
     rows = rare.rare_rows(rare.judge(answers(LABELS, PREDICTED, CLASSES), COUNTS))
     assert rows[1][:4] == ("fewer than 20 images: 2 classes, 1 tested", "", "2", "3")
-    assert rows[2][:5] == ("20 images or more: 2 classes, 2 tested", "", "12", "14", "85.7 %")
-    assert rows[3][:5] == ("few", "19", "2", "3", "66.7 %") and len(rows) == 4
+    assert rows[2][:5] == ("20 images or more: 2 classes, 2 tested", "", "12", "14", "85.7%")
+    assert rows[3][:5] == ("few", "19", "2", "3", "66.7%") and len(rows) == 4
 
 
 def test_counts_of_other_classes_are_refused():

@@ -88,8 +88,8 @@ def test_names_below_a_confusion_matrix_do_not_touch(name, count):
 def test_a_cell_says_count_and_share_and_zero_cells_stay_empty():
     figure = confusion_figure.draw([[9, 1], [0, 5]], ["cat", "dog"])
     cells = texts(figure.axes[0])
-    assert cells[:6] == ["9", "90 %", "1", "10 %", "5", "100 %"]
-    assert "14 of 15 images right (93.3 %)" in cells
+    assert cells[:6] == ["9", "90%", "1", "10%", "5", "100%"]
+    assert "14 of 15 images right (93.3%)" in cells
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["cat  10", "dog  5"]
 
 

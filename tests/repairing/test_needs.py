@@ -48,11 +48,11 @@ def cause_of(curve):
 def test_figures_that_go_up_and_down_are_not_called_a_rise():
     flat = [0.80, 0.82, 0.77, 0.81, 0.84]
     assert cause_of(curves(flat)) is None
-    assert "80, 82, 77, 81 and 84 % of this class, which is no clear rise" in curves(flat).said(0)
+    assert "80, 82, 77, 81 and 84% of this class, which is no clear rise" in curves(flat).said(0)
     rising = curves([0.50, 0.62, 0.70, 0.77, 0.84], clear=True)
     assert cause_of(rising).said == (
-        "its recall still rises with the number of photographs, from 50 % for classifiers that learn from a fifth of "
-        "them to 84 % for those that learn from all"
+        "its recall still rises with the number of photographs, from 50% for classifiers that learn from a fifth of "
+        "them to 84% for those that learn from all"
     )
     assert "which is a rise beyond chance" in rising.said(0)
     ended = curves([0.50, 0.70, 0.82, 0.83, 0.84], clear=True)  # it rose, but no longer does
@@ -63,9 +63,9 @@ def test_a_range_that_begins_at_today_is_said_to_be_at_most_its_end():
     found = curves([0.80, 0.82, 0.77, 0.81, 0.84])
     high = f"{100 * found.expected[0, 1]:.0f}"
     assert found.range(0) == f"at most {high}"
-    assert found.said(0).endswith(f"twice as many photographs of every class may bring nothing, and at most {high} %")
+    assert found.said(0).endswith(f"twice as many photographs of every class may bring nothing, and at most {high}%")
     more = dataclasses.replace(found, expected=np.array([[0.88, 0.95]]))
-    assert more.range(0) == "88 to 95" and more.said(0).endswith("would raise it to between 88 and 95 %")
+    assert more.range(0) == "88 to 95" and more.said(0).endswith("would raise it to between 88 and 95%")
     full = curves([1.0] * 5)
     full = dataclasses.replace(full, expected=np.array([[1.0, 1.0]]))
     assert full.said(0).endswith("would bring next to nothing")

@@ -98,8 +98,8 @@ def test_while_the_run_is_trained_the_page_says_that_it_is_not_finished(found):
 def test_a_second_opinion_that_was_left_out_is_said_and_the_earlier_run_kept(choices, why, found, tmp_path):
     run, made = made_with(tmp_path / "old"), made_with(tmp_path / "new", choices=choices, second="lite")
     told, use = outcome.sentences(run, found, TRIED, made, compared(), stands=not why)
-    assert "classifies 92.0 % of the test images correctly, compared with 90.0 % before (+2.0 points, 95 %" in told
-    assert told.endswith("; on the weak classes the change is +10.0 points, 95 % interval +5.0 to +15.0.")
+    assert "classifies 92.0% of the test images correctly, compared with 90.0% before (+2.0 points, 95%" in told
+    assert told.endswith("; on the weak classes the change is +10.0 points, 95% interval +5.0 to +15.0.")
     if why:
         assert "but the second opinion was left out (" in told and why in told
         assert "A network trained without it classifies" in told

@@ -125,14 +125,14 @@ def test_two_classes_that_are_one_are_named_and_not_called_mislabelled():
 
 @pytest.mark.parametrize("each, found", [(10, False), (100, True)])
 def test_two_classes_of_few_photographs_are_not_called_one_by_chance(each, found):
-    """The right one of each pair is picked in 60 % of the cases; of ten photographs each that may be 75 % as well."""
+    """The right one of each pair is picked in 60% of the cases; of ten photographs each that may be 75% as well."""
     labels = np.repeat([0, 1], each)
     even = np.tile(np.linspace(0.3, 0.7, each), 2)
     answers = np.stack([even + np.where(labels == 0, 0.09, 0), 1 - even, 0 * even, 0 * even], axis=1).astype(np.float32)
     seen = causes.Evidence(Crossed(index_of(labels), answers, answers), None, None)
     cause = causes.one_class(seen, 0)
     assert (cause is not None) == found
-    assert not found or "picked in 60% of the cases (95 % interval 52% to 68%)" in cause.said
+    assert not found or "picked in 60% of the cases (95% interval 52% to 68%)" in cause.said
 
 
 def test_near_duplicates_do_not_count_as_photographs():
@@ -346,7 +346,7 @@ def test_the_lines_say_what_is_weak_by_what_measure_and_why(monkeypatch):
     )
     assert weak == (
         "ant is weak: 60 of 100 training and validation photographs are recognised, each by classifiers trained "
-        "without it (60%; 95 % interval 50% to 69%)."
+        "without it (60%; 95% interval 50% to 69%)."
     )
     assert because == "  Why: it has 1 photograph. What helps: add photographs of it."
     none = "No class is weak: as far as the photographs can tell, the recall of each reaches the 50% asked for."
@@ -403,7 +403,7 @@ def test_among_many_classes_the_weak_ones_are_listed_with_how_many_chance_would_
 def test_a_class_that_ranks_last_is_not_weak_for_that():
     one = diagnosis_of([19, 20, 20, 20], [20] * 4)
     assert one.weak == ()
-    last = "ant is recognised least often, 19 of 20 photographs (95%; 95 % interval 76% to 99%); this may be chance."
+    last = "ant is recognised least often, 19 of 20 photographs (95%; 95% interval 76% to 99%); this may be chance."
     assert findings.lines(one)[1:] == [
         "No class is weak: as far as the photographs can tell, the recall of each reaches the share of all photographs "
         "that is recognised.",

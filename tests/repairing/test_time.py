@@ -100,7 +100,7 @@ def test_curves_are_measured_once_and_not_at_all_without_time(tmp_path, monkeypa
     monkeypatch.setattr(needs, "_right", lambda *_: pytest.fail("measured again"))
     again = needs.measured(index, features, PLAIN, cache_dir=tmp_path, left=0)
     np.testing.assert_array_equal(once.recall, again.recall)
-    assert once.said(0).startswith("classifiers that learn from 20, 40, 60, 80 and 100 % of the photographs recognise")
+    assert once.said(0).startswith("classifiers that learn from 20, 40, 60, 80 and 100% of the photographs recognise")
     assert (
         set(once.as_json(0)) == {"recall", "clear rise", "with twice as many"}
         and list(once.as_json(0)["recall"])[-1] == "100%"

@@ -84,7 +84,7 @@ def test_both_corrections_are_written_and_shown_before_and_after(made, run, caps
     assert adjusted["after"] == posthoc.figures(again, train.counts())
     assert adjusted["tau"] == float(max(adjusted["val_macro_recall"], key=adjusted["val_macro_recall"].get)) > 0
     for one in (result["before"], *(each["after"] for each in result["corrections"])):
-        assert f"{100 * one['macro_recall']:.1f} %" in printed
+        assert f"{100 * one['macro_recall']:.1f}%" in printed
     assert "right (top-1)" in printed and "rare < 20" in printed and str(run / "posthoc.json") in printed
 
 
@@ -145,7 +145,7 @@ def test_a_tau_chosen_on_the_test_images_is_said(run, made):
 def test_without_posthoc_the_runs_figures_are_printed_and_nothing_is_written(run, capsys):
     assert main(["evaluate", str(run)]) == 0
     top1 = json.loads((run / "report.json").read_text())["top1"]
-    value, low, high = (f"{100 * top1[key]:.1f} %" for key in ("value", "low", "high"))
+    value, low, high = (f"{100 * top1[key]:.1f}%" for key in ("value", "low", "high"))
     assert f"right (top-1)  {value:>7}  ({low} to {high})" in capsys.readouterr().out
     assert not (run / "posthoc.json").exists()
 

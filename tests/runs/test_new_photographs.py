@@ -211,8 +211,8 @@ def test_a_single_photograph_is_told_as_one(run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["evaluate", str(run), "--on", "new"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("evaluated: 1 test photograph of 1 of the 3 classes; figures with 95 % intervals\n")
-    assert re.search(r"right \(top-1\) +100\.0 %  \(20\.7 % to 100\.0 %\)", said)
+    assert said.startswith("evaluated: 1 test photograph of 1 of the 3 classes; figures with 95% intervals\n")
+    assert re.search(r"right \(top-1\) +100\.0%  \(20\.7% to 100\.0%\)", said)
     assert "WARNING: The only test photograph is of the class 'red', so it cannot show" in said
     assert said.splitlines()[-1] == f"report: {tmp_path.resolve() / 'evaluated' / 'report.html'}"
 

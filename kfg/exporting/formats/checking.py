@@ -146,19 +146,19 @@ def table(checks: list[Check], *, keras_ms: float) -> str:
 
     Example:
         >>> print(table([Check("onnx", 50, 2e-7, 1.0, 0.94, 0.94, 14_000_000, 20.0)], keras_ms=50.0))
-        Compared with the Keras model, which is right on 94.0 % of 50 test photographs (50 ms for one image here):
+        Compared with the Keras model, which is right on 94.0% of 50 test photographs (50 ms for one image here):
         format        size    one image  largest difference  same class   right
-        onnx       14.0 MB      20.0 ms             2.0e-07     100.0 %  94.0 %
+        onnx       14.0 MB      20.0 ms             2.0e-07      100.0%   94.0%
     """
     first = checks[0]
     lines = [
-        f"Compared with the Keras model, which is right on {100 * first.keras_accuracy:.1f} % of {first.images:,} test "
+        f"Compared with the Keras model, which is right on {100 * first.keras_accuracy:.1f}% of {first.images:,} test "
         f"photographs ({keras_ms:.0f} ms for one image here):",
         f"{'format':<12}{'size':>6}{'one image':>13}{'largest difference':>20}{'same class':>12}{'right':>8}",
     ]
     for one in checks:
         lines.append(
             f"{one.format:<11}{one.bytes / 1e6:>4.1f} MB{one.ms_per_image:>10.1f} ms{one.largest_difference:>20.1e}"
-            f"{100 * one.agreement:>10.1f} %{100 * one.accuracy:>6.1f} %"
+            f"{100 * one.agreement:>11.1f}%{100 * one.accuracy:>7.1f}%"
         )
     return "\n".join(lines)

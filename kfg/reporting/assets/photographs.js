@@ -12,7 +12,7 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-const share = thousandths => `${(thousandths / 10).toFixed(1)}\u00a0%`;
+const share = thousandths => `${(thousandths / 10).toFixed(1)}%`;
 const named = place => known.top[place][0];
 const confidence = place => known.top[place][1];
 // Long names may break behind an underscore or a slash.

@@ -3,7 +3,7 @@
 const AT_ONCE = 2;
 const TRIES = 30; // of a photograph that the server asks to be sent again
 const find = (selector, inside = document) => inside.querySelector(selector);
-const percent = share => `${(100 * share).toFixed(1)}\u00a0%`;
+const percent = share => `${(100 * share).toFixed(1)}%`;
 const pause = seconds => new Promise(resolve => setTimeout(resolve, 1000 * seconds));
 const megabytes = Number(find("main").dataset.megabytes);
 const classes = [...document.querySelectorAll("#names option")].map(option => option.value);
