@@ -78,6 +78,7 @@ class Case:
             left out.
         manner: how the run's own net learns and answers; the heads do the same.
         seed: int >= 0, decides the order in which rows are shown.
+        confirmed: positions of the photographs whose label a person has confirmed; no remedy may doubt it.
     """
 
     seen: Seen
@@ -88,6 +89,7 @@ class Case:
     takers: dict[int, int]
     manner: Manner
     seed: int = 0
+    confirmed: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -104,6 +106,11 @@ class Case:
     def of(self, labels) -> np.ndarray:
         """Return the positions of the photographs of some classes."""
         return np.flatnonzero(np.isin(self.labels, list(labels)))
+
+    @functools.cached_property
+    def doubtful(self) -> np.ndarray:
+        """Bool (N,), the photographs whose label nobody has confirmed."""
+        return ~np.isin(np.arange(len(self)), list(self.confirmed))
 
     def shuffled(self, epoch, rows) -> np.ndarray:
         return draws.shuffled(self.seed, epoch=epoch, positions=rows)

@@ -134,6 +134,8 @@ def digest(case: Case, field: str) -> str:
         made = (*made, sorted(manner.loss.get_config().items()))
         if manner.sampling or manner.mirrored:
             made = (*made, manner.sampling, manner.mirrored)
+        if case.confirmed:
+            made = (*made, sorted(case.confirmed))
         found = hashlib.sha256(repr(made).encode())
         arrays = [case.labels, case.fold_of, *([] if manner.bias is None else [manner.bias])]
         arrays += [case.seen.mirrored] if manner.mirrored else []

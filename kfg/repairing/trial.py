@@ -64,6 +64,7 @@ def cases_of(found: Diagnosis, seen, *, seeds: int = screening.SEEDS) -> list[Ca
             takers=causes.takers(found.crossed, weak),
             manner=found.manner,
             seed=seed,
+            confirmed=found.evidence.decided.confirmed,
         )
         for seed in range(FIRST_SEED, FIRST_SEED + seeds)
     ]

@@ -1,6 +1,7 @@
 """Remedies tried out of fold: what a head answers does not depend on what it must not see."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from kfg.repairing import pictures, screening
 from kfg.repairing.case import Case, Mixed, Seen
 from kfg.repairing.manner import Manner, shifted
-from kfg.repairing.remedies import REMEDIES, controls, seeing
+from kfg.repairing.remedies import REMEDIES, controls, labels, seeing
 from kfg.training.losses import CrossEntropy
 
 CLASSES, EACH, WIDTH, FOLDS = 3, 20, 6, 4
@@ -185,3 +186,26 @@ def test_partners_are_of_the_class_that_takes():
     first, second = pictures.pairs(labels, {0: 1, 2: 0})
     assert sorted(set(first.tolist())) == [0, 1, 5] and len(first) == 2 * 3
     assert set(zip(labels[first].tolist(), labels[second].tolist(), strict=True)) == {(0, 1), (2, 0)}
+
+
+@pytest.fixture
+def one_wrong():
+    """A case whose first photograph has a wrong label, of the class that is unlike the others."""
+    wrong = np.repeat(np.arange(CLASSES), EACH)
+    wrong[0] = 2
+    return case_of(labels=wrong, spread=0.1)
+
+
+def test_labels_that_a_person_has_confirmed_are_never_left_out_or_changed(one_wrong):
+    seen = labels.contradicted(one_wrong)
+    assert seen[0, 1:].all() and not seen[1:].any()
+    sure = dataclasses.replace(one_wrong, confirmed=frozenset({0}))
+    assert not labels.contradicted(sure).any()
+    assert screening.digest(sure, "") != screening.digest(one_wrong, "")  # an earlier repair's answers are not taken
+
+
+def test_a_run_without_suspects_learns_from_photographs_that_were_confirmed(one_wrong):
+    index = types.SimpleNamespace(parts=["train"] * len(one_wrong), paths=[f"{i}.jpg" for i in range(len(one_wrong))])
+    assert labels.left_out_settings(one_wrong, index, None) == {"left_out": ("0.jpg",)}
+    sure = dataclasses.replace(one_wrong, confirmed=frozenset({0}))
+    assert labels.left_out_settings(sure, index, None) == {"left_out": ()}

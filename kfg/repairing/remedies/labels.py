@@ -10,12 +10,15 @@ from kfg.repairing.remedies.protocol import Remedy
 
 
 def contradicted(case: Case) -> np.ndarray:
-    """Return bool (N, K): for each fold, the photographs outside it whose label heads without the fold contradict."""
+    """Return bool (N, K): for each fold, the photographs outside it whose label heads without the fold contradict.
+
+    A label that a person has confirmed does not count as contradicted.
+    """
     found = np.zeros((len(case), case.folds), bool)
     for fold in range(case.folds):
         other = np.flatnonzero(case.fold_of != fold)
         found[other, fold] = against(case.inner[fold, other], case.labels[other])
-    return found
+    return found & case.doubtful[:, None]
 
 
 def against(answers, labels) -> np.ndarray:
@@ -45,7 +48,7 @@ def relabelled(case: Case) -> np.ndarray:
 def left_out_settings(case: Case, index: Index, trunk) -> dict:
     """Return the setting that leaves training photographs with a contradicted label out of training."""
     training = np.flatnonzero(np.asarray(index.parts) == "train")
-    wrong = training[against(case.untreated[training], case.labels[training])]
+    wrong = training[against(case.untreated[training], case.labels[training]) & case.doubtful[training]]
     return {"left_out": tuple(index.paths[i] for i in wrong)}
 
 
