@@ -47,11 +47,22 @@ def test_fewer_photographs_of_each_class_leave_some_to_learn_from_and_some_to_te
     assert tried.fewer(index, 0).paths == index.paths
 
 
-@pytest.mark.parametrize("name", ["recipe", "cutmix", "sam", "distilled", "last stage on stored outputs"])
-def test_a_try_trains_from_a_head_and_says_what_it_reached(name, photos, tmp_path, monkeypatch, tiny_trunk):
+@pytest.fixture
+def small(monkeypatch, tiny_trunk):
+    """Let the recipe's settings be those of a small net."""
     config = tried.Config
-    small = {"backbone": tiny_trunk, "image_size": (32, 32), "weights": "none", "head_epochs": 2, "views": 1}
-    monkeypatch.setattr(tried, "Config", lambda **given: config(**{**small, **given}))
+    settings = {"backbone": tiny_trunk, "image_size": (32, 32), "weights": "none", "head_epochs": 2, "views": 1}
+    monkeypatch.setattr(tried, "Config", lambda **given: config(**{**settings, **given}))
+
+
+def test_without_epochs_the_heads_alone_are_compared(photos, tmp_path, small):
+    index = tried.divided(photos, tried.Config())
+    found = tried.tried(index, tmp_path, tried.TRIES["padded"], seed=0, epochs=0)
+    assert found["seconds"] == 0 and found["top1"] == found["head"]
+
+
+@pytest.mark.parametrize("name", ["recipe", "cutmix", "sam", "distilled", "last stage on stored outputs"])
+def test_a_try_trains_from_a_head_and_says_what_it_reached(name, photos, tmp_path, monkeypatch, small):
     monkeypatch.setattr(
         tried, "teacher", lambda index, _: np.eye(3, dtype=np.float32)[index.take(index.where("train")).labels]
     )

@@ -6,7 +6,8 @@ A head is trained as in the recipe, then the network is fine-tuned with one thin
 aspect ratio, the strength of the augmentation, mixed images, which stages learn, the trunk, how the optimiser steps
 (SAM), or the labels (distilled). Seconds are those of fine-tuning alone: what takes longer has to be worth it. Each try
 and seed adds a row to the results file, with the answers on single photographs and averaged with those on their mirror
-images. `--table FILE` prints the table of a results file.
+images. `--table FILE` prints the table of a results file. With `--epochs 0` nothing is fine-tuned: the heads alone are
+compared, which is what `kfg train` keeps on small folders.
 
 All figures are of test photographs, so whoever chooses a recipe by them has chosen with these photographs in view.
 """
@@ -214,8 +215,8 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
     """Train once with a change.
 
     Returns:
-        {"photographs": of them the net learns, "seconds": of fine-tuning, "head": top-1 of the head alone, and what
-        `accuracies` returns of the fine-tuned net}; shares are in percent of the test photographs.
+        {"photographs": of them the net learns, "seconds": of fine-tuning, 0 without epochs, "head": top-1 of the head
+        alone, and what `accuracies` returns of the net}; shares are in percent of the test photographs.
     """
     config = dataclasses.replace(Config(), **one.settings)
     keras.utils.set_random_seed(seed)
@@ -238,7 +239,8 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
         head = top1(model, parts["test"])
         mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
         began = time.monotonic()
-        tune(job, parts["train"], parts["val"], one, config, mixed, epochs=epochs, sampling=sampling)
+        if epochs:
+            tune(job, parts["train"], parts["val"], one, config, mixed, epochs=epochs, sampling=sampling)
         seconds = round(time.monotonic() - began)
     found = {"photographs": len(parts["train"]), "seconds": seconds, "head": head}
     return found | accuracies(model, parts["test"])
