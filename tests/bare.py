@@ -1,6 +1,7 @@
 """Runs of recipes without what most of their time goes into, for tests that look at something else."""
 
 import contextlib
+import functools
 
 import pytest
 from PIL import Image
@@ -58,6 +59,7 @@ def untraced_models():
 
     from kfg.training import features
 
+    @functools.cache
     def forward(trunk):
         return lambda batch: keras.ops.convert_to_numpy(trunk(batch, training=False)).astype("float32")
 

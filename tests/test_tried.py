@@ -61,6 +61,14 @@ def test_without_epochs_the_heads_alone_are_compared(photos, tmp_path, small):
     assert found["seconds"] == 0 and found["top1"] == found["head"]
 
 
+def test_tries_that_change_no_head_are_refused_without_epochs(photos, tmp_path, capsys, monkeypatch):
+    words = ["tried.py", str(photos), "--cache", str(tmp_path), "--epochs", "0", "--tries", "recipe,sam,mixup"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as ended:
+        tried.main()
+    assert ended.value.code == 2 and "no changes: sam, mixup" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["recipe", "cutmix", "sam", "distilled", "last stage on stored outputs"])
 def test_a_try_trains_from_a_head_and_says_what_it_reached(name, photos, tmp_path, monkeypatch, small):
     monkeypatch.setattr(

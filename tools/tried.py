@@ -64,6 +64,7 @@ class Try:
         sam: whether each step is taken by the gradient a step further up (Foret et al. 2021, arXiv:2010.01412).
         distilled: whether half of each label is the answer of heads on two trunks that have not seen the photograph.
         stored: whether the last stage alone learns, on stored outputs of the stage before it, with the head's views.
+        of_head: whether the change makes another head, so that heads alone can be compared.
         averaged: share of the steps over which the weights are averaged; 0: as the settings say, whatever the steps.
     """
 
@@ -73,29 +74,30 @@ class Try:
     distilled: bool = False
     stored: bool = False
     averaged: float = 0.0
+    of_head: bool = False
 
 
 TRIES = {
-    "recipe": Try(),
+    "recipe": Try(of_head=True),
     "all stages": Try(settings={"freeze": "none"}),
-    "eight views": Try(settings={"views": 8}),
+    "eight views": Try(settings={"views": 8}, of_head=True),
     "last stage": Try(settings={"freeze": "stages:1"}),
     "last stage on stored outputs": Try(stored=True),
     "last three stages": Try(settings={"freeze": "stages:3"}),
-    "288 pixels": Try(settings={"image_size": (288, 288)}),
-    "320 pixels": Try(settings={"image_size": (320, 320)}),
-    "cropped": Try(aspect="cropped"),
-    "padded": Try(aspect="padded"),
-    "half the augmentation": Try(settings={"policy": augmented(0.5)}),
-    "twice the augmentation": Try(settings={"policy": augmented(2)}),
+    "288 pixels": Try(settings={"image_size": (288, 288)}, of_head=True),
+    "320 pixels": Try(settings={"image_size": (320, 320)}, of_head=True),
+    "cropped": Try(aspect="cropped", of_head=True),
+    "padded": Try(aspect="padded", of_head=True),
+    "half the augmentation": Try(settings={"policy": augmented(0.5)}, of_head=True),
+    "twice the augmentation": Try(settings={"policy": augmented(2)}, of_head=True),
     "weights averaged over a tenth of the steps": Try(averaged=0.1),
     "weights averaged over a twentieth of the steps": Try(averaged=0.05),
     "mixup": Try(settings={"mixing": "mixup"}),
     "cutmix": Try(settings={"mixing": "cutmix"}),
     "sam": Try(sam=True),
     "distilled": Try(distilled=True),
-    "Lite2 at 260 pixels": Try(settings={"backbone": "efficientnet-lite2", "image_size": (260, 260)}),
-    "two trunks": Try(settings={"second_backbone": "efficientnet-lite2", "freeze": "none"}),
+    "Lite2 at 260 pixels": Try(settings={"backbone": "efficientnet-lite2", "image_size": (260, 260)}, of_head=True),
+    "two trunks": Try(settings={"second_backbone": "efficientnet-lite2", "freeze": "none"}, of_head=True),
 }
 
 
@@ -222,7 +224,7 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
     keras.utils.set_random_seed(seed)
     images = pictures(index, config.image_size[0], one.aspect)
     parts = {name: Part.of(index, images, name) for name in ("train", "val", "test")}
-    if one.averaged:
+    if one.averaged and epochs:
         steps = epochs * math.ceil(len(parts["train"]) / config.batch_size)
         config = dataclasses.replace(config, ema=max(0.5, 1 - 1 / (one.averaged * steps)))
     counts = index.take(index.where("train")).counts()
@@ -237,11 +239,12 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
             sampling=sampling, schedule=Cosine(),
         )  # fmt: skip
         head = top1(model, parts["test"])
-        mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
-        began = time.monotonic()
+        seconds = 0
         if epochs:
+            mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
+            began = time.monotonic()
             tune(job, parts["train"], parts["val"], one, config, mixed, epochs=epochs, sampling=sampling)
-        seconds = round(time.monotonic() - began)
+            seconds = round(time.monotonic() - began)
     found = {"photographs": len(parts["train"]), "seconds": seconds, "head": head}
     return found | accuracies(model, parts["test"])
 
@@ -316,6 +319,8 @@ def main() -> int:
     names = args.tries.split(",")
     if not set(names) <= TRIES.keys():
         parser.error(f"name tries among {', '.join(TRIES)}")
+    if not args.epochs and (tuned := [name for name in names if not TRIES[name].of_head]):
+        parser.error(f"--epochs 0 compares heads alone, for which these are no changes: {', '.join(tuned)}")
     index = fewer(divided(args.data, Config()), args.per_class)
     for seed in map(int, args.seeds.split(",")):
         for name in names:

@@ -55,7 +55,9 @@ class Clock:
 
     def closed(self, seconds: float) -> None:
         """Note, after the training, how long the test, the report and the export took."""
-        write_json(self.path, {"seconds": round(self.earlier + self.ended, 1), "closing": round(seconds, 1)})
+        spent = {"seconds": round(self.earlier + self.ended, 1), "closing": round(seconds, 1)}
+        with contextlib.suppress(InputError):  # a full disk: the run is finished, and can do without this
+            write_json(self.path, spent)
 
     def _note(self):
         write_json(self.path, {"seconds": round(self.spent(), 1)})
@@ -73,11 +75,11 @@ def closing(path) -> float:
         InputError: the file is damaged.
     """
     path = pathlib.Path(path)
-    return float(read_json(path, dict).get("closing", 0)) if path.is_file() else 0.0
+    return _noted(path, "closing") if path.is_file() and "closing" in read_json(path, dict) else 0.0
 
 
-def _noted(path) -> float:
-    seconds = read_json(path, dict)["seconds"]
+def _noted(path, name: str = "seconds") -> float:
+    seconds = read_json(path, dict)[name]
     if not (isinstance(seconds, (int, float)) and 0 <= seconds < math.inf):
         raise InputError(f"{path}: damaged, it says {seconds!r} seconds; {RESTORE}")
     return float(seconds)

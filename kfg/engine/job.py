@@ -24,7 +24,7 @@ from kfg.progress import step
 from kfg.reporting import card, doubt
 from kfg.runs import run_files
 from kfg.training import devices as known_devices
-from kfg.training import fit, precision
+from kfg.training import features, fit, precision
 
 STEPS = 3  # split the photographs, train, finish
 SAME_IMAGES = (
@@ -88,6 +88,7 @@ class Job:
         self.build = self.optimizer = self.loss = None
         self.first_build = None  # `build` before the first `answer_by`
         self.begun = False  # whether anything was trained
+        features.forget()
 
     @property
     def workdir(self) -> pathlib.Path:
@@ -240,8 +241,6 @@ class Job:
 
     def float32_model(self):
         """Return the model computing in float32, so that its export gives the same answers on every machine."""
-        if self.model.dtype_policy.name == "float32" and len(self.devices) <= 1:  # building it anew takes seconds
-            return self.model
         with precision.scope("float32"):
             model = self.build()
         model.set_weights(self.model.get_weights())

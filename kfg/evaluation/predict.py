@@ -105,8 +105,9 @@ def predict(model, batches, *, index) -> Predictions:
         if not seen:
             check_range(images)  # checking the first batch is enough, and later batches then cost no time
             size = len(images)
-        answers = model.predict_on_batch(_filled(images, size))
-        probabilities = np.asarray(answers, dtype=np.float32)[: len(images)]
+        filled = _filled(images, size)
+        answers = np.asarray(model.predict_on_batch(filled), dtype=np.float32)
+        probabilities = answers[: len(answers) - (len(filled) - len(images))]
         expected = index.labels[seen : seen + len(probabilities)]
         if labels is not None and not np.array_equal(np.asarray(labels)[: len(expected)], expected):
             raise InputError(f"labels of images {seen} to {seen + len(probabilities) - 1} differ from the index's")

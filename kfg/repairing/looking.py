@@ -71,6 +71,7 @@ class Eyes:
         """Free the memory of these photographs or networks; they are made again when they are next used."""
         for name in names:
             self.__dict__.pop(name, None)  # where functools.cached_property keeps it
+        features.forget()
 
     def _decoded(self, image_size, memory_budget):
         return decoded.load(

@@ -24,7 +24,7 @@ from kfg.runs.run import Run
 STEPS = 4
 LOOKING = 2 / 3  # of the time for trying remedies: for computing the features that they need
 LAST, MOST = 0.25, 0.5  # of the time budget: kept for the new run, at least and at most
-CLOSINGS = 3  # times as long as those of a plain network, test, report and export of two averaged networks take
+CLOSINGS = 3  # test, report and export of two averaged networks take about three times as long as those of one
 ENDING = 0.25  # of the time left for a training: kept for its test, report and export, which take minutes
 LEAST = 20.0  # seconds; with less time left, no training is begun
 ANSWERS = "answers"  # folder in which the remedies' answers are kept
@@ -74,8 +74,9 @@ def repair(
         data: folder of the run's photographs; default the one that it was trained on.
         target: recall in (0, 1] below which a class is weak; default the share of all photographs that is recognised.
         time_budget: seconds for the whole repair, >= 1. After half of it no further features are computed, after three
-            quarters no further remedy is tried, and the rest is for the training; both end earlier where the run's own
-            test, report and export took long. Screen and page say what was left out for want of time.
+            quarters no further remedy is tried, and the rest is for the new run. Both end earlier where the rest is
+            short for a test, a report and an export, by the time that those of the run itself took. Screen and page say
+            what was left out for want of time.
         out: folder for the findings; default `repair` in the run's folder.
         max_params: the most parameters that the new net may have; None for any number.
         resume: continue an interrupted training. Remedies' answers that are kept from an earlier repair on the same
@@ -103,15 +104,15 @@ def repair(
 
 def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
     """Do what `repair` says, after its arguments were checked; `left` is a function () -> seconds that are left."""
+    closing = clock.closing(run / run_files.CLOCK)
     step(
         1, STEPS, "every photograph is classified by classifiers that have not seen it", left=left(), rest="the repair"
     )
     found = diagnosis.diagnose(run, data=root, target=target, left=left)
     print(*findings.lines(found), sep="\n")
     findings.write(found, out)
-    work = _Work(
-        run, out, found, next_steps(found, run=run, suspects=quoted(out / findings.SUSPECTS)), time_budget, left
-    )
+    steps = next_steps(found, run=run, suspects=quoted(out / findings.SUSPECTS))
+    work = _Work(run, out, found, steps, time_budget, closing, left)
     tried, made, late, after, stands = None, None, "", None, None
     if found.weak:
         known = dict(zip(found.crossed.index.paths, found.evidence.prints, strict=True))
@@ -141,6 +142,7 @@ class _Work:
     Args:
         run, out, found, steps: as in `Repaired`, except that `run` is the folder of the run to repair.
         time_budget: seconds for the whole repair.
+        closing: seconds that the test, the report and the export of the run to repair took.
         left: function () -> seconds of it that are left.
     """
 
@@ -149,12 +151,13 @@ class _Work:
     found: Diagnosis
     steps: list[str]
     time_budget: float
+    closing: float
     left: Callable[[], float]
 
     def tried(self, max_params) -> Trial | None:
         """Try remedies; return None if there is no time even for the controls."""
         step(2, STEPS, "remedies are tried on the features of the photographs", left=self.left(), rest="the repair")
-        kept = _kept_for_a_run(self.time_budget, clock.closing(self.run / run_files.CLOCK))
+        kept = _kept_for_a_run(self.time_budget, self.closing)
         tried = trial.tried(
             self.found,
             folder=self.out / ANSWERS,
@@ -191,7 +194,7 @@ class _Work:
             return None, late
         # the findings are written now: they must not be lost if the training is interrupted
         self.write_page(tried, None, [outcome.begun(self.found, tried)])
-        repaired = dataclasses.replace(repaired, time_budget=(1 - ENDING) * self.left())
+        repaired = dataclasses.replace(repaired, time_budget=_for_training(self.left(), self.closing))
         out = _folder_of_runs(self.run)
         with inside(3, STEPS, skipped=1):  # the photographs were looked at already
             return retraining.retrained(self.run, index, repaired, changed=settings, out=out, **options), ""
@@ -221,6 +224,16 @@ def _kept_for_a_run(time_budget: float, closing: float) -> float:
         [180.0, 180.0, 200.0, 360.0]
     """
     return min(MOST * time_budget, max(LAST * time_budget, LEAST + CLOSINGS * closing))
+
+
+def _for_training(left: float, closing: float) -> float:
+    """Return the seconds that the new run may train; the rest of those that are left is for test, report and export.
+
+    Example:
+        >>> [_for_training(200, closing) for closing in (0, 20, 60, 200)]
+        [150.0, 140, 50.0, 50.0]
+    """
+    return left - min((1 - ENDING) * left, max(ENDING * left, CLOSINGS * closing))
 
 
 def told(made: Repaired) -> list[str]:

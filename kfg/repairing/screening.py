@@ -119,6 +119,8 @@ class _Kept:
 
     def _path(self, remedy) -> pathlib.Path:
         made = [remedy.name, *(self.digest(field) for field in ("", "plain", *remedy.needs))]
+        if remedy.doubts and self.case.confirmed:
+            made.append(str(sorted(self.case.confirmed)))
         return self.folder / f"{hashlib.sha256(' '.join(made).encode()).hexdigest()[:32]}.int32"
 
 
@@ -134,8 +136,6 @@ def digest(case: Case, field: str) -> str:
         made = (*made, sorted(manner.loss.get_config().items()))
         if manner.sampling or manner.mirrored:
             made = (*made, manner.sampling, manner.mirrored)
-        if case.confirmed:
-            made = (*made, sorted(case.confirmed))
         found = hashlib.sha256(repr(made).encode())
         arrays = [case.labels, case.fold_of, *([] if manner.bias is None else [manner.bias])]
         arrays += [case.seen.mirrored] if manner.mirrored else []

@@ -294,6 +294,11 @@ def _picture(images, labels, positions, one_pass, views):
     return views.policy.apply(batch, of_batch, seed=views.seed, epoch=one_pass, positions=positions)
 
 
+def forget() -> None:
+    """Release the trunks whose features were computed last."""
+    _forward.cache_clear()
+
+
 @functools.lru_cache(maxsize=2)  # a trunk is asked for its rate and for several kinds of features; tracing takes 1 s
 def _forward(trunk):
     """Compile the trunk's forward pass once for batches of any size. It sees changes of the trunk's weights."""

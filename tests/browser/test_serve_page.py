@@ -58,7 +58,7 @@ def test_none_of_these_is_said_before_the_class(page, address):
     give(page, DROP, "fly.jpg", jpeg(COLOURS["green"]))
     first = card(page, "fly.jpg").locator(".first")
     first.locator(".class", has_text="none of these").wait_for()
-    said = " ".join(first.inner_text().split())  # a space that does not break becomes a plain one
+    said = " ".join(first.inner_text().split())
     assert said == "none of these (most like green, 58.0%)"
 
 

@@ -37,6 +37,14 @@ def test_a_damaged_note_is_one_line(text, tmp_path):
         Clock(path, go_on=True)
 
 
+@pytest.mark.parametrize("text", [one.replace("seconds", "closing") for one in DAMAGED if "seconds" in one])
+def test_a_damaged_note_of_the_end_is_one_line(text, tmp_path):
+    path = tmp_path / "clock.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"clock\.json"):
+        clock.closing(path)
+
+
 def test_a_full_disk_stops_neither_the_clock_nor_hides_what_ended_the_run(tmp_path, monkeypatch):
     tries = []
 

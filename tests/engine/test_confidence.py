@@ -12,6 +12,7 @@ import tensorflow as tf
 import tiny_recipe
 
 from kfg.__main__ import main
+from kfg.data import stores
 from kfg.data.index import make_index
 from kfg.engine import confidence, runner
 from kfg.evaluation import calibration, predict
@@ -231,3 +232,25 @@ def test_heads_out_of_fold_are_shown_each_class_as_often_as_the_run_shows_it(mon
     assert np.ptp(shown) <= 1 < np.ptp(np.bincount(index.labels[crossed.at]))
     assert crossed.raised == manner.raised
     assert confidence.heads_out_of_fold(job, index, None).raised(3) == 3 and asked["shown"] is None
+
+
+class Settled(Exception):
+    """Stops `settle` once it has asked the model."""
+
+
+def test_strangeness_is_told_of_each_photograph_once(monkeypatch, tmp_path):
+    parts = ["train"] * 20 + ["val"] * 5 + ["test"] * 7  # no multiples of the batch size
+    paths = [f"{n}.jpg" for n in range(len(parts))]
+    index = make_index("photos", paths, [n % 2 for n in range(len(parts))], ["a", "b"], parts=parts)
+    pixels = np.random.default_rng(0).integers(0, 256, (len(parts), 4, 4, 3), dtype=np.uint8)
+    images = keras.Input((4, 4, 3))
+    features = keras.layers.Flatten(name="features")(images)
+    model = keras.Model(images, keras.layers.Dense(2, activation="softmax")(features))
+
+    def thresholds(plain, *_, strangeness):
+        raise Settled({name: (len(plain[name]), len(strangeness[name])) for name in plain})
+
+    monkeypatch.setattr(confidence, "thresholds", thresholds)
+    with pytest.raises(Settled) as told:
+        confidence.settle(model, index, stores.Images(pixels), batch_size=4, cache_dir=tmp_path)
+    assert told.value.args[0] == {"val": (5, 5), "test": (7, 7)}

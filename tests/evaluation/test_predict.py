@@ -43,6 +43,25 @@ def test_every_image_counts_once_the_last_batch_included():
     assert answers.losses[0] == pytest.approx(1e-7, rel=1e-6) and answers.losses[3] == pytest.approx(-np.log(1e-7))
 
 
+def test_a_model_sees_batches_of_one_size_so_that_it_is_traced_once():
+    seen = []
+
+    class Watched(Echo):
+        def predict_on_batch(self, images):
+            seen.append(np.shape(images))
+            return super().predict_on_batch(images)
+
+    answers = predict(Watched(), batches_of([0, 1, 2, 2, 1], 2), index=listed([0, 1, 2, 0, 1]))
+    assert seen == [(2, 4, 4, 3)] * 3 and answers.predicted.tolist() == [0, 1, 2, 2, 1]
+    with pytest.raises(InputError, match="hold 11 images"):  # a model that answers twice on each image
+        predict(Twice(), batches_of([0, 1, 2, 2, 1], 2), index=listed([0, 1, 2, 0, 1]))
+
+
+class Twice(Echo):
+    def predict_on_batch(self, images):
+        return np.concatenate([super().predict_on_batch(images)] * 2)
+
+
 @pytest.mark.parametrize("count", [4, 6])
 def test_too_few_or_too_many_images_is_an_error(count):
     with pytest.raises(InputError, match=f"hold {count} images, but the index has 5"):

@@ -14,7 +14,7 @@ from kfg.__main__ import main
 from kfg.augment.mixing import CutMix
 from kfg.data import fingerprints
 from kfg.data.index import make_index
-from kfg.engine import confidence, own_photographs, planning, second_opinion
+from kfg.engine import clock, confidence, own_photographs, planning, second_opinion
 from kfg.engine.judged import Judged
 from kfg.errors import InputError
 from kfg.evaluation import predict
@@ -58,6 +58,7 @@ def test_from_photographs_to_a_prediction(photos, tmp_path, capsys):
     report = json.loads((run / "report.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert rows[0]["metrics"]["top1"] == report["top1"]
+    assert clock.closing(run / "clock.json") > 0  # the time of test, report and export, for a repair
     image = next(photos.rglob("*.jpg"))
     name, probability = load(run).top1(image)
     assert name in json.loads((run / "classes.json").read_text())

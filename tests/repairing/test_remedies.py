@@ -201,7 +201,11 @@ def test_labels_that_a_person_has_confirmed_are_never_left_out_or_changed(one_wr
     assert seen[0, 1:].all() and not seen[1:].any()
     sure = dataclasses.replace(one_wrong, confirmed=frozenset({0}))
     assert not labels.contradicted(sure).any()
-    assert screening.digest(sure, "") != screening.digest(one_wrong, "")  # an earlier repair's answers are not taken
+    by_name = {remedy.name: remedy for remedy in REMEDIES}
+    kept = [screening._Kept("folder", case) for case in (one_wrong, sure)]
+    for name, other in (("suspects left out", True), ("suspects relabelled", True), ("flip-averaged", False)):
+        first, second = (one._path(by_name[name]) for one in kept)
+        assert (first != second) is other  # answers that an earlier repair kept are taken where they are the same
 
 
 def test_a_run_without_suspects_learns_from_photographs_that_were_confirmed(one_wrong):

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import math
-import types
 
 import numpy as np
 import pytest
@@ -15,7 +14,9 @@ from kfg.errors import InputError
 from kfg.models import opinions
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import after_training, diagnosis, findings, looking, looks, needs, repair, screening, trial
+from kfg.repairing.case import Seen
 from kfg.repairing.crossed import crossed
+from kfg.repairing.decided import Decided
 from kfg.repairing.manner import Manner
 from kfg.repairing.remedies import REMEDIES
 from kfg.repairing.trunks import Trunk
@@ -134,9 +135,10 @@ def test_remedies_that_promise_most_are_tried_first_and_what_does_not_fit_is_lef
 
 
 def test_features_that_take_too_long_are_named_with_what_needs_them(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(looking.features, "ready", lambda *_, **__: False)
-    monkeypatch.setattr(looking.features, "engine", lambda *_, **__: types.SimpleNamespace(answer=None))
-    monkeypatch.setattr(looking.features, "rate", lambda *_, **__: 2.0)
+    def seconds(trunk, images, *_, views=None, **__):
+        return len(images) * (views.count if views else 1) / 2.0
+
+    monkeypatch.setattr(looking.features, "seconds", seconds)
     index = index_of(TRUE)
     eyes = looking.Eyes(index, Trunk("efficientnet-lite0", (32, 32), "none"), diagnosis.VIEWS, tmp_path)
     drawn = Images(np.zeros((160, 32, 32, 3), np.uint8), key="drawn")  # in place of decoded photographs
@@ -169,7 +171,7 @@ def test_without_time_for_it_no_training_is_begun(monkeypatch, tmp_path):
     monkeypatch.setattr(trial.Trial, "best", verdict)
     eyes = looking.Eyes(None, None, None, None)
     found = findings.Diagnosis(None, [], {}, [], None, eyes, PLAIN)
-    work = repair._Work(tmp_path, tmp_path, found, [], 100.0, lambda: 5.0)
+    work = repair._Work(tmp_path, tmp_path, found, [], 100.0, 0.0, lambda: 5.0)
     monkeypatch.setattr(trial, "settings", lambda *_: {"mirror_averaged": True})
     monkeypatch.setattr(repair.retraining, "base", lambda *_: diagnosis.Config())
     monkeypatch.setattr(repair.retraining, "keeping_net", lambda run, config, changed: config)
@@ -214,3 +216,19 @@ def test_what_there_was_no_time_for_is_among_the_lines():
     told = findings.lines(diagnosed(found, second="efficientnet-lite2", said=("No time.",)))
     assert "on features of efficientnet-lite0 and efficientnet-lite2" in told[0] and told[1] == "No time."
     assert "Not judged, because they have fewer than 10 training and validation photographs: dog (6)." in told
+
+
+@pytest.mark.parametrize("closing, looks, tries, trains", [(0, 50, 75, 75), (40, 100 / 3, 50, 25)])
+def test_time_is_kept_for_the_end_of_the_new_run(closing, looks, tries, trains, monkeypatch, tmp_path):
+    given = {}
+    monkeypatch.setattr(trial, "tried", lambda found, **asked: given.update(asked))
+    repair._Work(None, tmp_path, None, [], 100.0, closing, lambda: 100.0).tried(None)
+    assert given["to_look"]() == pytest.approx(looks) and given["left"]() == pytest.approx(tries)
+    assert repair._for_training(100.0, closing) == pytest.approx(trains)
+
+
+def test_remedies_know_which_labels_a_person_has_confirmed():
+    found = diagnosed(answers([60, 95, 95, 95], [100] * 4))
+    sure = dataclasses.replace(found.evidence, decided=Decided(confirmed=frozenset({7})))
+    cases = trial.cases_of(dataclasses.replace(found, evidence=sure), Seen(np.zeros((400, 2), np.float32)))
+    assert [case.confirmed for case in cases] == [{7}] * screening.SEEDS

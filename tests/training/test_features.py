@@ -1,9 +1,11 @@
 """Cached features: the trunk's own answers, computed once, whatever is killed or runs at the same time."""
 
 import dataclasses
+import gc
 import logging
 import multiprocessing
 import time
+import weakref
 
 import keras
 import numpy as np
@@ -58,6 +60,27 @@ def test_features_are_the_trunks_answers_and_computed_once(tmp_path):
     np.testing.assert_array_equal(first, again)
     assert isinstance(again, np.memmap)
     assert not again.flags.writeable
+
+
+def test_a_trunk_is_hashed_once_for_each_call_and_traced_once_for_all(tmp_path, monkeypatch):
+    trunk, images, hashed, traced = make_trunk(), store(), [], []
+    plain = features.weights_hash
+    monkeypatch.setattr(features, "weights_hash", lambda model: hashed.append(1) or plain(model))
+    monkeypatch.setattr(trunk, "call", lambda *a, **k: traced.append(1) or type(trunk).call(trunk, *a, **k))
+    features.seconds(trunk, images, cache_dir=tmp_path)
+    features.cached(trunk, images, cache_dir=tmp_path)
+    features.cached(trunk, store(20), cache_dir=tmp_path)
+    assert len(hashed) == 3 and len(traced) == 1
+
+
+def test_a_trunk_is_released_when_it_is_asked_for():
+    trunk = make_trunk()
+    features.of(trunk, store(3))
+    held = weakref.ref(trunk)
+    del trunk
+    features.forget()
+    gc.collect()
+    assert held() is None
 
 
 def test_images_whose_key_names_their_pixels_are_not_read_for_a_hash(tmp_path):

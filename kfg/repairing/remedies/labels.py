@@ -55,10 +55,10 @@ def left_out_settings(case: Case, index: Index, trunk) -> dict:
 REMEDIES = (
     Remedy(
         name="suspects left out", said="photographs whose label may be wrong are left out of training",
-        answers=left_out, turn=2, settings=left_out_settings,
+        answers=left_out, turn=2, doubts=True, settings=left_out_settings,
     ),
     Remedy(
         name="suspects relabelled", said="photographs whose label may be wrong get the more likely one",
-        answers=relabelled,
+        answers=relabelled, doubts=True,
     ),
 )  # fmt: skip

@@ -21,6 +21,7 @@ class Remedy:
         needs: fields of kfg.repairing.case.Seen that it needs.
         turn: remedies with a lower turn are tried first, as time may be short. The order is by how likely they help,
             see recipes/repair.
+        doubts: whether it doubts labels, so that its answers depend on those that a person has confirmed.
         control: whether it serves only as a comparison and is never recommended.
         settings: function (Case, Index of its photographs, Trunk) -> the settings of kfg.recipes.folder that train a
             net with this remedy; None if there are none, so that the remedy can only be tried on features.
@@ -31,5 +32,6 @@ class Remedy:
     answers: Callable[[Case], np.ndarray]
     needs: tuple[str, ...] = ()
     turn: int = 3
+    doubts: bool = False
     control: bool = False
     settings: Callable[[Case, Index, Trunk], dict] | None = None
