@@ -67,7 +67,8 @@ def _followers(model) -> dict:
     found, operations = {}, {id(operation) for operation in graph.operations}
     results = {id(tensor) for tensor in graph.outputs}
     for layer in model.layers:
-        consumers = [one for one in keras_private.consumers(layer) if id(one) in operations]
+        # a layer counts once: another model made of these layers has let it consume the output a second time
+        consumers = list({id(one): one for one in keras_private.consumers(layer) if id(one) in operations}.values())
         plain = isinstance(layer, FOLDABLE) and layer.activation is keras.activations.linear
         plain = plain and id(layer.output) not in results
         if plain and len(consumers) == 1 and isinstance(consumers[0], layers.BatchNormalization):

@@ -36,6 +36,13 @@ def test_a_folded_net_answers_alike(settings):
     assert [layer.name for layer in folded.layers[1:]] == [layer.name for layer in model.layers[1:]]
 
 
+def test_a_net_whose_layers_another_model_uses_is_folded_too():
+    model = net()
+    keras.Model(model.get_layer("conv").output, model.output)  # as for training the last layers alone
+    kinds = [type(layer) for layer in folding.fold(model).layers]
+    assert layers.BatchNormalization not in kinds and kinds.count(folding.Nothing) == 2
+
+
 def test_a_normalisation_that_others_look_behind_stays():
     images = keras.Input((5, 5, 3))
     x = layers.Conv2D(3, 1, name="shared")(images)
