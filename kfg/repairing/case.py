@@ -147,9 +147,21 @@ class Case:
             asked: features (N, F) to answer on, or a list of them, whose answers are averaged; default those of the
                 photographs.
         """
-        heads = self.taught(lesson, loss=loss)
-        asked = self.asked if asked is None else asked
+        return self.told(self.taught(lesson, loss=loss), self.asked if asked is None else asked)
+
+    def told(self, heads: Heads, asked) -> np.ndarray:
+        """Return each photograph's answer by the head that has not seen it, averaged over a list of features (N, F)."""
         return self.raised(np.mean([heads.ask(features, self.fold_of) for features in asked], axis=0))
+
+    @functools.cached_property
+    def heads(self) -> Heads:
+        """Heads without any remedy; several remedies change only what they are asked."""
+        return self.taught(self.lesson())
+
+    @functools.cached_property
+    def second_heads(self) -> Heads:
+        """The same, on the features of the second trunk."""
+        return self.taught(self.lesson(self.seen.second))
 
     def raised(self, answers) -> np.ndarray:
         """Return the answers after adding the run's own bias, which is on the scale of calibrated answers."""
@@ -160,8 +172,7 @@ class Case:
         """The temperature of heads' answers; 1 if nothing needs it."""
         if self.manner.bias is None:
             return 1.0
-        heads = self.taught(self.lesson())
-        answers = np.mean([heads.ask(features, self.fold_of) for features in self.asked], axis=0)
+        answers = np.mean([self.heads.ask(features, self.fold_of) for features in self.asked], axis=0)
         return calibration.temperature(answers, self.labels)
 
     @property
@@ -172,12 +183,17 @@ class Case:
     @functools.cached_property
     def untreated(self) -> np.ndarray:
         """Float32 (N, C), the answers without any remedy."""
-        return self.answers(self.lesson())
+        return self.told(self.heads, self.asked)
 
     @functools.cached_property
     def inner(self) -> np.ndarray:
         """Float32 (K, N, C), the result of `inner_of` without any remedy."""
         return self.inner_of(self.seen.plain, asked=self.asked)
+
+    @functools.cached_property
+    def second_inner(self) -> np.ndarray:
+        """Float32 (K, N, C), the same on the features of the second trunk."""
+        return self.inner_of(self.seen.second)
 
     def inner_of(self, rows, *, asked=None) -> np.ndarray:
         """Return, for each fold, answers on the other folds' photographs by heads that were trained without that fold.

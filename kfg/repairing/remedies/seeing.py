@@ -10,7 +10,7 @@ from kfg.repairing.trunks import larger_size, second_trunk
 
 
 def flipped(case: Case) -> np.ndarray:
-    return case.answers(case.lesson(), asked=[case.seen.plain, case.seen.mirrored])
+    return case.told(case.heads, [case.seen.plain, case.seen.mirrored])
 
 
 def larger(case: Case) -> np.ndarray:
@@ -33,8 +33,8 @@ def opinions(case: Case, *asked) -> np.ndarray:
         asked: pairs of features (N, F), (N, G) to answer on, of the first and the second trunk; the answers on several
             pairs are averaged.
     """
-    one, other = case.taught(case.lesson()), case.taught(case.lesson(case.seen.second))
-    answers = [in_between(one.ask(a, case.fold_of), other.ask(b, case.fold_of)) for a, b in asked]
+    one, other, own = case.heads, case.second_heads, case.fold_of
+    answers = [in_between(one.ask(a, own), other.ask(b, own)) for a, b in asked]
     return case.raised(np.mean(answers, axis=0))
 
 
@@ -56,7 +56,7 @@ def second_opinion_flipped(case: Case) -> np.ndarray:
 
 
 def inner_opinions(case: Case) -> np.ndarray:
-    return in_between(case.inner, case.inner_of(case.seen.second))
+    return in_between(case.inner, case.second_inner)
 
 
 def second_opinion_raised(case: Case) -> np.ndarray:
