@@ -238,15 +238,16 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
             workdir=job.workdir / "head", batch_size=config.head_batch_size, epochs=config.head_epochs,
             sampling=sampling, schedule=Cosine(),
         )  # fmt: skip
-        head = top1(model, parts["test"])
-        seconds = 0
+        head, seconds = None, 0
         if epochs:
+            head = top1(model, parts["test"])
             mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
             began = time.monotonic()
             tune(job, parts["train"], parts["val"], one, config, mixed, epochs=epochs, sampling=sampling)
             seconds = round(time.monotonic() - began)
-    found = {"photographs": len(parts["train"]), "seconds": seconds, "head": head}
-    return found | accuracies(model, parts["test"])
+    reached = accuracies(model, parts["test"])
+    head = reached["top1"] if head is None else head
+    return {"photographs": len(parts["train"]), "seconds": seconds, "head": head} | reached
 
 
 def tune(job, training, validation, one: Try, config, mixed, *, epochs, sampling) -> None:
