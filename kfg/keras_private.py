@@ -24,9 +24,9 @@ def graph_of(model) -> keras.Model:
     return model._functional if isinstance(model, keras.Sequential) else model
 
 
-def consumers(layer) -> list:
-    """Return the operations that take a layer's output as input, in all graphs that contain the layer."""
-    return [node.operation for node in layer._outbound_nodes]
+def calls(graph) -> list:
+    """Return the calls of layers in a functional model, each with `operation`, `input_tensors` and `output_tensors`."""
+    return [call for calls in graph._nodes_by_depth.values() for call in calls]
 
 
 def run_through(model, inputs, *, operation, call):

@@ -55,10 +55,11 @@ def small(monkeypatch, tiny_trunk):
     monkeypatch.setattr(tried, "Config", lambda **given: config(**{**settings, **given}))
 
 
-def test_without_epochs_the_heads_alone_are_compared(photos, tmp_path, small):
+def test_without_epochs_the_heads_alone_are_compared(photos, tmp_path, small, monkeypatch):
+    monkeypatch.setattr(tried, "tune", lambda *_, **__: pytest.fail("nothing is fine-tuned"))
     index = tried.divided(photos, tried.Config())
     found = tried.tried(index, tmp_path, tried.TRIES["padded"], seed=0, epochs=0)
-    assert found["seconds"] == 0 and found["top1"] == found["head"]
+    assert found["seconds"] == 0 and 0 <= found["top1"] == found["head"] <= 100
 
 
 def test_tries_that_change_no_head_are_refused_without_epochs(photos, tmp_path, capsys, monkeypatch):

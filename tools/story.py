@@ -22,7 +22,7 @@ from kfg.runs import run_files
 SHOWN = ("elm", "finch", "mug", "sloop", "trout")  # classes of which one photograph each is classified at the end
 STEPS = 5
 ALL = 215.0  # most seconds for everything
-TRAINING = "112s"  # of these for the training; a demonstration that was shown before has this time budget
+TRAINING = "112s"  # for the training; a demonstration that was shown before goes on only with the same time
 LAST = 10.0  # seconds reserved for the predictions
 LEAST = 40.0  # with fewer seconds left, no repair is begun
 

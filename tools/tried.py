@@ -224,7 +224,7 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
     keras.utils.set_random_seed(seed)
     images = pictures(index, config.image_size[0], one.aspect)
     parts = {name: Part.of(index, images, name) for name in ("train", "val", "test")}
-    if one.averaged and epochs:
+    if one.averaged:
         steps = epochs * math.ceil(len(parts["train"]) / config.batch_size)
         config = dataclasses.replace(config, ema=max(0.5, 1 - 1 / (one.averaged * steps)))
     counts = index.take(index.where("train")).counts()
@@ -311,13 +311,15 @@ def spread(values) -> str:
 
 def main() -> int:
     parser = command_line(__doc__, RESULTS)
-    parser.add_argument("--tries", default=",".join(TRIES), help="names, separated by commas (default: all)")
+    parser.add_argument(
+        "--tries", help="names, separated by commas (default: all, without epochs those that make another head)"
+    )
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--epochs", type=int, default=4)
     args = read(parser, table)
     if args is None:
         return 0
-    names = args.tries.split(",")
+    names = args.tries.split(",") if args.tries else [name for name in TRIES if args.epochs or TRIES[name].of_head]
     if not set(names) <= TRIES.keys():
         parser.error(f"name tries among {', '.join(TRIES)}")
     if not args.epochs and (tuned := [name for name in names if not TRIES[name].of_head]):

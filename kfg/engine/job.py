@@ -24,7 +24,7 @@ from kfg.progress import step
 from kfg.reporting import card, doubt
 from kfg.runs import run_files
 from kfg.training import devices as known_devices
-from kfg.training import features, fit, precision
+from kfg.training import fit, precision
 
 STEPS = 3  # split the photographs, train, finish
 SAME_IMAGES = (
@@ -88,7 +88,6 @@ class Job:
         self.build = self.optimizer = self.loss = None
         self.first_build = None  # `build` before the first `answer_by`
         self.begun = False  # whether anything was trained
-        features.forget()
 
     @property
     def workdir(self) -> pathlib.Path:

@@ -80,6 +80,8 @@ def perform(recipe: Recipe, order: Order, *, current: list | None = None) -> lis
     Raises:
         InputError: wrong input; the message names the argument or path.
     """
+    from kfg.training import features
+
     current = [] if current is None else current
     results, runs, pace = [], [], Pace(earlier=_earlier(order.out))
     made = jobs(recipe, order)
@@ -89,6 +91,7 @@ def perform(recipe: Recipe, order: Order, *, current: list | None = None) -> lis
             results.append(run_one(recipe, job, begun=pace.said(number, made)))
         runs.append(job.workdir)
         job.forget()
+        features.forget()
         current.clear()
     tell_spread(results)
     recipe.summarise(order.out, runs)

@@ -62,18 +62,31 @@ def fold(model) -> keras.Model:
 
 
 def _followers(model) -> dict:
-    """Return a dict name of a convolution -> normalisation that is the only layer to use its output."""
+    """Return a dict name of a convolution -> normalisation that is the only layer to use its output.
+
+    Only calls in this model count: other models may have been made of the same layers. A normalisation counts only if
+    all that it normalises comes from such convolutions.
+    """
     graph = keras_private.graph_of(model)
-    found, operations = {}, {id(operation) for operation in graph.operations}
+    calls = keras_private.calls(graph)
     results = {id(tensor) for tensor in graph.outputs}
+    outputs, takers = {}, {}  # layer's id -> its output tensors' ids; tensor's id -> layers that take it
+    for call in calls:
+        outputs.setdefault(id(call.operation), set()).update(map(id, call.output_tensors))
+        for tensor in call.input_tensors:
+            takers.setdefault(id(tensor), []).append(call.operation)
+    found = {}
     for layer in model.layers:
-        # a layer counts once: another model made of these layers has let it consume the output a second time
-        consumers = list({id(one): one for one in keras_private.consumers(layer) if id(one) in operations}.values())
-        plain = isinstance(layer, FOLDABLE) and layer.activation is keras.activations.linear
-        plain = plain and id(layer.output) not in results
-        if plain and len(consumers) == 1 and isinstance(consumers[0], layers.BatchNormalization):
-            found[layer.name] = consumers[0]
-    return found
+        own = outputs.get(id(layer), set())
+        consumers = {id(one): one for tensor in own for one in takers.get(tensor, ())}
+        plain = isinstance(layer, FOLDABLE) and layer.activation is keras.activations.linear and not own & results
+        if plain and [type(one) for one in consumers.values()] == [layers.BatchNormalization]:
+            (found[layer.name],) = consumers.values()
+    folded = {tensor for layer in model.layers if layer.name in found for tensor in outputs[id(layer)]}
+    mixed = {
+        id(call.operation) for call in calls if not {id(tensor) for tensor in call.input_tensors} <= folded
+    }  # layers that also take something else
+    return {name: norm for name, norm in found.items() if id(norm) not in mixed}
 
 
 def _folded(layer, norm) -> list[np.ndarray]:

@@ -153,6 +153,11 @@ class Case:
         """Return each photograph's answer by the head that has not seen it, averaged over a list of features (N, F)."""
         return self.raised(np.mean([heads.ask(features, self.fold_of) for features in asked], axis=0))
 
+    def forget(self) -> None:
+        """Free the memory of what only trials need; it is computed again if it is asked for."""
+        for name in ("inner", "second_inner"):
+            self.__dict__.pop(name, None)  # where functools.cached_property keeps it
+
     @functools.cached_property
     def heads(self) -> Heads:
         """Heads without any remedy; several remedies change only what they are asked."""

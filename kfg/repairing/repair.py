@@ -18,14 +18,14 @@ from kfg.repairing.findings import Diagnosis
 from kfg.repairing.next_steps import next_steps
 from kfg.repairing.trial import Trial
 from kfg.reporting import card
-from kfg.runs import origins, run_files
+from kfg.runs import choices, origins, run_files
 from kfg.runs.run import Run
 
 STEPS = 4
 LOOKING = 2 / 3  # of the time for trying remedies: for computing the features that they need
 LAST, MOST = 0.25, 0.5  # of the time budget: kept for the new run, at least and at most
 CLOSINGS = 3  # test, report and export of two averaged networks take about three times as long as those of one
-ENDING = 0.25  # of the time left for a training: kept for its test, report and export, which take minutes
+ENDING = 0.25  # of the time left for a training, at least: kept for its test, report and export, which take minutes
 LEAST = 20.0  # seconds; with less time left, no training is begun
 ANSWERS = "answers"  # folder in which the remedies' answers are kept
 
@@ -74,9 +74,9 @@ def repair(
         data: folder of the run's photographs; default the one that it was trained on.
         target: recall in (0, 1] below which a class is weak; default the share of all photographs that is recognised.
         time_budget: seconds for the whole repair, >= 1. After half of it no further features are computed, after three
-            quarters no further remedy is tried, and the rest is for the new run. Both end earlier where the rest is
-            short for a test, a report and an export, by the time that those of the run itself took. Screen and page say
-            what was left out for want of time.
+            quarters no further remedy is tried, and the rest is for the new run. Both end earlier if the test, the
+            report and the export of the run took so long that the rest would be too short for those of the new one.
+            Screen and page say what was left out for want of time.
         out: folder for the findings; default `repair` in the run's folder.
         max_params: the most parameters that the new net may have; None for any number.
         resume: continue an interrupted training. Remedies' answers that are kept from an earlier repair on the same
@@ -104,7 +104,7 @@ def repair(
 
 def _repaired(run, root, out, target, time_budget, left, **options) -> Repaired:
     """Do what `repair` says, after its arguments were checked; `left` is a function () -> seconds that are left."""
-    closing = clock.closing(run / run_files.CLOCK)
+    closing = _closing(run)
     step(
         1, STEPS, "every photograph is classified by classifiers that have not seen it", left=left(), rest="the repair"
     )
@@ -142,7 +142,7 @@ class _Work:
     Args:
         run, out, found, steps: as in `Repaired`, except that `run` is the folder of the run to repair.
         time_budget: seconds for the whole repair.
-        closing: seconds that the test, the report and the export of the run to repair took.
+        closing: seconds that the test, the report and the export of the new run will take, at most.
         left: function () -> seconds of it that are left.
     """
 
@@ -213,27 +213,38 @@ class _Work:
         )
 
 
+def _closing(run) -> float:
+    """Return how many seconds the test, the report and the export of a repaired run will take, at most.
+
+    Raises:
+        InputError: the run's clock.json is damaged.
+    """
+    settings = read_json(run / run_files.CONFIG, dict)
+    averages = choices.heard(settings) or settings.get("config", {}).get("mirror_averaged")
+    return clock.closing(run / run_files.CLOCK) * (1 if averages else CLOSINGS)
+
+
 def _kept_for_a_run(time_budget: float, closing: float) -> float:
     """Return the seconds of a repair's time that are kept for making the new run.
 
     Args:
         time_budget: seconds for the whole repair.
-        closing: seconds that the test, the report and the export of the run to repair took.
+        closing: seconds that the new run's test, report and export will take, at most.
     Example:
-        >>> [_kept_for_a_run(720, closing) for closing in (0, 20, 60, 200)]
+        >>> [_kept_for_a_run(720, closing) for closing in (0, 60, 180, 600)]
         [180.0, 180.0, 200.0, 360.0]
     """
-    return min(MOST * time_budget, max(LAST * time_budget, LEAST + CLOSINGS * closing))
+    return min(MOST * time_budget, max(LAST * time_budget, LEAST + closing))
 
 
 def _for_training(left: float, closing: float) -> float:
-    """Return the seconds that the new run may train; the rest of those that are left is for test, report and export.
+    """Return for how many of the seconds that are left the new run may train, before its test, report and export.
 
     Example:
-        >>> [_for_training(200, closing) for closing in (0, 20, 60, 200)]
+        >>> [_for_training(200, closing) for closing in (0, 60, 180, 600)]
         [150.0, 140, 50.0, 50.0]
     """
-    return left - min((1 - ENDING) * left, max(ENDING * left, CLOSINGS * closing))
+    return left - min((1 - ENDING) * left, max(ENDING * left, closing))
 
 
 def told(made: Repaired) -> list[str]:

@@ -79,6 +79,7 @@ class _Pace:
 def _tried(remedy, kept, pace) -> np.ndarray | None:
     """Return a remedy's answers on all R cases, int32 (R, N), or None if there is no time for it."""
     unknown = [one for one in kept if not one.knows(remedy)]
+    # the slowest is a careful guess: what remedies share is trained by the first of them, and the others are faster
     if unknown and not pace.fits(len(unknown), pace.slowest):
         return None
     for number, one in enumerate(unknown, start=1):

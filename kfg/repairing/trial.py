@@ -94,6 +94,8 @@ def tried(
     started, cases = time.monotonic(), cases_of(found, seen)
     remedies, not_tried = screening.fitting(REMEDIES, cases[0])
     predicted = screening.screen(cases, remedies, folder=folder, progress=Progress("remedies tried"), left=left)
+    for case in cases:  # while a network trains, memory is needed for it
+        case.forget()
     late = [one.name for one in remedies if one.name not in predicted]
     not_tried |= dict.fromkeys(late, "for lack of time")
     if not {proof.CONTROL, proof.UNTREATED} <= set(predicted):

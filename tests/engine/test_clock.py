@@ -62,6 +62,17 @@ def test_a_full_disk_stops_neither_the_clock_nor_hides_what_ended_the_run(tmp_pa
     assert len(tries) >= 4
 
 
+def test_a_full_disk_does_not_fail_a_run_that_is_finished(tmp_path, monkeypatch):
+    with Clock(tmp_path / "clock.json", go_on=False) as running:
+        pass
+
+    def full(*_):
+        raise InputError("disk full")
+
+    monkeypatch.setattr(clock, "write_json", full)
+    running.closed(5.0)
+
+
 def test_the_time_of_test_report_and_export_stands_beside_that_of_the_training(tmp_path):
     path = tmp_path / "clock.json"
     assert clock.closing(path) == 0

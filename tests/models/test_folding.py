@@ -37,10 +37,48 @@ def test_a_folded_net_answers_alike(settings):
 
 
 def test_a_net_whose_layers_another_model_uses_is_folded_too():
-    model = net()
+    model, images = net(), np.random.default_rng(1).random((2, 9, 9, 3)).astype("float32")
     keras.Model(model.get_layer("conv").output, model.output)  # as for training the last layers alone
-    kinds = [type(layer) for layer in folding.fold(model).layers]
+    folded = folding.fold(model)
+    kinds = [type(layer) for layer in folded.layers]
     assert layers.BatchNormalization not in kinds and kinds.count(folding.Nothing) == 2
+    np.testing.assert_allclose(folded(images), model(images), atol=1e-5)
+
+
+def shared(end):
+    """Return a net in which a convolution is followed by its normalisation, and both are called once more in `end`."""
+    images = keras.Input((5, 5, 3))
+    conv, norm = layers.Conv2D(3, 3, padding="same"), layers.BatchNormalization()
+    first = norm(conv(images))
+    return moved(keras.Model(images, end(first, conv, norm)))
+
+
+ENDS = {
+    "the convolution's second output is the model's": lambda first, conv, norm: conv(norm(conv(first))),
+    "the convolution's output and the normalised one": lambda first, conv, norm: [conv(first), norm(conv(first))],
+    "the normalisation takes something else, too": lambda first, conv, norm: norm(layers.ReLU()(first)),
+    "another convolution has an activation": lambda first, conv, norm: layers.Add()(
+        [first, norm(layers.Conv2D(3, 3, padding="same", activation="relu")(first))]
+    ),
+    "both calls are followed by the normalisation": lambda first, conv, norm: norm(conv(first)),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_layers_that_are_called_twice_answer_alike(name):
+    model, images = shared(ENDS[name]), np.random.default_rng(1).random((2, 5, 5, 3)).astype("float32")
+    folded = folding.fold(model)
+    for mine, own in zip(np.asarray(folded(images), object).flat, np.asarray(model(images), object).flat, strict=True):
+        np.testing.assert_allclose(mine, own, rtol=1e-3)
+    assert (folded is not model) is (name == "both calls are followed by the normalisation")
+
+
+def test_a_model_of_tensors_in_another_one_is_folded_by_its_own_calls():
+    model, images = net(), np.random.default_rng(1).random((2, 9, 9, 3)).astype("float32")
+    conv, norm = model.get_layer("conv"), model.get_layer("a")
+    part = keras.Model(model.input, [conv.output, norm.output])
+    for mine, own in zip(folding.fold(part)(images), part(images), strict=True):
+        np.testing.assert_allclose(mine, own, atol=1e-5)
 
 
 def test_a_normalisation_that_others_look_behind_stays():

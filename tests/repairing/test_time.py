@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import math
 
 import numpy as np
@@ -14,7 +15,7 @@ from kfg.errors import InputError
 from kfg.models import opinions
 from kfg.recipes.folder_settings import Config
 from kfg.repairing import after_training, diagnosis, findings, looking, looks, needs, repair, screening, trial
-from kfg.repairing.case import Seen
+from kfg.repairing.case import Case, Seen
 from kfg.repairing.crossed import crossed
 from kfg.repairing.decided import Decided
 from kfg.repairing.manner import Manner
@@ -218,13 +219,41 @@ def test_what_there_was_no_time_for_is_among_the_lines():
     assert "Not judged, because they have fewer than 10 training and validation photographs: dog (6)." in told
 
 
-@pytest.mark.parametrize("closing, looks, tries, trains", [(0, 50, 75, 75), (40, 100 / 3, 50, 25)])
+@pytest.mark.parametrize("closing, looks, tries, trains", [(0, 50, 75, 75), (40, 100 / 3, 50, 60)])
 def test_time_is_kept_for_the_end_of_the_new_run(closing, looks, tries, trains, monkeypatch, tmp_path):
     given = {}
     monkeypatch.setattr(trial, "tried", lambda found, **asked: given.update(asked))
     repair._Work(None, tmp_path, None, [], 100.0, closing, lambda: 100.0).tried(None)
     assert given["to_look"]() == pytest.approx(looks) and given["left"]() == pytest.approx(tries)
     assert repair._for_training(100.0, closing) == pytest.approx(trains)
+
+
+@pytest.mark.parametrize(
+    "settings, times",
+    [
+        ({"config": {"mirror_averaged": False}}, 3),
+        ({"config": {"mirror_averaged": True}}, 1),
+        ({"config": {}, "choices": {"second opinion": {"trunk": "efficientnet-lite2"}}}, 1),
+    ],
+)
+def test_the_end_of_a_run_that_averages_already_is_not_multiplied(settings, times, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    assert repair._closing(tmp_path) == 0
+    (tmp_path / "clock.json").write_text('{"seconds": 100, "closing": 20}')
+    assert repair._closing(tmp_path) == 20 * times
+
+
+def test_what_remedies_share_is_trained_once_and_answers_are_those_of_a_fresh_case(monkeypatch):
+    trained, plain = [], Case.taught
+    monkeypatch.setattr(Case, "taught", lambda self, *a, **k: trained.append(1) or plain(self, *a, **k))
+    case, first = case_of(), sorted(REMEDIES, key=lambda one: one.turn)[:5]
+    assert {one.name for one in first} >= {"none", "bias", "second opinion, flip-averaged, raised"}
+    answered = [one.answers(case) for one in first]
+    assert len(trained) == 4  # heads, and those for the inner answers, on both trunks
+    for one, found in zip(first, answered, strict=True):
+        np.testing.assert_array_equal(found, one.answers(case_of()))
+    case.forget()
+    np.testing.assert_array_equal(answered[1], first[1].answers(case))
 
 
 def test_remedies_know_which_labels_a_person_has_confirmed():
