@@ -65,7 +65,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img", "br", "input"):
+        if tag not in ("meta", "img", "br", "input", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):

@@ -132,7 +132,7 @@ def _photographs(found, positions, *, captions=None) -> Safe:
         path = index.paths[at]
         caption = printable(path) if captions is None else captions[number]
         picture = markup.thumbnail(_thumbnail(index.root / path), path)
-        figures.append(tag("figure", picture, tag("figcaption", caption), title=path))
+        figures.append(tag("figure", picture, tag("figcaption", markup.breakable(caption)), title=path))
     return tag("div", *figures, class_="sheet")
 
 

@@ -9,6 +9,7 @@ import hashlib
 import html
 import io
 import json
+import re
 import string
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -87,17 +88,17 @@ def escape(text) -> Safe:
 
 
 def breakable(text) -> Safe:
-    """Return text as HTML that may break after an underscore, as long class names must on a narrow screen.
+    """Return text as HTML that may break after an underscore or a slash, as long names must on a narrow screen.
 
     A text with a name that is written from right to left is set apart, so that it does not move what stands beside it.
 
     Example:
-        >>> breakable("Barn_Swallow")
-        'Barn_<wbr>Swallow'
+        >>> breakable("birds/Barn_Swallow")
+        'birds/<wbr>Barn_<wbr>Swallow'
     """
     if isinstance(text, Safe):
         return text
-    shown = Safe(escape(text).replace("_", "_<wbr>"))
+    shown = Safe(re.sub("([_/])", r"\1<wbr>", escape(text)))
     return Safe(f"<bdi>{shown}</bdi>") if _right_to_left(str(text)) else shown
 
 
