@@ -26,7 +26,7 @@ def graph_of(model) -> keras.Model:
 
 def calls(graph) -> list:
     """Return the calls of layers in a functional model, each with `operation`, `input_tensors` and `output_tensors`."""
-    return [call for calls in graph._nodes_by_depth.values() for call in calls]
+    return [call for level in graph._nodes_by_depth.values() for call in level]
 
 
 def run_through(model, inputs, *, operation, call):

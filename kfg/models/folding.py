@@ -83,10 +83,8 @@ def _followers(model) -> dict:
         if plain and [type(one) for one in consumers.values()] == [layers.BatchNormalization]:
             (found[layer.name],) = consumers.values()
     folded = {tensor for layer in model.layers if layer.name in found for tensor in outputs[id(layer)]}
-    mixed = {
-        id(call.operation) for call in calls if not {id(tensor) for tensor in call.input_tensors} <= folded
-    }  # layers that also take something else
-    return {name: norm for name, norm in found.items() if id(norm) not in mixed}
+    others = {id(call.operation) for call in calls if any(id(tensor) not in folded for tensor in call.input_tensors)}
+    return {name: norm for name, norm in found.items() if id(norm) not in others}
 
 
 def _folded(layer, norm) -> list[np.ndarray]:

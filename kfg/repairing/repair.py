@@ -24,7 +24,7 @@ from kfg.runs.run import Run
 STEPS = 4
 LOOKING = 2 / 3  # of the time for trying remedies: for computing the features that they need
 LAST, MOST = 0.25, 0.5  # of the time budget: kept for the new run, at least and at most
-CLOSINGS = 3  # test, report and export of two averaged networks take about three times as long as those of one
+CLOSINGS = 3  # test, report and export of two averaged networks take two to three times as long as those of one
 ENDING = 0.25  # of the time left for a training, at least: kept for its test, report and export, which take minutes
 LEAST = 20.0  # seconds; with less time left, no training is begun
 ANSWERS = "answers"  # folder in which the remedies' answers are kept
