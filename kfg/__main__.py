@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv=None) -> int:
     """Run one sub-command and return its exit code; it is 2 for wrong input."""
+    program.take_onednn()
     return program.run(lambda: _answered(sys.argv[1:] if argv is None else argv))
 
 

@@ -51,17 +51,13 @@ class Parser(argparse.ArgumentParser):
         return sorted(set(found))
 
 
-def begin(*, convnets: bool = False) -> None:
+def begin() -> None:
     """Start a program that imports TensorFlow first, which takes seconds, such as `python -m kfg.recipes.NAME`.
 
     Ctrl-C during the import ends the program with one line, TensorFlow's notes are dropped, and Keras does not see
     settings that the user made for other work.
-
-    Args:
-        convnets: whether the program trains nets of plain convolutions only, see `take_onednn`.
     """
-    if convnets:
-        take_onednn()
+    take_onednn()
     open_missing_streams()
     quiet.end_on_interrupt()
     with quiet.tensorflow_notes():
@@ -71,9 +67,9 @@ def begin(*, convnets: bool = False) -> None:
 def take_onednn() -> None:
     """Let TensorFlow compute by oneDNN's kernels on every x86 processor; call this before TensorFlow is imported.
 
-    By itself TensorFlow takes them only on processors with more than AVX2. On two cores with AVX2, ConvNet 1 of the
-    study imagenet20 was trained 1.2 times as fast by them, at an eighth of its width 2.8 times; EfficientNet-Lite0,
-    which has depthwise convolutions, only 0.75 times. What the user has set in the environment is kept.
+    By itself TensorFlow takes them only on processors with more than AVX2. With them, the last two stages of
+    EfficientNet-Lite0 are trained 1.7 times as fast on two cores with AVX2 (`python tools/bench.py kernels`). What the
+    user has set in the environment is kept.
     """
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ.setdefault(ONEDNN, "1")

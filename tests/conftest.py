@@ -8,6 +8,8 @@ import pytest
 from bare import bare_runs, undrawn_pictures, untraced_models
 from PIL import Image
 
+from kfg import program
+
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
 
 # Files that take minutes, the longest first. What is begun last should be short: of two processes, one would else
@@ -40,7 +42,11 @@ LONGEST = (
 
 
 def pytest_configure():
-    """Collect no garbage while TensorFlow and the tests are imported; a sixth of the time would go into that."""
+    """Let TensorFlow compute as in kfg's programs, and collect no garbage while it and the tests are imported.
+
+    A sixth of the time of these imports would go into that.
+    """
+    program.take_onednn()
     gc.disable()
 
 

@@ -230,9 +230,15 @@ def test_a_library_that_set_keras_otherwise_is_told_what_to_change(monkeypatch):
 )
 def test_onednn_is_taken_where_it_was_measured_unless_the_user_said_otherwise(machine, before, after, monkeypatch):
     monkeypatch.setattr(program.platform, "machine", lambda: machine)
-    monkeypatch.delenv(program.ONEDNN, raising=False)
-    if before is not None:
-        monkeypatch.setenv(program.ONEDNN, before)
+    monkeypatch.setenv(program.ONEDNN, before or "")  # what was there before is restored at the end
+    if before is None:
+        monkeypatch.delenv(program.ONEDNN)
     program.take_onednn()
     assert os.environ.get(program.ONEDNN) == after
-    os.environ.pop(program.ONEDNN, None)
+
+
+def test_the_command_and_the_modules_take_onednn_before_tensorflow_is_imported():
+    words = "from kfg import program; program.take_onednn = lambda: print('tensorflow' in sys.modules)"
+    for rest in ("from kfg.__main__ import main; main(['--version'])", "program.begin()"):
+        done = subprocess.run([sys.executable, "-c", f"import sys; {words}; {rest}"], capture_output=True, text=True)
+        assert done.stdout.startswith("False\n"), done.stderr

@@ -1,7 +1,7 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows all of them alike.
 
 Run       python tools/bench.py augment|train|precision|help-time|demo|recipes|memory|frozen|fine-tune|predict|search|
-          attention|modules|optimizer|versions|serve [--repeats 7]
+          attention|modules|optimizer|kernels|versions|serve [--repeats 7]
 Prints    the median of each case with its lowest and highest figure, and the ratios beside the project's targets (bars)
 Exit      0 if every bar is met, else 1; this is not a test, because on a shared machine it fails now and then
 """
@@ -15,6 +15,7 @@ import tempfile
 
 import bench_attention
 import bench_first
+import bench_kernels
 import bench_optimizer
 import bench_search
 import bench_serve
@@ -22,6 +23,8 @@ import bench_transfer
 import bench_versions
 import numpy as np
 from _measure import interleaved, rate, report
+
+from kfg import program
 
 TOOLS = pathlib.Path(__file__).parent
 SIZE = 224  # pixels, square
@@ -238,6 +241,7 @@ def parser() -> argparse.ArgumentParser:
     bench_search.add_commands(commands, common)
     bench_attention.add_commands(commands, common)
     bench_optimizer.add_commands(commands, common)
+    bench_kernels.add_commands(commands, common)
     bench_serve.add_commands(commands, common)
     bench_versions.add_commands(commands, common)
     return top
@@ -245,6 +249,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments=None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    program.take_onednn()  # as kfg's programs do
     args = parser().parse_args(arguments)
     return 0 if args.run(args) else 1
 

@@ -10,7 +10,7 @@ Source    R. K. Poshala, "ImageNet Image Classification", and its notebook
 if __name__ == "__main__":  # before the imports below, which take seconds
     from kfg import program
 
-    program.begin(convnets=True)
+    program.begin()
 
 import dataclasses
 

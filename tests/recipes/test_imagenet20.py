@@ -5,7 +5,6 @@ import dataclasses
 import html
 import json
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -19,7 +18,7 @@ import numpy as np
 import pytest
 from bare import bare_runs
 
-from kfg import __main__, program, reaugment
+from kfg import __main__, reaugment
 from kfg.augment.policies import ClassTargeted, Policy
 from kfg.data import imagenet20 as photographs_of_the_study
 from kfg.data import splitcsv
@@ -234,14 +233,6 @@ def test_arms_of_other_settings_are_not_compared(photos, arms, tmp_path, caplog)
     assert not (tmp_path / "out" / "imagenet20" / "arms.json").exists()
 
 
-def has_onednn() -> bool:
-    """Return whether TensorFlow computes by oneDNN in this process: as the environment says, else on new processors."""
-    if (asked := os.environ.get(program.ONEDNN)) is not None:
-        return asked.lower() in ("1", "true")
-    flags = pathlib.Path("/proc/cpuinfo").read_text() if pathlib.Path("/proc/cpuinfo").exists() else ""
-    return any(one in flags.split() for one in ("avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile"))
-
-
 def start(photos, out, *options):
     command = [
         sys.executable,
@@ -258,9 +249,8 @@ def start(photos, out, *options):
         EPOCHS,
         *options,
     ]
-    kernels = {program.ONEDNN: str(int(has_onednn()))}  # as in this process, which resumes the run
     command, pipe = [str(part) for part in command], subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **kernels})
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
 
 
 def stop_after_an_epoch(process, run, sign):

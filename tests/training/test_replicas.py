@@ -9,7 +9,7 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).parent
-# oneDNN's kernels, which TensorFlow takes on processors with AVX-512, fail on the share of a device that has no image
+# oneDNN's kernels, which kfg lets TensorFlow use on processors, fail on the share of a device that has no image
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
 ROUNDING = 1e-4  # of a weight that has moved by thousands of times as much
 
