@@ -34,6 +34,7 @@ __all__ = sorted(_HOMES.keys() - {"open"})  # `from kfg import *` leaves Python'
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module 'kfg' has no attribute {name!r}")
+    importlib.import_module("kfg.kernels").take_onednn()  # it may be the first module that imports TensorFlow
     module, _, attribute = _HOMES[name].partition(":")
     globals()[name] = value = getattr(importlib.import_module(module), attribute or name)
     return value

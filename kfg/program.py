@@ -5,16 +5,14 @@ import contextlib
 import errno
 import io
 import os
-import platform
 import re
 import sys
 
-from kfg import progress, quiet
+from kfg import kernels, progress, quiet
 from kfg.errors import InputError
 from kfg.files import ADDRESS, local
 from kfg.names import printable, suggestion
 
-ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads this variable when it is imported
 # errors of a full disk or missing permission, wherever they occur: the user can mend them, they are no defect of kfg
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # in the order of their file descriptors 0, 1, 2
@@ -57,22 +55,11 @@ def begin() -> None:
     Ctrl-C during the import ends the program with one line, TensorFlow's notes are dropped, and Keras does not see
     settings that the user made for other work.
     """
-    take_onednn()
+    kernels.take_onednn()
     open_missing_streams()
     quiet.end_on_interrupt()
     with quiet.tensorflow_notes():
         import keras  # noqa: F401
-
-
-def take_onednn() -> None:
-    """Let TensorFlow compute by oneDNN's kernels on every x86 processor; call this before TensorFlow is imported.
-
-    By itself TensorFlow takes them only on processors with more than AVX2. With them, the last two stages of
-    EfficientNet-Lite0 are trained 1.7 times as fast on two cores with AVX2 (`python tools/bench.py kernels`). What the
-    user has set in the environment is kept.
-    """
-    if platform.machine() in ("x86_64", "AMD64"):
-        os.environ.setdefault(ONEDNN, "1")
 
 
 def run(work) -> int:

@@ -8,7 +8,7 @@ import pytest
 from bare import bare_runs, undrawn_pictures, untraced_models
 from PIL import Image
 
-from kfg import program
+from kfg import kernels
 
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
 
@@ -46,7 +46,7 @@ def pytest_configure():
 
     A sixth of the time of these imports would go into that.
     """
-    program.take_onednn()
+    kernels.take_onednn()
     gc.disable()
 
 

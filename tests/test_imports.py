@@ -21,7 +21,7 @@ RANKS = {
     "overwrite": 2, "quiet": 2, "program": 3,
     "runs.run_files": 0, "runs.choices": 0, "files": 1, "locks": 1, "names": 1, "pixels": 1, "progress": 1, "tables": 1,
     "time_budgets": 1,
-    "keras_settings": 1, "keras_private": 1,
+    "kernels": 0, "keras_settings": 1, "keras_private": 1,
     "errors": 0, "protocols": 0,
 }  # fmt: skip
 WITHOUT_TENSORFLOW = (

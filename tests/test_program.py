@@ -223,22 +223,3 @@ def test_a_library_that_set_keras_otherwise_is_told_what_to_change(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
     with pytest.raises(InputError, match=r"backend: kfg needs 'tensorflow'.*start with KERAS_BACKEND=tensorflow"):
         keras_settings.check()
-
-
-@pytest.mark.parametrize(
-    "machine, before, after", [("x86_64", None, "1"), ("x86_64", "0", "0"), ("aarch64", None, None)]
-)
-def test_onednn_is_taken_where_it_was_measured_unless_the_user_said_otherwise(machine, before, after, monkeypatch):
-    monkeypatch.setattr(program.platform, "machine", lambda: machine)
-    monkeypatch.setenv(program.ONEDNN, before or "")  # what was there before is restored at the end
-    if before is None:
-        monkeypatch.delenv(program.ONEDNN)
-    program.take_onednn()
-    assert os.environ.get(program.ONEDNN) == after
-
-
-def test_the_command_and_the_modules_take_onednn_before_tensorflow_is_imported():
-    words = "from kfg import program; program.take_onednn = lambda: print('tensorflow' in sys.modules)"
-    for rest in ("from kfg.__main__ import main; main(['--version'])", "program.begin()"):
-        done = subprocess.run([sys.executable, "-c", f"import sys; {words}; {rest}"], capture_output=True, text=True)
-        assert done.stdout.startswith("False\n"), done.stderr

@@ -26,7 +26,7 @@ CASES = {
 
 def kernels(args) -> bool:
     """Measure nets with oneDNN's kernels and without them. TensorFlow chooses once, so each way is a process."""
-    from kfg.program import ONEDNN
+    from kfg.kernels import ONEDNN
 
     met = True
     for (net, work), batch_size in CASES.items():

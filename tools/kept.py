@@ -4,8 +4,9 @@
 
 A RUN is a finished run of `kfg train` that was fine-tuned. Its head alone and its fine-tuned net answer the test
 photographs. Then samples of the size of a validation part are drawn from these, and each rule decides on each sample
-which of the two to keep. "Better" is what has more right answers on all test photographs. A row for each run is added
-to the results file; `--table FILE` prints the table of a results file. The test photographs decide nothing else.
+which of the two to keep. "Better" is what has more right answers on all test photographs. One may also keep both: the
+row has the average of their probabilities, too. A row for each run is added to the results file; `--table FILE` prints
+the table of a results file. The test photographs decide nothing else.
 """
 
 import argparse
@@ -126,6 +127,7 @@ def row_of(path, cache) -> dict:
     run = kfg.open(path)
     settings = read_json(run.path / run_files.CONFIG, dict)
     head, net = answers_of(run, cache)
+    average = Predictions(net.paths, net.labels, (head.probabilities + net.probabilities) / 2, net.classes)
     aim = imbalance.aim(settings["choices"]["classes"]["treatment"])
     return {
         "data": settings["data"]["name"], "seed": settings["seed"], "freeze": run.config["freeze"], "aim": aim,
@@ -136,7 +138,7 @@ def row_of(path, cache) -> dict:
                 "loss": AIMS[aim](one.losses, one.labels),
                 "calibrated loss": calibrated_loss(one.probabilities, one.labels, aim=aim),
             }
-            for name, one in (("head", head), ("net", net))
+            for name, one in (("head", head), ("net", net), ("average", average))
         },
         "kept the better": {str(size): kept_better(head, net, size, aim=aim) for size in SIZES},
         "processor": processor(), "commit": provenance.commit(),
@@ -146,10 +148,13 @@ def row_of(path, cache) -> dict:
 def table(results) -> str:
     """Return the table of a results file as text: how often each rule keeps the better net, in percent."""
     asked = [f"{size} photographs, by {rule}" for size in SIZES for rule in RULES]
-    lines = [f"| data | seed | head alone | fine-tuned | {' | '.join(asked)} |", "|---" * (4 + len(asked)) + "|"]
+    lines = [
+        f"| data | seed | head alone | fine-tuned | average | {' | '.join(asked)} |",
+        "|---" * (5 + len(asked)) + "|",
+    ]
     for row in results:
         shares = [f"{100 * row['kept the better'][str(size)][rule]:.1f}" for size in SIZES for rule in RULES]
-        scores = [f"{100 * row[one]['score']:.1f}" for one in ("head", "net")]
+        scores = [f"{100 * row[one]['score']:.1f}" if one in row else "" for one in ("head", "net", "average")]
         lines.append(f"| {' | '.join([row['data'], str(row['seed']), *scores, *shares])} |")
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ import platform
 import subprocess
 
 import kfg
-from kfg import program
+from kfg import kernels
 from kfg.data.index import fingerprint
 from kfg.engine.lenders import model_file
 from kfg.errors import InputError
@@ -25,7 +25,7 @@ def environment() -> dict:
     return {
         "device": precision.device(),
         "tf32": precision.uses_tf32(),
-        "onednn": os.environ.get(program.ONEDNN, "as TensorFlow chooses"),
+        "onednn": os.environ.get(kernels.ONEDNN, "as TensorFlow chooses"),
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "processor": processor.vectors(),
