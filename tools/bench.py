@@ -2,6 +2,7 @@
 
 Run       python tools/bench.py augment|train|precision|help-time|demo|recipes|memory|frozen|fine-tune|predict|search|
           attention|modules|optimizer|kernels|versions|serve [--repeats 7]
+          python tools/bench.py all [--data DIR] [--run RUN]
 Prints    the median of each case with its lowest and highest figure, and the ratios beside the project's targets (bars)
 Exit      0 if every bar is met, else 1; this is not a test, because on a shared machine it fails now and then
 """
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import bench_all
 import bench_attention
 import bench_first
 import bench_kernels
@@ -235,6 +237,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=train)
     command = commands.add_parser("memory", parents=[common], help="peak memory of streaming many images")
     command.set_defaults(run=memory)
+    bench_all.add_commands(commands, common)
     bench_first.add_commands(commands, common)
     bench_transfer.add_commands(commands, common)
     bench_search.add_commands(commands, common)

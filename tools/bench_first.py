@@ -11,7 +11,7 @@ from _measure import interleaved, rate, report
 
 TOOLS = pathlib.Path(__file__).parent
 FIRST_RESULT = "near-duplicate"  # text in the first table of findings that the demonstration shows
-RECIPES = "imagenet20,fruit3,retail258,cub200,competition100"
+RECIPES = "imagenet20,fruit3,retail258,cub200,competition100,folder"
 
 
 def help_time(args) -> bool:
