@@ -14,6 +14,7 @@ from kfg.evaluation.held_out import HeldOut
 from kfg.evaluation.intervals import wilson
 from kfg.files import whole, write_json
 from kfg.models import calibrated, folding, halves
+from kfg.progress import Progress
 from kfg.runs import run_files
 from kfg.training import features, out_of_fold
 
@@ -23,6 +24,7 @@ FALSE_ALARMS = 0.05  # share of photographs of the classes that may be called "n
 FEW = 50  # with fewer validation images, the out-of-fold answers of heads are the better basis
 MANY = 3_000_000  # photographs times classes; with more, heads take a minute, and hundreds of images are held out
 DIGITS = 6
+CALLED = {"val": "validation", "test": "test"}  # parts that a run's model answers at its end
 VALIDATION = "validation images"
 WEIGHTED = "weighted to be as difficult as the training images were for classifiers trained without them"
 BY_HEADS = "training and validation images, each classified by a simpler classifier that was trained without it"
@@ -110,9 +112,10 @@ def settle(model, index: Index, images, *, batch_size: int, cache_dir, crossed: 
     bank = _bank(model, index, images, cache_dir)
     asked = _Judged(model, bank)
     plain, strangeness = {}, {}
-    for name in ("val", "test"):
+    for name in CALLED:
         part, asked.told = Part.of(index, images, name), []
-        plain[name] = predict.predict(asked, part.batches(batch_size, shuffle=False), index=part)
+        batches, progress = part.batches(batch_size, shuffle=False), Progress(f"{CALLED[name]} photographs answered")
+        plain[name] = predict.predict(asked, batches, index=part, progress=progress)
         strangeness[name] = np.concatenate(asked.told)[: len(part)] if asked.told else None  # the last batch was filled
     answers, content = thresholds(plain, index, crossed, strangeness=strangeness)
     model = calibrated.with_temperature(model, content["temperature"])
@@ -202,7 +205,8 @@ def _bank(model, index, images, cache_dir) -> np.ndarray | None:
     trunk = folding.fold(calibrated.trunk_with_features(model))
     if features.ready(trunk, images, cache_dir=cache_dir):  # the trunk was frozen, and the head was trained on these
         return calibrated.unit_rows(features.cached(trunk, images, cache_dir=cache_dir)[at])
-    return calibrated.unit_rows(features.of(trunk, stores.chosen(images, at)))
+    progress = Progress("features of training photographs")
+    return calibrated.unit_rows(features.of(trunk, stores.chosen(images, at), progress=progress))
 
 
 def _held_out(val, index, crossed) -> tuple[float, HeldOut, dict]:

@@ -83,7 +83,7 @@ def _refuse(predictions, bad, reason):
         raise InputError(f"{predictions.paths[int(np.flatnonzero(bad)[0])]}: {reason}; {bad.sum()} such images")
 
 
-def predict(model, batches, *, index) -> Predictions:
+def predict(model, batches, *, index, progress=None) -> Predictions:
     """Return the predictions of `model` for every image of `index`.
 
     The last batch is filled up to the size of the first one, because a net is traced anew for a batch of another size.
@@ -93,6 +93,7 @@ def predict(model, batches, *, index) -> Predictions:
         batches: iterable (tf.data) of images, or of (images, labels), in the order of `index`; labels are checked
             against the index.
         index: kfg.data.index.Index with `paths`, `labels`, `classes`.
+        progress: function (images answered, images in all), called after each batch.
     Returns:
         Predictions in the order of `index`.
     Raises:
@@ -113,6 +114,8 @@ def predict(model, batches, *, index) -> Predictions:
             raise InputError(f"labels of images {seen} to {seen + len(probabilities) - 1} differ from the index's")
         outputs.append(probabilities)
         seen += len(probabilities)
+        if progress is not None:
+            progress(min(seen, len(index)), len(index))
     if seen != len(index):
         raise InputError(f"the batches hold {seen} images, but the index has {len(index)}; give each image once")
     if outputs[-1].ndim != 2 or outputs[-1].shape[1] != len(index.classes):

@@ -124,11 +124,19 @@ def cached(
     return array if views else array[0]
 
 
-def of(trunk, images) -> np.ndarray:
-    """Return the trunk's output for every image of a store, float32 (N, ...), without using the cache."""
-    forward = _forward(trunk)
-    starts = range(0, len(images), BATCH)
-    return np.concatenate([forward(images.gather(np.arange(one, min(one + BATCH, len(images))))) for one in starts])
+def of(trunk, images, *, progress=None) -> np.ndarray:
+    """Return the trunk's output for every image of a store, float32 (N, ...), without using the cache.
+
+    Args:
+        trunk, images, progress: as for `cached`.
+    """
+    forward, outputs = _forward(trunk), []
+    for start in range(0, len(images), BATCH):
+        end = min(start + BATCH, len(images))
+        outputs.append(forward(images.gather(np.arange(start, end))))
+        if progress is not None:
+            progress(end, len(images))
+    return np.concatenate(outputs)
 
 
 def ready(trunk, images, labels=None, *, cache_dir, views: Views | None = None) -> bool:

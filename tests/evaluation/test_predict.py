@@ -57,6 +57,12 @@ def test_a_model_sees_batches_of_one_size_so_that_it_is_traced_once():
         predict(Twice(), batches_of([0, 1, 2, 2, 1], 2), index=listed([0, 1, 2, 0, 1]))
 
 
+def test_progress_counts_the_images_and_not_those_that_fill_up_the_last_batch():
+    seen = []
+    predict(Echo(), batches_of([0, 1, 2], 2), index=listed([0, 1, 2]), progress=lambda *done: seen.append(done))
+    assert seen == [(2, 3), (3, 3)]
+
+
 class Twice(Echo):
     def predict_on_batch(self, images):
         return np.concatenate([super().predict_on_batch(images)] * 2)
