@@ -52,8 +52,8 @@ class Parser(argparse.ArgumentParser):
 def begin() -> None:
     """Start a program that imports TensorFlow first, which takes seconds, such as `python -m kfg.recipes.NAME`.
 
-    Ctrl-C during the import ends the program with one line, TensorFlow's notes are dropped, and Keras does not see
-    settings that the user made for other work.
+    TensorFlow computes by oneDNN's kernels, its notes are dropped, Ctrl-C during the import ends the program with one
+    line, and Keras does not see settings that the user made for other work.
     """
     kernels.take_onednn()
     open_missing_streams()

@@ -44,7 +44,7 @@ LONGEST = (
 def pytest_configure():
     """Let TensorFlow compute as in kfg's programs, and collect no garbage while it and the tests are imported.
 
-    A sixth of the time of these imports would go into that.
+    Collecting garbage would take a sixth of the time of the imports.
     """
     kernels.take_onednn()
     gc.disable()

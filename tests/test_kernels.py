@@ -21,7 +21,9 @@ from kfg import kernels
 )
 def test_onednn_is_taken_where_it_was_measured_and_can_still_be(machine, there, before, after, monkeypatch):
     monkeypatch.setattr(kernels.platform, "machine", lambda: machine)
-    monkeypatch.setattr(kernels.sys, "modules", {"tensorflow": None} if there else {})
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    if not there:
+        monkeypatch.delitem(sys.modules, "tensorflow")
     monkeypatch.setenv(kernels.ONEDNN, before or "")  # what was there before is restored at the end
     if before is None:
         monkeypatch.delenv(kernels.ONEDNN)
@@ -35,10 +37,12 @@ def test_onednn_is_taken_where_it_was_measured_and_can_still_be(machine, there, 
         "from kfg.__main__ import main; main(['models'])",
         "from kfg import program; program.begin()",
         "import kfg; kfg.Part",
+        "import story; story.program.run = lambda work: 0; story.main()",
+        "from kfg.exporting import on_ray; on_ray.Worker('nowhere', 1)",
     ],
 )
-def test_commands_modules_and_the_library_take_onednn_before_they_import_tensorflow(use):
+def test_whatever_imports_tensorflow_first_takes_onednn_before(use):
     told = "print('called', 'tensorflow' in sys.modules)"
-    code = f"import sys; from kfg import kernels; kernels.take_onednn = lambda: {told}; {use}"
+    code = f"import sys; sys.path += {sys.path!r}; from kfg import kernels; kernels.take_onednn = lambda: {told}; {use}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith("called False\n"), done.stderr

@@ -4,7 +4,7 @@ Run       python tools/bench.py augment|train|precision|help-time|demo|recipes|m
           attention|modules|optimizer|kernels|versions|serve [--repeats 7]
           python tools/bench.py all [--data DIR] [--run RUN]
 Prints    the median of each case with its lowest and highest figure, and the ratios beside the project's targets (bars)
-Exit      0 if every bar is met, else 1; this is not a test, because on a shared machine it fails now and then
+Exit      0 if every bar is met, 3 if one is missed; no test, because that happens on a busy machine
 """
 
 import argparse
@@ -25,6 +25,7 @@ import bench_transfer
 import bench_versions
 import numpy as np
 from _measure import interleaved, rate, report
+from bench_all import MISSED
 
 from kfg import kernels
 
@@ -251,9 +252,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments=None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    kernels.take_onednn()  # as kfg's programs do
     args = parser().parse_args(arguments)
-    return 0 if args.run(args) else 1
+    if args.command != "versions":  # each version of kfg does it or does not
+        kernels.take_onednn()
+    return 0 if args.run(args) else MISSED
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from kfg import files
 from kfg.errors import InputError
 from kfg.files import read_json, write_json
 from kfg.inference.engines import ENGINES, TENSORFLOW, Answer, at_hand, titled
+from kfg.kernels import ONEDNN
 from kfg.locks import exclusive
 
 FILE = "engines.json"
@@ -110,6 +111,7 @@ def known(net: Net, folder) -> str:
 def _key(net: Net, there: dict[str, str]) -> str:
     """Return a key for a net on this machine with these versions of engines."""
     machine = [os.cpu_count(), platform.machine(), platform.processor(), _processor(), sorted(there.items())]
+    machine += [os.environ[ONEDNN]] if ONEDNN in os.environ else []  # it decides how fast TensorFlow is
     return hashlib.sha256(json.dumps([net.key, machine]).encode()).hexdigest()[:32]
 
 
