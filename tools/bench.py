@@ -4,7 +4,7 @@ Run       python tools/bench.py augment|train|precision|help-time|demo|recipes|m
           attention|modules|optimizer|kernels|versions|serve [--repeats 7]
           python tools/bench.py all [--data DIR] [--run RUN]
 Prints    the median of each case with its lowest and highest figure, and the ratios beside the project's targets (bars)
-Exit      0 if every bar is met, 3 if one is missed; no test, because that happens on a busy machine
+Exit      0 if every bar is met, 3 if one is missed; this is not a test, because a busy machine misses bars by chance
 """
 
 import argparse
