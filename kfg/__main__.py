@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from kfg import __version__, kernels, program, quiet
+from kfg import __version__, program, quiet
 from kfg.commands import on_photographs, on_runs, predicting, shipping, training, with_models, with_pages, with_queue
 
 ABOUT_FILES = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -57,7 +57,6 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv=None) -> int:
     """Run one sub-command and return its exit code; it is 2 for wrong input."""
-    kernels.take_onednn()
     return program.run(lambda: _answered(sys.argv[1:] if argv is None else argv))
 
 

@@ -65,9 +65,12 @@ def begin() -> None:
 def run(work) -> int:
     """Do a program's work and return its exit code; errors in the input or in writing the output print one line.
 
+    If the work is the first to import TensorFlow, that computes by oneDNN's kernels.
+
     Args:
         work: function () -> exit code; if it raises InputError, the exit code is 2.
     """
+    kernels.take_onednn()
     try:
         return _run(work)
     finally:

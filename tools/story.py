@@ -12,7 +12,7 @@ import pathlib
 import sys
 import time
 
-from kfg import kernels, program, quiet, tables
+from kfg import program, quiet, tables
 from kfg.data import audit, audit_table, demo
 from kfg.engine import demonstration, own_photographs
 from kfg.files import read_json
@@ -49,7 +49,6 @@ SIZES = (
 
 def main(argv=None) -> int:
     words = sys.argv[1:] if argv is None else argv
-    kernels.take_onednn()
     return program.run(lambda: told(pathlib.Path(words[0] if words else demonstration.OUT)))
 
 
