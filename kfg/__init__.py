@@ -6,6 +6,8 @@ and TensorFlow is loaded only by the functions that need it.
 
 import importlib
 
+from kfg.kernels import take_onednn
+
 __version__ = "0.1.0"
 
 _HOMES = {  # name -> module that defines it; after a colon its name in that module, if it differs
@@ -28,13 +30,13 @@ _HOMES = {  # name -> module that defines it; after a colon its name in that mod
     "open": "kfg.runs.run:open_run",
     "Run": "kfg.runs.run",
 }
+take_onednn()  # here, because anything of kfg may be the first to import TensorFlow
 __all__ = sorted(_HOMES.keys() - {"open"})  # `from kfg import *` leaves Python's own open alone
 
 
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module 'kfg' has no attribute {name!r}")
-    importlib.import_module("kfg.kernels").take_onednn()  # it may be the first module that imports TensorFlow
     module, _, attribute = _HOMES[name].partition(":")
     globals()[name] = value = getattr(importlib.import_module(module), attribute or name)
     return value

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-from kfg import kernels, progress, quiet
+from kfg import progress, quiet
 from kfg.errors import InputError
 from kfg.files import ADDRESS, local
 from kfg.names import printable, suggestion
@@ -52,10 +52,9 @@ class Parser(argparse.ArgumentParser):
 def begin() -> None:
     """Start a program that imports TensorFlow first, which takes seconds, such as `python -m kfg.recipes.NAME`.
 
-    TensorFlow computes by oneDNN's kernels, its notes are dropped, Ctrl-C during the import ends the program with one
-    line, and Keras does not see settings that the user made for other work.
+    TensorFlow's notes are dropped, Ctrl-C during the import ends the program with one line, and Keras does not see
+    settings that the user made for other work.
     """
-    kernels.take_onednn()
     open_missing_streams()
     quiet.end_on_interrupt()
     with quiet.tensorflow_notes():
@@ -65,12 +64,9 @@ def begin() -> None:
 def run(work) -> int:
     """Do a program's work and return its exit code; errors in the input or in writing the output print one line.
 
-    If the work is the first to import TensorFlow, that computes by oneDNN's kernels.
-
     Args:
         work: function () -> exit code; if it raises InputError, the exit code is 2.
     """
-    kernels.take_onednn()
     try:
         return _run(work)
     finally:

@@ -8,7 +8,7 @@ import pytest
 from bare import bare_runs, undrawn_pictures, untraced_models
 from PIL import Image
 
-from kfg import kernels
+import kfg  # noqa: F401 - before TensorFlow, whose kernels it chooses
 
 COLOURS = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (210, 50, 40)}
 
@@ -42,11 +42,7 @@ LONGEST = (
 
 
 def pytest_configure():
-    """Let TensorFlow compute as in kfg's programs, and collect no garbage while it and the tests are imported.
-
-    Collecting garbage would take a sixth of the time of the imports.
-    """
-    kernels.take_onednn()
+    """Collect no garbage while TensorFlow and the tests are imported: it would take a sixth of that time."""
     gc.disable()
 
 

@@ -27,8 +27,6 @@ import numpy as np
 from _measure import interleaved, rate, report
 from bench_all import MISSED
 
-from kfg import kernels
-
 TOOLS = pathlib.Path(__file__).parent
 SIZE = 224  # pixels, square
 BATCH = 64  # images
@@ -253,8 +251,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments=None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     args = parser().parse_args(arguments)
-    if args.command != "versions":  # each version of kfg does it or does not
-        kernels.take_onednn()
     return 0 if args.run(args) else MISSED
 
 

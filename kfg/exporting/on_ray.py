@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 
-from kfg import kernels
 from kfg.errors import InputError
 from kfg.exporting import answer_table
 
@@ -18,7 +17,6 @@ class Worker:
     """A process of the cluster that holds a model. Ray Data hands it pieces; if it dies, another gets its piece."""
 
     def __init__(self, model: str, top: int):
-        kernels.take_onednn()  # the processes of a cluster were not started by kfg
         from kfg.exporting import classifiers
 
         self.classifier, self.top = classifiers.load(model), top
