@@ -107,3 +107,13 @@ def test_the_table_shows_the_best_first_with_the_spread_of_its_seeds():
     *_, best, last = tried.table(rows).splitlines()
     assert best == "| birds | 60 | 4 | recipe | 88.0 ± 0.0 | 92.5 ± 0.7 | 90.0 ± 0.0 | 91.0 ± 0.0 | 100 | 2 |"
     assert last.startswith("| birds | 60 | 4 | sam | 88.0 | 90.0 | ")
+
+
+def test_heads_answer_from_cached_features_as_their_nets_do_from_pixels(photos, tmp_path, small):
+    index = tried.divided(photos, tried.Config())
+    test = tried.Part.of(index, tried.pictures(index, 32, "squashed"), "test")
+    net = tried.classifier(tried.Config(), len(index.classes))
+    for cached, answered in zip(tried.answered_by(net, test, tmp_path), tried.answered_by(net, test), strict=True):
+        np.testing.assert_allclose(cached, answered, atol=1e-5)
+    own, mirrored = tried.answered_by(net, test)
+    assert np.abs(own - mirrored).max() > 1e-4

@@ -224,6 +224,7 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
     keras.utils.set_random_seed(seed)
     images = pictures(index, config.image_size[0], one.aspect)
     parts = {name: Part.of(index, images, name) for name in ("train", "val", "test")}
+    test = parts["test"]
     if one.averaged:
         steps = epochs * math.ceil(len(parts["train"]) / config.batch_size)
         config = dataclasses.replace(config, ema=max(0.5, 1 - 1 / (one.averaged * steps)))
@@ -238,15 +239,14 @@ def tried(index, cache, one: Try, *, seed: int, epochs: int) -> dict:
             workdir=job.workdir / "head", batch_size=config.head_batch_size, epochs=config.head_epochs,
             sampling=sampling, schedule=Cosine(),
         )  # fmt: skip
-        head, seconds = None, 0
+        reached, seconds = accuracies(answered_by(model, test, cache), test.labels), 0
+        head = reached["top1"]
         if epochs:
-            head = top1(model, parts["test"])
             mixed = Taught(teacher(index, cache)) if one.distilled else mixing.named(config.mixing)
             began = time.monotonic()
             tune(job, parts["train"], parts["val"], one, config, mixed, epochs=epochs, sampling=sampling)
             seconds = round(time.monotonic() - began)
-    reached = accuracies(model, parts["test"])
-    head = reached["top1"] if head is None else head
+            reached = accuracies(answered_by(model, test), test.labels)
     return {"photographs": len(parts["train"]), "seconds": seconds, "head": head} | reached
 
 
@@ -271,17 +271,29 @@ def tune(job, training, validation, one: Try, config, mixed, *, epochs, sampling
     fitting.fit_on(job, training, validation, model=learner, policy=config.policy, mixing=mixed, **learning)
 
 
-def top1(model, test: Part) -> float:
-    """Return the top-1 of a net in percent."""
-    right = model.predict(test.images, batch_size=64, verbose=0).argmax(axis=1) == test.labels
-    return round(100 * float(right.mean()), 2)
+def answered_by(model, test: Part, cache=None) -> list[np.ndarray]:
+    """Return the answers of a net to the test photographs and to their mirror images, float32 (N, C) each.
+
+    Args:
+        cache: folder of cached features; with it, only the net's head may have been trained.
+    """
+    mirrored = stores.Images(test.images[:, :, ::-1], key=f"{test.store.key} mirrored")
+    if cache is None:
+        return [model.predict(images, batch_size=64, verbose=0) for images in (test.images, mirrored.array)]
+    trunk, head = halves.front(model), halves.rest(model)
+    own = features.cached(trunk, test.store.store, cache_dir=cache)[test.store.positions]
+    return [head.predict(rows, verbose=0) for rows in (own, features.cached(trunk, mirrored, cache_dir=cache))]
 
 
-def accuracies(model, test: Part) -> dict:
-    """Return top-1 and macro recall of a net, and top-1 with averaged mirror images, in percent."""
-    told = [model.predict(test.images[:, :, ::turn], batch_size=64, verbose=0) for turn in (1, -1)]
-    right, mirrored = told[0].argmax(axis=1) == test.labels, sum(told).argmax(axis=1) == test.labels
-    recalls = [right[test.labels == label].mean() for label in np.unique(test.labels)]
+def accuracies(told, labels) -> dict:
+    """Return top-1 and macro recall, and top-1 with averaged mirror images, in percent.
+
+    Args:
+        told: result of `answered_by`.
+        labels: int (N,).
+    """
+    right, mirrored = told[0].argmax(axis=1) == labels, sum(told).argmax(axis=1) == labels
+    recalls = [right[labels == label].mean() for label in np.unique(labels)]
     shares = {"top1": right.mean(), "macro recall": np.mean(recalls), "mirrored": mirrored.mean()}
     return {name: round(100 * float(value), 2) for name, value in shares.items()}
 
