@@ -96,6 +96,7 @@ TRIES = {
     "cutmix": Try(settings={"mixing": "cutmix"}),
     "sam": Try(sam=True),
     "distilled": Try(distilled=True),
+    "Lite1 at 256 pixels": Try(settings={"backbone": "efficientnet-lite1"}, of_head=True),
     "Lite2 at 260 pixels": Try(settings={"backbone": "efficientnet-lite2", "image_size": (260, 260)}, of_head=True),
     "two trunks": Try(settings={"second_backbone": "efficientnet-lite2", "freeze": "none"}, of_head=True),
 }
