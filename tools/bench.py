@@ -1,7 +1,7 @@
 """Measure kfg beside what it replaces; the cases of a table take turns, so that a busy machine slows all of them alike.
 
 Run       python tools/bench.py augment|train|precision|help-time|demo|recipes|memory|frozen|fine-tune|predict|search|
-          attention|modules|optimizer|kernels|versions|serve [--repeats 7]
+          attention|modules|optimizer|kernels|near|versions|serve [--repeats 7]
           python tools/bench.py all [--data DIR] [--run RUN]
 Prints    the median of each case with its lowest and highest figure, and the ratios beside the project's targets (bars)
 Exit      0 if every bar is met, 3 if one is missed; this is not a test, because a busy machine misses bars by chance
@@ -18,6 +18,7 @@ import bench_all
 import bench_attention
 import bench_first
 import bench_kernels
+import bench_near
 import bench_optimizer
 import bench_search
 import bench_serve
@@ -243,6 +244,7 @@ def parser() -> argparse.ArgumentParser:
     bench_attention.add_commands(commands, common)
     bench_optimizer.add_commands(commands, common)
     bench_kernels.add_commands(commands, common)
+    bench_near.add_commands(commands, common)
     bench_serve.add_commands(commands, common)
     bench_versions.add_commands(commands, common)
     return top

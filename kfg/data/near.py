@@ -3,6 +3,9 @@
 The hashes are cut into BANDS pieces. Where two differ in at most d bits, one of their pieces differs in at most
 d // BANDS bits, so whoever looks up every piece with up to so many bits flipped meets every pair: multi-index hashing.
 
+Faiss has such an index, too, but returns all pairs of, say, the frames of a film, which need gigabytes; and it takes
+several times as long (`python tools/bench.py near`).
+
 Source: Norouzi, Punjani, Fleet 2012, "Fast search in Hamming space with multi-index hashing".
 """
 
