@@ -1,7 +1,8 @@
 """kfg: train, examine, repair and ship image classifiers for look-alike classes and few images.
 
 The names below are the package's public interface. Each is imported when it is first used, so that `import kfg` is fast
-and TensorFlow is loaded only by the functions that need it.
+and TensorFlow is loaded only by the functions that need it. The import sets one environment variable, by
+which TensorFlow, unless it is there already, computes with oneDNN's kernels (kfg.kernels), and changes nothing else.
 """
 
 import importlib

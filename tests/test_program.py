@@ -73,6 +73,7 @@ print(len(names), changed)
 
 
 def test_importing_any_module_of_kfg_changes_nothing_in_the_process():
+    """TensorFlow is imported before: without it, a variable chooses its kernels, see test_kernels.py."""
     names = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in sorted((ROOT / "kfg").rglob("*.py"))
