@@ -3,6 +3,7 @@ import html.parser
 import json
 import re
 import tracemalloc
+import types
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from kfg.errors import InputError
 from kfg.evaluation import metrics
 from kfg.evaluation.paired import paired_recall, still_needed
 from kfg.evaluation.predict import Predictions, read_csv
-from kfg.reporting import arms, arms_words, doubt, markup
+from kfg.reporting import arms, arms_words, doubt, markup, sections
 from kfg.reporting import photographs as page_photographs
 from kfg.runs import run_files
 
@@ -528,3 +529,17 @@ def test_a_temperature_of_about_1_is_not_said_to_change_much(temperature, said):
 
 def test_attributes_are_escaped_too():
     assert markup.tag("td", "x", title='"><b>') == '<td title="&quot;&gt;&lt;b&gt;">x</td>'
+
+
+@pytest.mark.parametrize(
+    "settings, told",
+    [
+        ({"recipe": "folder", "row": "transfer", "seed": 0, "fold": None}, "kfg train, seed 0"),
+        ({"recipe": "fruit3", "row": "cnn", "seed": 1}, "recipe fruit3, row cnn, seed 1"),
+        ({"recipe": "folder", "row": "head", "fold": 1, "folds": 3}, "recipe folder, row head, fold 2 of 3"),
+        ({}, "my-run"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)  # fmt: skip
+def test_a_run_is_named_by_what_made_it(settings, told):
+    assert sections.which_run(types.SimpleNamespace(config=settings, name="my-run")) == told

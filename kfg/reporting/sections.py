@@ -81,9 +81,13 @@ def title(run, result) -> str:
 
 
 def which_run(run) -> str:
-    """Return recipe, row, seed and fold of a run; the folder's name if there is no config.json with them."""
+    """Say by what a run was made, with its seed and fold; the folder's name if there is no config.json with them."""
     config = run.config or {}
-    words = [str(config[key]) for key in ("recipe", "row") if config.get(key)]
+    recipe, row = config.get("recipe"), config.get("row")
+    if (recipe, row) == (run_files.TRAIN_RECIPE, run_files.TRAIN_ROW):
+        words = ["kfg train"]
+    else:
+        words = [f"{kind} {name}" for kind, name in (("recipe", recipe), ("row", row)) if name]
     words += [f"seed {config['seed']}"] if words and config.get("seed") is not None else []
     words += [f"fold {config['fold'] + 1} of {config.get('folds')}"] if words and config.get("fold") is not None else []
     return ", ".join(words) or run.name
