@@ -139,7 +139,7 @@ def test_the_page_says_what_a_reader_asks(finished):
     assert all(attrs["href"][1:] in anchors for tag, attrs in page.tags if tag == "a")
     right = sum(row["correct"] for row in result["per_class"])
     for text in (
-        "imagenet20, convnet1, seed 7",
+        "recipe imagenet20, row convnet1, seed 7",
         f"{right} of 60 test images are classified correctly",
         f"{100 * result['top1']['value']:.1f}%",
         "all 60 images of part test",
