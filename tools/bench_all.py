@@ -1,4 +1,4 @@
-"""The case of tools/bench.py that measures the others on this machine, but not `near` and `versions`."""
+"""The case of tools/bench.py that measures the others on this machine, but not `modules`, `near` and `versions`."""
 
 import pathlib
 import subprocess
@@ -39,7 +39,9 @@ def everything(args) -> bool:
 
 def add_commands(commands, common) -> None:
     """Add the sub-command `all`."""
-    command = commands.add_parser("all", parents=[common], help="every case but near and versions, in about two hours")
+    command = commands.add_parser(
+        "all", parents=[common], help="every case but modules, near and versions, in about two hours"
+    )
     command.add_argument("--data", type=pathlib.Path, metavar="DIR", help="folder of photographs")
     command.add_argument("--run", type=pathlib.Path, dest="run_folder", metavar="RUN", help="a finished run")
     command.set_defaults(run=everything)

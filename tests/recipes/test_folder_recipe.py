@@ -296,8 +296,9 @@ def test_a_head_that_hardly_errs_is_left_alone(photos, tmp_path, capsys):
 @pytest.mark.usefixtures("without_export")
 def test_however_short_the_time_the_head_gets_its_epochs(photos, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(features, "rate", lambda *_, **__: 1.0)  # images/s: a very slow machine
+    monkeypatch.setattr(time_budgets, "SHORTEST", 1)
     monkeypatch.setattr(after_training, "SHARE", 0.0)
-    assert train(photos, tmp_path, settings=("min_errors=0", "head_epochs=7", "time_budget=1")) == 0
+    assert train(photos, tmp_path, "--time-budget", "1s", settings=("min_errors=0", "head_epochs=7")) == 0
     said = capsys.readouterr().out
     assert "It is trained completely anyway" in said
     assert "wrong labels were not looked for, for lack of time" in said
@@ -440,6 +441,9 @@ def test_a_budget_too_short_for_anything_is_one_line_that_says_what_is_possible(
     assert said.err.count("\n") == 1 and said.out == ""
     assert not (tmp_path / "out").exists()
     assert time_budgets.seconds_of("30s") == 30
+    assert train(photos, tmp_path / "out", settings=("time_budget=10",)) == 2
+    said = "error: --set time_budget=10: the time has an option of its own, such as --time-budget 12m\n"
+    assert capsys.readouterr().err == said and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("seeds", ["0", "1001", str(10**30)])
