@@ -117,3 +117,21 @@ def test_heads_answer_from_cached_features_as_their_nets_do_from_pixels(photos, 
         np.testing.assert_allclose(cached, answered, atol=1e-5)
     own, mirrored = tried.answered_by(net, test)
     assert np.abs(own - mirrored).max() > 1e-4
+
+
+def test_randaugment_changes_each_image_by_itself_and_alike_for_the_same_seed_and_epoch():
+    policy, images = tried.RandAugmented(strength=1.0), np.full((6, 16, 12, 3), (200, 90, 30), np.uint8)
+    images[:, 4:9, 3:6] = 20
+    drawn = {"seed": 3, "epoch": 1, "positions": np.arange(6)}
+    made = policy.apply(images, np.zeros(6, np.int32), **drawn)
+    assert made.shape == images.shape and made.dtype == np.uint8
+    assert len({one.tobytes() for one in made}) > 3  # of six equal images
+    assert np.array_equal(made, policy.apply(images, np.zeros(6, np.int32), **drawn))
+    assert not np.array_equal(made, policy.apply(images, np.zeros(6, np.int32), **{**drawn, "epoch": 2}))
+
+
+@pytest.mark.parametrize("change", tried.CHANGES)
+def test_each_change_of_randaugment_keeps_the_size(change):
+    image = tried.Image.fromarray(np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3))
+    for x in (-1, -0.3, 0, 0.3, 1):
+        assert change(image, x).size == (30, 20) and change(image, x).mode == "RGB"

@@ -24,9 +24,11 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from PIL import Image, ImageEnhance, ImageOps
 from remedies import add, command_line, divided, processor, read
 
-from kfg.augment import mixing
+from kfg.augment import draws, mixing
+from kfg.augment.policies import Policy
 from kfg.data import stores
 from kfg.data.decode import decode
 from kfg.data.index import Index, fingerprint
@@ -44,6 +46,7 @@ from kfg.training.schedules import Cosine
 
 RESULTS = pathlib.Path(__file__).parent.parent / "recipes/folder/tried.jsonl"
 TEACHER = 0.5  # share of the teacher's answers in the labels of "distilled"
+RANDAUGMENT = 0x72616E64  # purpose number for the derived seed of RandAugment
 RHO = 0.05  # SAM: length of the step to the sharper weights
 
 
@@ -52,6 +55,52 @@ def augmented(strength: float):
     own = {name: strength * getattr(AUGMENTED, name) for name in ("rotation", "width_shift", "height_shift", "zoom")}
     low, high = (1 + strength * (bound - 1) for bound in AUGMENTED.brightness)
     return dataclasses.replace(AUGMENTED, brightness=(low, high), **own)
+
+
+def _affine(*matrix):
+    return lambda image: image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+
+
+# The changes of RandAugment but for the inversion; x in [-1, 1] is direction and strength.
+CHANGES = (
+    lambda image, x: image,
+    lambda image, x: ImageOps.autocontrast(image),
+    lambda image, x: ImageOps.equalize(image),
+    lambda image, x: ImageOps.solarize(image, round(256 - 255 * abs(x))),
+    lambda image, x: ImageOps.posterize(image, round(8 - 4 * abs(x))),
+    lambda image, x: image.rotate(30 * x, Image.Resampling.BILINEAR),
+    lambda image, x: _affine(1, 0.3 * x, -0.15 * x * image.height, 0, 1, 0)(image),
+    lambda image, x: _affine(1, 0, 0, 0.3 * x, 1, -0.15 * x * image.width)(image),
+    lambda image, x: _affine(1, 0, 0.45 * x * image.width, 0, 1, 0)(image),
+    lambda image, x: _affine(1, 0, 0, 0, 1, 0.45 * x * image.height)(image),
+    *(
+        lambda image, x, kind=kind: kind(image).enhance(1 + 0.9 * x)
+        for kind in (ImageEnhance.Color, ImageEnhance.Contrast, ImageEnhance.Brightness, ImageEnhance.Sharpness)
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RandAugmented:
+    """A policy: the recipe's mirroring, and then two of CHANGES.
+
+    Args:
+        strength: the largest share of each change's range.
+    Source: Cubuk et al. 2020, arXiv:1909.13719.
+    """
+
+    strength: float
+
+    def apply(self, images, labels, *, seed, epoch, positions):
+        mirrored = Policy(horizontal_flip=True).apply(images, labels, seed=seed, epoch=epoch, positions=positions)
+        drawn = draws.uniforms(draws.derived_seed(seed, RANDAUGMENT), epoch=epoch, positions=positions, count=4)
+        return np.stack([self._changed(image, one.reshape(2, 2)) for image, one in zip(mirrored, drawn, strict=True)])
+
+    def _changed(self, pixels, drawn) -> np.ndarray:
+        image = Image.fromarray(pixels)
+        for kind, x in drawn:
+            image = CHANGES[int(kind * len(CHANGES))](image, self.strength * (2 * x - 1))
+        return np.asarray(image)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +139,8 @@ TRIES = {
     "padded": Try(aspect="padded", of_head=True),
     "half the augmentation": Try(settings={"policy": augmented(0.5)}, of_head=True),
     "twice the augmentation": Try(settings={"policy": augmented(2)}, of_head=True),
+    "RandAugment": Try(settings={"policy": RandAugmented(strength=0.3)}, of_head=True),
+    "RandAugment, twice as strong": Try(settings={"policy": RandAugmented(strength=0.6)}, of_head=True),
     "weights averaged over a tenth of the steps": Try(averaged=0.1),
     "weights averaged over a twentieth of the steps": Try(averaged=0.05),
     "mixup": Try(settings={"mixing": "mixup"}),
