@@ -140,7 +140,7 @@ TRIES = {
     "half the augmentation": Try(settings={"policy": augmented(0.5)}, of_head=True),
     "twice the augmentation": Try(settings={"policy": augmented(2)}, of_head=True),
     "RandAugment": Try(settings={"policy": RandAugmented(strength=0.3)}, of_head=True),
-    "RandAugment, twice as strong": Try(settings={"policy": RandAugmented(strength=0.6)}, of_head=True),
+    "RandAugment twice as strong": Try(settings={"policy": RandAugmented(strength=0.6)}, of_head=True),
     "weights averaged over a tenth of the steps": Try(averaged=0.1),
     "weights averaged over a twentieth of the steps": Try(averaged=0.05),
     "mixup": Try(settings={"mixing": "mixup"}),
