@@ -9,10 +9,11 @@ import time
 
 from _measure import interleaved, rate, report
 
+from kfg.recipes import NAMES
+
 TOOLS = pathlib.Path(__file__).parent
 FIRST_RESULT = "near-duplicate"  # text in the first table of findings that the demonstration shows
 SEARCH = "search"
-PROGRAMS = f"imagenet20,fruit3,retail258,cub200,competition100,folder,{SEARCH}"
 
 
 def help_time(args) -> bool:
@@ -119,5 +120,5 @@ def add_commands(commands, common) -> None:
     command = commands.add_parser("demo", parents=[common], help="first result and end of bash tools/demo")
     command.set_defaults(run=demo)
     command = commands.add_parser("recipes", parents=[common], help="recipes, and the search, called without arguments")
-    command.add_argument("--names", default=PROGRAMS, help="separated by commas")
+    command.add_argument("--names", default=",".join([*NAMES, SEARCH]), help="separated by commas")
     command.set_defaults(run=recipes, repeats=1)  # they take minutes each
