@@ -339,7 +339,7 @@ def test_a_killed_run_leaves_nothing_that_is_taken_for_whole(server, fetch, tmp_
 @pytest.mark.skipif(os.name == "nt", reason="signals of this kind are POSIX")
 def test_ctrl_c_ends_the_threads_at_once(server, tmp_path):
     server.slow = {f"/{name}.tar" for name in SYNSETS}
-    code = "import sys\nfrom kfg.data import imagenet20, download\ndownload.TIMEOUT = (1, 1)\n"
+    code = "import sys\nfrom kfg.data import imagenet20, download\ndownload.TIMEOUT = (3, 3)\n"
     code += "from kfg.__main__ import main\nsys.exit(main(sys.argv[1:]))"
     words = [sys.executable, "-c", code, "data", "imagenet20", str(tmp_path), "--accept-terms", "--from", server.url]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

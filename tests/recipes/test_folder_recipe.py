@@ -371,7 +371,7 @@ def test_the_heads_for_calibration_learn_and_answer_as_the_run_does(photos, tmp_
 
 @pytest.mark.usefixtures("without_export")
 def test_a_budget_without_an_end_is_not_counted_down(photos, tmp_path, capsys):
-    assert train(photos, tmp_path, settings=("epochs=0", "views=0", "time_budget=1e9")) == 0
+    assert train(photos, tmp_path, "--time-budget", "1000000000s", settings=("epochs=0", "views=0")) == 0
     said = capsys.readouterr().out
     assert "Step 4 of 5" in said and "of the time for training left" not in said
 
