@@ -61,7 +61,7 @@ def _affine(*matrix):
     return lambda image: image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
 
 
-# The changes of RandAugment but for the inversion; x in [-1, 1] is direction and strength.
+# Kinds of change of RandAugment; x in [-1, 1] is direction and strength, drawn anew for each change.
 CHANGES = (
     lambda image, x: image,
     lambda image, x: ImageOps.autocontrast(image),

@@ -117,10 +117,8 @@ def train(args) -> int:
     settings = {"image_size": _sides(args.image_size), "epochs": args.epochs, "learning_rate": args.learning_rate}
     settings = {name: value for name, value in settings.items() if value is not None}
     settings |= assigned(args.set, folder_settings.names())
-    if "time_budget" in settings:
-        raise InputError(
-            f"--set time_budget={settings['time_budget']}: the time has an option of its own, such as --time-budget 12m"
-        )
+    if typed := next((word for word in args.set if word.startswith("time_budget=")), None):  # a search's @FILE may
+        raise InputError(f"--set {typed}: write --time-budget instead, for example --time-budget 12m")
     if args.second_opinion:
         if args.weights == "none":
             raise InputError("--second-opinion: needs pretrained weights, so it does not go with --weights none")

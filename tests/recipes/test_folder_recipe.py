@@ -442,8 +442,16 @@ def test_a_budget_too_short_for_anything_is_one_line_that_says_what_is_possible(
     assert not (tmp_path / "out").exists()
     assert time_budgets.seconds_of("30s") == 30
     assert train(photos, tmp_path / "out", settings=("time_budget=10",)) == 2
-    said = "error: --set time_budget=10: the time has an option of its own, such as --time-budget 12m\n"
+    said = "error: --set time_budget=10: write --time-budget instead, for example --time-budget 12m\n"
     assert capsys.readouterr().err == said and not (tmp_path / "out").exists()
+
+
+def test_the_settings_that_a_search_found_bring_their_own_time(photos, tmp_path, monkeypatch):
+    orders, best = [], tmp_path / "best.json"
+    monkeypatch.setattr(recipe, "command", lambda order: orders.append(order) or 0)
+    best.write_text(json.dumps({"settings": {"time_budget": 1e9, "dropout": 0.4}}))
+    assert train(photos, tmp_path / "out", settings=(f"@{best}",)) == 0
+    assert (orders[0].settings["time_budget"], orders[0].settings["dropout"]) == (1e9, 0.4)
 
 
 @pytest.mark.parametrize("seeds", ["0", "1001", str(10**30)])
