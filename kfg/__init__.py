@@ -1,13 +1,16 @@
 """kfg: train, examine, repair and ship image classifiers for look-alike classes and few images.
 
 The names below are the package's public interface. Each is imported when it is first used, so that `import kfg` is fast
-and TensorFlow is loaded only by the functions that need it. The import sets one environment variable, by
-which TensorFlow, unless it is there already, computes with oneDNN's kernels (kfg.kernels), and changes nothing else.
+and TensorFlow is loaded only by the functions that need it. Unless
+TensorFlow is imported already, the import sets one environment variable, which makes it compute with oneDNN's kernels
+(kfg.kernels). It changes nothing else.
 """
 
 import importlib
 
 from kfg.kernels import take_onednn
+
+take_onednn()  # here, because anything of kfg may be the first to import TensorFlow
 
 __version__ = "0.1.0"
 
@@ -31,7 +34,6 @@ _HOMES = {  # name -> module that defines it; after a colon its name in that mod
     "open": "kfg.runs.run:open_run",
     "Run": "kfg.runs.run",
 }
-take_onednn()  # here, because anything of kfg may be the first to import TensorFlow
 __all__ = sorted(_HOMES.keys() - {"open"})  # `from kfg import *` leaves Python's own open alone
 
 

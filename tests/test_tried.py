@@ -135,3 +135,12 @@ def test_each_change_of_randaugment_keeps_the_size(change):
     image = tried.Image.fromarray(np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3))
     for x in (-1, -0.3, 0, 0.3, 1):
         assert change(image, x).size == (30, 20) and change(image, x).mode == "RGB"
+
+
+def test_the_changes_of_randaugment_grow_from_nothing():
+    image = tried.Image.fromarray(np.random.default_rng(0).integers(30, 220, (20, 30, 3), dtype=np.uint8))
+    by_strength = [[np.array_equal(change(image, x), image) for change in tried.CHANGES] for x in (0, 1)]
+    levelled = {1, 2}  # autocontrast and equalize, which have no strength
+    assert [number for number, same in enumerate(by_strength[0]) if not same] == sorted(levelled)
+    assert [number for number, same in enumerate(by_strength[1]) if same] == [0]
+    assert np.asarray(tried.CHANGES[3](tried.Image.new("RGB", (2, 2), (200, 0, 255)), 1))[0, 0].tolist() == [55, 0, 0]

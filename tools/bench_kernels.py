@@ -1,4 +1,4 @@
-"""The case of tools/bench.py for oneDNN, whose kernels kfg's programs let TensorFlow use on every x86 processor."""
+"""The case of tools/bench.py for oneDNN, whose kernels kfg lets TensorFlow use on every x86 processor."""
 
 import argparse
 import os

@@ -57,8 +57,8 @@ def augmented(strength: float):
     return dataclasses.replace(AUGMENTED, brightness=(low, high), **own)
 
 
-def _affine(*matrix):
-    return lambda image: image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+def _affine(image, *matrix):
+    return image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
 
 
 # Kinds of change of RandAugment; x in [-1, 1] is direction and strength, drawn anew for each change.
@@ -69,10 +69,10 @@ CHANGES = (
     lambda image, x: ImageOps.solarize(image, round(256 - 255 * abs(x))),
     lambda image, x: ImageOps.posterize(image, round(8 - 4 * abs(x))),
     lambda image, x: image.rotate(30 * x, Image.Resampling.BILINEAR),
-    lambda image, x: _affine(1, 0.3 * x, -0.15 * x * image.height, 0, 1, 0)(image),
-    lambda image, x: _affine(1, 0, 0, 0.3 * x, 1, -0.15 * x * image.width)(image),
-    lambda image, x: _affine(1, 0, 0.45 * x * image.width, 0, 1, 0)(image),
-    lambda image, x: _affine(1, 0, 0, 0, 1, 0.45 * x * image.height)(image),
+    lambda image, x: _affine(image, 1, 0.3 * x, -0.15 * x * image.height, 0, 1, 0),
+    lambda image, x: _affine(image, 1, 0, 0, 0.3 * x, 1, -0.15 * x * image.width),
+    lambda image, x: _affine(image, 1, 0, 0.45 * x * image.width, 0, 1, 0),
+    lambda image, x: _affine(image, 1, 0, 0, 0, 1, 0.45 * x * image.height),
     *(
         lambda image, x, kind=kind: kind(image).enhance(1 + 0.9 * x)
         for kind in (ImageEnhance.Color, ImageEnhance.Contrast, ImageEnhance.Brightness, ImageEnhance.Sharpness)
